@@ -1,0 +1,1 @@
+"""Pure decisions about finding a changed element again."""

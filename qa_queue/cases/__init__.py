@@ -1,0 +1,1 @@
+"""The case format: model, loader, importers. Pure: no network, no browser."""

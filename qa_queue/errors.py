@@ -1,0 +1,77 @@
+"""Every error that qa-queue raises itself: one root, one line a class.
+
+A message says what was wrong, where, and what to do. The root decides nothing; the command line maps the
+classes to exit codes and a worker maps them to what happens to the job.
+"""
+
+
+class QAError(Exception):
+    """The root of all errors of qa-queue."""
+
+
+class InputError(QAError):
+    """What the user gave cannot be used; nothing was enqueued or written."""
+
+
+class SettingsError(InputError):
+    """A setting has a value that is not allowed."""
+
+
+class CaseError(InputError):
+    """A case file cannot be read or breaks the case format; `problems` has every finding, in order."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
+class UnknownQueueError(InputError):
+    """No queue has this name."""
+
+
+class NotFoundError(InputError):
+    """A run, case or job that was asked for does not exist."""
+
+
+class InfrastructureError(QAError):
+    """A part that qa-queue stands on failed; the site under test did not. Jobs that raise it are retried."""
+
+
+class RedisUnavailableError(InfrastructureError):
+    """Redis cannot be reached or refused the login."""
+
+
+class StoreError(InfrastructureError):
+    """Supabase refused or failed a call."""
+
+
+class StoreUnavailableError(StoreError):
+    """Supabase cannot be reached."""
+
+
+class StoreAuthError(StoreError):
+    """Supabase refused the key."""
+
+
+class StoreSchemaError(StoreError):
+    """A table or column is missing; `qa-queue migrate` mends it."""
+
+
+class BrowserMissingError(InfrastructureError):
+    """No browser is installed; the message names the command that mends it."""
+
+
+class BrowserCrashedError(InfrastructureError):
+    """The browser process died under a run."""
+
+
+class StackError(InfrastructureError):
+    """A part of the embedded default did not start or stop."""
+
+
+class RunCancelledError(QAError):
+    """Somebody cancelled the run while it was waiting or running."""
+
+
+class RunTimedOutError(QAError):
+    """The run used up its time."""

@@ -1,0 +1,222 @@
+"""The values that travel between rooms: enums, job payloads, results, progress. No I/O.
+
+Names of fields are those of the original system in Python's spelling. Times are `datetime` in UTC,
+durations are whole milliseconds and end in `_ms` where the original did not name them.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+from typing import Any, ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+PAYLOAD_VERSION: Literal[1] = 1
+
+
+class Frozen(BaseModel):
+    """A value: immutable, and an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class QueueName(StrEnum):
+    """The queues of the service, one processor each."""
+
+    TEST_EXECUTION = "test-execution"
+    CLEANUP = "cleanup"
+    ADAPTATION_LEARNING = "adaptation-learning"
+
+
+class Priority(IntEnum):
+    """A larger number goes first."""
+
+    LOW = 1
+    NORMAL = 5
+    HIGH = 10
+    URGENT = 20
+
+
+class RunStatus(StrEnum):
+    """Where a run stands. `completed` means that every step passed as written."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ADAPTED = "adapted"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    DEAD = "dead"  # the infrastructure failed on every attempt
+
+    @property
+    def final(self) -> bool:
+        """Whether the run has ended."""
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+    @property
+    def good(self) -> bool:
+        """Whether the run ended well."""
+        return self in (RunStatus.COMPLETED, RunStatus.ADAPTED)
+
+
+class StepStatus(StrEnum):
+    """How a step ended."""
+
+    PASSED = "passed"
+    ADAPTED = "adapted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class ErrorKind(StrEnum):
+    """What kind of failure a step or run met, for filters and for the reader's first glance."""
+
+    NOT_FOUND = "not_found"
+    AMBIGUOUS = "ambiguous"
+    NOT_ACTIONABLE = "not_actionable"
+    ASSERTION = "assertion"
+    NAVIGATION = "navigation"
+    PAGE_CRASH = "page_crash"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    INPUT = "input"
+    INFRASTRUCTURE = "infrastructure"
+
+
+class ArtifactKind(StrEnum):
+    """What a run can leave behind."""
+
+    SCREENSHOT = "screenshot"
+    TRACE = "trace"
+    CONSOLE = "console"
+    VIDEO = "video"
+    HAR = "har"
+    REPORT = "report"
+
+
+class TraceMode(StrEnum):
+    """When a Playwright trace is recorded and kept."""
+
+    OFF = "off"
+    ON = "on"
+    ON_FAILURE = "on-failure"
+    ON_FIRST_RETRY = "on-first-retry"
+
+
+class Viewport(Frozen):
+    """The size of the page, in CSS pixels."""
+
+    width: int = Field(default=1280, ge=1, le=10_000)
+    height: int = Field(default=720, ge=1, le=10_000)
+
+
+class TestConfig(Frozen):
+    """How a run is to be executed; what is None is taken from the case, then from the defaults."""
+
+    __test__: ClassVar[bool] = False
+
+    timeout: int | None = Field(default=None, ge=1, description="Of the run, in ms.")
+    headless: bool = True
+    viewport: Viewport | None = None
+    adaptive_mode: bool = True
+    max_adaptations: int = Field(default=5, ge=0)
+    trace: TraceMode | None = None
+    screenshots: Literal["off", "on-failure", "every-step"] = "on-failure"
+
+
+class TestJobData(Frozen):
+    """The payload of a `test-execution` job.
+
+    `case` is the case as JSON, with secrets unresolved; without it the worker loads `test_case_id` from the
+    store. `env` holds the values of the `${env.X}` that the case uses.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    version: Literal[1] = PAYLOAD_VERSION
+    test_case_id: str
+    test_run_id: str
+    user_id: str | None = None
+    config: TestConfig = Field(default_factory=TestConfig)
+    case: dict[str, Any] | None = None
+    base_url: str | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+
+
+class AdaptationRecord(Frozen):
+    """A step that found its element by another way than its target's first words.
+
+    `old` and `new` are targets as JSON; `score` and `margin` are in 0..1 and None where a fallback of the
+    case's own was used.
+    """
+
+    step_number: int
+    reason: Literal["fallback", "learned", "healed"]
+    old: dict[str, Any]
+    new: dict[str, Any]
+    score: float | None = None
+    margin: float | None = None
+
+
+class TestJobResult(Frozen):
+    """What a `test-execution` job returns. `duration` is in ms; `failed` means the site or the case is wrong."""
+
+    __test__: ClassVar[bool] = False
+
+    version: Literal[1] = PAYLOAD_VERSION
+    test_run_id: str
+    status: Literal["completed", "failed", "adapted"]
+    total_steps: int = Field(ge=0)
+    completed_steps: int = Field(ge=0)
+    failed_steps: int = Field(ge=0)
+    adapted_steps: int = Field(default=0, ge=0)
+    duration: int = Field(ge=0)
+    error: str | None = None
+    error_kind: ErrorKind | None = None
+    flaky: bool = False
+    adaptations: tuple[AdaptationRecord, ...] = ()
+
+
+class StepData(Frozen):
+    """The step that a progress report speaks of. `duration` is in ms."""
+
+    action: str
+    status: StepStatus
+    duration: int
+    error: str | None = None
+
+
+class JobProgress(Frozen):
+    """One progress report of a run; `percentage` is 0..100. `status` is set on start and end of the run."""
+
+    version: Literal[1] = PAYLOAD_VERSION
+    test_run_id: str
+    current_step: int = Field(ge=0)
+    total_steps: int = Field(ge=0)
+    percentage: int = Field(ge=0, le=100)
+    message: str = ""
+    status: RunStatus = RunStatus.RUNNING
+    step_data: StepData | None = None
+
+
+class CleanupJobData(Frozen):
+    """The payload of a `cleanup` job; ages in days, None takes the setting."""
+
+    version: Literal[1] = PAYLOAD_VERSION
+    dry_run: bool = False
+    keep_days: int | None = Field(default=None, ge=0)
+    keep_failed_days: int | None = Field(default=None, ge=0)
+
+
+class LearningJobData(Frozen):
+    """The payload of an `adaptation-learning` job: learn from all runs of these cases, None means every case."""
+
+    version: Literal[1] = PAYLOAD_VERSION
+    test_case_ids: tuple[str, ...] | None = None
+
+
+def utc_now() -> datetime:
+    """The present moment, aware, in UTC."""
+    return datetime.now(UTC)

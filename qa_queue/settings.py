@@ -1,0 +1,146 @@
+"""The settings, and the only reader of the environment.
+
+Sources, the first wins: the process environment, `.env`, `.qa/stack.env` (written by a running embedded stack,
+so that every command in the same folder finds it). A wrong value is refused with its name, its value and what
+is allowed; the value of a secret is never shown.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import quote
+
+from dotenv import dotenv_values
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from qa_queue.errors import InputError, SettingsError
+
+STACK_ENV = Path(".qa/stack.env")
+ENV_FILES = (STACK_ENV, Path(".env"))  # the later one wins
+SECRET_PREFIX = "QA_SECRET_"  # noqa: S105 - the prefix of a name, no password
+_OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_")
+
+LogLevel = Literal["ERROR", "WARN", "INFO", "DEBUG"]
+
+
+class Settings(BaseSettings):
+    """What an operator can set; `docs/settings.md` is generated from here."""
+
+    model_config = SettingsConfigDict(
+        env_file=ENV_FILES, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
+    )
+
+    redis_url: str | None = Field(
+        default=None,
+        description="Redis as a URL: redis://, rediss:// (TLS) or unix://. Wins over the parts below.",
+    )
+    redis_host: str = Field(default="127.0.0.1", description="Host of Redis.")
+    redis_port: int = Field(default=6379, ge=1, le=65535, description="Port of Redis.")
+    redis_password: SecretStr | None = Field(default=None, description="Password of Redis.")
+    redis_username: str | None = Field(default=None, description="ACL user of Redis.")
+    redis_db: int = Field(default=0, ge=0, description="Database number in Redis.")
+    redis_ssl_ca_certs: Path | None = Field(default=None, description="CA file for a rediss:// Redis.")
+    redis_max_connections: int = Field(default=50, ge=1, description="Size of a process's pool.")
+
+    supabase_url: str | None = Field(default=None, description="URL of the Supabase project.")
+    supabase_secret_key: SecretStr | None = Field(
+        default=None,
+        validation_alias=AliasChoices("supabase_secret_key", "supabase_service_role_key"),
+        description="Secret (service role) key of the project; SUPABASE_SERVICE_ROLE_KEY is read too.",
+    )
+
+    queue_concurrency: int = Field(default=1, ge=1, le=64, description="Runs at once in one worker process.")
+    queue_max_attempts: int = Field(default=3, ge=1, le=25, description="Attempts of a job.")
+    queue_remove_on_complete: int = Field(
+        default=1000, ge=0, description="Finished jobs kept in Redis for each queue."
+    )
+    queue_remove_on_fail: int = Field(default=5000, ge=0, description="Failed jobs kept in Redis for each queue.")
+
+    log_level: LogLevel = Field(default="INFO", description="The least level that is logged.")
+    log_format: Literal["text", "json"] = Field(default="text", description="Lines for people or for machines.")
+
+    qa_home: Path = Field(default=Path(".qa"), description="Folder for evidence and the embedded stack's data.")
+    qa_browser_path: Path | None = Field(default=None, description="Chromium to use instead of the one found.")
+    qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
+    qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
+    qa_dashboard_user: str = Field(default="qa", description="User of rq-dashboard.")
+    qa_dashboard_password: SecretStr | None = Field(
+        default=None, description="Password of rq-dashboard; without one it does not start."
+    )
+    qa_dashboard_port: int = Field(default=9181, ge=1, le=65535, description="Port of rq-dashboard.")
+    qa_web_port: int = Field(default=8600, ge=1, le=65535, description="Port of qa-queue's own pages.")
+
+    @field_validator("log_level", mode="before")
+    @classmethod
+    def _level_in_any_case(cls, value: Any) -> Any:
+        return value.upper() if isinstance(value, str) else value
+
+    @cached_property
+    def redis_dsn(self) -> str:
+        """The URL of Redis, built from the parts where no URL is set; may hold the password, so never log it."""
+        if self.redis_url:
+            return self.redis_url
+        login = ""
+        if self.redis_password:
+            login = f"{quote(self.redis_username or '', safe='')}:"
+            login += f"{quote(self.redis_password.get_secret_value(), safe='')}@"
+        return f"redis://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def artifacts_dir(self) -> Path:
+        """Where runs leave their files."""
+        return self.qa_home / "artifacts"
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read the settings; `overrides` win over every source.
+
+    Raises:
+        SettingsError: a value is not allowed.
+    """
+    try:
+        return Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def _explain(item: Any) -> str:
+    name = str(item["loc"][0]).upper()
+    field = Settings.model_fields.get(name.lower())
+    secret = field is not None and "SecretStr" in str(field.annotation)
+    value = "(hidden)" if secret else repr(item["input"])
+    allowed = item["msg"].removeprefix("Input should be ")
+    return f"{name}={value} is not allowed: it should be {allowed}. Set it in the environment or in .env."
+
+
+def _environment() -> dict[str, str]:
+    merged: dict[str, str] = {}
+    for file in ENV_FILES:
+        merged |= {k: v for k, v in dotenv_values(file).items() if v is not None}
+    return merged | dict(os.environ)
+
+
+def read_variables(names: frozenset[str]) -> dict[str, str]:
+    """The values of these environment variables, for `${env.X}`; missing ones are left out.
+
+    Raises:
+        InputError: a name belongs to the service's own settings, which never travel in a payload.
+    """
+    own = sorted(n for n in names if n.startswith(_OWN))
+    if own:
+        raise InputError(
+            f"${{env.{own[0]}}} is a setting of the service and is not given to cases: "
+            f"use ${{secret.NAME}} and set {SECRET_PREFIX}NAME for the workers."
+        )
+    source = _environment()
+    return {name: source[name] for name in names if name in source}
+
+
+def read_secrets(names: frozenset[str]) -> dict[str, str]:
+    """The values of these secrets, each from `QA_SECRET_<name>`; missing ones are left out. Workers only."""
+    source = _environment()
+    return {n: source[SECRET_PREFIX + n] for n in names if SECRET_PREFIX + n in source}

@@ -1,0 +1,80 @@
+"""What the service asks of its database; `memory` and `supabase` keep the same contract."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Protocol
+
+from qa_queue.models import RunStatus
+from qa_queue.store.records import (
+    AdaptationRow,
+    ArtifactRecord,
+    CaseRecord,
+    PatternRecord,
+    RunRecord,
+    StepRecord,
+)
+
+Record = CaseRecord | RunRecord | StepRecord | ArtifactRecord | AdaptationRow | PatternRecord
+
+
+class RunStore(Protocol):
+    """Synchronous and safe to use from several threads. Every write is an idempotent upsert by `id`.
+
+    Every method raises `StoreUnavailableError`, `StoreAuthError`, `StoreSchemaError` or `StoreError`.
+    """
+
+    def check(self) -> None:
+        """Return when the database answers, the key is good and every table is there; raise otherwise."""
+
+    def save_cases(self, cases: Sequence[CaseRecord]) -> list[CaseRecord]:
+        """Insert or update cases by id and return them as stored.
+
+        A case whose `content_hash` differs from the stored one gets the stored version + 1; an equal one stays
+        as it is. What was learned of a case (reliability, flake rate) is never overwritten here.
+        """
+
+    def save_learned(self, case_id: str, *, reliability_score: float, flake_rate: float, runs_learned: int) -> None:
+        """Set what was learned of a case."""
+
+    def save(self, records: Iterable[Record]) -> None:
+        """Upsert records of any kinds, parents before children, in as few calls as kinds allow."""
+
+    def update_run(self, run_id: str, **fields: Any) -> None:
+        """Change these columns of a run; a run that ended never changes its status again."""
+
+    def get_case(self, case_id: str) -> CaseRecord | None:
+        """The case, or None."""
+
+    def list_cases(self) -> list[CaseRecord]:
+        """Every case, by name."""
+
+    def get_run(self, run_id: str) -> RunRecord | None:
+        """The run, or None."""
+
+    def list_runs(
+        self,
+        *,
+        case_id: str | None = None,
+        statuses: Sequence[RunStatus] | None = None,
+        finished_before: datetime | None = None,
+        limit: int = 50,
+        oldest_first: bool = False,
+    ) -> list[RunRecord]:
+        """Runs by `queued_at`, newest first unless said otherwise."""
+
+    def list_steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
+        """The steps of these runs, by run, attempt and number."""
+
+    def list_artifacts(self, run_ids: Sequence[str]) -> list[ArtifactRecord]:
+        """The artifacts of these runs, by run, attempt and name."""
+
+    def list_adaptations(self, run_ids: Sequence[str]) -> list[AdaptationRow]:
+        """The adaptations of these runs, by run, attempt and step."""
+
+    def list_patterns(self, case_id: str) -> list[PatternRecord]:
+        """What is known of the locators of a case, by step key and falling confidence."""
+
+    def delete_runs(self, run_ids: Sequence[str]) -> int:
+        """Delete runs with their steps, artifacts' rows and adaptations; returns how many runs there were."""

@@ -1,0 +1,175 @@
+"""The rows of the store as frozen values: what goes into and comes out of every `RunStore`.
+
+Ids are UUID texts. Ids of rows that repeat (a case of a name, a step of a run) are derived, so that writing the
+same fact twice is the same row.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from pydantic import Field
+
+from qa_queue.models import ArtifactKind, ErrorKind, Frozen, RunStatus, StepStatus
+
+_NAMESPACE = UUID("6f2d6d0e-5d0c-4f53-9c0d-6c9f1b1f7a10")
+
+
+def case_id(key: str) -> str:
+    """The id of the case with this key."""
+    return str(uuid5(_NAMESPACE, f"case:{key}"))
+
+
+def step_id(run_id: str, attempt: int, number: int) -> str:
+    """The id of a step's row."""
+    return str(uuid5(_NAMESPACE, f"step:{run_id}:{attempt}:{number}"))
+
+
+def artifact_id(run_id: str, attempt: int, name: str) -> str:
+    """The id of an artifact's row; `name` is the file's name, unique in an attempt."""
+    return str(uuid5(_NAMESPACE, f"artifact:{run_id}:{attempt}:{name}"))
+
+
+def adaptation_id(run_id: str, attempt: int, number: int) -> str:
+    """The id of the adaptation of a step."""
+    return str(uuid5(_NAMESPACE, f"adaptation:{run_id}:{attempt}:{number}"))
+
+
+def pattern_id(test_case_id: str, step_key: str, locator: dict[str, Any]) -> str:
+    """The id of what is known of one locator of one step."""
+    return str(uuid5(_NAMESPACE, f"pattern:{test_case_id}:{step_key}:{digest(locator)}"))
+
+
+def digest(document: dict[str, Any]) -> str:
+    """SHA-256 of a JSON document, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(document, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+
+
+class CaseRecord(Frozen):
+    """A row of `test_cases`. `definition` is the case document; `content_hash` its digest."""
+
+    id: str
+    key: str
+    name: str
+    source: str | None = None
+    definition: dict[str, Any]
+    content_hash: str
+    version: int = 1
+    tags: tuple[str, ...] = ()
+    reliability_score: float | None = None
+    flake_rate: float | None = None
+    runs_learned: int = 0
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+class RunRecord(Frozen):
+    """A row of `test_runs`. Phases are in ms: waiting in the queue, starting the browser, running the steps."""
+
+    id: str
+    test_case_id: str
+    case_version: int = 1
+    job_id: str | None = None
+    user_id: str | None = None
+    status: RunStatus = RunStatus.QUEUED
+    priority: int = 5
+    attempt: int = 0
+    flaky: bool = False
+    total_steps: int = 0
+    completed_steps: int = 0
+    failed_steps: int = 0
+    adapted_steps: int = 0
+    error: str | None = None
+    error_kind: ErrorKind | None = None
+    config: dict[str, Any] = Field(default_factory=dict)
+    base_url: str | None = None
+    worker: str | None = None
+    queued_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    waiting_ms: int | None = None
+    starting_ms: int | None = None
+    running_ms: int | None = None
+
+
+class StepRecord(Frozen):
+    """A row of `test_steps`; `number` counts from 1, `attempt` from 1.
+
+    `locator` is the target (as JSON, without its fallbacks) that found the element; `matches` has, for a target
+    with fallbacks, one `{"locator": ..., "count": n, "same": bool}` for each alternative: how many elements it
+    matched and whether it was exactly the element that was used.
+    """
+
+    id: str
+    test_run_id: str
+    attempt: int = Field(ge=1)
+    number: int = Field(ge=1)
+    step_key: str
+    action: str
+    name: str
+    target: dict[str, Any] | None = None
+    status: StepStatus
+    started_at: datetime
+    duration_ms: int = Field(ge=0)
+    error: str | None = None
+    error_kind: ErrorKind | None = None
+    locator: dict[str, Any] | None = None
+    matches: list[dict[str, Any]] | None = None
+
+
+class ArtifactRecord(Frozen):
+    """A row of `test_artifacts`; `path` is relative to the artifacts folder."""
+
+    id: str
+    test_run_id: str
+    attempt: int = Field(ge=1)
+    step_number: int | None = None
+    kind: ArtifactKind
+    name: str
+    path: str
+    content_type: str
+    size_bytes: int = Field(ge=0)
+    sha256: str
+    created_at: datetime
+
+
+class AdaptationRow(Frozen):
+    """A row of `adaptations`: one step that found its element by another way, and what people said of it."""
+
+    id: str
+    test_run_id: str
+    test_case_id: str
+    attempt: int = Field(ge=1)
+    step_number: int = Field(ge=1)
+    step_key: str
+    reason: str
+    old_target: dict[str, Any]
+    new_target: dict[str, Any]
+    score: float | None = None
+    margin: float | None = None
+    runner_up: dict[str, Any] | None = None
+    status: str = "applied"
+    judged_by: str | None = None
+    judged_at: datetime | None = None
+    created_at: datetime
+
+
+class PatternRecord(Frozen):
+    """A row of `locator_patterns`: how one locator of one step of a case has done, counted from finished runs.
+
+    `tried` runs looked, `matched` found exactly the element that was used, `confidence` is the Wilson lower
+    bound of matched of tried at 95 %.
+    """
+
+    id: str
+    test_case_id: str
+    step_key: str
+    locator: dict[str, Any]
+    tried: int = Field(ge=0)
+    matched: int = Field(ge=0)
+    confidence: float = Field(ge=0, le=1)
+    last_seen_at: datetime | None = None

@@ -1,0 +1,1 @@
+"""The RQ worker of qa-queue."""
