@@ -9,34 +9,25 @@ from __future__ import annotations
 import asyncio
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from datetime import datetime
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from qa_queue.errors import InputError
-from qa_queue.models import JobProgress
+from qa_queue.models import JobContext, JobProgress
 from qa_queue.settings import Settings
 from qa_queue.store.base import Record, RunStore
 
-
-@dataclass(frozen=True, kw_only=True)
-class JobContext:
-    """The job as the queue sees it; `attempt` counts from 1. `job_id` is the run's id for test runs."""
-
-    job_id: str
-    queue: str
-    attempt: int = 1
-    max_attempts: int = 1
-    enqueued_at: datetime | None = None
-    started_at: datetime | None = None
-    worker: str = ""
-
-    @property
-    def last_attempt(self) -> bool:
-        """Whether a failure now is final."""
-        return self.attempt >= self.max_attempts
+__all__ = [
+    "BaseJobProcessor",
+    "BrowserPool",
+    "CancelCheck",
+    "JobContext",
+    "ProgressSink",
+    "RecordSink",
+    "Services",
+]
 
 
 class ProgressSink(Protocol):

@@ -6,6 +6,7 @@ durations are whole milliseconds and end in `_ms` where the original did not nam
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import IntEnum, StrEnum
 from typing import Any, ClassVar, Literal
@@ -215,6 +216,24 @@ class LearningJobData(Frozen):
 
     version: Literal[1] = PAYLOAD_VERSION
     test_case_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobContext:
+    """The job as the queue sees it; `attempt` counts from 1. `job_id` is the run's id for test runs."""
+
+    job_id: str
+    queue: str
+    attempt: int = 1
+    max_attempts: int = 1
+    enqueued_at: datetime | None = None
+    started_at: datetime | None = None
+    worker: str = ""
+
+    @property
+    def last_attempt(self) -> bool:
+        """Whether a failure now is final."""
+        return self.attempt >= self.max_attempts
 
 
 def utc_now() -> datetime:

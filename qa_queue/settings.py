@@ -60,6 +60,17 @@ class Settings(BaseSettings):
     )
     queue_remove_on_fail: int = Field(default=5000, ge=0, description="Failed jobs kept in Redis for each queue.")
 
+    qa_runtime: str = Field(
+        default="processors.entry:Runtime",
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",
+        description="What a worker's child process runs jobs with, as module:factory; yours may add processors.",
+    )
+    qa_cancel_grace: float = Field(
+        default=10,
+        gt=0,
+        description="Seconds that a timed-out run has to end before its process is killed.",
+    )
+
     log_level: LogLevel = Field(default="INFO", description="The least level that is logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Lines for people or for machines.")
 
