@@ -14,6 +14,7 @@ from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
+from processors.browsing import BrowserPool
 from qa_queue.errors import InputError
 from qa_queue.models import JobContext, JobProgress
 from qa_queue.settings import Settings
@@ -55,13 +56,6 @@ class CancelCheck(Protocol):
 
     def requested(self, run_id: str) -> bool:
         """True from the moment of the request."""
-
-
-class BrowserPool(Protocol):
-    """The warm browser of this process; `processors.browser.host.BrowserHost` is the real one."""
-
-    async def session(self, options: Any) -> Any:
-        """A fresh context with a page of its own, as an async context manager."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,3 +75,7 @@ class RunCancelledError(QAError):
 
 class RunTimedOutError(QAError):
     """The run used up its time."""
+
+
+class EvidenceError(QAError):
+    """A piece of evidence could not be taken or kept; it never changes a verdict."""
