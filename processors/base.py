@@ -47,8 +47,11 @@ class RecordSink(Protocol):
     def update_run(self, run_id: str, **fields: Any) -> None:
         """Take a change of a run's row, in order with the records."""
 
-    def flush(self, timeout: float) -> None:
-        """Return when all that was put is stored; raise the store's error when it is not within `timeout` s."""
+    def flush(self, timeout: float, run_id: str | None = None) -> None:
+        """Return when all that was put, or what belongs to one run, is stored.
+
+        Raises the store's error when it is not within `timeout` seconds, or was refused.
+        """
 
 
 class CancelCheck(Protocol):

@@ -211,6 +211,25 @@ class CleanupJobData(Frozen):
     keep_failed_days: int | None = Field(default=None, ge=0)
 
 
+class CleanupJobResult(Frozen):
+    """What a `cleanup` job deleted, or, in a dry run, would delete.
+
+    `runs`, `steps`, `artifacts` and `adaptations` count rows; `files` and `bytes_freed` are what lay on the disk;
+    `orphans` counts folders of evidence whose run no longer existed. `run_ids` has the first of them only.
+    """
+
+    version: Literal[1] = PAYLOAD_VERSION
+    dry_run: bool
+    runs: int = Field(default=0, ge=0)
+    steps: int = Field(default=0, ge=0)
+    artifacts: int = Field(default=0, ge=0)
+    adaptations: int = Field(default=0, ge=0)
+    files: int = Field(default=0, ge=0)
+    orphans: int = Field(default=0, ge=0)
+    bytes_freed: int = Field(default=0, ge=0)
+    run_ids: tuple[str, ...] = ()
+
+
 class LearningJobData(Frozen):
     """The payload of an `adaptation-learning` job: learn from all runs of these cases, None means every case."""
 
@@ -234,6 +253,17 @@ class JobContext:
     def last_attempt(self) -> bool:
         """Whether a failure now is final."""
         return self.attempt >= self.max_attempts
+
+
+class LearningJobResult(Frozen):
+    """What an `adaptation-learning` job read and what it changed; `patterns` is how many are known now."""
+
+    version: Literal[1] = PAYLOAD_VERSION
+    cases: int = Field(default=0, ge=0)
+    runs: int = Field(default=0, ge=0)
+    patterns: int = Field(default=0, ge=0)
+    patterns_changed: int = Field(default=0, ge=0)
+    patterns_removed: int = Field(default=0, ge=0)
 
 
 def utc_now() -> datetime:

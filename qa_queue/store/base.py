@@ -12,6 +12,7 @@ from qa_queue.store.records import (
     ArtifactRecord,
     CaseRecord,
     PatternRecord,
+    RowCounts,
     RunRecord,
     StepRecord,
 )
@@ -21,6 +22,10 @@ Record = CaseRecord | RunRecord | StepRecord | ArtifactRecord | AdaptationRow | 
 
 class RunStore(Protocol):
     """Synchronous and safe to use from several threads. Every write is an idempotent upsert by `id`.
+
+    A record whose parent (the case of a run, the run of a step) is missing is refused with a `StoreError`. What
+    Postgres cannot keep is mended on the way: NUL characters and lone surrogates in texts, numbers that are none.
+    An id that is no UUID names nothing, so it finds nothing.
 
     Every method raises `StoreUnavailableError`, `StoreAuthError`, `StoreSchemaError` or `StoreError`.
     """
@@ -42,7 +47,11 @@ class RunStore(Protocol):
         """Upsert records of any kinds, parents before children, in as few calls as kinds allow."""
 
     def update_run(self, run_id: str, **fields: Any) -> None:
-        """Change these columns of a run; a run that ended never changes its status again."""
+        """Change these columns of a run; a run that is not there is left alone.
+
+        A run that ended never changes its status again: an update that would do so changes nothing at all, for
+        it comes from a worker that was thought dead.
+        """
 
     def get_case(self, case_id: str) -> CaseRecord | None:
         """The case, or None."""
@@ -61,8 +70,15 @@ class RunStore(Protocol):
         finished_before: datetime | None = None,
         limit: int = 50,
         oldest_first: bool = False,
+        after: RunRecord | None = None,
     ) -> list[RunRecord]:
-        """Runs by `queued_at`, newest first unless said otherwise."""
+        """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
+
+    def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of these ids that are runs."""
+
+    def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
+        """How many rows these runs have."""
 
     def list_steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
         """The steps of these runs, by run, attempt and number."""
@@ -75,6 +91,9 @@ class RunStore(Protocol):
 
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """What is known of the locators of a case, by step key and falling confidence."""
+
+    def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
+        """Delete what is known of these locators."""
 
     def delete_runs(self, run_ids: Sequence[str]) -> int:
         """Delete runs with their steps, artifacts' rows and adaptations; returns how many runs there were."""

@@ -96,6 +96,15 @@ class RunRecord(Frozen):
     running_ms: int | None = None
 
 
+class RowCounts(Frozen):
+    """How many rows there are of some runs."""
+
+    runs: int = 0
+    steps: int = 0
+    artifacts: int = 0
+    adaptations: int = 0
+
+
 class StepRecord(Frozen):
     """A row of `test_steps`; `number` counts from 1, `attempt` from 1.
 
