@@ -1,0 +1,175 @@
+"""The embedded Supabase: Supabase Lite on its `pglite` driver, real Postgres in one Node process.
+
+Its folder is a Supabase project of its own, with copies of the checkout's migrations, so that nothing is written
+into the checkout's `supabase/`. It listens on loopback alone and refuses requests without the secret key.
+"""
+
+from __future__ import annotations
+
+import http.client
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+from qa_queue.errors import StackError
+from qa_queue.local.files import open_private, private_folder, stored_secret, write_private
+from qa_queue.local.node import find_node
+from qa_queue.local.process import LOOPBACK, free_port, launch
+from qa_queue.local.project import MIGRATIONS, NODE_MODULES
+from qa_queue.local.server import LocalServer
+from qa_queue.local.template import copy_of, fingerprint
+
+MEND = "make setup"
+_MIGRATE_TIMEOUT = 180.0
+_START_TIMEOUT = 90.0
+
+
+def find_lite() -> Path:
+    """The entry of Supabase Lite's command line.
+
+    Raises:
+        StackError: it is not installed.
+    """
+    entry = NODE_MODULES / "@supabase" / "lite" / "dist" / "cli" / "index.js"
+    if not entry.is_file():
+        raise StackError(f"Supabase Lite is not installed in {NODE_MODULES}: {MEND}.")
+    return entry
+
+
+def lite_version() -> str:
+    """The installed version of Supabase Lite.
+
+    Raises:
+        StackError: it is not installed.
+    """
+    return str(json.loads((find_lite().parents[2] / "package.json").read_text(encoding="utf-8"))["version"])
+
+
+def launch_supabase(
+    folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Path = MIGRATIONS
+) -> LocalServer:
+    """Migrate and start a Supabase with its data in `folder`, without waiting until it answers.
+
+    `cache` holds migrated databases to copy from; it is `folder`'s neighbour `cache` unless given.
+
+    Raises:
+        StackError: a part is missing, a migration failed, or it cannot be started.
+    """
+    port = port or free_port()
+    project = _lay_out(folder, port, migrations)
+    _migrate(project, cache or project.parent / "cache", migrations)
+    key = stored_secret(project / "secret_key")
+    url = f"http://{LOOPBACK}:{port}"
+    service = launch("Supabase", _command("start", "--no-admin"), log=project / "supabase.log", cwd=project)
+    return LocalServer(url, url, service, lambda: _answers(port, key), key, _START_TIMEOUT)
+
+
+def start_supabase(
+    folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Path = MIGRATIONS
+) -> LocalServer:
+    """As `launch_supabase`, and wait until it answers.
+
+    Raises:
+        StackError: a part is missing, a migration failed, or it did not come up.
+    """
+    return launch_supabase(folder, port, cache=cache, migrations=migrations).wait_until_ready()
+
+
+def migrate(folder: Path, *, cache: Path | None = None, migrations: Path = MIGRATIONS) -> bool:
+    """Apply the migrations that the database in `folder` lacks, while no server runs on it; whether there were any.
+
+    Raises:
+        StackError: a part is missing or a migration failed.
+    """
+    project = _lay_out(folder, free_port(), migrations)
+    return _migrate(project, cache or project.parent / "cache", migrations)
+
+
+def _lay_out(folder: Path, port: int, migrations: Path) -> Path:
+    """Write the Supabase project that `lite` works in; return it."""
+    if not any(migrations.glob("*.sql")):
+        raise StackError(f"No migrations in {migrations}: start qa-queue from its checkout.")
+    project = private_folder(folder.resolve())
+    copies = project / "supabase" / "migrations"
+    shutil.rmtree(copies, ignore_errors=True)
+    copies.mkdir(parents=True)
+    for path in migrations.glob("*.sql"):
+        shutil.copyfile(path, copies / path.name)
+    key = stored_secret(project / "secret_key", prefix="sb_secret_")
+    write_private(project / "supabase" / "config.toml", _config(port, key, stored_secret(project / "jwt_secret")))
+    return project
+
+
+def _config(port: int, key: str, jwt_secret: str) -> str:
+    return f"""[api]
+port = {port}
+
+[db]
+driver = "pglite"
+url = "data"
+
+[auth]
+enabled = true
+enable_signup = false
+jwt_secret = "{jwt_secret}"
+secret_key = "{key}"
+"""
+
+
+def _migrate(project: Path, cache: Path, migrations: Path) -> bool:
+    """Bring the data up to the migrations; the file `migrated` says which ones it has."""
+    wanted = fingerprint(migrations.glob("*.sql"), lite_version())
+    stamp, data = project / "migrated", project / "data"
+    if not data.exists():
+        copy_of(cache, f"supabase-{wanted}", lambda made: _make_template(project, made), data)
+    elif stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
+        return False
+    else:
+        _apply(project)
+    write_private(stamp, wanted)
+    return True
+
+
+def _make_template(project: Path, made: Path) -> None:
+    """Migrate an empty database; a failed one leaves nothing behind."""
+    data = project / "data"
+    try:
+        _apply(project)
+        data.rename(made)
+    finally:
+        shutil.rmtree(data, ignore_errors=True)
+
+
+def _apply(project: Path) -> None:
+    log = project / "migrate.log"
+    with open_private(log) as output:
+        try:
+            done = subprocess.run(  # noqa: S603 - our own command
+                _command("migration", "up"),
+                cwd=project,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                timeout=_MIGRATE_TIMEOUT,
+                check=False,
+            )
+        except subprocess.TimeoutExpired:
+            raise StackError(f"The migrations did not end within {_MIGRATE_TIMEOUT:g} s; see {log}.") from None
+    if done.returncode:
+        raise StackError(f"A migration failed; {log} says:\n{log.read_text(encoding='utf-8').strip()}")
+
+
+def _command(*arguments: str) -> list[str | Path]:
+    return [find_node(), find_lite(), "--no-telemetry", *arguments]
+
+
+def _answers(port: int, key: str) -> bool:
+    connection = http.client.HTTPConnection(LOOPBACK, port, timeout=5.0)
+    try:
+        connection.request("GET", "/rest/v1/", headers={"apikey": key})
+        return connection.getresponse().status == http.HTTPStatus.OK
+    except (OSError, http.client.HTTPException):  # not listening yet
+        return False
+    finally:
+        connection.close()
