@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, SerializeAsAny, model_validator
 
 from qa_queue.models import Frozen, TraceMode, Viewport
 
@@ -139,8 +139,9 @@ class SetViewport(Args):
 class Expect(Args):
     """One assertion, retried until the step's time-out.
 
-    Exactly one of the checks is set. Those on an element need `target`; `url` (glob) and `title` do not.
-    `negate` (`not: true` in a file) turns it round.
+    Exactly one of the checks is set. Those on an element need `target`; `url` (glob) and `title` take none.
+    `negate` (`not: true` in a file) turns it round. A check that is given as false is kept as its opposite, so
+    `checked=False` becomes `checked=True, negate=True`: a check here is either None or to be made.
     """
 
     target: Target | None = None
@@ -157,7 +158,16 @@ class Expect(Args):
     url: str | None = None
     title: str | None = None
 
+    @model_validator(mode="before")
+    @classmethod
+    def _turn_false_checks_round(cls, values: Any) -> Any:
+        false = [flag for flag in FLAG_CHECKS if isinstance(values, dict) and values.get(flag) is False]
+        if not false:
+            return values
+        return values | dict.fromkeys(false, True) | {"negate": not values.get("negate", False)}
 
+
+FLAG_CHECKS = ("visible", "hidden", "checked", "enabled", "disabled")
 ELEMENT_CHECKS = ("visible", "hidden", "text", "contains_text", "value", "count", "checked", "enabled", "disabled")
 PAGE_CHECKS = ("url", "title")
 
@@ -181,11 +191,13 @@ ACTIONS: dict[str, type[Args]] = {
 
 
 class Step(Frozen):
-    """One action or assertion. `line` is where it stands in its file, for messages; it is no part of equality
-    of cases and is not stored."""
+    """One action or assertion.
+
+    `line` is where it stands in its file, for messages; it is no part of equality and is not stored.
+    """
 
     action: str
-    args: Args
+    args: SerializeAsAny[Args]
     id: str | None = None
     name: str | None = None
     timeout_ms: int | None = Field(default=None, ge=1)
@@ -195,6 +207,15 @@ class Step(Frozen):
     screenshot: bool = False
     heal: Literal["off", "suggest", "auto"] | None = None
     line: int | None = Field(default=None, exclude=True)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Step) and self._content() == other._content()
+
+    def __hash__(self) -> int:
+        return hash(self._content())
+
+    def _content(self) -> tuple[Any, ...]:
+        return tuple(getattr(self, name) for name in Step.model_fields if name != "line")
 
 
 class Use(Frozen):
@@ -207,7 +228,10 @@ class Use(Frozen):
 
 
 class Case(Frozen):
-    """A test as written. `key` (its `id`, else its name) names it across machines and versions."""
+    """A test as written. `key` (its `id`, else its name) names it across machines and versions.
+
+    `vars` are the values of `${var.X}`; they may hold `${env.X}`, never a secret or another variable.
+    """
 
     version: Literal[1] = FORMAT_VERSION
     id: str | None = None
@@ -219,14 +243,10 @@ class Case(Frozen):
     trace: TraceMode = TraceMode.ON_FAILURE
     use: Use = Use()
     heal: Literal["off", "suggest", "auto"] = "auto"
+    vars: dict[str, str] = Field(default_factory=dict)
     steps: tuple[Step, ...] = Field(min_length=1)
 
     @property
     def key(self) -> str:
         """What names this case across files and versions."""
         return self.id or self.name
-
-
-def case_document(case: Case) -> dict[str, Any]:
-    """The case as JSON in the file's own form; `qa_queue.cases.loader.parse_case` reads it back unchanged."""
-    raise NotImplementedError
