@@ -1,8 +1,8 @@
 """The settings, and the only reader of the environment.
 
-Sources, the first wins: the process environment, `.env`, `.qa/stack.env` (written by a running embedded stack,
-so that every command in the same folder finds it). A wrong value is refused with its name, its value and what
-is allowed; the value of a secret is never shown.
+Sources, the first wins: the process environment, `.env`, `stack.env` in QA_HOME (written by a running embedded
+stack, so that every command in the same folder finds it). A wrong value is refused with its name, its value and
+what is allowed; the value of a secret is never shown.
 """
 
 from __future__ import annotations
@@ -19,8 +19,9 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qa_queue.errors import InputError, SettingsError
 
-STACK_ENV = Path(".qa/stack.env")
-ENV_FILES = (STACK_ENV, Path(".env"))  # the later one wins
+HOME = Path(".qa")
+STACK_ENV = "stack.env"  # in the home folder
+DOTENV = Path(".env")
 SECRET_PREFIX = "QA_SECRET_"  # noqa: S105 - the prefix of a name, no password
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_")
 
@@ -30,9 +31,7 @@ LogLevel = Literal["ERROR", "WARN", "INFO", "DEBUG"]
 class Settings(BaseSettings):
     """What an operator can set; `docs/settings.md` is generated from here."""
 
-    model_config = SettingsConfigDict(
-        env_file=ENV_FILES, env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True
-    )
+    model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True)
 
     redis_url: str | None = Field(
         default=None,
@@ -74,7 +73,7 @@ class Settings(BaseSettings):
     log_level: LogLevel = Field(default="INFO", description="The least level that is logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Lines for people or for machines.")
 
-    qa_home: Path = Field(default=Path(".qa"), description="Folder for evidence and the embedded stack's data.")
+    qa_home: Path = Field(default=HOME, description="Folder for evidence and the embedded stack's data.")
     qa_browser_path: Path | None = Field(default=None, description="Chromium to use instead of the one found.")
     qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
     qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
@@ -114,9 +113,21 @@ def load_settings(**overrides: Any) -> Settings:
         SettingsError: a value is not allowed.
     """
     try:
-        return Settings(**overrides)
+        return Settings(_env_file=env_files(overrides.get("qa_home")), **overrides)
     except ValidationError as error:
         raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+
+
+def with_overrides(settings: Settings, **overrides: Any) -> Settings:
+    """The same settings with some replaced; a copy, since `redis_dsn` is worked out once for each object."""
+    given = {name: getattr(settings, name) for name in settings.model_fields_set}
+    return load_settings(**(given | overrides))
+
+
+def env_files(home: Path | None = None) -> tuple[Path, Path]:
+    """The files that settings are read from, the least first: a running stack's in the home folder, then `.env`."""
+    named = home or os.environ.get("QA_HOME") or dotenv_values(DOTENV).get("QA_HOME")
+    return Path(named or HOME) / STACK_ENV, DOTENV
 
 
 def _explain(item: Any) -> str:
@@ -130,9 +141,14 @@ def _explain(item: Any) -> str:
 
 def _environment() -> dict[str, str]:
     merged: dict[str, str] = {}
-    for file in ENV_FILES:
+    for file in env_files():
         merged |= {k: v for k, v in dotenv_values(file).items() if v is not None}
     return merged | dict(os.environ)
+
+
+def child_environment(additions: dict[str, str]) -> dict[str, str]:
+    """This process's environment with additions, for the processes that it starts."""
+    return dict(os.environ) | additions
 
 
 def read_variables(names: frozenset[str]) -> dict[str, str]:
