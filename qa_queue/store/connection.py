@@ -1,0 +1,103 @@
+"""One supabase-py client for a process: time-outs, threads, and errors in our own words."""
+
+from __future__ import annotations
+
+import json
+from functools import partial
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import httpx
+from postgrest import SyncRequestBuilder
+from postgrest.exceptions import APIError
+from supabase import Client, ClientOptions, create_client
+
+from qa_queue.errors import SettingsError, StoreError
+from qa_queue.store.answers import explain_answer, explain_failure, refuse_public_key
+
+TIMEOUT = httpx.Timeout(20.0, connect=5.0)
+# Shorter than the 5 s after which Node's server hangs up, so that no call meets a line that is just closing.
+_LIMITS = httpx.Limits(max_connections=20, max_keepalive_connections=10, keepalive_expiry=3.0)
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class Query(Protocol):
+    """What supabase-py builds from a table: ready to be sent."""
+
+    def execute(self) -> Any:
+        """Send it."""
+
+
+class Connection:
+    """Calls to the REST API of a project. Safe to use from several threads.
+
+    Raises:
+        SettingsError: the URL or the key cannot be one.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self.host = _host(url)
+        refuse_public_key(key)
+        self._http = httpx.Client(
+            timeout=TIMEOUT,
+            limits=_LIMITS,
+            trust_env=urlsplit(url).hostname not in _LOOPBACK,  # a proxy knows nothing of this machine
+            event_hooks={"response": [partial(_refuse_failures, self.host)]},
+        )
+        self._client = _client(url, key, self._http)
+        self._rest = self._client.postgrest  # made at first use, so here, before there are threads
+
+    def table(self, name: str) -> SyncRequestBuilder:
+        """A query on a table, to be built and given to `send`."""
+        return self._rest.from_(name)
+
+    def send(self, query: Query) -> Any:
+        """Send a query and return supabase-py's answer, with `data` and `count`.
+
+        Raises:
+            StoreUnavailableError, StoreAuthError, StoreSchemaError, StoreError: as their names say.
+        """
+        try:
+            return query.execute()
+        except httpx.HTTPError as error:
+            raise explain_failure(error, self.host) from None
+        except (APIError, json.JSONDecodeError):
+            raise StoreError(
+                f"{self.host} answered what no Supabase answers: is SUPABASE_URL the project's URL?"
+            ) from None
+
+    def close(self) -> None:
+        """Close the lines."""
+        self._http.close()
+
+
+def _host(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        host = f"{parts.hostname}:{parts.port}" if parts.port else parts.hostname
+    except ValueError:
+        host = None
+    if not host or parts.scheme not in ("http", "https"):
+        raise SettingsError(f"SUPABASE_URL={url!r} is no URL of a project: it looks like https://abc.supabase.co.")
+    return host
+
+
+def _client(url: str, key: str, http: httpx.Client) -> Client:
+    options = ClientOptions(
+        httpx_client=http,
+        auto_refresh_token=False,
+        persist_session=False,
+        postgrest_client_retry=False,  # sleeps for seconds; who calls knows better whether to wait
+    )
+    return create_client(url, key, options)
+
+
+def _refuse_failures(host: str, response: httpx.Response) -> None:
+    """Raise what an answer other than 2xx means, while its status is at hand; supabase-py keeps the body alone."""
+    if response.is_success:
+        return
+    try:
+        body = json.loads(response.read())
+    except ValueError:
+        body = None
+    raise explain_answer(response.status_code, body, response.request.url.path.rsplit("/", 1)[-1], host)

@@ -1,0 +1,216 @@
+"""The store in memory: the twin of `SupabaseStore`, for tests and for trying things out. Nothing outlives it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from qa_queue.errors import StoreError
+from qa_queue.models import Frozen, RunStatus, utc_now
+from qa_queue.store.base import Record
+from qa_queue.store.records import (
+    AdaptationRow,
+    ArtifactRecord,
+    CaseRecord,
+    PatternRecord,
+    RowCounts,
+    RunRecord,
+    StepRecord,
+)
+from qa_queue.store.rows import TABLES, by_kind, ends_differently, mend, run_changes, uuids
+
+R = TypeVar("R", bound=Record)
+_PARENTS: dict[str, type[Record]] = {"test_case_id": CaseRecord, "test_run_id": RunRecord}
+
+
+class MemoryStore:
+    """A `RunStore` that keeps its rows in dictionaries. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._tables: dict[type[Frozen], dict[str, Any]] = {kind: {} for kind in TABLES}
+
+    def check(self) -> None:
+        """Return: memory is always there."""
+
+    def save_cases(self, cases: Sequence[CaseRecord]) -> list[CaseRecord]:
+        """Insert or update cases by id; another content hash is another version."""
+        with self._lock:
+            table = self._table(CaseRecord)
+            for case in {case.id: _mended(case) for case in cases}.values():
+                table[case.id] = _next_version(table.get(case.id), case)
+            return [table[case.id] for case in cases]
+
+    def save_learned(self, case_id: str, *, reliability_score: float, flake_rate: float, runs_learned: int) -> None:
+        """Set what was learned of a case."""
+        self._change(
+            CaseRecord,
+            case_id,
+            {"reliability_score": reliability_score, "flake_rate": flake_rate, "runs_learned": runs_learned},
+        )
+
+    def save(self, records: Iterable[Record]) -> None:
+        """Upsert records of any kinds, parents before children; those of one kind all or none."""
+        with self._lock:
+            for kind, group in by_kind(records):
+                if kind is CaseRecord:
+                    self.save_cases([case for case in group if isinstance(case, CaseRecord)])
+                    continue
+                for record in group:
+                    self._refuse_orphan(record)
+                self._tables[kind].update({record.id: self._next(record) for record in map(_mended, group)})
+
+    def update_run(self, run_id: str, **fields: Any) -> None:
+        """Change these columns of a run; one that ended keeps its status."""
+        with self._lock:
+            changes, old = run_changes(fields), self.get_run(run_id)
+            if old and not ends_differently(old.status, changes.get("status")):
+                self._change(RunRecord, run_id, changes)
+
+    def get_case(self, case_id: str) -> CaseRecord | None:
+        """The case, or None."""
+        return next(self._of(CaseRecord, "id", [case_id]), None)
+
+    def list_cases(self) -> list[CaseRecord]:
+        """Every case, by name."""
+        with self._lock:
+            return sorted(self._table(CaseRecord).values(), key=lambda case: (case.name, case.id))
+
+    def get_run(self, run_id: str) -> RunRecord | None:
+        """The run, or None."""
+        return next(self._of(RunRecord, "id", [run_id]), None)
+
+    def list_runs(
+        self,
+        *,
+        case_id: str | None = None,
+        statuses: Sequence[RunStatus] | None = None,
+        finished_before: datetime | None = None,
+        limit: int = 50,
+        oldest_first: bool = False,
+        after: RunRecord | None = None,
+    ) -> list[RunRecord]:
+        """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
+        with self._lock:
+            runs = sorted(self._table(RunRecord).values(), key=_place, reverse=not oldest_first)
+        found = [
+            run
+            for run in runs
+            if (case_id is None or run.test_case_id == case_id)
+            and (statuses is None or run.status in statuses)
+            and (finished_before is None or (run.finished_at is not None and run.finished_at < finished_before))
+            and (after is None or _comes_after(run, after, oldest_first=oldest_first))
+        ]
+        return found[: max(0, limit)]
+
+    def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of these ids that are runs."""
+        with self._lock:
+            return set(uuids(run_ids)) & self._table(RunRecord).keys()
+
+    def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
+        """How many rows these runs have."""
+        return RowCounts(
+            runs=len(self.existing_runs(run_ids)),
+            steps=len(self.list_steps(run_ids)),
+            artifacts=len(self.list_artifacts(run_ids)),
+            adaptations=len(self.list_adaptations(run_ids)),
+        )
+
+    def list_steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
+        """The steps of these runs, by run, attempt and number."""
+        found = self._of(StepRecord, "test_run_id", run_ids)
+        return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.number))
+
+    def list_artifacts(self, run_ids: Sequence[str]) -> list[ArtifactRecord]:
+        """The artifacts of these runs, by run, attempt and name."""
+        found = self._of(ArtifactRecord, "test_run_id", run_ids)
+        return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.name))
+
+    def list_adaptations(self, run_ids: Sequence[str]) -> list[AdaptationRow]:
+        """The adaptations of these runs, by run, attempt and step."""
+        found = self._of(AdaptationRow, "test_run_id", run_ids)
+        return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.step_number))
+
+    def list_patterns(self, case_id: str) -> list[PatternRecord]:
+        """What is known of the locators of a case, by step key and falling confidence."""
+        found = self._of(PatternRecord, "test_case_id", [case_id])
+        return sorted(found, key=lambda row: (row.step_key, -row.confidence, row.id))
+
+    def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
+        """Delete what is known of these locators."""
+        with self._lock:
+            for pattern_id in uuids(pattern_ids):
+                self._table(PatternRecord).pop(pattern_id, None)
+
+    def delete_runs(self, run_ids: Sequence[str]) -> int:
+        """Delete runs with all rows that are theirs."""
+        with self._lock:
+            gone = self.existing_runs(run_ids)
+            for kind, table in self._tables.items():
+                for row_id in [row.id for row in table.values() if kind is RunRecord and row.id in gone]:
+                    del table[row_id]
+                for row_id in [row.id for row in table.values() if getattr(row, "test_run_id", None) in gone]:
+                    del table[row_id]
+            return len(gone)
+
+    def _table(self, kind: type[R]) -> dict[str, R]:
+        return self._tables[kind]
+
+    def _of(self, kind: type[R], column: str, ids: Sequence[str]) -> Iterator[R]:
+        wanted = set(uuids(ids))
+        with self._lock:
+            return iter([row for row in self._table(kind).values() if getattr(row, column) in wanted])
+
+    def _refuse_orphan(self, record: Record) -> None:
+        for column, kind in _PARENTS.items():
+            parent = getattr(record, column, None)
+            if parent is not None and parent not in self._tables[kind]:
+                raise StoreError(
+                    f"{TABLES[type(record)]} refused {record.id}: its {column} {parent} is not in {TABLES[kind]}."
+                )
+
+    def _next(self, record: Record) -> Record:
+        """What a row becomes when this record is put on it."""
+        old = self._tables[type(record)].get(record.id)
+        stays = isinstance(record, RunRecord) and old and ends_differently(old.status, record.status)
+        return old if stays else record
+
+    def _change(self, kind: type[R], row_id: str, changes: dict[str, Any]) -> None:
+        with self._lock:
+            row = next(self._of(kind, "id", [row_id]), None)
+            if row is None:
+                return
+            try:
+                self._tables[kind][row.id] = kind.model_validate(row.model_dump() | changes)
+            except ValidationError as error:
+                first = error.errors()[0]
+                raise StoreError(f"{TABLES[kind]} refused {first['loc'][0]}: {first['msg']}.") from None
+
+
+def _mended(record: R) -> R:
+    return type(record).model_validate(mend(record.model_dump()))
+
+
+def _place(run: RunRecord) -> tuple[datetime, str]:
+    return run.queued_at, run.id
+
+
+def _comes_after(run: RunRecord, last: RunRecord, *, oldest_first: bool) -> bool:
+    return _place(run) > _place(last) if oldest_first else _place(run) < _place(last)
+
+
+def _next_version(old: CaseRecord | None, new: CaseRecord) -> CaseRecord:
+    """What the stored case becomes: itself where the content is the same, else the next version."""
+    now = utc_now()
+    if old is None:
+        fresh = {"version": 1, "reliability_score": None, "flake_rate": None, "runs_learned": 0}
+        return new.model_copy(update=fresh | {"created_at": now, "updated_at": now})
+    if new.content_hash == old.content_hash:
+        return old
+    kept = old.model_dump(include={"reliability_score", "flake_rate", "runs_learned", "created_at"})
+    return new.model_copy(update=kept | {"version": old.version + 1, "updated_at": now})

@@ -1,0 +1,250 @@
+"""The store on Supabase, hosted or embedded: the same calls, another URL and key."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
+from functools import partial
+from typing import Any, TypeVar
+
+from postgrest.types import CountMethod, ReturnMethod
+
+from qa_queue.errors import SettingsError
+from qa_queue.models import RunStatus
+from qa_queue.settings import Settings
+from qa_queue.store.base import Record
+from qa_queue.store.connection import Connection
+from qa_queue.store.records import (
+    AdaptationRow,
+    ArtifactRecord,
+    CaseRecord,
+    PatternRecord,
+    RowCounts,
+    RunRecord,
+    StepRecord,
+)
+from qa_queue.store.rows import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
+
+ROWS_A_CALL = 500
+IDS_A_CALL = 100  # a UUID is 37 characters of URL, and some servers take 8 KB
+PAGE = 1000  # PostgREST's usual `max_rows`
+SMALLEST_PAGE = 100  # no server is set to fewer rows a call, so a page shorter than this is the last
+
+R = TypeVar("R", bound=Record)
+Filter = Callable[[Any], Any]
+
+
+class SupabaseStore:
+    """A `RunStore` on supabase-py. Safe to use from several threads; `close` when done.
+
+    Raises:
+        SettingsError: the URL or the key cannot be one.
+    """
+
+    def __init__(self, url: str, key: str) -> None:
+        self._line = Connection(url, key)
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> SupabaseStore:
+        """The store that the settings name.
+
+        Raises:
+            SettingsError: SUPABASE_URL or the key is not set, or cannot be one.
+        """
+        if not settings.supabase_url or not settings.supabase_secret_key:
+            raise SettingsError(
+                "SUPABASE_URL and SUPABASE_SECRET_KEY are not both set: set them in the environment or in .env to "
+                "the URL and the secret key of your project, or start the embedded one with `qa-queue up`."
+            )
+        return cls(settings.supabase_url, settings.supabase_secret_key.get_secret_value().strip())
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._line.close()
+
+    def check(self) -> None:
+        """Return when the database answers, the key is good and every table has its columns."""
+        for kind, table in TABLES.items():
+            self._line.send(self._line.table(table).select(*columns(kind)).limit(1))
+
+    def save_cases(self, cases: Sequence[CaseRecord]) -> list[CaseRecord]:
+        """Insert or update cases; a trigger of the table counts the versions, so writers cannot collide."""
+        # In one order everywhere: two writers of the same cases must not wait for each other.
+        rows = sorted(
+            (to_row(case) for case in {case.id: case for case in cases}.values()), key=lambda row: row["id"]
+        )
+        stored: dict[str, CaseRecord] = {}
+        for chunk in chunks(rows, ROWS_A_CALL):
+            query = (
+                self._line.table("test_cases").upsert(list(chunk), on_conflict="id").select(*columns(CaseRecord))
+            )
+            stored |= {row["id"]: to_record(CaseRecord, row) for row in self._line.send(query).data}
+        return [stored[case.id] for case in cases]
+
+    def save_learned(self, case_id: str, *, reliability_score: float, flake_rate: float, runs_learned: int) -> None:
+        """Set what was learned of a case."""
+        learned = {
+            "reliability_score": reliability_score,
+            "flake_rate": flake_rate,
+            "runs_learned": runs_learned,
+        }
+        self._update("test_cases", case_id, learned)
+
+    def save(self, records: Iterable[Record]) -> None:
+        """Upsert records of any kinds, parents before children, a call for each kind and 500 rows."""
+        for kind, group in by_kind(records):
+            for chunk in chunks(group, ROWS_A_CALL):
+                self._upsert(TABLES[kind], [to_row(record) for record in chunk])
+
+    def update_run(self, run_id: str, **fields: Any) -> None:
+        """Change these columns of a run; a trigger of the table keeps the status of one that ended."""
+        self._update("test_runs", run_id, run_changes(fields))
+
+    def get_case(self, case_id: str) -> CaseRecord | None:
+        """The case, or None."""
+        return next(iter(self._of(CaseRecord, "id", [case_id])), None)
+
+    def list_cases(self) -> list[CaseRecord]:
+        """Every case, by name."""
+        return sorted(self._all(CaseRecord, lambda query: query), key=lambda case: (case.name, case.id))
+
+    def get_run(self, run_id: str) -> RunRecord | None:
+        """The run, or None."""
+        return next(iter(self._of(RunRecord, "id", [run_id])), None)
+
+    def list_runs(
+        self,
+        *,
+        case_id: str | None = None,
+        statuses: Sequence[RunStatus] | None = None,
+        finished_before: datetime | None = None,
+        limit: int = 50,
+        oldest_first: bool = False,
+        after: RunRecord | None = None,
+    ) -> list[RunRecord]:
+        """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
+        if (case_id is not None and not uuids([case_id])) or (statuses is not None and not statuses):
+            return []
+        found: list[RunRecord] = []
+        last = after
+        while len(found) < limit:
+            wanted = min(PAGE, limit - len(found))
+            query = self._line.table("test_runs").select(*columns(RunRecord))
+            query = _which(query, case_id=case_id, statuses=statuses, finished_before=finished_before)
+            query = _behind(query, last, oldest_first=oldest_first).limit(wanted)
+            page = [to_record(RunRecord, row) for row in self._line.send(query).data]
+            found += page
+            if len(page) < min(wanted, SMALLEST_PAGE):
+                break
+            last = page[-1]
+        return found
+
+    def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
+        """Those of these ids that are runs."""
+        found: set[str] = set()
+        for chunk in chunks(uuids(run_ids), IDS_A_CALL):
+            answer = self._line.send(self._line.table("test_runs").select("id").in_("id", chunk))
+            found |= {row["id"] for row in answer.data}
+        return found
+
+    def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
+        """How many rows these runs have."""
+        return RowCounts(
+            runs=self._count("test_runs", "id", run_ids),
+            steps=self._count("test_steps", "test_run_id", run_ids),
+            artifacts=self._count("test_artifacts", "test_run_id", run_ids),
+            adaptations=self._count("adaptations", "test_run_id", run_ids),
+        )
+
+    def list_steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
+        """The steps of these runs, by run, attempt and number."""
+        found = self._of(StepRecord, "test_run_id", run_ids)
+        return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.number))
+
+    def list_artifacts(self, run_ids: Sequence[str]) -> list[ArtifactRecord]:
+        """The artifacts of these runs, by run, attempt and name."""
+        found = self._of(ArtifactRecord, "test_run_id", run_ids)
+        return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.name))
+
+    def list_adaptations(self, run_ids: Sequence[str]) -> list[AdaptationRow]:
+        """The adaptations of these runs, by run, attempt and step."""
+        found = self._of(AdaptationRow, "test_run_id", run_ids)
+        return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.step_number))
+
+    def list_patterns(self, case_id: str) -> list[PatternRecord]:
+        """What is known of the locators of a case, by step key and falling confidence."""
+        found = self._of(PatternRecord, "test_case_id", [case_id])
+        return sorted(found, key=lambda row: (row.step_key, -row.confidence, row.id))
+
+    def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
+        """Delete what is known of these locators."""
+        for chunk in chunks(uuids(pattern_ids), IDS_A_CALL):
+            query = self._line.table("locator_patterns").delete(returning=ReturnMethod.minimal)
+            self._line.send(query.in_("id", chunk))
+
+    def delete_runs(self, run_ids: Sequence[str]) -> int:
+        """Delete runs; the tables' cascades take their other rows along."""
+        deleted = 0
+        for chunk in chunks(uuids(run_ids), IDS_A_CALL):
+            query = self._line.table("test_runs").delete(count=CountMethod.exact, returning=ReturnMethod.minimal)
+            deleted += self._line.send(query.in_("id", chunk)).count or 0
+        return deleted
+
+    def _upsert(self, table: str, rows: list[dict[str, Any]]) -> None:
+        query = self._line.table(table).upsert(rows, on_conflict="id", returning=ReturnMethod.minimal)
+        self._line.send(query)
+
+    def _update(self, table: str, row_id: str, changes: dict[str, Any]) -> None:
+        if changes and uuids([row_id]):
+            query = self._line.table(table).update(changes, returning=ReturnMethod.minimal)
+            self._line.send(query.eq("id", row_id))
+
+    def _count(self, table: str, column: str, ids: Sequence[str]) -> int:
+        total = 0
+        for chunk in chunks(uuids(ids), IDS_A_CALL):
+            query = self._line.table(table).select("id", count=CountMethod.exact, head=True)
+            total += self._line.send(query.in_(column, chunk)).count or 0
+        return total
+
+    def _of(self, kind: type[R], column: str, ids: Sequence[str]) -> list[R]:
+        """The rows whose `column` is one of the ids."""
+        found: list[R] = []
+        for chunk in chunks(uuids(ids), IDS_A_CALL):
+            found += self._all(kind, partial(_one_of, column, chunk))
+        return found
+
+    def _all(self, kind: type[R], which: Filter) -> list[R]:
+        """Every row that the filter lets through, page by page in the order of ids, so that none is met twice."""
+        found: list[R] = []
+        while True:
+            query = which(self._line.table(TABLES[kind]).select(*columns(kind)))
+            if found:
+                query = query.gt("id", found[-1].id)
+            page = self._line.send(query.order("id").limit(PAGE)).data
+            found += [to_record(kind, row) for row in page]
+            if len(page) < SMALLEST_PAGE:
+                return found
+
+
+def _one_of(column: str, ids: Sequence[str], query: Any) -> Any:
+    return query.in_(column, ids)
+
+
+def _which(
+    query: Any, *, case_id: str | None, statuses: Sequence[RunStatus] | None, finished_before: datetime | None
+) -> Any:
+    if case_id is not None:
+        query = query.eq("test_case_id", case_id)
+    if statuses is not None:
+        query = query.in_("status", [status.value for status in statuses])
+    return query if finished_before is None else query.lt("finished_at", finished_before.isoformat())
+
+
+def _behind(query: Any, last: RunRecord | None, *, oldest_first: bool) -> Any:
+    """The query in order, from behind the last run that was seen."""
+    query = query.order("queued_at", desc=not oldest_first).order("id", desc=not oldest_first)
+    if last is None:
+        return query
+    sign, moment = ("gt" if oldest_first else "lt"), last.queued_at.isoformat()
+    query = query.filter("queued_at", f"{sign}e", moment)  # says again what follows, in a form an index can serve
+    return query.or_(f'queued_at.{sign}."{moment}",and(queued_at.eq."{moment}",id.{sign}.{last.id})')
