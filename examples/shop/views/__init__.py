@@ -1,0 +1,1 @@
+"""The pages: each view takes a `Request` and returns a `Response`."""
