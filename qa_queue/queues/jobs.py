@@ -1,0 +1,97 @@
+"""How a payload becomes an RQ job: its function, time limits, attempts, and what rq-dashboard shows of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from random import SystemRandom
+from typing import Any, ClassVar
+
+from pydantic import BaseModel
+from rq import Queue, Retry
+from rq.job import Job, JobStatus
+
+from qa_queue import backoff
+from qa_queue.cases.model import RUN_TIMEOUT_MS
+from qa_queue.models import Priority, QueueName, TestJobData, utc_now
+
+FUNCTIONS = {
+    QueueName.TEST_EXECUTION: "processors.entry.execute_run",
+    QueueName.CLEANUP: "processors.entry.clean_up",
+    QueueName.ADAPTATION_LEARNING: "processors.entry.learn",
+}
+START_ALLOWANCE_S = 60  # for the browser's start, evidence and rows around the tries themselves
+HOUSEKEEPING_TIMEOUT_S = 3600
+RESULT_TTL_S = 7 * 24 * 3600
+FAILURE_TTL_S = 30 * 24 * 3600
+DESCRIPTION_LENGTH = 100
+
+# rq-dashboard writes the description into its job page unescaped (Parallels/rq-dashboard#526).
+_HARMLESS = str.maketrans('<>&"`', "()+''")
+_random = SystemRandom()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestJobRequest:
+    """A run to be enqueued: `timeout_ms` of one try of the case, `retries` of the case."""
+
+    __test__: ClassVar[bool] = False
+
+    data: TestJobData
+    name: str = ""
+    priority: Priority = Priority.NORMAL
+    timeout_ms: int = RUN_TIMEOUT_MS
+    retries: int = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobLimits:
+    """How long a job may take, in s, and how often it is tried when the infrastructure fails."""
+
+    timeout_s: int
+    max_attempts: int
+
+
+def job_timeout_s(timeout_ms: int, retries: int) -> int:
+    """The backstop of a run, in s: every try of the case at its full length, and the work around them.
+
+    The processor ends a run at its own limit; RQ's ends one whose processor hangs.
+    """
+    return math.ceil(timeout_ms * (retries + 1) / 1000) + START_ALLOWANCE_S
+
+
+def display_name(name: str) -> str:
+    """A stranger's text made fit for a log line and for a page that does not escape it."""
+    printable = "".join(char if char.isprintable() else " " for char in name)
+    return " ".join(printable.translate(_HARMLESS).split())[:DESCRIPTION_LENGTH]
+
+
+def build_job(
+    queue: Queue, payload: BaseModel, *, job_id: str, description: str, priority: Priority, limits: JobLimits
+) -> Job:
+    """An RQ job for this payload, not saved yet; its description and meta hold nothing raw."""
+    job = queue.create_job(
+        FUNCTIONS[QueueName(queue.name)],
+        kwargs={"data": payload.model_dump(mode="json")},
+        job_id=job_id,
+        timeout=limits.timeout_s,
+        result_ttl=RESULT_TTL_S,
+        failure_ttl=FAILURE_TTL_S,
+        description=display_name(description),
+        meta=_meta(priority, limits),
+        status=JobStatus.QUEUED,
+        retry=_retry(limits.max_attempts),
+    )
+    job.enqueued_at = utc_now()
+    return job
+
+
+def _meta(priority: Priority, limits: JobLimits) -> dict[str, Any]:
+    return {"priority": priority.name.lower(), "max_attempts": limits.max_attempts}
+
+
+def _retry(max_attempts: int) -> Retry | None:
+    if max_attempts == 1:
+        return None
+    jitters = tuple(_random.random() for _ in range(max_attempts - 1))
+    return Retry(max=max_attempts - 1, interval=backoff.schedule(max_attempts, jitters=jitters))

@@ -1,0 +1,165 @@
+"""One place that knows which queues there are and how a job gets onto them."""
+
+from __future__ import annotations
+
+import difflib
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from uuid import uuid4
+
+from pydantic import BaseModel
+from redis import Redis
+from rq.job import Job, validate_job_id
+from rq.serializers import JSONSerializer
+from rq.utils import import_attribute
+
+from qa_queue.cases.model import RUN_TIMEOUT_MS
+from qa_queue.errors import InputError, UnknownQueueError
+from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData
+from qa_queue.priorities import PriorityQueue, enqueue_all
+from qa_queue.queues.jobs import HOUSEKEEPING_TIMEOUT_S, JobLimits, TestJobRequest, build_job, job_timeout_s
+from qa_queue.queues.stats import QueueStats, read_stats
+from qa_queue.queues.trim import trim
+from qa_queue.settings import Settings
+
+WORKER_CLASS = "qa_queue.worker.QAWorker"  # by name: the worker stands above the queues
+MAX_JOBS_AT_ONCE = 10_000  # they enter Redis in one step, which holds up others for about 50 us a job
+
+
+class QueueManager:
+    """The queues of the service on one Redis. Every queue is a `PriorityQueue` with JSON payloads."""
+
+    def __init__(self, connection: Redis, settings: Settings) -> None:
+        self._connection = connection
+        self._settings = settings
+
+    def get_queue(self, name: str) -> PriorityQueue:
+        """The queue of this name.
+
+        Raises:
+            UnknownQueueError: lists the known queues and the nearest name.
+        """
+        return PriorityQueue(_known(name), connection=self._connection)
+
+    def add_test_job(
+        self,
+        data: TestJobData,
+        *,
+        priority: Priority = Priority.NORMAL,
+        name: str = "",
+        timeout_ms: int = RUN_TIMEOUT_MS,
+        retries: int = 0,
+    ) -> Job:
+        """Put one run on `test-execution`; the job's id is the run's. See `TestJobRequest` for the rest.
+
+        Raises:
+            InputError: a job with this id exists.
+        """
+        request = TestJobRequest(data=data, name=name, priority=priority, timeout_ms=timeout_ms, retries=retries)
+        return self.add_test_jobs([request])[0]
+
+    def add_test_jobs(self, requests: Sequence[TestJobRequest]) -> list[Job]:
+        """Put runs on the queue in one atomic step: all of them, or, where an id exists, none.
+
+        Raises:
+            InputError: a job with one of the ids exists, or there are more than 10 000.
+        """
+        _check_ids([request.data.test_run_id for request in requests])
+        queue = self.get_queue(QueueName.TEST_EXECUTION)
+        return self._enqueue(queue, [(self._test_job(queue, request), request.priority) for request in requests])
+
+    def add_cleanup_job(self, data: CleanupJobData) -> Job:
+        """Put a clean-up on `cleanup`."""
+        return self._add_housekeeping(
+            QueueName.CLEANUP, data, "Dry run of the clean-up" if data.dry_run else "Clean-up"
+        )
+
+    def add_learning_job(self, data: LearningJobData) -> Job:
+        """Put a learning job on `adaptation-learning`."""
+        cases = "every case" if data.test_case_ids is None else f"{len(data.test_case_ids)} cases"
+        return self._add_housekeeping(QueueName.ADAPTATION_LEARNING, data, f"Learn from the runs of {cases}")
+
+    def create_worker(self, queue_names: Sequence[str], **options: Any) -> Any:
+        """A worker on these queues, in this order; `options` go to its class (`name`, `worker_ttl`, ...).
+
+        Raises:
+            UnknownQueueError: a queue is not known.
+        """
+        queues = [self.get_queue(name) for name in queue_names]
+        worker_class = import_attribute(WORKER_CLASS)
+        return worker_class(queues, connection=self._connection, serializer=JSONSerializer, **options)
+
+    def get_queue_stats(self, name: str | None = None) -> dict[str, QueueStats]:
+        """What is on this queue, or on each, by name; one round trip that changes nothing.
+
+        Raises:
+            UnknownQueueError: the queue is not known.
+        """
+        names = [str(queue) for queue in QueueName] if name is None else [_known(name)]
+        return read_stats(self._connection, names)
+
+    def trim(self, name: str) -> int:
+        """Keep the newest jobs that QUEUE_REMOVE_ON_COMPLETE and QUEUE_REMOVE_ON_FAIL allow; see `trim`."""
+        return trim(
+            self._connection,
+            _known(name),
+            keep_finished=self._settings.queue_remove_on_complete,
+            keep_failed=self._settings.queue_remove_on_fail,
+        )
+
+    def _test_job(self, queue: PriorityQueue, request: TestJobRequest) -> Job:
+        timeout_ms = request.data.config.timeout or request.timeout_ms
+        return build_job(
+            queue,
+            request.data,
+            job_id=request.data.test_run_id,
+            description=request.name or request.data.test_case_id,
+            priority=request.priority,
+            limits=self._limits(job_timeout_s(timeout_ms, request.retries)),
+        )
+
+    def _add_housekeeping(self, name: QueueName, data: BaseModel, description: str) -> Job:
+        queue = self.get_queue(name)
+        job = build_job(
+            queue,
+            data,
+            job_id=str(uuid4()),
+            description=description,
+            priority=Priority.NORMAL,
+            limits=self._limits(HOUSEKEEPING_TIMEOUT_S),
+        )
+        return self._enqueue(queue, [(job, Priority.NORMAL)])[0]
+
+    def _limits(self, timeout_s: int) -> JobLimits:
+        return JobLimits(timeout_s=timeout_s, max_attempts=self._settings.queue_max_attempts)
+
+    def _enqueue(self, queue: PriorityQueue, jobs: list[tuple[Job, Priority]]) -> list[Job]:
+        known = enqueue_all(self._connection, queue.name, jobs)
+        if known:
+            raise InputError(
+                f"{queue.name} has had a job with the id {known[0]} already"
+                f"{f' ({len(known)} such ids)' if len(known) > 1 else ''}; nothing was enqueued. Use a new run id."
+            )
+        return [job for job, _ in jobs]
+
+
+def _known(name: str) -> str:
+    if name in list(QueueName):
+        return str(QueueName(name))
+    nearest = difflib.get_close_matches(name, list(QueueName), n=1)
+    hint = f"Did you mean {nearest[0]}? " if nearest else ""
+    raise UnknownQueueError(f"No queue is called {name!r}. {hint}There are {', '.join(QueueName)}.")
+
+
+def _check_ids(ids: Sequence[str]) -> None:
+    if len(ids) > MAX_JOBS_AT_ONCE:
+        raise InputError(f"{len(ids)} runs at once are too many: submit at most {MAX_JOBS_AT_ONCE} at a time.")
+    repeated = [job_id for job_id, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise InputError(f"The run id {repeated[0]} is given twice; nothing was enqueued. Use an id for each run.")
+    for job_id in ids:
+        try:
+            validate_job_id(job_id)
+        except ValueError as error:
+            raise InputError(f"{job_id!r} cannot be a run's id: {error}. Use a UUID.") from None
