@@ -96,7 +96,9 @@ def to_record(kind: type[R], row: dict[str, Any]) -> R:
         StoreSchemaError: the row does not fit, as one that a newer qa-queue wrote may not.
     """
     try:
-        return kind.model_validate(row)
+        return kind.model_validate(
+            {name: _moment(value) if name.endswith("_at") else value for name, value in row.items()}
+        )
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -104,6 +106,14 @@ def to_record(kind: type[R], row: dict[str, Any]) -> R:
             f"the row {row.get('id')} of {TABLES[kind]} cannot be read: {where}: {first['msg']}. "
             "Was it written by another version of qa-queue? Update qa-queue, then run `qa-queue migrate`."
         ) from None
+
+
+def _moment(value: Any) -> Any:
+    """A time as Postgres itself writes it (`2026-01-08 13:30:04.5+00`) or as PostgREST does (ISO 8601)."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value  # not a time: let the record say so
 
 
 def run_changes(fields: dict[str, Any]) -> dict[str, Any]:
