@@ -23,6 +23,7 @@ from qa_queue.store.records import (
 )
 from qa_queue.store.rows import TABLES, by_kind, ends_differently, mend, run_changes, uuids
 
+F = TypeVar("F", bound=Frozen)
 R = TypeVar("R", bound=Record)
 _PARENTS: dict[str, type[Record]] = {"test_case_id": CaseRecord, "test_run_id": RunRecord}
 
@@ -62,7 +63,7 @@ class MemoryStore:
                     continue
                 for record in group:
                     self._refuse_orphan(record)
-                self._tables[kind].update({record.id: self._next(record) for record in map(_mended, group)})
+                self._tables[kind].update({record.id: self._next(_mended(record)) for record in group})
 
     def update_run(self, run_id: str, **fields: Any) -> None:
         """Change these columns of a run; one that ended keeps its status."""
@@ -176,9 +177,11 @@ class MemoryStore:
 
     def _next(self, record: Record) -> Record:
         """What a row becomes when this record is put on it."""
-        old = self._tables[type(record)].get(record.id)
-        stays = isinstance(record, RunRecord) and old and ends_differently(old.status, record.status)
-        return old if stays else record
+        if isinstance(record, RunRecord):
+            old = self.get_run(record.id)
+            if old and ends_differently(old.status, record.status):
+                return old
+        return record
 
     def _change(self, kind: type[R], row_id: str, changes: dict[str, Any]) -> None:
         with self._lock:
@@ -192,7 +195,7 @@ class MemoryStore:
                 raise StoreError(f"{TABLES[kind]} refused {first['loc'][0]}: {first['msg']}.") from None
 
 
-def _mended(record: R) -> R:
+def _mended(record: F) -> F:
     return type(record).model_validate(mend(record.model_dump()))
 
 
