@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 
@@ -75,8 +76,8 @@ def _wait(connection: Redis, queues: Sequence[str], seconds: float) -> Taken | N
         return None
     keys = QueueKeys(queues[0])
     # The list is empty, so what comes first is the best there is.
-    block = str(min(seconds, BLOCK_S))  # Redis takes fractions; redis-py's own blmove() says whole seconds
-    found = connection.execute_command("BLMOVE", keys.waiting, keys.intermediate, "LEFT", "RIGHT", block)
+    block: Any = min(seconds, BLOCK_S)  # Redis takes fractions; redis-py's annotation says whole seconds
+    found: Any = connection.blmove(keys.waiting, keys.intermediate, block, "LEFT", "RIGHT")
     if not found:
         return None
     connection.zrem(keys.ranks, found)

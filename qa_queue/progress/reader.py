@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
 
@@ -69,9 +70,9 @@ class ProgressReader:
         return {run_id: decode(entries[0][1]) for run_id, entries in answers if entries}
 
     def _read(self, positions: Mapping[str, str], block_ms: int) -> list[tuple[str, ProgressEvent]]:
-        streams = {stream_key(run_id): last for run_id, last in positions.items()}
+        streams: dict[Any, Any] = {stream_key(run_id): last for run_id, last in positions.items()}
         # Redis takes BLOCK 0 as "for ever".
-        answer = self._connection.xread(streams, count=PAGE, block=block_ms or None)
+        answer: Any = self._connection.xread(streams, count=PAGE, block=block_ms or None)
         return [
             (run_of(stream), ProgressEvent(id=entry_id.decode(), progress=decode(fields)))
             for stream, entries in answer or []

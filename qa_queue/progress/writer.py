@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
+from typing import Any
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -79,7 +80,7 @@ class ProgressWriter:
         )
 
     def _latest(self, run_id: str) -> JobProgress:
-        entries = self._connection.xrevrange(stream_key(run_id), count=1)
+        entries: Any = self._connection.xrevrange(stream_key(run_id), count=1)
         if entries:
             return decode(entries[0][1])
         return JobProgress(test_run_id=run_id, current_step=0, total_steps=0, percentage=0, status=RunStatus.QUEUED)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from redis import Redis
+from rq.defaults import RQ_KEY_PREFIX
 from rq.registry import FailedJobRegistry, FinishedJobRegistry
-from rq.results import Result
 
 from qa_queue.priorities.keys import JOB_PREFIX
 
@@ -20,7 +20,7 @@ for _, id in ipairs(redis.call('ZRANGE', registry, 0, extra - 1)) do
   local job = '{JOB_PREFIX}' .. id
   local status = redis.call('HGET', job, 'status')
   if status == 'finished' or status == 'failed' or status == 'stopped' then
-    redis.call('DEL', job, job .. ':dependents', '{Result.get_key("")}' .. id)
+    redis.call('DEL', job, job .. ':dependents', '{RQ_KEY_PREFIX}:results:' .. id)
   end
   redis.call('ZREM', registry, id)
 end
