@@ -82,7 +82,12 @@ def launch(name: str, command: Sequence[str | Path], *, log: Path, cwd: Path | N
     try:
         with open_private(log) as output:
             popen = subprocess.Popen(  # noqa: S603 - the commands are our own
-                tied_command(command), cwd=cwd, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT
+                tied_command(command),
+                cwd=cwd,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # Ctrl-C reaches us alone: what needs a server ends before the server
             )
     except OSError as error:
         raise StackError(f"{name} cannot be started as {command[0]}: {error}.") from error
