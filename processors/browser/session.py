@@ -1,0 +1,144 @@
+"""One browser context with its page: does steps, takes pictures, keeps the trace."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import BrowserContext, Error, Page
+
+from processors.browser.actions import ACTIONS
+from processors.browser.call import Call, masks
+from processors.browser.events import EventLog
+from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
+from processors.browser.locate import Deadline, find
+from processors.browser.targets import alternatives, locator_for
+from processors.browsing import Found, SessionOptions, StepOutcome
+from processors.describe import describe, describe_target, target_of
+from qa_queue.cases.model import Expect, Step, Target, WaitFor
+from qa_queue.errors import BrowserCrashedError, EvidenceError
+from qa_queue.models import ErrorKind
+
+SLACK_S = 2.0  # over a step's time, for a page that does not even answer questions
+PICTURE_TIMEOUT_MS = 5_000
+TRACE_TIMEOUT_S = 30.0
+PING_TIMEOUT_S = 3.0
+_ERROR_PAGE = "chrome-error://"
+
+
+class Session:
+    """`processors.browsing.BrowserSession` on Playwright."""
+
+    def __init__(self, context: BrowserContext, page: Page, options: SessionOptions) -> None:
+        self._context = context
+        self._page = page
+        self._options = options
+        self._log = EventLog(context, page)
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """See `processors.browsing.BrowserSession`."""
+        return self._log.entries
+
+    async def perform(self, step: Step, *, timeout_ms: int) -> StepOutcome:
+        """See `processors.browsing.BrowserSession`."""
+        deadline = Deadline(timeout_ms)
+        found: Found | None = None
+        try:
+            async with asyncio.timeout(timeout_ms / 1000 + SLACK_S):
+                call, found = await self._locate(step, deadline)
+                return StepOutcome(found=found, picture=await ACTIONS[step.action](call))
+        except (Error, StepFailedError, TimeoutError) as error:
+            failure = await self._failure(step, error, timeout_ms)
+            return StepOutcome(found=found, error=str(failure), kind=failure.kind)
+
+    async def screenshot(self) -> bytes:
+        """See `processors.browsing.BrowserSession`."""
+        try:
+            hidden = masks(self._page, self._options.secrets)
+            async with asyncio.timeout(PICTURE_TIMEOUT_MS / 1000 + SLACK_S):
+                return await self._page.screenshot(timeout=PICTURE_TIMEOUT_MS, mask=hidden)
+        except (Error, TimeoutError) as error:
+            raise EvidenceError(f"no screenshot: {first_line(str(error)) or 'the page does not answer'}") from error
+
+    async def save_trace(self, path: Path) -> None:
+        """See `processors.browsing.BrowserSession`."""
+        try:
+            async with asyncio.timeout(TRACE_TIMEOUT_S):
+                await self._context.tracing.stop(path=path)
+        except (Error, TimeoutError, OSError) as error:
+            raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
+
+    async def _locate(self, step: Step, deadline: Deadline) -> tuple[Call, Found | None]:
+        """The step's element, by the alternative of its target that finds it."""
+        target, found, locator = target_of(step.args), None, None
+        if target is not None:
+            chosen = alternatives(target) if _wants_presence(step) else alternatives(target)[:1]
+            locators = [self._locator(alternative) for alternative in chosen]
+            found = await find(locators, deadline)
+            locator, target = locators[found.index], chosen[found.index]
+        return Call(
+            page=self._page,
+            args=step.args,
+            options=self._options,
+            deadline=deadline,
+            subject="the page" if target is None else describe_target(target),
+            locator=locator,
+        ), found
+
+    def _locator(self, target: Target) -> Any:
+        return locator_for(self._page, target, self._options.test_id_attribute)
+
+    async def _failure(self, step: Step, error: Exception, timeout_ms: int) -> StepFailedError:
+        """What went wrong, in one line. Raises BrowserCrashedError where it was the browser's fault."""
+        if isinstance(error, StepFailedError):
+            return self._blame_navigation(error)
+        if gone := await self._gone(error):
+            return gone
+        if isinstance(error, TimeoutError):
+            return StepFailedError(
+                ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
+            )
+        target = target_of(step.args)
+        subject = describe(step) if target is None else describe_target(target)
+        return self._blame_navigation(explain(str(error), subject=subject, timeout_ms=timeout_ms))
+
+    async def _gone(self, error: Exception) -> StepFailedError | None:
+        text = str(error)
+        if self._log.crashed or is_crash(text):
+            return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {self._page.url}")
+        if not is_closed(text) and not isinstance(error, TimeoutError):
+            return None
+        await self._ping()
+        return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if is_closed(text) else None
+
+    async def _ping(self) -> None:
+        """Ask the browser, not the page, for a sign of life."""
+        try:
+            async with asyncio.timeout(PING_TIMEOUT_S):
+                await self._context.cookies("http://localhost")
+        except (Error, TimeoutError) as error:
+            raise BrowserCrashedError("the browser died under the run") from error
+
+    def _blame_navigation(self, failure: StepFailedError) -> StepFailedError:
+        """On the browser's own error page no element can be found: what failed is the way there."""
+        failed = self._log.failed_navigation
+        if not self._page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
+            return failure
+        return navigation(failed.error, url=failed.url, timeout_ms=0)
+
+
+def _wants_presence(step: Step) -> bool:
+    """Whether a step wants exactly one element to be there, so that a fallback may stand in for its target.
+
+    A check for absence or for a count is about the target's own words: a fallback would turn its meaning round.
+    """
+    match step.args:
+        case Expect(count=None) as args:
+            return args.hidden is not True and args.visible is not False and not (args.visible and args.negate)
+        case WaitFor(count=None) as args:
+            return args.state in ("visible", "attached")
+        case Expect() | WaitFor():
+            return False
+    return True

@@ -1,0 +1,85 @@
+"""One warm browser and one site for all browser tests; each test has its own context and its own pages."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import AsyncExitStack
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from pytest_asyncio import is_async_test
+
+from processors.browser.host import BrowserHost
+from processors.browser.session import Session
+from processors.browsing import SessionOptions, StepOutcome
+from qa_queue.cases.model import Step
+from tests.support.site import Site, serve_site
+from tests.support.steps import goto
+
+TIMEOUT_MS = 5_000
+_NUMBERS = count(1)
+HERE = Path(__file__).parent
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The browser lives on one event loop, so its tests run there too."""
+    for item in items:
+        if HERE in item.path.parents and is_async_test(item):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
+
+
+@pytest.fixture(scope="session")
+def site() -> Iterator[Site]:
+    with serve_site() as served:
+        yield served
+
+
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
+async def host(browser_path: Path) -> AsyncIterator[BrowserHost]:
+    running = BrowserHost(browser_path)
+    await running.start()
+    yield running
+    await running.close()
+
+
+class Visit:
+    """A session of a test, which does steps one by one."""
+
+    def __init__(self, session: Session) -> None:
+        self.session = session
+
+    async def do(self, step: Step, timeout_ms: int = TIMEOUT_MS) -> StepOutcome:
+        """Do a step and give back what it came to."""
+        return await self.session.perform(step, timeout_ms=timeout_ms)
+
+    async def passes(self, *steps: Step, timeout_ms: int = TIMEOUT_MS) -> None:
+        """Do steps that have to pass."""
+        for step in steps:
+            assert (await self.do(step, timeout_ms)).error is None
+
+    async def js(self, script: str) -> Any:
+        """Ask the page."""
+        return await self.session._page.evaluate(script)
+
+
+Opener = Callable[..., Awaitable[Visit]]
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def visit(host: BrowserHost, site: Site) -> AsyncIterator[Opener]:
+    """Open a page with this HTML in a fresh context: `page = await visit("<h1>Hi</h1>")`."""
+    async with AsyncExitStack() as stack:
+
+        async def open_page(html: str | None = None, **options: Any) -> Visit:
+            session = await stack.enter_async_context(
+                host.session(SessionOptions(**{"base_url": site.url, **options}))
+            )
+            page = Visit(session)
+            if html is not None:
+                await page.passes(goto(site.page(f"/page-{next(_NUMBERS)}", html)))
+            return page
+
+        yield open_page

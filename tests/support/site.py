@@ -1,0 +1,78 @@
+"""A small site for tests: pages from a table, on a free loopback port."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, urlsplit
+
+Page = str | Callable[[dict[str, str]], str]
+
+
+class Site:
+    """Pages by path, served until the context ends; `redirects` answers a path with another one."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self.pages: dict[str, Page] = {}
+        self.redirects: dict[str, str] = {}
+        self.held: dict[str, threading.Event] = {}
+
+    def page(self, path: str, html: Page) -> str:
+        """Serve `html` (or what it returns for the query or form) at `path`; returns the path."""
+        self.pages[path] = html
+        return path
+
+
+@contextmanager
+def serve_site() -> Iterator[Site]:
+    """A site that is up within the context."""
+    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+        server.site = Site(f"http://127.0.0.1:{server.server_port}")  # type: ignore[attr-defined]
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        try:
+            yield server.site  # type: ignore[attr-defined]
+        finally:
+            for event in server.site.held.values():  # type: ignore[attr-defined]
+                event.set()
+            server.shutdown()
+            thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def do_GET(self) -> None:
+        self._answer(parse_qs(urlsplit(self.path).query))
+
+    def do_POST(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode()
+        self._answer(parse_qs(body))
+
+    def _answer(self, form: dict[str, list[str]]) -> None:
+        site: Site = self.server.site  # type: ignore[attr-defined]
+        path = urlsplit(self.path).path
+        if path in site.held:
+            site.held[path].wait(30)
+        if path in site.redirects:
+            self._send(302, "", Location=site.redirects[path])
+        elif (page := site.pages.get(path)) is None:
+            self._send(404, "not here")
+        else:
+            self._send(200, page if isinstance(page, str) else page({k: v[0] for k, v in form.items()}))
+
+    def _send(self, status: int, html: str, **headers: str) -> None:
+        body = html.encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "text/html; charset=utf-8")
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
