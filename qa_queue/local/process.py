@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,6 +53,15 @@ class Service:
             self.popen.kill()
             self.popen.wait()
 
+    def check(self) -> None:
+        """Look after the child.
+
+        Raises:
+            StackError: it has ended; the message has the end of its log.
+        """
+        if not self.running:
+            raise StackError(f"{self.name} ended with code {self.popen.returncode}.{self._tail()}")
+
     def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
         """Block until `ready()` is true.
 
@@ -61,8 +70,7 @@ class Service:
         """
         deadline = time.monotonic() + timeout
         while not ready():
-            if not self.running:
-                raise StackError(f"{self.name} ended at once with code {self.popen.returncode}.{self._tail()}")
+            self.check()
             if time.monotonic() > deadline:
                 self.stop()
                 raise StackError(f"{self.name} did not answer within {timeout:g} s.{self._tail()}")
@@ -73,8 +81,17 @@ class Service:
         return "\n".join([f" The end of {self.log}:", *(f"  {line}" for line in lines)])
 
 
-def launch(name: str, command: Sequence[str | Path], *, log: Path, cwd: Path | None = None) -> Service:
+def launch(
+    name: str,
+    command: Sequence[str | Path],
+    *,
+    log: Path,
+    cwd: Path | None = None,
+    environment: Mapping[str, str] | None = None,
+) -> Service:
     """Start a command that dies with the calling thread (see `tied`); its output goes to `log`, mode 0600.
+
+    `environment` replaces this process's own.
 
     Raises:
         StackError: the command cannot be started.
@@ -84,6 +101,7 @@ def launch(name: str, command: Sequence[str | Path], *, log: Path, cwd: Path | N
             popen = subprocess.Popen(  # noqa: S603 - the commands are our own
                 tied_command(command),
                 cwd=cwd,
+                env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

@@ -90,6 +90,15 @@ class Stack:
             self._servers.pop().stop()
         self._record.release()
 
+    def check(self) -> None:
+        """Look after the servers.
+
+        Raises:
+            StackError: one has ended.
+        """
+        for server in self._servers:
+            server.service.check()
+
     def environment(self) -> dict[str, str]:
         """The variables by which child processes, RQ's own commands included, find Redis and Supabase."""
         return redis_variables(self._settings) | supabase_variables(self._settings) | {"QA_HOME": str(self._home)}
