@@ -178,7 +178,8 @@ function suggestions() {
   const [field] = all("[data-suggest]");
   if (!field) return;
   const list = document.getElementById("suggestions");
-  const close = () => { list.hidden = true; list.replaceChildren(); };
+  let asked = 0; // an answer counts only for the latest key, and not once the list was closed
+  const close = () => { asked += 1; list.hidden = true; list.replaceChildren(); };
   const choose = (step) => {
     const options = [...list.children];
     const now = options.findIndex((item) => item.ariaSelected === "true");
@@ -186,10 +187,10 @@ function suggestions() {
     options.forEach((item, index) => { item.ariaSelected = String(index === next); });
   };
   field.addEventListener("input", async () => {
-    const query = field.value;
-    const response = await fetch(`/api/suggest?q=${encodeURIComponent(query)}`);
+    const turn = asked += 1;
+    const response = await fetch(`/api/suggest?q=${encodeURIComponent(field.value)}`);
     const products = await response.json();
-    if (query !== field.value) return; // a later key was faster
+    if (turn !== asked) return;
     list.replaceChildren(...products.map(option));
     list.hidden = products.length === 0;
   });
