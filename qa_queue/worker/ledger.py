@@ -1,0 +1,146 @@
+"""RQ's books: an execution is opened when its job starts and closed with what became of it.
+
+RQ keeps the registries, results, retries and counts; this module calls RQ in the order in which its own work horse
+would, for several jobs at once. Every method may raise `redis.exceptions.RedisError`, and may then be called again.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from typing import TYPE_CHECKING, Any
+
+from redis.exceptions import RedisError
+from rq.callbacks import execute_failure_callback
+from rq.exceptions import DeserializationError, NoSuchJobError
+from rq.executions import Execution
+from rq.job import Job
+from rq.job_lifecycle import call_exception_handlers
+
+from qa_queue.errors import InputError
+from qa_queue.models import JobContext
+from qa_queue.priorities import Taken, acknowledge
+from qa_queue.worker.messages import Failure
+from qa_queue.worker.outcome import rebuild
+from qa_queue.worker.slots import Deadline, Slot
+
+if TYPE_CHECKING:
+    from rq import Queue
+
+    from qa_queue.worker.parent import QAWorker
+
+log = logging.getLogger(__name__)
+ATTEMPT_FIELD = "attempt"  # beside RQ's own fields in the job's hash: RQ counts what is left, not what was
+
+
+def read_call(job: Job) -> tuple[str, dict[str, Any]]:
+    """The dotted path and the data of a job.
+
+    Raises:
+        InputError: the payload cannot be read, or is not one keyword `data` with a JSON object.
+    """
+    try:
+        function, args, kwargs = job.func_name, job.args, job.kwargs
+    except DeserializationError as error:
+        raise InputError(f"the payload of job {job.id} cannot be read: it is not JSON as RQ writes it") from error
+    if not function or args or set(kwargs) != {"data"} or not isinstance(kwargs["data"], dict):
+        raise InputError(f"job {job.id} calls {function}: it takes one keyword, data, with a JSON object")
+    return function, kwargs["data"]
+
+
+class Ledger:
+    """Opens and closes executions for a worker."""
+
+    def __init__(self, worker: QAWorker, grace: float) -> None:
+        self._worker = worker
+        self._grace = grace
+
+    def open(self, taken: Taken) -> Slot | None:
+        """Register the execution of a job that was taken; None when there is no such job or it cannot be read."""
+        worker = self._worker
+        queue = next(queue for queue in worker.queues if queue.name == taken.queue)
+        if worker.connection.lpos(queue.intermediate_queue_key, taken.job_id) is None:
+            return None  # it lay so long that somebody gave it back to the queue
+        job = self._fetch(taken)
+        if job is None:
+            acknowledge(worker.connection, taken)
+            return None
+        execution = worker.prepare_execution(job)
+        worker.prepare_job_execution(job, remove_from_intermediate_queue=True)
+        deadline = Deadline.of(job.timeout, now=time.monotonic(), grace=self._grace)
+        context = self._context(job, queue)
+        return Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline)
+
+    def reopen(self, job: Job, queue: Queue, execution: Execution) -> Slot:
+        """An execution that another worker opened and left, to be closed here."""
+        attempt = int(job.connection.hget(job.key, ATTEMPT_FIELD) or 1)
+        context = self._describe(job, queue, attempt)
+        return Slot(
+            job=job, queue=queue, execution=execution, context=context, deadline=Deadline.of(None, now=0, grace=0)
+        )
+
+    def owns(self, slot: Slot) -> bool:
+        """Whether the execution is still this worker's: one that missed its heartbeats is taken over by another."""
+        registry = slot.job.started_job_registry
+        return self._worker.connection.zscore(registry.key, slot.execution.composite_key) is not None
+
+    def finish(self, slot: Slot, result: Any) -> None:
+        """Close with a result."""
+        self._worker._finalize_success(slot.job, slot.queue, slot.execution, result)
+
+    def retry(self, slot: Slot, failure: Failure) -> None:
+        """Close as failed; RQ enqueues or schedules the job again, or fails it when no retry is left."""
+        self._close(slot, failure)
+
+    def fail(self, slot: Slot, failure: Failure) -> None:
+        """Close as failed for good."""
+        slot.job.retries_left = 0  # in memory only: RQ tries again whatever has retries left
+        self._close(slot, failure)
+
+    def stopped(self, slot: Slot, failure: Failure) -> None:
+        """Close as stopped by an operator, which RQ never tries again."""
+        self._worker._stopped_job_id = slot.job.id
+        self._close(slot, failure)
+
+    def _close(self, slot: Slot, failure: Failure) -> None:
+        worker, job = self._worker, slot.job
+        worker.handle_execution_ended(job, slot.queue, job.failure_callback_timeout)
+        job.get_meta(refresh=True)  # RQ saves the job with its meta, where the run's progress stands by now
+        error = rebuild(failure)
+        try:
+            execute_failure_callback(job, worker.death_penalty_class, type(error), error, None)
+            call_exception_handlers(worker._exc_handlers, job, type(error), error, None)
+        except RedisError:
+            raise
+        except Exception:
+            log.exception("A failure callback or exception handler of job %s raised", job.id)
+        worker.handle_job_failure(
+            job, slot.queue, exc_string=failure.detail or failure.message, execution=slot.execution
+        )
+
+    def _fetch(self, taken: Taken) -> Job | None:
+        worker = self._worker
+        try:
+            return worker.job_class.fetch(taken.job_id, connection=worker.connection, serializer=worker.serializer)
+        except NoSuchJobError:
+            log.warning("Job %s was on queue %s, but is gone", taken.job_id, taken.queue)
+        except RedisError:
+            raise
+        except Exception:
+            log.exception("Job %s on queue %s is malformed in Redis and is left out", taken.job_id, taken.queue)
+        return None
+
+    def _context(self, job: Job, queue: Queue) -> JobContext:
+        attempt = int(self._worker.connection.hincrby(job.key, ATTEMPT_FIELD, 1))
+        return self._describe(job, queue, attempt)
+
+    def _describe(self, job: Job, queue: Queue, attempt: int) -> JobContext:
+        return JobContext(
+            job_id=job.id,
+            queue=queue.name,
+            attempt=attempt,
+            max_attempts=attempt + (job.retries_left or 0),
+            enqueued_at=job.enqueued_at,
+            started_at=job.started_at,
+            worker=self._worker.name,
+        )

@@ -1,0 +1,72 @@
+"""Decisions about an attempt that has ended. Pure."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from qa_queue.errors import InfrastructureError, InputError, QAError, RunCancelledError, RunTimedOutError
+from qa_queue.worker.messages import Failure, Kind
+
+# The first class that fits decides.
+_KINDS: tuple[tuple[type[BaseException], Kind], ...] = (
+    (InputError, Kind.INPUT),
+    (RunCancelledError, Kind.CANCELLED),
+    (RunTimedOutError, Kind.TIMED_OUT),
+    (InfrastructureError, Kind.INFRASTRUCTURE),
+)
+_ERRORS: dict[Kind, type[QAError]] = {kind: error for error, kind in _KINDS if issubclass(error, QAError)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finish:
+    """The job ends with this result."""
+
+    result: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retry:
+    """The job fails and is tried again, after the delay that its `rq.Retry` says."""
+
+    failure: Failure
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fail:
+    """The job fails for good."""
+
+    failure: Failure
+
+
+Verdict = Finish | Retry | Fail
+
+
+def describe(error: BaseException) -> Failure:
+    """What went wrong, as it travels to the parent."""
+    kind = next((kind for known, kind in _KINDS if isinstance(error, known)), Kind.BUG)
+    message = str(error) or type(error).__name__
+    if kind is Kind.BUG:
+        message = f"{type(error).__name__}: {message}"
+    return Failure(kind=kind, message=message, detail="".join(traceback.format_exception(error)))
+
+
+def rebuild(failure: Failure) -> QAError:
+    """The failure as an error again."""
+    return _ERRORS.get(failure.kind, QAError)(failure.message)
+
+
+def judge(failure: Failure, *, retries_left: int, stopped: bool = False) -> Verdict:
+    """What becomes of a job whose attempt failed.
+
+    Only a failure of the infrastructure may pass by itself. A cancelled run did what was asked of it, so its job
+    ends without being a failure; one that an operator stopped by RQ's own command is a failed job in RQ's terms.
+    """
+    if stopped:
+        return Fail(failure=failure)
+    if failure.kind is Kind.CANCELLED:
+        return Finish(result={"status": "cancelled", "error": failure.message})
+    if failure.kind is Kind.INFRASTRUCTURE and retries_left > 0:
+        return Retry(failure=failure)
+    return Fail(failure=failure)

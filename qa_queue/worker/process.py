@@ -1,0 +1,61 @@
+"""The child process as its worker sees it: start it, talk to it, see it die."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import sys
+
+from qa_queue.worker.channel import Channel
+from qa_queue.worker.messages import Start, Stop
+
+_MODULE = "qa_queue.worker.child"
+
+
+class ChildProcess:
+    """A running child. Start it from the main thread: the kernel ties its life to the thread that does."""
+
+    def __init__(self, redis_url: str) -> None:
+        ours, theirs = socket.socketpair()
+        with theirs:
+            # A session of its own: a terminal's Ctrl-C goes to the worker alone, and `kill` reaches its group.
+            self._popen = subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(os.getpid())],
+                pass_fds=[theirs.fileno()],
+                stdin=subprocess.DEVNULL,
+                start_new_session=True,
+            )
+        self.channel = Channel(ours)
+        self.ready = False
+        self.channel.send(Start(redis_url=redis_url))
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self._popen.pid
+
+    def exit_reason(self) -> str:
+        """How the child ended, for people; call it when its channel has closed."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(1)
+        code = self._popen.poll()
+        if code is None:
+            return "closed its channel"
+        return f"was killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+
+    def kill(self) -> None:
+        """End the child and its process group now."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, signal.SIGKILL)
+        self._popen.wait()
+        self.channel.close()
+
+    def stop(self, grace: float) -> None:
+        """Let the child close its browser and exit; kill it after `grace` seconds."""
+        self.channel.send(Stop())
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._popen.wait(grace)
+        self.kill()

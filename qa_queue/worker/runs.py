@@ -1,0 +1,182 @@
+"""The life of the jobs in flight: started in the child, told to end in time, their books closed in order."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import replace
+
+from redis.exceptions import RedisError
+
+from qa_queue.errors import InputError
+from qa_queue.priorities import Taken
+from qa_queue.worker.keeper import Keeper
+from qa_queue.worker.ledger import Ledger, read_call
+from qa_queue.worker.messages import Abandon, Abandoned, Cancel, Done, Failed, Failure, Kind, Message, Run
+from qa_queue.worker.outcome import Fail, Finish, Retry, Verdict, describe, judge
+from qa_queue.worker.slots import Slot, Slots
+
+log = logging.getLogger(__name__)
+
+
+class Runs:
+    """`closed` counts the jobs whose books are closed; `after_close` is called with the queue's name of each."""
+
+    def __init__(
+        self, slots: Slots, ledger: Ledger, keeper: Keeper, *, grace: float, after_close: Callable[[str], None]
+    ) -> None:
+        self.closed = 0
+        self._slots = slots
+        self._ledger = ledger
+        self._keeper = keeper
+        self._grace = grace
+        self._after_close = after_close
+        self._closings: deque[Slot] = deque()
+        self._abandons: dict[str, Abandon] = {}
+
+    @property
+    def idle(self) -> bool:
+        """Whether nothing runs and everything is recorded."""
+        return not len(self._slots) and not self._closings and not self._abandons
+
+    def start(self, taken: Taken) -> None:
+        """Start a job that was taken from its queue."""
+        slot = self._ledger.open(taken)
+        if slot is None:
+            return
+        self._slots.add(slot)
+        context = slot.context
+        log.info("Job %s started processing", context.job_id, extra=_data(slot))
+        try:
+            function, data = read_call(slot.job)
+        except InputError as error:
+            self._conclude_failure(slot, describe(error))
+            return
+        self._keeper.send(Run(id=slot.execution.id, function=function, data=data, context=context))
+
+    def handle(self, message: Message) -> None:
+        """Take an answer of the child."""
+        match message:
+            case Done() if slot := self._slots.get(message.id):
+                self._conclude(slot, Finish(result=message.result))
+            case Failed() if slot := self._slots.get(message.id):
+                self._conclude_failure(slot, message.failure)
+            case Abandoned():
+                self._abandons.pop(message.id, None)
+            case _:
+                log.debug("The child says: %s", message.type)
+
+    def lose(self, reason: str) -> None:
+        """Every run in the child ended with it."""
+        for slot in self._slots.running:
+            message = f"the worker's process that ran it {reason}"
+            if slot.told is not None:
+                message = f"{slot.told.message}, and did not end within {self._grace:g} s; its process was ended"
+            self._conclude_failure(slot, Failure(kind=Kind.INFRASTRUCTURE, message=message))
+
+    def check_deadlines(self) -> None:
+        """Tell what is over time to end, and end the child when that does not help."""
+        now = time.monotonic()
+        for slot in self._slots.running:
+            if slot.deadline.to_kill(now):
+                log.error("Job %s did not end when told; the child process is ended", slot.job.id)
+                self._keeper.kill()
+                return
+            if slot.deadline.to_cancel(now):
+                message = f"the job used up its {slot.job.timeout:g} s"
+                self._tell(slot, Failure(kind=Kind.TIMED_OUT, message=message))
+
+    def stop_job(self, job_id: str) -> None:
+        """End a run as an operator asked by RQ's stop command."""
+        slot = self._slots.of_job(job_id)
+        if slot is None:
+            log.warning("Job %s is to be stopped, but does not run here", job_id)
+            return
+        slot.stopped = True
+        self._tell(slot, Failure(kind=Kind.CANCELLED, message="the job was stopped by an operator"))
+
+    def take_over(self, slot: Slot, failure: Failure) -> None:
+        """Close what a dead worker left open."""
+        self._slots.add(slot)
+        self._conclude_failure(slot, failure)
+
+    def send_abandons(self) -> None:
+        """Have a new child record the ends that the last one did not answer for."""
+        for message in self._abandons.values():
+            self._keeper.send(message)
+
+    def close_books(self) -> None:
+        """Close the books of what has ended, in order; what Redis refuses stays for the next turn."""
+        while self._closings:
+            slot = self._closings[0]
+            try:
+                self._close(slot)
+            except RedisError as error:
+                log.warning("The end of job %s is kept until Redis is back (%s)", slot.job.id, error)
+                return
+            self._closings.popleft()
+            self._slots.remove(slot)
+            self.closed += 1
+            self._after_close(slot.queue.name)
+
+    def _tell(self, slot: Slot, failure: Failure) -> None:
+        slot.told = failure
+        slot.deadline = slot.deadline.sooner(now=time.monotonic(), grace=self._grace)
+        self._keeper.send(Cancel(id=slot.execution.id, failure=failure))
+
+    def _conclude_failure(self, slot: Slot, failure: Failure) -> None:
+        self._conclude(slot, judge(failure, retries_left=slot.job.retries_left or 0, stopped=slot.stopped))
+
+    def _conclude(self, slot: Slot, verdict: Verdict) -> None:
+        slot.verdict = verdict
+        self._closings.append(slot)
+
+    def _close(self, slot: Slot) -> None:
+        if not self._ledger.owns(slot):
+            log.warning("Job %s was taken over by another worker; what came of it here is dropped", slot.job.id)
+            return
+        match slot.verdict:
+            case Finish(result=result):
+                self._ledger.finish(slot, result)
+                log.info("Job %s finished: %s", slot.job.id, _status(result), extra=_data(slot))
+            case Retry(failure=failure):
+                self._ledger.retry(slot, failure)
+                _log_failure(slot, failure, "is tried again")
+            case Fail(failure=failure):
+                (self._ledger.stopped if slot.stopped else self._ledger.fail)(slot, failure)
+                self._abandon(slot, failure)
+                _log_failure(slot, failure, "is not tried again")
+
+    def _abandon(self, slot: Slot, failure: Failure) -> None:
+        context = slot.context
+        context = replace(context, max_attempts=min(context.attempt, context.max_attempts))
+        message = Abandon(id=slot.execution.id, context=context, failure=failure)
+        self._abandons[message.id] = message
+        if self._keeper.ready:
+            self._keeper.send(message)
+
+
+def _status(result: object) -> str:
+    return str(result.get("status", "done")) if isinstance(result, dict) else "done"
+
+
+def _data(slot: Slot) -> dict[str, object]:
+    context = slot.context
+    return {"data": {"job_id": context.job_id, "queue": context.queue, "attempt": context.attempt}}
+
+
+def _log_failure(slot: Slot, failure: Failure, what_next: str) -> None:
+    context = slot.context
+    log.error(
+        "Job %s failed on attempt %d of %d and %s: %s",
+        context.job_id,
+        context.attempt,
+        context.max_attempts,
+        what_next,
+        failure.message,
+        extra=_data(slot),
+    )
+    if failure.kind is Kind.BUG:
+        log.error("%s", failure.detail.rstrip())

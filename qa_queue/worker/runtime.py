@@ -1,0 +1,51 @@
+"""The seam between a worker and the processors, which this package never imports: a dotted path to a `Runtime`."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from typing import Any, Protocol, Self, cast
+
+from qa_queue.errors import QAError, SettingsError
+from qa_queue.models import JobContext
+from qa_queue.settings import Settings
+
+
+class Runtime(Protocol):
+    """What a child process runs jobs with, all of them on one event loop; entered once, left at its end."""
+
+    async def __aenter__(self) -> Self:
+        """Get ready. An `InputError` stops the worker; an `InfrastructureError` is tried again later."""
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Let go of everything."""
+
+    async def perform(self, function_name: str, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+        """Run one job and return its result as JSON.
+
+        Raises:
+            InputError: the job cannot be done as given, or no processor has this name.
+            RunCancelledError: somebody cancelled the run.
+            InfrastructureError: a part under the run failed; trying again may help.
+        """
+
+    async def abandon(self, context: JobContext, error: QAError) -> None:
+        """Record that the job ended with this error and that no attempt will follow; once or more often."""
+
+
+RuntimeFactory = Callable[[Settings], Runtime]
+
+
+def load_factory(path: str) -> RuntimeFactory:
+    """The factory at `module:name`.
+
+    Raises:
+        SettingsError: there is none.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return cast(RuntimeFactory, getattr(importlib.import_module(module), name))
+    except (ImportError, AttributeError) as error:
+        raise SettingsError(
+            f"QA_RUNTIME={path!r} cannot be loaded ({error}): it names a factory as module:name, importable here."
+        ) from error

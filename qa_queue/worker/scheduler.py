@@ -1,0 +1,94 @@
+"""Puts jobs whose time has come on their queues. Every worker does it, and `python -m qa_queue.worker.scheduler`.
+
+RQ's own scheduler is one process that holds a lock for 60 s beyond its death. Here the move is one transaction on
+the queue's schedule, so any number of processes may do it at once, and none that dies is waited for.
+"""
+
+from __future__ import annotations
+
+import logging
+import signal
+import threading
+from typing import Any, cast
+
+from redis import Redis
+from redis.exceptions import RedisError, WatchError
+from rq.job import Job, JobStatus
+from rq.registry import ScheduledJobRegistry
+from rq.scheduler import RQScheduler
+from rq.utils import as_text, current_timestamp, now, utcformat
+
+from qa_queue.errors import RedisUnavailableError
+from qa_queue.logs import configure_logging
+from qa_queue.models import QueueName
+from qa_queue.priorities import push_ranked
+from qa_queue.redis import RedisClient
+from qa_queue.settings import load_settings
+
+log = logging.getLogger(__name__)
+
+_CHUNK = 100
+_PAUSE = 1.0
+
+
+def enqueue_due(connection: Redis, queue: str) -> int:
+    """Move the jobs of a queue that are due from its schedule to their places in it; returns how many.
+
+    A queue that one of RQ's own schedulers has locked is left to it, since it would put the same jobs on the queue.
+    """
+    moved = 0
+    while batch := _move(connection, queue):
+        moved += batch
+    return moved
+
+
+def _move(connection: Redis, queue: str) -> int:
+    key = ScheduledJobRegistry(queue, connection=connection).key  # type: ignore[no-untyped-call] # RQ
+    with connection.pipeline() as pipe:
+        pipe.watch(key)  # type: ignore[no-untyped-call] # redis-py
+        due = pipe.zrangebyscore(key, 0, current_timestamp(), start=0, num=_CHUNK)
+        ids = [str(as_text(cast(bytes, job_id))) for job_id in due]
+        if not ids or connection.exists(RQScheduler.get_locking_key(queue)):
+            return 0
+        known = [job_id for job_id in ids if connection.exists(Job.key_for(job_id))]
+        pipe.multi()
+        pipe.zrem(key, *ids)
+        for job_id in known:
+            fields: dict[Any, Any] = {"status": JobStatus.QUEUED.value, "enqueued_at": utcformat(now())}
+            pipe.hset(Job.key_for(job_id), mapping=fields)
+            push_ranked(pipe, queue, job_id)
+        try:
+            pipe.execute()
+        except WatchError:
+            return 0  # another process is at it; what it leaves is for the next turn
+    return len(ids)
+
+
+def serve(connection: Redis, stop: threading.Event) -> None:
+    """Serve every queue once a second until told to stop; outlives Redis."""
+    while not stop.is_set():
+        try:
+            for queue in QueueName:
+                enqueue_due(connection, queue)
+        except RedisError as error:
+            log.warning("Redis cannot be reached (%s); trying again in %.0f s", error, _PAUSE)
+        stop.wait(_PAUSE)
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    settings = load_settings()
+    configure_logging(settings.log_level, settings.log_format)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        connection = RedisClient.instance(settings).connect()
+    except RedisUnavailableError as error:
+        raise SystemExit(str(error)) from None
+    log.info("The scheduler serves %s", ", ".join(QueueName))
+    serve(connection, stop)
+
+
+if __name__ == "__main__":
+    main()

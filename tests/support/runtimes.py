@@ -1,0 +1,120 @@
+"""Runtimes for workers under test: small jobs that a test can hold, fail and kill, through the worker's own seam."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+from collections.abc import Awaitable, Callable
+from typing import Any, Self
+
+from redis import Redis
+
+from qa_queue.errors import BrowserCrashedError, InputError, QAError, RunCancelledError, StoreUnavailableError
+from qa_queue.models import JobContext
+from qa_queue.settings import Settings
+
+PAUSE = 0.02
+Job = Callable[["FakeRuntime", dict[str, Any], JobContext], Awaitable[dict[str, Any]]]
+
+
+class FakeRuntime:
+    """Performs the jobs below by the last part of their names, and notes each in Redis under `did:<job id>`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.redis = Redis.from_url(settings.redis_dsn)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        self.redis.set("runtime:left", 1)
+        self.redis.close()
+
+    async def perform(self, function_name: str, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+        self.redis.rpush(f"did:{context.job_id}", context.attempt)
+        job = JOBS.get(function_name.removeprefix("jobs."))
+        if job is None:
+            raise InputError(f"no processor is called {function_name}")
+        return await job(self, data, context)
+
+    async def abandon(self, context: JobContext, error: QAError) -> None:
+        entry = {"job": context.job_id, "error": str(error), "kind": type(error).__name__}
+        self.redis.rpush("abandoned", json.dumps(entry))
+
+    async def until(self, key: str) -> None:
+        while not self.redis.exists(key):
+            await asyncio.sleep(PAUSE)
+
+
+class NeverRuntime(FakeRuntime):
+    """Cannot start, ever."""
+
+    async def __aenter__(self) -> Self:
+        raise InputError("SUPABASE_URL is not set")
+
+
+class LateRuntime(FakeRuntime):
+    """Cannot start until the key `store:up` is there."""
+
+    async def __aenter__(self) -> Self:
+        self.redis.incr("runtime:tries")
+        if not self.redis.exists("store:up"):
+            raise StoreUnavailableError("Supabase does not answer")
+        return self
+
+
+async def echo(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"status": "completed", "data": data, "pid": os.getpid(), "attempt": context.attempt}
+
+
+async def gate(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """Runs until the key `open` is there."""
+    runtime.redis.set(f"running:{context.job_id}", os.getpid())
+    await runtime.until(data.get("key", "open"))
+    return {"status": "completed", "attempt": context.attempt, "pid": os.getpid()}
+
+
+async def shaky(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """The infrastructure fails until attempt `good`."""
+    if context.attempt < data["good"]:
+        raise BrowserCrashedError("the browser died")
+    return {"status": "completed", "attempt": context.attempt}
+
+
+async def killer(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """Kills its process until attempt `good`."""
+    if context.attempt < data["good"]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return {"status": "completed", "attempt": context.attempt}
+
+
+async def stubborn(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """Does not end when told to."""
+    while True:
+        try:
+            await runtime.until("open")
+        except asyncio.CancelledError:
+            runtime.redis.set("ignored", 1)
+
+
+async def refuses(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    raise InputError("the case has no steps")
+
+
+async def buggy(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    raise ZeroDivisionError("oops")
+
+
+async def cancelled(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    raise RunCancelledError("cancelled by anna")
+
+
+async def no_json(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    return {"thing": object()}
+
+
+JOBS: dict[str, Job] = {
+    job.__name__: job for job in (echo, gate, shaky, killer, stubborn, refuses, buggy, cancelled, no_json)
+}
