@@ -1,8 +1,8 @@
 """The queues: getting them, putting jobs on them, reading what is on them, keeping them small."""
 
 from qa_queue.queues.jobs import TestJobRequest
-from qa_queue.queues.manager import WORKER_CLASS, QueueManager
+from qa_queue.queues.manager import MAX_JOBS_AT_ONCE, WORKER_CLASS, QueueManager
 from qa_queue.queues.stats import QueueStats
 from qa_queue.queues.trim import trim
 
-__all__ = ["WORKER_CLASS", "QueueManager", "QueueStats", "TestJobRequest", "trim"]
+__all__ = ["MAX_JOBS_AT_ONCE", "WORKER_CLASS", "QueueManager", "QueueStats", "TestJobRequest", "trim"]

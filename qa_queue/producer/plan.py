@@ -1,0 +1,106 @@
+"""From requests to rows and jobs. Pure: ids, time and the environment's values are arguments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from qa_queue.cases.document import case_document
+from qa_queue.cases.values import resolve, scope_for
+from qa_queue.errors import InputError
+from qa_queue.models import TestJobData
+from qa_queue.producer.requests import RunRequest
+from qa_queue.queues import TestJobRequest
+from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedRun:
+    """A request that was found good: its run's id, its case's row, and the values of its `${env.X}`."""
+
+    run_id: str
+    request: RunRequest
+    case: CaseRecord
+    env: dict[str, str]
+
+    @property
+    def base_url(self) -> str | None:
+        """Where the run goes, filled in: the request's word, else the case's."""
+        case = self.request.case
+        if self.request.base_url is not None or case.base_url is None:
+            return self.request.base_url
+        return resolve(case.base_url, scope_for(case, self.env))
+
+
+def case_record(request: RunRequest) -> CaseRecord:
+    """The row of a request's case."""
+    case, document = request.case, case_document(request.case)
+    return CaseRecord(
+        id=case_id(case.key),
+        key=case.key,
+        name=case.name,
+        source=request.source,
+        definition=document,
+        content_hash=digest(document),
+        tags=case.tags,
+    )
+
+
+def distinct_cases(plans: Sequence[PlannedRun]) -> list[CaseRecord]:
+    """Each case once.
+
+    Raises:
+        InputError: two different cases have the same key.
+    """
+    first: dict[str, CaseRecord] = {}
+    for plan in plans:
+        known = first.setdefault(plan.case.id, plan.case)
+        if known.content_hash != plan.case.content_hash:
+            raise InputError(_clash(known, plan.case))
+    return list(first.values())
+
+
+def _clash(one: CaseRecord, other: CaseRecord) -> str:
+    places = " and ".join(case.source or "a case without a file" for case in (one, other))
+    return (
+        f"Two different cases are both called {one.key!r}: {places}. "
+        "Give one of them another name, or an id of its own."
+    )
+
+
+def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetime) -> RunRecord:
+    """The row of a run; `versions` are those of the stored cases by id."""
+    request = plan.request
+    return RunRecord(
+        id=plan.run_id,
+        test_case_id=plan.case.id,
+        case_version=versions[plan.case.id],
+        job_id=plan.run_id,
+        user_id=request.user_id,
+        priority=int(request.priority),
+        total_steps=len(request.case.steps),
+        config=request.config.model_dump(mode="json"),
+        base_url=plan.base_url,
+        queued_at=queued_at,
+    )
+
+
+def job_request(plan: PlannedRun) -> TestJobRequest:
+    """The job of a run; secrets stay unresolved in it."""
+    request = plan.request
+    return TestJobRequest(
+        data=TestJobData(
+            test_case_id=plan.case.id,
+            test_run_id=plan.run_id,
+            user_id=request.user_id,
+            config=request.config,
+            case=plan.case.definition,
+            base_url=request.base_url,
+            env=plan.env,
+        ),
+        name=request.case.name,
+        priority=request.priority,
+        timeout_ms=request.case.timeout_ms,
+        retries=request.case.retries,
+    )

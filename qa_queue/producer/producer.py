@@ -1,0 +1,141 @@
+"""The order in which a submission happens, and how it is undone when a part of it fails."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+from uuid import uuid4
+
+from redis import Redis
+from redis.exceptions import RedisError
+
+from qa_queue.cancel import request_cancel
+from qa_queue.errors import InputError, RedisUnavailableError, StoreError
+from qa_queue.models import CleanupJobData, LearningJobData, utc_now
+from qa_queue.producer.environments import resolve_environments
+from qa_queue.producer.idempotency import claim, claim_key, release
+from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
+from qa_queue.producer.requests import RunRequest, SubmittedRun
+from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
+from qa_queue.redis import address_of, explain
+from qa_queue.settings import Settings
+from qa_queue.store.base import RunStore
+
+log = logging.getLogger(__name__)
+
+ROWS_AT_ONCE = 500
+T = TypeVar("T")
+
+
+class JobProducer:
+    """Puts work on the queues and its rows in the store."""
+
+    def __init__(self, connection: Redis, store: RunStore, settings: Settings) -> None:
+        self._connection = connection
+        self._store = store
+        self._queues = QueueManager(connection, settings)
+
+    def submit(self, requests: RunRequest | Sequence[RunRequest]) -> tuple[SubmittedRun, ...]:
+        """Submit runs, in the order given.
+
+        A request whose idempotency key was used for the same case within 24 h gets that run and starts none.
+
+        Raises:
+            InputError: a request cannot be used; nothing was written.
+            RedisUnavailableError, StoreError: nothing stays enqueued, and no row of a run is left.
+        """
+        plans = _planned([requests] if isinstance(requests, RunRequest) else requests)
+        with _explained(self._connection):
+            self._connection.ping()
+            claims = _claims(plans)
+            holders = claim(self._connection, claims)
+            fresh = [plan for plan in plans if holders.get(plan.run_id, plan.run_id) == plan.run_id]
+            try:
+                self._record(fresh)
+                self._queues.add_test_jobs([job_request(plan) for plan in fresh])
+            except BaseException:
+                self._undo(fresh, claims)
+                raise
+        return tuple(_submitted(plan, holders.get(plan.run_id, plan.run_id)) for plan in plans)
+
+    def submit_cleanup(self, data: CleanupJobData) -> str:
+        """Put a clean-up on its queue; returns the job's id.
+
+        Raises:
+            RedisUnavailableError: nothing was enqueued.
+        """
+        with _explained(self._connection):
+            return self._queues.add_cleanup_job(data).id
+
+    def submit_learning(self, data: LearningJobData) -> str:
+        """Put a learning job on its queue; returns the job's id.
+
+        Raises:
+            RedisUnavailableError: nothing was enqueued.
+        """
+        with _explained(self._connection):
+            return self._queues.add_learning_job(data).id
+
+    def _record(self, plans: Sequence[PlannedRun]) -> None:
+        cases = distinct_cases(plans)
+        saved = [row for batch in _batches(cases) for row in self._store.save_cases(batch)]
+        versions = {case.id: case.version for case in saved}
+        queued_at = utc_now()
+        for batch in _batches([run_record(plan, versions, queued_at) for plan in plans]):
+            self._store.save(batch)
+
+    def _undo(self, plans: Sequence[PlannedRun], claims: Mapping[str, str]) -> None:
+        """Take back what may have been done; what cannot be taken back is logged, for the first error counts."""
+        run_ids = [plan.run_id for plan in plans]
+        try:
+            # Redis may have taken the jobs though its answer was lost.
+            request_cancel(self._connection, run_ids)
+            release(self._connection, claims)
+        except RedisError as error:
+            log.warning("Redis could not be asked to forget %d runs: %s", len(run_ids), error)
+        try:
+            self._store.delete_runs(run_ids)
+        except StoreError as error:
+            log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)
+
+
+def _planned(requests: Sequence[RunRequest]) -> list[PlannedRun]:
+    if not requests:
+        raise InputError("There is no case to run: give at least one.")
+    if len(requests) > MAX_JOBS_AT_ONCE:
+        raise InputError(f"{len(requests)} runs at once are too many: submit at most {MAX_JOBS_AT_ONCE} at a time.")
+    plans = [
+        PlannedRun(run_id=str(uuid4()), request=request, case=case_record(request), env=env)
+        for request, env in zip(requests, resolve_environments(requests), strict=True)
+    ]
+    distinct_cases(plans)
+    return plans
+
+
+def _claims(plans: Sequence[PlannedRun]) -> dict[str, str]:
+    """`{run id: claim key}` of the plans that have an idempotency key."""
+    return {
+        plan.run_id: claim_key(plan.request.idempotency_key, plan.case.id)
+        for plan in plans
+        if plan.request.idempotency_key is not None
+    }
+
+
+def _submitted(plan: PlannedRun, run_id: str) -> SubmittedRun:
+    return SubmittedRun(
+        run_id=run_id, job_id=run_id, case_name=plan.request.case.name, created=run_id == plan.run_id
+    )
+
+
+def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+    return (items[at : at + ROWS_AT_ONCE] for at in range(0, len(items), ROWS_AT_ONCE))
+
+
+@contextmanager
+def _explained(connection: Redis) -> Iterator[None]:
+    try:
+        yield
+    except RedisError as error:
+        raise RedisUnavailableError(explain(error, address_of(connection))) from error

@@ -1,0 +1,37 @@
+"""What is submitted, and what comes of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from qa_queue.cases.model import Case
+from qa_queue.models import Priority, TestConfig
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRequest:
+    """A case to be run.
+
+    `source` is the file it came from, for messages and the case's row. `env` wins over the environment for
+    `${env.X}`; names that the case does not use are left out of the payload. The `idempotency_key` names, together
+    with the case, one run for 24 h.
+    """
+
+    case: Case
+    source: str | None = None
+    base_url: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    config: TestConfig = field(default_factory=TestConfig)
+    priority: Priority = Priority.NORMAL
+    user_id: str | None = None
+    idempotency_key: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmittedRun:
+    """A run that is on the queue. `created` is False when the idempotency key had been used: it is that run."""
+
+    run_id: str
+    job_id: str
+    case_name: str
+    created: bool = True
