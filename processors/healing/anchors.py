@@ -1,0 +1,91 @@
+"""Other stored elements that are certainly still there tell where the sought one should be.
+
+A page that got a banner is shifted, a footer slides down with the content: absolute places lie, distances to what
+moved along do not. An anchor is a stored element with one candidate that several of its keys agree on.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import exp, hypot
+
+from processors.healing.fingerprint import Box
+from processors.healing.page import CONTENT_KEYS, Page, keys_of
+from processors.healing.traits import Traits
+
+MOST_HOLDERS = 3
+VOTES_NEEDED = 1.5
+LEAD_NEEDED = 0.5
+NEAREST = 3
+OFFSET_PX = 100.0
+
+
+@dataclass(frozen=True, slots=True)
+class Anchor:
+    """A stored element and the candidate that it is now."""
+
+    old: Traits
+    new: Traits
+
+
+def find_anchor(old: Traits, page: Page) -> Anchor | None:
+    """The one candidate that a stored element's keys agree on, or None.
+
+    A key that n <= 3 candidates have gives each 1/n of a vote. One content key and one more must agree, and
+    no other candidate may come near.
+    """
+    votes: dict[int, float] = defaultdict(float)
+    with_content: set[int] = set()
+    for key in keys_of(old):
+        holders = page.with_key(key)
+        if len(holders) > MOST_HOLDERS:
+            continue
+        for holder in holders:
+            votes[holder] += 1 / len(holders)
+        if key[0] in CONTENT_KEYS:
+            with_content.update(holders)
+    ranked = sorted(votes.items(), key=lambda vote: -vote[1])[:2]
+    if not ranked or ranked[0][1] < VOTES_NEEDED or ranked[0][0] not in with_content:
+        return None
+    if len(ranked) == 2 and ranked[0][1] - ranked[1][1] < LEAD_NEEDED:
+        return None
+    return Anchor(old, page.traits[ranked[0][0]])
+
+
+def steps_between(one: Traits, other: Traits) -> int:
+    """How many steps of the tree lie between two elements of the same page."""
+    shared = 0
+    for mine, yours in zip(one.steps, other.steps, strict=False):
+        if mine != yours:
+            break
+        shared += 1
+    return len(one.steps) + len(other.steps) - 2 * shared
+
+
+class Expectation:
+    """Where the nearest anchors say that an element is now."""
+
+    def __init__(self, old: Traits, anchors: Sequence[Anchor]) -> None:
+        near = sorted((steps_between(old, anchor.old), number) for number, anchor in enumerate(anchors))
+        self._places: list[tuple[float, float, float]] = []
+        for steps, number in near[:NEAREST]:
+            place = _expected_corner(old.box, anchors[number])
+            if place is not None:
+                self._places.append((1 / (1 + steps), *place))
+        self._total = sum(weight for weight, _, _ in self._places)
+
+    def fit(self, box: Box | None) -> float:
+        """How well a box lies there, 0..1: the mean of e^(-px / 100) over the anchors, nearer ones weigh more."""
+        if box is None or not self._places:
+            return 0.0
+        fits = [weight * exp(-hypot(box.x - x, box.y - y) / OFFSET_PX) for weight, x, y in self._places]
+        return sum(fits) / self._total
+
+
+def _expected_corner(old: Box | None, anchor: Anchor) -> tuple[float, float] | None:
+    was, now = anchor.old.box, anchor.new.box
+    if old is None or was is None or now is None:
+        return None
+    return now.x + old.x - was.x, now.y + old.y - was.y

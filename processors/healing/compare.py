@@ -1,0 +1,141 @@
+"""One stored fingerprint against one candidate: a vector of agreements and disagreements, each in 0..1.
+
+A property counts only as far as both sides recorded it. Nothing is weighed here; `weights` says what each is worth.
+"""
+
+from __future__ import annotations
+
+from math import exp
+from typing import NamedTuple
+
+from processors.healing.fingerprint import Box
+from processors.healing.page import Page
+from processors.healing.rarity import Rarity, Words
+from processors.healing.traits import Traits
+from processors.healing.words import trigrams
+
+PLACE_PX = 200.0
+ROW_PX = 100.0
+TAIL_STEPS = 8
+
+
+class Comparison(NamedTuple):
+    """How far two elements agree; the names are those of the weights.
+
+    same_wording     the accessible name (else the text) is equal
+    other_wording    1 - similarity of two wordings that both exist
+    lost_wording     only one of them has a wording
+    same_link        the link leads to the same page
+    other_link       1 - similarity of two links that both exist
+    lost_link        only one of them is a link
+    same_key         the test id, name or id is equal
+    other_key        both have a test id, or both a name, and they differ
+    words            overlap of the words of all own properties
+    markup           overlap of classes and attributes
+    neighbours       overlap of the words around
+    path             mean of: XPath equal, id-relative XPath equal
+    path_tail        share of the last eight steps of the XPath that are equal
+    kind             mean of: tag equal, role (else kind) equal
+    place            e^(-px / 200) from where it was, or from where its anchors say that it is now
+    row              e^(-px / 100) from the height on the page at which it was
+    width, height    smaller / larger
+    """
+
+    same_wording: float
+    other_wording: float
+    lost_wording: float
+    same_link: float
+    other_link: float
+    lost_link: float
+    same_key: float
+    other_key: float
+    words: float
+    markup: float
+    neighbours: float
+    path: float
+    path_tail: float
+    kind: float
+    place: float
+    row: float
+    width: float
+    height: float
+
+
+def compare(old: Traits, new: Traits, page: Page, expected_place: float = 0.0) -> Comparison:
+    """Compare a stored element with a candidate of the page.
+
+    `expected_place` is how well the candidate lies where its anchors say, 0..1 (`anchors.expected_places`).
+    """
+    return Comparison(
+        *_wording(old, new, page.text_rarity),
+        *_link(old, new, page.link_rarity),
+        *_key(old, new),
+        page.word_rarity.overlap(old.words, new.words),
+        page.markup_rarity.dice(old.markup, new.markup),
+        page.neighbour_rarity.dice(old.neighbours, new.neighbours),
+        ((old.path == new.path != "") + (old.id_path == new.id_path != "")) / 2,
+        _tail(old.steps, new.steps),
+        ((old.tag == new.tag) + (old.kind == new.kind)) / 2,
+        *_drawn(old.box, new.box, expected_place),
+    )
+
+
+def _wording(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float]:
+    """What the element is called: by the accessible name where both have one, else by the text."""
+    if old.accessible_name and new.accessible_name:
+        one, other, words, others = old.accessible_name, new.accessible_name, old.name_words, new.name_words
+    else:
+        one, other, words, others = old.text, new.text, old.text_words, new.text_words
+    if not one or not other:
+        return 0.0, 0.0, float(one != other)
+    if one == other:
+        return 1.0, 0.0, 0.0
+    return 0.0, 1 - _wording_similarity(one, other, words, others, rarity), 0.0
+
+
+def _wording_similarity(one: str, other: str, words: Words, others: Words, rarity: Rarity) -> float:
+    mine, yours = trigrams(one), trigrams(other)
+    spelling = 2 * len(mine & yours) / (len(mine) + len(yours))
+    return (max(spelling, rarity.dice(words, others)) + rarity.containment(words, others)) / 2
+
+
+def _link(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float]:
+    if not old.link or not new.link:
+        return 0.0, 0.0, float(old.link != new.link)
+    if old.link == new.link:
+        return 1.0, 0.0, 0.0
+    return 0.0, 1 - rarity.dice(old.link_words, new.link_words), 0.0
+
+
+def _key(old: Traits, new: Traits) -> tuple[float, float]:
+    mine, yours = old.source, new.source
+    both_test_ids = bool(mine.test_ids and yours.test_ids)
+    shared_test_id = not set(mine.test_ids).isdisjoint(yours.test_ids)
+    same_id = bool(mine.id) and mine.id == yours.id
+    same_name = bool(mine.name) and mine.name == yours.name
+    other_name = bool(mine.name and yours.name) and not same_name
+    return float(shared_test_id or same_id or same_name), float(
+        other_name or (both_test_ids and not shared_test_id)
+    )
+
+
+def _tail(old: tuple[str, ...], new: tuple[str, ...]) -> float:
+    equal = 0
+    for one, other in zip(reversed(old[-TAIL_STEPS:]), reversed(new[-TAIL_STEPS:]), strict=False):
+        if one != other:
+            break
+        equal += 1
+    return equal / TAIL_STEPS
+
+
+def _drawn(old: Box | None, new: Box | None, expected: float) -> tuple[float, float, float, float]:
+    if old is None or new is None:
+        return 0.0, 0.0, 0.0, 0.0
+    down = abs(old.y - new.y)
+    distance = ((old.x - new.x) ** 2 + down**2) ** 0.5
+    return (
+        max(expected, exp(-distance / PLACE_PX)),
+        exp(-down / ROW_PX),
+        min(old.width, new.width) / max(old.width, new.width, 1),
+        min(old.height, new.height) / max(old.height, new.height, 1),
+    )

@@ -1,0 +1,174 @@
+"""Is one of these candidates the element that was stored, and which? Pure: a value in, a value out.
+
+A false heal is worse than a failure, so every doubt refuses: nothing alike, two alike, one that another stored
+element fits better, one of the wrong kind, one that cannot be used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from math import fsum, inf
+from operator import mul
+
+from processors.healing.anchors import Anchor, Expectation, find_anchor
+from processors.healing.choice import Choice, choose
+from processors.healing.compare import Comparison, compare
+from processors.healing.fingerprint import Fingerprint
+from processors.healing.page import Page
+from processors.healing.traits import Traits, traits_of
+from processors.healing.weights import WEIGHTS, Weights
+
+CONTESTED = 8
+"""How many of the best candidates are held against the other stored elements."""
+
+
+class Reason(StrEnum):
+    """Why nothing was taken."""
+
+    NO_CANDIDATES = "no candidates"
+    WRONG_KIND = "only elements of another kind"
+    GONE = "nothing is alike enough"
+    AMBIGUOUS = "several are alike"
+    CLAIMED = "another stored element fits it better"
+    NOT_USABLE = "it cannot be used now"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """Candidate `index` is the element.
+
+    `score` is its probability, `margin` its lead over `runner_up`, the best unrelated candidate; both are in 0..1.
+    """
+
+    index: int
+    score: float
+    margin: float
+    runner_up: int | None
+    comparison: Comparison
+    weights: Weights
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refused:
+    """No candidate is taken; `best` is what came nearest, with the figures it had."""
+
+    reason: Reason
+    best: int | None = None
+    score: float = 0.0
+    margin: float = 0.0
+    runner_up: int | None = None
+    comparison: Comparison | None = None
+    weights: Weights = WEIGHTS
+
+
+Decision = Accepted | Refused
+
+
+def decide(
+    old: Fingerprint,
+    candidates: Sequence[Fingerprint],
+    others: Sequence[Fingerprint] = (),
+    weights: Weights = WEIGHTS,
+) -> Decision:
+    """Find the stored element `old` among the candidates of the page, or refuse.
+
+    `others` are the other elements that were stored for the old page; those that are still there show where
+    things moved, and what they fit better is theirs.
+    """
+    search = Search(old, Page(candidates), others, weights)
+    return search.decision()
+
+
+class Search:
+    """One stored element sought on one page."""
+
+    def __init__(self, old: Fingerprint, page: Page, others: Sequence[Fingerprint], weights: Weights) -> None:
+        self.old = traits_of(old)
+        self.page = page
+        self.others = [traits_of(other) for other in others]
+        self.weights = weights
+        found = [find_anchor(other, page) for other in self.others]
+        self.anchors = [anchor for anchor in found if anchor is not None]
+
+    def decision(self) -> Decision:
+        """Compare, choose, decide."""
+        if not self.page.traits:
+            return Refused(reason=Reason.NO_CANDIDATES, weights=self.weights)
+        utilities = self.utilities()
+        claimed = self._claimed(utilities)
+        free = [-inf if index in claimed else utility for index, utility in enumerate(utilities)]
+        choice = choose(free, self.weights.nothing, self.page)
+        if choice is None:
+            reason = Reason.CLAIMED if claimed else Reason.WRONG_KIND
+            return Refused(reason=reason, weights=self.weights)
+        return self._judge(choice, claimed_best=max(utilities) > max(free))
+
+    def comparisons(self) -> list[Comparison]:
+        """The stored element against every candidate, in order."""
+        expected = Expectation(self.old, self.anchors)
+        return [compare(self.old, new, self.page, expected.fit(new.box)) for new in self.page.traits]
+
+    def utilities(self) -> list[float]:
+        """What every candidate is worth; -inf for one that cannot be the element."""
+        return [
+            self._worth(comparison) if _possible(self.old, new) else -inf
+            for comparison, new in zip(self.comparisons(), self.page.traits, strict=True)
+        ]
+
+    def _worth(self, comparison: Comparison) -> float:
+        return fsum(map(mul, comparison, self.weights.of))
+
+    def _claimed(self, utilities: Sequence[float]) -> set[int]:
+        """Those of the best candidates that another stored element fits better than the sought one."""
+        ranked = sorted(range(len(utilities)), key=lambda index: -utilities[index])[:CONTESTED]
+        rivals = [(other, Expectation(other, self._anchors_without(other))) for other in self.others]
+        return {
+            index
+            for index in ranked
+            if any(self._worth_to(other, at, index) > utilities[index] for other, at in rivals)
+        }
+
+    def _worth_to(self, other: Traits, expected: Expectation, index: int) -> float:
+        new = self.page.traits[index]
+        return self._worth(compare(other, new, self.page, expected.fit(new.box)))
+
+    def _anchors_without(self, old: Traits) -> list[Anchor]:
+        return [anchor for anchor in self.anchors if anchor.old is not old]
+
+    def _judge(self, choice: Choice, claimed_best: bool) -> Decision:
+        new = self.page.traits[choice.index]
+        comparison = compare(self.old, new, self.page, Expectation(self.old, self.anchors).fit(new.box))
+        margin = choice.probability - choice.runner_up_probability
+        reason = self._objection(choice, claimed_best)
+        if reason is None:
+            return Accepted(
+                index=choice.index,
+                score=choice.probability,
+                margin=margin,
+                runner_up=choice.runner_up,
+                comparison=comparison,
+                weights=self.weights,
+            )
+        return Refused(
+            reason=reason,
+            best=choice.index,
+            score=choice.probability,
+            margin=margin,
+            runner_up=choice.runner_up,
+            comparison=comparison,
+            weights=self.weights,
+        )
+
+    def _objection(self, choice: Choice, claimed_best: bool) -> Reason | None:
+        if choice.probability >= self.weights.accept:
+            return None if self.page.traits[choice.index].source.usable else Reason.NOT_USABLE
+        if claimed_best:
+            return Reason.CLAIMED
+        return Reason.GONE if choice.none >= choice.runner_up_probability else Reason.AMBIGUOUS
+
+
+def _possible(old: Traits, new: Traits) -> bool:
+    """What takes input can only be found in what takes the same kind of input: filling a label never works."""
+    return old.field is None or old.field == new.field
