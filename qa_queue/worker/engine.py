@@ -117,7 +117,7 @@ class Engine:
         child = self._keeper.child
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
-            if child is not None:
+            if child is not None and not child.channel.closed:
                 write = selectors.EVENT_WRITE if child.channel.pending else 0
                 selector.register(child.channel, selectors.EVENT_READ | write)
             selector.select(0 if self._burst and self._may_take else _TURN)

@@ -16,6 +16,7 @@ from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.executions import Execution
 from rq.job import Job
 from rq.job_lifecycle import call_exception_handlers
+from rq.worker import WorkerStatus
 
 from qa_queue.errors import InputError
 from qa_queue.models import JobContext
@@ -43,9 +44,10 @@ def read_call(job: Job) -> tuple[str, dict[str, Any]]:
         function, args, kwargs = job.func_name, job.args, job.kwargs
     except DeserializationError as error:
         raise InputError(f"the payload of job {job.id} cannot be read: it is not JSON as RQ writes it") from error
-    if not function or args or set(kwargs) != {"data"} or not isinstance(kwargs["data"], dict):
+    known = isinstance(function, str) and isinstance(kwargs, dict) and not args
+    if not known or set(kwargs) != {"data"} or not isinstance(kwargs["data"], dict):
         raise InputError(f"job {job.id} calls {function}: it takes one keyword, data, with a JSON object")
-    return function, kwargs["data"]
+    return str(function), kwargs["data"]
 
 
 class Ledger:
@@ -65,10 +67,9 @@ class Ledger:
         if job is None:
             acknowledge(worker.connection, taken)
             return None
-        execution = worker.prepare_execution(job)
-        worker.prepare_job_execution(job, remove_from_intermediate_queue=True)
+        execution, attempt = self._register(job, queue)
         deadline = Deadline.of(job.timeout, now=time.monotonic(), grace=self._grace)
-        context = self._context(job, queue)
+        context = self._describe(job, queue, attempt)
         return Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline)
 
     def reopen(self, job: Job, queue: Queue, execution: Execution) -> Slot:
@@ -130,9 +131,24 @@ class Ledger:
             log.exception("Job %s on queue %s is malformed in Redis and is left out", taken.job_id, taken.queue)
         return None
 
-    def _context(self, job: Job, queue: Queue) -> JobContext:
-        attempt = int(self._worker.connection.hincrby(job.key, ATTEMPT_FIELD, 1))
-        return self._describe(job, queue, attempt)
+    def _register(self, job: Job, queue: Queue) -> tuple[Execution, int]:
+        """What RQ does in `prepare_execution` and `prepare_job_execution`, in one transaction.
+
+        So a job is either still in the intermediate list or started, whenever this worker dies; and RQ's second
+        method would raise for a payload that cannot be read.
+        """
+        worker = self._worker
+        ttl = worker.get_heartbeat_ttl(job)
+        with worker.connection.pipeline() as pipe:
+            execution = Execution.create(job, ttl, pipeline=pipe, worker_name=worker.name)
+            worker.set_state(WorkerStatus.BUSY, pipeline=pipe)
+            job.prepare_for_execution(worker.name, pipeline=pipe)
+            pipe.persist(job.key)
+            pipe.lrem(queue.intermediate_queue_key, 1, job.id)
+            pipe.hincrby(job.key, ATTEMPT_FIELD, 1)
+            *_, attempt = pipe.execute()
+        worker.executions[execution.id] = execution
+        return execution, int(attempt)
 
     def _describe(self, job: Job, queue: Queue, attempt: int) -> JobContext:
         return JobContext(
