@@ -58,13 +58,17 @@ class Connection:
             StoreUnavailableError, StoreAuthError, StoreSchemaError, StoreError: as their names say.
         """
         try:
-            return query.execute()
+            answer = query.execute()
         except httpx.HTTPError as error:
             raise explain_failure(error, self.host) from None
         except (APIError, json.JSONDecodeError):
-            raise StoreError(
-                f"{self.host} answered what no Supabase answers: is SUPABASE_URL the project's URL?"
-            ) from None
+            raise self._no_supabase() from None
+        if not isinstance(answer.data, list):  # supabase-py passes on a text that is no JSON
+            raise self._no_supabase()
+        return answer
+
+    def _no_supabase(self) -> StoreError:
+        return StoreError(f"{self.host} answered what no Supabase answers: is SUPABASE_URL the project's URL?")
 
     def close(self) -> None:
         """Close the lines."""
