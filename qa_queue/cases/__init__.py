@@ -1,1 +1,1 @@
-"""The case format: model, loader, importers. Pure: no network, no browser."""
+"""The case format: model, loader, schema, values, and the importers of other people's recordings. No I/O but `source`."""

@@ -1,0 +1,79 @@
+"""From a `Case` back to the document of its file: the shortest form, without what has its default value."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel
+
+from qa_queue.cases.model import Args, Case, SetViewport, Step, Target
+from qa_queue.models import Viewport
+
+_FILE_NAMES = {"timeout_ms": "timeout", "negate": "not"}
+_BARE = {"goto": "url", "press": "key", "screenshot": "name"}
+_CASE_ORDER = ("version", "id", "name", "base_url", "tags", "retries", "timeout_ms", "trace", "use", "heal", "vars")
+
+
+def case_document(case: Case) -> dict[str, Any]:
+    """The case as JSON in the file's own form; `parse_case` reads it back as an equal case."""
+    head = {
+        _FILE_NAMES.get(name, name): _plain(name, getattr(case, name)) for name in _CASE_ORDER if _given(case, name)
+    }
+    return {"version": case.version, **head, "steps": [step_document(step) for step in case.steps]}
+
+
+def step_document(step: Step) -> dict[str, Any]:
+    """A step as `{ACTION: ARGS, ...fields}`."""
+    fields = ("id", "name", "timeout_ms", "optional", "soft", "always_run", "screenshot", "heal")
+    given = {
+        _FILE_NAMES.get(name, name): _plain(name, getattr(step, name)) for name in fields if _given(step, name)
+    }
+    return {step.action: _args(step.action, step.args), **given}
+
+
+def target_document(target: Target) -> str | dict[str, Any]:
+    """A target as a mapping, or as text when it is a selector alone."""
+    given = {name: _plain(name, getattr(target, name)) for name in Target.model_fields if _given(target, name)}
+    return target.selector if given.keys() == {"selector"} and target.selector else given
+
+
+def _args(action: str, args: Args) -> Any:
+    if isinstance(args, SetViewport):
+        return f"{args.width}x{args.height}"
+    given = {name: getattr(args, name) for name in type(args).model_fields if _given(args, name)}
+    if set(given) == {_BARE.get(action)}:
+        return given[_BARE[action]]
+    if action == "screenshot" and not given:
+        return None
+    if set(given) == {"target"} and isinstance(bare := _plain("target", given["target"]), str):
+        return bare
+    return {_FILE_NAMES.get(name, name): _plain(name, value) for name, value in given.items()}
+
+
+def _given(model: BaseModel, name: str) -> bool:
+    field = type(model).model_fields[name]
+    return bool(getattr(model, name) != field.get_default(call_default_factory=True))
+
+
+def _plain(name: str, value: Any) -> Any:
+    match value:
+        case Target():
+            return target_document(value)
+        case Viewport():
+            return f"{value.width}x{value.height}"
+        case BaseModel():
+            return {key: _plain(key, getattr(value, key)) for key in type(value).model_fields if _given(value, key)}
+        case StrEnum():
+            return value.value
+        case tuple():
+            return [_plain(name, item) for item in value]
+        case int() if name == "timeout_ms":
+            return duration_text(value)
+        case _:
+            return value
+
+
+def duration_text(milliseconds: int) -> str:
+    """`90s`, `1500ms`: seconds where they are whole."""
+    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"

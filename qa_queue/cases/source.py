@@ -1,0 +1,70 @@
+"""Reading a case file: its document, and the line on which each value stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qa_queue.cases.json_source import read_json
+from qa_queue.cases.places import KeyPath, Problem, Report, case_error
+from qa_queue.cases.yaml_source import read_yaml
+from qa_queue.errors import CaseError
+
+MAX_BYTES = 5_000_000
+_READERS = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
+
+
+@dataclass(frozen=True)
+class Source:
+    """A file as read: `document` is made of dicts, lists and scalars; lines count from 1.
+
+    `problems` are those of the reading itself, such as a key that is there twice.
+    """
+
+    name: str
+    document: Any
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+    def report(self) -> Report:
+        """The list of problems, begun with those of the reading."""
+        return Report(self.name, self.lines, list(self.problems))
+
+
+def read_source(path: Path) -> Source:
+    """Read a .yaml, .yml or .json file.
+
+    Raises:
+        CaseError: it cannot be read, is empty, too large, not UTF-8, or not YAML or JSON.
+    """
+    name = str(path)
+    reader = _READERS.get(path.suffix.lower())
+    text = _read_text(path)
+    if reader is None:
+        raise _broken(name, f"{path.suffix or 'a file without a suffix'} is not read: give .yaml, .yml or .json")
+    if not text.strip():
+        raise _broken(name, "is empty; a case has at least 'name' and 'steps'")
+    document, lines, problems = reader(text, name)
+    return Source(name, document, lines, tuple(problems))
+
+
+def _read_text(path: Path) -> str:
+    try:
+        if path.is_dir():
+            raise _broken(str(path), "is a folder: give a file")
+        if path.stat().st_size > MAX_BYTES:
+            raise _broken(str(path), f"is larger than {MAX_BYTES // 1_000_000} MB, which no case file is")
+        return path.read_bytes().decode("utf-8-sig")
+    except FileNotFoundError:
+        raise _broken(str(path), "does not exist") from None
+    except PermissionError:
+        raise _broken(str(path), "cannot be read: permission denied") from None
+    except UnicodeDecodeError as error:
+        raise _broken(str(path), f"is not UTF-8 (byte {error.start}): save it as UTF-8") from None
+    except OSError as error:
+        raise _broken(str(path), f"cannot be read: {error.strerror or error}") from None
+
+
+def _broken(name: str, text: str) -> CaseError:
+    return case_error([Problem(name, (), text)])

@@ -1,0 +1,141 @@
+"""The values of a case: `${env.X}`, `${var.X}` and `${secret.X}`, each with `:-default`; checked, then filled in.
+
+The producer checks (`check_references`), the worker fills in (`scope_for`, `resolve_step`): only there are secrets.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from qa_queue.cases.model import Case, Step
+from qa_queue.cases.places import KeyPath, Problem, did_you_mean
+from qa_queue.cases.references import Broken, Reference, fill, pieces
+from qa_queue.cases.texts import map_texts, texts
+from qa_queue.errors import CaseError
+
+__all__ = ["Reference", "Scope", "check_references", "references", "resolve", "resolve_step", "scope_for"]
+
+# Texts that stand in file names, URLs of reports and the names of runs, where a secret would stay readable.
+_SHOWN = frozenset({("goto", "url"), ("screenshot", "name"), ("name",), ("id",)})
+
+
+@dataclass(frozen=True)
+class Scope:
+    """The values that references stand for."""
+
+    env: Mapping[str, str] = field(default_factory=dict)
+    variables: Mapping[str, str] = field(default_factory=dict)
+    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+
+def references(case: Case) -> frozenset[Reference]:
+    """Every reference in the case, broken ones left out."""
+    found = (piece for _, text, _ in _places(case) for piece in pieces(text))
+    return frozenset(piece for piece in found if isinstance(piece, Reference))
+
+
+def check_references(case: Case, env_names: Collection[str], *, source: str = "") -> tuple[str, ...]:
+    """What is wrong with the case's references, each as `FILE:LINE: PATH: ...`; `env_names` are those with a value.
+
+    The values of secrets are not known here: a missing one is found by the worker.
+    """
+    problems = (
+        Problem(source or case.name, path, text, line)
+        for path, content, line in _places(case)
+        for piece in pieces(content)
+        if not isinstance(piece, str) and (text := _problem(case, env_names, path, piece))
+    )
+    return tuple(str(problem) for problem in problems)
+
+
+def scope_for(case: Case, env: Mapping[str, str], secrets: Mapping[str, str] | None = None) -> Scope:
+    """The scope of a run of this case, its variables filled in.
+
+    Raises:
+        CaseError: a variable refers to an environment variable without a value.
+    """
+    outer = Scope(env=env)
+    variables = {name: resolve(text, outer) for name, text in case.vars.items()}
+    return Scope(env=env, variables=variables, secrets=secrets or {})
+
+
+def resolve(text: str, scope: Scope) -> str:
+    """The text with every reference filled in and `$${` made plain.
+
+    Raises:
+        CaseError: a reference is broken or has neither a value nor a default.
+    """
+    return fill(text, partial(_value, scope))
+
+
+def resolve_step(step: Step, scope: Scope) -> Step:
+    """The step with every text filled in: its name and all of its arguments, targets and files included.
+
+    Raises:
+        CaseError: a reference is broken or has neither a value nor a default.
+    """
+    change = partial(resolve, scope=scope)
+    name = None if step.name is None else change(step.name)
+    return step.model_copy(update={"args": map_texts(step.args, change), "name": name})
+
+
+def _value(scope: Scope, piece: Reference | Broken) -> str:
+    if isinstance(piece, Broken):
+        raise CaseError(f"{piece.text} {piece.why}")
+    known = {"env": scope.env, "var": scope.variables, "secret": scope.secrets}[piece.kind]
+    value = known.get(piece.name, piece.default)
+    if value is None:
+        raise CaseError(f"{piece} has no value: {_mend(piece)}")
+    return value
+
+
+def _mend(reference: Reference) -> str:
+    return {
+        "env": f"set it in the environment or give --env {reference.name}=...",
+        "var": "add it under 'vars' of the case",
+        "secret": f"set QA_SECRET_{reference.name} for the workers",
+    }[reference.kind]
+
+
+def _places(case: Case) -> Iterator[tuple[KeyPath, str, int | None]]:
+    """Every text in which references can stand, with its path and line."""
+    for name in ("name", "id", "base_url"):
+        if (text := getattr(case, name)) is not None:
+            yield (name,), text, None
+    yield from ((("tags", index), tag, None) for index, tag in enumerate(case.tags))
+    yield from ((("vars", name), text, None) for name, text in case.vars.items())
+    for index, step in enumerate(case.steps):
+        for path, text in _step_texts(step):
+            yield ("steps", index, *path), text, step.line
+
+
+def _step_texts(step: Step) -> Iterator[tuple[KeyPath, str]]:
+    yield from (((name,), text) for name in ("id", "name") if (text := getattr(step, name)) is not None)
+    yield from texts(step.args, (step.action,))
+
+
+def _problem(case: Case, env_names: Collection[str], path: KeyPath, piece: Reference | Broken) -> str | None:
+    if isinstance(piece, Broken):
+        return f"{piece.text} {piece.why}"
+    if path[0] in ("name", "id", "tags"):
+        return f"{piece} stands in text that is never filled in: write it out"
+    if path[0] == "vars" and piece.kind != "env":
+        return f"{piece} cannot stand in a variable: a variable may hold ${{env.X}} alone"
+    if piece.kind == "secret":
+        return _secret_problem(path, piece)
+    return _unknown(piece, env_names if piece.kind == "env" else case.vars.keys())
+
+
+def _secret_problem(path: KeyPath, piece: Reference) -> str | None:
+    if path[0] == "base_url" or path[2:] in _SHOWN:
+        return f"{piece} would stay readable in reports here: use ${{env.X}}, or fill the secret into a field"
+    return None
+
+
+def _unknown(piece: Reference, known: Collection[str]) -> str | None:
+    if piece.name in known or piece.default is not None:
+        return None
+    near = did_you_mean(piece.name, known) if known else ""
+    return f"{piece} has no value{near or ': ' + _mend(piece)}"
