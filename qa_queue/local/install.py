@@ -24,7 +24,7 @@ from qa_queue.local.files import private_folder
 from qa_queue.local.node import find_node
 from qa_queue.local.project import ROOT
 from qa_queue.local.redis import find_redis
-from qa_queue.local.supabase import find_lite
+from qa_queue.local.supabase import check_lite
 from qa_queue.local.ways import Way
 from qa_queue.settings import HOME, Settings, child_environment, load_settings
 
@@ -55,7 +55,7 @@ def parts(settings: Settings) -> tuple[Part, ...]:
     machine = ways.this_machine()
     return (
         Part("node", find_node, (), ways.NODE_MEND),
-        Part("supabase lite", find_lite, ways.lite(), ways.LITE_MEND),
+        Part("supabase lite", check_lite, ways.lite(), ways.LITE_MEND),
         Part("redis", find_redis, ways.redis(machine), ways.redis_mend(machine)),
         Part("browser", lambda: check_browser(settings), ways.browser(machine), ways.browser_mend(machine)),
     )

@@ -56,5 +56,6 @@ def _project(settings: Settings) -> Iterator[str]:
 def _advice(settings: Settings) -> str:
     if settings.supabase_url == stack_variables(settings.qa_home).get("SUPABASE_URL"):
         return "The embedded database is migrated at its start: stop `qa-queue up` and start it again."
-    files = "".join(f"\n  {path}" for path in sorted(MIGRATIONS.glob("*.sql")))
-    return f"Run `npx supabase link && npx supabase db push`, or these files in the project's SQL editor, in order:{files}"
+    files = (str(path) for path in sorted(MIGRATIONS.glob("*.sql")))
+    how = "Run `npx supabase link && npx supabase db push`, or these files in the project's SQL editor, in order:"
+    return "\n  ".join([how, *files])

@@ -16,7 +16,7 @@ from qa_queue.errors import StackError
 from qa_queue.local.files import open_private, private_folder, stored_secret, write_private
 from qa_queue.local.node import find_node
 from qa_queue.local.process import LOOPBACK, free_port, launch
-from qa_queue.local.project import MIGRATIONS, NODE_MODULES
+from qa_queue.local.project import MIGRATIONS, NODE_MODULES, ROOT
 from qa_queue.local.server import LocalServer
 from qa_queue.local.template import copy_of, fingerprint
 
@@ -35,6 +35,18 @@ def find_lite() -> Path:
     if not entry.is_file():
         raise StackError(f"Supabase Lite is not installed in {NODE_MODULES}: {MEND}.")
     return entry
+
+
+def check_lite() -> str:
+    """The version of Supabase Lite that is installed, which must be the one that `package.json` pins.
+
+    Raises:
+        StackError: it is not installed, or another version is.
+    """
+    pinned = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]["@supabase/lite"]
+    if lite_version() != pinned:
+        raise StackError(f"Supabase Lite {lite_version()} is installed, {pinned} is wanted: {MEND}.")
+    return f"Supabase Lite {pinned}"
 
 
 def lite_version() -> str:

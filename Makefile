@@ -1,0 +1,39 @@
+# Everything Python stays in .venv, everything Node in node_modules, all data in .qa.
+BIN := .venv/bin
+READY := .venv/.ready
+
+.PHONY: help setup demo test check bench lock clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+
+setup: $(READY) ## install what is missing: .venv, Supabase Lite, Redis, a browser
+
+$(READY): requirements-dev.txt pyproject.toml package-lock.json scripts/setup.sh
+	@sh scripts/setup.sh
+	@touch $@
+
+demo: setup ## the example cases against the example shop, from nothing to a table of results
+	@$(BIN)/qa-queue demo
+
+test: check ## all checks and all tests, on real parts; nothing is skipped
+	@CI=1 $(BIN)/pytest
+
+check: setup ## format, lint, types, layers
+	@$(BIN)/ruff format --check --quiet .
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-logo
+
+bench: setup ## the benchmarks; results in benchmarks/out
+	@for bench in $$(grep -l __main__ benchmarks/*.py); do echo "== $$bench"; $(BIN)/python "$$bench" || exit; done
+
+lock: setup ## pin the newest allowed packages, with hashes and without index addresses (needs uv)
+	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
+		--generate-hashes --no-header --no-annotate --no-emit-index-url --quiet -o requirements-dev.txt
+	@npm install --package-lock-only --omit=dev --ignore-scripts --no-audit --no-fund
+	@! grep -n '"resolved"' package-lock.json
+
+clean: ## remove .venv, node_modules and caches; the data in .qa stays
+	@rm -rf .venv node_modules .qa/cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+		.grimp_cache build dist *.egg-info
