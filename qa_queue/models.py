@@ -237,6 +237,10 @@ class LearningJobData(Frozen):
     test_case_ids: tuple[str, ...] | None = None
 
 
+# The field of a job's hash in Redis, beside RQ's own, that counts the attempts begun; RQ counts what is left.
+ATTEMPT_FIELD = "attempt"
+
+
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
     """The job as the queue sees it; `attempt` counts from 1. `job_id` is the run's id for test runs."""
