@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError
 
 from qa_queue.errors import InputError, QAError
 from qa_queue.logs import configure_logging
-from qa_queue.settings import Settings, load_settings
+from qa_queue.settings import Settings, load_settings, with_overrides
 from qa_queue.worker.channel import LineBuffer
 from qa_queue.worker.death import die_with_parent
 from qa_queue.worker.messages import (
@@ -130,7 +130,9 @@ async def _main(sock: socket.socket, settings: Settings) -> None:
     start = await anext(messages)
     assert isinstance(start, Start)
     try:
-        runtime = load_factory(settings.qa_runtime)(settings.model_copy(update={"redis_url": start.redis_url}))
+        runtime = load_factory(settings.qa_runtime)(
+            with_overrides(settings, redis_url=start.redis_url), start.queues
+        )
         async with runtime:
             writer.write(encode(Ready()))
             await Child(runtime, writer).serve(messages)

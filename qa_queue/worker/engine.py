@@ -58,7 +58,7 @@ class Engine:
         self._max_jobs = max_jobs
         self._max_idle_time = max_idle_time
         self._grace = settings.qa_cancel_grace
-        self._keeper = Keeper(url_of(worker.connection), self._came_up)
+        self._keeper = Keeper(url_of(worker.connection), worker.queue_names(), self._came_up)
         ledger = Ledger(worker, self._grace)
         self._runs = Runs(self.slots, ledger, self._keeper, grace=self._grace, after_close=self._closed)
         self._intake = Intake(worker.connection, worker.queue_names(), worker.wake)

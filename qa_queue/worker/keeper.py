@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from qa_queue.backoff import exponential
 from qa_queue.errors import InputError
@@ -20,9 +20,10 @@ _START_CAP_MS = 30_000
 class Keeper:
     """`child` is None between a death and the next start. `on_ready` is called when a child can take jobs."""
 
-    def __init__(self, redis_url: str, on_ready: Callable[[], None]) -> None:
+    def __init__(self, redis_url: str, queues: Sequence[str], on_ready: Callable[[], None]) -> None:
         self.child: ChildProcess | None = None
         self._redis_url = redis_url
+        self._queues = queues
         self._on_ready = on_ready
         self._failures = 0
         self._start_at = 0.0
@@ -35,7 +36,7 @@ class Keeper:
     def ensure(self) -> None:
         """Start a child if there is none and it is time to."""
         if self.child is None and time.monotonic() >= self._start_at:
-            self.child = ChildProcess(self._redis_url)
+            self.child = ChildProcess(self._redis_url, self._queues)
             log.debug("The child process %d starts", self.child.pid)
 
     def send(self, message: Message) -> None:

@@ -19,7 +19,7 @@ from rq.job_lifecycle import call_exception_handlers
 from rq.worker import WorkerStatus
 
 from qa_queue.errors import InputError
-from qa_queue.models import JobContext
+from qa_queue.models import ATTEMPT_FIELD, JobContext
 from qa_queue.priorities import Taken, acknowledge
 from qa_queue.worker.messages import Failure
 from qa_queue.worker.outcome import rebuild
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from qa_queue.worker.parent import QAWorker
 
 log = logging.getLogger(__name__)
-ATTEMPT_FIELD = "attempt"  # beside RQ's own fields in the job's hash: RQ counts what is left, not what was
 
 
 def read_call(job: Job) -> tuple[str, dict[str, Any]]:

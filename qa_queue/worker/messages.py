@@ -29,10 +29,11 @@ class Failure(Frozen):
 
 
 class Start(Frozen):
-    """To the child, first: the Redis that the worker serves; may hold a password, so it travels in no argument."""
+    """To the child, first: what the worker serves. The URL may hold a password, so it travels in no argument."""
 
     type: Literal["start"] = "start"
     redis_url: str
+    queues: tuple[str, ...]
 
 
 class Run(Frozen):

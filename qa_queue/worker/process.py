@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Sequence
 
 from qa_queue.worker.channel import Channel
 from qa_queue.worker.messages import Start, Stop
@@ -18,7 +19,7 @@ _MODULE = "qa_queue.worker.child"
 class ChildProcess:
     """A running child. Start it from the main thread: the kernel ties its life to the thread that does."""
 
-    def __init__(self, redis_url: str) -> None:
+    def __init__(self, redis_url: str, queues: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             # A session of its own: a terminal's Ctrl-C goes to the worker alone, and `kill` reaches its group.
@@ -30,7 +31,7 @@ class ChildProcess:
             )
         self.channel = Channel(ours)
         self.ready = False
-        self.channel.send(Start(redis_url=redis_url))
+        self.channel.send(Start(redis_url=redis_url, queues=tuple(queues)))
 
     @property
     def pid(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, cast
 
 from qa_queue.errors import QAError, SettingsError
@@ -33,7 +33,7 @@ class Runtime(Protocol):
         """Record that the job ended with this error and that no attempt will follow; once or more often."""
 
 
-RuntimeFactory = Callable[[Settings], Runtime]
+RuntimeFactory = Callable[[Settings, Sequence[str]], Runtime]  # the queues that will be served
 
 
 def load_factory(path: str) -> RuntimeFactory:

@@ -1,4 +1,4 @@
-"""Runtimes for workers under test: small jobs that a test can hold, fail and kill, through the worker's own seam."""
+"""Runtimes for workers under test: small jobs that a test can hold, fail and kill."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Self
 
 from redis import Redis
@@ -22,7 +22,7 @@ Job = Callable[["FakeRuntime", dict[str, Any], JobContext], Awaitable[dict[str, 
 class FakeRuntime:
     """Performs the jobs below by the last part of their names, and notes each in Redis under `did:<job id>`."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, queues: Sequence[str]) -> None:
         self.redis = Redis.from_url(settings.redis_dsn)
 
     async def __aenter__(self) -> Self:
@@ -44,7 +44,7 @@ class FakeRuntime:
         self.redis.rpush("abandoned", json.dumps(entry))
 
     async def until(self, key: str) -> None:
-        while not self.redis.exists(key):
+        while not self.redis.exists(key):  # noqa: ASYNC110 - the key is another process's
             await asyncio.sleep(PAUSE)
 
 

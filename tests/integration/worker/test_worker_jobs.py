@@ -6,9 +6,9 @@ import json
 import os
 import signal
 
-import psutil
 import pytest
-from redis import Redis
+from rq import Worker
+from rq.command import send_stop_job_command
 
 from tests.support.poll import wait_until
 from tests.support.workers import QUEUE, did, ended, enqueue
@@ -65,7 +65,7 @@ def test_a_job_out_of_attempts_is_failed_and_its_run_abandoned(redis_db, start_w
     ],
 )
 def test_what_another_attempt_cannot_help_is_failed_at_once(redis_db, start_worker, name, says):
-    """Bad input, bugs, unknown functions and results that JSON cannot say use up one attempt, and stop no worker."""
+    """Bad input, bugs, unknown functions and results that are no JSON use up one attempt, and stop no worker."""
     job, after = enqueue(redis_db, name, attempts=3), enqueue(redis_db, "echo")
     worker = start_worker()
     assert (ended(job), ended(after)) == ("failed", "finished")
@@ -109,7 +109,6 @@ def test_a_killed_child_costs_its_job_one_attempt(redis_db, start_worker):
     assert ended(job) == "finished"
     assert did(redis_db, job) == [1, 2]
     worker.says("The child process was killed by SIGKILL")
-    assert "SIGKILL" in job.results()[-1].exc_string if job.results()[-1].exc_string else True
 
 
 def test_a_job_that_always_kills_its_child_is_failed_and_abandoned_by_the_next_one(redis_db, start_worker):
@@ -146,8 +145,6 @@ def test_a_timed_out_job_that_does_not_end_loses_its_process(redis_db, start_wor
 
 def test_rqs_stop_command_ends_one_job_of_several(redis_db, start_worker):
     """The job ends as stopped, without another attempt; its neighbour in the same child goes on."""
-    from rq.command import send_stop_job_command  # noqa: PLC0415 - here it is the thing under test
-
     job, neighbour = (enqueue(redis_db, "gate", attempts=3) for _ in range(2))
     start_worker(QUEUE_CONCURRENCY="2")
     for each in (job, neighbour):
@@ -161,8 +158,6 @@ def test_rqs_stop_command_ends_one_job_of_several(redis_db, start_worker):
 
 def test_several_jobs_run_at_once_and_all_are_seen(redis_db, start_worker):
     """With QUEUE_CONCURRENCY=3, three of four run in one child; RQ knows each of the three."""
-    from rq import Worker  # noqa: PLC0415
-
     jobs = [enqueue(redis_db, "gate") for _ in range(4)]
     start_worker("--name", "dense", QUEUE_CONCURRENCY="3")
     running = wait_until(lambda: len(keys := redis_db.keys("running:*")) == 3 and keys)
@@ -201,10 +196,6 @@ def test_two_workers_do_forty_jobs_once_each(redis_db, start_worker):
     assert {ended(job) for job in jobs} == {"finished"}
     assert all(did(redis_db, job) == [1] for job in jobs)
     assert sum("started processing" in line for w in workers for line in w.text.splitlines()) == 40
-
-
-def _processes_of(redis: Redis, job_id: str) -> psutil.Process:
-    return psutil.Process(int(redis.get(f"running:{job_id}")))
 
 
 def test_kill_9_of_the_worker_takes_its_child_along_and_another_takes_over(redis_db, start_worker):

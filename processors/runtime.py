@@ -1,0 +1,171 @@
+"""What a process needs to run jobs: built once, shared by all of its jobs, let go of at the end."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any, ClassVar, Self
+
+from processors.base import BaseJobProcessor, Services
+from processors.browser.host import BrowserHost
+from processors.browsing import BrowserSession, SessionOptions
+from processors.cleanup import CleanupProcessor
+from processors.execution import TestExecutionProcessor
+from processors.learning import LearningProcessor
+from qa_queue.browser_path import find_browser
+from qa_queue.cancel import CancelSignals
+from qa_queue.errors import InputError, QAError, RunCancelledError, RunTimedOutError, StoreError
+from qa_queue.models import ErrorKind, JobContext, QueueName, RunStatus, utc_now
+from qa_queue.progress import ProgressWriter
+from qa_queue.redis import RedisClient
+from qa_queue.settings import Settings
+from qa_queue.store.supabase import SupabaseStore
+from qa_queue.store.writer import RecordWriter
+
+log = logging.getLogger(__name__)
+
+FLUSH_TIMEOUT_S = 10.0
+
+Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
+
+# How a run ends whose job ended without a result.
+_ENDS: tuple[tuple[type[QAError], RunStatus, ErrorKind], ...] = (
+    (RunCancelledError, RunStatus.CANCELLED, ErrorKind.CANCELLED),
+    (RunTimedOutError, RunStatus.TIMED_OUT, ErrorKind.TIMEOUT),
+    (InputError, RunStatus.FAILED, ErrorKind.INPUT),
+    (QAError, RunStatus.DEAD, ErrorKind.INFRASTRUCTURE),
+)
+
+
+class WarmBrowser:
+    """A `BrowserPool` that looks for the browser when it is first needed, so that other jobs need none."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._host: BrowserHost | None = None
+
+    @property
+    def host(self) -> BrowserHost:
+        """The host of the browser.
+
+        Raises:
+            BrowserMissingError: none is installed.
+        """
+        if self._host is None:
+            self._host = BrowserHost(find_browser(self._settings))
+        return self._host
+
+    def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:
+        """A fresh context with a page of its own."""
+        return self.host.session(options)
+
+    async def close(self) -> None:
+        """Close the browser, if it was ever started."""
+        if self._host is not None:
+            await self._host.close()
+
+
+class Runtime:
+    """Runs jobs of the service's own functions on one event loop; `qa_queue.worker.runtime.Runtime`.
+
+    Subclass it with more `processors` and set QA_RUNTIME to serve functions of your own.
+    """
+
+    processors: ClassVar[Mapping[str, Processor]] = {
+        "processors.entry.execute_run": TestExecutionProcessor,
+        "processors.entry.clean_up": CleanupProcessor,
+        "processors.entry.learn": LearningProcessor,
+    }
+
+    def __init__(self, settings: Settings, queues: Sequence[str]) -> None:
+        self._settings = settings
+        self._queues = queues
+        self._stack = AsyncExitStack()
+        self._services: Services | None = None
+
+    async def __aenter__(self) -> Self:
+        """Connect, and start the browser where runs will be executed.
+
+        Raises:
+            SettingsError: Supabase is not set.
+            InfrastructureError: Redis, Supabase or the browser is not there, or the tables are not.
+        """
+        async with AsyncExitStack() as stack:
+            self._services = await self._open(stack)
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        await self._stack.aclose()
+
+    async def perform(self, function_name: str, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+        """Run one job and return its result as JSON.
+
+        Raises:
+            InputError: the payload cannot be read, or no processor has this name.
+            QAError: as the processor says.
+        """
+        processor = self.processors.get(function_name)
+        if processor is None:
+            known = ", ".join(sorted(self.processors))
+            raise InputError(f"job {context.job_id} calls {function_name}, which is none of {known}")
+        return await processor(self._given, context).run(data)
+
+    async def abandon(self, context: JobContext, error: QAError) -> None:
+        """Record that a job ended with this error for good; a run that has ended already stays as it is.
+
+        Raises:
+            StoreError: Supabase did not take it.
+        """
+        if context.queue != QueueName.TEST_EXECUTION:
+            return
+        status, kind = next((status, kind) for known, status, kind in _ENDS if isinstance(error, known))
+        fields = {"status": status, "error": str(error), "error_kind": kind, "finished_at": utc_now()}
+        try:
+            await asyncio.to_thread(self._store_end, context.job_id, fields)
+        finally:
+            await asyncio.to_thread(self._progress.finish, context.job_id, status, str(error))
+
+    @property
+    def _given(self) -> Services:
+        assert self._services is not None, "the runtime is entered before it performs"
+        return self._services
+
+    async def _open(self, stack: AsyncExitStack) -> Services:
+        settings = self._settings
+        redis = RedisClient(settings)
+        stack.callback(redis.disconnect)
+        connection = await asyncio.to_thread(redis.connect)
+        store = SupabaseStore.from_settings(settings)
+        stack.callback(store.close)
+        await asyncio.to_thread(store.check)
+        writer = RecordWriter(store)
+        stack.push_async_callback(_close_writer, writer)
+        browser = WarmBrowser(settings)
+        stack.push_async_callback(browser.close)
+        if QueueName.TEST_EXECUTION in self._queues:
+            await browser.host.start()
+        self._progress = ProgressWriter(connection)
+        return Services(
+            settings=settings,
+            store=store,
+            writer=writer,
+            progress=self._progress,
+            cancels=CancelSignals(connection),
+            browser=browser,
+            artifacts_dir=settings.artifacts_dir,
+        )
+
+    def _store_end(self, run_id: str, fields: dict[str, Any]) -> None:
+        writer = self._given.writer
+        writer.update_run(run_id, **fields)
+        writer.flush(FLUSH_TIMEOUT_S, run_id)
+
+
+async def _close_writer(writer: RecordWriter) -> None:
+    try:
+        await asyncio.to_thread(writer.close)
+    except StoreError as error:
+        log.error("Not every row could be stored: %s", error)  # noqa: TRY400 - the message says it all
