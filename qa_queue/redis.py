@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from redis import BlockingConnectionPool, Redis
-from redis.backoff import ExponentialBackoff
+from redis.backoff import ExponentialBackoff, NoBackoff
 from redis.exceptions import (
     AuthenticationError,
     BusyLoadingError,
@@ -27,11 +27,11 @@ from qa_queue.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-CONNECT_TIMEOUT_S = 5.0
+CONNECT_TIMEOUT_S = 3.0
 SOCKET_TIMEOUT_S = 15.0  # longer than any block of ours; RQ's workers raise it for their own blocks
 POOL_WAIT_S = 20.0
 IDLE_CHECK_S = 30  # a connection idle for longer is pinged before it is used again
-RETRIES = 3  # of one command, 50 ms to 1 s apart: a failover's short gap is not an error
+RETRIES = 2  # of opening a connection and of each command: a restart's short gap is not an error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,18 +101,18 @@ class RedisClient:
         return RedisHealth(ok=True, latency_ms=latency_ms, version=version)
 
     def _opened(self) -> Redis:
-        pool = _pool(self._settings)
-        connection = Redis(connection_pool=pool)
-        try:
-            connection.ping()
-        except RedisError as error:
-            pool.disconnect()
-            raise RedisUnavailableError(explain(error, address_of(connection))) from error
-        log.debug("Connected to Redis at %s", address_of(connection))
-        return connection
+        # Whether it can be used at all shows at the first try: a wrong setting is told at once.
+        with Redis.from_pool(_pool(self._settings, socket_timeout=CONNECT_TIMEOUT_S)) as probe:
+            try:
+                probe.ping()
+            except RedisError as error:
+                raise RedisUnavailableError(explain(error, address_of(probe))) from error
+        log.debug("Redis answers at %s", address_of(probe))
+        patience = Retry(ExponentialBackoff(cap=1, base=0.1), RETRIES)
+        return Redis(connection_pool=_pool(self._settings, socket_timeout=SOCKET_TIMEOUT_S, retry=patience))
 
 
-def _pool(settings: Settings) -> BlockingConnectionPool:
+def _pool(settings: Settings, *, socket_timeout: float, retry: Retry | None = None) -> BlockingConnectionPool:
     options: dict[str, Any] = {}
     if settings.redis_dsn.startswith("rediss://") and settings.redis_ssl_ca_certs:
         options["ssl_ca_certs"] = str(settings.redis_ssl_ca_certs)
@@ -124,9 +124,9 @@ def _pool(settings: Settings) -> BlockingConnectionPool:
             settings.redis_dsn,
             max_connections=settings.redis_max_connections,
             timeout=POOL_WAIT_S,
-            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_timeout=socket_timeout,
             health_check_interval=IDLE_CHECK_S,
-            retry=Retry(ExponentialBackoff(cap=1, base=0.05), RETRIES),
+            retry=retry or Retry(NoBackoff(), 0),
             **options,
         )
     except ValueError as error:
