@@ -63,6 +63,11 @@ def target_json(target: Target, *, fallbacks: bool = False) -> dict[str, Any]:
     return target.model_dump(mode="json", exclude_defaults=True, exclude=set() if fallbacks else {"fallbacks"})
 
 
+def alternatives(target: Target) -> tuple[Target, ...]:
+    """The target without its fallbacks, then each fallback in order."""
+    return (target.model_copy(update={"fallbacks": ()}), *target.fallbacks)
+
+
 def target_of(args: Args) -> Target | None:
     """The element that an action works on, if it names one."""
     return getattr(args, "target", None)

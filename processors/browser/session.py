@@ -13,9 +13,9 @@ from processors.browser.call import Call, masks
 from processors.browser.events import EventLog
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.locate import Deadline, find
-from processors.browser.targets import alternatives, locator_for
+from processors.browser.targets import locator_for
 from processors.browsing import Found, SessionOptions, StepOutcome
-from processors.describe import describe, describe_target, target_of
+from processors.describe import alternatives, describe, describe_target, target_of
 from qa_queue.cases.model import Expect, Step, Target, WaitFor
 from qa_queue.errors import BrowserCrashedError, EvidenceError
 from qa_queue.models import ErrorKind
@@ -135,8 +135,10 @@ def _wants_presence(step: Step) -> bool:
     A check for absence or for a count is about the target's own words: a fallback would turn its meaning round.
     """
     match step.args:
-        case Expect(count=None) as args:
-            return args.hidden is not True and args.visible is not False and not (args.visible and args.negate)
+        case Expect() as args if args.visible or args.hidden:
+            return bool(args.visible) is not args.negate
+        case Expect(count=None):
+            return True
         case WaitFor(count=None) as args:
             return args.state in ("visible", "attached")
         case Expect() | WaitFor():

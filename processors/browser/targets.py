@@ -34,11 +34,6 @@ INTERACTIVE_ROLES = (
 )
 
 
-def alternatives(target: Target) -> tuple[Target, ...]:
-    """The target without its fallbacks, then each fallback in order."""
-    return (target.model_copy(update={"fallbacks": ()}), *target.fallbacks)
-
-
 def locator_for(page: Page, target: Target, test_id_attribute: str) -> Locator:
     """The locator that a target stands for; its fallbacks are not looked at.
 

@@ -16,6 +16,7 @@ from processors.browser.host import BrowserHost
 from processors.browser.session import Session
 from processors.browsing import SessionOptions, StepOutcome
 from qa_queue.cases.model import Step
+from tests.support.running import Lab
 from tests.support.site import Site, serve_site
 from tests.support.steps import goto
 
@@ -83,3 +84,11 @@ async def visit(host: BrowserHost, site: Site) -> AsyncIterator[Opener]:
             return page
 
         yield open_page
+
+
+@pytest.fixture
+def lab(host: BrowserHost, tmp_path: Path) -> Iterator[Lab]:
+    """A place to run whole cases in."""
+    running = Lab(browser=host, artifacts_dir=tmp_path / "artifacts")
+    yield running
+    running.close()

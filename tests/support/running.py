@@ -1,0 +1,106 @@
+"""Running cases through the execution processor, with the real browser and writer and the store in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+from processors.base import BrowserPool, Services
+from processors.execution import TestExecutionProcessor
+from qa_queue.cases.loader import case_document
+from qa_queue.cases.model import Case
+from qa_queue.models import ArtifactKind, JobContext, JobProgress, TestConfig, TestJobData, TestJobResult, utc_now
+from qa_queue.settings import Settings
+from qa_queue.store.memory import MemoryStore
+from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
+from qa_queue.store.writer import RecordWriter
+from tests.support.records import case_record, run_record
+
+
+class Progress:
+    """A sink that remembers every report; `on_report` is called with each."""
+
+    def __init__(self) -> None:
+        self.reports: list[JobProgress] = []
+        self.on_report: Callable[[JobProgress], None] = lambda _: None
+
+    def write(self, job_id: str, progress: JobProgress) -> None:
+        self.reports.append(progress)
+        self.on_report(progress)
+
+
+class Cancels:
+    """Requests to cancel, by run."""
+
+    def __init__(self) -> None:
+        self.runs: set[str] = set()
+
+    def requested(self, run_id: str) -> bool:
+        return run_id in self.runs
+
+
+@dataclass
+class Lab:
+    """Everything that a run needs, and what it left."""
+
+    browser: BrowserPool
+    artifacts_dir: Path
+    store: MemoryStore = field(default_factory=MemoryStore)
+    progress: Progress = field(default_factory=Progress)
+    cancels: Cancels = field(default_factory=Cancels)
+
+    def __post_init__(self) -> None:
+        self.writer = RecordWriter(self.store)
+
+    def submit(self, case: Case, **overrides: Any) -> TestJobData:
+        """The rows and the payload of a new run, as a producer makes them."""
+        document = case_document(case)
+        record = case_record(key=case.key, definition=document)
+        self.store.save_cases([record])
+        run = run_record(record, id=str(uuid4()))
+        self.store.save([run])
+        fields = {"test_case_id": record.id, "test_run_id": run.id, "case": document}
+        return TestJobData(**fields | overrides)
+
+    async def run(self, data: TestJobData, **context: Any) -> TestJobResult:
+        """Do the job as a worker does."""
+        result = await self.processor(data, **context).run(data.model_dump(mode="json"))
+        return TestJobResult.model_validate(result)
+
+    async def test(self, case: Case, *, env: dict[str, str] | None = None, **config: Any) -> TestJobResult:
+        """Submit a case and run it."""
+        return await self.run(self.submit(case, env=env or {}, config=TestConfig(**config)))
+
+    def processor(self, data: TestJobData, **context: Any) -> TestExecutionProcessor:
+        services = Services(
+            settings=Settings(_env_file=None),
+            store=self.store,
+            writer=self.writer,
+            progress=self.progress,
+            cancels=self.cancels,
+            browser=self.browser,
+            artifacts_dir=self.artifacts_dir,
+        )
+        facts = {"queue": "test-execution", "worker": "worker-1", "enqueued_at": utc_now()}
+        return TestExecutionProcessor(services, JobContext(job_id=data.test_run_id, **facts | context))
+
+    def row(self, run_id: str) -> RunRecord:
+        """The run's row."""
+        run = self.store.get_run(run_id)
+        assert run is not None
+        return run
+
+    def steps(self, run_id: str) -> list[StepRecord]:
+        """The run's steps."""
+        return self.store.list_steps([run_id])
+
+    def artifacts(self, run_id: str, kind: ArtifactKind | None = None) -> list[ArtifactRecord]:
+        """The run's artifacts."""
+        return [a for a in self.store.list_artifacts([run_id]) if kind in (None, a.kind)]
+
+    def close(self) -> None:
+        """End the writer's thread."""
+        self.writer.close()
