@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from uuid import uuid4
 
@@ -61,6 +62,18 @@ def run_request(name: str = "A case", **overrides: Any) -> RunRequest:
     return RunRequest(**{"case": case(*steps, name=name, **fields), **overrides})
 
 
-def snapshot(connection: Redis) -> dict[bytes, tuple[bytes | None, bool]]:
+def snapshot(connection: Redis) -> dict[bytes, tuple[Any, bool]]:
     """Everything in the database and whether it expires, to compare before and after."""
-    return {key: (connection.dump(key), connection.ttl(key) >= 0) for key in connection.scan_iter()}
+    return {key: (_content(connection, key), connection.ttl(key) >= 0) for key in connection.scan_iter()}
+
+
+def _content(connection: Redis, key: bytes) -> Any:
+    readers: dict[bytes, Callable[[], Any]] = {
+        b"string": lambda: connection.get(key),
+        b"hash": lambda: connection.hgetall(key),
+        b"list": lambda: connection.lrange(key, 0, -1),
+        b"set": lambda: connection.smembers(key),
+        b"zset": lambda: connection.zrange(key, 0, -1, withscores=True),
+        b"stream": lambda: connection.xrange(key),
+    }
+    return readers[connection.type(key)]()
