@@ -1,0 +1,64 @@
+"""The `qa-queue` program: its commands and how their errors become messages and exit codes."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue import __version__
+from qa_queue.cli import cases, demo, operate, runs
+from qa_queue.cli.exits import Exit, exit_for_error
+from qa_queue.errors import CaseError, QAError
+
+app = typer.Typer(
+    name="qa-queue",
+    help="Browser tests on your own machines: queued, run in parallel, with evidence kept.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"qa-queue {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
+) -> None:
+    """Options of every command."""
+
+
+for room in (runs, cases, operate, demo):
+    room.register(app)
+
+
+def explain(error: QAError, err: Console) -> None:
+    """Print an error as a person should read it."""
+    lines = error.problems if isinstance(error, CaseError) and error.problems else (str(error),)
+    for line in lines:
+        err.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+
+
+def main() -> None:
+    """Run the command line and exit with its code."""
+    err = Console(stderr=True)
+    try:
+        app()
+    except QAError as error:
+        explain(error, err)
+        sys.exit(exit_for_error(error))
+    except KeyboardInterrupt:
+        sys.exit(Exit.INTERRUPTED)
+    except BrokenPipeError:  # `qa-queue runs | head`
+        sys.stderr.close()
+        sys.exit(Exit.OK)

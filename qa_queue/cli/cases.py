@@ -1,0 +1,71 @@
+"""Commands on case files, none of which needs a running service: check, schema, import."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.cases.schema import case_schema
+from qa_queue.cases.write import dump_yaml
+from qa_queue.cli import submit
+from qa_queue.errors import InputError
+from qa_queue.producer.environments import resolve_environments
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command("check")(check)
+    app.command("schema")(schema)
+    app.command("import")(import_recording)
+
+
+def check(
+    files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
+    base_url: Annotated[str | None, typer.Option(help="As `run` would be given it.")] = None,
+    env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
+) -> None:
+    """Check case files as `run` would, without running them; every problem is listed with its line.
+
+    Exit code 2 if there is one.
+    """
+    out = Console()
+    options = submit.RunOptions(base_url=base_url, env=submit.parse_env(env or ()))
+    requests = submit.load_requests(files, options, warn=Console(stderr=True))
+    resolve_environments(requests)
+    for request in requests:
+        count = len(request.case.steps)
+        out.print(
+            f"[green]ok[/]  {escape(request.source or '')}: {escape(request.case.name)} ({count} steps)",
+            soft_wrap=True,
+        )
+
+
+def schema() -> None:
+    """Print the JSON Schema of case files, for completion in editors."""
+    typer.echo(json.dumps(case_schema(), indent=2, ensure_ascii=False))
+
+
+def import_recording(
+    file: Annotated[Path, typer.Argument(help="A recording, as Chrome DevTools Recorder exports it.")],
+    to: Annotated[Path | None, typer.Option("--to", "-o", help="Write here instead of to the screen.")] = None,
+    base_url: Annotated[str | None, typer.Option(help="Move the recording to this host.")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")] = False,
+) -> None:
+    """Turn a recording into a case in YAML; what could not be carried over is said step by step."""
+    requests = submit.load_requests([file], submit.RunOptions(base_url=base_url), warn=Console(stderr=True))
+    text = "---\n".join(dump_yaml(request.case) for request in requests)
+    if to is None:
+        typer.echo(text, nl=False)
+        return
+    if to.exists() and not force:
+        raise InputError(f"{to} exists already: give another name, or --force to overwrite it.")
+    try:
+        to.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{to} cannot be written: {error.strerror}.") from None
+    Console(stderr=True).print(f"[green]written[/] {escape(str(to))}")

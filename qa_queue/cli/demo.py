@@ -1,0 +1,159 @@
+"""`qa-queue demo`: the whole service once, on this machine, with the example shop as the site under test."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated
+from urllib.error import URLError
+from urllib.request import urlopen
+
+import typer
+from rich.console import Console
+
+from qa_queue.cli.exits import Exit
+from qa_queue.cli.render import RunReport, runs_table
+from qa_queue.cli.service import Service, open_service
+from qa_queue.cli.submit import RunOptions, load_requests, submit, wait_for
+from qa_queue.errors import InputError
+from qa_queue.local.process import Service as Child
+from qa_queue.local.process import free_port, launch
+from qa_queue.local.project import ROOT
+from qa_queue.local.stack import Stack, stack_runs
+from qa_queue.models import QueueName, RunStatus
+from qa_queue.producer import RunRequest
+from qa_queue.settings import Settings, child_environment, load_settings
+
+CASES = ROOT / "examples" / "shop" / "cases"
+EXPECTED_FAILURE = "expected-failure"
+KNOWN_BUG = "expected to fail: the shop has this bug on purpose"
+TIMEOUT = 300.0  # s for all runs together
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command("demo")(demo)
+
+
+def demo(
+    workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 2,
+) -> None:
+    """Run the example cases against the example shop: starts all it needs, shows it, and stops what it started.
+
+    Exits 0 when every case ended as it should, the one that finds the shop's bug included.
+    """
+    out = Console()
+    settings = load_settings()
+    requests = load_requests(_case_files(), RunOptions())
+    with ExitStack() as running:
+        settings = _on_a_stack(running, settings, out)
+        service = open_service(settings)
+        site = running.enter_context(_shop(settings))
+        running.enter_context(_workers(settings, workers))
+        out.print(f"Shop at [cyan]{site}[/], {workers} workers, {len(requests)} cases on the queue.\n")
+        reports = _run(service, requests, site, out)
+    out.print(runs_table(reports))
+    surprises = unexpected(requests, reports)
+    _conclude(surprises, reports, out)
+    raise typer.Exit(Exit.FAILED if surprises else Exit.OK)
+
+
+def unexpected(requests: Sequence[RunRequest], reports: Sequence[RunReport]) -> list[str]:
+    """The cases that did not end as they should: good, or failed where the case is tagged `expected-failure`."""
+    failing = _expected_to_fail(requests)
+    ended_right = {
+        report.case_name
+        for report in reports
+        if (report.run.status is RunStatus.FAILED if report.case_name in failing else report.run.status.good)
+    }
+    return [r.case.name for r in requests if r.case.name not in ended_right]
+
+
+def _case_files() -> list[Path]:
+    files = sorted((*CASES.glob("*.yaml"), *CASES.glob("*.json")))
+    if not files:
+        raise InputError(f"there are no cases in {CASES}: run the demo from a checkout of the project.")
+    return files
+
+
+def _on_a_stack(running: ExitStack, settings: Settings, out: Console) -> Settings:
+    """The settings of the stack that runs in this folder, or of one that lives as long as the demo."""
+    if stack_runs(settings):
+        out.print("Using the stack that runs in this folder.")
+        return settings
+    with out.status("Starting Redis and Supabase Lite (the first start makes the tables, which takes a while) ..."):
+        return running.enter_context(Stack(settings)).settings
+
+
+@contextmanager
+def _child(settings: Settings, name: str, command: Sequence[str], environment: dict[str, str]) -> Iterator[Child]:
+    log = settings.qa_home / "logs" / f"{name}.log"
+    log.parent.mkdir(parents=True, exist_ok=True)
+    child = launch(name, command, log=log, cwd=ROOT, environment=child_environment(environment))
+    try:
+        yield child
+    finally:
+        child.stop()
+
+
+@contextmanager
+def _shop(settings: Settings) -> Iterator[str]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    command = [sys.executable, "-m", "examples.shop", "--port", str(port)]
+    with _child(settings, "demo-shop", command, {}) as shop:
+        shop.wait_until(lambda: _answers(url), 20)
+        yield url
+
+
+def _answers(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=5):  # noqa: S310 - our own shop on loopback
+            return True
+    except (URLError, OSError):
+        return False
+
+
+@contextmanager
+def _workers(settings: Settings, count: int) -> Iterator[None]:
+    environment = Stack(settings).environment()
+    command = [_rq(), "worker", "-w", "qa_queue.worker.QAWorker", QueueName.TEST_EXECUTION.value]
+    with ExitStack() as stack:
+        for number in range(1, count + 1):
+            stack.enter_context(_child(settings, f"demo-worker-{number}", command, environment))
+        yield
+
+
+def _rq() -> str:
+    """RQ's own command, of the same environment as this program."""
+    beside = Path(sys.executable).parent / "rq"
+    return str(beside) if beside.exists() else shutil.which("rq") or "rq"
+
+
+def _run(service: Service, requests: Sequence[RunRequest], site: str, out: Console) -> list[RunReport]:
+    aimed = [replace(request, env={"BASE_URL": site}) for request in requests]
+    reports, code = wait_for(service, submit(service, aimed), RunOptions(timeout=TIMEOUT), out, quiet=False)
+    if code is Exit.INTERRUPTED:
+        raise typer.Exit(code)
+    failing = _expected_to_fail(requests)
+    return [replace(r, note=KNOWN_BUG) if r.case_name in failing else r for r in reports]
+
+
+def _expected_to_fail(requests: Sequence[RunRequest]) -> set[str]:
+    return {request.case.name for request in requests if EXPECTED_FAILURE in request.case.tags}
+
+
+def _conclude(surprises: Sequence[str], reports: Sequence[RunReport], out: Console) -> None:
+    if surprises:
+        out.print(f"[red]Not as expected:[/] {', '.join(surprises)}")
+        return
+    out.print("[green]Every case ended as it should.[/]")
+    trace = next((a for r in reports for a in r.artifacts if a.kind == "trace"), None)
+    if trace:
+        path = os.path.relpath(reports[0].artifacts_dir / trace.path)
+        out.print(f"Look into the failed one with: [cyan]playwright show-trace {path}[/]", soft_wrap=True)

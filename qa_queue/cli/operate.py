@@ -1,0 +1,121 @@
+"""Commands for whoever keeps the service running: stats, doctor, migrate, up, web, dashboard, cleanup, learn."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qa_queue import dashboard as rq_dashboard
+from qa_queue.api import app as api
+from qa_queue.cli.exits import Exit
+from qa_queue.cli.runs import Json
+from qa_queue.cli.service import open_service, open_settings
+from qa_queue.local import doctor as local_doctor
+from qa_queue.local import migrate as local_migrate
+from qa_queue.local import up as local_up
+from qa_queue.models import CleanupJobData, LearningJobData
+from qa_queue.producer import JobProducer
+from qa_queue.queues import QueueManager
+from qa_queue.redis import RedisClient
+
+_MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for name, command in (
+        ("stats", stats),
+        ("up", up),
+        ("doctor", doctor),
+        ("migrate", migrate),
+        ("web", web),
+        ("dashboard", dashboard),
+        ("cleanup", cleanup),
+        ("learn", learn),
+    ):
+        app.command(name)(command)
+
+
+def stats(
+    queue: Annotated[str | None, typer.Argument(help="One queue; without it, all.")] = None, as_json: Json = False
+) -> None:
+    """Show what is on the queues."""
+    out, settings = Console(), open_settings()
+    found = QueueManager(RedisClient(settings).connect(), settings).get_queue_stats(queue)
+    if as_json:
+        out.print_json(data={"queues": {name: asdict(one) for name, one in found.items()}})
+        return
+    table = Table(header_style="bold")
+    table.add_column("Queue")
+    columns = ("waiting", "processing", "delayed", "completed", "failed", "cancelled", "workers")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, one in found.items():
+        table.add_row(name, *(str(getattr(one, column)) for column in columns))
+    out.print(table)
+
+
+def up() -> None:
+    """Start the whole service and stay: Redis and Supabase where none are set, then the Procfile's lines."""
+    raise typer.Exit(local_up.up(open_settings()))
+
+
+def doctor(as_json: Json = False) -> None:
+    """Say what was found, what is missing, and the one command that mends it. Exits 3 if something is broken."""
+    out = Console()
+    findings = local_doctor.diagnose(open_settings())
+    if as_json:
+        out.print_json(data={"findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            out.print(
+                f"{_MARKS[finding.status]:<10} [bold]{finding.part}[/]  {escape(finding.found)}", soft_wrap=True
+            )
+            if finding.mend:
+                out.print(f"           mend: [cyan]{escape(finding.mend)}[/]", soft_wrap=True)
+    if any(finding.status != "ok" for finding in findings):
+        raise typer.Exit(Exit.INFRASTRUCTURE)
+
+
+def migrate() -> None:
+    """Bring the database's tables up to date."""
+    out = Console()
+    for line in local_migrate.migrate(open_settings()):
+        out.print(escape(line), soft_wrap=True)
+
+
+def web() -> None:
+    """Serve the service's own pages on 127.0.0.1."""
+    api.serve(open_settings())
+
+
+def dashboard() -> None:
+    """Serve rq-dashboard on 127.0.0.1, behind a password."""
+    rq_dashboard.serve(open_settings())
+
+
+def cleanup(
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
+    keep_days: Annotated[int | None, typer.Option(min=0, help="Days that good runs are kept.")] = None,
+    keep_failed_days: Annotated[int | None, typer.Option(min=0, help="Days that failed runs are kept.")] = None,
+) -> None:
+    """Put a clean-up on its queue: runs, steps and files past their time are deleted."""
+    data = CleanupJobData(dry_run=dry_run, keep_days=keep_days, keep_failed_days=keep_failed_days)
+    service = open_service()
+    job_id = JobProducer(service.redis, service.store, service.settings).submit_cleanup(data)
+    Console().print(f"{job_id}  on the queue 'cleanup'", highlight=False)
+
+
+def learn(
+    case: Annotated[list[str] | None, typer.Option(help="Only the case with this id; may be given again.")] = None,
+) -> None:
+    """Put a learning job on its queue: reliability, flake rate and which locators really match."""
+    service = open_service()
+    data = LearningJobData(test_case_ids=tuple(case) if case else None)
+    job_id = JobProducer(service.redis, service.store, service.settings).submit_learning(data)
+    Console().print(f"{job_id}  on the queue 'adaptation-learning'", highlight=False)

@@ -1,0 +1,149 @@
+"""How runs, stats and findings look in a terminal. Text from cases and pages is escaped, never parsed as markup."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.markup import escape
+from rich.table import Table
+
+from qa_queue.models import RunStatus, StepStatus
+from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
+
+WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
+_COLOURS = {
+    RunStatus.COMPLETED: "green",
+    RunStatus.ADAPTED: "yellow",
+    RunStatus.FAILED: "red",
+    RunStatus.TIMED_OUT: "red",
+    RunStatus.DEAD: "bold red",
+    RunStatus.CANCELLED: "magenta",
+    RunStatus.RUNNING: "cyan",
+    RunStatus.QUEUED: "dim",
+}
+_STEP_COLOURS = {
+    StepStatus.PASSED: "green",
+    StepStatus.ADAPTED: "yellow",
+    StepStatus.FAILED: "red",
+    StepStatus.SKIPPED: "dim",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """All that the command line says of one run that it followed."""
+
+    case_name: str
+    run: RunRecord
+    artifacts: tuple[ArtifactRecord, ...] = ()
+    artifacts_dir: Path = Path()
+    note: str = ""
+
+    @property
+    def evidence(self) -> str:
+        """The folder with the run's files, or nothing."""
+        return str(self.artifacts_dir / self.run.id) if self.artifacts else ""
+
+
+def status_word(status: RunStatus, *, flaky: bool = False) -> str:
+    """The status as people say it."""
+    return "flaky" if flaky else WORDS.get(status, status.value)
+
+
+def status_text(status: RunStatus, *, flaky: bool = False) -> str:
+    """The status with its colour, as markup."""
+    colour = "yellow" if flaky else _COLOURS[status]
+    return f"[{colour}]{status_word(status, flaky=flaky)}[/]"
+
+
+def seconds(ms: int | None) -> str:
+    """A duration for people: `0.42 s`, `61.3 s`, or nothing."""
+    if ms is None:
+        return ""
+    return f"{ms / 1000:.2f} s" if ms < 10_000 else f"{ms / 1000:.1f} s"
+
+
+def runs_table(reports: Iterable[RunReport], *, title: str | None = None) -> Table:
+    """Case, status, steps, duration and where the evidence is; a note or error goes under the case's name."""
+    table = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    table.add_column("Case", overflow="fold")
+    table.add_column("Status", no_wrap=True)
+    table.add_column("Steps", justify="right", no_wrap=True)
+    table.add_column("Duration", justify="right", no_wrap=True)
+    table.add_column("Evidence", overflow="fold")
+    for report in reports:
+        table.add_row(*_run_cells(report))
+    return table
+
+
+def _run_cells(report: RunReport) -> tuple[str, ...]:
+    run = report.run
+    remark = report.note or (run.error or "").split("\n")[0]
+    name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "")
+    return (
+        name,
+        status_text(run.status, flaky=run.flaky),
+        f"{run.completed_steps + run.adapted_steps}/{run.total_steps}",
+        seconds(run.running_ms),
+        escape(report.evidence),
+    )
+
+
+def run_list_table(runs: Sequence[RunRecord], names: dict[str, str]) -> Table:
+    """The newest runs, a line each, with the id that `show`, `watch` and `cancel` take."""
+    table = Table(header_style="bold")
+    for column in ("Run", "Case", "Status", "Steps", "Queued", "Waited", "Ran"):
+        table.add_column(column, overflow="fold", no_wrap=column != "Case")
+    for run in runs:
+        table.add_row(
+            run.id,
+            escape(names.get(run.test_case_id, run.test_case_id)),
+            status_text(run.status, flaky=run.flaky),
+            f"{run.completed_steps + run.adapted_steps}/{run.total_steps}",
+            f"{run.queued_at.astimezone():%Y-%m-%d %H:%M:%S}",
+            seconds(run.waiting_ms),
+            seconds(run.running_ms),
+        )
+    return table
+
+
+def steps_table(steps: Sequence[StepRecord]) -> Table:
+    """Every step of a run in order; an error stands under its step."""
+    several = len({step.attempt for step in steps}) > 1
+    table = Table(header_style="bold")
+    for column in (*(("Attempt",) if several else ()), "#", "Step", "Status", "Duration"):
+        table.add_column(column, justify="right" if column in ("#", "Duration") else "left", overflow="fold")
+    for step in steps:
+        error = f"\n[red]{escape(step.error)}[/]" if step.error else ""
+        table.add_row(
+            *((str(step.attempt),) if several else ()),
+            str(step.number),
+            escape(step.name) + error,
+            f"[{_STEP_COLOURS[step.status]}]{step.status.value}[/]",
+            f"{step.duration_ms} ms",
+        )
+    return table
+
+
+def report_json(report: RunReport) -> dict[str, Any]:
+    """A followed run for programs."""
+    run = report.run
+    return {
+        "run_id": run.id,
+        "case": report.case_name,
+        "status": run.status.value,
+        "flaky": run.flaky,
+        "total_steps": run.total_steps,
+        "completed_steps": run.completed_steps,
+        "failed_steps": run.failed_steps,
+        "adapted_steps": run.adapted_steps,
+        "waiting_ms": run.waiting_ms,
+        "starting_ms": run.starting_ms,
+        "running_ms": run.running_ms,
+        "error": run.error,
+        "error_kind": run.error_kind.value if run.error_kind else None,
+        "artifacts": [str(report.artifacts_dir / artifact.path) for artifact in report.artifacts],
+    }

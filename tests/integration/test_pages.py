@@ -1,0 +1,86 @@
+"""The service's own pages, over a real Redis and the store's twin."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from qa_queue.api.app import create_app
+from qa_queue.api.view import Site
+from qa_queue.models import ArtifactKind, RunStatus, StepStatus
+from qa_queue.settings import load_settings
+from qa_queue.store.memory import MemoryStore
+from tests.support.records import artifact_record, case_record, run_record, step_record
+from tests.support.serving import serving
+
+EVIL = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def pages(redis_db: Redis, redis_url: str, store: MemoryStore, tmp_path: Path) -> Iterator[httpx.Client]:
+    settings = load_settings(redis_url=redis_url, qa_home=tmp_path)
+    with serving(create_app(Site(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
+        yield client
+
+
+def test_the_overview_lists_every_queue_and_the_newest_runs(pages: httpx.Client, store: MemoryStore) -> None:
+    case = case_record(name="Buy a coffee")
+    store.save([case, run_record(case, status=RunStatus.FAILED, error="no button\ncall log")])
+    page = pages.get("/")
+    assert page.status_code == 200
+    for text in ("test-execution", "cleanup", "adaptation-learning", "Buy a coffee", "no button"):
+        assert text in page.text
+    assert "call log" not in page.text
+
+
+def test_text_of_cases_and_sites_is_escaped_and_no_script_may_run(pages: httpx.Client, store: MemoryStore) -> None:
+    case = case_record(name=EVIL)
+    run = run_record(case, status=RunStatus.FAILED, error=EVIL)
+    store.save([case, run, step_record(run, status=StepStatus.FAILED, error=EVIL)])
+    for url in ("/", f"/runs/{run.id}"):
+        page = pages.get(url)
+        assert EVIL not in page.text
+        assert "default-src 'none'" in page.headers["content-security-policy"]
+
+
+def test_an_artifact_is_served_and_one_outside_the_folder_is_not(
+    pages: httpx.Client, store: MemoryStore, tmp_path: Path
+) -> None:
+    case = case_record()
+    run = run_record(case)
+    inside = artifact_record(run, kind=ArtifactKind.SCREENSHOT, path=f"{run.id}/1/a.png", name="a.png")
+    outside = artifact_record(run, path="../secret", name="b")
+    store.save([case, run, inside, outside])
+    file = tmp_path / "artifacts" / inside.path
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"picture")
+    (tmp_path / "secret").write_text("s")
+    assert pages.get(f"/runs/{run.id}/artifacts/{inside.id}").content == b"picture"
+    assert pages.get(f"/runs/{run.id}/artifacts/{outside.id}").status_code == 404
+
+
+def test_an_unknown_run_is_a_page_that_says_so(pages: httpx.Client) -> None:
+    page = pages.get("/runs/7d0f6c1e-0000-4000-8000-000000000000")
+    assert page.status_code == 404
+    assert "there is no run" in page.text
+
+
+def test_only_loopback_names_are_answered(pages: httpx.Client) -> None:
+    assert pages.get("/", headers={"host": "attacker.example"}).status_code == 400
+
+
+def test_readiness_names_the_part_that_is_away(store: MemoryStore, tmp_path: Path) -> None:
+    settings = load_settings(redis_url="redis://127.0.0.1:1/0", qa_home=tmp_path)
+    with serving(create_app(Site(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
+        assert client.get("/health/live").json() == {"status": "alive"}
+        ready = client.get("/health/ready")
+        assert ready.status_code == 503
+        assert "127.0.0.1:1/0" in ready.json()["redis"]
+        assert client.get("/").status_code == 503

@@ -1,0 +1,36 @@
+"""What the demo calls a success."""
+
+from datetime import UTC, datetime
+
+from qa_queue.cases.model import Case, Goto, Step
+from qa_queue.cli.demo import unexpected
+from qa_queue.cli.render import RunReport
+from qa_queue.models import RunStatus
+from qa_queue.producer import RunRequest
+from qa_queue.store.records import RunRecord
+
+
+def make_request(name: str, *tags: str) -> RunRequest:
+    return RunRequest(case=Case(name=name, tags=tags, steps=(Step(action="goto", args=Goto(url="/")),)))
+
+
+def make_report(name: str, status: RunStatus) -> RunReport:
+    run = RunRecord(id=name, test_case_id=name, status=status, queued_at=datetime(2026, 1, 1, tzinfo=UTC))
+    return RunReport(case_name=name, run=run)
+
+
+def test_a_known_bug_must_be_found_and_everything_else_must_pass() -> None:
+    requests = [make_request("a"), make_request("bug", "expected-failure")]
+    good = [make_report("a", RunStatus.ADAPTED), make_report("bug", RunStatus.FAILED)]
+    assert unexpected(requests, good) == []
+
+
+def test_a_bug_that_was_not_found_and_a_case_that_failed_are_named() -> None:
+    requests = [make_request("a"), make_request("bug", "expected-failure")]
+    bad = [make_report("a", RunStatus.FAILED), make_report("bug", RunStatus.COMPLETED)]
+    assert unexpected(requests, bad) == ["a", "bug"]
+
+
+def test_a_dead_run_is_no_finding_of_the_known_bug_and_a_missing_report_is_no_success() -> None:
+    requests = [make_request("a"), make_request("bug", "expected-failure")]
+    assert unexpected(requests, [make_report("bug", RunStatus.DEAD)]) == ["a", "bug"]

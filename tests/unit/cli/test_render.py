@@ -1,0 +1,109 @@
+"""How runs look in a terminal and as JSON."""
+
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rich.console import Console
+
+from qa_queue.cli.render import RunReport, report_json, runs_table, seconds, status_word, steps_table
+from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
+from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
+
+NOW = datetime(2026, 1, 8, 13, 30, 4, tzinfo=UTC)
+
+
+def make_run(**changes: Any) -> RunRecord:
+    values: dict[str, Any] = {
+        "id": "r1",
+        "test_case_id": "c1",
+        "status": RunStatus.COMPLETED,
+        "total_steps": 3,
+        "completed_steps": 3,
+        "queued_at": NOW,
+        "running_ms": 421,
+    }
+    return RunRecord(**(values | changes))
+
+
+def make_artifact() -> ArtifactRecord:
+    return ArtifactRecord(
+        id="a1",
+        test_run_id="r1",
+        attempt=1,
+        kind=ArtifactKind.TRACE,
+        name="trace.zip",
+        path="r1/1/trace.zip",
+        content_type="application/zip",
+        size_bytes=1,
+        sha256="0" * 64,
+        created_at=NOW,
+    )
+
+
+def make_step(**changes: Any) -> StepRecord:
+    values: dict[str, Any] = {
+        "id": "s1",
+        "test_run_id": "r1",
+        "attempt": 1,
+        "number": 1,
+        "step_key": "1:click",
+        "action": "click",
+        "name": "click button 'Buy'",
+        "status": StepStatus.PASSED,
+        "started_at": NOW,
+        "duration_ms": 12,
+    }
+    return StepRecord(**(values | changes))
+
+
+def shown(renderable: object) -> str:
+    console = Console(file=io.StringIO(), width=140)
+    console.print(renderable)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(("ms", "text"), [(None, ""), (0, "0.00 s"), (421, "0.42 s"), (61_300, "61.3 s")])
+def test_durations_read_in_seconds(ms: int | None, text: str) -> None:
+    assert seconds(ms) == text
+
+
+def test_people_read_passed_where_the_row_says_completed() -> None:
+    assert status_word(RunStatus.COMPLETED) == "passed"
+    assert status_word(RunStatus.COMPLETED, flaky=True) == "flaky"
+    assert status_word(RunStatus.DEAD) == "dead"
+
+
+def test_a_failed_run_shows_the_first_line_of_its_error_and_its_evidence() -> None:
+    run = make_run(status=RunStatus.FAILED, completed_steps=2, error="button missing\ncall log")
+    text = shown(
+        runs_table([RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), artifacts_dir=Path("e"))])
+    )
+    assert "button missing" in text
+    assert "call log" not in text
+    assert "2/3" in text
+    assert "e/r1" in text
+
+
+def test_text_from_cases_is_never_read_as_markup() -> None:
+    run = make_run(error="[red]x[/] [/nothing]")
+    assert "[/nothing]" in shown(runs_table([RunReport(case_name="[bold]B[/]", run=run)]))
+
+
+def test_steps_show_attempts_only_when_there_are_several() -> None:
+    assert "Attempt" not in shown(steps_table([make_step()]))
+    text = shown(steps_table([make_step(status=StepStatus.FAILED, error="no [x]"), make_step(attempt=2)]))
+    assert "Attempt" in text
+    assert "no [x]" in text
+
+
+def test_a_report_as_json_has_what_a_program_needs() -> None:
+    run = make_run(status=RunStatus.FAILED, error="e", error_kind=ErrorKind.ASSERTION)
+    report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), artifacts_dir=Path("e"))
+    data = json.loads(json.dumps(report_json(report)))
+    assert data["status"] == "failed"
+    assert data["error_kind"] == "assertion"
+    assert data["artifacts"] == ["e/r1/1/trace.zip"]
