@@ -1,0 +1,251 @@
+"""Cleaning up real rows and real files."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from processors.cleanup import CleanupProcessor
+from processors.disk import run_folder
+from qa_queue.errors import StoreUnavailableError
+from qa_queue.local.server import LocalServer
+from qa_queue.models import CleanupJobResult, RunStatus
+from qa_queue.store.base import RunStore
+from qa_queue.store.memory import MemoryStore
+from qa_queue.store.records import CaseRecord, RunRecord
+from qa_queue.store.supabase import SupabaseStore
+from tests.support.records import (
+    NOON,
+    adaptation_row,
+    artifact_record,
+    case_record,
+    finished_run,
+    run_record,
+    step_record,
+)
+from tests.support.services import ProgressList, job_context, services
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    return tmp_path / "artifacts"
+
+
+@pytest.fixture(params=["memory", "supabase"])
+def store(request: pytest.FixtureRequest) -> Iterator[RunStore]:
+    """Each store, empty of runs."""
+    if request.param == "memory":
+        yield MemoryStore()
+        return
+    server: LocalServer = request.getfixturevalue("supabase")
+    real = SupabaseStore(server.url, server.key)
+    while runs := real.list_runs(limit=1000):
+        real.delete_runs([run.id for run in runs])
+    yield real
+    real.close()
+
+
+@pytest.fixture
+def case(store: RunStore) -> CaseRecord:
+    return store.save_cases([case_record()])[0]
+
+
+def days(age: float) -> datetime:
+    return NOON - timedelta(days=age)
+
+
+def touch(path: Path, text: str = "123", age: float = 0) -> Path:
+    """A file, as old as that."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    then = days(age).timestamp()
+    for changed in (path, path.parent, path.parent.parent):
+        os.utime(changed, (then, then))
+    return path
+
+
+def saved(store: RunStore, root: Path, run: RunRecord) -> RunRecord:
+    """The run with a step, an adaptation, and a screenshot of three bytes that its row knows of."""
+    store.save([run, step_record(run), artifact_record(run), adaptation_row(run)])
+    touch(root / run.id / "1" / "failure.png")
+    return run
+
+
+def clean(store: RunStore, root: Path, *, now: datetime = NOON, **data: object) -> CleanupJobResult:
+    given = services(store, root, qa_keep_days=30, qa_keep_failed_days=90)
+    processor = CleanupProcessor(given, job_context("cleanup"), now=lambda: now)
+    return CleanupJobResult.model_validate(asyncio.run(processor.run(data)))
+
+
+def test_what_is_past_its_time_goes_whole(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Rows of every kind and files go, are counted, and the rest stays."""
+    old = [saved(store, root, finished_run(case, finished_at=days(age))) for age in (50, 40)]
+    failed = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(91)))
+    stay = [
+        saved(store, root, finished_run(case, finished_at=days(1))),
+        saved(store, root, finished_run(case, RunStatus.DEAD, finished_at=days(89))),
+        saved(store, root, run_record(case, status=RunStatus.RUNNING, queued_at=days(400))),
+    ]
+    result = clean(store, root)
+    assert result == CleanupJobResult(
+        dry_run=False,
+        runs=3,
+        steps=3,
+        artifacts=3,
+        adaptations=3,
+        files=3,
+        bytes_freed=9,
+        run_ids=(old[0].id, old[1].id, failed.id),
+    )
+    assert store.existing_runs([run.id for run in (*old, failed, *stay)]) == {run.id for run in stay}
+    assert {path.name for path in root.iterdir()} == {run.id for run in stay}
+    assert clean(store, root) == CleanupJobResult(dry_run=False)
+
+
+def test_a_dry_run_says_the_same_and_deletes_nothing(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """What it announces is what then happens."""
+    runs = [saved(store, root, finished_run(case, finished_at=days(age))) for age in (50, 40, 31)]
+    touch(root / str(uuid4()) / "1" / "lost.png", age=100)
+    announced = clean(store, root, dry_run=True)
+    assert (announced.runs, announced.orphans, announced.bytes_freed) == (2, 1, 9)
+    assert store.count_rows([run.id for run in runs]).artifacts == 3
+    assert len(list(root.rglob("*.png"))) == 4
+    assert clean(store, root) == announced.model_copy(update={"dry_run": False})
+
+
+def test_the_newest_good_run_of_each_case_is_kept(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Also where no run is young, and where younger ones failed."""
+    other = store.save_cases([case_record()])[0]
+    newest = saved(store, root, finished_run(case, RunStatus.ADAPTED, finished_at=days(100)))
+    saved(store, root, finished_run(case, finished_at=days(200)))
+    saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(95)))
+    alone = saved(store, root, finished_run(other, finished_at=days(300)))
+    assert (clean(store, root)).runs == 2
+    assert {run.id for run in store.list_runs()} == {newest.id, alone.id}
+
+
+def test_the_payload_wins_over_the_settings(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Days in the job are taken, 0 included."""
+    saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(2)))
+    saved(store, root, finished_run(case, finished_at=days(2)))
+    saved(store, root, finished_run(case, finished_at=days(1)))
+    assert (clean(store, root, keep_days=1)).runs == 1
+    assert (clean(store, root, keep_failed_days=0)).runs == 1
+
+
+def test_evidence_without_a_run_goes_when_it_is_old(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """What is young, belongs to a run, or has another name than a run's folder stays."""
+    known = saved(store, root, finished_run(case))
+    touch(root / known.id / "1" / "failure.png", age=400)
+    lost, young = str(uuid4()), str(uuid4())
+    touch(root / lost / "1" / "trace.zip", "12345", age=91)
+    touch(root / young / "1" / "trace.zip", age=89)
+    touch(root / "baselines" / "1" / "home.png", age=400)
+    result = clean(store, root)
+    assert (result.orphans, result.files, result.bytes_freed) == (1, 1, 5)
+    assert {path.name for path in root.iterdir()} == {known.id, young, "baselines"}
+
+
+def test_more_runs_than_are_held_at_once(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Every batch is met, kept runs between them too; the list of ids is bounded."""
+    runs = [finished_run(case, finished_at=days(40) + timedelta(seconds=n)) for n in range(450)]
+    store.save(runs)
+    result = clean(store, root)
+    assert (result.runs, len(result.run_ids)) == (449, 100)
+    assert [run.id for run in store.list_runs()] == [runs[-1].id]
+
+
+def test_no_evidence_folder_is_nothing_to_clean(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Rows go all the same, as on a machine that never ran a test."""
+    store.save([finished_run(case, RunStatus.FAILED, finished_at=days(100))])
+    assert (clean(store, root)).runs == 1
+
+
+def test_progress_tells_the_phases(root: Path) -> None:
+    """From 0 to 100 per cent, in the job's own name."""
+    given = services(MemoryStore(), root)
+    asyncio.run(CleanupProcessor(given, job_context("cleanup")).run({}))
+    assert isinstance(given.progress, ProgressList)
+    reports = given.progress.reports
+    assert [report.percentage for report in reports] == [0, 33, 66, 100]
+    assert {report.test_run_id for report in reports} == {"the-job"}
+    assert reports[-1].status is RunStatus.COMPLETED
+
+
+class TestFailures:
+    """In memory, where failures can be had at will."""
+
+    class Crashing(MemoryStore):
+        """A store that goes away when runs are to be deleted."""
+
+        gone = True
+
+        def delete_runs(self, run_ids: object) -> int:
+            if self.gone:
+                raise StoreUnavailableError("Supabase is away")
+            return super().delete_runs(list(run_ids))  # type: ignore[call-overload]
+
+    def test_a_crash_midway_is_made_good_the_next_time(self, root: Path) -> None:
+        """Files are gone, rows are not: the next job finds the runs and finishes."""
+        store = self.Crashing()
+        case = store.save_cases([case_record()])[0]
+        run = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100)))
+        with pytest.raises(StoreUnavailableError):
+            clean(store, root)
+        assert store.get_run(run.id) == run
+        assert list(root.iterdir()) == []
+        store.gone = False
+        result = clean(store, root)
+        assert (result.runs, result.files) == (1, 0)
+        assert store.get_run(run.id) is None
+
+    def test_what_cannot_be_deleted_keeps_its_rows(
+        self, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        """One run with a stubborn file does not stop the others, and is named in the log."""
+        store = MemoryStore()
+        case = store.save_cases([case_record()])[0]
+        stuck, easy = (
+            saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100))) for _ in range(2)
+        )
+        unlink = Path.unlink
+
+        def refuse(path: Path, missing_ok: bool = False) -> None:
+            if stuck.id in str(path):
+                raise PermissionError(13, "Permission denied", str(path))
+            unlink(path, missing_ok)
+
+        monkeypatch.setattr(Path, "unlink", refuse)
+        result = clean(store, root)
+        assert result.run_ids == (easy.id,)
+        assert store.existing_runs([stuck.id, easy.id]) == {stuck.id}
+        assert f"cannot delete {root / stuck.id}" in caplog.text
+
+    def test_links_go_and_what_they_point_to_stays(self, root: Path, tmp_path: Path) -> None:
+        """Evidence that links out of the folder takes nothing along, nor does a row with a wandering path."""
+        store = MemoryStore()
+        case = store.save_cases([case_record()])[0]
+        outside = touch(tmp_path / "precious" / "file")
+        run = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100)))
+        store.save(
+            [artifact_record(run, "x", path="../precious/file"), artifact_record(run, "y", path=str(outside))]
+        )
+        (root / run.id / "folder").symlink_to(outside.parent)
+        (root / run.id / "file").symlink_to(outside)
+        linked = saved(store, root / "moved", finished_run(case, RunStatus.FAILED, finished_at=days(100)))
+        (root / linked.id).symlink_to(root / "moved" / linked.id)
+        result = clean(store, root)
+        assert (result.runs, result.files) == (2, 4)
+        assert outside.read_text() == "123"
+        assert (root / "moved" / linked.id / "1" / "failure.png").is_file()
+
+    @pytest.mark.parametrize("run_id", ["..", "", ".", "/etc", "a/../..", "baselines"])
+    def test_an_id_that_is_none_has_no_folder(self, root: Path, run_id: str) -> None:
+        """Only a UUID names a folder of a run."""
+        assert run_folder(root, run_id) is None
