@@ -1,0 +1,52 @@
+"""rq-dashboard as it is served, in a process of its own."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from redis import Redis
+
+from tests.support.poll import wait_until
+
+LOGIN = ("qa", "s3cret")
+ROOT = Path(__file__).resolve().parents[3]
+SERVE = "from qa_queue.dashboard import serve; from qa_queue.settings import load_settings; serve(load_settings())"
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return listener.getsockname()[1]
+
+
+@pytest.fixture
+def dashboard(redis_db: Redis, redis_url: str) -> Iterator[str]:
+    """URL of a served dashboard; user and password are LOGIN."""
+    port = free_port()
+    env = {
+        **os.environ,
+        "REDIS_URL": redis_url,
+        "QA_DASHBOARD_PORT": str(port),
+        "QA_DASHBOARD_PASSWORD": LOGIN[1],
+    }
+    url = f"http://127.0.0.1:{port}"
+    served = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=env)
+    try:
+        wait_until(lambda: _answers(url), timeout=30, what="an answer of the dashboard")
+        yield url
+    finally:
+        served.terminate()
+        served.wait(10)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url).status_code == 401
+    except httpx.TransportError:
+        return False
