@@ -101,9 +101,5 @@ class CancelSignals:
 def _queue_keys() -> list[str]:
     """The keys of a queue with {} for its name, which only the job's hash tells."""
     keys = QueueKeys("{}")
-    return [
-        keys.waiting,
-        keys.ranks,
-        ScheduledJobRegistry.key_template,
-        CanceledJobRegistry.key_template,
-    ]
+    registries = (ScheduledJobRegistry, CanceledJobRegistry)
+    return [keys.waiting, keys.ranks, *(registry.key_template.format("{}") for registry in registries)]

@@ -123,8 +123,8 @@ TAKE = (
     + """
 for at = 1, #KEYS, 4 do
   local list, ranks, clock, intermediate = KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3]
-  mend(list, ranks, clock)
   while true do
+    mend(list, ranks, clock)
     local id = redis.call('ZRANGE', ranks, 0, 0)[1]
     if not id then break end
     redis.call('ZREM', ranks, id)

@@ -1,4 +1,8 @@
-"""One run for one idempotency key and case: who claims it first submits it, the others get that run."""
+"""One run for one idempotency key and case: who claims it first submits it, the others get that run.
+
+A claim whose submission then fails is released. Who asked in between was given the id of a run that never came, and
+finds out when it looks for the run.
+"""
 
 from __future__ import annotations
 

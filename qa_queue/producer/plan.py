@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 
 from qa_queue.cases.document import case_document
 from qa_queue.cases.values import resolve, scope_for
@@ -97,6 +98,7 @@ def job_request(plan: PlannedRun) -> TestJobRequest:
             config=request.config,
             case=plan.case.definition,
             base_url=request.base_url,
+            case_dir=str(Path(request.source).resolve().parent) if request.source else None,
             env=plan.env,
         ),
         name=request.case.name,

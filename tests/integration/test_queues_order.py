@@ -143,6 +143,15 @@ def test_a_queue_whose_ranks_were_lost_keeps_its_jobs(redis_db: Redis) -> None:
     assert take_all(redis_db) == ["u1", "n1", "l1"]
 
 
+def test_a_queue_that_rq_emptied_still_gives_what_others_push_later(redis_db: Redis) -> None:
+    """Ranks without a job outnumber the list, and what is new has no rank."""
+    add_by_letter(redis_db, "n1", "n2", "n3")
+    plain_queue(redis_db).empty()
+    plain_queue(redis_db).enqueue("processors.entry.clean_up", job_id="foreign", kwargs={"data": {}})
+    assert dequeue(redis_db, [QUEUE], None) == Taken(job_id="foreign", queue=QUEUE)
+    assert redis_db.zcard(KEYS.ranks) == 0
+
+
 def test_an_id_whose_job_was_deleted_is_passed_over(redis_db: Redis) -> None:
     add_by_letter(redis_db, "n1", "n2")
     redis_db.delete("rq:job:n1")
