@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 
 from processors.browsing import SessionOptions
 from processors.verdict import trace_content
-from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Upload
 from qa_queue.cases.values import references, resolve, resolve_step, scope_for
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
@@ -80,6 +81,14 @@ class RunPlan:
         return None if use.device and "viewport" not in use.model_fields_set else use.viewport
 
 
+def _located(step: Step, case_dir: str | None) -> Step:
+    """The step with its files found from the folder of the case's file."""
+    if case_dir is None or not isinstance(step.args, Upload):
+        return step
+    files = tuple(str(Path(case_dir) / file) for file in step.args.files)
+    return step.model_copy(update={"args": step.args.model_copy(update={"files": files})})
+
+
 def secret_names(case: Case) -> frozenset[str]:
     """The names of the secrets that a case uses."""
     return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
@@ -102,7 +111,7 @@ def plan_run(case: Case, data: TestJobData, secrets: Mapping[str, str]) -> RunPl
         case_id=data.test_case_id,
         case=case,
         steps=tuple(
-            PlannedStep(number=number, written=step, resolved=resolve_step(step, scope))
+            PlannedStep(number=number, written=step, resolved=_located(resolve_step(step, scope), data.case_dir))
             for number, step in enumerate(case.steps, 1)
         ),
         config=data.config,

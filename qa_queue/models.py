@@ -131,7 +131,8 @@ class TestJobData(Frozen):
     """The payload of a `test-execution` job.
 
     `case` is the case as JSON, with secrets unresolved; without it the worker loads `test_case_id` from the
-    store. `env` holds the values of the `${env.X}` that the case uses.
+    store. `env` holds the values of the `${env.X}` that the case uses. `case_dir` is the folder of the case's file,
+    against which the files of `upload` steps are found; workers on other machines need it at the same place.
     """
 
     __test__: ClassVar[bool] = False
@@ -143,6 +144,7 @@ class TestJobData(Frozen):
     config: TestConfig = Field(default_factory=TestConfig)
     case: dict[str, Any] | None = None
     base_url: str | None = None
+    case_dir: str | None = None
     env: dict[str, str] = Field(default_factory=dict)
 
 

@@ -49,15 +49,16 @@ def demo(
     """
     out = Console()
     settings = load_settings()
-    requests = load_requests(_case_files(), RunOptions())
+    files = _case_files()
     with ExitStack() as running:
         settings = _on_a_stack(running, settings, out)
         service = open_service(settings)
         site = running.enter_context(_shop(settings))
         running.enter_context(_workers(settings, workers))
+        requests = load_requests(files, RunOptions(base_url=site))
         out.print(f"Shop at [cyan]{site}[/], {workers} workers, {len(requests)} cases on the queue.\n")
-        reports = _run(service, requests, site, out)
-    out.print(runs_table(reports))
+        reports = _run(service, requests, out)
+    out.print(runs_table(reports, width=out.width))
     surprises = unexpected(requests, reports)
     _conclude(surprises, reports, out)
     raise typer.Exit(Exit.FAILED if surprises else Exit.OK)
@@ -106,7 +107,7 @@ def _shop(settings: Settings) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "examples.shop", "--port", str(port)]
-    with _child(settings, "demo-shop", command, {}) as shop:
+    with _child(settings, "demo-shop", command, {"SHOP_PASSWORD": ""}) as shop:
         shop.wait_until(lambda: _answers(url), 20)
         yield url
 
@@ -135,9 +136,8 @@ def _rq() -> str:
     return str(beside) if beside.exists() else shutil.which("rq") or "rq"
 
 
-def _run(service: Service, requests: Sequence[RunRequest], site: str, out: Console) -> list[RunReport]:
-    aimed = [replace(request, env={"BASE_URL": site}) for request in requests]
-    reports, code = wait_for(service, submit(service, aimed), RunOptions(timeout=TIMEOUT), out, quiet=False)
+def _run(service: Service, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
+    reports, code = wait_for(service, submit(service, requests), RunOptions(timeout=TIMEOUT), out, quiet=False)
     if code is Exit.INTERRUPTED:
         raise typer.Exit(code)
     failing = _expected_to_fail(requests)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import asdict
 from typing import Annotated
 
@@ -18,6 +19,7 @@ from qa_queue.cli.service import open_service, open_settings
 from qa_queue.local import doctor as local_doctor
 from qa_queue.local import migrate as local_migrate
 from qa_queue.local import up as local_up
+from qa_queue.local.findings import Finding
 from qa_queue.models import CleanupJobData, LearningJobData
 from qa_queue.producer import JobProducer
 from qa_queue.queues import QueueManager
@@ -65,10 +67,13 @@ def up() -> None:
     raise typer.Exit(local_up.up(open_settings()))
 
 
-def doctor(as_json: Json = False) -> None:
+def doctor(
+    wait: Annotated[float, typer.Option(min=0, help="Look again for so many seconds until all is well.")] = 0,
+    as_json: Json = False,
+) -> None:
     """Say what was found, what is missing, and the one command that mends it. Exits 3 if something is broken."""
     out = Console()
-    findings = local_doctor.diagnose(open_settings())
+    findings = _findings_within(wait)
     if as_json:
         out.print_json(data={"findings": [asdict(finding) for finding in findings]})
     else:
@@ -80,6 +85,16 @@ def doctor(as_json: Json = False) -> None:
                 out.print(f"           mend: [cyan]{escape(finding.mend)}[/]", soft_wrap=True)
     if any(finding.status != "ok" for finding in findings):
         raise typer.Exit(Exit.INFRASTRUCTURE)
+
+
+def _findings_within(seconds: float) -> list[Finding]:
+    """What was found last: when all was well, or when the time was up."""
+    deadline = time.monotonic() + seconds
+    while True:
+        findings = local_doctor.diagnose(open_settings())
+        if all(finding.status == "ok" for finding in findings) or time.monotonic() >= deadline:
+            return findings
+        time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
 
 
 def migrate() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from qa_queue.models import RunStatus, StepStatus
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
+_WIDE = 120
 _COLOURS = {
     RunStatus.COMPLETED: "green",
     RunStatus.ADAPTED: "yellow",
@@ -44,8 +46,8 @@ class RunReport:
 
     @property
     def evidence(self) -> str:
-        """The folder with the run's files, or nothing."""
-        return str(self.artifacts_dir / self.run.id) if self.artifacts else ""
+        """The folder with the run's files, seen from here, or nothing."""
+        return os.path.relpath(self.artifacts_dir / self.run.id) if self.artifacts else ""
 
 
 def status_word(status: RunStatus, *, flaky: bool = False) -> str:
@@ -66,20 +68,27 @@ def seconds(ms: int | None) -> str:
     return f"{ms / 1000:.2f} s" if ms < 10_000 else f"{ms / 1000:.1f} s"
 
 
-def runs_table(reports: Iterable[RunReport], *, title: str | None = None) -> Table:
-    """Case, status, steps, duration and where the evidence is; a note or error goes under the case's name."""
-    table = Table(title=title, title_justify="left", header_style="bold", expand=False)
+def runs_table(reports: Iterable[RunReport], *, width: int = 160) -> Table:
+    """Case, status, steps, duration and where the evidence is; a note or error goes under the case's name.
+
+    Where `width` columns are too few for whole paths, a folder is shown as a pattern that any shell completes.
+    """
+    table = Table(header_style="bold", expand=False)
     table.add_column("Case", overflow="fold")
     table.add_column("Status", no_wrap=True)
     table.add_column("Steps", justify="right", no_wrap=True)
     table.add_column("Duration", justify="right", no_wrap=True)
-    table.add_column("Evidence", overflow="fold")
+    table.add_column("Evidence", no_wrap=True)
     for report in reports:
-        table.add_row(*_run_cells(report))
+        table.add_row(*_run_cells(report, report.evidence if width >= _WIDE else _shortened(report)))
     return table
 
 
-def _run_cells(report: RunReport) -> tuple[str, ...]:
+def _shortened(report: RunReport) -> str:
+    return report.evidence.removesuffix(report.run.id[8:]) + "*" if report.evidence else ""
+
+
+def _run_cells(report: RunReport, evidence: str) -> tuple[str, ...]:
     run = report.run
     remark = report.note or (run.error or "").split("\n")[0]
     name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "")
@@ -88,7 +97,7 @@ def _run_cells(report: RunReport) -> tuple[str, ...]:
         status_text(run.status, flaky=run.flaky),
         f"{run.completed_steps + run.adapted_steps}/{run.total_steps}",
         seconds(run.running_ms),
-        escape(report.evidence),
+        escape(evidence),
     )
 
 

@@ -153,7 +153,7 @@ def show(
     if as_json:
         out.print_json(data={**report_json(report), "steps": [s.model_dump(mode="json") for s in steps]})
         return
-    out.print(runs_table([report]))
+    out.print(runs_table([report], width=out.width))
     out.print(steps_table(steps))
     for artifact in report.artifacts:
         out.print(f"{artifact.kind.value}: {report.artifacts_dir / artifact.path}", soft_wrap=True, highlight=False)

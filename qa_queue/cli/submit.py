@@ -160,7 +160,7 @@ def render(reports: Sequence[RunReport], code: Exit, out: Console, *, as_json: b
     if as_json:
         out.print_json(data={"runs": [report_json(report) for report in reports], "exit_code": int(code)})
         return
-    out.print(runs_table(reports))
+    out.print(runs_table(reports, width=out.width))
     if code is Exit.INTERRUPTED:
         out.print(f"[magenta]Interrupted:[/] {interrupted}")
     if code is Exit.TIMED_OUT:
