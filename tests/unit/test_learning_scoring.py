@@ -1,0 +1,178 @@
+"""The figures that learning writes, from values alone."""
+
+from __future__ import annotations
+
+import math
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from processors.scoring import CaseTally, LocatorTally, trusted, wilson_lower_bound
+from qa_queue.models import RunStatus, StepStatus
+from qa_queue.store.records import RunRecord, StepRecord
+from tests.support.records import NOON, case_record, finished_run, step_record
+
+CASE = case_record()
+PASSED, ADAPTED, FAILED, SKIPPED = StepStatus.PASSED, StepStatus.ADAPTED, StepStatus.FAILED, StepStatus.SKIPPED
+
+
+def ended(days_ago: float, status: RunStatus = RunStatus.COMPLETED, **overrides: Any) -> RunRecord:
+    return finished_run(CASE, status, finished_at=NOON - timedelta(days=days_ago), **overrides)
+
+
+def score(*runs: RunRecord) -> tuple[float, float, int]:
+    tally = CaseTally()
+    tally.add(runs)
+    found = tally.score()
+    assert found is not None
+    return found.reliability, found.flake_rate, found.runs
+
+
+class TestReliability:
+    def test_without_runs_there_is_no_score(self) -> None:
+        """Nothing is known of a case that never ran."""
+        assert CaseTally().score() is None
+
+    @pytest.mark.parametrize(
+        ("status", "reliability"),
+        [(RunStatus.COMPLETED, 1), (RunStatus.ADAPTED, 1), (RunStatus.FAILED, 0), (RunStatus.TIMED_OUT, 0)],
+    )
+    def test_good_ends_count_for_the_case(self, status: RunStatus, reliability: float) -> None:
+        """An adapted run ended well too."""
+        assert score(ended(0, status)) == (reliability, 0, 1)
+
+    def test_runs_of_one_moment_weigh_the_same(self) -> None:
+        """Three good ones of four are 0.75."""
+        runs = [ended(0)] * 3 + [ended(0, RunStatus.FAILED)]
+        assert score(*runs) == (0.75, 0, 4)
+
+    def test_a_run_of_a_fortnight_ago_weighs_half(self) -> None:
+        """A pass today and a failure 14 days ago: 1 / (1 + 1/2); 28 days ago: 1 / (1 + 1/4)."""
+        assert score(ended(0), ended(14, RunStatus.FAILED))[0] == pytest.approx(2 / 3)
+        assert score(ended(0), ended(28, RunStatus.FAILED))[0] == pytest.approx(4 / 5)
+        assert score(ended(0, RunStatus.FAILED), ended(14))[0] == pytest.approx(1 / 3)
+
+    def test_passes_on_a_retry_are_flaky(self) -> None:
+        """They are good and flaky, and decay alike."""
+        reliability, flake_rate, _ = score(ended(0), ended(14, flaky=True))
+        assert (reliability, flake_rate) == (1.0, pytest.approx(1 / 3))
+
+    def test_only_the_distances_count(self) -> None:
+        """The same runs a year ago, in another order, give the same figures."""
+        recent = score(ended(0), ended(3, RunStatus.FAILED), ended(9, flaky=True))
+        older = score(ended(374, flaky=True), ended(365), ended(368, RunStatus.FAILED))
+        assert older == pytest.approx(recent)
+
+    def test_ancient_runs_do_no_harm(self) -> None:
+        """A weight too small for a float is none."""
+        assert score(ended(0), ended(100_000, RunStatus.FAILED)) == (1.0, 0.0, 2)
+
+
+class TestWilson:
+    @pytest.mark.parametrize(
+        ("successes", "trials", "bound"),
+        [(0, 0, 0.0), (0, 10, 0.0), (1, 1, 0.206549), (10, 10, 0.722467), (5, 10, 0.236593), (90, 100, 0.825634)],
+    )
+    def test_known_values(self, successes: int, trials: int, bound: float) -> None:
+        """As other implementations of the interval give them at 95 %."""
+        assert wilson_lower_bound(successes, trials) == pytest.approx(bound, abs=1e-6)
+
+    @given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
+    def test_it_solves_wilsons_equation(self, sample: tuple[int, int]) -> None:
+        """The bound b is where the observed share is z standard errors of b above b, and never above the share."""
+        successes, trials = sample
+        share, bound = successes / trials, wilson_lower_bound(successes, trials)
+        z = 1.959963984540054
+        assert share - bound == pytest.approx(z * math.sqrt(bound * (1 - bound) / trials), abs=1e-9)
+        assert 0 <= bound <= share
+
+
+def attempt(*statuses: StepStatus, first: int = 1) -> list[StepRecord]:
+    run = finished_run(CASE)
+    return [step_record(run, number, status=status) for number, status in enumerate(statuses, first)]
+
+
+class TestTrust:
+    @pytest.mark.parametrize(
+        ("statuses", "total", "numbers"),
+        [
+            ((PASSED, PASSED, PASSED), 3, [1, 2, 3]),
+            ((PASSED, ADAPTED, PASSED), 3, [1, 2, 3]),
+            ((PASSED, SKIPPED, PASSED), 3, [1, 3]),
+            ((ADAPTED, PASSED, FAILED), 3, []),
+            ((ADAPTED, FAILED, PASSED), 3, [3]),
+            ((ADAPTED, FAILED, SKIPPED), 3, []),
+            ((ADAPTED, PASSED), 3, []),
+            ((), 3, []),
+            ((PASSED,), 0, []),
+        ],
+        ids=str,
+    )
+    def test_a_step_counts_when_every_later_one_passed(
+        self, statuses: tuple[StepStatus, ...], total: int, numbers: list[int]
+    ) -> None:
+        """A failure behind it, or a run that broke off, leaves open whether its element was the right one."""
+        assert [step.number for step in trusted(attempt(*statuses), total)] == numbers
+
+    def test_a_gap_is_not_trusted(self) -> None:
+        """A step whose row is missing may have failed."""
+        steps = attempt(PASSED, PASSED, PASSED, PASSED)
+        assert [step.number for step in trusted([steps[0], steps[2], steps[3]], 4)] == [3, 4]
+
+    def test_the_order_of_the_rows_does_not_matter(self) -> None:
+        """Steps are taken by their numbers."""
+        steps = attempt(PASSED, PASSED)
+        assert trusted(steps[::-1], 2) == steps
+
+
+def match(css: str, *, same: bool) -> dict[str, Any]:
+    return {"locator": {"css": css}, "count": int(same), "same": same}
+
+
+class TestLocators:
+    def tally(self, *runs: tuple[RunRecord, list[StepRecord]]) -> dict[tuple[str, str], tuple[int, int]]:
+        tally = LocatorTally()
+        for run, steps in runs:
+            tally.add([run], steps)
+        return {(row.step_key, row.locator["css"]): (row.tried, row.matched) for row in tally.patterns(CASE.id)}
+
+    def test_each_alternative_is_counted_by_step(self) -> None:
+        """Tried in every trusted run, matched where it was the element that was used."""
+        runs = [ended(day, total_steps=1) for day in (0, 1, 2)]
+        outcomes = [(True, True), (False, True), (False, True)]
+        counted = self.tally(
+            *(
+                (run, [step_record(run, 1, matches=[match("#a", same=a), match("#b", same=b)])])
+                for run, (a, b) in zip(runs, outcomes, strict=True)
+            )
+        )
+        assert counted == {("step-1", "#a"): (3, 1), ("step-1", "#b"): (3, 3)}
+
+    def test_the_failed_attempt_of_a_flaky_run_counts_for_nothing(self) -> None:
+        """Only the attempt that went through does."""
+        run = ended(0, total_steps=2, flaky=True)
+        steps = [
+            step_record(run, 1, 1, matches=[match("#wrong", same=True)]),
+            step_record(run, 2, 1, status=FAILED),
+            step_record(run, 1, 2, matches=[match("#right", same=True)]),
+            step_record(run, 2, 2),
+        ]
+        assert self.tally((run, steps)) == {("step-1", "#right"): (1, 1)}
+
+    def test_steps_without_alternatives_teach_nothing(self) -> None:
+        """There is nothing to compare."""
+        run = ended(0, total_steps=1)
+        assert self.tally((run, [step_record(run, 1, matches=None)])) == {}
+
+    def test_last_seen_is_the_latest_match(self) -> None:
+        """Whatever order the runs come in; a locator that never matched was never seen."""
+        tally = LocatorTally()
+        for day in (1, 3, 2):
+            run = ended(0, total_steps=1)
+            found = [match("#a", same=day < 3), match("#never", same=False)]
+            tally.add([run], [step_record(run, 1, started_at=NOON + timedelta(days=day), matches=found)])
+        seen = {row.locator["css"]: row.last_seen_at for row in tally.patterns(CASE.id)}
+        assert seen == {"#a": NOON + timedelta(days=2), "#never": None}
