@@ -12,13 +12,14 @@ local JOBS, RANK = '{JOB_PREFIX}', '{RANK_FIELD}'
 
 local function text(number) return string.format('%.0f', number) end
 
--- The moment, in us; later than every one given out before, so that first come stays first served.
-local function tick(clock)
+-- The moment, in us, and `count` - 1 that follow; later than every one given out before, so that first come stays
+-- first served.
+local function tick(clock, count)
   local time = redis.call('TIME')
   local now = time[1] * 1000000 + time[2]
   local last = tonumber(redis.call('GET', clock) or 0)
   if now <= last then now = last + 1 end
-  redis.call('SET', clock, text(now))
+  redis.call('SET', clock, text(now + count - 1))
   return now
 end
 
@@ -35,7 +36,7 @@ local function enter(list, ranks, id, rank)
 end
 
 local function rank_of(id, clock)
-  return redis.call('HGET', JOBS .. id, RANK) or text(tick(clock))
+  return redis.call('HGET', JOBS .. id, RANK) or text(tick(clock, 1))
 end
 
 -- Write the list anew from the ranks: what it holds now, once each, and what is fresh, in order.
@@ -71,11 +72,10 @@ local list, ranks, clock, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
 local taken, fresh, at = {}, {}, 1
 while at <= #ARGV do
   local id, count = ARGV[at], tonumber(ARGV[at + 3])
-  local known = redis.call('HGET', JOBS .. id, 'created_at')
-  -- The same creation twice is one call, sent again because its answer was lost.
-  if not known and redis.call('EXISTS', JOBS .. id) == 0 then
+  if redis.call('EXISTS', JOBS .. id) == 0 then
     fresh[#fresh + 1] = at
-  elseif known ~= ARGV[at + 2] then
+  -- The same creation twice is one call, sent again because its answer was lost.
+  elseif redis.call('HGET', JOBS .. id, 'created_at') ~= ARGV[at + 2] then
     taken[#taken + 1] = id
   end
   at = at + 4 + count
@@ -85,9 +85,10 @@ redis.call('SADD', queues, list)
 mend(list, ranks, clock)
 -- Looking for each one's place costs the length of the list; for many it is cheaper to write the list once.
 local together = #fresh > 16 and {}
-for _, start in ipairs(fresh) do
+local moment = tick(clock, #fresh)
+for nth, start in ipairs(fresh) do
   local id, count = ARGV[start], tonumber(ARGV[start + 3])
-  local rank = text(tick(clock) + tonumber(ARGV[start + 1]))
+  local rank = text(moment + nth - 1 + tonumber(ARGV[start + 1]))
   redis.call('HSET', JOBS .. id, RANK, rank, unpack(ARGV, start + 4, start + 3 + count))
   if together then
     redis.call('ZADD', ranks, rank, id)
