@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import queue
+import re
 import shlex
 import signal
 import subprocess
@@ -23,6 +24,7 @@ from qa_queue.local.restarts import MOST_STARTS, WINDOW, restart_delay
 _TICK = 0.1  # s
 _GRACE = 20.0  # s; a worker finishes its job first
 _RESERVED = frozenset({"while", "until", "for", "if", "case", "{", "!", "exec", "cd", "export", "set", "."})
+_REDIRECTED = re.compile(r"[<>]&")  # this & starts nothing in the background
 
 
 def as_one_process(command: str) -> str:
@@ -31,7 +33,7 @@ def as_one_process(command: str) -> str:
     `env` carries leading `NAME=value` words over. A compound line keeps its shell: that gets our signals, and
     what it started is swept up when it has gone.
     """
-    tokens = shlex.shlex(command, posix=True, punctuation_chars=";&|()")
+    tokens = shlex.shlex(_REDIRECTED.sub(">", command), posix=True, punctuation_chars=";&|()")
     tokens.whitespace_split = True
     words = list(tokens)
     compound = words[0] in _RESERVED or any(set(word) <= set(";&|()") for word in words)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import sys
 from collections.abc import Callable, Iterator
@@ -10,7 +11,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
 
 from honcho.colour import get_colours
 from honcho.environ import parse_procfile
@@ -26,6 +26,7 @@ from qa_queue.settings import Settings, child_environment
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OWN_NAME = "qa-queue"
+_LOGIN = re.compile(r"(?<=://)[^/]*@")
 
 
 def up(settings: Settings, procfile: Path | None = None) -> int:
@@ -80,8 +81,7 @@ def addresses(settings: Settings, dashboard_password: str) -> list[str]:
 
 def without_login(url: str) -> str:
     """The URL without user and password."""
-    parts = urlsplit(url)
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
+    return _LOGIN.sub("", url)
 
 
 def dashboard_login(settings: Settings) -> tuple[dict[str, str], str]:
