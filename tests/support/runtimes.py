@@ -7,6 +7,7 @@ import json
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 from typing import Any, Self
 
 from redis import Redis
@@ -76,6 +77,14 @@ async def gate(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) 
     return {"status": "completed", "attempt": context.attempt, "pid": os.getpid()}
 
 
+async def outlast(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+    """Runs until the file `data["file"]` is there, whether Redis is or not."""
+    runtime.redis.set(f"running:{context.job_id}", os.getpid())
+    while not Path(data["file"]).exists():  # noqa: ASYNC110, ASYNC240 - the test makes the file
+        await asyncio.sleep(PAUSE)
+    return {"status": "completed", "attempt": context.attempt}
+
+
 async def shaky(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """The infrastructure fails until attempt `good`."""
     if context.attempt < data["good"]:
@@ -116,5 +125,5 @@ async def no_json(runtime: FakeRuntime, data: dict[str, Any], context: JobContex
 
 
 JOBS: dict[str, Job] = {
-    job.__name__: job for job in (echo, gate, shaky, killer, stubborn, refuses, buggy, cancelled, no_json)
+    job.__name__: job for job in (echo, gate, outlast, shaky, killer, stubborn, refuses, buggy, cancelled, no_json)
 }

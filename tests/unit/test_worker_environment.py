@@ -1,0 +1,66 @@
+"""How RQ's command line and the worker's child find our Redis."""
+
+from __future__ import annotations
+
+import pytest
+from redis import Redis
+
+from qa_queue.errors import SettingsError
+from qa_queue.settings import Settings
+from qa_queue.worker.environment import is_rq_command, rq_url, url_of
+from qa_queue.worker.runtime import load_factory
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://127.0.0.1:6379/0",
+        "redis://:p%40ss@host:1234/5",
+        "redis://ann:p%3A%2F@host:6379/0",
+        "rediss://:x@host:6380/1",
+        "redis://[::1]:6379/0",
+    ],
+)
+def test_a_connection_tells_its_url(url):
+    """User, password, TLS and database included."""
+    assert url_of(Redis.from_url(url)) == url
+
+
+def test_a_socket_tells_its_url():
+    """With the database."""
+    assert url_of(Redis.from_url("unix:///run/redis.sock?db=3")) == "unix:///run/redis.sock?db=3"
+
+
+def test_the_ca_file_travels_in_the_url():
+    """RQ's command line has no other place for it."""
+    settings = Settings(_env_file=None, redis_url="rediss://host:1/0", redis_ssl_ca_certs="/etc/ca.pem")
+    assert rq_url(settings) == "rediss://host:1/0?ssl_ca_certs=%2Fetc%2Fca.pem"
+    assert Redis.from_url(rq_url(settings)).connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/ca.pem"
+
+
+def test_without_tls_the_url_stays_as_it_is():
+    """Even if a CA file is set."""
+    settings = Settings(_env_file=None, redis_url="redis://host:1/0", redis_ssl_ca_certs="/etc/ca.pem")
+    assert rq_url(settings) == "redis://host:1/0"
+
+
+@pytest.mark.parametrize(
+    ("program", "is_rq"),
+    [
+        ("/venv/bin/rq", True),
+        ("rq.exe", True),
+        ("/venv/rq/cli/__main__.py", True),
+        ("/bin/pytest", False),
+        ("", False),
+    ],
+)
+def test_only_rqs_own_command_is_helped(program, is_rq):
+    """No other program's environment is changed by an import."""
+    assert is_rq_command([program]) is is_rq
+
+
+@pytest.mark.parametrize("path", ["no.such.module:Runtime", "qa_queue.models:Nothing"])
+def test_a_runtime_that_is_not_there_is_refused_by_name(path):
+    """With the setting that names it."""
+    with pytest.raises(SettingsError, match=f"QA_RUNTIME='{path}' cannot be loaded"):
+        load_factory(path)
