@@ -1,0 +1,175 @@
+"""The embedded stack of a folder: what it starts, who finds it, and what becomes of it however it ends."""
+
+from __future__ import annotations
+
+import json
+import signal
+import stat
+import subprocess
+from pathlib import Path
+
+import pytest
+import redis
+
+from qa_queue.errors import StackError
+from qa_queue.local.identity import ProcessId, identify
+from qa_queue.local.record import StackRecord, held
+from qa_queue.local.stack import Stack, stack_runs, stack_variables
+from qa_queue.settings import Settings, load_settings
+from qa_queue.store.supabase import SupabaseStore
+from tests.support.processes import program, read_until, runs, wait_until_gone
+
+ELSEWHERE = {"supabase_url": "http://127.0.0.1:9", "supabase_secret_key": "k"}  # so that Redis alone is started
+HOLDER = """
+import sys
+from pathlib import Path
+from qa_queue.local.stack import Stack
+from qa_queue.settings import load_settings
+
+with Stack(load_settings(qa_home=Path(sys.argv[1]))):
+    print("ready", flush=True)
+    sys.stdin.read()
+"""
+IN_ENVIRONMENT = {name.upper(): value for name, value in ELSEWHERE.items()}
+
+
+@pytest.fixture
+def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """A home folder of the test's own; Supabase is configured, so it is not started."""
+    monkeypatch.chdir(tmp_path)
+    return load_settings(qa_home=tmp_path / "home", **ELSEWHERE)
+
+
+def recorded_pids(home: Path) -> list[int]:
+    """The processes that the stack in this folder has written down."""
+    return [child["pid"] for child in json.loads((home / "stack.json").read_text())["children"]]
+
+
+def test_a_stack_brings_both_servers_and_every_command_in_the_folder_finds_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """From nothing configured to tables that answer, and back to nothing running."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / ".qa").mkdir()
+    (tmp_path / ".qa" / "cache").symlink_to(Path(__file__).resolve().parents[2] / ".qa" / "cache")
+    with Stack(load_settings()) as stack:
+        found = load_settings()
+        store = SupabaseStore.from_settings(found)
+        store.check()
+        store.close()
+        with redis.Redis.from_url(found.redis_dsn) as client:
+            assert client.ping()
+        assert (found.redis_url, found.supabase_url) == (stack.settings.redis_url, stack.settings.supabase_url)
+        assert stat.S_IMODE((tmp_path / ".qa" / "stack.env").stat().st_mode) == 0o600
+        assert stack.environment()["RQ_REDIS_URL"] == found.redis_url
+        pids = [server.pid for server in stack.servers]
+        assert len(pids) == 2
+    assert not [pid for pid in pids if runs(pid)]
+    assert load_settings().redis_url is None
+    assert not stack_runs(load_settings())
+
+
+def test_what_is_configured_is_used_as_it_is_and_not_written_down(settings: Settings) -> None:
+    """`stack.env` names only what the stack started."""
+    with Stack(settings) as stack:
+        assert [server.service.name for server in stack.servers] == ["Redis"]
+        assert set(stack_variables(settings.qa_home)) == {"REDIS_URL", "RQ_REDIS_URL"}
+        assert stack.environment()["SUPABASE_URL"] == ELSEWHERE["supabase_url"]
+
+
+def test_a_second_stack_in_the_folder_is_refused_and_the_first_goes_on(settings: Settings) -> None:
+    """Two would write to the same data."""
+    with Stack(settings) as first:
+        with pytest.raises(StackError, match=r"already running in .*home .*set QA_HOME"):
+            Stack(settings).start()
+        second = Stack(settings)
+        second.stop()
+        first.check()
+        assert stack_variables(settings.qa_home)["REDIS_URL"] == first.settings.redis_url
+        assert stack_runs(settings)
+
+
+def test_a_stack_that_was_killed_takes_its_servers_along_and_the_next_starts_anew(settings: Settings) -> None:
+    """Its `stack.env` stays behind and must not be believed."""
+    home = settings.qa_home
+    with program(HOLDER, home, cwd=home.parent, **IN_ENVIRONMENT) as holder:
+        read_until(holder, "ready")
+        pids = recorded_pids(home)
+        assert all(runs(pid) for pid in pids)
+        holder.kill()
+        wait_until_gone(pids)
+    assert not held(home)
+    read_with_left_over = load_settings(qa_home=home, **ELSEWHERE)
+    assert read_with_left_over.redis_url is not None
+    with Stack(read_with_left_over) as stack:
+        assert stack.settings.redis_url != read_with_left_over.redis_url
+        assert len(stack.servers) == 1
+
+
+def test_servers_that_outlived_a_killed_stack_are_ended_by_the_next(tmp_path: Path) -> None:
+    """Where the system does not tie children to their parent, the record does."""
+    with subprocess.Popen(["sleep", "100"]) as orphan:
+        StackRecord(tmp_path).write([orphan.pid])
+        record = StackRecord(tmp_path)
+        record.take()
+        assert orphan.wait(timeout=10) == -signal.SIGTERM
+        record.release()
+
+
+def test_a_process_that_merely_has_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
+    """Ids are used again: the start time decides."""
+    with subprocess.Popen(["sleep", "100"]) as stranger:
+        entry = {"owner": 1, "children": [{"pid": stranger.pid, "started": "long ago"}]}
+        (tmp_path / "stack.json").write_text(json.dumps(entry))
+        record = StackRecord(tmp_path)
+        record.take()
+        record.release()
+        assert runs(stranger.pid)
+        stranger.kill()
+
+
+def test_a_broken_record_is_no_obstacle(tmp_path: Path) -> None:
+    """A disk that was full must not lock the folder."""
+    (tmp_path / "stack.json").write_text('{"owner": 1, "chil')
+    record = StackRecord(tmp_path)
+    record.take()
+    assert record.taken
+    record.release()
+
+
+def test_a_part_that_does_not_start_stops_the_others(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a stack is none."""
+    started: list[int] = []
+
+    def refuse(folder: Path) -> None:
+        started.extend(recorded_pids(settings.qa_home))
+        raise StackError("no Supabase today")
+
+    monkeypatch.setattr("qa_queue.local.stack.launch_supabase", refuse)
+    with pytest.raises(StackError, match="no Supabase today"):
+        Stack(load_settings(qa_home=settings.qa_home)).start()
+    assert len(started) == 1
+    assert not runs(started[0])
+    assert not held(settings.qa_home)
+
+
+def test_a_server_that_ended_is_noticed(settings: Settings) -> None:
+    """Whoever watches over the stack learns which one it was."""
+    with Stack(settings) as stack:
+        stack.check()
+        stack.servers[0].service.popen.kill()
+        stack.servers[0].service.popen.wait()
+        with pytest.raises(StackError, match="Redis ended with code -9"):
+            stack.check()
+
+
+def test_a_process_is_known_by_its_start_time() -> None:
+    """The same process is recognized, an ended one and another are not."""
+    with subprocess.Popen(["sleep", "100"]) as popen:
+        process = identify(popen.pid)
+        assert process.alive
+        assert not ProcessId(popen.pid, "another time").alive
+        process.end()
+        assert not process.alive
+        popen.wait()
+    assert not identify(popen.pid).alive
