@@ -11,6 +11,7 @@ from examples.shop.views.layout import error_page
 from examples.shop.web import Request, Response
 
 View = Callable[..., Response]
+Answer = Callable[[str, str, Request], Response]
 
 
 @dataclass(frozen=True)

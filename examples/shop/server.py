@@ -9,7 +9,7 @@ from http.cookies import CookieError, SimpleCookie
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from examples.shop.routes import answer
+from examples.shop.routes import Answer, answer
 from examples.shop.session import Sessions
 from examples.shop.web import Form, FormError, Request, Response, parse_form, parse_query
 
@@ -39,9 +39,10 @@ class ShopServer(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(self, address: tuple[str, int], password: str) -> None:
+    def __init__(self, address: tuple[str, int], password: str, answer: Answer = answer) -> None:
         super().__init__(address, Handler)
         self.password = password
+        self.answer = answer
         self.sessions = Sessions()
         self.stopping = threading.Event()
 
@@ -79,7 +80,7 @@ class Handler(BaseHTTPRequestHandler):
             session=session, password=self.server.password, query=query, form=form.fields, files=form.files
         )
         with session.lock:
-            response = answer("POST" if self.command == "POST" else "GET", url.path, request)
+            response = self.server.answer("POST" if self.command == "POST" else "GET", url.path, request)
         if response.delay_ms:
             self.server.stopping.wait(response.delay_ms / 1000)
         self._send(response, token)
@@ -148,15 +149,16 @@ class Shop:
         self.stop()
 
 
-def serve(port: int = 0, *, host: str = "127.0.0.1", password: str | None = None) -> Shop:
+def serve(port: int = 0, *, host: str = "127.0.0.1", password: str | None = None, answer: Answer = answer) -> Shop:
     """Start the shop in a thread; port 0 takes a free one.
 
-    The password is the argument, else `SHOP_PASSWORD` of the environment, else `coffee-please`.
+    The password is the argument, else `SHOP_PASSWORD` of the environment, else `coffee-please`. Another `answer`
+    may stand before the shop's own and change what it says.
 
     Raises:
         OSError: the port cannot be had.
     """
-    server = ShopServer((host, port), password or os.environ.get("SHOP_PASSWORD") or DEFAULT_PASSWORD)
+    server = ShopServer((host, port), password or os.environ.get("SHOP_PASSWORD") or DEFAULT_PASSWORD, answer)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
     return Shop(f"http://{host}:{server.server_address[1]}", server, thread)
