@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal, cast
 
-from playwright.async_api import Error, Page, Position
+from playwright.async_api import Error, Position
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser import assertions
@@ -36,17 +36,10 @@ async def goto(call: Call) -> None:
     try:
         await call.page.goto(url, timeout=call.left_ms)
     except Error as error:
-        await _raise_if_gone(call.page, str(error))
-        raise navigation(str(error), url=url, timeout_ms=call.deadline.timeout_ms) from None
-
-
-async def _raise_if_gone(page: Page, text: str) -> None:
-    """An aborted navigation may be the page's crash, which only the next question to the page tells."""
-    if not is_closed(text) and not is_crash(text) and "ERR_ABORTED" in text:
-        await page.title()
-        return
-    if is_closed(text) or is_crash(text):
-        raise Error(text)
+        text = str(error)
+        if is_closed(text) or is_crash(text):
+            raise
+        raise navigation(text, url=url, timeout_ms=call.deadline.timeout_ms) from None
 
 
 async def click(call: Call) -> None:

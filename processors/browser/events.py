@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ class EventLog:
     """
 
     def __init__(self, context: BrowserContext, page: Page) -> None:
-        self.crashed = False
+        self._crash = asyncio.Event()
         self.failed_navigation: FailedNavigation | None = None
         self._page = page
         self._entries: list[dict[str, Any]] = []
@@ -45,6 +46,19 @@ class EventLog:
         if not self._dropped:
             return list(self._entries)
         return [*self._entries, _entry("note", f"{self._dropped} more entries were dropped")]
+
+    @property
+    def crashed(self) -> bool:
+        """Whether the page's process died."""
+        return self._crash.is_set()
+
+    async def crashed_within(self, seconds: float) -> bool:
+        """As `crashed`, for a moment when the news may be on its way."""
+        try:
+            async with asyncio.timeout(seconds):
+                return await self._crash.wait()
+        except TimeoutError:
+            return False
 
     def _add(self, kind: str, text: str, **more: Any) -> None:
         if len(self._entries) < MAX_ENTRIES:
@@ -73,7 +87,7 @@ class EventLog:
             self.failed_navigation = FailedNavigation(url=request.url, error=request.failure or "")
 
     def _on_crash(self, _: Page) -> None:
-        self.crashed = True
+        self._crash.set()
         self._add("crash", f"the page crashed at {self._page.url}")
 
 

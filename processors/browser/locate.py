@@ -19,8 +19,15 @@ from processors.browsing import Found, Match
 GRACE_MS = 1_500
 GRACE_SHARE = 0.3
 POLL_S = (0.02, 0.05, 0.1)  # the last one repeats
-FLOOR_MS = 200  # what an action gets at least, so that its error can say what is wrong with the element
-_COUNT_AND_SAME = "(found, used) => [found.length, found.length === 1 && found[0] === used]"
+FLOOR_MS = 200  # what an action gets at least, so that its error can say what is wrong
+FOUND_FLOOR_MS = 1_000  # the same on an element that was found late: a step may overrun its time by so much
+# Counts, and gives a single element a number of its own in its document, so that two looks can be compared.
+_LOOK = """found => {
+  if (found.length !== 1) return [found.length, null];
+  const known = window[Symbol.for('qa-queue')] ??= {names: new WeakMap(), document: Math.random(), last: 0};
+  if (!known.names.has(found[0])) known.names.set(found[0], `${known.document}:${++known.last}`);
+  return [1, known.names.get(found[0])];
+}"""
 
 
 @dataclass(frozen=True)
@@ -29,6 +36,7 @@ class Deadline:
 
     timeout_ms: int
     start: float = field(default_factory=time.monotonic)
+    floor_ms: int = FLOOR_MS
 
     @property
     def spent_ms(self) -> float:
@@ -38,7 +46,7 @@ class Deadline:
     @property
     def left_ms(self) -> float:
         """What an action may still take; never 0, which means "for ever" to Playwright."""
-        return max(FLOOR_MS, self.timeout_ms - self.spent_ms)
+        return max(self.floor_ms, self.timeout_ms - self.spent_ms)
 
     @property
     def over(self) -> bool:
@@ -51,6 +59,14 @@ class Deadline:
         return self.spent_ms >= min(GRACE_MS, self.timeout_ms * GRACE_SHARE)
 
 
+@dataclass(frozen=True)
+class Look:
+    """How many elements an alternative matches, and which one if it is one."""
+
+    count: int
+    element: str | None = None
+
+
 def choose(counts: list[int], *, fallbacks: bool) -> int | None:
     """The index of the alternative that wins with these counts of elements, or None. Pure."""
     if counts[0] == 1:
@@ -59,44 +75,35 @@ def choose(counts: list[int], *, fallbacks: bool) -> int | None:
 
 
 async def find(locators: list[Locator], deadline: Deadline) -> Found:
-    """Look at the alternatives until one wins; at the end of the time the target's own words, which then fail."""
+    """Look at the alternatives until one wins; at the end of the time the target's own words, which then fail.
+
+    One round trip a round, however many alternatives there are: it tells the winner and how each of the others
+    does at that moment, which is before the action, as that may leave the page.
+    """
     if len(locators) == 1:
         return Found()
     winner, rounds = None, 0
+    looks: list[Look] = []
     while winner is None and not deadline.over:
-        counts = await asyncio.gather(*map(_count, locators))
-        winner = choose(list(counts), fallbacks=deadline.grace_over)
+        looks = await asyncio.gather(*map(_look, locators))
+        winner = choose([look.count for look in looks], fallbacks=deadline.grace_over)
         if winner is None:
             await asyncio.sleep(POLL_S[min(rounds, len(POLL_S) - 1)])
         rounds += 1
-    return Found(index=winner or 0, matches=await _matches(locators, winner))
+    return Found() if winner is None else Found(index=winner, matches=matches(looks, winner))
 
 
-async def _count(locator: Locator) -> int:
+def matches(looks: list[Look], winner: int) -> tuple[Match, ...]:
+    """How every alternative does beside the winner. Pure."""
+    used = looks[winner].element
+    return tuple(Match(count=look.count, same=look.element is not None and look.element == used) for look in looks)
+
+
+async def _look(locator: Locator) -> Look:
     try:
-        return await locator.count()
+        count, element = await locator.evaluate_all(_LOOK)
     except Error as error:
         if is_closed(str(error)) or is_crash(str(error)):
             raise
-        return 0  # the page is just navigating, or an alternative cannot be parsed
-
-
-async def _matches(locators: list[Locator], winner: int | None) -> tuple[Match, ...]:
-    """How every alternative does at this moment, asked at once and before the action, which may leave the page."""
-    if winner is None:
-        return ()
-    try:
-        used = await locators[winner].element_handle(timeout=FLOOR_MS)
-    except Error:
-        return ()
-    matches = await asyncio.gather(*(_match(locator, used) for locator in locators))
-    await used.dispose()
-    return tuple(matches)
-
-
-async def _match(locator: Locator, used: object) -> Match:
-    try:
-        count, same = await locator.evaluate_all(_COUNT_AND_SAME, used)
-    except Error:  # in another frame nothing can be the same element
-        return Match(count=await _count(locator), same=False)
-    return Match(count=count, same=same)
+        return Look(count=0)  # the page is just navigating, or an alternative cannot be parsed
+    return Look(count=count, element=element)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from processors.browser.actions import ACTIONS
 from processors.browser.call import Call, masks
 from processors.browser.events import EventLog
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
-from processors.browser.locate import Deadline, find
+from processors.browser.locate import FOUND_FLOOR_MS, Deadline, find
 from processors.browser.targets import locator_for
 from processors.browsing import Found, SessionOptions, StepOutcome
 from processors.describe import alternatives, describe, describe_target, target_of
@@ -24,6 +25,7 @@ SLACK_S = 2.0  # over a step's time, for a page that does not even answer questi
 PICTURE_TIMEOUT_MS = 5_000
 TRACE_TIMEOUT_S = 30.0
 PING_TIMEOUT_S = 3.0
+CRASH_NEWS_S = 1.0
 _ERROR_PAGE = "chrome-error://"
 
 
@@ -50,7 +52,7 @@ class Session:
                 call, found = await self._locate(step, deadline)
                 return StepOutcome(found=found, picture=await ACTIONS[step.action](call))
         except (Error, StepFailedError, TimeoutError) as error:
-            failure = await self._failure(step, error, timeout_ms)
+            failure = await self._failure(step, found, error, timeout_ms)
             return StepOutcome(found=found, error=str(failure), kind=failure.kind)
 
     async def screenshot(self) -> bytes:
@@ -77,41 +79,45 @@ class Session:
             chosen = alternatives(target) if _wants_presence(step) else alternatives(target)[:1]
             locators = [self._locator(alternative) for alternative in chosen]
             found = await find(locators, deadline)
-            locator, target = locators[found.index], chosen[found.index]
+            locator = locators[found.index]
+            deadline = replace(deadline, floor_ms=FOUND_FLOOR_MS) if found.matches else deadline
         return Call(
             page=self._page,
             args=step.args,
             options=self._options,
             deadline=deadline,
-            subject="the page" if target is None else describe_target(target),
+            subject=_subject(step, found),
             locator=locator,
         ), found
 
     def _locator(self, target: Target) -> Any:
         return locator_for(self._page, target, self._options.test_id_attribute)
 
-    async def _failure(self, step: Step, error: Exception, timeout_ms: int) -> StepFailedError:
+    async def _failure(self, step: Step, found: Found | None, error: Exception, timeout_ms: int) -> StepFailedError:
         """What went wrong, in one line. Raises BrowserCrashedError where it was the browser's fault."""
-        if isinstance(error, StepFailedError):
-            return self._blame_navigation(error)
         if gone := await self._gone(error):
             return gone
+        if isinstance(error, StepFailedError):
+            return self._blame_navigation(error)
         if isinstance(error, TimeoutError):
             return StepFailedError(
                 ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
             )
-        target = target_of(step.args)
-        subject = describe(step) if target is None else describe_target(target)
-        return self._blame_navigation(explain(str(error), subject=subject, timeout_ms=timeout_ms))
+        failure = explain(str(error), subject=_subject(step, found), timeout_ms=timeout_ms)
+        return self._blame_navigation(failure)
 
     async def _gone(self, error: Exception) -> StepFailedError | None:
         text = str(error)
-        if self._log.crashed or is_crash(text):
+        if is_crash(text) or await self._crashed(text):
             return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {self._page.url}")
         if not is_closed(text) and not isinstance(error, TimeoutError):
             return None
         await self._ping()
         return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if is_closed(text) else None
+
+    async def _crashed(self, text: str) -> bool:
+        """Whether the page's process died; the crash of a page that opens is told as an abort first."""
+        return await self._log.crashed_within(CRASH_NEWS_S if "ERR_ABORTED" in text else 0)
 
     async def _ping(self) -> None:
         """Ask the browser, not the page, for a sign of life."""
@@ -127,6 +133,15 @@ class Session:
         if not self._page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
             return failure
         return navigation(failed.error, url=failed.url, timeout_ms=0)
+
+
+def _subject(step: Step, found: Found | None) -> str:
+    """What a step works on, in words: the alternative that found its element."""
+    target = target_of(step.args)
+    if target is None:
+        return describe(step)
+    words = describe_target(alternatives(target)[found.index if found else 0])
+    return f"{words} (fallback for {describe_target(target)})" if found and found.index else words
 
 
 def _wants_presence(step: Step) -> bool:

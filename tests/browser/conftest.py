@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from itertools import count
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Page
 from pytest_asyncio import is_async_test
 
 from processors.browser.host import BrowserHost
@@ -46,11 +48,23 @@ async def host(browser_path: Path) -> AsyncIterator[BrowserHost]:
     await running.close()
 
 
+def closed_port() -> int:
+    """A port on which nothing listens."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Visit:
     """A session of a test, which does steps one by one."""
 
     def __init__(self, session: Session) -> None:
         self.session = session
+
+    @property
+    def page(self) -> Page:
+        """The page itself, to ask it what a test needs to know."""
+        return self.session._page
 
     async def do(self, step: Step, timeout_ms: int = TIMEOUT_MS) -> StepOutcome:
         """Do a step and give back what it came to."""
@@ -63,7 +77,7 @@ class Visit:
 
     async def js(self, script: str) -> Any:
         """Ask the page."""
-        return await self.session._page.evaluate(script)
+        return await self.page.evaluate(script)
 
 
 Opener = Callable[..., Awaitable[Visit]]

@@ -1,0 +1,167 @@
+"""How targets find elements: kinds, narrowing, names, strictness, fallbacks."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from processors.browser.targets import locator_for
+from processors.browsing import Found, Match
+from qa_queue.cases.model import Target
+from qa_queue.models import ErrorKind
+from tests.browser.conftest import Opener
+from tests.support.steps import expect, on, step
+
+KINDS = """
+<button id=role>Go <b>on</b></button><label for=label>Mail</label><input id=label>
+<p id=text>Some words</p><input id=placeholder placeholder="Search here"><img id=alt alt="Logo" src="data:,">
+<i id=title title="Hint">?</i><u id=test_id data-testid='a"b'>t</u><u id=other data-qa=x>o</u>
+<ul><li class=item>One <a id=within href="#">more</a><li class=item>Two <a href="#">more</a></ul>
+<h2 id=level>Head</h2><h3>Head</h3>
+<input type=checkbox aria-label=Box id=checked checked><input type=checkbox aria-label=Box>
+<s class=v hidden>v</s><s class=v id=visible>v</s>
+<a id=exact href="#">Log</a><a href="#">Log out</a>
+"""
+
+
+@pytest.mark.parametrize(
+    ("target", "element"),
+    [
+        ({"role": "button", "name": "go on"}, "role"),
+        ({"label": "Mail"}, "label"),
+        ({"text": "some words"}, "text"),
+        ({"placeholder": "Search"}, "placeholder"),
+        ({"alt": "Logo"}, "alt"),
+        ({"title": "Hint"}, "title"),
+        ({"test_id": 'a"b'}, "test_id"),
+        ({"css": "#text"}, "text"),
+        ({"xpath": "//h2"}, "level"),
+        ({"selector": "text=Some words"}, "text"),
+        ({"role": "heading", "name": "Head", "level": 2}, "level"),
+        ({"role": "checkbox", "checked": True}, "checked"),
+        ({"role": "link", "name": "more", "within": {"css": "li", "has_text": "One"}}, "within"),
+        ({"role": "link", "name": "more", "nth": 0}, "within"),
+        ({"css": ".v", "visible": True}, "visible"),
+        ({"text": "Log", "exact": True}, "exact"),
+        ({"name": "Log"}, "exact"),
+        ({"css": "p", "text": "Some words"}, "text"),
+    ],
+)
+async def test_target_finds_its_element(visit: Opener, target: dict[str, Any], element: str) -> None:
+    """Every kind of locator and every way to narrow it leads to the one element that is meant."""
+    page = await visit(KINDS)
+    locator = locator_for(page.page, Target.model_validate(target), "data-testid")
+    assert await locator.get_attribute("id", timeout=2000) == element
+
+
+async def test_test_id_attribute_is_the_cases(visit: Opener) -> None:
+    """`use.test_id_attribute` decides what `test_id` looks at, for this context alone."""
+    page = await visit(KINDS, test_id_attribute="data-qa")
+    await page.passes(expect({"test_id": "x"}, text="o"))
+
+
+@pytest.mark.parametrize(
+    ("html", "name", "element"),
+    [
+        ('<div id=x aria-label="Espresso">cup</div><p>Espresso</p>', "Espresso", "x"),
+        ("<button id=x>Submit</button><button>Submit all</button>", "Submit", "x"),
+        ("<label for=x>Name</label><input id=x>", "Name", "x"),
+        ('<label for=x aria-label="Name">Name</label><input id=x>', "Name", "x"),
+        ("<label><input type=checkbox id=x> I agree</label>", "I agree", "x"),
+        ('<a id=x href="#">cart (3)</a>', "cart (3)", "x"),
+    ],
+)
+async def test_a_name_alone_is_any_element_that_people_act_on(
+    visit: Opener, html: str, name: str, element: str
+) -> None:
+    """As Chrome's `aria/` selectors, a name finds what bears it, and a field rather than its label."""
+    page = await visit(f"<body onclick='window.clicked = event.target.id'>{html}")
+    await page.passes(on("click", {"name": name}))
+    assert await page.js("window.clicked") == element
+
+
+async def test_an_ambiguous_target_lists_what_it_matches(visit: Opener) -> None:
+    """Two matches are an error that shows each, at most five."""
+    page = await visit("".join(f"<button class=b{n}>Buy</button>" for n in range(7)))
+    outcome = await page.do(on("click", {"role": "button", "name": "Buy"}))
+    assert outcome.kind is ErrorKind.AMBIGUOUS
+    assert (outcome.error or "").startswith("button 'Buy' matches 7 elements: 1) <button class=\"b0\">Buy</button>")
+    assert "b4" in (outcome.error or "")
+    assert "b5" not in (outcome.error or "")
+    assert "and 2 more" in (outcome.error or "")
+
+
+async def test_an_ambiguous_target_of_an_assertion_is_listed_too(visit: Opener) -> None:
+    """Assertions are as strict as actions."""
+    page = await visit("<p>a</p><p>b</p>")
+    outcome = await page.do(expect("p", text="a"), timeout_ms=300)
+    assert outcome.kind is ErrorKind.AMBIGUOUS
+    assert "`p` matches 2 elements: 1) <p>a</p>" in (outcome.error or "")
+
+
+async def test_frames_are_entered(visit: Opener) -> None:
+    """A target inside a frame inside a frame is found, its fallbacks too."""
+    inner = "<button onclick='top.hit = 1'>Pay</button>"
+    page = await visit(f'<iframe id=a srcdoc="<iframe id=b srcdoc=&quot;{inner}&quot;></iframe>"></iframe>')
+    frame = {"css": "#b", "frame": {"css": "#a"}}
+    outcome = await page.do(
+        on("click", {"css": "#old", "frame": frame, "fallbacks": [{"role": "button", "frame": frame}]}),
+        timeout_ms=3000,
+    )
+    assert (outcome.error, outcome.found and outcome.found.index) == (None, 1)
+    assert await page.js("window.hit") == 1
+
+
+async def test_the_targets_own_words_win_and_every_alternative_is_judged(visit: Opener) -> None:
+    """The primary wins; matches say of each alternative how many and whether it is the same element."""
+    page = await visit("<button id=x class=b>Go</button><button class=b>Stop</button>")
+    fallbacks = [{"css": ".b"}, {"xpath": "//button[1]"}, {"css": ".b:last-child"}, {"css": "#none"}, {"css": "b["}]
+    outcome = await page.do(on("click", {"css": "#x", "fallbacks": fallbacks}))
+    assert outcome.found == Found(
+        index=0,
+        matches=tuple(
+            Match(count=count, same=same)
+            for count, same in [(1, True), (2, False), (1, True), (1, False), (0, False), (0, False)]
+        ),
+    )
+
+
+async def test_a_fallback_with_one_match_stands_in(visit: Opener) -> None:
+    """The first fallback that matches exactly one element is used after the grace."""
+    page = await visit("<button id=x onclick='this.n=1'>Go</button><button>Stop</button>")
+    outcome = await page.do(
+        on("click", {"css": "#old", "fallbacks": [{"css": "button"}, {"text": "Go"}, {"css": "#x"}]}),
+        timeout_ms=2000,
+    )
+    assert (outcome.error, outcome.found and outcome.found.index) == (None, 2)
+    assert await page.js("x.n") == 1
+
+
+async def test_a_target_that_comes_late_still_wins_within_the_grace(visit: Opener) -> None:
+    """A fallback that is there at once does not beat the target while the grace lasts."""
+    page = await visit(
+        "<p id=old>a</p><script>setTimeout(() => old.insertAdjacentHTML('afterend', '<b id=x>b</b>'), 150)</script>"
+    )
+    outcome = await page.do(on("click", {"css": "#x", "fallbacks": [{"css": "#old"}]}), timeout_ms=5000)
+    assert outcome.found is not None
+    assert outcome.found.index == 0
+
+
+async def test_a_fallback_never_stands_in_for_what_should_be_absent(visit: Opener) -> None:
+    """A check for absence is about the target's own words."""
+    page = await visit("<p id=x>a</p>")
+    gone = {"css": "#gone", "fallbacks": [{"css": "#x"}]}
+    await page.passes(
+        expect(gone, hidden=True),
+        expect(gone, visible=True, negate=True),
+        expect(gone, count=0),
+        step("wait_for", args={"target": gone, "state": "detached"}),
+    )
+
+
+async def test_nothing_found_fails_by_the_targets_own_words(visit: Opener) -> None:
+    """When no alternative matches, the error speaks of the target."""
+    page = await visit("<p>a</p>")
+    outcome = await page.do(on("click", {"label": "Email", "fallbacks": [{"css": "#mail"}]}), timeout_ms=300)
+    assert (outcome.kind, outcome.error) == (ErrorKind.NOT_FOUND, "field 'Email' was not found in 300 ms")
