@@ -1,1 +1,1 @@
-"""The case format: model, loader, schema, values, and the importers of other people's recordings. No I/O but `source`."""
+"""The case format: model, loader, schema, values and importers. Only `source` touches files."""

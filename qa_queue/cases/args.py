@@ -9,7 +9,7 @@ from typing import Any
 from qa_queue.cases.keys import Keys
 from qa_queue.cases.model import LOCATOR_KINDS, Args
 from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
-from qa_queue.cases.shapes import Schema
+from qa_queue.cases.shapes import Schema, Text
 
 
 @dataclass(frozen=True)
@@ -82,7 +82,12 @@ class ArgsShape:
             mapping["allOf"] = [{"not": {"required": [key, other]}} for key, other in self.excludes.items()]
         forms = [mapping]
         if self.bare:
-            forms.insert(0, self.keys.fields[self.bare].shape.schema())
+            forms.insert(0, _text_form(self.keys.fields[self.bare].shape.schema()))
         if self.empty:
             forms.append({"enum": [None, True]})
         return {"description": self.about, **(forms[0] if len(forms) == 1 else {"anyOf": forms})}
+
+
+def _text_form(schema: Schema) -> Schema:
+    """The schema of a bare value: always text, also where the key itself could hold a mapping."""
+    return schema if schema.get("type") == "string" else Text(min_length=1).schema()

@@ -7,11 +7,12 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from qa_queue.cases.actions import ACTION_SHAPES
+from qa_queue.cases.args import ArgsShape
 from qa_queue.cases.model import Args, Case, SetViewport, Step, Target
 from qa_queue.models import Viewport
 
 _FILE_NAMES = {"timeout_ms": "timeout", "negate": "not"}
-_BARE = {"goto": "url", "press": "key", "screenshot": "name"}
 _CASE_ORDER = ("version", "id", "name", "base_url", "tags", "retries", "timeout_ms", "trace", "use", "heal", "vars")
 
 
@@ -24,7 +25,7 @@ def case_document(case: Case) -> dict[str, Any]:
 
 
 def step_document(step: Step) -> dict[str, Any]:
-    """A step as `{ACTION: ARGS, ...fields}`."""
+    """A step as `{ACTION: ARGS, ...fields}`; a screenshot's own field `screenshot` would ask for it twice."""
     fields = ("id", "name", "timeout_ms", "optional", "soft", "always_run", "screenshot", "heal")
     given = {
         _FILE_NAMES.get(name, name): _plain(name, getattr(step, name)) for name in fields if _given(step, name)
@@ -41,14 +42,12 @@ def target_document(target: Target) -> str | dict[str, Any]:
 def _args(action: str, args: Args) -> Any:
     if isinstance(args, SetViewport):
         return f"{args.width}x{args.height}"
-    given = {name: getattr(args, name) for name in type(args).model_fields if _given(args, name)}
-    if set(given) == {_BARE.get(action)}:
-        return given[_BARE[action]]
-    if action == "screenshot" and not given:
-        return None
-    if set(given) == {"target"} and isinstance(bare := _plain("target", given["target"]), str):
-        return bare
-    return {_FILE_NAMES.get(name, name): _plain(name, value) for name, value in given.items()}
+    given = {name: _plain(name, getattr(args, name)) for name in type(args).model_fields if _given(args, name)}
+    shape = ACTION_SHAPES[action]
+    bare = shape.bare if isinstance(shape, ArgsShape) else None
+    if bare and given.keys() == {bare} and isinstance(given[bare], str):
+        return given[bare]
+    return {_FILE_NAMES.get(name, name): value for name, value in given.items()} or None
 
 
 def _given(model: BaseModel, name: str) -> bool:
@@ -64,14 +63,16 @@ def _plain(name: str, value: Any) -> Any:
             return f"{value.width}x{value.height}"
         case BaseModel():
             return {key: _plain(key, getattr(value, key)) for key in type(value).model_fields if _given(value, key)}
-        case StrEnum():
-            return value.value
         case tuple():
             return [_plain(name, item) for item in value]
-        case int() if name == "timeout_ms":
-            return duration_text(value)
         case _:
-            return value
+            return _scalar(name, value)
+
+
+def _scalar(name: str, value: Any) -> Any:
+    if name == "timeout_ms":
+        return duration_text(value)
+    return value.value if isinstance(value, StrEnum) else value
 
 
 def duration_text(milliseconds: int) -> str:

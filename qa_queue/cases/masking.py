@@ -33,9 +33,7 @@ def _pattern(values: tuple[str, ...]) -> re.Pattern[str]:
 
 def _forms(value: str) -> Iterator[str]:
     yield value
-    for encoded in (quote(value, safe=""), quote(value), quote_plus(value)):
-        yield encoded
-        yield re.sub(r"%[0-9A-F]{2}", lambda match: match[0].lower(), encoded)
+    yield from (quote(value, safe=""), quote(value), quote_plus(value))
     yield json.dumps(value)[1:-1]
     yield json.dumps(value, ensure_ascii=False)[1:-1]
     yield html.escape(value)
@@ -43,5 +41,5 @@ def _forms(value: str) -> Iterator[str]:
 
 
 def _expression(form: str) -> str:
-    literal = re.escape(form)
+    literal = re.sub("%[0-9A-F]{2}", r"(?i:\g<0>)", re.escape(form))  # %2F and %2f are the same
     return rf"(?<!\w){literal}(?!\w)" if len(form) < SHORT else literal

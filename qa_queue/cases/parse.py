@@ -122,9 +122,8 @@ def read_suite(place: Place, document: dict[str, Any]) -> list[Case | Invalid]:
     entries = document.get("cases")
     under = {} if shared is INVALID else {key: shared[key] for key in SHARED_FIELDS if key in shared}
     cases = [
-        read_case(place.at("cases", index), entry, under)
+        read_case(place.at("cases", index), entry, under) if isinstance(entry, dict) else INVALID
         for index, entry in enumerate(entries if isinstance(entries, list) else ())
-        if isinstance(entry, dict)
     ]
     _report_twins(place, cases)
     return cases

@@ -20,6 +20,7 @@ _KEYS = Keys(
         "height": Field(_SIZE, "Height in CSS px.", required=True),
     }
 )
+_SIDE = r"([1-9]\d{0,3}|10000)"
 _TEXT = re.compile(r"(\d{1,5})x(\d{1,5})")
 
 
@@ -42,5 +43,5 @@ class ViewportShape(Generic[Model]):
 
     def schema(self) -> Schema:
         """The text or the mapping."""
-        text: Schema = {"type": "string", "pattern": r"^[1-9]\d{0,3}x[1-9]\d{0,3}$", "examples": ["1280x720"]}
+        text: Schema = {"type": "string", "pattern": rf"^{_SIDE}x{_SIDE}$", "examples": ["1280x720"]}
         return {"description": self.about, "anyOf": [text, _KEYS.schema()]}

@@ -1,0 +1,113 @@
+"""Writing cases: back into documents and YAML that read as the same case."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from hypothesis import HealthCheck, Phase, given, settings
+from jsonschema import Draft202012Validator
+
+from qa_queue.cases.document import case_document, duration_text
+from qa_queue.cases.loader import parse_case
+from qa_queue.cases.model import ACTIONS, Case
+from qa_queue.cases.schema import case_schema
+from qa_queue.cases.write import dump_yaml
+from qa_queue.cases.yaml_source import read_yaml
+from tests.unit.cases.strategies import arguments, cases
+from tests.unit.cases.support import case
+
+_validator = Draft202012Validator(case_schema())
+many = settings(
+    max_examples=60,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],  # to shrink nested targets takes minutes
+)
+
+
+@many
+@given(cases)
+def test_a_case_survives_its_document(made: Case):
+    """Through JSON and back it is the same case, and the schema accepts it."""
+    written = json.loads(json.dumps(case_document(made)))
+
+    assert parse_case(written, source="case.json") == made
+    _validator.validate(written)
+
+
+@many
+@given(cases)
+def test_a_case_survives_its_yaml(made: Case):
+    """Whatever characters its texts hold."""
+    document, _, problems = read_yaml(dump_yaml(made, ("a note",)), "case.yaml")
+
+    assert problems == []
+    assert parse_case(document, source="case.yaml") == made
+
+
+def test_the_strategies_cover_every_action():
+    """A new action without a strategy would go untested."""
+    assert arguments.keys() == ACTIONS.keys()
+
+
+def test_documents_are_short():
+    """What has its default value is left out, and bare forms are used."""
+    made = case(
+        {"goto": {"url": "/"}},
+        {"click": {"target": {"selector": "#go"}, "button": "left"}, "timeout": 1500, "soft": False},
+        {"screenshot": {}},
+        {"press": {"key": "Enter"}},
+        {"expect": {"target": "#x", "to_be_visible": True, "not": True}, "timeout": "1m"},
+        use={"viewport": "400x800"},
+    )
+
+    assert case_document(made) == {
+        "version": 1,
+        "name": "Sign in",
+        "use": {"viewport": "400x800"},
+        "steps": [
+            {"goto": "/"},
+            {"click": "#go", "timeout": "1500ms"},
+            {"screenshot": None},
+            {"press": "Enter"},
+            {"expect": {"target": "#x", "not": True, "visible": True}, "timeout": "60s"},
+        ],
+    }
+
+
+def test_yaml_is_tidy():
+    """Short mappings stand in one line, long ones do not; notes come first."""
+    made = case(
+        {"goto": "/"},
+        {
+            "click": {"target": {"role": "button", "name": "Sign in", "fallbacks": [{"css": "#go"}]}},
+            "timeout": "2s",
+        },
+        {"fill": {"target": {"label": "x" * 60}, "value": "y" * 60}},
+        tags=["smoke"],
+    )
+
+    assert dump_yaml(made, ("step 1 (scroll): not carried over",)) == (
+        "# step 1 (scroll): not carried over\n"
+        "\n"
+        "version: 1\n"
+        "name: Sign in\n"
+        "tags: [smoke]\n"
+        "\n"
+        "steps:\n"
+        "- goto: /\n"
+        '- click: {target: {role: button, name: Sign in, fallbacks: [{css: "#go"}]}}\n'
+        "  timeout: 2s\n"
+        "- fill:\n"
+        f"    target: {{label: {'x' * 60}}}\n"
+        f"    value: {'y' * 60}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("milliseconds", "text"), [(1, "1ms"), (1_000, "1s"), (1_500, "1500ms"), (60_000, "60s"), (90_000, "90s")]
+)
+def test_durations_are_written_as_people_write_them(milliseconds: int, text: str):
+    """Whole seconds as seconds, all else as milliseconds."""
+    assert duration_text(milliseconds) == text

@@ -1,0 +1,274 @@
+"""Reading documents: what is accepted, and the exact words for what is not."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qa_queue.cases.loader import parse_case
+from qa_queue.cases.model import Click, Expect, Fill, Goto, Press, Screenshot, SetViewport, Target, Upload, WaitFor
+from qa_queue.errors import CaseError
+from qa_queue.models import TraceMode, Viewport
+from tests.unit.cases.support import case, problems_of
+
+
+def test_a_full_case_keeps_every_setting():
+    """Each key of a case lands in the model, durations as ms."""
+    made = case(
+        version=1,
+        id="order",
+        base_url="http://127.0.0.1:8080",
+        tags=["smoke"],
+        retries=2,
+        timeout="1.5m",
+        trace="on-first-retry",
+        heal="off",
+        vars={"user": "ann"},
+        use={"browser": "chromium", "device": None, "viewport": "1024x768", "storage_state": None},
+    )
+
+    assert (made.key, made.base_url, made.tags, made.retries) == ("order", "http://127.0.0.1:8080", ("smoke",), 2)
+    assert (made.timeout_ms, made.trace, made.heal) == (90_000, TraceMode.ON_FIRST_RETRY, "off")
+    assert made.vars == {"user": "ann"}
+    assert made.use.viewport == Viewport(width=1024, height=768)
+
+
+def test_every_field_of_a_step_is_read():
+    """Fields beside the action belong to the step."""
+    step = case(
+        {
+            "click": "#go",
+            "id": "go",
+            "name": "Go on",
+            "timeout": "2s",
+            "optional": True,
+            "soft": True,
+            "always_run": True,
+            "screenshot": True,
+            "heal": "suggest",
+        }
+    ).steps[0]
+
+    assert (step.action, step.id, step.name, step.timeout_ms) == ("click", "go", "Go on", 2_000)
+    assert (step.optional, step.soft, step.always_run, step.screenshot, step.heal) == (
+        True,
+        True,
+        True,
+        True,
+        "suggest",
+    )
+
+
+@pytest.mark.parametrize(
+    ("written", "args"),
+    [
+        ({"goto": "/login"}, Goto(url="/login")),
+        ({"goto": {"url": "/login"}}, Goto(url="/login")),
+        ({"click": "#go"}, Click(target=Target(selector="#go"))),
+        ({"click": {"target": "#go", "button": "right"}}, Click(target=Target(selector="#go"), button="right")),
+        (
+            {"click": {"target": "#go", "position": [1, 2.5]}},
+            Click(target=Target(selector="#go"), position=(1, 2.5)),
+        ),
+        ({"fill": {"target": {"label": "Email"}, "value": ""}}, Fill(target=Target(label="Email"), value="")),
+        ({"press": "Enter"}, Press(key="Enter")),
+        ({"press": {"key": "Enter", "target": "#q"}}, Press(key="Enter", target=Target(selector="#q"))),
+        ({"upload": {"target": "#f", "files": "a.txt"}}, Upload(target=Target(selector="#f"), files=("a.txt",))),
+        ({"wait_for": "#x"}, WaitFor(target=Target(selector="#x"))),
+        ({"wait_for": {"url": "**/home"}}, WaitFor(url="**/home")),
+        ({"wait_for": {"target": "#x", "count": 2}}, WaitFor(target=Target(selector="#x"), count=2)),
+        ({"screenshot": None}, Screenshot()),
+        ({"screenshot": True}, Screenshot()),
+        ({"screenshot": "cart"}, Screenshot(name="cart")),
+        ({"set_viewport": "400x800"}, SetViewport(width=400, height=800)),
+        ({"set_viewport": {"width": 400, "height": 800}}, SetViewport(width=400, height=800)),
+        ({"expect": {"url": "**/home"}}, Expect(url="**/home")),
+        ({"expect": {"to_have_title": "Home"}}, Expect(title="Home")),
+        ({"expect": {"target": "#x", "to_have_count": 0}}, Expect(target=Target(selector="#x"), count=0)),
+        (
+            {"expect": {"target": "#x", "text": "a", "not": True}},
+            Expect(target=Target(selector="#x"), text="a", negate=True),
+        ),
+        ({"expect": {"target": "#x", "to_be_hidden": True}}, Expect(target=Target(selector="#x"), hidden=True)),
+    ],
+)
+def test_each_written_form_is_read(written: dict[str, Any], args: Any):
+    """Bare and full forms of the actions, and both names of the checks."""
+    assert case(written).steps[0].args == args
+
+
+@pytest.mark.parametrize(("negate", "wanted"), [({}, True), ({"not": True}, False)])
+def test_a_check_given_as_false_is_its_opposite(negate: dict[str, bool], wanted: bool):
+    """`checked: false` asserts that the box is not checked; with `not` the two cancel out."""
+    args = case({"expect": {"target": "#x", "checked": False, **negate}}).steps[0].args
+
+    assert args == Expect(target=Target(selector="#x"), checked=True, negate=wanted)
+
+
+def test_screenshot_beside_an_action_is_a_field():
+    """The word is an action only where it stands alone."""
+    step = case({"click": "#go", "screenshot": True}).steps[0]
+
+    assert (step.action, step.screenshot) == ("click", True)
+
+
+@pytest.mark.parametrize(
+    ("written", "problem"),
+    [
+        ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
+        ({"drag": "#go"}, "steps[0].drag: 'drag' is part of the format but not supported by this version"),
+        (
+            {"click": "#a", "fill": {}},
+            "steps[0]: 'click' and 'fill' are two actions in one step: write a step for each",
+        ),
+        ({}, "steps[0]: has no action, such as goto, click or expect"),
+        ({"name": "x"}, "steps[0]: has no action, such as goto, click or expect"),
+        ("click", "steps[0]: expected a step such as {click: \"#go\"}, got 'click'"),
+        ({"goto": "/", "tiemout": 1}, "steps[0].tiemout: unknown key 'tiemout'; did you mean 'timeout'?"),
+        (
+            {"goto": "/", "save_as": "x"},
+            "steps[0].save_as: 'save_as' is part of the format but not supported by this version",
+        ),
+        ({"goto": None}, "steps[0].goto: expected text, got nothing"),
+        ({"goto": 5}, "steps[0].goto: expected text, got the number 5; put it in quotes"),
+        ({"goto": ["/"]}, "steps[0].goto: expected text, got a list"),
+        (
+            {"goto": "/", "timeout": "5 parsecs"},
+            "steps[0].timeout: '5 parsecs' is no duration; write 500ms, 5s, 1m or a number of milliseconds",
+        ),
+        ({"goto": "/", "timeout": 0}, "steps[0].timeout: the number 0 is out of range: 1ms to 24h"),
+        (
+            {"goto": "/", "timeout": True},
+            "steps[0].timeout: true is no duration; write 500ms, 5s, 1m or a number of milliseconds",
+        ),
+        ({"goto": "/", "soft": "yes"}, "steps[0].soft: expected true or false, got 'yes'"),
+        (
+            {"goto": "/", "heal": "sugest"},
+            "steps[0].heal: 'sugest' is not one of off, suggest, auto; did you mean 'suggest'?",
+        ),
+        ({"fill": {"target": "#a"}}, "steps[0].fill: 'value' is missing"),
+        ({"fill": "#a"}, "steps[0].fill: expected a mapping with 'target' and 'value', got '#a'"),
+        (
+            {"fill": {"target": "#a", "value": 7}},
+            "steps[0].fill.value: expected text, got the number 7; put it in quotes",
+        ),
+        ({"click": {"css": "#a"}}, "steps[0].click.css: 'css' belongs to the target: write it under 'target'"),
+        (
+            {"click": {"target": {}}},
+            "steps[0].click.target: names no element: give one of role, label, text, ",
+        ),
+        (
+            {"click": {"target": {"css": "a", "text": "b"}}},
+            "steps[0].click.target: 'text' and 'css' each name an element: keep one, ",
+        ),
+        ({"click": {"target": {"css": "a", "level": 1}}}, "steps[0].click.target: 'level' goes with 'role' only"),
+        (
+            {"click": {"target": {"css": "a", "first": True, "nth": 1}}},
+            "steps[0].click.target: 'nth' and 'first' exclude each other",
+        ),
+        (
+            {"click": {"target": {"css": "a", "has": "b"}}},
+            "steps[0].click.target.has: 'has' is part of the format but not supported by this version",
+        ),
+        (
+            {"click": {"target": {"css": "a", "fallbacks": [{"cs": "b"}]}}},
+            "steps[0].click.target.fallbacks[0].cs: unknown key 'cs'; did you mean 'css'?",
+        ),
+        (
+            {"click": {"target": {"css": "a", "within": {"rol": "b"}}}},
+            "steps[0].click.target.within.rol: unknown key 'rol'; did you mean 'role'?",
+        ),
+        (
+            {"click": {"target": 5}},
+            "steps[0].click.target: expected a selector or a mapping such as {role: button}, got the number 5",
+        ),
+        ({"click": {"target": "#a", "position": [1]}}, "steps[0].click.position: expected 2 items, got 1"),
+        ({"upload": {"target": "#a", "files": []}}, "steps[0].upload.files: must not be empty"),
+        ({"select": {"target": "#a"}}, "steps[0].select: gives none of value, label, values"),
+        (
+            {"select": {"target": "#a", "value": "x", "label": "y"}},
+            "steps[0].select: 'value' and 'label' exclude each other: write a step for each",
+        ),
+        ({"wait_for": {"state": "visible"}}, "steps[0].wait_for: 'state' needs 'target'"),
+        (
+            {"expect": {"target": "#a"}},
+            "steps[0].expect: gives none of visible, hidden, text, ",
+        ),
+        (
+            {"expect": {"target": "#a", "to_be_visible": True, "text": "x"}},
+            "steps[0].expect: 'to_be_visible' and 'text' exclude each other: write a step for each",
+        ),
+        ({"expect": {"visible": True}}, "steps[0].expect: 'visible' needs 'target'"),
+        ({"expect": {"target": "#a", "url": "x"}}, "steps[0].expect: 'url' goes without 'target'"),
+        (
+            {"expect": {"target": "#a", "to_have_class": "x"}},
+            "steps[0].expect.to_have_class: 'to_have_class' is part of the format ",
+        ),
+        ({"expect": {"target": "#a", "count": -1}}, "steps[0].expect.count: -1 is out of range: at least 0"),
+        ({"set_viewport": "big"}, "steps[0].set_viewport: 'big' is no size; write 1280x720"),
+        ({"set_viewport": "0x9"}, "steps[0].set_viewport.width: 0 is out of range: 1 to 10000"),
+        ({"if": "x"}, "steps[0].if: 'if' is part of the format but not supported by this version"),
+    ],
+)
+def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
+    """The path names the value, the text says what is wrong and what to write."""
+    assert any(found.startswith(problem) for found in problems_of(written))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "problem"),
+    [
+        ({"nam": "x"}, "nam: unknown key 'nam'; did you mean 'name'?"),
+        ({"data": []}, "data: 'data' is part of the format but not supported by this version"),
+        ({"name": ""}, "name: must not be empty"),
+        ({"name": "x" * 201}, "name: is 201 characters long; 200 are allowed"),
+        ({"steps": []}, "steps: must not be empty"),
+        ({"steps": "x"}, "steps: expected a list, got 'x'"),
+        ({"steps": None}, "steps: expected a list, got nothing"),
+        ({"version": 2}, "version: the number 2 is no version that this release reads; it reads 1"),
+        ({"tags": "smoke"}, "tags: expected a list, got 'smoke'"),
+        ({"retries": 11}, "retries: 11 is out of range: 0 to 10"),
+        ({"retries": 1.5}, "retries: expected a whole number, got the number 1.5"),
+        ({"use": {"browser": "firefox"}}, "use.browser: 'firefox' is not one of chromium"),
+        (
+            {"use": {"storage_state": "a"}},
+            "use.storage_state: 'storage_state' is part of the format but not supported by this version",
+        ),
+        ({"use": []}, "use: expected a mapping such as {viewport: 1280x720}, got a list"),
+        ({"vars": {"a b": "x"}}, "vars.a b: a name has letters, digits and _ and does not start with a digit"),
+        ({"vars": {"a": 1}}, "vars.a: expected text, got the number 1; put it in quotes"),
+        ({"vars": "a"}, "vars: expected a mapping of names to texts, got 'a'"),
+        ({"trace": "always"}, "trace: 'always' is not one of off, on, on-failure, on-first-retry"),
+    ],
+)
+def test_each_mistake_in_a_case_has_its_own_words(overrides: dict[str, Any], problem: str):
+    """The keys of a case are checked as those of a step are."""
+    assert problem in problems_of(**overrides)
+
+
+def test_all_problems_are_reported_at_once():
+    """One reading finds everything, so that one edit can mend it."""
+    assert len(problems_of({"clik": "a"}, {"goto": 1}, {"goto": "/", "timeout": "x"}, tags=1, colour="red")) == 5
+
+
+def test_a_missing_name_is_reported():
+    """A case without a name cannot be told from others."""
+    with pytest.raises(CaseError, match="'name' is missing"):
+        parse_case({"steps": [{"goto": "/"}]}, source="case.yaml")
+
+
+@pytest.mark.parametrize(("key", "index"), [("first", 0), ("last", -1)])
+def test_first_and_last_are_indices(key: str, index: int):
+    """They are kept as `nth`."""
+    assert case({"click": {"target": {"css": "a", key: True}}}).steps[0].args == Click(
+        target=Target(css="a", nth=index)
+    )
+
+
+def test_a_document_that_is_no_mapping_is_refused():
+    """The top of a case is a mapping."""
+    with pytest.raises(CaseError) as caught:
+        parse_case([], source="case.yaml")
+
+    assert caught.value.problems == ("case.yaml: expected a mapping with 'name' and 'steps', got a list",)

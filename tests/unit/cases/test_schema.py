@@ -1,0 +1,179 @@
+"""The published schema and the parser agree."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from jsonschema import Draft202012Validator
+
+from qa_queue.cases.actions import ACTION_SHAPES
+from qa_queue.cases.loader import parse_case
+from qa_queue.cases.model import ACTIONS, Case, Step, Target
+from qa_queue.cases.parse import CASE_KEYS
+from qa_queue.cases.schema import case_schema
+from qa_queue.cases.steps import STEP_KEYS
+from qa_queue.cases.targets import TARGET_KEYS
+from qa_queue.errors import CaseError
+from tests.unit.cases.support import document
+
+validator = Draft202012Validator(case_schema())
+
+GOOD_STEPS: list[Any] = [
+    {"goto": "/"},
+    {"goto": {"url": "/"}, "timeout": "1.5s"},
+    {"click": "#go", "timeout": 500, "screenshot": True},
+    {"click": {"target": {"role": "button", "name": "Go", "exact": True, "fallbacks": ["#go", {"css": "#go"}]}}},
+    {"click": {"target": {"name": "Go"}, "button": "right", "position": [1, 2.5]}},
+    {"dblclick": {"target": {"css": "a", "within": {"role": "row", "has_text": "x"}, "frame": "iframe"}}},
+    {"hover": {"target": {"css": "a", "nth": -1, "visible": True}}},
+    {"check": {"target": {"css": "a", "last": True}}},
+    {"uncheck": "#a"},
+    {"fill": {"target": {"label": "Email"}, "value": ""}},
+    {"type": {"target": {"placeholder": "Email"}, "value": "x"}},
+    {"press": "Enter"},
+    {"press": {"key": "Enter", "target": "#a"}},
+    {"select": {"target": "#a", "values": ["x", "y"]}},
+    {"upload": {"target": "#a", "files": "a.txt"}},
+    {"upload": {"target": "#a", "files": ["a.txt", "b.txt"]}},
+    {"wait_for": "#a"},
+    {"wait_for": {"target": "#a", "state": "detached"}},
+    {"wait_for": {"load_state": "networkidle"}},
+    {"screenshot": None},
+    {"screenshot": "cart"},
+    {"screenshot": {"name": "cart", "full_page": True}},
+    {"set_viewport": "400x800"},
+    {"set_viewport": {"width": 400, "height": 800}},
+    {"expect": {"target": "#a", "visible": False}},
+    {"expect": {"target": "#a", "to_contain_text": "x", "not": True}, "soft": True},
+    {"expect": {"to_have_url": "**/home"}},
+]
+BAD_STEPS: list[Any] = [
+    {},
+    "click",
+    {"clik": "#go"},
+    {"drag": "#go"},
+    {"goto": 5},
+    {"goto": "/", "click": "#go"},
+    {"goto": "/", "tiemout": 1},
+    {"goto": "/", "timeout": "5 parsecs"},
+    {"goto": "/", "timeout": 0},
+    {"goto": "/", "screenshot": "cart"},
+    {"click": {"css": "#go"}},
+    {"click": {"target": {}}},
+    {"click": {"target": {"css": "a", "text": "b"}}},
+    {"click": {"target": {"role": "a", "label": "b"}}},
+    {"click": {"target": {"css": "a", "level": 1}}},
+    {"click": {"target": {"css": "a", "first": True, "last": True}}},
+    {"click": {"target": "#a", "position": [1]}},
+    {"fill": {"target": "#a"}},
+    {"fill": {"target": "#a", "value": 7}},
+    {"select": {"target": "#a"}},
+    {"select": {"target": "#a", "value": "x", "label": "y"}},
+    {"upload": {"target": "#a", "files": []}},
+    {"wait_for": {"state": "visible"}},
+    {"wait_for": {"target": "#a", "url": "x"}},
+    {"set_viewport": "big"},
+    {"set_viewport": "0x10"},
+    {"expect": {"target": "#a"}},
+    {"expect": {"visible": True}},
+    {"expect": {"target": "#a", "url": "x"}},
+    {"expect": {"target": "#a", "visible": True, "to_be_visible": True}},
+]
+GOOD_CASES = [
+    {"version": 1, "tags": ["a"], "retries": 1, "timeout": "60s", "trace": "off", "heal": "off", "id": "x"},
+    {"use": {"browser": "chromium", "device": None, "viewport": "1280x720", "storage_state": None}},
+    {"base_url": "${env.BASE_URL:-http://127.0.0.1:8080}", "vars": {"user": "ann"}},
+]
+BAD_CASES = [
+    {"version": 2},
+    {"name": ""},
+    {"name": 5},
+    {"steps": []},
+    {"colour": "red"},
+    {"retries": 11},
+    {"tags": "a"},
+    {"trace": "always"},
+    {"use": {"browser": "firefox"}},
+    {"use": {"storage_state": "a.json"}},
+    {"vars": {"a b": "x"}},
+    {"vars": {"a": 1}},
+]
+
+
+def accepts(candidate: Any) -> bool:
+    """Whether the parser accepts the document."""
+    try:
+        parse_case(candidate, source="case.yaml")
+    except CaseError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize("step", GOOD_STEPS, ids=json.dumps)
+def test_good_steps_pass_both(step: Any):
+    """What the parser reads, editors do not underline."""
+    validator.validate(document(step))
+    assert accepts(document(step))
+
+
+@pytest.mark.parametrize("step", BAD_STEPS, ids=json.dumps)
+def test_bad_steps_fail_both(step: Any):
+    """What the parser refuses, editors underline."""
+    assert not validator.is_valid(document(step))
+    assert not accepts(document(step))
+
+
+@pytest.mark.parametrize("overrides", GOOD_CASES, ids=json.dumps)
+def test_good_cases_pass_both(overrides: dict[str, Any]):
+    """The keys of a case, as those of a step."""
+    validator.validate(document(**overrides))
+    assert accepts(document(**overrides))
+
+
+@pytest.mark.parametrize("overrides", BAD_CASES, ids=json.dumps)
+def test_bad_cases_fail_both(overrides: dict[str, Any]):
+    """The keys of a case, as those of a step."""
+    assert not validator.is_valid(document(**overrides))
+    assert not accepts(document(**overrides))
+
+
+def test_a_suite_is_a_file_too():
+    """A file holds a case or a suite, never both."""
+    suite = {"suite": "Shop", "tags": ["a"], "cases": [document()]}
+
+    validator.validate(suite)
+    assert not validator.is_valid({"suite": "Shop"})
+    assert not validator.is_valid(suite | {"steps": [{"goto": "/"}]})
+
+
+def test_the_schema_itself_is_valid():
+    """Draft 2020-12, without a reference that leads nowhere."""
+    Draft202012Validator.check_schema(case_schema())
+    text = json.dumps(case_schema())
+    names = {part.split('"')[0] for part in text.split("#/$defs/")[1:]}
+
+    assert names <= case_schema()["$defs"].keys()
+
+
+def test_every_key_has_a_description():
+    """Editors show it beside the completion."""
+    undescribed = [
+        f"{name}.{key}"
+        for name, part in case_schema()["$defs"].items()
+        for key, value in part.get("properties", {}).items()
+        if not value.get("description")
+    ]
+
+    assert undescribed == []
+
+
+def test_no_field_of_the_model_is_out_of_reach():
+    """Every field can be written in a file."""
+    written = {spec.attr or key for key, spec in STEP_KEYS.fields.items()}
+
+    assert ACTION_SHAPES.keys() == ACTIONS.keys()
+    assert written == Step.model_fields.keys() - {"action", "args", "line"}
+    assert TARGET_KEYS.fields.keys() - {"first", "last"} == Target.model_fields.keys()
+    assert {spec.attr or key for key, spec in CASE_KEYS.fields.items()} == Case.model_fields.keys()
