@@ -164,7 +164,10 @@ class AdaptationRecord(Frozen):
 
 
 class TestJobResult(Frozen):
-    """What a `test-execution` job returns. `duration` is in ms; `failed` means the site or the case is wrong."""
+    """What a `test-execution` job returns. `duration` is in ms; `failed` means the site or the case is wrong.
+
+    `completed_steps` counts those that passed, adapted ones included.
+    """
 
     __test__: ClassVar[bool] = False
 

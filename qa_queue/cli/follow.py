@@ -19,6 +19,7 @@ from rich.table import Column
 from qa_queue.cli.render import status_text
 from qa_queue.cli.service import Service
 from qa_queue.models import JobProgress, RunStatus
+from qa_queue.store.records import RunRecord
 
 SILENCE = 5.0  # s without news after which the rows are asked, for runs whose worker could not say their end
 
@@ -101,7 +102,8 @@ class BarView:
             self._bars.start_task(task.id)
         self._bars.update(
             task.id,
-            completed=100 if progress.status.good else progress.percentage,
+            # A full bar stops its clock, so it is full only when the run has ended.
+            completed=100 if progress.status.good else min(progress.percentage, 99),
             state=status_text(progress.status),
             step=escape(progress.message),
         )
@@ -140,17 +142,32 @@ def follow(
                     run_id = event.progress.test_run_id
                     seen[run_id], statuses[run_id] = event.id, event.progress.status
                     view.show(run_id, event.progress)
-                statuses |= _ended_unheard(service, statuses)
+                for report in _ended_unheard(service, statuses):
+                    statuses[report.test_run_id] = report.status
+                    view.show(report.test_run_id, report)
     finally:
         view.close()
     return statuses
 
 
-def _ended_unheard(service: Service, statuses: Mapping[str, RunStatus]) -> dict[str, RunStatus]:
-    """Runs whose row has ended although no report said so."""
+def _ended_unheard(service: Service, statuses: Mapping[str, RunStatus]) -> list[JobProgress]:
+    """Last reports, made from the rows, of runs that ended although no report has said so yet."""
     waiting = [run_id for run_id, status in statuses.items() if not status.final]
     rows = [run for run in map(service.store.get_run, waiting) if run is not None]
-    return {run.id: run.status for run in rows if run.status.final}
+    return [last_report(run) for run in rows if run.status.final]
+
+
+def last_report(run: RunRecord) -> JobProgress:
+    """What a run that has ended would have said last."""
+    done = run.completed_steps + run.failed_steps
+    return JobProgress(
+        test_run_id=run.id,
+        current_step=done,
+        total_steps=max(done, run.total_steps),
+        percentage=100 if run.status.good else 100 * done // max(1, run.total_steps, done),
+        message=(run.error or "").split("\n")[0],
+        status=run.status,
+    )
 
 
 @contextmanager

@@ -9,11 +9,11 @@ from typing import Annotated
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
 
 from qa_queue import dashboard as rq_dashboard
 from qa_queue.api import app as api
 from qa_queue.cli.exits import Exit
+from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
 from qa_queue.local import doctor as local_doctor
@@ -25,7 +25,7 @@ from qa_queue.producer import JobProducer
 from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient
 
-_MARKS = {"ok": "[green]ok[/]", "missing": "[yellow]missing[/]", "broken": "[red]broken[/]"}
+_MARKS = {"ok": "[green]ok     [/]", "missing": "[yellow]missing[/]", "broken": "[red]broken [/]"}
 
 
 def register(app: typer.Typer) -> None:
@@ -52,9 +52,9 @@ def stats(
     if as_json:
         out.print_json(data={"queues": {name: asdict(one) for name, one in found.items()}})
         return
-    table = Table(header_style="bold")
-    table.add_column("Queue")
-    columns = ("waiting", "processing", "delayed", "completed", "failed", "cancelled", "workers")
+    table = plain_table()
+    table.add_column("Queue", no_wrap=True)
+    columns = ("waiting", "processing", "delayed", "completed", "failed", "workers")
     for column in columns:
         table.add_column(column, justify="right")
     for name, one in found.items():
@@ -78,11 +78,9 @@ def doctor(
         out.print_json(data={"findings": [asdict(finding) for finding in findings]})
     else:
         for finding in findings:
-            out.print(
-                f"{_MARKS[finding.status]:<10} [bold]{finding.part}[/]  {escape(finding.found)}", soft_wrap=True
-            )
+            out.print(f"{_MARKS[finding.status]} [bold]{finding.part}[/]  {escape(finding.found)}", soft_wrap=True)
             if finding.mend:
-                out.print(f"           mend: [cyan]{escape(finding.mend)}[/]", soft_wrap=True)
+                out.print(f"        mend: [cyan]{escape(finding.mend)}[/]", soft_wrap=True)
     if any(finding.status != "ok" for finding in findings):
         raise typer.Exit(Exit.INFRASTRUCTURE)
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.box import SIMPLE_HEAD
 from rich.markup import escape
 from rich.table import Table
 
@@ -50,6 +51,11 @@ class RunReport:
         return os.path.relpath(self.artifacts_dir / self.run.id) if self.artifacts else ""
 
 
+def plain_table() -> Table:
+    """An empty table in the style of this program, narrow enough for 80 columns."""
+    return Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), show_edge=False)
+
+
 def status_word(status: RunStatus, *, flaky: bool = False) -> str:
     """The status as people say it."""
     return "flaky" if flaky else WORDS.get(status, status.value)
@@ -73,7 +79,7 @@ def runs_table(reports: Iterable[RunReport], *, width: int = 160) -> Table:
 
     Where `width` columns are too few for whole paths, a folder is shown as a pattern that any shell completes.
     """
-    table = Table(header_style="bold", expand=False)
+    table = plain_table()
     table.add_column("Case", overflow="fold")
     table.add_column("Status", no_wrap=True)
     table.add_column("Steps", justify="right", no_wrap=True)
@@ -95,7 +101,7 @@ def _run_cells(report: RunReport, evidence: str) -> tuple[str, ...]:
     return (
         name,
         status_text(run.status, flaky=run.flaky),
-        f"{run.completed_steps + run.adapted_steps}/{run.total_steps}",
+        f"{run.completed_steps}/{run.total_steps}",
         seconds(run.running_ms),
         escape(evidence),
     )
@@ -103,17 +109,16 @@ def _run_cells(report: RunReport, evidence: str) -> tuple[str, ...]:
 
 def run_list_table(runs: Sequence[RunRecord], names: dict[str, str]) -> Table:
     """The newest runs, a line each, with the id that `show`, `watch` and `cancel` take."""
-    table = Table(header_style="bold")
-    for column in ("Run", "Case", "Status", "Steps", "Queued", "Waited", "Ran"):
+    table = plain_table()
+    for column in ("Run", "Case", "Status", "Steps", "Queued", "Ran"):
         table.add_column(column, overflow="fold", no_wrap=column != "Case")
     for run in runs:
         table.add_row(
             run.id,
             escape(names.get(run.test_case_id, run.test_case_id)),
             status_text(run.status, flaky=run.flaky),
-            f"{run.completed_steps + run.adapted_steps}/{run.total_steps}",
-            f"{run.queued_at.astimezone():%Y-%m-%d %H:%M:%S}",
-            seconds(run.waiting_ms),
+            f"{run.completed_steps}/{run.total_steps}",
+            f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",
             seconds(run.running_ms),
         )
     return table
@@ -122,7 +127,7 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str]) -> Table:
 def steps_table(steps: Sequence[StepRecord]) -> Table:
     """Every step of a run in order; an error stands under its step."""
     several = len({step.attempt for step in steps}) > 1
-    table = Table(header_style="bold")
+    table = plain_table()
     for column in (*(("Attempt",) if several else ()), "#", "Step", "Status", "Duration"):
         table.add_column(column, justify="right" if column in ("#", "Duration") else "left", overflow="fold")
     for step in steps:
