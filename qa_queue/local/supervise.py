@@ -138,11 +138,10 @@ class Supervisor:
 
     def _stop(self) -> None:
         """End all at once: SIGTERM, wait for jobs to finish, then SIGKILL; sweep up what they left."""
-        before = self._asked
         for popen in self._running():
             popen.terminate()
         deadline = time.monotonic() + _GRACE
-        while self._running() and time.monotonic() < deadline and self._asked <= max(before, 1):
+        while self._running() and time.monotonic() < deadline and self._asked < 2:
             self._print_for(_TICK)
         for child in self._children.values():
             self._sweep(child)

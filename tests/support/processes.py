@@ -33,15 +33,15 @@ def program(source: str, *arguments: object, cwd: Path, **variables: str) -> Ite
             popen.kill()
 
 
-def read_until(popen: subprocess.Popen[str], words: str) -> str:
-    """What the program prints up to the first line with these words."""
+def read_until(popen: subprocess.Popen[str], *words: str) -> str:
+    """What the program prints up to the line with which all of these words have been said, in whatever order."""
     assert popen.stdout is not None
     seen = ""
     for line in popen.stdout:
         seen += line
-        if words in line:
+        if all(word in seen for word in words):
             return seen
-    raise AssertionError(f"the program ended without saying {words!r}; it said:\n{seen}")
+    raise AssertionError(f"the program ended without saying all of {words}; it said:\n{seen}")
 
 
 def wait_until_gone(pids: list[int], timeout: float = 10.0) -> None:

@@ -1,0 +1,160 @@
+"""`qa-queue up`: the lines of a Procfile run together, end together, and nothing is left running."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import socket
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from qa_queue.errors import StackError
+from qa_queue.local.process import free_port
+from qa_queue.local.supervise import Supervisor
+from qa_queue.local.up import up
+from qa_queue.settings import child_environment, load_settings
+from tests.support.processes import program, read_until, runs, wait_until_gone
+
+SERVICE = """
+import sys
+from pathlib import Path
+from qa_queue.errors import QAError
+from qa_queue.local.up import up
+from qa_queue.settings import load_settings
+
+try:
+    sys.exit(up(load_settings(), Path(sys.argv[1])))
+except QAError as error:
+    print(f"refused: {error}")
+    sys.exit(3)
+"""
+SLEEPER = (
+    'python -c \'import os, time; print("sleeper", os.getpid(), os.environ["RQ_REDIS_URL"][:8]); time.sleep(99)\''
+)
+COMPOUND = "sleep 98 & echo compound $! ; wait"
+
+
+@contextmanager
+def service(folder: Path, **lines: str) -> Iterator[subprocess.Popen[str]]:
+    """`up` in a process of its own, on a Redis of its own, with these lines as its Procfile."""
+    procfile = folder / "Procfile"
+    procfile.write_text("".join(f"{name}: {line}\n" for name, line in lines.items()))
+    variables = {
+        "QA_HOME": str(folder / "home"),
+        "SUPABASE_URL": "http://127.0.0.1:9",
+        "SUPABASE_SECRET_KEY": "k",
+        "QA_WEB_PORT": str(free_port()),
+        "QA_DASHBOARD_PORT": str(free_port()),
+    }
+    with program(SERVICE, procfile, cwd=folder, **variables) as running:
+        yield running
+
+
+def pids_of(text: str, name: str) -> list[int]:
+    """The process ids that lines of this name told."""
+    return [int(found) for found in re.findall(rf"{name} (\d+)", text)]
+
+
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+def test_a_signal_stops_every_process_and_nothing_is_left(how: signal.Signals, tmp_path: Path) -> None:
+    """Ctrl-C, `kill`, and a terminal that is closed end the same way: exit code 0."""
+    with service(tmp_path, job=SLEEPER, both=COMPOUND) as running:
+        text = read_until(running, "redis://127", "sleeper", "compound")
+        pids = pids_of(text, "sleeper") + pids_of(text, "compound")
+        running.send_signal(how)
+        rest = running.stdout.read()
+        assert running.wait(timeout=30) == 0
+    assert "everything is stopped" in rest
+    wait_until_gone(pids)
+
+
+def test_each_line_is_printed_with_its_name_and_passwords_are_not(tmp_path: Path) -> None:
+    """Addresses are for people; a login goes to the processes alone."""
+    with service(tmp_path, job=SLEEPER) as running:
+        text = read_until(running, "sleeper")
+        running.send_signal(signal.SIGINT)
+        text += running.stdout.read()
+    assert re.search(r"^\d\d:\d\d:\d\d job      \| sleeper \d+ redis://", text, re.MULTILINE)
+    assert (tmp_path / "home" / "redis" / "password").read_text() not in text
+    assert (tmp_path / "home" / "dashboard_password").read_text() not in text
+
+
+def test_a_killed_service_takes_everything_along(tmp_path: Path) -> None:
+    """`kill -9` leaves no time to clean up."""
+    with service(tmp_path, job=SLEEPER) as running:
+        text = read_until(running, "sleeper")
+        running.kill()
+    wait_until_gone(pids_of(text, "sleeper"))
+
+
+def test_a_process_that_ends_starts_again(tmp_path: Path) -> None:
+    """And it is said."""
+    with service(tmp_path, job=SLEEPER, once="test -e mark || { touch mark; exit 4; }; sleep 97") as running:
+        text = read_until(running, "it starts again")
+        running.send_signal(signal.SIGINT)
+        rest = running.stdout.read()
+    assert "once ended with code 4; it starts again" in text
+    assert "once ended" not in rest
+
+
+def test_a_redis_that_dies_ends_the_service_with_its_name(tmp_path: Path) -> None:
+    """The workers would only fail job after job."""
+    with service(tmp_path, job=SLEEPER) as running:
+        text = read_until(running, "sleeper")
+        redis_pid = int(re.search(r'"pid": (\d+)', (tmp_path / "home" / "stack.json").read_text())[1])
+        assert runs(redis_pid)
+        os.kill(redis_pid, signal.SIGKILL)
+        text += running.stdout.read()
+        assert running.wait(timeout=30) == 3
+    assert "refused: Redis ended with code -9" in text
+    wait_until_gone(pids_of(text, "sleeper"))
+
+
+def test_a_process_that_keeps_ending_is_given_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The others are stopped with it."""
+    monkeypatch.setattr(
+        "qa_queue.local.supervise.restart_delay", lambda starts, now: None if len(starts) > 2 else 0.0
+    )
+    said: list[str] = []
+    commands = {"bad": "sh -c 'echo oops; exit 5'", "good": SLEEPER}
+    supervisor = Supervisor(
+        commands,
+        child_environment({"RQ_REDIS_URL": "x", "PYTHONUNBUFFERED": "1"}),
+        lambda name, text: said.append(f"{name}: {text}"),
+    )
+    with pytest.raises(StackError, match=r"bad ended 5 times .* the last time with code 5"):
+        supervisor.run()
+    assert said.count("bad: oops") == 3
+    wait_until_gone([pid for line in said for pid in pids_of(line, "sleeper")])
+
+
+def test_a_second_request_to_stop_does_not_wait_for_jobs() -> None:
+    """A worker that finishes its job first can be cut short."""
+    said: list[str] = []
+    stubborn = "sh -c \"trap '' TERM; echo stubborn $$; while :; do sleep 0.1; done\""
+
+    def say(name: str, text: str) -> None:
+        said.append(text)
+        supervisor.ask_to_stop()
+        supervisor.ask_to_stop()
+
+    supervisor = Supervisor({"job": stubborn}, child_environment({}), say)
+    supervisor.run()
+    wait_until_gone([pid for line in said for pid in pids_of(line, "stubborn")])
+    assert said
+
+
+def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None:
+    """A page that cannot be served is no service."""
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        settings = load_settings(qa_home=tmp_path / "home", qa_web_port=port)
+        (tmp_path / "Procfile").write_text("job: true\n")
+        with pytest.raises(StackError, match=f"QA_WEB_PORT={port} is in use"):
+            up(settings, tmp_path / "Procfile")
+    assert not (tmp_path / "home").exists()
