@@ -1,0 +1,331 @@
+"""Recordings of Chrome DevTools Recorder as cases, and what is said of what could not be carried over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qa_queue.cases.document import case_document
+from qa_queue.cases.loader import parse_case
+from qa_queue.cases.model import Args, Click, Fill, Goto, OnTarget, Press, SetViewport, Target, WaitFor
+from qa_queue.cases.places import Place, Report
+from qa_queue.cases.recorder import convert_recording, is_recording
+from qa_queue.errors import CaseError
+from qa_queue.models import Viewport
+from tests.unit.cases.support import converted
+
+GO = {"selectors": [["aria/Go"], ["#go"]], "target": "main", "offsetX": 5, "offsetY": 5}
+GO_TARGET = Target(name="Go", exact=True, fallbacks=(Target(css="#go"),))
+BOX = {"selectors": [["aria/Newsletter"], ["#news"]]}
+
+
+def click(**overrides: Any) -> dict[str, Any]:
+    """A recorded click."""
+    return {"type": "click"} | GO | overrides
+
+
+def key(name: str, kind: str = "keyDown") -> dict[str, Any]:
+    """A recorded key event."""
+    return {"type": kind, "key": name, "target": "main"}
+
+
+def pressed(*names: str) -> list[dict[str, Any]]:
+    """Keys pressed and released one after the other."""
+    return [key(name, kind) for name in names for kind in ("keyDown", "keyUp")]
+
+
+def actions(*steps: dict[str, Any]) -> list[tuple[str, Args]]:
+    """The actions that these steps become, after the opening of the page."""
+    return [(step.action, step.args) for step in converted(*steps).case.steps[1:]]
+
+
+def notes(*steps: dict[str, Any]) -> tuple[str, ...]:
+    """What is said of these steps; the first of them is step 2."""
+    return converted(*steps).notes
+
+
+@pytest.mark.parametrize(
+    ("step", "action", "args"),
+    [
+        (click(), "click", Click(target=GO_TARGET)),
+        (click(button="secondary"), "click", Click(target=GO_TARGET, button="right")),
+        (click(button="auxiliary"), "click", Click(target=GO_TARGET, button="middle")),
+        (click(type="doubleClick"), "dblclick", Click(target=GO_TARGET)),
+        (click(selectors=["#map > canvas"]), "click", Click(target=Target(css="#map > canvas"), position=(5, 5))),
+        (GO | {"type": "hover"}, "hover", OnTarget(target=GO_TARGET)),
+        (GO | {"type": "change", "value": "ann"}, "fill", Fill(target=GO_TARGET, value="ann")),
+        ({"type": "navigate", "url": "https://shop.example/a?b#c"}, "goto", Goto(url="/a?b#c")),
+        ({"type": "navigate", "url": "https://pay.example/"}, "goto", Goto(url="https://pay.example/")),
+        ({"type": "setViewport", "width": 400, "height": 800}, "set_viewport", SetViewport(width=400, height=800)),
+    ],
+)  # fmt: skip
+def test_each_step_has_its_action(step: dict[str, Any], action: str, args: Args):
+    """One recorded step, one action."""
+    assert actions(step) == [(action, args)]
+    assert notes(step) == ()
+
+
+def test_a_recording_becomes_a_case_of_its_own_site():
+    """Title, first page, and the viewport it begins with."""
+    document = {
+        "title": " Order ",
+        "steps": [
+            {"type": "setViewport", "width": 400, "height": 812, "isMobile": False},
+            {"type": "navigate", "url": "https://shop.example", "assertedEvents": [{"type": "navigation"}]},
+            click(),
+        ],
+    }
+    made = convert_recording(Place(Report("recording.json")), document).case
+
+    assert (made.name, made.base_url) == ("Order", "https://shop.example")
+    assert made.use.viewport == Viewport(width=400, height=812)
+    assert [step.action for step in made.steps] == ["goto", "click"]
+    assert made.steps[0].args == Goto(url="/")
+    assert parse_case(case_document(made), source="case.json") == made
+
+
+@pytest.mark.parametrize(("title", "name"), [("", "order"), ("x" * 300, "x" * 200), (5, "order")])
+def test_the_name_comes_from_the_title_else_from_the_file(title: Any, name: str):
+    """A recording without a title can still be told from others."""
+    made = convert_recording(
+        Place(Report("order.json")), {"title": title, "steps": [click()]}, default_name="order"
+    )
+
+    assert made.case.name == name
+
+
+@pytest.mark.parametrize(
+    ("flow", "step", "timeout_ms"),
+    [
+        ({}, {}, None),
+        ({"timeout": 5000}, {}, None),
+        ({"timeout": 9000}, {}, 9000),
+        ({"timeout": 9000}, {"timeout": 100}, 100),
+    ],
+)
+def test_the_steps_timeout_wins_over_the_flows(flow: dict[str, int], step: dict[str, int], timeout_ms: int | None):
+    """5 s is the default of both."""
+    assert converted(click(**step), **flow).case.steps[1].timeout_ms == timeout_ms
+
+
+def test_a_step_that_navigated_waits_for_the_load():
+    """Else the next step could act on a link of the old page that the new one has too."""
+    assert actions(click(assertedEvents=[{"type": "navigation", "url": "x", "title": "y"}])) == [
+        ("click", Click(target=GO_TARGET)),
+        ("wait_for", WaitFor(load_state="load")),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("events", "chords"),
+    [
+        (pressed("Tab"), ["Tab"]),
+        (pressed("Tab", "Tab"), ["Tab", "Tab"]),
+        ([key("Enter")], ["Enter"]),
+        ([key("Control"), *pressed("a"), key("Control", "keyUp")], ["Control+a"]),
+        ([key("ControlLeft"), key("ShiftLeft"), *pressed("T"), key("ShiftLeft", "keyUp")], ["Control+Shift+T"]),
+        ([key("Shift"), *pressed("ArrowDown", "ArrowDown"), key("Shift", "keyUp")], ["Shift+ArrowDown"] * 2),
+        (pressed("Alt"), ["Alt"]),
+        ([key("Meta")], ["Meta"]),
+        (pressed(" ", "\r"), ["Space", "Enter"]),
+        ([key("Tab"), key("a"), key("Tab", "keyUp"), key("a", "keyUp")], ["Tab", "a"]),
+    ],
+)
+def test_key_events_become_presses(events: list[dict[str, Any]], chords: list[str]):
+    """A pair is one press; a modifier joins the keys that are pressed while it is down."""
+    assert actions(*events) == [("press", Press(key=chord)) for chord in chords]
+    assert notes(*events) == ()
+
+
+def test_a_click_while_a_modifier_is_held_is_told():
+    """The click has no modifiers in this version."""
+    held = (key("Control"), click(), key("Control", "keyUp"))
+
+    assert notes(*held) == ("step 3 (click): Control was held; the click is made without",)
+
+
+def test_a_change_of_a_ticked_box_is_left_out():
+    """Its value says "on" whether the box was ticked or unticked; the click has done it."""
+    steps = ({"type": "click", "offsetX": 3, "offsetY": 3} | BOX, {"type": "change", "value": "on"} | BOX)
+
+    assert [action for action, _ in actions(*steps)] == ["click"]
+    assert notes(*steps) == (
+        "step 3 (change): not carried over: the click before it has ticked or unticked the box already; "
+        "if it is a text field, add a fill step",
+    )
+
+
+def test_a_click_on_a_label_is_not_made_twice():
+    """The browser passes it on to the box, and both are recorded; two clicks would untick it again."""
+    label = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
+    box = {"type": "click", "offsetX": 220, "offsetY": 2} | BOX
+    change = {"type": "change", "value": "on"} | BOX
+    named = Target(name="Newsletter", exact=True, fallbacks=(Target(css="#news"),))
+
+    assert actions(label, box, change) == [("click", Click(target=named))]
+    assert notes(label, box, change)[0].startswith(
+        "step 2 (click): not carried over: it is the same click as the next"
+    )
+
+
+def test_the_label_is_clicked_when_the_box_itself_is_hidden():
+    """A box that Chrome knew by no accessible name cannot be clicked itself."""
+    label = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
+    box = {"type": "click", "selectors": ["#news"], "offsetX": -20, "offsetY": 2}
+    change = {"type": "change", "value": "on", "selectors": ["#news"]}
+
+    assert actions(label, box, change) == [("click", Click(target=Target(css="form > label")))]
+
+
+def test_two_true_clicks_are_both_made():
+    """A click beside the box, and then one on it."""
+    other = click()
+    box = {"type": "click", "offsetX": 4, "offsetY": 4} | BOX
+
+    assert len(actions(other, box, {"type": "change", "value": "on"} | BOX)) == 2
+
+
+def test_a_click_before_a_change_of_a_text_stays():
+    """It focuses the field, as the person did."""
+    assert [action for action, _ in actions(click(), {"type": "change", "value": "ann"} | GO)] == ["click", "fill"]
+
+
+@pytest.mark.parametrize(
+    ("step", "note"),
+    [
+        ({"type": "scroll"}, "(scroll): not carried over: every action scrolls its element into view by itself"),
+        ({"type": "close"}, "(close): not carried over: a run closes its pages at its end"),
+        (
+            {"type": "emulateNetworkConditions"},
+            "(emulateNetworkConditions): not carried over: this version does not",
+        ),
+        ({"type": "customStep", "name": "blur"}, "(customStep): not carried over: it is a custom step (blur)"),
+        ({"type": "teleport"}, "(teleport): not carried over: 'teleport' has no counterpart in the case format"),
+        (
+            {"type": "navigate", "url": "chrome://newtab/"},
+            "(navigate): not carried over: chrome://newtab/ is a page of",
+        ),
+        (
+            {"type": "setViewport", "width": 0, "height": 0},
+            "(setViewport): not carried over: 0x0 is no size of a page",
+        ),
+        (
+            {"type": "waitForExpression", "expression": "window.ready"},
+            "(waitForExpression): not carried over: a script",
+        ),
+        (
+            {"type": "waitForElement", "selectors": ["#a"], "count": 0},
+            "(waitForElement): not carried over: it waits for",
+        ),
+        (click(button="back"), "(click): not carried over: the mouse button 'back' is not supported"),
+        (click(target="https://pay.example/"), "(click): not carried over: it happens in another page"),
+        (click(selectors=["aria/"]), "(click): not carried over: none of its selectors can be read"),
+        (
+            {"type": "change", "value": "C:\\fakepath\\a.png"} | BOX,
+            "(change): not carried over: the recording lacks",
+        ),
+    ],
+)
+def test_what_is_not_carried_over_is_told(step: dict[str, Any], note: str):
+    """With the step's number and type, and what to do where something can be done."""
+    (found,) = notes(step)
+
+    assert found.startswith(f"step 2 {note}")
+    assert actions(step) == []
+
+
+@pytest.mark.parametrize(
+    ("step", "note"),
+    [
+        (click(deviceType="touch"), "step 2 (click): made by touch; the click is made by mouse"),
+        (click(duration=800), "step 2 (click): held for 800 ms; the click is made at once"),
+        (
+            click(selectors=["#go", "a::-p-text(x) b"]),
+            "step 2 (click): its selector 'a::-p-text(x) b' cannot be read",
+        ),
+        (
+            {"type": "setViewport", "width": 4, "height": 8, "isMobile": True},
+            "step 2 (setViewport): only the size is carried over; for touch and a mobile browser set use.device",
+        ),
+        (
+            {"type": "waitForElement", "selectors": ["#a"], "attributes": {"href": "/"}},
+            "step 2 (waitForElement): attribute href is not compared",
+        ),
+    ],
+)
+def test_what_is_carried_over_in_part_is_told(step: dict[str, Any], note: str):
+    """The step is there, without what the note names."""
+    assert notes(step) == (note,)
+    assert len(actions(step)) == 1
+
+
+def test_a_recording_that_opens_no_page_says_so():
+    """It would act on a blank one."""
+    document = {"title": "Order", "steps": [click()]}
+
+    assert convert_recording(Place(Report("recording.json")), document).notes == (
+        "the recording opens no page: add a goto step before its first one",
+    )
+
+
+@pytest.mark.parametrize(
+    ("step", "problem"),
+    [
+        ({"type": "click"}, "has no 'selectors'"),
+        ({"type": "click", "selectors": []}, "has no 'selectors'"),
+        ({"type": "change", "value": None} | BOX, "'value' should be text, got nothing"),
+        ({"type": "navigate"}, "has no 'url'"),
+        ({"type": "keyDown"}, "has no 'key'"),
+        ({"type": "setViewport", "width": "400", "height": 8}, "'width' should be a number, got '400'"),
+        ({"type": "waitForExpression"}, "has no 'expression'"),
+        ({"type": "waitForElement", "selectors": ["#a"], "count": -1}, "'count' should be a whole number"),
+        (
+            {"type": "waitForElement", "selectors": ["#a"], "operator": "<"},
+            "'operator' should be one of ==, >=, <=",
+        ),
+    ],
+)
+def test_a_broken_step_is_refused(step: dict[str, Any], problem: str):
+    """A recording that breaks its own schema was not made by the recorder."""
+    with pytest.raises(CaseError) as caught:
+        converted(step)
+
+    assert [found for found in caught.value.problems if f"steps[1]: {problem}" in found] == list(
+        caught.value.problems
+    )
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ([], "steps: the recording has no step that can be carried over"),
+        ([{"type": "scroll"}], "steps: the recording has no step that can be carried over"),
+        ([{"type": "scroll"}, "x"], "steps[1]: expected a recorded step, got 'x'"),
+    ],
+)
+def test_a_recording_of_nothing_is_refused(steps: list[Any], problem: str):
+    """There is nothing to run."""
+    with pytest.raises(CaseError) as caught:
+        convert_recording(Place(Report("r.json")), {"title": "Order", "steps": steps})
+
+    assert caught.value.problems == (f"r.json: {problem}",)
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"title": "a", "steps": [{"type": "click"}]}, True),
+        ({"title": "a", "steps": []}, True),
+        ({"title": "a", "steps": [{"type": "click"}, "x"]}, True),
+        ({"name": "a", "title": "a", "steps": [{"type": "click"}]}, False),
+        ({"title": "a", "steps": [{"action": "click", "stepNumber": 1}]}, False),
+        ({"name": "a", "steps": [{"type": {"target": "#a", "value": "x"}}]}, False),
+        ({"title": "a"}, False),
+        ([], False),
+        (None, False),
+    ],
+)
+def test_recordings_are_told_from_cases(document: Any, expected: bool):
+    """By their title and by steps that have a type."""
+    assert is_recording(document) is expected

@@ -1,0 +1,103 @@
+"""A recording's selectors as targets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qa_queue.cases.model import Target
+from qa_queue.cases.recorder.selectors import aim
+
+
+def target(*selectors: Any, **step: Any) -> Target | None:
+    """The target of a step with these alternatives."""
+    return aim({"selectors": list(selectors)} | step).target
+
+
+@pytest.mark.parametrize(
+    ("selector", "expected"),
+    [
+        ("aria/Proceed to checkout", Target(name="Proceed to checkout", exact=True)),
+        ("aria/  Proceed  to\ncheckout ", Target(name="Proceed to checkout", exact=True)),
+        ('aria/Book cover[role="img"]', Target(role="img", name="Book cover", exact=True)),
+        ('aria/Book cover[role="image"]', Target(role="img", name="Book cover", exact=True)),
+        ("aria/[role='button'][name='Go']", Target(role="button", name="Go", exact=True)),
+        ('aria/[role="form"]', Target(role="form")),
+        ('aria/Total[role="StaticText"]', Target(text="Total", exact=True)),
+        ('aria/Total[role="LabelText"]', Target(name="Total", exact=True)),
+        ("aria/cart (3)", Target(name="cart (3)", exact=True)),
+        ("text/I would like", Target(text="I would like")),
+        ('xpath///*[@id="name"]', Target(xpath='//*[@id="name"]')),
+        ("xpath/(//a)[2]", Target(xpath="(//a)[2]")),
+        ("pierce/#name", Target(css="#name")),
+        ("#app > div:nth-child(3)", Target(css="#app > div:nth-child(3)")),
+        ("a[href='/x']", Target(css="a[href='/x']")),
+        ("my-app >>> .go >>>> b", Target(css="my-app .go b")),
+        ("::-p-aria(Go)", Target(name="Go", exact=True)),
+        ("::-p-text(Go on)", Target(text="Go on")),
+        ("::-p-xpath(//a)", Target(xpath="//a")),
+    ],
+)
+def test_each_prefix_has_its_locator(selector: str, expected: Target):
+    """An alternative may stand alone or in a list of one."""
+    assert target(selector) == expected
+    assert target([selector]) == expected
+
+
+def test_alternatives_become_fallbacks_in_the_recorded_order():
+    """The recorder puts the most reliable first; what says the same twice is kept once."""
+    assert target(["aria/Go"], ["#go"], ["pierce/#go"], ["text/Go"]) == Target(
+        name="Go", exact=True, fallbacks=(Target(css="#go"), Target(text="Go"))
+    )
+
+
+def test_a_path_through_shadow_roots_is_a_chain():
+    """Each host is searched for the next; Playwright's CSS looks into open shadow roots."""
+    assert target(["my-app", "my-form", "#go"]) == Target(
+        css="#go", within=Target(css="my-form", within=Target(css="my-app"))
+    )
+
+
+def test_a_nameless_inner_node_adds_nothing():
+    """Chrome ends paths with the plain node that was under the pointer."""
+    assert target(["aria/Sign in", 'aria/[role="generic"]']) == Target(name="Sign in", exact=True)
+    assert target(["aria/Sign in", 'aria/[role="StaticText"]']) == Target(name="Sign in", exact=True)
+
+
+def test_a_frame_is_an_iframe_by_its_index_at_each_level():
+    """Every alternative is looked for in it."""
+    outer = Target(css="iframe, frame", nth=1)
+    inner = Target(css="iframe, frame", nth=0, frame=outer)
+
+    assert target("#go", "text/Go", frame=[1, 0]) == Target(
+        css="#go", frame=inner, fallbacks=(Target(text="Go", frame=inner),)
+    )
+    assert target("#go", frame=[]) == Target(css="#go")
+
+
+def test_names_shown_in_capitals_take_the_spelling_of_the_page():
+    """Chrome's names are spelled after CSS's text-transform, `text/` selectors as in the page."""
+    assert target(["aria/WORK WITH ME"], ["text/Work With Me"]) == Target(
+        name="Work With Me", exact=True, fallbacks=(Target(text="Work With Me"),)
+    )
+    assert target(["aria/FAQ"], ["text/Questions"]) == Target(
+        name="FAQ", exact=True, fallbacks=(Target(text="Questions"),)
+    )
+
+
+@pytest.mark.parametrize("selector", ['aria/[role="generic"]', "div::-p-text(x) b", "aria/", "text/", "pierce/ "])
+def test_what_cannot_be_read_is_told(selector: str):
+    """The other alternatives stay."""
+    aimed = aim({"selectors": [[selector], ["#go"]]})
+
+    assert aimed.target == Target(css="#go")
+    assert aimed.unread == (selector,)
+    assert aim({"selectors": [[selector]]}).target is None
+
+
+def test_only_a_canvas_keeps_the_position():
+    """It is the element in which the place is what was meant."""
+    assert aim({"selectors": [["aria/Map"], ["#map > canvas"]]}).canvas
+    assert aim({"selectors": ["xpath///*[@id='map']/canvas[1]"]}).canvas
+    assert not aim({"selectors": ["#canvas-label"]}).canvas

@@ -1,0 +1,120 @@
+"""Recorded waits as steps."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from qa_queue.cases.model import Args, Expect, Target, WaitFor
+from qa_queue.cases.recorder.waits import wait_for_element, wait_for_expression
+
+ITEM = Target(css=".item")
+FIRST = Target(css="#a", nth=0)
+
+
+def item(nth: int) -> Target:
+    """The item of this index."""
+    return Target(css=".item", nth=nth)
+
+
+@pytest.mark.parametrize(
+    ("step", "expected"),
+    [
+        ({}, WaitFor(target=item(0), state="attached")),
+        ({"operator": "==", "count": 1}, Expect(target=ITEM, count=1)),
+        ({"operator": "==", "count": 0}, Expect(target=ITEM, count=0)),
+        ({"operator": "==", "count": 2, "visible": False}, Expect(target=ITEM, count=2, negate=True)),
+        ({"operator": ">=", "count": 3}, WaitFor(target=item(2), state="attached")),
+        ({"operator": ">=", "count": 3, "visible": False}, WaitFor(target=item(2), state="detached")),
+        ({"operator": "<=", "count": 3}, WaitFor(target=item(3), state="detached")),
+        ({"operator": "<=", "count": 3, "visible": False}, WaitFor(target=item(3), state="attached")),
+    ],
+)
+def test_counts_are_waited_for(step: dict[str, Any], expected: Args):
+    """At least three are there when the third is; at most three when there is no fourth."""
+    assert wait_for_element(step, ITEM).args == (expected,)
+
+
+def test_at_least_none_waits_for_nothing():
+    """It is true from the start."""
+    assert wait_for_element({"operator": ">=", "count": 0}, ITEM).args == ()
+
+
+def test_an_index_goes_to_every_fallback():
+    """Each alternative names the same list of elements."""
+    target = Target(css=".item", fallbacks=(Target(xpath="//li"),))
+
+    (wait,) = wait_for_element({"count": 2}, target).args
+
+    assert wait == WaitFor(
+        target=Target(css=".item", nth=1, fallbacks=(Target(xpath="//li", nth=1),)), state="attached"
+    )
+
+
+def test_properties_become_checks_and_the_rest_is_told():
+    """Text, value, checked and disabled have checks of their own."""
+    properties = {"innerText": "Espresso", "value": "2", "checked": False, "disabled": True, "tabIndex": 0}
+    wait = wait_for_element({"operator": "==", "properties": properties, "attributes": {"href": "/x"}}, ITEM)
+
+    assert wait.args[1:] == (
+        Expect(target=ITEM, text="Espresso"),
+        Expect(target=ITEM, value="2"),
+        Expect(target=ITEM, checked=True, negate=True),
+        Expect(target=ITEM, disabled=True),
+    )
+    assert wait.left_out == ("property tabIndex", "attribute href")
+
+
+@pytest.mark.parametrize(
+    ("expression", "expected"),
+    [
+        ("document.querySelector('#a').innerText === 'Total: $20.00'", Expect(target=FIRST, text="Total: $20.00")),
+        ('document.querySelector("#a").textContent.trim() == "x";', Expect(target=FIRST, text="x")),
+        ("document.querySelector(`#a`)?.innerText !== 'x'", Expect(target=FIRST, text="x", negate=True)),
+        ("document.querySelector('#a').value === 'it\\'s'", Expect(target=FIRST, value="it's")),
+        ("document.querySelector('#a').innerText.includes('x')", Expect(target=FIRST, contains_text="x")),
+        ("document.querySelector('#a').checked", Expect(target=FIRST, checked=True)),
+        ("!document.querySelector('#a').checked", Expect(target=FIRST, checked=True, negate=True)),
+        ("document.querySelector('#a').disabled === false", Expect(target=FIRST, disabled=True, negate=True)),
+        ("document.querySelector('#a').disabled !== false", Expect(target=FIRST, disabled=True)),
+        ("document.querySelectorAll('.item').length === 2", Expect(target=ITEM, count=2)),
+        ("document.querySelectorAll('.item').length !== 2", Expect(target=ITEM, count=2, negate=True)),
+        ("document.querySelectorAll('.item').length >= 2", WaitFor(target=item(1), state="attached")),
+        ("document.querySelectorAll('.item').length > 2", WaitFor(target=item(2), state="attached")),
+        ("document.querySelectorAll('.item').length <= 2", WaitFor(target=item(2), state="detached")),
+        ("document.querySelectorAll('.item').length < 2", WaitFor(target=item(1), state="detached")),
+        ("document.querySelector('#a')", WaitFor(target=FIRST, state="attached")),
+        ("!!document.querySelector('#a')", WaitFor(target=FIRST, state="attached")),
+        ("document.querySelector('#a') !== null", WaitFor(target=FIRST, state="attached")),
+        ("!document.querySelector('#a')", WaitFor(target=FIRST, state="detached")),
+        ("document.querySelector('#a') === null", WaitFor(target=FIRST, state="detached")),
+        ("document.title === 'Home'", Expect(title="Home")),
+        ("window.location.href === 'https://a.example/'", Expect(url="https://a.example/")),
+    ],
+)
+def test_common_expressions_become_checks(expression: str, expected: Args):
+    """`querySelector` means the first match."""
+    assert wait_for_expression(expression, None) == expected
+
+
+@pytest.mark.parametrize(
+    "expression",
+    [
+        "new Promise(resolve => setTimeout(() => resolve(true), 2000))",
+        "document.querySelector('#a').innerText === total",
+        "document.querySelector('#a').innerText === 'x' || document.title === 'y'",
+        "document.querySelectorAll('#a').length >= 0",
+        "window.ready",
+    ],
+)
+def test_other_expressions_are_left_out(expression: str):
+    """A script is nobody's check unless it is understood whole."""
+    assert wait_for_expression(expression, None) is None
+
+
+def test_an_expression_in_a_frame_looks_there():
+    """As every step of a frame."""
+    assert wait_for_expression("document.querySelector('#a')", [0]) == WaitFor(
+        target=Target(css="#a", nth=0, frame=Target(css="iframe, frame", nth=0)), state="attached"
+    )
