@@ -13,6 +13,7 @@ from qa_queue.store.records import (
     CaseRecord,
     PatternRecord,
     RowCounts,
+    RunPlace,
     RunRecord,
     StepRecord,
 )
@@ -59,6 +60,9 @@ class RunStore(Protocol):
     def list_cases(self) -> list[CaseRecord]:
         """Every case, by name."""
 
+    def delete_cases(self, case_ids: Sequence[str]) -> int:
+        """Delete cases with their runs and what is known of their locators; returns how many cases there were."""
+
     def get_run(self, run_id: str) -> RunRecord | None:
         """The run, or None."""
 
@@ -67,12 +71,17 @@ class RunStore(Protocol):
         *,
         case_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
+        user_id: str | None = None,
+        queued_since: datetime | None = None,
         finished_before: datetime | None = None,
         limit: int = 50,
         oldest_first: bool = False,
-        after: RunRecord | None = None,
+        after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
         """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
+
+    def count_runs(self) -> dict[RunStatus, int]:
+        """How many runs there are of each status; every status is in it."""
 
     def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
         """Those of these ids that are runs."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -18,6 +19,7 @@ from qa_queue.store.records import (
     CaseRecord,
     PatternRecord,
     RowCounts,
+    RunPlace,
     RunRecord,
     StepRecord,
 )
@@ -81,6 +83,17 @@ class MemoryStore:
         with self._lock:
             return sorted(self._table(CaseRecord).values(), key=lambda case: (case.name, case.id))
 
+    def delete_cases(self, case_ids: Sequence[str]) -> int:
+        """Delete cases with all rows that are theirs."""
+        with self._lock:
+            gone = set(uuids(case_ids)) & self._table(CaseRecord).keys()
+            self.delete_runs([run.id for run in self._table(RunRecord).values() if run.test_case_id in gone])
+            patterns = self._table(PatternRecord)
+            self.delete_patterns([row.id for row in patterns.values() if row.test_case_id in gone])
+            for case_id in gone:
+                del self._table(CaseRecord)[case_id]
+            return len(gone)
+
     def get_run(self, run_id: str) -> RunRecord | None:
         """The run, or None."""
         return next(self._of(RunRecord, "id", [run_id]), None)
@@ -90,10 +103,12 @@ class MemoryStore:
         *,
         case_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
+        user_id: str | None = None,
+        queued_since: datetime | None = None,
         finished_before: datetime | None = None,
         limit: int = 50,
         oldest_first: bool = False,
-        after: RunRecord | None = None,
+        after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
         """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
         with self._lock:
@@ -103,10 +118,18 @@ class MemoryStore:
             for run in runs
             if (case_id is None or run.test_case_id == case_id)
             and (statuses is None or run.status in statuses)
+            and (user_id is None or run.user_id == user_id)
+            and (queued_since is None or run.queued_at >= queued_since)
             and (finished_before is None or (run.finished_at is not None and run.finished_at < finished_before))
             and (after is None or _comes_after(run, after, oldest_first=oldest_first))
         ]
         return found[: max(0, limit)]
+
+    def count_runs(self) -> dict[RunStatus, int]:
+        """How many runs there are of each status."""
+        with self._lock:
+            found = Counter(run.status for run in self._table(RunRecord).values())
+        return {status: found[status] for status in RunStatus}
 
     def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
         """Those of these ids that are runs."""
@@ -199,11 +222,11 @@ def _mended(record: F) -> F:
     return type(record).model_validate(mend(record.model_dump()))
 
 
-def _place(run: RunRecord) -> tuple[datetime, str]:
+def _place(run: RunRecord | RunPlace) -> tuple[datetime, str]:
     return run.queued_at, run.id
 
 
-def _comes_after(run: RunRecord, last: RunRecord, *, oldest_first: bool) -> bool:
+def _comes_after(run: RunRecord, last: RunRecord | RunPlace, *, oldest_first: bool) -> bool:
     return _place(run) > _place(last) if oldest_first else _place(run) < _place(last)
 
 

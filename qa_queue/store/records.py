@@ -96,6 +96,13 @@ class RunRecord(Frozen):
     running_ms: int | None = None
 
 
+class RunPlace(Frozen):
+    """Where a run stands among all: by the moment it was queued, and by its id among those of one moment."""
+
+    queued_at: datetime
+    id: str
+
+
 class RowCounts(Frozen):
     """How many rows there are of some runs."""
 

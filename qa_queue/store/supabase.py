@@ -20,6 +20,7 @@ from qa_queue.store.records import (
     CaseRecord,
     PatternRecord,
     RowCounts,
+    RunPlace,
     RunRecord,
     StepRecord,
 )
@@ -108,6 +109,10 @@ class SupabaseStore:
         """Every case, by name."""
         return sorted(self._all(CaseRecord, lambda query: query), key=lambda case: (case.name, case.id))
 
+    def delete_cases(self, case_ids: Sequence[str]) -> int:
+        """Delete cases; the tables' cascades take their runs and patterns along."""
+        return self._delete("test_cases", case_ids)
+
     def get_run(self, run_id: str) -> RunRecord | None:
         """The run, or None."""
         return next(iter(self._of(RunRecord, "id", [run_id])), None)
@@ -117,20 +122,23 @@ class SupabaseStore:
         *,
         case_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
+        user_id: str | None = None,
+        queued_since: datetime | None = None,
         finished_before: datetime | None = None,
         limit: int = 50,
         oldest_first: bool = False,
-        after: RunRecord | None = None,
+        after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
         """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
         if (case_id is not None and not uuids([case_id])) or (statuses is not None and not statuses):
             return []
         found: list[RunRecord] = []
-        last = after
+        last: RunRecord | RunPlace | None = after
         while len(found) < limit:
             wanted = min(PAGE, limit - len(found))
             query = self._line.table("test_runs").select(*columns(RunRecord))
-            query = _which(query, case_id=case_id, statuses=statuses, finished_before=finished_before)
+            query = _which(query, case_id=case_id, statuses=statuses, user_id=user_id)
+            query = _when(query, queued_since=queued_since, finished_before=finished_before)
             query = _behind(query, last, oldest_first=oldest_first).limit(wanted)
             page = [to_record(RunRecord, row) for row in self._line.send(query).data]
             found += page
@@ -138,6 +146,10 @@ class SupabaseStore:
                 break
             last = page[-1]
         return found
+
+    def count_runs(self) -> dict[RunStatus, int]:
+        """How many runs there are of each status, a call for each."""
+        return {status: self._count_status(status) for status in RunStatus}
 
     def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
         """Those of these ids that are runs."""
@@ -184,11 +196,18 @@ class SupabaseStore:
 
     def delete_runs(self, run_ids: Sequence[str]) -> int:
         """Delete runs; the tables' cascades take their other rows along."""
+        return self._delete("test_runs", run_ids)
+
+    def _delete(self, table: str, ids: Sequence[str]) -> int:
         deleted = 0
-        for chunk in chunks(uuids(run_ids), IDS_A_CALL):
-            query = self._line.table("test_runs").delete(count=CountMethod.exact, returning=ReturnMethod.minimal)
+        for chunk in chunks(uuids(ids), IDS_A_CALL):
+            query = self._line.table(table).delete(count=CountMethod.exact, returning=ReturnMethod.minimal)
             deleted += self._line.send(query.in_("id", chunk)).count or 0
         return deleted
+
+    def _count_status(self, status: RunStatus) -> int:
+        query = self._line.table("test_runs").select("id", count=CountMethod.exact, head=True)
+        return self._line.send(query.eq("status", status.value)).count or 0
 
     def _upsert(self, table: str, rows: list[dict[str, Any]]) -> None:
         query = self._line.table(table).upsert(rows, on_conflict="id", returning=ReturnMethod.minimal)
@@ -230,17 +249,21 @@ def _one_of(column: str, ids: Sequence[str], query: Any) -> Any:
     return query.in_(column, ids)
 
 
-def _which(
-    query: Any, *, case_id: str | None, statuses: Sequence[RunStatus] | None, finished_before: datetime | None
-) -> Any:
+def _which(query: Any, *, case_id: str | None, statuses: Sequence[RunStatus] | None, user_id: str | None) -> Any:
     if case_id is not None:
         query = query.eq("test_case_id", case_id)
     if statuses is not None:
         query = query.in_("status", [status.value for status in statuses])
+    return query if user_id is None else query.eq("user_id", user_id)
+
+
+def _when(query: Any, *, queued_since: datetime | None, finished_before: datetime | None) -> Any:
+    if queued_since is not None:
+        query = query.gte("queued_at", queued_since.isoformat())
     return query if finished_before is None else query.lt("finished_at", finished_before.isoformat())
 
 
-def _behind(query: Any, last: RunRecord | None, *, oldest_first: bool) -> Any:
+def _behind(query: Any, last: RunRecord | RunPlace | None, *, oldest_first: bool) -> Any:
     """The query in order, from behind the last run that was seen."""
     query = query.order("queued_at", desc=not oldest_first).order("id", desc=not oldest_first)
     if last is None:

@@ -11,7 +11,7 @@ import pytest
 from qa_queue.errors import StoreError
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
 from qa_queue.store.base import RunStore
-from qa_queue.store.records import CaseRecord, RowCounts, RunRecord
+from qa_queue.store.records import CaseRecord, RowCounts, RunPlace, RunRecord
 from tests.support.records import (
     NOON,
     adaptation_row,
@@ -242,6 +242,27 @@ class TestListingRuns:
         assert [run.id for run in old] == [runs[0].id]
         assert runs[-1] not in store.list_runs(case_id=case, finished_before=NOON + timedelta(days=99))
 
+    def test_user_and_moment_filter(self, store: RunStore, runs: list[RunRecord]) -> None:
+        """Runs of one user, and runs queued at or after a moment."""
+        case = runs[0].test_case_id
+        hers = run_record(case, user_id='ann, "quoted"', queued_at=NOON + timedelta(seconds=1))
+        store.save([hers])
+        assert store.list_runs(user_id=hers.user_id, case_id=case) == [hers]
+        assert store.list_runs(case_id=case, queued_since=NOON) == [hers, runs[-1]]
+
+    def test_a_place_serves_as_a_cursor(self, store: RunStore, runs: list[RunRecord]) -> None:
+        """The moment and the id of a run are enough to go on behind it."""
+        place = RunPlace(queued_at=runs[2].queued_at, id=runs[2].id)
+        assert store.list_runs(case_id=runs[0].test_case_id, after=place) == runs[1::-1]
+
+    def test_runs_are_counted_by_status(self, store: RunStore, runs: list[RunRecord]) -> None:
+        """Every status has a number, also one that no run has; other tests' runs count too."""
+        before = store.count_runs()
+        store.save([run_record(runs[0].test_case_id, status=RunStatus.DEAD)])
+        assert set(before) == set(RunStatus)
+        assert before[RunStatus.COMPLETED] >= 2
+        assert store.count_runs() == before | {RunStatus.DEAD: before[RunStatus.DEAD] + 1}
+
 
 class TestChildren:
     def test_records_of_all_kinds_come_back_whatever_order_they_were_put_in(self, store: RunStore) -> None:
@@ -339,6 +360,17 @@ class TestDeleting:
         run = saved_run(store)
         assert store.delete_runs([run.id]) == 1
         assert store.delete_runs([run.id]) == 0
+
+    def test_a_deleted_case_takes_everything_along(self, store: RunStore) -> None:
+        """Its runs, their rows and what was known of its locators go; other cases stay."""
+        gone, kept = saved_case(store), saved_case(store)
+        runs = [run_record(gone), run_record(kept)]
+        store.save([*runs, step_record(runs[0]), artifact_record(runs[0]), pattern_record(gone)])
+        assert store.delete_cases([gone.id, str(uuid4()), "no uuid"]) == 1
+        assert store.get_case(gone.id) is None
+        assert store.count_rows([run.id for run in runs]) == RowCounts(runs=1)
+        assert store.list_patterns(gone.id) == []
+        assert store.get_case(kept.id) == kept
 
 
 def test_more_rows_than_a_server_gives_at_once(store: RunStore) -> None:
