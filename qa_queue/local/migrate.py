@@ -21,9 +21,8 @@ def migrate(settings: Settings) -> Iterator[str]:
         StoreSchemaError: a project of the user's own lacks tables; the message says how to make them.
         StoreError: it cannot be reached or refused the key.
     """
-    running = stack_runs(settings)
-    left_over = {} if running else stack_variables(settings.qa_home)
-    if not running and needs(settings, left_over).supabase:
+    left_over = {} if stack_runs(settings) else stack_variables(settings.qa_home)
+    if needs(settings, left_over).supabase:
         yield from _embedded(settings)
     else:
         yield from _project(settings)
