@@ -1,0 +1,249 @@
+"""What a run leaves behind: pictures, traces, the console; and what it never leaves: secrets."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import json
+import threading
+import zipfile
+from collections.abc import Iterator
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, quote_plus
+
+import playwright
+import pytest
+
+from processors.browser.host import BrowserHost
+from processors.browsing import SessionOptions
+from qa_queue.models import ArtifactKind, RunStatus, TestJobResult, TraceMode
+from qa_queue.store.records import ArtifactRecord
+from tests.browser.conftest import Opener
+from tests.support.running import Lab
+from tests.support.site import Site
+from tests.support.steps import case, expect, goto, on, step
+
+PNG = b"\x89PNG"
+FAST = {"timeout_ms": 300}
+VIEWER = Path(playwright.__file__).parent / "driver/package/lib/vite/traceViewer"
+
+
+def content(lab: Lab, artifact: ArtifactRecord) -> bytes:
+    """The bytes of an artifact, which are as its row says."""
+    data = (lab.artifacts_dir / artifact.path).read_bytes()
+    assert (artifact.size_bytes, artifact.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+    return data
+
+
+def names(lab: Lab, result: TestJobResult) -> list[str]:
+    return [artifact.name for artifact in lab.artifacts(result.test_run_id)]
+
+
+async def test_a_failure_leaves_a_picture_and_a_trace(lab: Lab, site: Site) -> None:
+    """By default a run that fails has both, a good run none; the files lie where the rows say."""
+    path = site.page("/evidence", "<h1 id=x>a</h1>")
+    good = await lab.test(case(goto(path), base_url=site.url))
+    bad = await lab.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
+    assert names(lab, good) == []
+    assert names(lab, bad) == ["step-002-failed.png", "trace.zip"]
+    picture, trace = lab.artifacts(bad.test_run_id)
+    assert (picture.kind, picture.step_number) == (ArtifactKind.SCREENSHOT, 2)
+    assert picture.path == f"{bad.test_run_id}/1/step-002-failed.png"
+    assert content(lab, picture).startswith(PNG)
+    assert {"trace.trace", "trace.network"} <= set(zipfile.ZipFile(io.BytesIO(content(lab, trace))).namelist())
+
+
+async def test_pictures_where_asked(lab: Lab, site: Site) -> None:
+    """A step's own picture, the screenshot action with its name, and one after every step."""
+    path = site.page("/asked", "<h1>a</h1>")
+    steps = (
+        goto(path).model_copy(update={"screenshot": True}),
+        step("screenshot", args={"name": "The Cart: ${env.X}"}),
+    )
+    asked = await lab.test(case(*steps, base_url=site.url), env={"X": "1"}, screenshots="off")
+    every = await lab.test(case(*steps, base_url=site.url), env={"X": "1"}, screenshots="every-step")
+    assert names(lab, asked) == ["step-001-after.png", "step-002-the-cart-env-x.png"]
+    assert names(lab, every) == ["step-001-after.png", "step-002-after.png", "step-002-the-cart-env-x.png"]
+
+
+async def test_no_picture_when_off(lab: Lab, site: Site) -> None:
+    """Screenshots and trace can be turned off."""
+    steps = (goto(site.page("/plain", "<p>")), on("click", "#gone").model_copy(update=FAST))
+    result = await lab.test(case(*steps, base_url=site.url), screenshots="off", trace="off")
+    assert names(lab, result) == []
+
+
+@pytest.mark.parametrize(
+    ("mode", "good", "bad"),
+    [
+        (TraceMode.OFF, [], []),
+        (TraceMode.ON, [1], [1, 2, 3]),
+        (TraceMode.ON_FAILURE, [], [1, 2, 3]),
+        (TraceMode.ON_FIRST_RETRY, [], [2]),
+    ],
+)
+async def test_traces_by_mode(lab: Lab, site: Site, mode: TraceMode, good: list[int], bad: list[int]) -> None:
+    """Which tries of a good and of a failing test leave a trace."""
+    path = site.page("/traced", "<p id=x>a</p>")
+    wrong = expect("#x", text="b").model_copy(update=FAST)
+    passed = await lab.test(case(goto(path), base_url=site.url, retries=2), trace=mode)
+    failed = await lab.test(case(goto(path), wrong, base_url=site.url, retries=2), trace=mode)
+    for result, attempts in ((passed, good), (failed, bad)):
+        traces = lab.artifacts(result.test_run_id, ArtifactKind.TRACE)
+        assert [trace.attempt for trace in traces] == attempts
+
+
+async def test_the_console_is_kept_as_lines_of_json(lab: Lab, site: Site) -> None:
+    """Messages, page errors and dialogs; a silent page leaves no file."""
+    path = site.page("/talks", "<script>console.log('hello'); alert('boo')</script><p id=x>")
+    result = await lab.test(case(goto(path), base_url=site.url))
+    (console,) = lab.artifacts(result.test_run_id)
+    entries = [json.loads(line) for line in content(lab, console).splitlines()]
+    assert [(entry["type"], entry["text"]) for entry in entries] == [
+        ("console", "hello"),
+        ("dialog", "alert dismissed: boo"),
+    ]
+
+
+async def test_evidence_that_cannot_be_kept_changes_nothing_else(
+    lab: Lab, site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a file where the artifacts folder should be, verdicts stand and the run says what is missing."""
+    lab.artifacts_dir.write_text("in the way")
+    path = site.page("/unkept", "<p id=x>a</p>")
+    good = await lab.test(case(goto(path).model_copy(update={"screenshot": True}), base_url=site.url))
+    bad = await lab.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
+    assert (good.status, good.error_kind, lab.row(good.test_run_id).status) == (
+        "completed",
+        None,
+        RunStatus.COMPLETED,
+    )
+    assert "step-001-after.png was not kept" in (lab.row(good.test_run_id).error or "")
+    assert (bad.error or "").startswith("step 2: expected text 'b', found 'a'")
+    assert "trace.zip was not kept" in (bad.error or "")
+    assert "was not kept" in caplog.text
+
+
+async def test_a_picture_does_not_show_a_secret(visit: Opener) -> None:
+    """Two pages that differ in the secret alone look the same: in text, in a frame, and in a field."""
+    pictures = []
+    for secret in ("hunter22", "opensesa"):
+        text = f"<p style='font: 20px monospace'>token {secret} end"
+        page = await visit(f'{text}<iframe srcdoc="{text}"></iframe><input id=x>', secrets=(secret,))
+        await page.passes(on("fill", "#x", value=secret), on("hover", "p"))
+        pictures.append(await page.session.screenshot())
+    assert pictures[0] == pictures[1]
+
+
+SECRET = 'p&ss "wörd"/+<42>'
+FORM = """<form method=post action=/signed enctype=%s>
+<input name=user id=u><input type=password name=password id=p><input name=note id=n>
+<button>Go</button></form>"""
+SIGNED = """<h1>Hello</h1><script>
+const value = %s;
+console.log('got ' + value);
+document.title = value;
+fetch('/api?token=' + encodeURIComponent(value), {
+  method: 'POST',
+  body: JSON.stringify({token: value, in: JSON.stringify({value})}),
+  headers: {Authorization: 'Basic ' + btoa(unescape(encodeURIComponent('me:' + value)))},
+});
+setTimeout(() => { throw Error('bad ' + value) });
+</script><p id=echo></p><script>echo.textContent = value; echo.dataset.x = value</script>"""
+
+
+async def test_secrets_are_nowhere(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A secret in a password field, a text field, typed key by key, echoed by the site, in messages and in headers
+    is found in no file, row, report, result or log line, in no coding."""
+    monkeypatch.setenv("QA_SECRET_KEY", SECRET)
+    site.page("/form", FORM % "application/x-www-form-urlencoded")
+    site.page("/signed", lambda _: SIGNED % json.dumps(SECRET).replace("<", "\\u003c"))
+    site.page("/api", lambda form: json.dumps({"echo": SECRET}))
+    steps = (
+        goto("/form"),
+        on("fill", "#u", value="${secret.KEY}"),
+        on("fill", "#p", value="${secret.KEY}"),
+        on("type", "#n", value="${secret.KEY}"),
+        on("click", {"role": "button", "name": "Go"}),
+        expect("#echo", contains_text="${secret.KEY}"),
+        expect("h1", text="${secret.KEY}"),
+    )
+    shown = [one.model_copy(update={"screenshot": True}) for one in steps[:-1]]
+    last = steps[-1].model_copy(update={"name": "greets ${secret.KEY}", "timeout_ms": 500})
+    result = await lab.test(case(*shown, last, base_url=site.url), trace="on")
+    assert result.status == "failed"
+    assert "expected text '***', found 'Hello'" in (result.error or "")
+    left = list(everything(lab, result))
+    assert {"trace.zip!trace.trace", "console.jsonl", "rows"} <= {name for name, _ in left}
+    for form in codings(SECRET):
+        assert [name for name, data in left if form in data] == [], form
+
+
+def everything(lab: Lab, result: TestJobResult) -> Iterator[tuple[str, bytes]]:
+    """Every text and file that a run left, archives unpacked."""
+    run = result.test_run_id
+    yield "result", result.model_dump_json().encode()
+    yield "reports", "".join(r.model_dump_json() for r in lab.progress.reports).encode()
+    rows: list[Any] = [lab.row(run), *lab.steps(run), *lab.artifacts(run), *lab.store.list_adaptations([run])]
+    yield "rows", "".join(row.model_dump_json() for row in rows).encode()
+    for file in (lab.artifacts_dir / run).rglob("*.*"):
+        data = file.read_bytes()
+        yield file.name, data
+        if file.suffix == ".zip":
+            archive = zipfile.ZipFile(io.BytesIO(data))
+            yield from ((f"{file.name}!{name}", archive.read(name)) for name in archive.namelist())
+
+
+def codings(secret: str) -> set[bytes]:
+    """The ways in which a secret could stand in a file."""
+    texts = {
+        secret,
+        quote(secret, safe=""),
+        quote_plus(secret),
+        json.dumps(secret)[1:-1],
+        json.dumps(secret, ensure_ascii=False)[1:-1],
+        json.dumps(json.dumps(secret, ensure_ascii=False))[1:-1],
+        secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
+    }
+    coded = {base64.b64encode(b"me:"[:n] + secret.encode())[4:-4] for n in range(4)}
+    return {text.encode() for text in texts} | coded | {secret[:12].encode()}
+
+
+@pytest.fixture
+def viewer(lab: Lab) -> Iterator[str]:
+    """Playwright's own trace viewer, served beside the lab's artifacts."""
+
+    class Handler(SimpleHTTPRequestHandler):
+        def translate_path(self, path: str) -> str:
+            root = lab.artifacts_dir if path.startswith("/artifacts/") else VIEWER
+            return str(root / path.partition("?")[0].removeprefix("/artifacts").lstrip("/"))
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), partial(Handler)) as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+async def test_a_redacted_trace_opens_in_the_trace_viewer(
+    lab: Lab, site: Site, viewer: str, host: BrowserHost, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Playwright's viewer lists the actions of a trace that went through redaction."""
+    monkeypatch.setenv("QA_SECRET_KEY", "1234567")  # digits, as stand in times and sizes too
+    path = site.page("/viewed", "<label>Code <input></label>")
+    steps = (goto(path), on("fill", {"label": "Code"}, value="${secret.KEY}"))
+    result = await lab.test(case(*steps, base_url=site.url), trace="on")
+    (trace,) = lab.artifacts(result.test_run_id, ArtifactKind.TRACE)
+    async with host.session(SessionOptions()) as session:
+        await session._page.goto(f"{viewer}/index.html?trace={viewer}/artifacts/{trace.path}")
+        fill = session._page.get_by_role("treeitem").filter(has_text="Fill")
+        await fill.wait_for(timeout=20_000)
+        assert "***" in await fill.inner_text()

@@ -1,0 +1,92 @@
+"""Ending runs early: by request and by the clock."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from processors.stopping import StopSignal
+from qa_queue.errors import BrowserCrashedError, RedisUnavailableError
+from qa_queue.models import ErrorKind
+
+
+async def forever() -> None:
+    await asyncio.Event().wait()
+
+
+async def test_work_that_ends_first() -> None:
+    """Its result comes back, and nothing is stopped."""
+
+    async def work() -> str:
+        return "done"
+
+    async with StopSignal(lambda: False) as stop:
+        assert await stop.race(work()) == "done"
+        assert stop.reason is None
+
+
+async def test_work_that_fails() -> None:
+    """Its error comes through."""
+
+    async def work() -> None:
+        raise BrowserCrashedError("gone")
+
+    async with StopSignal(lambda: False) as stop:
+        with pytest.raises(BrowserCrashedError):
+            await stop.race(work())
+
+
+async def test_the_clock_stops_work() -> None:
+    """Work is cancelled when the time is up; the reason stays."""
+    async with StopSignal(lambda: False) as stop:
+        stop.arm(10)
+        stop.arm(600_000)
+        assert await stop.race(forever()) is None
+        assert stop.reason is ErrorKind.TIMEOUT
+
+
+async def test_a_request_stops_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A request that comes later is seen by asking again."""
+    monkeypatch.setattr("processors.stopping.POLL_S", 0.01)
+    answers = iter([False, False, True])
+    async with StopSignal(lambda: next(answers)) as stop:
+        assert await stop.race(forever()) is None
+        assert stop.reason is ErrorKind.CANCELLED
+
+
+async def test_a_request_from_before_is_seen_at_once() -> None:
+    """The first question is asked before anything begins."""
+    async with StopSignal(lambda: True) as stop:
+        assert stop.reason is ErrorKind.CANCELLED
+
+
+async def test_who_cannot_be_asked_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """Redis gone for a moment is logged, and the run goes on."""
+
+    def ask() -> bool:
+        raise RedisUnavailableError("no Redis")
+
+    async with StopSignal(ask) as stop:
+        assert stop.reason is None
+    assert "Cannot tell whether the run was cancelled: no Redis" in caplog.text
+
+
+async def test_work_is_cancelled_with_its_owner() -> None:
+    """A worker that shuts down leaves no step running."""
+    started, ended = asyncio.Event(), asyncio.Event()
+
+    async def work() -> None:
+        started.set()
+        try:
+            await forever()
+        finally:
+            ended.set()
+
+    async with StopSignal(lambda: False) as stop:
+        race = asyncio.create_task(stop.race(work()))
+        await started.wait()
+        race.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await race
+        await asyncio.wait_for(ended.wait(), timeout=5)

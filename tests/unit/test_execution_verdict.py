@@ -1,0 +1,140 @@
+"""What steps and runs come to."""
+
+from __future__ import annotations
+
+import pytest
+
+from processors.browsing import Found, StepOutcome, TraceContent
+from processors.verdict import (
+    StepResult,
+    Verdict,
+    ends_try,
+    judge,
+    keeps_trace,
+    may_retry,
+    step_status,
+    trace_content,
+)
+from qa_queue.models import ErrorKind, RunStatus, StepStatus, TraceMode
+from tests.support.records import NOON
+from tests.support.steps import on
+
+PASSED, ADAPTED, FAILED, SKIPPED = StepStatus.PASSED, StepStatus.ADAPTED, StepStatus.FAILED, StepStatus.SKIPPED
+
+
+def results(*statuses: StepStatus) -> list[StepResult]:
+    """Steps of these statuses; a failed one says so."""
+    return [
+        StepResult(
+            number=number,
+            status=status,
+            started_at=NOON,
+            error="gone" if status is FAILED else None,
+            kind=ErrorKind.NOT_FOUND if status is FAILED else None,
+        )
+        for number, status in enumerate(statuses, 1)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("statuses", "allowed", "stopped", "status", "error", "kind"),
+    [
+        ((PASSED, PASSED), 5, None, RunStatus.COMPLETED, None, None),
+        ((PASSED, SKIPPED), 5, None, RunStatus.COMPLETED, None, None),
+        ((PASSED, ADAPTED), 5, None, RunStatus.ADAPTED, None, None),
+        ((PASSED, FAILED, FAILED), 5, None, RunStatus.FAILED, "step 2: gone", ErrorKind.NOT_FOUND),
+        ((ADAPTED, FAILED), 0, None, RunStatus.FAILED, "step 2: gone", ErrorKind.NOT_FOUND),
+        ((ADAPTED, ADAPTED), 2, None, RunStatus.ADAPTED, None, None),
+        ((FAILED,), 5, ErrorKind.TIMEOUT, RunStatus.TIMED_OUT, "step 1: gone", ErrorKind.TIMEOUT),
+        ((), 5, ErrorKind.TIMEOUT, RunStatus.TIMED_OUT, "the run used up its time", ErrorKind.TIMEOUT),
+        ((FAILED,), 5, ErrorKind.CANCELLED, RunStatus.CANCELLED, "the run was cancelled", ErrorKind.CANCELLED),
+    ],
+)
+def test_the_verdict(
+    statuses: tuple[StepStatus, ...],
+    allowed: int,
+    stopped: ErrorKind | None,
+    status: RunStatus,
+    error: str | None,
+    kind: ErrorKind | None,
+) -> None:
+    """A stop wins over a failure, a failure over adaptations, and the first failure speaks."""
+    verdict = judge(results(*statuses), max_adaptations=allowed, stopped=stopped)
+    assert (verdict.status, verdict.error, verdict.error_kind) == (status, error, kind)
+
+
+def test_more_adaptations_than_allowed_are_a_failure() -> None:
+    """The message has both numbers."""
+    verdict = judge(results(ADAPTED, ADAPTED, ADAPTED), max_adaptations=2)
+    assert (verdict.status, verdict.error_kind) == (RunStatus.FAILED, ErrorKind.NOT_FOUND)
+    assert "3 steps found their element only by a fallback; 2 may" in (verdict.error or "")
+
+
+def test_the_counts() -> None:
+    """An adapted step passed; a skipped one is in no count."""
+    verdict = judge(results(PASSED, ADAPTED, FAILED, SKIPPED), max_adaptations=5)
+    assert (verdict.passed, verdict.adapted, verdict.failed) == (2, 1, 1)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "optional", "status"),
+    [
+        (StepOutcome(), False, PASSED),
+        (StepOutcome(found=Found(index=0)), False, PASSED),
+        (StepOutcome(found=Found(index=2)), False, ADAPTED),
+        (StepOutcome(found=Found(index=2), error="covered"), False, FAILED),
+        (StepOutcome(error="gone"), True, SKIPPED),
+        (StepOutcome(found=Found(index=1)), True, ADAPTED),
+    ],
+)
+def test_the_status_of_a_step(outcome: StepOutcome, optional: bool, status: StepStatus) -> None:
+    """An error fails a step, unless it is optional; a fallback adapts it."""
+    assert step_status(on("click", "#x").model_copy(update={"optional": optional}), outcome) is status
+
+
+@pytest.mark.parametrize(
+    ("soft", "status", "ends"), [(False, FAILED, True), (True, FAILED, False), (False, SKIPPED, False)]
+)
+def test_what_ends_a_try(soft: bool, status: StepStatus, ends: bool) -> None:
+    """A failure ends it, a soft one does not."""
+    assert ends_try(on("click", "#x").model_copy(update={"soft": soft}), status) is ends
+
+
+@pytest.mark.parametrize(("status", "again"), [(s, s is RunStatus.FAILED) for s in RunStatus if s.final])
+def test_only_a_failed_test_is_tried_again(status: RunStatus, again: bool) -> None:
+    """Neither a time-out nor a cancel leaves time for another try."""
+    assert may_retry(Verdict(status=status)) is again
+
+
+@pytest.mark.parametrize(
+    ("mode", "test_try", "secrets", "content"),
+    [
+        (TraceMode.OFF, 1, False, TraceContent.NONE),
+        (TraceMode.ON, 1, False, TraceContent.FILM),
+        (TraceMode.ON, 1, True, TraceContent.SNAPSHOTS),
+        (TraceMode.ON_FAILURE, 1, False, TraceContent.SNAPSHOTS),
+        (TraceMode.ON_FIRST_RETRY, 1, False, TraceContent.NONE),
+        (TraceMode.ON_FIRST_RETRY, 2, False, TraceContent.FILM),
+        (TraceMode.ON_FIRST_RETRY, 3, False, TraceContent.NONE),
+    ],
+)
+def test_what_a_trace_records(mode: TraceMode, test_try: int, secrets: bool, content: TraceContent) -> None:
+    """No film of a run with secrets, nor in traces that most runs throw away."""
+    assert trace_content(mode, test_try=test_try, secrets=secrets) is content
+
+
+@pytest.mark.parametrize(
+    ("mode", "status", "kept"),
+    [
+        (TraceMode.ON, RunStatus.COMPLETED, True),
+        (TraceMode.ON, RunStatus.CANCELLED, False),
+        (TraceMode.ON_FAILURE, RunStatus.COMPLETED, False),
+        (TraceMode.ON_FAILURE, RunStatus.ADAPTED, False),
+        (TraceMode.ON_FAILURE, RunStatus.FAILED, True),
+        (TraceMode.ON_FAILURE, RunStatus.TIMED_OUT, True),
+        (TraceMode.ON_FIRST_RETRY, RunStatus.COMPLETED, True),
+    ],
+)
+def test_which_traces_are_kept(mode: TraceMode, status: RunStatus, kept: bool) -> None:
+    """Keep or drop at the end."""
+    assert keeps_trace(mode, Verdict(status=status)) is kept
