@@ -33,6 +33,10 @@ class NotFoundError(InputError):
     """A run, case or job that was asked for does not exist."""
 
 
+class ConflictError(InputError):
+    """What was asked for does not go together with what is there; nothing was changed."""
+
+
 class InfrastructureError(QAError):
     """A part that qa-queue stands on failed; the site under test did not. Jobs that raise it are retried."""
 

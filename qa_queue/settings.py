@@ -84,6 +84,19 @@ class Settings(BaseSettings):
     qa_dashboard_port: int = Field(default=9181, ge=1, le=65535, description="Port of rq-dashboard.")
     qa_web_port: int = Field(default=8600, ge=1, le=65535, description="Port of qa-queue's own pages.")
 
+    qa_web_hosts: str = Field(
+        default="",
+        description="Host names, separated by commas, that pages and API answer to beside those of loopback.",
+    )
+    qa_api_open_on_loopback: bool = Field(
+        default=False,
+        description="Let whoever is on this machine use pages and API without a login, with every right.",
+    )
+    qa_api_requests_per_minute: int = Field(
+        default=600, ge=1, description="Requests a minute that one token or login may make of the API."
+    )
+    qa_api_max_body: int = Field(default=10_000_000, ge=1, description="Bytes that a request to the API may have.")
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _level_in_any_case(cls, value: Any) -> Any:
@@ -171,3 +184,9 @@ def read_secrets(names: frozenset[str]) -> dict[str, str]:
     """The values of these secrets, each from `QA_SECRET_<name>`; missing ones are left out. Workers only."""
     source = _environment()
     return {n: source[SECRET_PREFIX + n] for n in names if SECRET_PREFIX + n in source}
+
+
+def read_every_secret() -> dict[str, str]:
+    """The values of all secrets that this process knows, by name: to mask them in what it writes."""
+    source = _environment()
+    return {n.removeprefix(SECRET_PREFIX): value for n, value in source.items() if n.startswith(SECRET_PREFIX)}

@@ -38,7 +38,8 @@ def resolve_environments(requests: Sequence[RunRequest]) -> list[dict[str, str]]
 def _environment(request: RunRequest) -> dict[str, str]:
     names = _variables(request.case)
     given = {name: value for name, value in request.env.items() if name in names}
-    return read_variables(names) | given
+    own = read_variables(names)
+    return own | given if request.process_env else given
 
 
 def _variables(case: Case) -> frozenset[str]:

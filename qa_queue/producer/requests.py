@@ -14,13 +14,15 @@ class RunRequest:
 
     `source` is the file it came from, for messages and the case's row. `env` wins over the environment for
     `${env.X}`; names that the case does not use are left out of the payload. The `idempotency_key` names, together
-    with the case, one run for 24 h.
+    with the case, one run for 24 h. `process_env` is False for requests from elsewhere, which must not read the
+    environment of the service: then `env` alone counts.
     """
 
     case: Case
     source: str | None = None
     base_url: str | None = None
     env: dict[str, str] = field(default_factory=dict)
+    process_env: bool = True
     config: TestConfig = field(default_factory=TestConfig)
     priority: Priority = Priority.NORMAL
     user_id: str | None = None

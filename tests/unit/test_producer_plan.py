@@ -44,6 +44,15 @@ def test_a_value_of_the_request_wins_over_the_environment(monkeypatch: pytest.Mo
     assert resolve_environments([request]) == [{"SHOP_USER": "bob"}]
 
 
+def test_a_request_from_elsewhere_cannot_read_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLOUD_KEY", "not for anyone")
+    request = run_request(steps=(goto("/${env.CLOUD_KEY}"),), process_env=False)
+    with pytest.raises(CaseError, match="CLOUD_KEY"):
+        resolve_environments([request])
+    given = run_request(steps=(goto("/${env.CLOUD_KEY}"),), process_env=False, env={"CLOUD_KEY": "own"})
+    assert resolve_environments([given]) == [{"CLOUD_KEY": "own"}]
+
+
 def test_problems_of_all_requests_are_reported_together() -> None:
     requests = [run_request(source=f"{n}.yaml", steps=(goto(f"/${{env.MISSING_{n}}}"),)) for n in "AB"]
     with pytest.raises(CaseError) as caught:
