@@ -51,7 +51,8 @@ class RunStore(Protocol):
         """Change these columns of a run; a run that is not there is left alone.
 
         A run that ended never changes its status again: an update that would do so changes nothing at all, for
-        it comes from a worker that was thought dead.
+        it comes from a worker that was thought dead. The one way back is a requeue: status `queued` together with
+        `requeues` one more than the row has, for a run that is dead, failed or timed out.
         """
 
     def get_case(self, case_id: str) -> CaseRecord | None:
@@ -70,6 +71,7 @@ class RunStore(Protocol):
         self,
         *,
         case_id: str | None = None,
+        batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
         user_id: str | None = None,
         queued_since: datetime | None = None,

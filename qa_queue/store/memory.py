@@ -71,7 +71,7 @@ class MemoryStore:
         """Change these columns of a run; one that ended keeps its status."""
         with self._lock:
             changes, old = run_changes(fields), self.get_run(run_id)
-            if old and not ends_differently(old.status, changes.get("status")):
+            if old and not ends_differently(old, changes):
                 self._change(RunRecord, run_id, changes)
 
     def get_case(self, case_id: str) -> CaseRecord | None:
@@ -102,6 +102,7 @@ class MemoryStore:
         self,
         *,
         case_id: str | None = None,
+        batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
         user_id: str | None = None,
         queued_since: datetime | None = None,
@@ -117,6 +118,7 @@ class MemoryStore:
             run
             for run in runs
             if (case_id is None or run.test_case_id == case_id)
+            and (batch_id is None or run.batch_id == batch_id)
             and (statuses is None or run.status in statuses)
             and (user_id is None or run.user_id == user_id)
             and (queued_since is None or run.queued_at >= queued_since)
@@ -202,8 +204,10 @@ class MemoryStore:
         """What a row becomes when this record is put on it."""
         if isinstance(record, RunRecord):
             old = self.get_run(record.id)
-            if old and ends_differently(old.status, record.status):
+            if old and ends_differently(old, record.model_dump()):
                 return old
+            requeues = max(old.requeues if old else 0, record.requeues)
+            return record.model_copy(update={"requeues": requeues})
         return record
 
     def _change(self, kind: type[R], row_id: str, changes: dict[str, Any]) -> None:

@@ -68,7 +68,10 @@ class CaseRecord(Frozen):
 
 
 class RunRecord(Frozen):
-    """A row of `test_runs`. Phases are in ms: waiting in the queue, starting the browser, running the steps."""
+    """A row of `test_runs`. Phases are in ms: waiting in the queue, starting the browser, running the steps.
+
+    `requeues` counts how often the run came back from the dead letters; the runs of a suite share a `batch_id`.
+    """
 
     id: str
     test_case_id: str
@@ -94,6 +97,8 @@ class RunRecord(Frozen):
     waiting_ms: int | None = None
     starting_ms: int | None = None
     running_ms: int | None = None
+    requeues: int = Field(default=0, ge=0)
+    batch_id: str | None = None
 
 
 class RunPlace(Frozen):

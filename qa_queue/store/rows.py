@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 from uuid import UUID
@@ -31,6 +31,7 @@ TABLES: dict[type[Frozen], str] = {  # parents before children: the order in whi
     PatternRecord: "locator_patterns",
 }
 CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the rest the store keeps
+REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # how the runs of dead letters have ended
 _ORDER = {kind: place for place, kind in enumerate(TABLES)}
 
 R = TypeVar("R", bound=Frozen)
@@ -148,6 +149,10 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
-def ends_differently(old: RunStatus, new: RunStatus | str | None) -> bool:
-    """Whether a run with the status `old` has ended and `new` would change that."""
-    return old.final and new is not None and RunStatus(new) is not old
+def ends_differently(old: RunRecord, changes: Mapping[str, Any]) -> bool:
+    """Whether the run `old` has ended and these changes would undo that, other than by its next requeue."""
+    status = changes.get("status")
+    if not old.status.final or status is None or RunStatus(status) is old.status:
+        return False
+    next_requeue = changes.get("requeues") == old.requeues + 1 and RunStatus(status) is RunStatus.QUEUED
+    return not (next_requeue and old.status in REVIVABLE)

@@ -121,6 +121,7 @@ class SupabaseStore:
         self,
         *,
         case_id: str | None = None,
+        batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
         user_id: str | None = None,
         queued_since: datetime | None = None,
@@ -130,7 +131,8 @@ class SupabaseStore:
         after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
         """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
-        if (case_id is not None and not uuids([case_id])) or (statuses is not None and not statuses):
+        parents = {parent for parent in (case_id, batch_id) if parent is not None}
+        if len(uuids(parents)) < len(parents) or (statuses is not None and not statuses):
             return []
         found: list[RunRecord] = []
         last: RunRecord | RunPlace | None = after
@@ -138,6 +140,7 @@ class SupabaseStore:
             wanted = min(PAGE, limit - len(found))
             query = self._line.table("test_runs").select(*columns(RunRecord))
             query = _which(query, case_id=case_id, statuses=statuses, user_id=user_id)
+            query = query if batch_id is None else query.eq("batch_id", batch_id)
             query = _when(query, queued_since=queued_since, finished_before=finished_before)
             query = _behind(query, last, oldest_first=oldest_first).limit(wanted)
             page = [to_record(RunRecord, row) for row in self._line.send(query).data]

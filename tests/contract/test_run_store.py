@@ -166,6 +166,31 @@ class TestRuns:
         store.update_run(run.id, worker="w2")
         assert store.get_run(run.id) == run.model_copy(update={"running_ms": 5, "worker": "w2"})
 
+    @pytest.mark.parametrize("ended", [status for status in RunStatus if status.final])
+    def test_only_the_next_requeue_revives_a_run(self, store: RunStore, ended: RunStatus) -> None:
+        """A dead, failed or timed-out run lives again by the requeue that counts on; a second one changes nothing."""
+        run = saved_run(store, status=ended, error="first")
+        store.update_run(run.id, status=RunStatus.QUEUED, requeues=2, error="not the next")
+        assert store.get_run(run.id) == run
+        store.update_run(run.id, status=RunStatus.QUEUED, requeues=1, error=None)
+        revived = ended in (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)
+        again = run.model_copy(update={"status": RunStatus.QUEUED, "requeues": 1, "error": None})
+        assert store.get_run(run.id) == (again if revived else run)
+        store.update_run(run.id, status=ended, error="second")
+        store.update_run(run.id, status=RunStatus.QUEUED, requeues=1, error="late")
+        stored = store.get_run(run.id)
+        assert stored is not None
+        assert (stored.status, stored.error) == (ended, "second")
+
+    def test_a_whole_row_of_the_first_submission_does_not_forget_the_requeues(self, store: RunStore) -> None:
+        """The counter of requeues never goes back."""
+        run = saved_run(store, status=RunStatus.DEAD)
+        store.update_run(run.id, status=RunStatus.QUEUED, requeues=1)
+        store.save([run.model_copy(update={"status": RunStatus.RUNNING})])
+        stored = store.get_run(run.id)
+        assert stored is not None
+        assert (stored.status, stored.requeues) == (RunStatus.RUNNING, 1)
+
     def test_of_many_ends_one_wins_whole(self, store: RunStore) -> None:
         """Two workers that end a run at once cannot mix their words."""
         run = saved_run(store, status=RunStatus.RUNNING)
@@ -230,6 +255,14 @@ class TestListingRuns:
         while page := store.list_runs(**asked, after=met[-1] if met else None):
             met += page
         assert met == (runs if oldest_first else runs[::-1])
+
+    def test_the_runs_of_a_batch_are_found(self, store: RunStore, runs: list[RunRecord]) -> None:
+        """Only those submitted with it."""
+        batch = str(uuid4())
+        members = [run_record(runs[0].test_case_id, batch_id=batch) for _ in range(2)]
+        store.save(members)
+        assert {run.id for run in store.list_runs(batch_id=batch)} == {run.id for run in members}
+        assert store.list_runs(batch_id=str(uuid4())) == store.list_runs(batch_id="no uuid") == []
 
     def test_statuses_and_times_filter(self, store: RunStore, runs: list[RunRecord]) -> None:
         """Runs that have not ended are not before any time."""
