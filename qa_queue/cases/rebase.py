@@ -22,14 +22,14 @@ def rebase(case: Case, base_url: str) -> Case:
     Raises:
         InputError: `base_url` is no http, https or file URL.
     """
-    new = urlsplit(base_url)
-    if new.scheme not in _SCHEMES or not (new.netloc or new.scheme == "file"):
+    new = split_url(base_url)
+    if new is None or new.scheme not in _SCHEMES or not (new.netloc or new.scheme == "file"):
         raise InputError(f"base URL {base_url!r} is no whole URL: give one such as http://127.0.0.1:8080")
     own = {origin for origin in (_origin(case.base_url or ""), first_origin(case.steps)) if origin}
     steps: tuple[Step, ...] = case.steps
     for origin in sorted(own):
         steps = relative_steps(steps, origin)
-    if not urlsplit(case.base_url or "").path.strip("/"):
+    if not _has_path(case.base_url or ""):
         steps = _changed(steps, partial(_below, new))
     return case.model_copy(update={"base_url": base_url, "steps": steps})
 
@@ -55,9 +55,25 @@ def _with_url(args: Args, change: partial[str]) -> Args:
     return args
 
 
+def split_url(url: str) -> SplitResult | None:
+    """The parts of a URL; None for what cannot be one, such as an unfinished IPv6 address."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
 def _origin(url: str) -> str | None:
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}" if parts.scheme in ("http", "https") and parts.netloc else None
+    parts = split_url(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
+        return None
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _has_path(base_url: str) -> bool:
+    """Whether a base URL names a folder; one that is a reference is taken to name none."""
+    origin = _origin(base_url)
+    return origin is not None and base_url.removeprefix(origin).strip("/") != ""
 
 
 def _relative(origin: str, url: str) -> str:

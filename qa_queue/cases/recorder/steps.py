@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
 from qa_queue.cases.model import Args, Click, Fill, Goto, OnTarget, Press, SetViewport, Target, WaitFor
 from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
+from qa_queue.cases.rebase import split_url
 from qa_queue.cases.recorder.selectors import aim
 from qa_queue.cases.recorder.waits import wait_for_element, wait_for_expression
 
 _BUTTONS = {"primary": "left", "secondary": "right", "auxiliary": "middle"}
+_BROWSER_SCHEMES = ("chrome", "edge", "about", "chrome-extension", "devtools")
 _LONG_PRESS_MS = 500
 _FAKE_PATH = "C:\\fakepath\\"
 _NO_ELEMENT = "none of its selectors can be read"
@@ -76,7 +77,10 @@ def _navigate(raw: Raw) -> Made | Invalid:
     url = raw.step.get("url")
     if not isinstance(url, str) or not url:
         return raw.place.wrong("has no 'url'")
-    if urlsplit(url).scheme in ("chrome", "edge", "about", "chrome-extension", "devtools"):
+    parts = split_url(url)
+    if parts is None:
+        return raw.place.wrong(f"{url!r} is no URL")
+    if parts.scheme in _BROWSER_SCHEMES:
         return Made(dropped=f"{url} is a page of the browser itself")
     return Made((("goto", Goto(url=url)),))
 

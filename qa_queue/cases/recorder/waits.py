@@ -35,12 +35,21 @@ def wait_for_element(step: dict[str, Any], target: Target) -> Wait:
 
 def _count(target: Target, operator: str, count: int, wanted: bool) -> tuple[Args, ...]:
     if operator == "==":
-        return (Expect(target=target, count=count, negate=not wanted),)
+        return (Expect(target=_countable(target), count=count, negate=not wanted),)
     index = count - 1 if operator == ">=" else count
     there = wanted if operator == ">=" else not wanted
     if index < 0:
         return ()  # "at least none" is always true
-    return (WaitFor(target=_nth(target, index), state="attached" if there else "detached"),)
+    if there:
+        return (WaitFor(target=_nth(target, index), state="attached"),)
+    return (WaitFor(target=_nth(_countable(target), index), state="detached"),)
+
+
+def _countable(target: Target) -> Target:
+    """The alternative to count by. Counts and absence have no fallbacks, since a fallback would turn their meaning
+    round; CSS and XPath select here exactly what they select in Chrome."""
+    ways = (target.model_copy(update={"fallbacks": ()}), *target.fallbacks)
+    return next((way for way in ways if way.css or way.xpath), ways[0])
 
 
 def _nth(target: Target, index: int) -> Target:

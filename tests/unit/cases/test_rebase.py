@@ -76,6 +76,7 @@ def test_a_base_url_with_a_reference_is_replaced():
 
     assert rebase(made, "http://b.example").base_url == "http://b.example"
     assert urls(rebase(made, "http://b.example")) == ["/login"]
+    assert urls(rebase(made, "http://b.example/shop")) == ["/shop/login"]
 
 
 def test_a_recording_is_moved():
@@ -86,7 +87,7 @@ def test_a_recording_is_moved():
     assert rebase(made, "http://127.0.0.1:8080").steps == made.steps
 
 
-@pytest.mark.parametrize("base_url", ["", "localhost:8080", "/shop", "ftp://x", "http://"])
+@pytest.mark.parametrize("base_url", ["", "localhost:8080", "/shop", "ftp://x", "http://", "http://["])
 def test_half_a_url_is_refused(base_url: str):
     """It would be found out only in the browser."""
     with pytest.raises(InputError, match="is no whole URL"):

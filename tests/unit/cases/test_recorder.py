@@ -276,6 +276,7 @@ def test_a_recording_that_opens_no_page_says_so():
         ({"type": "click", "selectors": []}, "has no 'selectors'"),
         ({"type": "change", "value": None} | BOX, "'value' should be text, got nothing"),
         ({"type": "navigate"}, "has no 'url'"),
+        ({"type": "navigate", "url": "http://["}, "'http://[' is no URL"),
         ({"type": "keyDown"}, "has no 'key'"),
         ({"type": "setViewport", "width": "400", "height": 8}, "'width' should be a number, got '400'"),
         ({"type": "waitForExpression"}, "has no 'expression'"),

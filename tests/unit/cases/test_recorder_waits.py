@@ -36,6 +36,16 @@ def test_counts_are_waited_for(step: dict[str, Any], expected: Args):
     assert wait_for_element(step, ITEM).args == (expected,)
 
 
+@pytest.mark.parametrize("step", [{"operator": "==", "count": 1}, {"operator": "<=", "count": 1}])
+def test_counts_and_absence_go_by_css(step: dict[str, Any]):
+    """They know no fallbacks, and names are not matched exactly as Chrome matches them."""
+    named = Target(name="Item", exact=True, fallbacks=(ITEM, Target(text="Item")))
+
+    (args,) = wait_for_element(step, named).args
+
+    assert args in (Expect(target=ITEM, count=1), WaitFor(target=item(1), state="detached"))
+
+
 def test_at_least_none_waits_for_nothing():
     """It is true from the start."""
     assert wait_for_element({"operator": ">=", "count": 0}, ITEM).args == ()
