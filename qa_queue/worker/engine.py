@@ -15,6 +15,7 @@ from rq.worker import WorkerStatus
 
 from qa_queue.priorities import Taken, dequeue, put_back
 from qa_queue.queues import QueueManager
+from qa_queue.settings import read_every_secret
 from qa_queue.worker.environment import url_of
 from qa_queue.worker.intake import Intake
 from qa_queue.worker.janitor import Janitor
@@ -60,7 +61,14 @@ class Engine:
         self._grace = settings.qa_cancel_grace
         self._keeper = Keeper(url_of(worker.connection), worker.queue_names(), self._came_up)
         ledger = Ledger(worker, self._grace)
-        self._runs = Runs(self.slots, ledger, self._keeper, grace=self._grace, after_close=self._closed)
+        self._runs = Runs(
+            self.slots,
+            ledger,
+            self._keeper,
+            grace=self._grace,
+            after_close=self._closed,
+            secrets=read_every_secret(),
+        )
         self._intake = Intake(worker.connection, worker.queue_names(), worker.wake)
         self._queues = QueueManager(worker.connection, settings)
         self._janitor = Janitor(worker.connection, worker.queues, ledger, self._runs.take_over)

@@ -18,8 +18,9 @@ from rq.job import Job
 from rq.job_lifecycle import call_exception_handlers
 from rq.worker import WorkerStatus
 
+from qa_queue.attempts import AttemptFailure, AttemptLog
 from qa_queue.errors import InputError
-from qa_queue.models import ATTEMPT_FIELD, JobContext
+from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
 from qa_queue.priorities import Taken, acknowledge
 from qa_queue.worker.messages import Failure
 from qa_queue.worker.outcome import rebuild
@@ -55,6 +56,7 @@ class Ledger:
     def __init__(self, worker: QAWorker, grace: float) -> None:
         self._worker = worker
         self._grace = grace
+        self._attempts = AttemptLog(worker.connection)
 
     def open(self, taken: Taken) -> Slot | None:
         """Register the execution of a job that was taken; None when there is no such job or it cannot be read."""
@@ -104,6 +106,7 @@ class Ledger:
 
     def _close(self, slot: Slot, failure: Failure) -> None:
         worker, job = self._worker, slot.job
+        self._attempts.note(job.id, _attempt_failure(slot, failure))
         worker.handle_execution_ended(job, slot.queue, job.failure_callback_timeout)
         job.get_meta(refresh=True)  # RQ saves the job with its meta, where the run's progress stands by now
         error = rebuild(failure)
@@ -159,3 +162,16 @@ class Ledger:
             started_at=job.started_at,
             worker=self._worker.name,
         )
+
+
+def _attempt_failure(slot: Slot, failure: Failure) -> AttemptFailure:
+    context = slot.context
+    return AttemptFailure(
+        number=context.attempt,
+        kind=failure.kind.value,
+        error=failure.message,
+        traceback=failure.detail,
+        worker=context.worker,
+        started_at=context.started_at,
+        failed_at=utc_now(),
+    )

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import traceback
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from qa_queue.cases.masking import mask
 from qa_queue.errors import InfrastructureError, InputError, QAError, RunCancelledError, RunTimedOutError
 from qa_queue.worker.messages import Failure, Kind
 
@@ -50,6 +52,12 @@ def describe(error: BaseException) -> Failure:
     if kind is Kind.BUG:
         message = f"{type(error).__name__}: {message}"
     return Failure(kind=kind, message=message, detail="".join(traceback.format_exception(error)))
+
+
+def masked(failure: Failure, secrets: Mapping[str, str]) -> Failure:
+    """The failure without the values of secrets, for a driver's error may quote what it was given."""
+    texts = {"message": mask(failure.message, secrets), "detail": mask(failure.detail, secrets)}
+    return failure.model_copy(update=texts)
 
 
 def rebuild(failure: Failure) -> QAError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from redis.exceptions import RedisError
@@ -15,7 +15,7 @@ from qa_queue.priorities import Taken
 from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger, read_call
 from qa_queue.worker.messages import Abandon, Abandoned, Cancel, Done, Failed, Failure, Kind, Message, Run
-from qa_queue.worker.outcome import Fail, Finish, Retry, Verdict, describe, judge
+from qa_queue.worker.outcome import Fail, Finish, Retry, Verdict, describe, judge, masked
 from qa_queue.worker.slots import Slot, Slots
 
 log = logging.getLogger(__name__)
@@ -25,7 +25,14 @@ class Runs:
     """`closed` counts the jobs whose books are closed; `after_close` is called with the queue's name of each."""
 
     def __init__(
-        self, slots: Slots, ledger: Ledger, keeper: Keeper, *, grace: float, after_close: Callable[[str], None]
+        self,
+        slots: Slots,
+        ledger: Ledger,
+        keeper: Keeper,
+        *,
+        grace: float,
+        after_close: Callable[[str], None],
+        secrets: Mapping[str, str],
     ) -> None:
         self.closed = 0
         self._slots = slots
@@ -33,6 +40,7 @@ class Runs:
         self._keeper = keeper
         self._grace = grace
         self._after_close = after_close
+        self._secrets = secrets
         self._closings: deque[Slot] = deque()
         self._abandons: dict[str, Abandon] = {}
 
@@ -127,6 +135,7 @@ class Runs:
         self._keeper.send(Cancel(id=slot.execution.id, failure=failure))
 
     def _conclude_failure(self, slot: Slot, failure: Failure) -> None:
+        failure = masked(failure, self._secrets)
         self._conclude(slot, judge(failure, retries_left=slot.job.retries_left or 0, stopped=slot.stopped))
 
     def _conclude(self, slot: Slot, verdict: Verdict) -> None:

@@ -168,7 +168,7 @@ class TestRuns:
 
     @pytest.mark.parametrize("ended", [status for status in RunStatus if status.final])
     def test_only_the_next_requeue_revives_a_run(self, store: RunStore, ended: RunStatus) -> None:
-        """A dead, failed or timed-out run lives again by the requeue that counts on; a second one changes nothing."""
+        """A dead, failed or timed-out run lives again by the requeue that counts on; another does nothing."""
         run = saved_run(store, status=ended, error="first")
         store.update_run(run.id, status=RunStatus.QUEUED, requeues=2, error="not the next")
         assert store.get_run(run.id) == run

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.backoff import BASE_MS, CAP_MS, exponential, schedule
+from qa_queue.backoff import BASE_MS, CAP_MS, Backoff, exponential, schedule
 
 jitters = st.floats(0, 1)
 
@@ -43,3 +43,18 @@ def test_a_schedule_has_one_whole_second_or_more_between_attempts(chosen: list[f
 def test_jitters_that_do_not_match_the_attempts_are_refused() -> None:
     with pytest.raises(ValueError, match="shorter"):
         schedule(3, jitters=(0.5,))
+
+
+@pytest.mark.parametrize(
+    ("backoff", "expected"),
+    [
+        (Backoff(), [2, 4, 8]),
+        (Backoff(delay_ms=10_000), [10, 20, 40]),
+        (Backoff(kind="fixed", delay_ms=7000), [7, 7, 7]),
+        (Backoff(kind="fixed", delay_ms=0), [1, 1, 1]),
+        (Backoff(delay_ms=3_600_000), [3600, 3600, 3600]),
+    ],
+)
+def test_a_job_waits_as_its_backoff_says(backoff: Backoff, expected: list[int]) -> None:
+    """Exponential doubles up to the cap, fixed repeats; the least is a second."""
+    assert schedule(4, jitters=(1, 1, 1), backoff=backoff) == expected
