@@ -15,7 +15,7 @@ from pathlib import Path
 from qa_queue.errors import StackError
 from qa_queue.local.files import open_private, private_folder, stored_secret, write_private
 from qa_queue.local.node import find_node
-from qa_queue.local.process import LOOPBACK, free_port, launch
+from qa_queue.local.process import LOOPBACK, free_port, launch, tied_command
 from qa_queue.local.project import MIGRATIONS, NODE_MODULES, ROOT
 from qa_queue.local.server import LocalServer
 from qa_queue.local.template import copy_of, fingerprint
@@ -134,7 +134,7 @@ def _migrate(project: Path, cache: Path, migrations: Path) -> bool:
     wanted = fingerprint(migrations.glob("*.sql"), lite_version())
     stamp, data = project / "migrated", project / "data"
     if not data.exists():
-        copy_of(cache, f"supabase-{wanted}", lambda made: _make_template(project, made), data)
+        copy_of(cache, f"supabase-{wanted}", lambda folder: _migrated_data(folder, migrations), data)
     elif stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return False
     else:
@@ -143,14 +143,11 @@ def _migrate(project: Path, cache: Path, migrations: Path) -> bool:
     return True
 
 
-def _make_template(project: Path, made: Path) -> None:
-    """Migrate an empty database; a failed one leaves nothing behind."""
-    data = project / "data"
-    try:
-        _apply(project)
-        data.rename(made)
-    finally:
-        shutil.rmtree(data, ignore_errors=True)
+def _migrated_data(folder: Path, migrations: Path) -> Path:
+    """The data of a new database with these migrations, made in a project of its own in this folder."""
+    project = _lay_out(folder / "project", free_port(), migrations)
+    _apply(project)
+    return project / "data"
 
 
 def _apply(project: Path) -> None:
@@ -158,7 +155,7 @@ def _apply(project: Path) -> None:
     with open_private(log) as output:
         try:
             done = subprocess.run(  # noqa: S603 - our own command
-                _command("migration", "up"),
+                tied_command(_command("migration", "up")),
                 cwd=project,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -167,9 +164,9 @@ def _apply(project: Path) -> None:
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise StackError(f"The migrations did not end within {_MIGRATE_TIMEOUT:g} s; see {log}.") from None
+            raise StackError(f"The migrations did not end within {_MIGRATE_TIMEOUT:g} s.") from None
     if done.returncode:
-        raise StackError(f"A migration failed; {log} says:\n{log.read_text(encoding='utf-8').strip()}")
+        raise StackError(f"A migration failed. Supabase Lite says:\n{log.read_text(encoding='utf-8').strip()}")
 
 
 def _command(*arguments: str) -> list[str | Path]:

@@ -40,6 +40,7 @@ def up(settings: Settings, procfile: Path | None = None) -> int:
     commands = read_procfile(procfile or _procfile())
     _refuse_taken_ports(settings)
     say = printer(tuple(commands))
+    say("", "starting; the very first time takes half a minute")
     with _signals() as signals, Stack(settings) as stack:
         login, where = dashboard_login(settings)
         supervisor = Supervisor(commands, _environment(stack.environment() | login), say)
