@@ -16,6 +16,7 @@ from rq.worker import WorkerStatus
 from qa_queue.priorities import Taken, dequeue, put_back
 from qa_queue.queues import QueueManager
 from qa_queue.settings import read_every_secret
+from qa_queue.worker.due import enqueue_due
 from qa_queue.worker.environment import url_of
 from qa_queue.worker.intake import Intake
 from qa_queue.worker.janitor import Janitor
@@ -23,7 +24,6 @@ from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger
 from qa_queue.worker.pulse import Periodic
 from qa_queue.worker.runs import Runs
-from qa_queue.worker.scheduler import enqueue_due
 from qa_queue.worker.slots import Slots
 
 if TYPE_CHECKING:

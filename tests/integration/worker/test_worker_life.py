@@ -171,12 +171,14 @@ def test_logs_are_json_when_asked_for(redis_db, start_worker):
 
 
 def test_the_scheduler_alone_puts_due_jobs_on_their_queues(redis_db, redis_url):
-    """`python -m qa_queue.worker.scheduler`, ended by SIGTERM."""
+    """`python -m qa_queue.worker.scheduler`, ended by SIGTERM; Python has nothing to warn about."""
     queue = PriorityQueue("cleanup", connection=redis_db)
     job = queue.enqueue_in(timedelta(seconds=1), "jobs.echo", kwargs={"data": {}})
     assert queue.count == 0
     env = {**os.environ, "REDIS_URL": redis_url}
-    scheduler = subprocess.Popen([sys.executable, "-m", "qa_queue.worker.scheduler"], cwd=ROOT, env=env)
+    scheduler = subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "qa_queue.worker.scheduler"], cwd=ROOT, env=env
+    )
     try:
         wait_until(lambda: queue.job_ids == [job.id])
         assert job.get_status(refresh=True).value == "queued"
