@@ -17,6 +17,7 @@ _DEEP_DOCUMENT = """((real) => {
     querySelector: (selector) => roots().map((root) => root.querySelector(selector)).find(Boolean) ?? null,
     getElementById: (id) => roots().map((root) => root.getElementById(id)).find(Boolean) ?? null,
     createElement: (name) => real.createElement(name),
+    addEventListener: (type, listener) => real.addEventListener(type, listener),
   };
 })(document)"""
 

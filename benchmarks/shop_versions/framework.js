@@ -15,7 +15,8 @@ for (const button of document.querySelectorAll("[role=button]")) {
 
 // Enter in a field sends its form, as a submit button would have it.
 document.addEventListener("keydown", (event) => {
-  const button = event.target.matches("input") && event.target.form?.querySelector("[data-submits]");
+  const [field] = event.composedPath(); // the target itself, in a shadow root too
+  const button = field.matches("input") && field.form?.querySelector("[data-submits]");
   if (event.key !== "Enter" || event.defaultPrevented || !button) return;
   event.preventDefault();
   if (!button.disabled) button.closest("form").requestSubmit();
