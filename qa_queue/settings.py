@@ -58,6 +58,22 @@ class Settings(BaseSettings):
         default=1000, ge=0, description="Finished jobs kept in Redis for each queue."
     )
     queue_remove_on_fail: int = Field(default=5000, ge=0, description="Failed jobs kept in Redis for each queue.")
+    queue_shutdown_grace: float = Field(
+        default=30,
+        ge=0,
+        description="Seconds that runs have to end when a worker stops; the queue gets others back.",
+    )
+    queue_recycle_runs: int = Field(
+        default=1000,
+        ge=0,
+        description="Runs after which a worker renews its browser and child process; 0 is never.",
+    )
+    queue_recycle_minutes: float = Field(
+        default=360, ge=0, description="Minutes after which a worker renews its browser and child; 0 is never."
+    )
+    queue_recycle_mb: int = Field(
+        default=2000, ge=0, description="MiB of memory at which a worker renews its browser and child; 0 is never."
+    )
 
     qa_runtime: str = Field(
         default="processors.entry:Runtime",
@@ -68,6 +84,10 @@ class Settings(BaseSettings):
         default=10,
         gt=0,
         description="Seconds that a timed-out run has to end before its process is killed.",
+    )
+
+    qa_outbox_mb: int = Field(
+        default=256, ge=1, description="MiB on disk for results that wait for Supabase; when full, no job is taken."
     )
 
     log_level: LogLevel = Field(default="INFO", description="The least level that is logged.")
