@@ -28,8 +28,8 @@ class CancelOutcome(StrEnum):
 
 
 # KEYS: job, signal. ARGV: id, now, seconds to keep, then with {} for the queue's name: list, ranks, scheduled and
-# canceled registry. A worker moves a job out of its list in one step too, so it is either still there, and leaves,
-# or a worker has it, and is told.
+# canceled registry, parked ids. A worker moves a job out of its list in one step too, so it is either still there,
+# and leaves, or a worker has it, and is told.
 _CANCEL = """
 local status = redis.call('HGET', KEYS[1], 'status')
 if not status then return 'unknown' end
@@ -37,13 +37,15 @@ if status ~= 'queued' and status ~= 'scheduled' and status ~= 'started' then ret
 local origin = redis.call('HGET', KEYS[1], 'origin')
 local function key(at) return (string.gsub(ARGV[at], '{}', function() return origin end)) end
 local id, now, keep = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
-local left = redis.call('LREM', key(4), 1, id) + redis.call('ZREM', key(6), id)
+local left = redis.call('LREM', key(4), 1, id) + redis.call('ZREM', key(6), id) + redis.call('ZREM', key(8), id)
 redis.call('ZREM', key(5), id)
 if left == 0 then
   redis.call('SET', KEYS[2], '1', 'EX', keep)
   return 'signalled'
 end
 redis.call('HSET', KEYS[1], 'status', 'canceled')
+local claim = redis.call('HGET', KEYS[1], 'qa_claim')
+if claim then redis.call('EXPIRE', claim, keep) end
 redis.call('EXPIRE', KEYS[1], keep)
 redis.call('ZADD', key(7), now, id)
 redis.call('ZREMRANGEBYSCORE', key(7), '-inf', now - keep)  -- RQ itself never forgets them
@@ -102,4 +104,5 @@ def _queue_keys() -> list[str]:
     """The keys of a queue with {} for its name, which only the job's hash tells."""
     keys = QueueKeys("{}")
     registries = (ScheduledJobRegistry, CanceledJobRegistry)
-    return [keys.waiting, keys.ranks, *(registry.key_template.format("{}") for registry in registries)]
+    registered = [registry.key_template.format("{}") for registry in registries]
+    return [keys.waiting, keys.ranks, *registered, keys.parked]

@@ -37,12 +37,20 @@ class ConflictError(InputError):
     """What was asked for does not go together with what is there; nothing was changed."""
 
 
+class IdempotencyConflictError(InputError):
+    """An idempotency key was used before for something else."""
+
+
 class InfrastructureError(QAError):
     """A part that qa-queue stands on failed; the site under test did not. Jobs that raise it are retried."""
 
 
 class RedisUnavailableError(InfrastructureError):
     """Redis cannot be reached or refused the login."""
+
+
+class ClaimLostError(InfrastructureError):
+    """A submission took so long that another took over its idempotency key; nothing of it was enqueued."""
 
 
 class StoreError(InfrastructureError):

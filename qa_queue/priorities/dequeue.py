@@ -5,15 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from redis import Redis
 
 from qa_queue.priorities.keys import QueueKeys
 from qa_queue.priorities.scripts import PUT_BACK, TAKE
 
-BLOCK_S = 5.0  # the longest single wait inside Redis: after a failover a blocked call may never be answered
-POLL_S = 0.025  # between looks at several queues: Redis can block on one list only and keep the id safe
+# The longest single wait inside Redis: what plain RQ code pushed, and what a limit lets go with time, is not
+# announced, and after a failover a blocked call may never be answered.
+BLOCK_S = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,8 +32,11 @@ def dequeue(connection: Redis, queues: Sequence[str], timeout: float | None) -> 
     execution is registered (`acknowledge`, or RQ's
     `prepare_job_execution(job, remove_from_intermediate_queue=True)`) or gives it back with `put_back`.
 
-    Waits up to `timeout` s when all queues are empty; None does not wait. One queue wakes at once, several within
-    25 ms. None is returned when nothing came. Blocks in slices of at most 5 s, so a dead connection is noticed.
+    A paused queue gives nothing; a job that a limit refuses is passed over until the limit lets it go.
+
+    Waits up to `timeout` s inside Redis when there is nothing to take; None does not wait. What is enqueued, or a
+    queue that is resumed, wakes at once; what others push onto RQ's list is noticed within 1 s. None is returned
+    when nothing came.
 
     Raises:
         redis.exceptions.RedisError: Redis failed.
@@ -46,9 +49,7 @@ def dequeue(connection: Redis, queues: Sequence[str], timeout: float | None) -> 
         remaining = deadline - time.monotonic()
         if remaining <= 0:
             return None
-        taken = _wait(connection, queues, remaining)
-        if taken is not None:
-            return taken
+        _wait(connection, queues, remaining)
 
 
 def acknowledge(connection: Redis, taken: Taken) -> None:
@@ -58,27 +59,14 @@ def acknowledge(connection: Redis, taken: Taken) -> None:
 
 def put_back(connection: Redis, taken: Taken) -> bool:
     """Return a job that was taken and not started to its old place; False when it was no longer intermediate."""
-    keys = QueueKeys(taken.queue)
-    script = connection.register_script(PUT_BACK)
-    return bool(script(keys=[keys.waiting, keys.ranks, keys.clock, keys.intermediate], args=[taken.job_id]))
+    return bool(connection.register_script(PUT_BACK)(args=[taken.queue, taken.job_id]))
 
 
 def _take(connection: Redis, queues: Sequence[str]) -> Taken | None:
-    keys = [QueueKeys(name) for name in queues]
-    names = [name for k in keys for name in (k.waiting, k.ranks, k.clock, k.intermediate)]
-    found = connection.register_script(TAKE)(keys=names)
+    found = connection.register_script(TAKE)(args=list(queues))
     return Taken(job_id=found[1].decode(), queue=queues[found[0] - 1]) if found else None
 
 
-def _wait(connection: Redis, queues: Sequence[str], seconds: float) -> Taken | None:
-    if len(queues) > 1:
-        time.sleep(min(seconds, POLL_S))
-        return None
-    keys = QueueKeys(queues[0])
-    # The list is empty, so what comes first is the best there is.
-    block: Any = min(seconds, BLOCK_S)  # Redis takes fractions; redis-py's annotation says whole seconds
-    found: Any = connection.blmove(keys.waiting, keys.intermediate, block, "LEFT", "RIGHT")
-    if not found:
-        return None
-    connection.zrem(keys.ranks, found)
-    return Taken(job_id=found.decode(), queue=queues[0])
+def _wait(connection: Redis, queues: Sequence[str], seconds: float) -> None:
+    """Block until a queue announces something; several takers of a queue are woken one after the other."""
+    connection.blpop([QueueKeys(name).wake for name in queues], timeout=max(0.01, min(seconds, BLOCK_S)))

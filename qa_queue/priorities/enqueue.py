@@ -2,42 +2,95 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from redis import Redis
-from rq import Queue
 from rq.job import Job
+from rq.scheduler import RQScheduler
+from rq.utils import utcformat
 
-from qa_queue.models import Priority
-from qa_queue.priorities.keys import QueueKeys
+from qa_queue.models import Priority, utc_now
+from qa_queue.priorities.keys import CLAIM_FIELD, LIMITS_FIELD
 from qa_queue.priorities.rank import offset_us
-from qa_queue.priorities.scripts import ENQUEUE, PUSH
+from qa_queue.priorities.scripts import ENQUEUE, PROMOTE, PUSH
+
+DUE_AT_ONCE = 100  # jobs that leave the schedule in one step
 
 
-def enqueue_all(connection: Redis, queue: str, jobs: Sequence[tuple[Job, Priority]]) -> list[str]:
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """An idempotency claim: `key` must hold `pending`, and holds `final` from the step on that enqueues its job."""
+
+    key: str
+    pending: str
+    final: str
+    keep_s: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewJob:
+    """A job that is to be enqueued; with `due` it waits in the schedule until then.
+
+    `limit_keys` are what limits count it for, such as `site:shop.example`.
+    """
+
+    job: Job
+    priority: Priority = Priority.NORMAL
+    due: datetime | None = None
+    claim: Claim | None = None
+    limit_keys: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """Why nothing was enqueued: ids of which a job exists, or ids whose claim another holds. Empty: all was."""
+
+    known: tuple[str, ...] = ()
+    unclaimed: tuple[str, ...] = ()
+
+
+def enqueue_all(connection: Redis, queue: str, jobs: Sequence[NewJob]) -> Refused:
     """Save these new jobs and put them into the queue in this order: all of them, or none.
 
-    One round trip, one atomic step. Returns the ids of which a job exists already; if there are any, nothing was
-    written. The same jobs sent a second time, because the answer was lost, are not queued twice.
+    One round trip, one atomic step. The same jobs sent a second time, because the answer was lost, are not queued
+    twice.
     """
     if not jobs:
-        return []
-    keys = QueueKeys(queue)
-    arguments = [value for job, priority in jobs for value in _arguments(job, priority)]
-    found = connection.register_script(ENQUEUE)(
-        keys=[keys.waiting, keys.ranks, keys.clock, Queue.redis_queues_keys], args=arguments
-    )
-    return [job_id.decode() for job_id in found]
-
-
-def _arguments(job: Job, priority: Priority) -> list[Any]:
-    document = {name: value for name, value in job.to_dict().items() if value is not None}
-    fields = [part for pair in document.items() for part in pair]
-    return [job.id, offset_us(priority), document["created_at"], len(fields), *fields]
+        return Refused()
+    arguments = [value for new in jobs for value in _arguments(new)]
+    kind, found = connection.register_script(ENQUEUE)(args=[queue, *arguments])
+    ids = tuple(job_id.decode() for job_id in found)
+    return Refused(known=ids) if kind == b"known" else Refused(unclaimed=ids)
 
 
 def push_ranked(connection: Any, queue: str, job_id: str, *, at_front: bool = False) -> None:
     """Put a saved job into its queue: at its old place, else as NORMAL; `connection` may be a pipeline."""
-    keys = QueueKeys(queue)
-    connection.eval(PUSH, 3, keys.waiting, keys.ranks, keys.clock, job_id, int(at_front))
+    connection.eval(PUSH, 0, queue, job_id, int(at_front))
+
+
+def promote_due(connection: Redis, queue: str) -> int:
+    """Move jobs that are due from a queue's schedule to their places in it; returns how many, at most 100.
+
+    One atomic step, so any number of processes may do it at once. A queue that one of RQ's own schedulers has
+    locked is left to it, since it would put the same jobs on the queue.
+    """
+    lock = RQScheduler.get_locking_key(queue)
+    arguments = [queue, time.time(), DUE_AT_ONCE, utcformat(utc_now()), lock]
+    return int(connection.register_script(PROMOTE)(args=arguments))
+
+
+def _arguments(new: NewJob) -> list[Any]:
+    job, claim = new.job, new.claim
+    document = {name: value for name, value in job.to_dict().items() if value is not None}
+    if new.limit_keys:
+        document[LIMITS_FIELD] = "\n".join(new.limit_keys)
+    if claim:
+        document[CLAIM_FIELD] = claim.key
+    fields = [part for pair in document.items() for part in pair]
+    due = "" if new.due is None else round(new.due.timestamp() * 1_000_000)
+    claimed = [claim.key, claim.pending, claim.final, claim.keep_s] if claim else ["", "", "", ""]
+    return [job.id, offset_us(new.priority), document["created_at"], due, *claimed, len(fields), *fields]

@@ -9,7 +9,15 @@ from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
 
 JOB_PREFIX = Job.redis_job_namespace_prefix
-RANK_FIELD = "qa_rank"  # in the job's hash: where a retried job finds its old place
+# In the job's hash, beside RQ's own fields:
+RANK_FIELD = "qa_rank"  # where a retried job finds its old place
+CLAIM_FIELD = "qa_claim"  # the key of its idempotency claim, or nothing
+LIMITS_FIELD = "qa_limits"  # what limits count it for ("site:shop.example"), a line each
+
+EVENTS_KEY = "qa:events"  # the stream of what happens on all queues
+MAX_EVENTS = 20_000  # Redis trims whole blocks, so a few more may stand
+PAUSED_KEY = "qa:paused"  # the set of paused queues
+LIMITS_KEY = "qa:limits"  # hash of rules
 
 
 @dataclass(frozen=True)
@@ -37,3 +45,23 @@ class QueueKeys:
     def clock(self) -> str:
         """The last moment of arrival that was given out, in µs."""
         return f"qa:clock:{self.name}"
+
+    @property
+    def wake(self) -> str:
+        """A list with one entry while a waiting taker ought to look."""
+        return f"qa:wake:{self.name}"
+
+    @property
+    def parked(self) -> str:
+        """Sorted set, by rank, of job ids that wait beside the list because a limit refuses them."""
+        return f"qa:parked:{self.name}"
+
+    @property
+    def limited(self) -> str:
+        """Sorted set of the keys whose jobs are parked, by the moment in µs to look again."""
+        return f"qa:limited:{self.name}"
+
+    @property
+    def durations(self) -> str:
+        """Hash with `mean_ms` and `count` of the jobs that ended."""
+        return f"qa:durations:{self.name}"

@@ -42,7 +42,9 @@ class PriorityQueue(Queue):
         """Take a waiting job out of the list."""
         job_id = job_or_id.id if isinstance(job_or_id, Job) else job_or_id
         connection = self.connection if pipeline is None else pipeline
-        connection.zrem(QueueKeys(self.name).ranks, job_id)
+        keys = QueueKeys(self.name)
+        connection.zrem(keys.ranks, job_id)
+        connection.zrem(keys.parked, job_id)
         return super().remove(job_id, pipeline=pipeline)
 
     @classmethod

@@ -1,153 +1,182 @@
-"""The steps on a queue that must not be torn apart, as Lua that runs inside Redis.
-
-Numbers of 16 digits pass through `%.0f`: Lua's own conversion to text keeps only 14.
-"""
+"""The steps on a queue that must not be torn apart, as Lua that runs inside Redis."""
 
 from __future__ import annotations
 
-from qa_queue.priorities.keys import JOB_PREFIX, RANK_FIELD
+from qa_queue.priorities.lua import COMMON, LIMITING
 
-_COMMON = f"""
-local JOBS, RANK = '{JOB_PREFIX}', '{RANK_FIELD}'
-
-local function text(number) return string.format('%.0f', number) end
-
--- The moment, in us, and `count` - 1 that follow; later than every one given out before, so that first come stays
--- first served.
-local function tick(clock, count)
-  local time = redis.call('TIME')
-  local now = time[1] * 1000000 + time[2]
-  local last = tonumber(redis.call('GET', clock) or 0)
-  if now <= last then now = last + 1 end
-  redis.call('SET', clock, text(now + count - 1))
-  return now
-end
-
--- Put an id at its place: before the next higher rank that really waits, else at the end.
-local function enter(list, ranks, id, rank)
-  redis.call('ZADD', ranks, rank, id)
-  while true do
-    local place = redis.call('ZRANK', ranks, id)
-    local successor = redis.call('ZRANGE', ranks, place + 1, place + 1)[1]
-    if not successor then return redis.call('RPUSH', list, id) end
-    if redis.call('LINSERT', list, 'BEFORE', successor, id) > 0 then return end
-    redis.call('ZREM', ranks, successor)  -- a plain worker took it
-  end
-end
-
-local function rank_of(id, clock)
-  return redis.call('HGET', JOBS .. id, RANK) or text(tick(clock, 1))
-end
-
--- Write the list anew from the ranks: what it holds now, once each, and what is fresh, in order.
-local function rebuild(list, ranks, clock, fresh)
-  local present = {{}}
-  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do
-    present[id] = true
-    if not redis.call('ZSCORE', ranks, id) then redis.call('ZADD', ranks, rank_of(id, clock), id) end
-  end
-  for _, id in ipairs(fresh) do present[id] = true end
-  local ordered = {{}}
-  for _, id in ipairs(redis.call('ZRANGE', ranks, 0, -1)) do
-    if present[id] then ordered[#ordered + 1] = id else redis.call('ZREM', ranks, id) end
-  end
-  redis.call('DEL', list)
-  for at = 1, #ordered, 1000 do
-    redis.call('RPUSH', list, unpack(ordered, at, math.min(at + 999, #ordered)))
-  end
-end
-
--- Rank what others pushed: RQ's scheduler, rq-dashboard.
-local function mend(list, ranks, clock)
-  if redis.call('LLEN', list) > redis.call('ZCARD', ranks) then rebuild(list, ranks, clock, {{}}) end
-end
-"""
-
-# KEYS: list, ranks, clock, rq:queues. ARGV: for each job its id, offset, created_at, number of fields and values,
-# then those. Returns the ids that exist already; if there are any, nothing was written.
+# ARGV: name; for each job its id, offset, created_at, the moment it is due in us or "", its claim (key, pending
+# value, final value, seconds to keep; empty for none), the number of its fields and values, then those. Returns
+# "known" or "unclaimed" and ids: of which a job exists, or whose claim is another's; then nothing was written.
 ENQUEUE = (
-    _COMMON
+    COMMON
     + """
-local list, ranks, clock, queues = KEYS[1], KEYS[2], KEYS[3], KEYS[4]
-local taken, fresh, at = {}, {}, 1
+local name = ARGV[1]
+local known, unclaimed, fresh, at = {}, {}, {}, 2
 while at <= #ARGV do
-  local id, count = ARGV[at], tonumber(ARGV[at + 3])
-  if redis.call('EXISTS', JOBS .. id) == 0 then
+  local id, claim = ARGV[at], ARGV[at + 4]
+  local holder = claim ~= '' and redis.call('GET', claim)
+  if claim ~= '' and holder ~= ARGV[at + 5] and holder ~= ARGV[at + 6] then
+    unclaimed[#unclaimed + 1] = id
+  elseif redis.call('EXISTS', JOBS .. id) == 0 then
     fresh[#fresh + 1] = at
   -- The same creation twice is one call, sent again because its answer was lost.
   elseif redis.call('HGET', JOBS .. id, 'created_at') ~= ARGV[at + 2] then
-    taken[#taken + 1] = id
+    known[#known + 1] = id
   end
-  at = at + 4 + count
+  at = at + 9 + tonumber(ARGV[at + 8])
 end
-if #taken > 0 then return taken end
-redis.call('SADD', queues, list)
-mend(list, ranks, clock)
+if #unclaimed > 0 then return {'unclaimed', unclaimed} end
+if #known > 0 or #fresh == 0 then return {'known', known} end
+redis.call('SADD', 'rq:queues', list_of(name))
+mend(name)
 -- Looking for each one's place costs the length of the list; for many it is cheaper to write the list once.
 local together = #fresh > 16 and {}
-local moment = tick(clock, #fresh)
+local moment = tick(name, #fresh)
 for nth, start in ipairs(fresh) do
-  local id, count = ARGV[start], tonumber(ARGV[start + 3])
-  local rank = text(moment + nth - 1 + tonumber(ARGV[start + 1]))
-  redis.call('HSET', JOBS .. id, RANK, rank, unpack(ARGV, start + 4, start + 3 + count))
-  if together then
-    redis.call('ZADD', ranks, rank, id)
-    together[#together + 1] = id
+  local id, offset, due, claim = ARGV[start], tonumber(ARGV[start + 1]), ARGV[start + 3], ARGV[start + 4]
+  local rank = text((due ~= '' and tonumber(due) or moment + nth - 1) + offset)
+  redis.call('HSET', JOBS .. id, RANK, rank, unpack(ARGV, start + 9, start + 8 + tonumber(ARGV[start + 8])))
+  if claim ~= '' then redis.call('SET', claim, ARGV[start + 6], 'EX', ARGV[start + 7]) end
+  if due ~= '' then
+    redis.call('ZADD', scheduled_of(name), string.format('%.3f', due / 1000000), id)
+    tell('delayed', name, id)
   else
-    enter(list, ranks, id, rank)
+    if together then
+      redis.call('ZADD', ranks_of(name), rank, id)
+      together[#together + 1] = id
+    else
+      enter(name, id, rank)
+    end
+    tell('waiting', name, id)
   end
 end
-if together then rebuild(list, ranks, clock, together) end
-return taken
+if together then rebuild(name, together) end
+wake(name)
+return {'known', known}
 """
 )
 
-# KEYS: list, ranks, clock. ARGV: id, 1 for the very front.
+# ARGV: name, id, 1 for the very front.
 PUSH = (
-    _COMMON
+    COMMON
     + """
-local list, ranks, clock, id = KEYS[1], KEYS[2], KEYS[3], ARGV[1]
-mend(list, ranks, clock)
-local rank = rank_of(id, clock)
-if ARGV[2] == '1' then
-  local first = redis.call('ZRANGE', ranks, 0, 0, 'WITHSCORES')[2]
+local name, id = ARGV[1], ARGV[2]
+mend(name)
+local rank = rank_of(name, id)
+if ARGV[3] == '1' then
+  local first = redis.call('ZRANGE', ranks_of(name), 0, 0, 'WITHSCORES')[2]
   if first then rank = text(math.min(tonumber(rank), tonumber(first) - 1)) end
 end
-enter(list, ranks, id, rank)
+enter(name, id, rank)
+wake(name)
+tell('waiting', name, id)
 return 1
 """
 )
 
-# KEYS: list, ranks, clock, intermediate list, for each queue. Returns the number of the queue and the job's id.
+# ARGV: names in the order in which they are served. Returns the number of the queue and the job's id.
 TAKE = (
-    _COMMON
+    COMMON
+    + LIMITING
     + """
-for at = 1, #KEYS, 4 do
-  local list, ranks, clock, intermediate = KEYS[at], KEYS[at + 1], KEYS[at + 2], KEYS[at + 3]
-  while true do
-    mend(list, ranks, clock)
-    local id = redis.call('ZRANGE', ranks, 0, 0)[1]
-    if not id then break end
-    redis.call('ZREM', ranks, id)
+local now = micros()
+local limited = redis.call('EXISTS', LIMITS) == 1
+
+local function take(name)
+  bring_back(name, now)
+  for _ = 1, 1000 do
+    mend(name)
+    local first = redis.call('ZRANGE', ranks_of(name), 0, 0, 'WITHSCORES')
+    local id, rank = first[1], first[2]
+    if not id then return nil end
+    redis.call('ZREM', ranks_of(name), id)
     -- An id without a job was deleted while it waited: drop it.
-    if redis.call('LREM', list, 1, id) > 0 and redis.call('EXISTS', JOBS .. id) == 1 then
-      redis.call('RPUSH', intermediate, id)
-      return {(at + 3) / 4, id}
+    if redis.call('LREM', list_of(name), 1, id) > 0 and redis.call('EXISTS', JOBS .. id) == 1 then
+      local key, again
+      if limited then key, again = refusal(id, now) end
+      if not key then
+        book(id, now)
+        redis.call('RPUSH', intermediate_of(name), id)
+        if redis.call('ZCARD', ranks_of(name)) > 0 then wake(name) end
+        return id
+      end
+      park(name, id, rank, key, again)
     end
   end
+  wake(name)  -- thousands are limited: go on in another step, so that Redis is not held up
+end
+
+for at, name in ipairs(ARGV) do
+  local id = redis.call('SISMEMBER', PAUSED, name) == 0 and take(name)
+  if id then return {at, id} end
 end
 return false
 """
 )
 
-# KEYS: list, ranks, clock, intermediate list. ARGV: id.
+# ARGV: name, id.
 PUT_BACK = (
-    _COMMON
+    COMMON
+    + LIMITING
     + """
-local list, ranks, clock, intermediate, id = KEYS[1], KEYS[2], KEYS[3], KEYS[4], ARGV[1]
-if redis.call('LREM', intermediate, 1, id) == 0 then return 0 end
-mend(list, ranks, clock)
-enter(list, ranks, id, rank_of(id, clock))
+local name, id = ARGV[1], ARGV[2]
+if redis.call('LREM', intermediate_of(name), 1, id) == 0 then return 0 end
+mend(name)
+enter(name, id, rank_of(name, id))
+freed(name, id)
+wake(name)
 return 1
+"""
+)
+
+# ARGV: name, the moment in s, at most how many, what `enqueued_at` is to say, the lock of RQ's scheduler. Returns
+# how many left the schedule; a queue that one of RQ's schedulers serves is left to it, or jobs would start twice.
+PROMOTE = (
+    COMMON
+    + """
+local name, now, most, moment, lock = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5]
+if redis.call('EXISTS', lock) == 1 then return 0 end
+local due = redis.call('ZRANGEBYSCORE', scheduled_of(name), '-inf', now, 'LIMIT', 0, most)
+for _, id in ipairs(due) do
+  redis.call('ZREM', scheduled_of(name), id)
+  if redis.call('EXISTS', JOBS .. id) == 1 then
+    redis.call('HSET', JOBS .. id, 'status', 'queued', 'enqueued_at', moment)
+    mend(name)
+    enter(name, id, rank_of(name, id))
+    tell('waiting', name, id)
+  end
+end
+if #due > 0 then wake(name) end
+return #due
+"""
+)
+
+# ARGV: name, 1 to pause and 0 to resume. Returns 1 when that changed something.
+PAUSE = (
+    COMMON
+    + """
+if ARGV[2] == '1' then return redis.call('SADD', PAUSED, ARGV[1]) end
+wake(ARGV[1])
+return redis.call('SREM', PAUSED, ARGV[1])
+"""
+)
+
+# ARGV: name, id, event, its data as JSON, how long the job ran in ms or "", seconds to keep its claim or "".
+# The mean is that of all runs at first, then a moving one to which each new run adds a tenth.
+NOTE = (
+    COMMON
+    + LIMITING
+    + """
+local name, id, event, data, ran, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
+tell(event, name, id, data)
+if event == 'active' then return end
+freed(name, id)
+if keep ~= '' and field(id, CLAIM) then redis.call('EXPIRE', field(id, CLAIM), keep) end
+if ran ~= '' then
+  local key = 'qa:durations:' .. name
+  local count = redis.call('HINCRBY', key, 'count', 1)
+  local mean = tonumber(redis.call('HGET', key, 'mean_ms') or 0)
+  redis.call('HSET', key, 'mean_ms', mean + (ran - mean) / math.min(count, 10))
+end
 """
 )

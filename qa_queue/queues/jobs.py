@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from datetime import datetime
 from random import SystemRandom
 from typing import Any, ClassVar
 
@@ -11,9 +12,10 @@ from pydantic import BaseModel
 from rq import Queue, Retry
 from rq.job import Job, JobStatus
 
-from qa_queue import backoff
+from qa_queue.backoff import EXPONENTIAL, Backoff, schedule
 from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.models import Priority, QueueName, TestJobData, utc_now
+from qa_queue.priorities import Claim
 
 FUNCTIONS = {
     QueueName.TEST_EXECUTION: "processors.entry.execute_run",
@@ -22,8 +24,10 @@ FUNCTIONS = {
 }
 START_ALLOWANCE_S = 60  # for the browser's start, evidence and rows around the tries themselves
 HOUSEKEEPING_TIMEOUT_S = 3600
-RESULT_TTL_S = 7 * 24 * 3600
-FAILURE_TTL_S = 30 * 24 * 3600
+RESULT_TTL_S = 24 * 3600
+FAILURE_TTL_S = 7 * 24 * 3600  # dead letters
+MOST_ATTEMPTS = 25
+FURTHEST_S = 366 * 24 * 3600  # ahead that a job may be put off
 DESCRIPTION_LENGTH = 100
 
 # rq-dashboard writes the description into its job page unescaped (Parallels/rq-dashboard#526).
@@ -33,7 +37,11 @@ _random = SystemRandom()
 
 @dataclass(frozen=True, kw_only=True)
 class TestJobRequest:
-    """A run to be enqueued: `timeout_ms` of one try of the case, `retries` of the case."""
+    """A run to be enqueued: `timeout_ms` of one try of the case, `retries` of the case.
+
+    `attempts` of the job when the infrastructure fails (None: QUEUE_MAX_ATTEMPTS) with `backoff` between them; it
+    does not start before `due`; `limit_keys` count it for limits; `claim` is its idempotency claim.
+    """
 
     __test__: ClassVar[bool] = False
 
@@ -42,6 +50,11 @@ class TestJobRequest:
     priority: Priority = Priority.NORMAL
     timeout_ms: int = RUN_TIMEOUT_MS
     retries: int = 0
+    attempts: int | None = None
+    backoff: Backoff = EXPONENTIAL
+    due: datetime | None = None
+    limit_keys: tuple[str, ...] = ()
+    claim: Claim | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +63,7 @@ class JobLimits:
 
     timeout_s: int
     max_attempts: int
+    backoff: Backoff = EXPONENTIAL
 
 
 def job_timeout_s(timeout_ms: int, retries: int) -> int:
@@ -67,7 +81,14 @@ def display_name(name: str) -> str:
 
 
 def build_job(
-    queue: Queue, payload: BaseModel, *, job_id: str, description: str, priority: Priority, limits: JobLimits
+    queue: Queue,
+    payload: BaseModel,
+    *,
+    job_id: str,
+    description: str,
+    priority: Priority,
+    limits: JobLimits,
+    delayed: bool = False,
 ) -> Job:
     """An RQ job for this payload, not saved yet; its description and meta hold nothing raw."""
     job = queue.create_job(
@@ -79,10 +100,10 @@ def build_job(
         failure_ttl=FAILURE_TTL_S,
         description=display_name(description),
         meta=_meta(priority, limits),
-        status=JobStatus.QUEUED,
-        retry=_retry(limits.max_attempts),
+        status=JobStatus.SCHEDULED if delayed else JobStatus.QUEUED,
+        retry=_retry(limits),
     )
-    job.enqueued_at = utc_now()
+    job.enqueued_at = None if delayed else utc_now()
     return job
 
 
@@ -90,8 +111,9 @@ def _meta(priority: Priority, limits: JobLimits) -> dict[str, Any]:
     return {"priority": priority.name.lower(), "max_attempts": limits.max_attempts}
 
 
-def _retry(max_attempts: int) -> Retry | None:
-    if max_attempts == 1:
+def _retry(limits: JobLimits) -> Retry | None:
+    if limits.max_attempts == 1:
         return None
-    jitters = tuple(_random.random() for _ in range(max_attempts - 1))
-    return Retry(max=max_attempts - 1, interval=backoff.schedule(max_attempts, jitters=jitters))
+    jitters = tuple(_random.random() for _ in range(limits.max_attempts - 1))
+    intervals = schedule(limits.max_attempts, jitters=jitters, backoff=limits.backoff)
+    return Retry(max=limits.max_attempts - 1, interval=intervals)

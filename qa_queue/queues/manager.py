@@ -15,9 +15,9 @@ from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from qa_queue.cases.model import RUN_TIMEOUT_MS
-from qa_queue.errors import InputError, UnknownQueueError
-from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData
-from qa_queue.priorities import PriorityQueue, enqueue_all
+from qa_queue.errors import ClaimLostError, InputError, UnknownQueueError
+from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
+from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
 from qa_queue.queues.jobs import HOUSEKEEPING_TIMEOUT_S, JobLimits, TestJobRequest, build_job, job_timeout_s
 from qa_queue.queues.stats import QueueStats, read_stats
 from qa_queue.queues.trim import trim
@@ -67,7 +67,7 @@ class QueueManager:
         """
         _check_ids([request.data.test_run_id for request in requests])
         queue = self.get_queue(QueueName.TEST_EXECUTION)
-        return self._enqueue(queue, [(self._test_job(queue, request), request.priority) for request in requests])
+        return self._enqueue(queue, [self._test_job(queue, request) for request in requests])
 
     def add_cleanup_job(self, data: CleanupJobData) -> Job:
         """Put a clean-up on `cleanup`."""
@@ -99,6 +99,22 @@ class QueueManager:
         names = [str(queue) for queue in QueueName] if name is None else [_known(name)]
         return read_stats(self._connection, names)
 
+    def pause(self, name: str) -> bool:
+        """Take nothing more from this queue; its workers stay up, what runs goes on. False: it was paused already.
+
+        Raises:
+            UnknownQueueError: the queue is not known.
+        """
+        return pause(self._connection, _known(name))
+
+    def resume(self, name: str) -> bool:
+        """Take from this queue again, at once. False: it was not paused.
+
+        Raises:
+            UnknownQueueError: the queue is not known.
+        """
+        return resume(self._connection, _known(name))
+
     def trim(self, name: str) -> int:
         """Keep the newest jobs that QUEUE_REMOVE_ON_COMPLETE and QUEUE_REMOVE_ON_FAIL allow; see `trim`."""
         return trim(
@@ -108,15 +124,24 @@ class QueueManager:
             keep_failed=self._settings.queue_remove_on_fail,
         )
 
-    def _test_job(self, queue: PriorityQueue, request: TestJobRequest) -> Job:
+    def _test_job(self, queue: PriorityQueue, request: TestJobRequest) -> NewJob:
         timeout_ms = request.data.config.timeout or request.timeout_ms
-        return build_job(
+        due = request.due if request.due is not None and request.due > utc_now() else None
+        job = build_job(
             queue,
             request.data,
             job_id=request.data.test_run_id,
             description=request.name or request.data.test_case_id,
             priority=request.priority,
-            limits=self._limits(job_timeout_s(timeout_ms, request.retries)),
+            limits=JobLimits(
+                timeout_s=job_timeout_s(timeout_ms, request.retries),
+                max_attempts=request.attempts or self._settings.queue_max_attempts,
+                backoff=request.backoff,
+            ),
+            delayed=due is not None,
+        )
+        return NewJob(
+            job=job, priority=request.priority, due=due, claim=request.claim, limit_keys=request.limit_keys
         )
 
     def _add_housekeeping(self, name: QueueName, data: BaseModel, description: str) -> Job:
@@ -127,21 +152,23 @@ class QueueManager:
             job_id=str(uuid4()),
             description=description,
             priority=Priority.NORMAL,
-            limits=self._limits(HOUSEKEEPING_TIMEOUT_S),
+            limits=JobLimits(timeout_s=HOUSEKEEPING_TIMEOUT_S, max_attempts=self._settings.queue_max_attempts),
         )
-        return self._enqueue(queue, [(job, Priority.NORMAL)])[0]
+        return self._enqueue(queue, [NewJob(job=job)])[0]
 
-    def _limits(self, timeout_s: int) -> JobLimits:
-        return JobLimits(timeout_s=timeout_s, max_attempts=self._settings.queue_max_attempts)
-
-    def _enqueue(self, queue: PriorityQueue, jobs: list[tuple[Job, Priority]]) -> list[Job]:
-        known = enqueue_all(self._connection, queue.name, jobs)
-        if known:
+    def _enqueue(self, queue: PriorityQueue, jobs: list[NewJob]) -> list[Job]:
+        refused = enqueue_all(self._connection, queue.name, jobs)
+        if refused.unclaimed:
+            raise ClaimLostError(
+                f"The idempotency keys of {len(refused.unclaimed)} runs were claimed by another submission, "
+                "for this one took too long; nothing was enqueued. Submit again."
+            )
+        if known := refused.known:
             raise InputError(
                 f"{queue.name} has had a job with the id {known[0]} already"
                 f"{f' ({len(known)} such ids)' if len(known) > 1 else ''}; nothing was enqueued. Use a new run id."
             )
-        return [job for job, _ in jobs]
+        return [new.job for new in jobs]
 
 
 def _known(name: str) -> str:

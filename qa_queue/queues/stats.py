@@ -21,7 +21,7 @@ from rq.registry import (
 from rq.utils import parse_composite_key
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from qa_queue.priorities import QueueKeys
+from qa_queue.priorities.keys import PAUSED_KEY, QueueKeys
 
 # Workers that died without a word stay in RQ's set until maintenance; those with a heartbeat have a key.
 _LIVE_WORKERS = """
@@ -29,15 +29,16 @@ local live = 0
 for _, worker in ipairs(redis.call('SMEMBERS', KEYS[1])) do live = live + redis.call('EXISTS', worker) end
 return live
 """
-_READS = 8  # commands in the pipeline for each queue
+_READS = 10  # commands in the pipeline for each queue
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueStats:
     """What is on a queue at one moment.
 
-    `processing` counts jobs that a worker has, started or about to be; `delayed` those that wait for their next
-    attempt; `failed` are dead letters: jobs that used up their attempts; `workers` those alive.
+    `waiting` counts those that a limit holds back too (`limited` of them); `processing` jobs that a worker has,
+    started or about to be; `delayed` those that wait for their time or their next attempt; `failed` are dead
+    letters: jobs that used up their attempts; `workers` those alive.
     """
 
     name: str
@@ -48,6 +49,18 @@ class QueueStats:
     failed: int
     cancelled: int
     workers: int
+    limited: int = 0
+    paused: bool = False
+
+    @property
+    def dlq(self) -> int:
+        """The dead letters: every failed job is one until it is requeued or discarded."""
+        return self.failed
+
+    @property
+    def total(self) -> int:
+        """All jobs that Redis knows of on this queue."""
+        return self.waiting + self.processing + self.delayed + self.completed + self.failed + self.cancelled
 
 
 def read_stats(connection: Redis, names: Sequence[str]) -> dict[str, QueueStats]:
@@ -71,19 +84,23 @@ def _ask(pipeline: Any, name: str, now: int) -> None:
     pipeline.zcount(FailedJobRegistry.key_template.format(name), now, "+inf")
     pipeline.zcard(CanceledJobRegistry.key_template.format(name))
     pipeline.eval(_LIVE_WORKERS, 1, WORKERS_BY_QUEUE_KEY % name)
+    pipeline.zcard(keys.parked)
+    pipeline.sismember(PAUSED_KEY, name)
 
 
 def _stats(name: str, answers: Sequence[Any]) -> QueueStats:
-    waiting, intermediate, started, delayed, completed, failed, cancelled, workers = answers
+    waiting, intermediate, started, delayed, completed, failed, cancelled, workers, limited, paused = answers
     held = {entry.decode() for entry in intermediate}
     held |= {parse_composite_key(entry.decode())[0] for entry in started}
     return QueueStats(
         name=name,
-        waiting=waiting,
+        waiting=waiting + limited,
         processing=len(held),
         delayed=delayed,
         completed=completed,
         failed=failed,
         cancelled=cancelled,
         workers=workers,
+        limited=limited,
+        paused=bool(paused),
     )
