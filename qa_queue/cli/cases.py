@@ -10,6 +10,8 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from qa_queue.cases.loader import load_file
+from qa_queue.cases.rebase import rebase
 from qa_queue.cases.schema import case_schema
 from qa_queue.cases.write import dump_yaml
 from qa_queue.cli import submit
@@ -57,8 +59,13 @@ def import_recording(
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")] = False,
 ) -> None:
     """Turn a recording into a case in YAML; what could not be carried over is said step by step."""
-    requests = submit.load_requests([file], submit.RunOptions(base_url=base_url), warn=Console(stderr=True))
-    text = "---\n".join(dump_yaml(request.case) for request in requests)
+    loaded = load_file(file)
+    if len(loaded.cases) != 1:
+        raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: `import` takes one recording at a time.")
+    case = rebase(loaded.cases[0], base_url) if base_url else loaded.cases[0]
+    text = dump_yaml(case, loaded.warnings)
+    err = Console(stderr=True)
+    submit.say_notes(file, loaded.warnings, err)
     if to is None:
         typer.echo(text, nl=False)
         return
@@ -68,4 +75,4 @@ def import_recording(
         to.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{to} cannot be written: {error.strerror}.") from None
-    Console(stderr=True).print(f"[green]written[/] {escape(str(to))}")
+    err.print(f"[green]written[/] {escape(str(to))}")

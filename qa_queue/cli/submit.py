@@ -75,14 +75,15 @@ def load_requests(files: Sequence[Path], options: RunOptions, warn: Console | No
         except CaseError as error:
             problems += error.problems or (str(error),)
             continue
-        _say_notes(file, loaded.warnings, warn)
+        say_notes(file, loaded.warnings, warn)
         requests += (_request(case, file, options) for case in loaded.cases)
     if problems:
         raise CaseError("\n".join(problems), tuple(problems))
     return requests
 
 
-def _say_notes(file: Path, notes: Sequence[str], console: Console | None) -> None:
+def say_notes(file: Path, notes: Sequence[str], console: Console | None) -> None:
+    """Print what an import could not carry over."""
     if console is None:
         return
     for note in notes:

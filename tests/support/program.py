@@ -1,0 +1,77 @@
+"""The `qa-queue` program as users start it: a process of its own, on the session's real Redis and Supabase."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from qa_queue.local.server import LocalServer
+
+PROGRAM = Path(sys.executable).with_name("qa-queue")
+_OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_", "CI")
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A command that ended: its exit code and what it said."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def json(self) -> Any:
+        """What it printed, read as JSON."""
+        return json.loads(self.out)
+
+
+@dataclass(frozen=True)
+class Program:
+    """Runs commands in a folder, with these settings in the environment."""
+
+    folder: Path
+    settings: dict[str, str] = field(default_factory=dict)
+
+    def environment(self, **changes: str) -> dict[str, str]:
+        """The environment of a command: the machine's, less the service's settings, and ours."""
+        kept = {name: value for name, value in os.environ.items() if not name.startswith(_OWN)}
+        return {**kept, "COLUMNS": "200", **self.settings, **changes}
+
+    def __call__(self, *args: str | Path, timeout: float = 120, **changes: str) -> Ended:
+        done = subprocess.run(
+            [PROGRAM, *args],
+            cwd=self.folder,
+            env=self.environment(**changes),
+            capture_output=True,
+            text=True,
+            timeout=timeout,
+            check=False,
+        )
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    def start(self, *args: str | Path, **changes: str) -> subprocess.Popen[str]:
+        """A command that goes on; its output is read through pipes."""
+        return subprocess.Popen(
+            [PROGRAM, *args],
+            cwd=self.folder,
+            env=self.environment(**changes),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+
+def settings_for(redis_url: str, supabase: LocalServer, browser: Path, home: Path) -> dict[str, str]:
+    """The environment that points the program and its workers at these parts."""
+    return {
+        "REDIS_URL": redis_url,
+        "SUPABASE_URL": supabase.url,
+        "SUPABASE_SECRET_KEY": supabase.key or "",
+        "QA_BROWSER_PATH": str(browser),
+        "QA_HOME": str(home),
+    }
