@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import asdict
+from importlib import import_module
 from typing import Annotated
 
 import typer
@@ -11,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue import dashboard as rq_dashboard
-from qa_queue.api import app as api
 from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
@@ -104,7 +104,8 @@ def migrate() -> None:
 
 def web() -> None:
     """Serve the service's own pages on 127.0.0.1."""
-    api.serve(open_settings())
+    # FastAPI takes longer to import than most commands take to run, so only this one pays for it.
+    import_module("qa_queue.api.app").serve(open_settings())
 
 
 def dashboard() -> None:
