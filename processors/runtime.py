@@ -128,6 +128,19 @@ class Runtime:
         finally:
             await asyncio.to_thread(self._progress.finish, context.job_id, status, str(error))
 
+    async def release(self, context: JobContext) -> None:
+        """Record that a run waits again, as if this attempt had not been; one that has ended stays as it is.
+
+        Raises:
+            StoreError: Supabase did not take it.
+        """
+        if context.queue == QueueName.TEST_EXECUTION:
+            await asyncio.to_thread(self._store_end, context.job_id, {"status": RunStatus.QUEUED, "worker": None})
+
+    def obstacle(self) -> str | None:
+        """Why no more jobs should be taken now; None when they may come."""
+        return None
+
     @property
     def _given(self) -> Services:
         assert self._services is not None, "the runtime is entered before it performs"

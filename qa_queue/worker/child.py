@@ -23,14 +23,16 @@ from qa_queue.worker.channel import LineBuffer
 from qa_queue.worker.death import die_with_parent
 from qa_queue.worker.messages import (
     Abandon,
-    Abandoned,
     Broken,
     Cancel,
     Done,
     Failed,
     Failure,
+    Hold,
     Message,
+    Noted,
     Ready,
+    Release,
     Run,
     Start,
     Stop,
@@ -42,6 +44,7 @@ from qa_queue.worker.runtime import Runtime, load_factory
 
 log = logging.getLogger(__name__)
 _CHUNK = 1 << 16
+_LOOK_S = 0.5  # between two looks for an obstacle
 
 
 class Child:
@@ -58,10 +61,20 @@ class Child:
     async def serve(self, messages: AsyncIterator[Message]) -> None:
         """Do what comes in until told to stop, then finish what runs."""
         listening = asyncio.create_task(self._listen(messages))
+        looking = asyncio.create_task(self._look_for_obstacles())
         await self._stop.wait()
         while tasks := {*self._runs.values(), *self._others}:
             await asyncio.gather(*tasks, return_exceptions=True)
         listening.cancel()
+        looking.cancel()
+
+    async def _look_for_obstacles(self) -> None:
+        known: str | None = None
+        while True:
+            if (reason := self._runtime.obstacle()) != known:
+                known = reason
+                await self._send(encode(Hold(reason=reason)))
+            await asyncio.sleep(_LOOK_S)
 
     async def _listen(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:
@@ -76,8 +89,8 @@ class Child:
             case Cancel() if message.id in self._runs:
                 self._reasons[message.id] = message.failure
                 self._runs[message.id].cancel()
-            case Abandon():
-                task = asyncio.create_task(self._abandon(message))
+            case Abandon() | Release():
+                task = asyncio.create_task(self._note(message))
                 self._others.add(task)
                 task.add_done_callback(self._others.discard)
             case Stop():
@@ -103,14 +116,17 @@ class Child:
             self._runs.pop(job.id, None)
         await self._send(line)
 
-    async def _abandon(self, message: Abandon) -> None:
+    async def _note(self, message: Abandon | Release) -> None:
         error = None
         try:
-            await self._runtime.abandon(message.context, rebuild(message.failure))
+            if isinstance(message, Abandon):
+                await self._runtime.abandon(message.context, rebuild(message.failure))
+            else:
+                await self._runtime.release(message.context)
         except Exception as problem:
-            log.exception("The end of job %s could not be recorded", message.context.job_id)
+            log.exception("What became of job %s could not be recorded", message.context.job_id)
             error = str(problem)
-        await self._send(encode(Abandoned(id=message.id, error=error)))
+        await self._send(encode(Noted(id=message.id, error=error)))
 
     async def _send(self, line: bytes) -> None:
         self._writer.write(line)

@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 from redis.exceptions import RedisError
 from rq.worker import WorkerStatus
 
-from qa_queue.priorities import Taken, dequeue, put_back
 from qa_queue.queues import QueueManager
 from qa_queue.settings import read_every_secret
 from qa_queue.worker.due import enqueue_due
 from qa_queue.worker.environment import url_of
+from qa_queue.worker.fence import owned
 from qa_queue.worker.intake import Intake
 from qa_queue.worker.janitor import Janitor
 from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger
+from qa_queue.worker.memory import tree_memory
+from qa_queue.worker.messages import Hold
 from qa_queue.worker.pulse import Periodic
+from qa_queue.worker.recycling import Limits, reason_to_renew
 from qa_queue.worker.runs import Runs
 from qa_queue.worker.slots import Slots
+from qa_queue.worker.supply import Supply
 
 if TYPE_CHECKING:
     from qa_queue.worker.parent import QAWorker
@@ -36,6 +40,7 @@ _BEAT = 4.0
 _SCHEDULE = 1.0
 _CLEAN = 5.0
 _MAINTENANCE = 600.0
+_MEASURE = 10.0
 
 
 class Engine:
@@ -56,9 +61,10 @@ class Engine:
         self._worker = worker
         self._woken = woken
         self._burst = burst
-        self._max_jobs = max_jobs
         self._max_idle_time = max_idle_time
         self._grace = settings.qa_cancel_grace
+        self._shutdown_grace = settings.queue_shutdown_grace
+        self._limits = Limits.of(settings)
         self._keeper = Keeper(url_of(worker.connection), worker.queue_names(), self._came_up)
         ledger = Ledger(worker, self._grace)
         self._runs = Runs(
@@ -69,7 +75,17 @@ class Engine:
             after_close=self._closed,
             secrets=read_every_secret(),
         )
-        self._intake = Intake(worker.connection, worker.queue_names(), worker.wake)
+        self._supply = Supply(
+            worker.connection,
+            worker.queue_names(),
+            slots=self.slots,
+            runs=self._runs,
+            ledger=ledger,
+            intake=(intake := Intake(worker.connection, worker.queue_names(), worker.wake)),
+            burst=burst,
+            max_jobs=max_jobs,
+        )
+        self._intake = intake
         self._queues = QueueManager(worker.connection, settings)
         self._janitor = Janitor(worker.connection, worker.queues, ledger, self._runs.take_over)
         self._periodics = [
@@ -77,10 +93,10 @@ class Engine:
             Periodic(_SCHEDULE, self._enqueue_due),
             Periodic(_CLEAN, self._janitor.look),
             Periodic(_MAINTENANCE, worker.run_maintenance_tasks),
+            Periodic(_MEASURE, self._measure),
         ]
-        self._asked = 0  # jobs that the intake may still bring
-        self._started = 0
-        self._empty = False
+        self._memory: int | None = None  # bytes that the child and its browser hold
+        self._obstacle: str | None = None  # why no job is taken, as the child says
         self._busy_until = time.monotonic()
 
     def run(self) -> int:
@@ -97,37 +113,82 @@ class Engine:
 
     def close(self) -> None:
         """Take nothing more, give back what was taken and not started, and end the child."""
-        self._stop_intake()
+        self._supply.stop()
         if self._worker.stop_now:
             self._keeper.kill()
-            self._runs.lose("was ended when the worker was told twice to stop")
+            self._runs.lose_all("the worker was told twice to stop")
             self._runs.close_books()
         self._keeper.stop(self._grace)
+
+    def check_ownership(self) -> None:
+        """End the runs whose executions another worker has taken over, for example while this one was stopped.
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed.
+        """
+        for slot in self.slots.running:
+            if slot.told is None and not owned(self._worker.connection, slot):
+                log.warning("Job %s was taken over by another worker; its run ends here", slot.job.id)
+                self._runs.disown(slot)
 
     def _turn(self) -> None:
         self._keeper.ensure()
         self._wait()
-        for message in self._keeper.receive():
-            self._runs.handle(message)
-        if reason := self._keeper.bury():
-            log.error("The child process %s", reason)
-            self._runs.lose(reason)
+        self._listen()
         self._obey()
         self._runs.check_deadlines()
         self._runs.close_books()
         if self._worker.stopping:
-            self._stop_intake()
+            self._wind_up()
         else:
             self._take()
+        self._recycle()
         self._tick()
 
-    def _wait(self) -> None:
+    def _listen(self) -> None:
+        for child, message in self._keeper.receive():
+            if isinstance(message, Hold) and child is self._keeper.child:
+                self._hold(message.reason)
+            self._runs.handle(message)
+        for child, reason in self._keeper.bury():
+            if child.stopping:
+                log.debug("The child process %d, which was renewed, %s", child.pid, reason)
+            else:
+                log.error("The child process %s", reason)
+            self._runs.lose(child, reason)
+
+    def _hold(self, reason: str | None) -> None:
+        if reason:
+            log.error("No jobs are taken: %s", reason)
+        else:
+            log.info("Jobs are taken again")
+        self._obstacle = reason
+
+    def _wind_up(self) -> None:
+        """Let runs end within the grace time, then give their jobs back."""
+        self._supply.stop()
+        if self._worker.stopping_for >= self._shutdown_grace:
+            self._runs.return_all(f"the worker stops, and it had not ended within {self._shutdown_grace:g} s")
+
+    def _recycle(self) -> None:
         child = self._keeper.child
+        if child is not None and child.ready and not self._worker.stopping:
+            age = time.monotonic() - child.started_at
+            if reason := reason_to_renew(self._limits, runs=child.runs, age=age, memory=self._memory):
+                self._keeper.renew(reason)
+        self._keeper.retire(lambda child: bool(self.slots.running_in(child)))
+
+    def _measure(self) -> None:
+        child = self._keeper.child
+        self._memory = tree_memory(child.pid) if child and self._limits.memory else None
+
+    def _wait(self) -> None:
         with selectors.DefaultSelector() as selector:
             selector.register(self._woken, selectors.EVENT_READ)
-            if child is not None and not child.channel.closed:
-                write = selectors.EVENT_WRITE if child.channel.pending else 0
-                selector.register(child.channel, selectors.EVENT_READ | write)
+            for child in self._keeper.children:
+                if not child.channel.closed:
+                    write = selectors.EVENT_WRITE if child.channel.pending else 0
+                    selector.register(child.channel, selectors.EVENT_READ | write)
             selector.select(0 if self._burst and self._may_take else _TURN)
         with contextlib.suppress(BlockingIOError):
             while self._woken.recv(1024):
@@ -148,59 +209,25 @@ class Engine:
                     self._keeper.kill()
 
     @property
-    def _left(self) -> int:
-        """How many more jobs this worker may start and has room for."""
-        wanted = self.slots.free
-        return wanted if self._max_jobs is None else min(wanted, self._max_jobs - self._started)
-
-    @property
     def _may_take(self) -> bool:
-        return self._keeper.ready and self._left > 0 and not self._empty and not self._worker.stopping
+        ready = self._keeper.ready and not self._obstacle and not self._worker.stopping
+        return ready and self._supply.room > 0 and not self._supply.empty
 
     def _take(self) -> None:
-        if not self._keeper.ready:
-            return
         try:
-            self._look() if self._burst else self._ask()
+            if self._obstacle:
+                self._supply.give_back()
+            elif self._keeper.ready:
+                self._supply.take()
         except RedisError as error:
             log.warning("Redis cannot be reached (%s)", error)
 
-    def _look(self) -> None:
-        """In burst mode: start what waits; what a run leaves behind is looked for again after it."""
-        while self._left > 0:
-            taken = dequeue(self._worker.connection, self._worker.queue_names(), None)
-            self._empty = taken is None
-            if taken is None:
-                return
-            self._start(taken)
-
-    def _ask(self) -> None:
-        """Start what the intake has brought, and let it bring as much as there is room for."""
-        with contextlib.suppress(queue.Empty):
-            while self._left > 0:
-                taken = self._intake.taken.get_nowait()
-                self._asked -= 1
-                self._start(taken)
-        if (more := self._left - self._asked) > 0:
-            self._asked += more
-            self._intake.permit(more)
-
-    def _start(self, taken: Taken) -> None:
-        before = len(self.slots)
-        self._runs.start(taken)
-        self._started += len(self.slots) - before
-
-    def _stop_intake(self) -> None:
-        self._intake.stop()
-        with contextlib.suppress(queue.Empty, RedisError):
-            while True:
-                put_back(self._worker.connection, self._intake.taken.get_nowait())
-
     def _came_up(self) -> None:
-        self._runs.send_abandons()
+        self._memory = self._obstacle = None
+        self._runs.send_notes()
 
     def _closed(self, queue_name: str) -> None:
-        self._empty = False
+        self._supply.empty = False
         self._busy_until = time.monotonic()
         with contextlib.suppress(RedisError):
             self._queues.trim(queue_name)
@@ -216,9 +243,7 @@ class Engine:
             return True
         if not self._runs.idle:
             return False
-        if self._worker.stopping or (self._burst and self._empty):
-            return True
-        if self._max_jobs is not None and self._started >= self._max_jobs:
+        if self._worker.stopping or (self._burst and self._supply.empty) or self._supply.used_up:
             return True
         idle = time.monotonic() - self._busy_until
         return self._max_idle_time is not None and self._keeper.ready and idle >= self._max_idle_time

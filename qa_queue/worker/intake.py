@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import threading
+import time
 from collections.abc import Callable, Sequence
 
 from redis import Redis
@@ -22,10 +23,10 @@ _RETRY_CAP_MS = 5000
 
 
 class Intake:
-    """Jobs that were taken wait in `taken`; `wake` is called for each, from the thread."""
+    """Jobs that were taken wait in `taken`, with the moment (monotonic, s); `wake` is called for each."""
 
     def __init__(self, connection: Redis, queues: Sequence[str], wake: Callable[[], None]) -> None:
-        self.taken: queue.SimpleQueue[Taken] = queue.SimpleQueue()
+        self.taken: queue.SimpleQueue[tuple[Taken, float]] = queue.SimpleQueue()
         self._connection = connection
         self._queues = list(queues)
         self._wake = wake
@@ -53,7 +54,7 @@ class Intake:
     def _run(self) -> None:
         while self._permits.acquire() and not self._stop.is_set():
             if taken := self._next():
-                self.taken.put(taken)
+                self.taken.put((taken, time.monotonic()))
                 self._wake()
 
     def _next(self) -> Taken | None:

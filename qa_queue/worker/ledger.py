@@ -8,30 +8,39 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable
+from copy import copy
+from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from redis.exceptions import RedisError
 from rq.callbacks import execute_failure_callback
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.executions import Execution
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.job_lifecycle import call_exception_handlers
 from rq.worker import WorkerStatus
 
 from qa_queue.attempts import AttemptFailure, AttemptLog
 from qa_queue.errors import InputError
 from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
-from qa_queue.priorities import Taken, acknowledge
+from qa_queue.priorities import QueueKeys, Taken, acknowledge, push_ranked
+from qa_queue.priorities.keys import JOB_PREFIX
+from qa_queue.worker.fence import FencedConnection, Token, until_unwatched
 from qa_queue.worker.messages import Failure
 from qa_queue.worker.outcome import rebuild
 from qa_queue.worker.slots import Deadline, Slot
 
 if TYPE_CHECKING:
     from rq import Queue
+    from rq.worker.base import BaseWorker
 
     from qa_queue.worker.parent import QAWorker
 
 log = logging.getLogger(__name__)
+
+SUSPECT_FIELD = "qa_suspect"  # of the job's hash: it was in a process that died, and so were others
 
 
 def read_call(job: Job) -> tuple[str, dict[str, Any]]:
@@ -50,6 +59,14 @@ def read_call(job: Job) -> tuple[str, dict[str, Any]]:
     return str(function), kwargs["data"]
 
 
+class Look(Enum):
+    """How a job that was taken stands."""
+
+    PLAIN = "plain"
+    SUSPECT = "suspect"  # to be run alone
+    GONE = "gone"  # it lay so long that somebody gave it back to the queue
+
+
 class Ledger:
     """Opens and closes executions for a worker."""
 
@@ -58,12 +75,10 @@ class Ledger:
         self._grace = grace
         self._attempts = AttemptLog(worker.connection)
 
-    def open(self, taken: Taken) -> Slot | None:
+    def open(self, taken: Taken, *, suspect: bool = False) -> Slot | None:
         """Register the execution of a job that was taken; None when there is no such job or it cannot be read."""
         worker = self._worker
         queue = next(queue for queue in worker.queues if queue.name == taken.queue)
-        if worker.connection.lpos(queue.intermediate_queue_key, taken.job_id) is None:
-            return None  # it lay so long that somebody gave it back to the queue
         job = self._fetch(taken)
         if job is None:
             acknowledge(worker.connection, taken)
@@ -71,7 +86,15 @@ class Ledger:
         execution, attempt = self._register(job, queue)
         deadline = Deadline.of(job.timeout, now=time.monotonic(), grace=self._grace)
         context = self._describe(job, queue, attempt)
-        return Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline)
+        return Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline, suspect=suspect)
+
+    def look(self, taken: Taken) -> Look:
+        """How a job stands that was taken a moment ago."""
+        with self._worker.connection.pipeline(transaction=False) as pipe:
+            pipe.lpos(QueueKeys(taken.queue).intermediate, taken.job_id)
+            pipe.hexists(f"{JOB_PREFIX}{taken.job_id}", SUSPECT_FIELD)
+            place, suspect = pipe.execute()
+        return Look.GONE if place is None else Look.SUSPECT if suspect else Look.PLAIN
 
     def reopen(self, job: Job, queue: Queue, execution: Execution) -> Slot:
         """An execution that another worker opened and left, to be closed here."""
@@ -81,31 +104,69 @@ class Ledger:
             job=job, queue=queue, execution=execution, context=context, deadline=Deadline.of(None, now=0, grace=0)
         )
 
-    def owns(self, slot: Slot) -> bool:
-        """Whether the execution is still this worker's: one that missed its heartbeats is taken over by another."""
-        registry = slot.job.started_job_registry
-        return self._worker.connection.zscore(registry.key, slot.execution.composite_key) is not None
-
     def finish(self, slot: Slot, result: Any) -> None:
-        """Close with a result."""
-        self._worker._finalize_success(slot.job, slot.queue, slot.execution, result)
+        """Close with a result.
+
+        Raises:
+            LostError: another worker has taken the execution over; this goes for every way to close.
+        """
+        self._fenced(slot, partial(self._finish, slot, result), begun=False)
 
     def retry(self, slot: Slot, failure: Failure) -> None:
         """Close as failed; RQ enqueues or schedules the job again, or fails it when no retry is left."""
-        self._close(slot, failure)
+        self._fenced(slot, partial(self._close, slot, failure, slot.job.retries_left), begun=True)
 
     def fail(self, slot: Slot, failure: Failure) -> None:
         """Close as failed for good."""
-        slot.job.retries_left = 0  # in memory only: RQ tries again whatever has retries left
-        self._close(slot, failure)
+        # No retry is left in memory only: RQ tries again whatever has one.
+        self._fenced(slot, partial(self._close, slot, failure, 0), begun=True)
 
     def stopped(self, slot: Slot, failure: Failure) -> None:
         """Close as stopped by an operator, which RQ never tries again."""
-        self._worker._stopped_job_id = slot.job.id
-        self._close(slot, failure)
+        self._fenced(slot, partial(self._close, slot, failure, slot.job.retries_left, stopped=True), begun=True)
 
-    def _close(self, slot: Slot, failure: Failure) -> None:
-        worker, job = self._worker, slot.job
+    def hand_back(self, slot: Slot, *, suspect: bool) -> None:
+        """Put the job back to its place in the queue, with all the retries that it had."""
+        self._fenced(slot, partial(self._hand_back, slot, suspect), begun=True)
+
+    def _fenced(self, slot: Slot, close: Callable[[BaseWorker], None], *, begun: bool) -> None:
+        token = Token.of(slot)
+        token.renew(self._worker.connection)
+        fenced = FencedConnection(self._worker.connection, token, begun=begun)
+        closer = copy(self._worker)
+        closer.connection = fenced  # type: ignore[assignment] # it gives what RQ's bookkeeping asks of one
+        retries_left = slot.job.retries_left
+
+        def once() -> None:
+            try:
+                close(closer)
+                fenced.raise_noted()
+            except BaseException:
+                slot.job.retries_left = retries_left  # RQ counts down before it has stored anything
+                raise
+
+        until_unwatched(once)
+
+    def _finish(self, slot: Slot, result: Any, worker: BaseWorker) -> None:
+        worker._finalize_success(slot.job, slot.queue, slot.execution, result)
+
+    def _hand_back(self, slot: Slot, suspect: bool, worker: BaseWorker) -> None:
+        job = slot.job
+        with worker.connection.pipeline() as pipe:
+            worker.cleanup_execution(job, pipeline=pipe, execution=slot.execution)
+            job.set_status(JobStatus.QUEUED, pipeline=pipe)
+            pipe.hdel(job.key, "started_at", "worker_name", "last_heartbeat")
+            if suspect:
+                pipe.hset(job.key, SUSPECT_FIELD, 1)
+            push_ranked(pipe, slot.queue.name, job.id)
+            pipe.execute()
+
+    def _close(
+        self, slot: Slot, failure: Failure, retries_left: int | None, worker: BaseWorker, *, stopped: bool = False
+    ) -> None:
+        job = slot.job
+        job.retries_left = retries_left
+        worker._stopped_job_id = job.id if stopped else None
         self._attempts.note(job.id, _attempt_failure(slot, failure))
         worker.handle_execution_ended(job, slot.queue, job.failure_callback_timeout)
         job.get_meta(refresh=True)  # RQ saves the job with its meta, where the run's progress stands by now

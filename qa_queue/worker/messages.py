@@ -16,6 +16,7 @@ class Kind(StrEnum):
     INPUT = "input"  # the job cannot be done as given
     INFRASTRUCTURE = "infrastructure"  # a part under the run failed
     CANCELLED = "cancelled"  # somebody wanted it to end
+    RETURNED = "returned"  # nobody's fault: the job goes back to its queue as it was
     TIMED_OUT = "timed_out"  # it used up the job's time and ended when told to
     BUG = "bug"  # anything else: an error of a processor
 
@@ -63,6 +64,14 @@ class Abandon(Frozen):
     failure: Failure
 
 
+class Release(Frozen):
+    """To the child: the run waits again; record that. `context` is that of the attempt which is void."""
+
+    type: Literal["release"] = "release"
+    id: str
+    context: JobContext
+
+
 class Stop(Frozen):
     """To the child: finish what runs, then exit."""
 
@@ -98,16 +107,23 @@ class Failed(Frozen):
     failure: Failure
 
 
-class Abandoned(Frozen):
-    """From the child: the end of the run is recorded, or could not be (`error`)."""
+class Hold(Frozen):
+    """From the child: why no more jobs should come, or that they may come again (None)."""
 
-    type: Literal["abandoned"] = "abandoned"
+    type: Literal["hold"] = "hold"
+    reason: str | None
+
+
+class Noted(Frozen):
+    """From the child: what was to be recorded (`Abandon`, `Release`) is, or could not be (`error`)."""
+
+    type: Literal["noted"] = "noted"
     id: str
     error: str | None = None
 
 
-ToChild = Start | Run | Cancel | Abandon | Stop
-ToParent = Ready | Broken | Done | Failed | Abandoned
+ToChild = Start | Run | Cancel | Abandon | Release | Stop
+ToParent = Ready | Broken | Done | Failed | Noted | Hold
 Message = ToChild | ToParent
 
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from qa_queue.cases.masking import mask
@@ -42,7 +43,38 @@ class Fail:
     failure: Failure
 
 
-Verdict = Finish | Retry | Fail
+@dataclass(frozen=True, kw_only=True)
+class HandBack:
+    """The job goes back to its queue with every attempt that it had; a `suspect` is then run alone."""
+
+    failure: Failure
+    suspect: bool = False
+
+
+Verdict = Finish | Retry | Fail | HandBack
+
+
+class Share(Enum):
+    """What a run bears of the death of the process that it was in."""
+
+    ATTEMPT = "attempt"  # its attempt failed
+    NOTHING = "nothing"  # it goes back to the queue
+    SUSPICION = "suspicion"  # it goes back, and is run alone, so that it can harm nobody but itself
+
+
+def share_of_death(*, returning: bool, overdue: bool, somebody_overdue: bool, alone: bool) -> Share:
+    """What a run bears when its process has died.
+
+    `returning` runs were on their way back already. One that did not end when told (`overdue`) is why the process
+    was ended. Else the culprit is only known where it was `alone` in there.
+    """
+    if returning:
+        return Share.NOTHING
+    if overdue:
+        return Share.ATTEMPT
+    if somebody_overdue:
+        return Share.NOTHING
+    return Share.ATTEMPT if alone else Share.SUSPICION
 
 
 def describe(error: BaseException) -> Failure:
@@ -73,6 +105,8 @@ def judge(failure: Failure, *, retries_left: int, stopped: bool = False) -> Verd
     """
     if stopped:
         return Fail(failure=failure)
+    if failure.kind is Kind.RETURNED:
+        return HandBack(failure=failure)
     if failure.kind is Kind.CANCELLED:
         return Finish(result={"status": "cancelled", "error": failure.message})
     if failure.kind is Kind.INFRASTRUCTURE and retries_left > 0:

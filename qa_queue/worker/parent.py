@@ -67,6 +67,7 @@ class QAWorker(Worker):
         self.settings = load_settings()
         self._signals = 0
         self._last_signal = 0.0
+        self._stop_asked = 0.0
         self._woken, self._waker = socket.socketpair()
         self._woken.setblocking(False)
         self._waker.setblocking(False)
@@ -109,6 +110,11 @@ class QAWorker(Worker):
         return self._signals > 0
 
     @property
+    def stopping_for(self) -> float:
+        """Seconds since this worker was told to stop."""
+        return time.monotonic() - self._stop_asked
+
+    @property
     def stop_now(self) -> bool:
         """Whether the jobs in flight are not waited for either."""
         return self._signals > 1
@@ -126,6 +132,8 @@ class QAWorker(Worker):
         self.heartbeat()
         for slot in self._engine.slots if self._engine else ():
             self.maintain_heartbeats(slot.job, slot.execution)
+        if self._engine is not None:
+            self._engine.check_ownership()
 
     def bootstrap(self, logging_level: str | None = None, *_formats: str, **_more: str) -> None:
         """Register and listen for commands."""
@@ -151,9 +159,15 @@ class QAWorker(Worker):
         if self._signals and moment - self._last_signal < _DUPLICATE:
             return
         self._last_signal = moment
+        self._stop_asked = self._stop_asked if self._signals else moment
         self._signals += 1
         self._shutdown_requested_date = utc_now()
-        what = "stops now" if self.stop_now else "finishes what runs, then stops; a second signal stops it now"
+        what = (
+            "stops now"
+            if self.stop_now
+            else f"finishes what runs within {self.settings.queue_shutdown_grace:g} s, then stops; "
+            "a second signal stops it now"
+        )
         log.info("Worker %s got %s: it %s", self.name, signal.Signals(signum).name, what)
         self.wake()
 

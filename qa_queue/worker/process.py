@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 
 from qa_queue.worker.channel import Channel
@@ -31,6 +32,9 @@ class ChildProcess:
             )
         self.channel = Channel(ours)
         self.ready = False
+        self.runs = 0  # jobs that were started in it
+        self.started_at = time.monotonic()
+        self.stopping = False
         self.channel.send(Start(redis_url=redis_url, queues=tuple(queues)))
 
     @property
@@ -54,9 +58,15 @@ class ChildProcess:
         self._popen.wait()
         self.channel.close()
 
+    def retire(self) -> None:
+        """Let the child finish what runs, close its browser and exit; its channel closes then."""
+        if not self.stopping:
+            self.stopping = True
+            self.channel.send(Stop())
+
     def stop(self, grace: float) -> None:
         """Let the child close its browser and exit; kill it after `grace` seconds."""
-        self.channel.send(Stop())
+        self.retire()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._popen.wait(grace)
         self.kill()

@@ -12,10 +12,23 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import InputError
 from qa_queue.priorities import Taken
+from qa_queue.worker.fence import LostError
 from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger, read_call
-from qa_queue.worker.messages import Abandon, Abandoned, Cancel, Done, Failed, Failure, Kind, Message, Run
-from qa_queue.worker.outcome import Fail, Finish, Retry, Verdict, describe, judge, masked
+from qa_queue.worker.messages import Abandon, Cancel, Done, Failed, Failure, Kind, Message, Noted, Release, Run
+from qa_queue.worker.outcome import (
+    Fail,
+    Finish,
+    HandBack,
+    Retry,
+    Share,
+    Verdict,
+    describe,
+    judge,
+    masked,
+    share_of_death,
+)
+from qa_queue.worker.process import ChildProcess
 from qa_queue.worker.slots import Slot, Slots
 
 log = logging.getLogger(__name__)
@@ -42,16 +55,16 @@ class Runs:
         self._after_close = after_close
         self._secrets = secrets
         self._closings: deque[Slot] = deque()
-        self._abandons: dict[str, Abandon] = {}
+        self._notes: dict[str, Abandon | Release] = {}  # what a child is to record and has not answered for
 
     @property
     def idle(self) -> bool:
         """Whether nothing runs and everything is recorded."""
-        return not len(self._slots) and not self._closings and not self._abandons
+        return not len(self._slots) and not self._closings and not self._notes
 
-    def start(self, taken: Taken) -> None:
-        """Start a job that was taken from its queue."""
-        slot = self._ledger.open(taken)
+    def start(self, taken: Taken, *, suspect: bool = False) -> None:
+        """Start a job that was taken from its queue; a suspect one in company of none."""
+        slot = self._ledger.open(taken, suspect=suspect)
         if slot is None:
             return
         self._slots.add(slot)
@@ -62,6 +75,9 @@ class Runs:
         except InputError as error:
             self._conclude_failure(slot, describe(error))
             return
+        slot.child = self._keeper.child
+        if slot.child is not None:
+            slot.child.runs += 1
         self._keeper.send(Run(id=slot.execution.id, function=function, data=data, context=context))
 
     def handle(self, message: Message) -> None:
@@ -71,18 +87,37 @@ class Runs:
                 self._conclude(slot, Finish(result=message.result))
             case Failed() if slot := self._slots.get(message.id):
                 self._conclude_failure(slot, message.failure)
-            case Abandoned():
-                self._abandons.pop(message.id, None)
+            case Noted():
+                self._notes.pop(message.id, None)
             case _:
                 log.debug("The child says: %s", message.type)
 
-    def lose(self, reason: str) -> None:
-        """Every run in the child ended with it."""
-        for slot in self._slots.running:
+    def lose(self, child: ChildProcess, reason: str) -> None:
+        """A process has died, and every run in it ended."""
+        lost = self._slots.running_in(child)
+        somebody_overdue = any(slot.overdue for slot in lost)
+        for slot in lost:
             message = f"the worker's process that ran it {reason}"
-            if slot.told is not None:
+            if slot.told is not None and slot.overdue:
                 message = f"{slot.told.message}, and did not end within {self._grace:g} s; its process was ended"
-            self._conclude_failure(slot, Failure(kind=Kind.INFRASTRUCTURE, message=message))
+            share = share_of_death(
+                returning=slot.told is not None and slot.told.kind is Kind.RETURNED,
+                overdue=slot.overdue,
+                somebody_overdue=somebody_overdue,
+                alone=len(lost) == 1,
+            )
+            self._bear(slot, share, message)
+
+    def return_all(self, reason: str) -> None:
+        """Have every run that is still on its way end, and give its job back to the queue as it was."""
+        for slot in self._slots.running:
+            if slot.told is None:
+                self._tell(slot, Failure(kind=Kind.RETURNED, message=reason))
+
+    def lose_all(self, reason: str) -> None:
+        """Give the job of every run back to the queue; their processes are ended already."""
+        for slot in self._slots.running:
+            self._bear(slot, Share.NOTHING, reason)
 
     def check_deadlines(self) -> None:
         """Tell what is over time to end, and end the child when that does not help."""
@@ -90,7 +125,9 @@ class Runs:
         for slot in self._slots.running:
             if slot.deadline.to_kill(now):
                 log.error("Job %s did not end when told; the child process is ended", slot.job.id)
-                self._keeper.kill()
+                slot.overdue = True
+                if slot.child is not None:
+                    slot.child.kill()
                 return
             if slot.deadline.to_cancel(now):
                 message = f"the job used up its {slot.job.timeout:g} s"
@@ -110,9 +147,9 @@ class Runs:
         self._slots.add(slot)
         self._conclude_failure(slot, failure)
 
-    def send_abandons(self) -> None:
-        """Have a new child record the ends that the last one did not answer for."""
-        for message in self._abandons.values():
+    def send_notes(self) -> None:
+        """Have a new child record what the last one did not answer for."""
+        for message in self._notes.values():
             self._keeper.send(message)
 
     def close_books(self) -> None:
@@ -132,7 +169,19 @@ class Runs:
     def _tell(self, slot: Slot, failure: Failure) -> None:
         slot.told = failure
         slot.deadline = slot.deadline.sooner(now=time.monotonic(), grace=self._grace)
-        self._keeper.send(Cancel(id=slot.execution.id, failure=failure))
+        if slot.child is not None:
+            slot.child.channel.send(Cancel(id=slot.execution.id, failure=failure))
+
+    def _bear(self, slot: Slot, share: Share, message: str) -> None:
+        if share is Share.ATTEMPT:
+            self._conclude_failure(slot, Failure(kind=Kind.INFRASTRUCTURE, message=message))
+            return
+        failure = Failure(kind=Kind.RETURNED, message=message)
+        self._conclude(slot, HandBack(failure=failure, suspect=share is Share.SUSPICION))
+
+    def disown(self, slot: Slot) -> None:
+        """Another worker has taken the execution over: end the run here, for its rows are another's."""
+        self._tell(slot, Failure(kind=Kind.CANCELLED, message="another worker has taken the job over"))
 
     def _conclude_failure(self, slot: Slot, failure: Failure) -> None:
         failure = masked(failure, self._secrets)
@@ -143,9 +192,12 @@ class Runs:
         self._closings.append(slot)
 
     def _close(self, slot: Slot) -> None:
-        if not self._ledger.owns(slot):
+        try:
+            self._enter(slot)
+        except LostError:
             log.warning("Job %s was taken over by another worker; what came of it here is dropped", slot.job.id)
-            return
+
+    def _enter(self, slot: Slot) -> None:
         match slot.verdict:
             case Finish(result=result):
                 self._ledger.finish(slot, result)
@@ -157,12 +209,18 @@ class Runs:
                 (self._ledger.stopped if slot.stopped else self._ledger.fail)(slot, failure)
                 self._abandon(slot, failure)
                 _log_failure(slot, failure, "is not tried again")
+            case HandBack(failure=failure, suspect=suspect):
+                self._ledger.hand_back(slot, suspect=suspect)
+                self._note(Release(id=slot.execution.id, context=slot.context))
+                log.warning("Job %s waits again, as it was: %s", slot.job.id, failure.message, extra=_data(slot))
 
     def _abandon(self, slot: Slot, failure: Failure) -> None:
         context = slot.context
         context = replace(context, max_attempts=min(context.attempt, context.max_attempts))
-        message = Abandon(id=slot.execution.id, context=context, failure=failure)
-        self._abandons[message.id] = message
+        self._note(Abandon(id=slot.execution.id, context=context, failure=failure))
+
+    def _note(self, message: Abandon | Release) -> None:
+        self._notes[message.id] = message
         if self._keeper.ready:
             self._keeper.send(message)
 

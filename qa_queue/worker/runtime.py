@@ -32,6 +32,12 @@ class Runtime(Protocol):
     async def abandon(self, context: JobContext, error: QAError) -> None:
         """Record that the job ended with this error and that no attempt will follow; once or more often."""
 
+    async def release(self, context: JobContext) -> None:
+        """Record that the job waits again as if this attempt had not been; once or more often."""
+
+    def obstacle(self) -> str | None:
+        """Why no more jobs should be taken now; None when they may come."""
+
 
 RuntimeFactory = Callable[[Settings, Sequence[str]], Runtime]  # the queues that will be served
 

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from rq.executions import Execution
     from rq.job import Job
 
+    from qa_queue.worker.process import ChildProcess
+
 
 @dataclass(frozen=True, kw_only=True)
 class Deadline:
@@ -49,7 +51,8 @@ class Slot:
     """One job in flight.
 
     `stopped` once an operator has asked for its end by RQ's stop command; `told` is what it was told when its time
-    was up; `verdict` once its attempt has ended and only the books are still to be closed.
+    was up, `overdue` once it has not ended in time all the same; `verdict` once its attempt has ended and only the
+    books are still to be closed. A `suspect` runs alone. `child` is the process that runs it.
     """
 
     job: Job
@@ -57,7 +60,10 @@ class Slot:
     execution: Execution
     context: JobContext
     deadline: Deadline
+    child: ChildProcess | None = None
+    suspect: bool = False
     stopped: bool = False
+    overdue: bool = False
     told: Failure | None = None
     verdict: Verdict | None = None
 
@@ -77,8 +83,8 @@ class Slots:
 
     @property
     def free(self) -> int:
-        """How many more jobs may start."""
-        return self.size - len(self._slots)
+        """How many more jobs may start; none beside a suspect."""
+        return 0 if any(slot.suspect for slot in self) else self.size - len(self._slots)
 
     def add(self, slot: Slot) -> None:
         """A job has started."""
@@ -96,6 +102,10 @@ class Slots:
     def running(self) -> list[Slot]:
         """The jobs whose attempt has not ended."""
         return [slot for slot in self if slot.verdict is None]
+
+    def running_in(self, child: ChildProcess) -> list[Slot]:
+        """The jobs whose attempt has not ended in this process."""
+        return [slot for slot in self.running if slot.child is child]
 
     def of_job(self, job_id: str) -> Slot | None:
         """The slot of this job."""

@@ -44,6 +44,13 @@ class FakeRuntime:
         entry = {"job": context.job_id, "error": str(error), "kind": type(error).__name__}
         self.redis.rpush("abandoned", json.dumps(entry))
 
+    async def release(self, context: JobContext) -> None:
+        self.redis.rpush("released", context.job_id)
+
+    def obstacle(self) -> str | None:
+        reason = self.redis.get("obstacle")
+        return reason.decode() if reason else None
+
     async def until(self, key: str) -> None:
         while not self.redis.exists(key):  # noqa: ASYNC110 - the key is another process's
             await asyncio.sleep(PAUSE)
