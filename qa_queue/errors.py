@@ -49,8 +49,8 @@ class RedisUnavailableError(InfrastructureError):
     """Redis cannot be reached or refused the login."""
 
 
-class ClaimLostError(InfrastructureError):
-    """A submission took so long that another took over its idempotency key; nothing of it was enqueued."""
+class IdempotencyBusyError(InfrastructureError):
+    """Another submission holds the idempotency key and has not ended; nothing of this one was enqueued."""
 
 
 class StoreError(InfrastructureError):

@@ -1,22 +1,69 @@
 """One run for one idempotency key and case: who claims it first submits it, the others get that run.
 
-A claim whose submission then fails is released. Who asked in between was given the id of a run that never came, and
-finds out when it looks for the run.
+A claim is pending while its run is being recorded, and final from the very step that enqueues the job. Who meets a
+pending one waits for what becomes of it, so nobody is given a run that never comes; a claim whose submitter died is
+free again when its lease ends. A final one lasts until 24 h after the end of the job.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from redis import Redis
 
-KEEP_S = 24 * 3600
+from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError
+from qa_queue.priorities import Claim
+
+LEASE_S = 60  # how long a submission may take
+PATIENCE_S = 30.0  # how long another waits for it
+KEEP_S = 30 * 24 * 3600  # of a job that has not ended; NOTE shortens it at the end
+LOOK_AGAIN_S = 0.05
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """A claim that a run wants; `digest` is that of everything that the run was asked to do."""
+
+    run_id: str
+    key: str
+    digest: str
+    label: str = ""
+
+    @property
+    def claim(self) -> Claim:
+        """The claim as enqueueing makes it final, to last beyond `KEEP_S` of waiting."""
+        what = f"{self.run_id}|{self.digest}"
+        return Claim(key=self.key, pending=f"pending|{what}", final=f"final|{what}", keep_s=KEEP_S)
+
+
+# KEYS: claims. ARGV: seconds of the lease, then a run id and a digest for each. All are claimed, or none while one
+# of them is pending for another. Returns "ok" and the run that holds each, "busy", or "conflict" and the number of
+# a key that stands for something else.
+_CLAIM = """
+local holders = {}
+for at, key in ipairs(KEYS) do
+  local own, digest = ARGV[2 * at], ARGV[2 * at + 1]
+  local state, run, held = (redis.call('GET', key) or ''):match('^(%a+)|([^|]*)|(.*)$')
+  if state == 'pending' and run ~= own then return {'busy'} end
+  if state == 'final' and held ~= digest then return {'conflict', at} end
+  holders[at] = run or own
+end
+for at, key in ipairs(KEYS) do
+  local own = ARGV[2 * at]
+  if holders[at] == own and redis.call('EXISTS', key) == 0 then
+    redis.call('SET', key, 'pending|' .. own .. '|' .. ARGV[2 * at + 1], 'EX', ARGV[1])
+  end
+end
+return {'ok', holders}
+"""
 
 # KEYS: claims. ARGV: the run ids that claimed them. Another's claim stays.
 _RELEASE = """
 for at, key in ipairs(KEYS) do
-  if redis.call('GET', key) == ARGV[at] then redis.call('DEL', key) end
+  if (redis.call('GET', key) or ''):match('^%a+|([^|]*)|') == ARGV[at] then redis.call('DEL', key) end
 end
 """
 
@@ -27,20 +74,52 @@ def claim_key(idempotency_key: str, case_id: str) -> str:
     return f"qa:idempotency:{name}"
 
 
-def claim(connection: Redis, wanted: Mapping[str, str]) -> dict[str, str]:
-    """Claim for 24 h, `{run id: claim key}`; returns `{run id: run id that holds its claim}`.
+def claim(connection: Redis, wanted: Sequence[Wanted], *, patience_s: float = PATIENCE_S) -> dict[str, str]:
+    """Claim all of these, for as long as the submission may take; returns `{run id: run id that holds its claim}`.
 
-    One round trip, atomic for each key: of any number of racers, one finds its own run id.
+    Atomic: of any number of racers, one finds its own run id, and the others, once it is enqueued, that one's. Two
+    of `wanted` with one key get the first one's run.
+
+    Raises:
+        IdempotencyConflictError: a key was used for something else.
+        IdempotencyBusyError: another submission has not ended within `patience_s`.
     """
-    pipeline = connection.pipeline(transaction=True)
-    for run_id, key in wanted.items():
-        pipeline.set(key, run_id, nx=True, ex=KEEP_S)
-        pipeline.get(key)
-    holders = pipeline.execute()[1::2]
-    return {run_id: holder.decode() for run_id, holder in zip(wanted, holders, strict=True)}
+    first: dict[str, Wanted] = {}
+    for one in wanted:
+        if first.setdefault(one.key, one).digest != one.digest:
+            raise _conflict(one)
+    distinct = list(first.values())
+    deadline = time.monotonic() + patience_s
+    while (holders := _try(connection, distinct)) is None:
+        if time.monotonic() > deadline:
+            raise IdempotencyBusyError(
+                f"Another submission with this idempotency key has not ended within {patience_s:g} s: try again."
+            )
+        time.sleep(LOOK_AGAIN_S)
+    return {one.run_id: holders[one.key] for one in wanted}
 
 
 def release(connection: Redis, claims: Mapping[str, str]) -> None:
     """Give up claims, `{run id: claim key}`, of runs that were not submitted after all."""
     if claims:
         connection.eval(_RELEASE, len(claims), *claims.values(), *claims)
+
+
+def _try(connection: Redis, wanted: Sequence[Wanted]) -> dict[str, str] | None:
+    """`{claim key: run id that holds it}`; None while one is pending for another."""
+    if not wanted:
+        return {}
+    arguments = [part for one in wanted for part in (one.run_id, one.digest)]
+    answer = connection.register_script(_CLAIM)(keys=[one.key for one in wanted], args=[LEASE_S, *arguments])
+    if answer[0] == b"conflict":
+        raise _conflict(wanted[answer[1] - 1])
+    if answer[0] == b"busy":
+        return None
+    return {one.key: holder.decode() for one, holder in zip(wanted, answer[1], strict=True)}
+
+
+def _conflict(one: Wanted) -> IdempotencyConflictError:
+    return IdempotencyConflictError(
+        f"The idempotency key of {one.label or one.run_id} was used for another submission: the same case with "
+        "other values, or with another definition. Send what was sent then, or use a new key."
+    )

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from qa_queue.cases.document import case_document
 from qa_queue.cases.values import resolve, scope_for
-from qa_queue.errors import InputError
+from qa_queue.errors import CaseError
 from qa_queue.models import TestJobData
+from qa_queue.producer.idempotency import Wanted, claim_key
 from qa_queue.producer.requests import RunRequest
 from qa_queue.queues import TestJobRequest
 from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
@@ -33,6 +35,40 @@ class PlannedRun:
             return self.request.base_url
         return resolve(case.base_url, scope_for(case, self.env))
 
+    @property
+    def wanted(self) -> Wanted | None:
+        """The idempotency claim that it wants, if its request has a key."""
+        key = self.request.idempotency_key
+        if key is None:
+            return None
+        name = self.request.source or self.request.case.name
+        return Wanted(run_id=self.run_id, key=claim_key(key, self.case.id), digest=self._digest, label=name)
+
+    @property
+    def limit_keys(self) -> tuple[str, ...]:
+        """What limits count it for: its site and its user."""
+        host = urlsplit(self.base_url or "").hostname
+        user = self.request.user_id
+        keys = (f"site:{host}" if host else "", f"user:{user}" if user else "")
+        return tuple(" ".join(key.split()) for key in keys if key)
+
+    @property
+    def _digest(self) -> str:
+        """Of all that a run is asked to do; when it is to start is not part of it."""
+        request = self.request
+        return digest(
+            {
+                "case": self.case.content_hash,
+                "base_url": self.base_url,
+                "env": self.env,
+                "config": request.config.model_dump(mode="json"),
+                "priority": int(request.priority),
+                "user": request.user_id,
+                "attempts": request.attempts,
+                "backoff": request.backoff.model_dump(mode="json"),
+            }
+        )
+
 
 def case_record(request: RunRequest) -> CaseRecord:
     """The row of a request's case."""
@@ -52,13 +88,16 @@ def distinct_cases(plans: Sequence[PlannedRun]) -> list[CaseRecord]:
     """Each case once.
 
     Raises:
-        InputError: two different cases have the same key.
+        CaseError: different cases have the same key; has every clash.
     """
     first: dict[str, CaseRecord] = {}
+    clashes: list[str] = []
     for plan in plans:
         known = first.setdefault(plan.case.id, plan.case)
         if known.content_hash != plan.case.content_hash:
-            raise InputError(_clash(known, plan.case))
+            clashes.append(_clash(known, plan.case))
+    if clashes:
+        raise CaseError("\n".join(clashes), tuple(clashes))
     return list(first.values())
 
 
@@ -84,12 +123,20 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
         config=request.config.model_dump(mode="json"),
         base_url=plan.base_url,
         queued_at=queued_at,
+        batch_id=request.batch_id,
     )
 
 
-def job_request(plan: PlannedRun) -> TestJobRequest:
-    """The job of a run; secrets stay unresolved in it."""
-    request = plan.request
+def due_at(request: RunRequest, now: datetime) -> datetime | None:
+    """When a run is to start at the earliest; None is at once."""
+    if request.delay_ms is not None:
+        return now + timedelta(milliseconds=request.delay_ms)
+    return request.run_at
+
+
+def job_request(plan: PlannedRun, now: datetime) -> TestJobRequest:
+    """The job of a run that is submitted now; secrets stay unresolved in it."""
+    request, wanted = plan.request, plan.wanted
     return TestJobRequest(
         data=TestJobData(
             test_case_id=plan.case.id,
@@ -105,4 +152,9 @@ def job_request(plan: PlannedRun) -> TestJobRequest:
         priority=request.priority,
         timeout_ms=request.case.timeout_ms,
         retries=request.case.retries,
+        attempts=request.attempts,
+        backoff=request.backoff,
+        due=due_at(request, now),
+        limit_keys=plan.limit_keys,
+        claim=wanted.claim if wanted else None,
     )

@@ -12,10 +12,10 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from qa_queue.cancel import request_cancel
-from qa_queue.errors import InputError, RedisUnavailableError, StoreError
+from qa_queue.errors import RedisUnavailableError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, utc_now
-from qa_queue.producer.environments import resolve_environments
-from qa_queue.producer.idempotency import claim, claim_key, release
+from qa_queue.producer.checks import check_number, check_requests
+from qa_queue.producer.idempotency import claim, release
 from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
 from qa_queue.producer.requests import RunRequest, SubmittedRun
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
@@ -40,23 +40,27 @@ class JobProducer:
     def submit(self, requests: RunRequest | Sequence[RunRequest]) -> tuple[SubmittedRun, ...]:
         """Submit runs, in the order given.
 
-        A request whose idempotency key was used for the same case within 24 h gets that run and starts none.
+        A request whose idempotency key was used for the same case, until 24 h after the end of that run, gets that
+        run and starts none.
 
         Raises:
-            InputError: a request cannot be used; nothing was written.
-            RedisUnavailableError, StoreError: nothing stays enqueued, and no row of a run is left.
+            InputError: requests cannot be used, every one of them is named; nothing was written.
+            IdempotencyConflictError: a key was used for something else; nothing was written.
+            IdempotencyBusyError, RedisUnavailableError, StoreError: nothing stays enqueued, and no row of a run is
+                left.
         """
         plans = _planned([requests] if isinstance(requests, RunRequest) else requests)
         with _explained(self._connection):
             self._connection.ping()
-            claims = _claims(plans)
-            holders = claim(self._connection, claims)
+            wanted = [plan.wanted for plan in plans if plan.wanted is not None]
+            holders = claim(self._connection, wanted)
             fresh = [plan for plan in plans if holders.get(plan.run_id, plan.run_id) == plan.run_id]
             try:
                 self._record(fresh)
-                self._queues.add_test_jobs([job_request(plan) for plan in fresh])
+                now = utc_now()
+                self._queues.add_test_jobs([job_request(plan, now) for plan in fresh])
             except BaseException:
-                self._undo(fresh, claims)
+                self._undo(fresh, {one.run_id: one.key for one in wanted})
                 raise
         return tuple(_submitted(plan, holders.get(plan.run_id, plan.run_id)) for plan in plans)
 
@@ -102,25 +106,13 @@ class JobProducer:
 
 
 def _planned(requests: Sequence[RunRequest]) -> list[PlannedRun]:
-    if not requests:
-        raise InputError("There is no case to run: give at least one.")
-    if len(requests) > MAX_JOBS_AT_ONCE:
-        raise InputError(f"{len(requests)} runs at once are too many: submit at most {MAX_JOBS_AT_ONCE} at a time.")
+    check_number(requests, MAX_JOBS_AT_ONCE)
     plans = [
         PlannedRun(run_id=str(uuid4()), request=request, case=case_record(request), env=env)
-        for request, env in zip(requests, resolve_environments(requests), strict=True)
+        for request, env in zip(requests, check_requests(requests), strict=True)
     ]
     distinct_cases(plans)
     return plans
-
-
-def _claims(plans: Sequence[PlannedRun]) -> dict[str, str]:
-    """`{run id: claim key}` of the plans that have an idempotency key."""
-    return {
-        plan.run_id: claim_key(plan.request.idempotency_key, plan.case.id)
-        for plan in plans
-        if plan.request.idempotency_key is not None
-    }
 
 
 def _submitted(plan: PlannedRun, run_id: str) -> SubmittedRun:

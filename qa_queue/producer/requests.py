@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 
+from qa_queue.backoff import EXPONENTIAL, Backoff
 from qa_queue.cases.model import Case
 from qa_queue.models import Priority, TestConfig
 
@@ -16,6 +18,10 @@ class RunRequest:
     `${env.X}`; names that the case does not use are left out of the payload. The `idempotency_key` names, together
     with the case, one run for 24 h. `process_env` is False for requests from elsewhere, which must not read the
     environment of the service: then `env` alone counts.
+
+    `attempts` of the job when the infrastructure fails (None: QUEUE_MAX_ATTEMPTS), with `backoff` between them. It
+    starts `delay_ms` after it was submitted, or at `run_at` (with a time zone), at the earliest. Runs with one
+    `batch_id` (a UUID) are a batch.
     """
 
     case: Case
@@ -27,6 +33,11 @@ class RunRequest:
     priority: Priority = Priority.NORMAL
     user_id: str | None = None
     idempotency_key: str | None = None
+    attempts: int | None = None
+    backoff: Backoff = EXPONENTIAL
+    delay_ms: int | None = None
+    run_at: datetime | None = None
+    batch_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

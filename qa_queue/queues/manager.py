@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from qa_queue.cases.model import RUN_TIMEOUT_MS
-from qa_queue.errors import ClaimLostError, InputError, UnknownQueueError
+from qa_queue.errors import IdempotencyBusyError, InputError, UnknownQueueError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
 from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
 from qa_queue.queues.jobs import HOUSEKEEPING_TIMEOUT_S, JobLimits, TestJobRequest, build_job, job_timeout_s
@@ -159,7 +159,7 @@ class QueueManager:
     def _enqueue(self, queue: PriorityQueue, jobs: list[NewJob]) -> list[Job]:
         refused = enqueue_all(self._connection, queue.name, jobs)
         if refused.unclaimed:
-            raise ClaimLostError(
+            raise IdempotencyBusyError(
                 f"The idempotency keys of {len(refused.unclaimed)} runs were claimed by another submission, "
                 "for this one took too long; nothing was enqueued. Submit again."
             )

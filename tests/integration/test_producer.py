@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -251,31 +250,6 @@ def test_an_idempotency_key_counts_for_each_case_and_only_where_it_is_given(
         [run_request("A", idempotency_key="ci-42"), run_request("C", idempotency_key="ci-42"), run_request("A")]
     )
     assert [run.created for run in again] == [False, True, True]
-
-
-def test_an_idempotency_key_is_kept_for_a_day(redis_db: Redis, store: MemoryStore) -> None:
-    producer(redis_db, store).submit(run_request(idempotency_key="any text: \u2713\n"))
-    (key,) = redis_db.scan_iter("qa:idempotency:*")
-    assert 24 * 3600 - 60 < redis_db.ttl(key) <= 24 * 3600
-
-
-def test_of_twenty_racers_with_one_key_one_creates_the_run(redis_db: Redis, store: MemoryStore) -> None:
-    submitted: list[SubmittedRun] = []
-    barrier = threading.Barrier(20)
-
-    def race() -> None:
-        barrier.wait()
-        submitted.extend(producer(redis_db, store).submit(run_request(idempotency_key="ci-42")))
-
-    threads = [threading.Thread(target=race) for _ in range(20)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert [run.created for run in submitted].count(True) == 1
-    assert len({run.run_id for run in submitted}) == 1
-    assert waiting(redis_db) == [submitted[0].run_id]
-    assert [run.id for run in store.list_runs()] == [submitted[0].run_id]
 
 
 def test_housekeeping_goes_to_its_queues(redis_db: Redis, store: MemoryStore) -> None:
