@@ -161,7 +161,13 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
     def _set_status(self, data: TestJobData, status: RunStatus, error: str, kind: ErrorKind) -> None:
         ended: dict[str, Any] = {"finished_at": utc_now()} if status.final else {}
         self.services.writer.update_run(
-            data.test_run_id, status=status, error=error, error_kind=kind, worker=self.context.worker, **ended
+            data.test_run_id,
+            fence=self.context.attempt,
+            status=status,
+            error=error,
+            error_kind=kind,
+            worker=self.context.worker,
+            **ended,
         )
 
     async def _announce(self, data: TestJobData, status: RunStatus, message: str) -> None:

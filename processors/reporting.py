@@ -86,7 +86,7 @@ class RunReporter:
         await self._progress(outcome.steps_done, f"{self._plan.case.name} {status.value}{detail}", status=status)
 
     def _update(self, **fields: object) -> None:
-        self._writer.update_run(self._plan.run_id, **fields)
+        self._writer.update_run(self._plan.run_id, fence=self._context.attempt, **fields)
 
     async def _progress(
         self, current: int, message: str, *, status: RunStatus = RunStatus.RUNNING, data: StepData | None = None

@@ -124,7 +124,7 @@ class Runtime:
         status, kind = next((status, kind) for known, status, kind in _ENDS if isinstance(error, known))
         fields = {"status": status, "error": str(error), "error_kind": kind, "finished_at": utc_now()}
         try:
-            await asyncio.to_thread(self._store_end, context.job_id, fields)
+            await asyncio.to_thread(self._store_end, context, fields)
         finally:
             await asyncio.to_thread(self._progress.finish, context.job_id, status, str(error))
 
@@ -135,7 +135,7 @@ class Runtime:
             StoreError: Supabase did not take it.
         """
         if context.queue == QueueName.TEST_EXECUTION:
-            await asyncio.to_thread(self._store_end, context.job_id, {"status": RunStatus.QUEUED, "worker": None})
+            await asyncio.to_thread(self._store_end, context, {"status": RunStatus.QUEUED, "worker": None})
 
     def obstacle(self) -> str | None:
         """Why no more jobs should be taken now; None when they may come."""
@@ -171,10 +171,10 @@ class Runtime:
             artifacts_dir=settings.artifacts_dir,
         )
 
-    def _store_end(self, run_id: str, fields: dict[str, Any]) -> None:
+    def _store_end(self, context: JobContext, fields: dict[str, Any]) -> None:
         writer = self._given.writer
-        writer.update_run(run_id, **fields)
-        writer.flush(FLUSH_TIMEOUT_S, run_id)
+        writer.update_run(context.job_id, fence=context.attempt, **fields)
+        writer.flush(FLUSH_TIMEOUT_S, context.job_id)
 
 
 async def _close_writer(writer: RecordWriter) -> None:

@@ -53,6 +53,9 @@ class RunStore(Protocol):
         A run that ended never changes its status again: an update that would do so changes nothing at all, for
         it comes from a worker that was thought dead. The one way back is a requeue: status `queued` together with
         `requeues` one more than the row has, for a run that is dead, failed or timed out.
+
+        A worker says with `fence` which execution of the job speaks. Once a later one has spoken, what an earlier
+        one says changes nothing. A requeue sets the fence back to 0.
         """
 
     def get_case(self, case_id: str) -> CaseRecord | None:

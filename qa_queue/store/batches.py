@@ -75,5 +75,7 @@ def owner(entry: Entry) -> str | None:
 
 
 def _merges(old: Change, new: Change) -> bool:
-    """Whether the store takes or drops both alike: it drops a change that would revive an ended run, whole."""
-    return old.fields.get("status") == new.fields.get("status")
+    """Whether the store takes or drops both alike: it drops a change by an execution that was outrun, and one that
+    would revive an ended run, whole.
+    """
+    return all(old.fields.get(name) == new.fields.get(name) for name in ("status", "fence"))

@@ -23,7 +23,7 @@ from qa_queue.store.records import (
     RunRecord,
     StepRecord,
 )
-from qa_queue.store.rows import TABLES, by_kind, ends_differently, mend, run_changes, uuids
+from qa_queue.store.rows import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
 
 F = TypeVar("F", bound=Frozen)
 R = TypeVar("R", bound=Record)
@@ -71,8 +71,9 @@ class MemoryStore:
         """Change these columns of a run; one that ended keeps its status."""
         with self._lock:
             changes, old = run_changes(fields), self.get_run(run_id)
-            if old and not ends_differently(old, changes):
-                self._change(RunRecord, run_id, changes)
+            if old and not ends_differently(old, changes) and not is_outrun(old, changes):
+                requeued = {"fence": 0} if changes.get("requeues", 0) > old.requeues else {}
+                self._change(RunRecord, run_id, changes | requeued)
 
     def get_case(self, case_id: str) -> CaseRecord | None:
         """The case, or None."""
@@ -204,7 +205,8 @@ class MemoryStore:
         """What a row becomes when this record is put on it."""
         if isinstance(record, RunRecord):
             old = self.get_run(record.id)
-            if old and ends_differently(old, record.model_dump()):
+            row = record.model_dump()
+            if old and (ends_differently(old, row) or is_outrun(old, row)):
                 return old
             requeues = max(old.requeues if old else 0, record.requeues)
             return record.model_copy(update={"requeues": requeues})

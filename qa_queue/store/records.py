@@ -71,6 +71,7 @@ class RunRecord(Frozen):
     """A row of `test_runs`. Phases are in ms: waiting in the queue, starting the browser, running the steps.
 
     `requeues` counts how often the run came back from the dead letters; the runs of a suite share a `batch_id`.
+    `fence` is the latest execution of the job that wrote here, counted from 1.
     """
 
     id: str
@@ -99,6 +100,7 @@ class RunRecord(Frozen):
     running_ms: int | None = None
     requeues: int = Field(default=0, ge=0)
     batch_id: str | None = None
+    fence: int = Field(default=0, ge=0)
 
 
 class RunPlace(Frozen):

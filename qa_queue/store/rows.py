@@ -149,6 +149,11 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
+def is_outrun(old: RunRecord, changes: Mapping[str, Any]) -> bool:
+    """Whether these changes of the run `old` come from an execution that a later one has followed."""
+    return 0 < changes.get("fence", 0) < old.fence
+
+
 def ends_differently(old: RunRecord, changes: Mapping[str, Any]) -> bool:
     """Whether the run `old` has ended and these changes would undo that, other than by its next requeue."""
     status = changes.get("status")

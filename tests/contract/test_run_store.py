@@ -191,6 +191,26 @@ class TestRuns:
         assert stored is not None
         assert (stored.status, stored.requeues) == (RunStatus.RUNNING, 1)
 
+    def test_an_earlier_execution_does_not_write_over_a_later_one(self, store: RunStore) -> None:
+        """What the first owner of a run says after it was taken over is dropped, whole, however it is sent."""
+        run = saved_run(store)
+        store.update_run(run.id, status=RunStatus.RUNNING, fence=1, worker="first")
+        store.update_run(run.id, fence=2, worker="second")
+        store.update_run(run.id, status=RunStatus.COMPLETED, fence=1, worker="first")
+        store.save([run.model_copy(update={"status": RunStatus.COMPLETED, "fence": 1})])
+        taken_over = run.model_copy(update={"status": RunStatus.RUNNING, "fence": 2, "worker": "second"})
+        assert store.get_run(run.id) == taken_over
+        store.update_run(run.id, status=RunStatus.COMPLETED, fence=2)
+        assert store.get_run(run.id) == taken_over.model_copy(update={"status": RunStatus.COMPLETED})
+
+    def test_a_requeued_run_begins_a_new_life(self, store: RunStore) -> None:
+        """Its executions may count from 1 again."""
+        run = saved_run(store, status=RunStatus.DEAD, fence=3)
+        store.update_run(run.id, status=RunStatus.QUEUED, requeues=1)
+        store.update_run(run.id, status=RunStatus.RUNNING, fence=1)
+        again = run.model_copy(update={"status": RunStatus.RUNNING, "fence": 1, "requeues": 1})
+        assert store.get_run(run.id) == again
+
     def test_of_many_ends_one_wins_whole(self, store: RunStore) -> None:
         """Two workers that end a run at once cannot mix their words."""
         run = saved_run(store, status=RunStatus.RUNNING)
