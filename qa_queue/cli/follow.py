@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import time
 from collections.abc import Iterator, Mapping
@@ -130,24 +131,28 @@ def follow(
     Returns the last known status of each. Ctrl-C and SIGTERM raise KeyboardInterrupt.
     """
     statuses = dict.fromkeys(names, RunStatus.QUEUED)
-    seen: dict[str, str] = dict.fromkeys(names, "0")
-    deadline = None if timeout is None else time.monotonic() + timeout
     try:
         with _sigterm_interrupts():
-            while open_runs := [run_id for run_id, status in statuses.items() if not status.final]:
-                patience = SILENCE if deadline is None else min(SILENCE, deadline - time.monotonic())
-                if patience <= 0:
-                    break
-                for event in service.progress.follow_many({r: seen[r] for r in open_runs}, timeout=patience):
-                    run_id = event.progress.test_run_id
-                    seen[run_id], statuses[run_id] = event.id, event.progress.status
-                    view.show(run_id, event.progress)
-                for report in _ended_unheard(service, statuses):
-                    statuses[report.test_run_id] = report.status
-                    view.show(report.test_run_id, report)
+            for progress in _reports(service, statuses, timeout):
+                statuses[progress.test_run_id] = progress.status
+                view.show(progress.test_run_id, progress)
     finally:
         view.close()
     return statuses
+
+
+def _reports(service: Service, statuses: Mapping[str, RunStatus], timeout: float | None) -> Iterator[JobProgress]:
+    """The reports of the runs that have not ended; the caller keeps `statuses` up to date."""
+    seen = dict.fromkeys(statuses, "0")
+    deadline = math.inf if timeout is None else time.monotonic() + timeout
+    while waiting := [run_id for run_id, status in statuses.items() if not status.final]:
+        patience = min(SILENCE, deadline - time.monotonic())
+        if patience <= 0:
+            return
+        for event in service.progress.follow_many({r: seen[r] for r in waiting}, timeout=patience):
+            seen[event.progress.test_run_id] = event.id
+            yield event.progress
+        yield from _ended_unheard(service, statuses)
 
 
 def _ended_unheard(service: Service, statuses: Mapping[str, RunStatus]) -> list[JobProgress]:
