@@ -86,7 +86,7 @@ class Watch:
     async def search(self) -> None:
         """Note whether the present step's right element is on the page."""
         key = self.wanted.get(self.number)
-        if key is not None and self.page is not None:
+        if key is not None and self.page is not None and not self.there.get(self.number):
             self.there[self.number] = await _find(self.page, key) is not None
 
     async def _lead(self, call: Call) -> Locator | None:

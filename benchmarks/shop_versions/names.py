@@ -115,10 +115,10 @@ def _put_inside(label: Tag, soup: BeautifulSoup) -> None:
 
 
 def _scripted(element: Tag) -> frozenset[str]:
-    """The attributes of an element by which the script finds it."""
+    """The attributes of an element by which the script finds it, or the style gives it a size."""
     if element.find_parent(attrs={"data-newsletter": True}):
         return frozenset({"class", "role"})
-    if "loading" in (element.get("class") or ()):
+    if {"loading", "note"} & set(element.get("class") or ()):
         return frozenset({"class"})
     test_id = element.get("data-testid")
     return frozenset({"data-testid"}) if test_id in ("total", "delivery-cost") else frozenset()
