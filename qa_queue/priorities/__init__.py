@@ -10,7 +10,7 @@ plain worker took a job, a scheduler put one back) the next enqueue or dequeue m
 from qa_queue.priorities.dequeue import Taken, acknowledge, dequeue, put_back
 from qa_queue.priorities.enqueue import Claim, NewJob, Refused, enqueue_all, promote_due, push_ranked
 from qa_queue.priorities.keys import QueueKeys
-from qa_queue.priorities.notes import note
+from qa_queue.priorities.notes import Event, note
 from qa_queue.priorities.pausing import pause, resume
 from qa_queue.priorities.queue import PriorityQueue
 from qa_queue.priorities.rank import LOW_AGEING_S, offset_us
@@ -18,6 +18,7 @@ from qa_queue.priorities.rank import LOW_AGEING_S, offset_us
 __all__ = [
     "LOW_AGEING_S",
     "Claim",
+    "Event",
     "NewJob",
     "PriorityQueue",
     "QueueKeys",

@@ -14,8 +14,6 @@ RANK_FIELD = "qa_rank"  # where a retried job finds its old place
 CLAIM_FIELD = "qa_claim"  # the key of its idempotency claim, or nothing
 LIMITS_FIELD = "qa_limits"  # what limits count it for ("site:shop.example"), a line each
 
-EVENTS_KEY = "qa:events"  # the stream of what happens on all queues
-MAX_EVENTS = 20_000  # Redis trims whole blocks, so a few more may stand
 PAUSED_KEY = "qa:paused"  # the set of paused queues
 LIMITS_KEY = "qa:limits"  # hash of rules
 

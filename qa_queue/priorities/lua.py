@@ -9,15 +9,14 @@ from rq.registry import ScheduledJobRegistry
 
 from qa_queue.priorities.keys import (
     CLAIM_FIELD,
-    EVENTS_KEY,
     JOB_PREFIX,
     LIMITS_FIELD,
     LIMITS_KEY,
-    MAX_EVENTS,
     PAUSED_KEY,
     RANK_FIELD,
     QueueKeys,
 )
+from qa_queue.progress.stream import EVENTS_KEY, MOST_EVENTS
 
 _INTERMEDIATE = QueueKeys("").intermediate.removeprefix(QueueKeys("").waiting)
 
@@ -25,7 +24,7 @@ _INTERMEDIATE = QueueKeys("").intermediate.removeprefix(QueueKeys("").waiting)
 # them only as it runs.
 _NAMES = f"""
 local JOBS, RANK, CLAIM, LIMITED_BY = '{JOB_PREFIX}', '{RANK_FIELD}', '{CLAIM_FIELD}', '{LIMITS_FIELD}'
-local EVENTS, MOST_EVENTS, PAUSED, LIMITS = '{EVENTS_KEY}', {MAX_EVENTS}, '{PAUSED_KEY}', '{LIMITS_KEY}'
+local EVENTS, MOST_EVENTS, PAUSED, LIMITS = '{EVENTS_KEY}', {MOST_EVENTS}, '{PAUSED_KEY}', '{LIMITS_KEY}'
 
 local function list_of(name) return '{QueueKeys("").waiting}' .. name end
 local function intermediate_of(name) return list_of(name) .. '{_INTERMEDIATE}' end

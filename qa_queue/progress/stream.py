@@ -9,6 +9,8 @@ from qa_queue.models import JobProgress
 
 KEEP_S = 24 * 3600
 MAX_EVENTS = 10_000  # of one run; Redis trims whole blocks, so a few more may stand
+EVENTS_KEY = "qa:events"  # the stream of what happens on all queues
+MOST_EVENTS = 20_000  # in that
 FIELD = b"event"
 _PREFIX = "progress:"
 

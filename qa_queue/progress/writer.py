@@ -12,13 +12,23 @@ from redis.exceptions import RedisError
 from rq.job import Job
 
 from qa_queue.models import JobProgress, RunStatus
-from qa_queue.progress.stream import KEEP_S, MAX_EVENTS, decode, encode, meta_document, stream_key
+from qa_queue.progress.stream import (
+    EVENTS_KEY,
+    KEEP_S,
+    MAX_EVENTS,
+    MOST_EVENTS,
+    decode,
+    encode,
+    meta_document,
+    stream_key,
+)
 
 log = logging.getLogger(__name__)
 
 QUIET_S = 5.0
 
-# KEYS: job, stream. ARGV: report, most entries, seconds to keep, what the meta shows. A job that is gone gets no
+# KEYS: job, stream, stream of all events. ARGV: report, most entries, seconds to keep, what the meta shows, most
+# entries of all events, job id. A job that is gone gets no
 # hash back: RQ could not read it, and one unreadable hash stops every RQ worker that meets it.
 _WRITE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
@@ -29,6 +39,11 @@ if redis.call('EXISTS', KEYS[1]) == 1 then
 end
 local id = redis.call('XADD', KEYS[2], 'MAXLEN', '~', ARGV[2], '*', 'event', ARGV[1])
 redis.call('EXPIRE', KEYS[2], ARGV[3])
+local queue = redis.call('HGET', KEYS[1], 'origin')
+if queue then
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'event', 'progress', 'queue', queue, 'job', ARGV[6],
+    'data', ARGV[1])
+end
 return id
 """
 
@@ -75,8 +90,8 @@ class ProgressWriter:
 
     def _send(self, job_id: str, progress: JobProgress) -> None:
         self._script(
-            keys=[f"{Job.redis_job_namespace_prefix}{job_id}", stream_key(progress.test_run_id)],
-            args=[encode(progress), MAX_EVENTS, KEEP_S, json.dumps(meta_document(progress))],
+            keys=[f"{Job.redis_job_namespace_prefix}{job_id}", stream_key(progress.test_run_id), EVENTS_KEY],
+            args=[encode(progress), MAX_EVENTS, KEEP_S, json.dumps(meta_document(progress)), MOST_EVENTS, job_id],
         )
 
     def _latest(self, run_id: str) -> JobProgress:

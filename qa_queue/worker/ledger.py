@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
 from rq.callbacks import execute_failure_callback
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.executions import Execution
@@ -23,12 +23,14 @@ from rq.job_lifecycle import call_exception_handlers
 from rq.worker import WorkerStatus
 
 from qa_queue.attempts import AttemptFailure, AttemptLog
+from qa_queue.deadletters import bury_unreadable
 from qa_queue.errors import InputError
 from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
 from qa_queue.priorities import QueueKeys, Taken, acknowledge, push_ranked
 from qa_queue.priorities.keys import JOB_PREFIX
 from qa_queue.worker.fence import FencedConnection, Token, until_unwatched
 from qa_queue.worker.messages import Failure
+from qa_queue.worker.news import News
 from qa_queue.worker.outcome import rebuild
 from qa_queue.worker.slots import Deadline, Slot
 
@@ -59,6 +61,14 @@ def read_call(job: Job) -> tuple[str, dict[str, Any]]:
     return str(function), kwargs["data"]
 
 
+class UnreadableJobError(InputError):
+    """What stands in Redis in a job's place is none; `context` is what is known of it."""
+
+    def __init__(self, taken: Taken, problem: str) -> None:
+        super().__init__(f"job {taken.job_id} on queue {taken.queue} is malformed in Redis: {problem}")
+        self.context = JobContext(job_id=taken.job_id, queue=taken.queue)
+
+
 class Look(Enum):
     """How a job that was taken stands."""
 
@@ -74,9 +84,14 @@ class Ledger:
         self._worker = worker
         self._grace = grace
         self._attempts = AttemptLog(worker.connection)
+        self._news = News(worker.connection)
 
     def open(self, taken: Taken, *, suspect: bool = False) -> Slot | None:
-        """Register the execution of a job that was taken; None when there is no such job or it cannot be read."""
+        """Register the execution of a job that was taken; None when there is no such job.
+
+        Raises:
+            UnreadableJobError: what stands there is no job; it is a dead letter now.
+        """
         worker = self._worker
         queue = next(queue for queue in worker.queues if queue.name == taken.queue)
         job = self._fetch(taken)
@@ -86,15 +101,17 @@ class Ledger:
         execution, attempt = self._register(job, queue)
         deadline = Deadline.of(job.timeout, now=time.monotonic(), grace=self._grace)
         context = self._describe(job, queue, attempt)
-        return Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline, suspect=suspect)
+        slot = Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline, suspect=suspect)
+        self._news.active(slot)
+        return slot
 
     def look(self, taken: Taken) -> Look:
         """How a job stands that was taken a moment ago."""
         with self._worker.connection.pipeline(transaction=False) as pipe:
             pipe.lpos(QueueKeys(taken.queue).intermediate, taken.job_id)
             pipe.hexists(f"{JOB_PREFIX}{taken.job_id}", SUSPECT_FIELD)
-            place, suspect = pipe.execute()
-        return Look.GONE if place is None else Look.SUSPECT if suspect else Look.PLAIN
+            place, suspect = pipe.execute(raise_on_error=False)  # what is no hash is found out by `open`
+        return Look.GONE if place is None else Look.SUSPECT if suspect == 1 else Look.PLAIN
 
     def reopen(self, job: Job, queue: Queue, execution: Execution) -> Slot:
         """An execution that another worker opened and left, to be closed here."""
@@ -111,19 +128,23 @@ class Ledger:
             LostError: another worker has taken the execution over; this goes for every way to close.
         """
         self._fenced(slot, partial(self._finish, slot, result), begun=False)
+        self._news.completed(slot, result)
 
     def retry(self, slot: Slot, failure: Failure) -> None:
         """Close as failed; RQ enqueues or schedules the job again, or fails it when no retry is left."""
         self._fenced(slot, partial(self._close, slot, failure, slot.job.retries_left), begun=True)
+        self._news.failed(slot, failure, again=True)
 
     def fail(self, slot: Slot, failure: Failure) -> None:
         """Close as failed for good."""
         # No retry is left in memory only: RQ tries again whatever has one.
         self._fenced(slot, partial(self._close, slot, failure, 0), begun=True)
+        self._news.failed(slot, failure, again=False)
 
     def stopped(self, slot: Slot, failure: Failure) -> None:
         """Close as stopped by an operator, which RQ never tries again."""
         self._fenced(slot, partial(self._close, slot, failure, slot.job.retries_left, stopped=True), begun=True)
+        self._news.failed(slot, failure, again=False)
 
     def hand_back(self, slot: Slot, *, suspect: bool) -> None:
         """Put the job back to its place in the queue, with all the retries that it had."""
@@ -186,13 +207,19 @@ class Ledger:
         worker = self._worker
         try:
             return worker.job_class.fetch(taken.job_id, connection=worker.connection, serializer=worker.serializer)
-        except NoSuchJobError:
+        except (NoSuchJobError, ResponseError) as error:
+            self._bury(taken, error)
             log.warning("Job %s was on queue %s, but is gone", taken.job_id, taken.queue)
         except RedisError:
             raise
-        except Exception:
-            log.exception("Job %s on queue %s is malformed in Redis and is left out", taken.job_id, taken.queue)
+        except Exception as error:  # noqa: BLE001 - whatever RQ stumbles over
+            self._bury(taken, error)
         return None
+
+    def _bury(self, taken: Taken, problem: Exception) -> None:
+        what = f"{type(problem).__name__}: {problem}"
+        if bury_unreadable(self._worker.connection, taken, what):
+            raise UnreadableJobError(taken, what) from problem
 
     def _register(self, job: Job, queue: Queue) -> tuple[Execution, int]:
         """What RQ does in `prepare_execution` and `prepare_job_execution`, in one transaction.

@@ -14,7 +14,7 @@ from qa_queue.errors import InputError
 from qa_queue.priorities import Taken
 from qa_queue.worker.fence import LostError
 from qa_queue.worker.keeper import Keeper
-from qa_queue.worker.ledger import Ledger, read_call
+from qa_queue.worker.ledger import Ledger, UnreadableJobError, read_call
 from qa_queue.worker.messages import Abandon, Cancel, Done, Failed, Failure, Kind, Message, Noted, Release, Run
 from qa_queue.worker.outcome import (
     Fail,
@@ -64,7 +64,13 @@ class Runs:
 
     def start(self, taken: Taken, *, suspect: bool = False) -> None:
         """Start a job that was taken from its queue; a suspect one in company of none."""
-        slot = self._ledger.open(taken, suspect=suspect)
+        try:
+            slot = self._ledger.open(taken, suspect=suspect)
+        except UnreadableJobError as error:
+            log.error("It is a dead letter now: %s", error)  # noqa: TRY400 - the message says it all
+            failure = masked(describe(error), self._secrets)
+            self._note(Abandon(id=error.context.job_id, context=error.context, failure=failure))
+            return
         if slot is None:
             return
         self._slots.add(slot)
