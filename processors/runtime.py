@@ -21,12 +21,14 @@ from qa_queue.models import ErrorKind, JobContext, QueueName, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
+from qa_queue.store.outbox import Outbox
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.store.writer import RecordWriter
 
 log = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 10.0
+OUTBOX = "outbox"  # the folder below QA_HOME
 
 Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
 
@@ -139,7 +141,7 @@ class Runtime:
 
     def obstacle(self) -> str | None:
         """Why no more jobs should be taken now; None when they may come."""
-        return None
+        return self._writer.obstacle
 
     @property
     def _given(self) -> Services:
@@ -154,7 +156,8 @@ class Runtime:
         store = SupabaseStore.from_settings(settings)
         stack.callback(store.close)
         await asyncio.to_thread(store.check)
-        writer = RecordWriter(store)
+        outbox = Outbox(settings.qa_home / OUTBOX, settings.qa_outbox_mb << 20)
+        writer = self._writer = RecordWriter(store, outbox=outbox)
         stack.push_async_callback(_close_writer, writer)
         browser = WarmBrowser(settings)
         stack.push_async_callback(browser.close)

@@ -151,7 +151,8 @@ def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
 
 def is_outrun(old: RunRecord, changes: Mapping[str, Any]) -> bool:
     """Whether these changes of the run `old` come from an execution that a later one has followed."""
-    return 0 < changes.get("fence", 0) < old.fence
+    fence: int = changes.get("fence", 0)
+    return 0 < fence < old.fence
 
 
 def ends_differently(old: RunRecord, changes: Mapping[str, Any]) -> bool:

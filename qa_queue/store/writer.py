@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 import random
 import threading
 from collections.abc import Callable, Iterable, Sequence
@@ -13,11 +14,17 @@ from qa_queue.backoff import exponential
 from qa_queue.errors import StoreAuthError, StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.store.base import Record, RunStore
 from qa_queue.store.batches import Batch, Change, Entry, coalesce, owner
+from qa_queue.store.outbox import Depth, Outbox
 from qa_queue.store.rows import run_changes, run_of
+from qa_queue.store.spool import Spool
+
+log = logging.getLogger(__name__)
 
 BASE_MS = 100
 CAP_MS = 5_000
 CLOSE_TIMEOUT = 10.0
+PATIENCE_S = 5.0  # with an outbox: how long a flush waits for a store that is slow to answer
+LOOK_S = 5.0  # with an outbox: between two looks for what others have left
 _CONCERNS_ALL = (StoreAuthError, StoreSchemaError)  # writing one by one would meet them once a record
 
 
@@ -26,13 +33,21 @@ class RecordWriter:
 
     Safe to use from several threads, in the process that made it (its thread does not survive a fork). What
     the store refuses is kept for that run's `flush`; other runs' rows are stored all the same. While the store
-    cannot be reached, everything waits and is tried again with growing pauses.
+    cannot be reached, everything waits and is tried again with growing pauses. With an `outbox`, what is flushed
+    meanwhile goes there, where it outlives this process, and is stored before anything later; what other
+    processes left there is stored too.
     """
 
     def __init__(
-        self, store: RunStore, *, max_batch: int = 200, jitter: Callable[[], float] = random.random
+        self,
+        store: RunStore,
+        *,
+        outbox: Outbox | None = None,
+        max_batch: int = 200,
+        jitter: Callable[[], float] = random.random,
     ) -> None:
         self._store = store
+        self._spool = None if outbox is None else Spool(outbox)
         self._max_batch = max_batch
         self._jitter = jitter
         self._turn = threading.Condition()
@@ -44,6 +59,20 @@ class RecordWriter:
         self._hurry = False
         self._closed = False
         self._thread: threading.Thread | None = None
+        self._draining = False
+        if self._spool is not None:
+            with self._turn:
+                self._start()
+
+    @property
+    def depth(self) -> Depth:
+        """What waits on disk, of all processes that share the outbox."""
+        return Depth(segments=0, size=0) if self._spool is None else self._spool.depth
+
+    @property
+    def obstacle(self) -> str | None:
+        """Why nothing more can be kept while the store is away; None while there is room."""
+        return None if self._spool is None else self._spool.obstacle
 
     def put(self, *records: Record) -> None:
         """Take records to be upserted soon.
@@ -62,14 +91,17 @@ class RecordWriter:
         self._take([Change(run_id, run_changes(fields))])
 
     def flush(self, timeout: float, run_id: str | None = None) -> None:
-        """Return when all that was put, or what belongs to one run, is stored.
+        """Return when all that was put, or what belongs to one run, is stored, or kept in the outbox.
 
         What one run could not store within `timeout` seconds is dropped: its job fails and is tried again, and
         the rows of the failed attempt must not come after those of the next.
 
         Raises:
             StoreError: the store refused a row, or could not be reached within `timeout` seconds.
+            OutboxFullError: it could not be reached, and the outbox takes no more.
         """
+        if self._spool is not None and self._keep_on_disk(self._spool, min(timeout, PATIENCE_S), run_id):
+            return
         with self._turn:
             self._hurry = True
             self._turn.notify_all()
@@ -95,20 +127,44 @@ class RecordWriter:
                 self._turn.notify_all()
             if self._thread:
                 self._thread.join(timeout)
+            if self._spool:
+                self._spool.close()
+
+    def _keep_on_disk(self, spool: Spool, patience: float, run_id: str | None) -> bool:
+        """Whether what is to be flushed could not be stored soon, and is safe in the outbox now."""
+        with self._turn:
+            self._turn.notify_all()
+            self._turn.wait_for(lambda: not self._numbers_of(run_id) or self._outage, patience)
+            numbers = self._numbers_of(run_id)
+            if not numbers or run_id in self._refused:
+                return False
+            entries = [self._waiting[number] for number in numbers]
+        try:
+            spool.append(entries)
+        except StoreError:
+            with self._turn:
+                self._drop(numbers)
+            raise
+        with self._turn:
+            self._drop(numbers)
+        return True
 
     def _take(self, entries: Sequence[Entry]) -> None:
         with self._turn:
             if self._closed:
                 raise StoreError("the record writer is closed: nothing more can be stored by it.")
             self._waiting.update({next(self._numbers): entry for entry in entries})
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="record-writer", daemon=True)
-                self._thread.start()
+            self._start()
             self._turn.notify_all()
 
+    def _start(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name="record-writer", daemon=True)
+            self._thread.start()
+
     def _work(self) -> None:
-        while entries := self._next():
-            outage = self._write(list(entries.values()))
+        while (entries := self._next()) is not None:
+            outage = self._drain() or self._write(list(entries.values()))
             with self._turn:
                 self._outage = outage
                 if outage:
@@ -117,12 +173,28 @@ class RecordWriter:
                     self._failures = 0
                     self._drop(entries)
 
-    def _next(self) -> dict[int, Entry]:
-        """The entries whose turn it is, as soon as there are any; none when it is to end."""
+    def _next(self) -> dict[int, Entry] | None:
+        """The entries whose turn it is, as soon as there are any or the outbox may have some; None is the end."""
+        spool = self._spool
         with self._turn:
-            self._turn.wait_for(lambda: self._waiting or self._closed)
-            given_up = self._closed and self._outage
-            return {} if given_up else dict(itertools.islice(self._waiting.items(), self._max_batch))
+            if spool is not None:
+                self._turn.wait_for(lambda: self._waiting or self._closed or spool.filled, LOOK_S)
+            else:
+                self._turn.wait_for(lambda: self._waiting or self._closed)
+            nothing = not self._waiting and (spool is None or not spool.filled)
+            if self._closed and (self._outage or nothing):
+                return None
+            return dict(itertools.islice(self._waiting.items(), self._max_batch))
+
+    def _drain(self) -> StoreError | None:
+        """Store what waits in the outbox; return the error where the store cannot be used."""
+        if self._spool is None:
+            return None
+        self._draining = True
+        try:
+            return self._spool.drain(self._write)
+        finally:
+            self._draining = False
 
     def _pause(self) -> None:
         """Wait before the next attempt; whoever flushes or closes cuts it short."""
@@ -155,7 +227,7 @@ class RecordWriter:
         try:
             for batch in coalesce(entries):
                 self._write_batch(batch)
-        except StoreUnavailableError as error:
+        except (StoreUnavailableError, *_CONCERNS_ALL) as error:
             return error
         return None
 
@@ -179,6 +251,11 @@ class RecordWriter:
         self._save(records[half:])
 
     def _refuse(self, run_ids: list[str | None], refusal: StoreError) -> None:
+        if self._draining:
+            if isinstance(refusal, _CONCERNS_ALL):
+                raise refusal  # it is not the row's fault, and the row has nobody who would write it again
+            log.error("A row of run %s that waited on disk was refused: %s", run_ids[0], refusal)
+            return
         with self._turn:
             for run_id in run_ids:
                 self._refused.setdefault(run_id, refusal)
