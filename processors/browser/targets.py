@@ -33,6 +33,12 @@ INTERACTIVE_ROLES = (
     "treeitem",
 )
 
+_CAPITALS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
+_LABELABLE = (
+    '*[self::input[not(@type = "hidden")] or self::select or self::textarea or self::button '
+    "or self::meter or self::output or self::progress]"
+)
+
 
 def locator_for(page: Page, target: Target, test_id_attribute: str) -> Locator:
     """The locator that a target stands for; its fallbacks are not looked at.
@@ -79,9 +85,37 @@ def _named(root: Root, target: Target) -> Locator:
 
     As Chrome's `aria/` selectors the name is the whole name, unless `exact` is False.
     """
-    name, exact = target.name, target.exact is not False
+    name, exact = target.name or "", target.exact is not False
     roles = [root.get_by_role(cast(Any, role), name=name, exact=exact) for role in INTERACTIVE_ROLES]
-    return reduce(lambda a, b: a.or_(b), roles, _labelled(root, name or "", exact))
+    own_label = root.locator(f"xpath={_label_of_its_own(name, exact)}")
+    return reduce(lambda a, b: a.or_(b), [*roles, own_label], _labelled(root, name, exact))
+
+
+def _label_of_its_own(name: str, exact: bool) -> str:
+    """XPath of each `<label aria-label=NAME>` that names no field so: it labels none, or one called otherwise.
+
+    A label that does name its field is left out, as the field itself is meant then.
+    """
+    bears_name = _xpath_name_test(name, exact)
+    named_by_it = f"{_LABELABLE}[not(@aria-label) or {bears_name}]"
+    return f"//label[{bears_name}][not(@for = //{named_by_it}/@id)][@for or not(.//{named_by_it})]"
+
+
+def _xpath_name_test(name: str, exact: bool) -> str:
+    wanted = " ".join(name.split())
+    if exact:
+        return f"normalize-space(@aria-label) = {_xpath_string(wanted)}"
+    lowered = (
+        f"translate(normalize-space(@aria-label), {_xpath_string(_CAPITALS)}, {_xpath_string(_CAPITALS.lower())})"
+    )
+    return f"contains({lowered}, {_xpath_string(wanted.lower())})"
+
+
+def _xpath_string(text: str) -> str:
+    """A literal of XPath 1.0, which has no escapes: a text with both kinds of quotes is put together."""
+    if '"' not in text:
+        return f'"{text}"'
+    return "concat(" + ", '\"', ".join(f'"{part}"' for part in text.split('"')) + ")"
 
 
 def _labelled(root: Root, label: str, exact: bool | None) -> Locator:

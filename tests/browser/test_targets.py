@@ -70,6 +70,7 @@ async def test_test_id_attribute_is_the_cases(visit: Opener) -> None:
         ('<label for=x aria-label="Name">Name</label><input id=x>', "Name", "x"),
         ("<label><input type=checkbox id=x> I agree</label>", "I agree", "x"),
         ('<a id=x href="#">cart (3)</a>', "cart (3)", "x"),
+        ('<label aria-label="Note">n<input type=checkbox id=x></label>', "Note", "x"),
     ],
 )
 async def test_a_name_alone_is_any_element_that_people_act_on(
@@ -79,6 +80,25 @@ async def test_a_name_alone_is_any_element_that_people_act_on(
     page = await visit(f"<body onclick='window.clicked = event.target.id'>{html}")
     await page.passes(on("click", {"name": name}))
     assert await page.js("window.clicked") == element
+
+
+@pytest.mark.parametrize(
+    ("html", "name"),
+    [
+        ('<input type=checkbox id=p aria-label="Box"><label id=x for=p aria-label="News">n</label>', "News"),
+        ('<label id=x aria-label="News"><input type=checkbox aria-label="Box"></label>', "News"),
+        ('<label id=x for=none aria-label="News">n</label>', "News"),
+        ('<label id=x aria-label="Say &quot;it\'s&quot;">n</label>', 'Say "it\'s"'),
+    ],
+)
+async def test_a_label_that_names_no_field_is_found_by_its_own_name(visit: Opener, html: str, name: str) -> None:
+    """Where the field is called otherwise, or there is none, the name can only mean the label."""
+    page = await visit(html)
+    locator = locator_for(page.page, Target(name=name), "data-testid")
+    assert await locator.get_attribute("id", timeout=2000) == "x"
+    if name == "News":
+        locator = locator_for(page.page, Target(name="new", exact=False), "data-testid")
+        assert await locator.get_attribute("id", timeout=2000) == "x"
 
 
 async def test_an_ambiguous_target_lists_what_it_matches(visit: Opener) -> None:
