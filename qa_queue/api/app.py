@@ -1,91 +1,130 @@
-"""The service's own pages: what is on the queues, the newest runs, and one run with its steps and evidence."""
+"""The service's HTTP side put together: API, pages, health, metrics and rq-dashboard, behind one gate."""
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import Any
 
 import uvicorn
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.responses import FileResponse, HTMLResponse, JSONResponse
+from fastapi import APIRouter, FastAPI, Request
+from fastapi.exceptions import RequestValidationError
 from fastapi.staticfiles import StaticFiles
-from fastapi.templating import Jinja2Templates
+from redis.exceptions import RedisError
+from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.responses import Response
+from starlette.templating import Jinja2Templates
 
 from qa_queue import __version__
-from qa_queue.api.view import Site
-from qa_queue.errors import InfrastructureError, NotFoundError
+from qa_queue.api import login, pages
+from qa_queue.api.access import Gate, is_api
+from qa_queue.api.answers import add_problem
+from qa_queue.api.backend import Backend
+from qa_queue.api.guard import BodyLimit, SecurityHeaders
+from qa_queue.api.mounted import MountedDashboard
+from qa_queue.api.origin import LOOPBACK_NAMES
+from qa_queue.api.problems import Problem, headers_of, problem, problem_of, problem_of_validation, respond
+from qa_queue.api.rate import RateLimiter
+from qa_queue.api.routes import cases, events, health, queue, run, runs
+from qa_queue.errors import QAError, RedisUnavailableError
+from qa_queue.redis import address_of, explain
 from qa_queue.settings import Settings
 
+HOST = "127.0.0.1"
+STOP_S = 3  # for requests under way when the service stops; followers come back by themselves
 _HERE = Path(__file__).parent
-_LOOPBACK = ["127.0.0.1", "localhost", "[::1]"]
-# Pages carry text from cases and sites under test: even if some of it slipped through the escaping, no script runs.
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; style-src 'self'; img-src 'self'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-}
+_ABOUT = """Runs of browser tests: making them, following them, and what they left.
+
+Send `Authorization: Bearer TOKEN`; `qa-queue token create` makes one, with the role `read`, `run` or `admin`.
+Errors are problem documents (RFC 9457). Every path is also there without the version, as `/api/...`.
+"""
+_TAGS = [
+    {"name": "runs", "description": "Make runs, follow them, look at what they left."},
+    {"name": "cases", "description": "Tests as written."},
+    {"name": "queue", "description": "What waits, runs and failed."},
+    {"name": "health", "description": "Whether the service lives, and its figures."},
+]
 
 
-def create_app(site: Site) -> FastAPI:
-    """The pages over this site, answering to loopback names only."""
-    app = FastAPI(title="qa-queue", version=__version__, docs_url=None, redoc_url=None, openapi_url=None)
-    app.add_middleware(TrustedHostMiddleware, allowed_hosts=_LOOPBACK)
-    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+def create_app(backend: Backend) -> FastAPI:
+    """The application over this backend."""
+    settings = backend.settings
+    app = FastAPI(
+        title="qa-queue",
+        version=__version__,
+        description=_ABOUT,
+        openapi_tags=_TAGS,
+        openapi_url="/api/v1/openapi.json",
+        docs_url=None,  # its pages load scripts from elsewhere
+        redoc_url=None,
+    )
     templates = Jinja2Templates(directory=_HERE / "templates")
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers.update(_HEADERS)
-        return response
-
-    @app.exception_handler(InfrastructureError)
-    async def say_what_is_away(request: Request, error: InfrastructureError) -> Response:
-        return templates.TemplateResponse(request, "away.html", {"error": str(error)}, status_code=503)
-
-    @app.exception_handler(NotFoundError)
-    async def say_what_is_missing(request: Request, error: NotFoundError) -> Response:
-        return templates.TemplateResponse(request, "away.html", {"error": str(error)}, status_code=404)
-
-    @app.get("/", response_class=HTMLResponse)
-    def overview(request: Request) -> Response:
-        return templates.TemplateResponse(request, "overview.html", site.overview())
-
-    @app.get("/runs/{run_id}", response_class=HTMLResponse)
-    def one_run(request: Request, run_id: str) -> Response:
-        return templates.TemplateResponse(request, "run.html", site.run(run_id))
-
-    @app.get("/runs/{run_id}/artifacts/{artifact_id}")
-    def one_artifact(run_id: str, artifact_id: str) -> Response:
-        path, content_type = site.artifact(run_id, artifact_id)
-        if not path.is_file():
-            raise HTTPException(404, "the file is gone from the artifacts folder")
-        inline = content_type.startswith("image/")
-        return FileResponse(
-            path,
-            media_type=content_type,
-            filename=path.name,
-            content_disposition_type="inline" if inline else "attachment",
-        )
-
-    @app.get("/health/live")
-    def live() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @app.get("/health/ready")
-    def ready() -> JSONResponse:
-        problems = site.problems()
-        return JSONResponse(
-            {"status": "ready" if not problems else "not ready", **problems}, 503 if problems else 200
-        )
-
+    _add_routes(app, backend, templates)
+    _add_handlers(app, backend, templates)
+    hosts = [*LOOPBACK_NAMES, *(name.strip() for name in settings.qa_web_hosts.split(",") if name.strip())]
+    # The last one added stands first.
+    app.add_middleware(BodyLimit, most=settings.qa_api_max_body)
+    app.add_middleware(Gate, backend=backend, limiter=RateLimiter(settings.qa_api_requests_per_minute))
+    app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
+    app.add_middleware(SecurityHeaders)
     return app
 
 
 def serve(settings: Settings) -> None:
-    """Serve the pages on 127.0.0.1 until a signal ends it."""
-    app = create_app(Site(settings))
-    uvicorn.run(app, host="127.0.0.1", port=settings.qa_web_port, log_level="warning", access_log=False)
+    """Serve on 127.0.0.1 until a signal ends it."""
+    app = create_app(Backend(settings))
+    uvicorn.run(
+        app,
+        host=HOST,
+        port=settings.qa_web_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+    )
+
+
+def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
+    operations = APIRouter()
+    for room in (runs, run, events, cases, queue):
+        operations.include_router(room.router(backend))
+    app.include_router(operations, prefix="/api/v1")
+    app.include_router(operations, prefix="/api", include_in_schema=False)
+    app.include_router(health.router(backend))
+    app.include_router(login.router(backend, templates))
+    app.include_router(pages.router(backend, templates))
+    app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
+    app.mount("/rq", MountedDashboard(backend), name="dashboard")
+    made = app.openapi
+
+    def with_problems() -> dict[str, Any]:
+        document = made()
+        add_problem(document)
+        return document
+
+    app.openapi = with_problems  # type: ignore[method-assign]
+
+
+def _add_handlers(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
+    def answer(request: Request, document: Problem, headers: dict[str, str] | None = None) -> Response:
+        if is_api(request.url.path):
+            return respond(document, headers)
+        page = {"title": document.title, "error": document.detail}
+        return templates.TemplateResponse(request, "away.html", page, status_code=document.status, headers=headers)
+
+    @app.exception_handler(QAError)
+    async def explain_error(request: Request, error: QAError) -> Response:
+        return answer(request, problem_of(error), headers_of(error))
+
+    @app.exception_handler(RedisError)
+    async def explain_redis(request: Request, error: RedisError) -> Response:
+        away = RedisUnavailableError(explain(error, address_of(backend.redis)))
+        return answer(request, problem_of(away), headers_of(away))
+
+    @app.exception_handler(RequestValidationError)
+    async def explain_validation(request: Request, error: RequestValidationError) -> Response:
+        return answer(request, problem_of_validation(error))
+
+    @app.exception_handler(HTTPException)
+    async def explain_status(request: Request, error: HTTPException) -> Response:
+        return answer(request, problem(error.status_code, error.detail), dict(error.headers or {}))

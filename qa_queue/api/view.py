@@ -2,98 +2,66 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
-from qa_queue.errors import NotFoundError, QAError
-from qa_queue.queues import QueueManager
-from qa_queue.redis import RedisClient
-from qa_queue.settings import Settings
-from qa_queue.store.base import RunStore
-from qa_queue.store.records import ArtifactRecord, RunRecord
-from qa_queue.store.supabase import SupabaseStore
+from qa_queue.api import cursor as cursors
+from qa_queue.api.backend import Backend
+from qa_queue.api.evidence import is_picture
+from qa_queue.models import RunStatus
+from qa_queue.store.records import ArtifactRecord, StepRecord
 
 NEWEST = 50
+FILTERS = {
+    "all": None,
+    "active": (RunStatus.QUEUED, RunStatus.RUNNING),
+    "passed": (RunStatus.COMPLETED, RunStatus.ADAPTED),
+    "failed": (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEAD),
+    "cancelled": (RunStatus.CANCELLED,),
+}
 
 
-class Site:
-    """The data behind the pages; opens Redis and the store when first needed, so that it starts without them."""
+def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) -> dict[str, Any]:
+    """The queues, and a page of runs of one filter, the newest first."""
+    chosen = show if show in FILTERS else "all"
+    found = backend.store.list_runs(
+        statuses=FILTERS[chosen], after=cursors.decode(cursor) if cursor else None, limit=NEWEST + 1
+    )
+    runs = found[:NEWEST]
+    return {
+        "queues": list(backend.queues.get_queue_stats().values()),
+        "runs": runs,
+        "names": backend.case_names(runs),
+        "filters": list(FILTERS),
+        "show": chosen,
+        "first_page": cursor is None,
+        "next": cursors.encode(runs[-1]) if len(found) > NEWEST else None,
+    }
 
-    def __init__(self, settings: Settings, store: RunStore | None = None) -> None:
-        self._settings = settings
-        self._client = RedisClient(settings)
-        self._given_store = store
 
-    @property
-    def _store(self) -> RunStore:
-        if self._given_store is None:
-            self._given_store = SupabaseStore.from_settings(self._settings)
-        return self._given_store
+def run(backend: Backend, run_id: str) -> dict[str, Any]:
+    """One run with its steps, and the pictures of each beside it.
 
-    def overview(self) -> dict[str, Any]:
-        """The queues and the newest runs."""
-        stats = QueueManager(self._client.connect(), self._settings).get_queue_stats()
-        runs = self._store.list_runs(limit=NEWEST)
-        return {
-            "queues": list(stats.values()),
-            "runs": runs,
-            "names": self._names(runs),
-            "dashboard_url": f"http://127.0.0.1:{self._settings.qa_dashboard_port}/",
-        }
+    Raises:
+        NotFoundError: there is none with this id.
+    """
+    found = backend.run(run_id)
+    artifacts = backend.store.list_artifacts([found.id])
+    steps = backend.store.list_steps([found.id])
+    pictures = [one for one in artifacts if is_picture(one)]
+    beside = {step.id: [one for one in pictures if _belongs(one, step)] for step in steps}
+    shown = {one.id for ones in beside.values() for one in ones}
+    return {
+        "run": found,
+        "name": backend.case_names([found])[found.test_case_id],
+        "progress": None if found.status.final else backend.progress.latest([found.id]).get(found.id),
+        "steps": steps,
+        "several": len({step.attempt for step in steps}) > 1,
+        "pictures_of": beside,
+        "pictures": [one for one in pictures if one.id not in shown],
+        "files": [one for one in artifacts if not is_picture(one)],
+        "adaptations": {(a.attempt, a.step_number): a for a in backend.store.list_adaptations([found.id])},
+    }
 
-    def run(self, run_id: str) -> dict[str, Any]:
-        """One run with its steps and artifacts.
 
-        Raises:
-            NotFoundError: there is none with this id.
-        """
-        run = self._found(run_id)
-        artifacts = self._store.list_artifacts([run_id])
-        return {
-            "run": run,
-            "name": self._names([run])[run.test_case_id],
-            "steps": self._store.list_steps([run_id]),
-            "pictures": [a for a in artifacts if a.content_type.startswith("image/")],
-            "files": [a for a in artifacts if not a.content_type.startswith("image/")],
-        }
-
-    def artifact(self, run_id: str, artifact_id: str) -> tuple[Path, str]:
-        """Where an artifact's file is, and its content type.
-
-        Raises:
-            NotFoundError: there is no such artifact, or its path leaves the artifacts folder.
-        """
-        self._found(run_id)
-        found = next((a for a in self._store.list_artifacts([run_id]) if a.id == artifact_id), None)
-        if found is None:
-            raise NotFoundError(f"run {run_id} has no artifact {artifact_id!r}.")
-        return self._inside(found), found.content_type
-
-    def problems(self) -> dict[str, str]:
-        """What keeps the service from working, by part; empty when it is ready."""
-        problems: dict[str, str] = {}
-        health = self._client.health_check()
-        if health.error:
-            problems["redis"] = health.error
-        try:
-            self._store.check()
-        except QAError as error:
-            problems["supabase"] = str(error)
-        return problems
-
-    def _found(self, run_id: str) -> RunRecord:
-        run = self._store.get_run(run_id)
-        if run is None:
-            raise NotFoundError(f"there is no run {run_id!r}.")
-        return run
-
-    def _names(self, runs: list[RunRecord]) -> dict[str, str]:
-        found = {case_id: self._store.get_case(case_id) for case_id in {run.test_case_id for run in runs}}
-        return {case_id: case.name if case else case_id for case_id, case in found.items()}
-
-    def _inside(self, artifact: ArtifactRecord) -> Path:
-        root = self._settings.artifacts_dir.resolve()
-        path = (root / artifact.path).resolve()
-        if not path.is_relative_to(root):
-            raise NotFoundError(f"artifact {artifact.id} is not in the artifacts folder.")
-        return path
+def _belongs(artifact: ArtifactRecord, step: StepRecord) -> bool:
+    return artifact.attempt == step.attempt and artifact.step_number == step.number

@@ -15,15 +15,15 @@ __all__ = ["HOST", "create_app", "serve"]
 HOST = "127.0.0.1"
 
 
-def create_app(settings: Settings) -> Any:
-    """The dashboard as a WSGI application.
+def create_app(settings: Settings, *, ask_login: bool = True) -> Any:
+    """The dashboard as a WSGI application; without a login of its own it must stand behind another one.
 
     Raises:
         SettingsError: QA_DASHBOARD_PASSWORD is not set.
         InputError: the package is installed without its `dashboard` extra.
         RedisUnavailableError: Redis cannot be reached.
     """
-    return _load("qa_queue.dashboard.app").build(settings)
+    return _load("qa_queue.dashboard.app").build(settings, ask_login=ask_login)
 
 
 def serve(settings: Settings) -> None:

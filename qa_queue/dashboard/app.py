@@ -53,9 +53,9 @@ class AnyJson(json.JSONEncoder):
         return repr(o)
 
 
-def build(settings: Settings) -> Flask:
+def build(settings: Settings, *, ask_login: bool = True) -> Flask:
     """The application; see `qa_queue.dashboard.create_app`."""
-    login = _login(settings)
+    login = _login(settings) if ask_login else None
     connection = RedisClient(settings).connect()
     _replace_upstream(connection)
     app = Flask("rq_dashboard", static_folder=str(Path(upstream.__file__).parent / "static"))
@@ -96,9 +96,8 @@ def _replace_upstream(connection: Redis) -> None:
     upstream.config.serializer = JSONSerializer
 
 
-def _check(login: Login) -> Response | None:
-    given = request.authorization
-    if given is None or given.type != "basic" or not login.fits(given.username, given.password):
+def _check(login: Login | None) -> Response | None:
+    if login is not None and not _logged_in(login):
         answer = _plain(401, "Log in with QA_DASHBOARD_USER and QA_DASHBOARD_PASSWORD.")
         answer.headers["WWW-Authenticate"] = _REALM
         return answer
@@ -110,6 +109,11 @@ def _check(login: Login) -> Response | None:
         host=request.host,
     )
     return _plain(*refused) if refused else None
+
+
+def _logged_in(login: Login) -> bool:
+    given = request.authorization
+    return given is not None and given.type == "basic" and login.fits(given.username, given.password)
 
 
 def _protect(response: Response) -> Response:

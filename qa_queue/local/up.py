@@ -22,6 +22,8 @@ from qa_queue.local.process import LOOPBACK, port_is_free
 from qa_queue.local.project import PROCFILE
 from qa_queue.local.stack import Stack
 from qa_queue.local.supervise import Supervisor
+from qa_queue.logins import login_link
+from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings, child_environment
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -44,7 +46,7 @@ def up(settings: Settings, procfile: Path | None = None) -> int:
     with _signals() as signals, Stack(settings) as stack:
         login, where = dashboard_login(settings)
         supervisor = Supervisor(commands, _environment(stack.environment() | login), say)
-        for line in addresses(stack.settings, where):
+        for line in addresses(stack.settings, where, _way_in(stack.settings)):
             say("", line)
         signals.act = supervisor.ask_to_stop
         supervisor.run(watch=stack.check)
@@ -68,16 +70,24 @@ def read_procfile(path: Path) -> dict[str, str]:
     return found
 
 
-def addresses(settings: Settings, dashboard_password: str) -> list[str]:
-    """Where everything is, for people; without passwords."""
+def addresses(settings: Settings, dashboard_password: str, way_in: str = "") -> list[str]:
+    """Where everything is, for people; without passwords. `way_in` is the link that logs in to the pages."""
     return [
-        f"pages      http://{LOOPBACK}:{settings.qa_web_port}",
+        f"pages      {way_in or f'http://{LOOPBACK}:{settings.qa_web_port}'}",
         f"dashboard  http://{LOOPBACK}:{settings.qa_dashboard_port}  (user {settings.qa_dashboard_user}, "
         f"password {dashboard_password})",
         f"redis      {without_login(settings.redis_dsn)}",
         f"supabase   {settings.supabase_url}",
         "Ctrl-C stops everything; a second one does not wait for running tests",
     ]
+
+
+def _way_in(settings: Settings) -> str:
+    """A link that logs in to the pages once, with where to get more; nothing where the pages are open."""
+    if settings.qa_api_open_on_loopback:
+        return ""
+    link = login_link(RedisClient(settings).connect(), settings.qa_web_port)
+    return f"{link}  (works once; `qa-queue token link` makes more)"
 
 
 def without_login(url: str) -> str:

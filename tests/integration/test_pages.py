@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 
 from qa_queue.api.app import create_app
-from qa_queue.api.view import Site
+from qa_queue.api.backend import Backend
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
@@ -25,8 +25,8 @@ def store() -> MemoryStore:
 
 @pytest.fixture
 def pages(redis_db: Redis, redis_url: str, store: MemoryStore, tmp_path: Path) -> Iterator[httpx.Client]:
-    settings = load_settings(redis_url=redis_url, qa_home=tmp_path)
-    with serving(create_app(Site(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
+    settings = load_settings(redis_url=redis_url, qa_home=tmp_path, qa_api_open_on_loopback=True)
+    with serving(create_app(Backend(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
         yield client
 
 
@@ -77,8 +77,8 @@ def test_only_loopback_names_are_answered(pages: httpx.Client) -> None:
 
 
 def test_readiness_names_the_part_that_is_away(store: MemoryStore, tmp_path: Path) -> None:
-    settings = load_settings(redis_url="redis://127.0.0.1:1/0", qa_home=tmp_path)
-    with serving(create_app(Site(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
+    settings = load_settings(redis_url="redis://127.0.0.1:1/0", qa_home=tmp_path, qa_api_open_on_loopback=True)
+    with serving(create_app(Backend(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
         assert client.get("/health/live").json() == {"status": "alive"}
         ready = client.get("/health/ready")
         assert ready.status_code == 503

@@ -1,0 +1,103 @@
+"""What the routes stand on: Redis and the store, opened when first needed, so the service starts without them."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+
+from redis import Redis
+
+from qa_queue.errors import NotFoundError
+from qa_queue.logins import Logins
+from qa_queue.producer import JobProducer
+from qa_queue.progress import ProgressReader
+from qa_queue.queues import QueueManager
+from qa_queue.redis import RedisClient, RedisHealth
+from qa_queue.settings import Settings
+from qa_queue.store.base import RunStore
+from qa_queue.store.records import CaseRecord, RunRecord
+from qa_queue.store.supabase import SupabaseStore
+from qa_queue.tokens import TokenStore
+
+
+class Backend:
+    """The parts of the service, for the routes. Safe to use from several threads.
+
+    Every property and method raises `RedisUnavailableError` or `StoreError` when its part is away, and
+    `SettingsError` when it is not set up.
+    """
+
+    def __init__(self, settings: Settings, store: RunStore | None = None) -> None:
+        self.settings = settings
+        self._client = RedisClient(settings)
+        self._lock = threading.Lock()
+        self._given_store = store
+
+    @property
+    def redis(self) -> Redis:
+        """The connection to Redis."""
+        return self._client.connect()
+
+    @property
+    def store(self) -> RunStore:
+        """The store of cases and runs."""
+        with self._lock:
+            if self._given_store is None:
+                self._given_store = SupabaseStore.from_settings(self.settings)
+            return self._given_store
+
+    @property
+    def queues(self) -> QueueManager:
+        """The queues."""
+        return QueueManager(self.redis, self.settings)
+
+    @property
+    def producer(self) -> JobProducer:
+        """What submits runs."""
+        return JobProducer(self.redis, self.store, self.settings)
+
+    @property
+    def progress(self) -> ProgressReader:
+        """The live progress of runs."""
+        return ProgressReader(self.redis)
+
+    @property
+    def tokens(self) -> TokenStore:
+        """The tokens of the API."""
+        return TokenStore(self.redis)
+
+    @property
+    def logins(self) -> Logins:
+        """The logins to the pages."""
+        return Logins(self.redis)
+
+    def redis_health(self) -> RedisHealth:
+        """Whether Redis answers; never raises."""
+        return self._client.health_check()
+
+    def run(self, run_id: str) -> RunRecord:
+        """The run.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        found = self.store.get_run(run_id)
+        if found is None:
+            raise NotFoundError(f"there is no run {run_id!r}.")
+        return found
+
+    def case(self, case_id: str) -> CaseRecord:
+        """The case.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        found = self.store.get_case(case_id)
+        if found is None:
+            raise NotFoundError(f"there is no case {case_id!r}.")
+        return found
+
+    def case_names(self, runs: Iterable[RunRecord]) -> dict[str, str]:
+        """The names of the cases of these runs, by the case's id."""
+        found = {case_id: self.store.get_case(case_id) for case_id in {run.test_case_id for run in runs}}
+        return {case_id: case.name if case else case_id for case_id, case in found.items()}

@@ -1,0 +1,86 @@
+"""Case documents as they come in requests: JSON, or the text of a YAML or JSON file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from qa_queue.api.problems import Fault, FaultsError
+from qa_queue.cases.model import Case, Upload
+from qa_queue.cases.parse import read_case
+from qa_queue.cases.places import Place, Problem, Report, path_text
+from qa_queue.cases.recorder import Converted, convert_recording
+from qa_queue.cases.yaml_source import read_yaml
+from qa_queue.errors import CaseError
+
+MAX_DEPTH = 60  # as in YAML files
+SOURCE = "case"
+
+Document = dict[str, Any] | str
+
+
+def read(document: Document) -> Case:
+    """The case of a document.
+
+    Raises:
+        FaultsError: it cannot be used; every fault has its path and, for a text, its line.
+    """
+    report, plain = _opened(document)
+    case = read_case(Place(report), plain)
+    if isinstance(case, Case):
+        _refuse_uploads(report, case)
+    if report.problems or not isinstance(case, Case):
+        raise _faults(report.problems)
+    return case
+
+
+def read_recording(document: Document) -> Converted:
+    """The case of a recording of Chrome DevTools Recorder, and what was not carried over.
+
+    Raises:
+        FaultsError: it is no recording, or nothing of it can be carried over.
+    """
+    report, plain = _opened(document)
+    if not isinstance(plain, dict) or not isinstance(plain.get("steps"), list) or "title" not in plain:
+        raise FaultsError("This is no recording.", [Fault(message="a recording has a title and a list of steps")])
+    try:
+        return convert_recording(Place(report), plain)
+    except CaseError:
+        raise _faults(report.problems) from None
+
+
+def _opened(document: Document) -> tuple[Report, Any]:
+    if isinstance(document, str):
+        try:
+            plain, lines, problems = read_yaml(document, SOURCE)  # YAML 1.2 reads JSON too
+        except CaseError as error:
+            raise FaultsError(str(error), [Fault(message=text) for text in error.problems]) from None
+        return Report(SOURCE, lines, list(problems)), plain
+    if any(depth > MAX_DEPTH for depth in _depths(document)):
+        raise FaultsError("The document is nested too deep.", [Fault(message=f"more than {MAX_DEPTH} levels")])
+    return Report(SOURCE), document
+
+
+def _depths(document: Any) -> Iterator[int]:
+    """The depth of every mapping and list, found without recursion, since it is what bounds recursion."""
+    waiting = [(document, 1)]
+    while waiting:
+        value, depth = waiting.pop()
+        yield depth
+        inner = value.values() if isinstance(value, dict) else value
+        waiting += [(item, depth + 1) for item in inner if isinstance(item, (dict, list))]
+
+
+def _refuse_uploads(report: Report, case: Case) -> None:
+    """A case that comes by HTTP has no folder with files, and must not name the worker's own."""
+    for index, step in enumerate(case.steps):
+        if isinstance(step.args, Upload):
+            report.add(
+                ("steps", index, step.action), "uploads files of the case's folder: submit it with `qa-queue run`"
+            )
+
+
+def _faults(problems: list[Problem]) -> FaultsError:
+    faults = [Fault(message=one.text, path=path_text(one.path), line=one.line) for one in problems]
+    count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
+    return FaultsError(f"The document cannot be used: {count}.", faults)

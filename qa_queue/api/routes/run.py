@@ -1,0 +1,74 @@
+"""One run: what is known of it, cancelling it, making it again."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from fastapi.responses import FileResponse
+
+from qa_queue.api.access import Reader, Runner
+from qa_queue.api.answers import answers
+from qa_queue.api.backend import Backend
+from qa_queue.api.evidence import artifact_response
+from qa_queue.api.rerun import rerun_request
+from qa_queue.api.shapes import Artifact, Artifacts, Cancelled, RerunBody, Steps, Submitted
+from qa_queue.api.stopping import cancel
+from qa_queue.api.submission import submitted
+from qa_queue.store.records import RunRecord
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations on one run."""
+    routes = APIRouter(prefix="/runs/{run_id}", tags=["runs"])
+
+    @routes.get("", responses=answers(404), summary="Get a run")
+    def get_run(run_id: str, _: Reader) -> RunRecord:
+        """The run as it stands."""
+        return backend.run(run_id)
+
+    @routes.get("/steps", responses=answers(404), summary="Get a run's steps")
+    def get_steps(run_id: str, _: Reader) -> Steps:
+        """The steps that have ended, of every attempt."""
+        run = backend.run(run_id)
+        return Steps(steps=backend.store.list_steps([run.id]))
+
+    @routes.get("/artifacts", responses=answers(404), summary="List a run's files")
+    def get_artifacts(run_id: str, _: Reader) -> Artifacts:
+        """Screenshots, traces and logs that the run left."""
+        run = backend.run(run_id)
+        found = backend.store.list_artifacts([run.id])
+        return Artifacts(
+            artifacts=[
+                Artifact(**one.model_dump(), url=f"/api/v1/runs/{run.id}/artifacts/{one.id}") for one in found
+            ]
+        )
+
+    @routes.get(
+        "/artifacts/{artifact_id}",
+        response_class=FileResponse,
+        responses={
+            200: {
+                "description": "The file.",
+                "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+            },
+            **answers(404),
+        },
+        summary="Download a file",
+    )
+    def get_artifact(run_id: str, artifact_id: str, _: Reader) -> FileResponse:
+        """The file itself; pictures are shown, everything else is saved."""
+        return artifact_response(backend, run_id, artifact_id)
+
+    @routes.post("/cancel", responses=answers(404), summary="Cancel a run")
+    def cancel_run(run_id: str, caller: Runner) -> Cancelled:
+        """A run that waits or is delayed never starts; a running one is told to stop. Harmless when asked again."""
+        run = backend.run(run_id)
+        return Cancelled(run_id=run.id, outcome=cancel(backend, [run.id], f"cancelled by {caller.name}")[run.id])
+
+    @routes.post("/rerun", status_code=201, responses=answers(404, body=True), summary="Make a run again")
+    def rerun_run(run_id: str, caller: Runner, body: RerunBody | None = None) -> Submitted:
+        """A new run of the same case, as the case is now, on the same host and with the same settings."""
+        run = backend.run(run_id)
+        request = rerun_request(backend, run, caller.name, body.env if body else {})
+        return submitted(backend.producer.submit(request)[0])
+
+    return routes

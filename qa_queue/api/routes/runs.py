@@ -1,0 +1,102 @@
+"""Making runs and listing them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+from fastapi import APIRouter, Header, Query, Response
+
+from qa_queue.api import cursor as cursors
+from qa_queue.api.access import Reader, Runner
+from qa_queue.api.answers import Absent, answers
+from qa_queue.api.backend import Backend
+from qa_queue.api.idempotency import fingerprint, used_for
+from qa_queue.api.rerun import rerun_request, worth_again
+from qa_queue.api.shapes import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
+from qa_queue.api.submission import each, run_requests, submitted
+from qa_queue.errors import InputError
+from qa_queue.models import RunStatus
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        min_length=1,
+        max_length=255,
+        pattern=r"^[!-~]+$",
+        description="Sent again within 24 h, it gives the run that it made before.",
+        examples=["deploy-4711"],
+    ),
+]
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations on runs as a whole."""
+    routes = APIRouter(prefix="/runs", tags=["runs"])
+
+    @routes.post(
+        "", status_code=201, responses={200: {"model": Submitted}, **answers(409, body=True)}, summary="Make a run"
+    )
+    def create_run(
+        body: RunBody, caller: Runner, response: Response, idempotency_key: IdempotencyKey = None
+    ) -> Submitted:
+        """Put a run of a case on the queue: 201 for a new one, 200 for one that its Idempotency-Key made before."""
+        requests = run_requests(backend, [body], user=caller.name, key=idempotency_key)
+        with used_for(backend.redis, idempotency_key, fingerprint(body.model_dump(mode="json"))):
+            run = submitted(backend.producer.submit(requests)[0])
+        response.status_code = 201 if run.created else 200
+        response.headers["Location"] = f"/api/v1/runs/{run.run_id}"
+        return run
+
+    @routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Make many runs")
+    def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> SubmittedMany:
+        """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index."""
+        requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
+        with used_for(backend.redis, idempotency_key, fingerprint(body.model_dump(mode="json"))):
+            return SubmittedMany(runs=[submitted(run) for run in backend.producer.submit(requests)])
+
+    @routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Make many runs again")
+    def rerun_runs(body: RerunManyBody, caller: Runner) -> SubmittedMany:
+        """Make these runs again, or only those of them that failed; all or none. Their cases are taken as they are
+        now. Without any that failed, nothing is made."""
+        runs = each(body.run_ids, lambda _, run_id: backend.run(run_id))
+        wanted = [run for run in runs if worth_again(run) or not body.only_failed]
+        requests = each(wanted, lambda _, run: rerun_request(backend, run, caller.name, {}))
+        found = backend.producer.submit(requests) if requests else ()
+        return SubmittedMany(runs=[submitted(run) for run in found])
+
+    @routes.get("", responses=answers(), summary="List runs")
+    def list_runs(
+        _: Reader,
+        status: Annotated[list[RunStatus] | Absent, Query(description="Of any of these statuses.")] = None,
+        case: Annotated[str | Absent, Query(description="Of the case with this id.")] = None,
+        user: Annotated[str | Absent, Query(description="Made by this user.")] = None,
+        since: Annotated[
+            str | Absent,
+            Query(description="Queued at or after this moment, ISO 8601.", examples=["2026-01-08T12:00:00Z"]),
+        ] = None,
+        cursor: Annotated[str | Absent, Query(description="`next` of the page before.")] = None,
+        limit: Annotated[int, Query(ge=1, le=200)] = 50,
+    ) -> RunPage:
+        """Runs, the newest first, by the moment they were queued and, within one, by id."""
+        found = backend.store.list_runs(
+            case_id=case,
+            statuses=status,
+            user_id=user,
+            queued_since=_moment(since) if since else None,
+            after=cursors.decode(cursor) if cursor else None,
+            limit=limit + 1,
+        )
+        more = len(found) > limit
+        return RunPage(runs=found[:limit], next=cursors.encode(found[limit - 1]) if more else None)
+
+    return routes
+
+
+def _moment(text: str) -> datetime:
+    """The moment in UTC; one without a zone is taken as UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except (ValueError, OverflowError):
+        raise InputError(f"since={text!r} is no moment: write it as 2026-01-08T12:00:00Z.") from None

@@ -1,0 +1,242 @@
+"""Runs by HTTP: made, listed, followed by their parts, cancelled and made again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from redis import Redis
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from qa_queue.models import Priority, RunStatus
+from qa_queue.store.memory import MemoryStore
+from qa_queue.tokens import Role
+from tests.support.queueing import take_all, waiting
+from tests.support.records import NOON, artifact_record, case_record, finished_run, run_record, step_record
+
+CASE = {"version": 1, "name": "Open the shop", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
+YAML = "version: 1\nname: In words\nsteps:\n- goto: http://127.0.0.1:1/\n- clik: '#go'\n"
+
+
+def body(**overrides: Any) -> dict[str, Any]:
+    return {"case": CASE, **overrides}
+
+
+def payload(redis_db: Redis, run_id: str) -> dict[str, Any]:
+    """What the run's job carries."""
+    return Job.fetch(run_id, connection=redis_db, serializer=JSONSerializer).kwargs["data"]
+
+
+def test_a_run_is_made_with_its_row_and_its_job(runner: httpx.Client, store: MemoryStore, redis_db: Redis) -> None:
+    """The answer names both, and where to look."""
+    answer = runner.post("/api/v1/runs", json=body(priority="urgent", config={"trace": "on"}))
+    assert answer.status_code == 201
+    made = answer.json()
+    assert made == {"run_id": made["run_id"], "job_id": made["run_id"], "case": "Open the shop", "created": True}
+    assert answer.headers["location"] == f"/api/v1/runs/{made['run_id']}"
+    run = store.get_run(made["run_id"])
+    assert run is not None
+    assert (run.user_id, run.priority, run.config["trace"]) == ("run", Priority.URGENT, "on")
+    assert waiting(redis_db) == [made["run_id"]]
+    assert runner.get(answer.headers["location"]).json()["status"] == "queued"
+
+
+def test_the_originals_paths_lead_to_the_same_operations(runner: httpx.Client) -> None:
+    """Without the version prefix."""
+    run_id = runner.post("/api/runs", json=body()).json()["run_id"]
+    assert runner.get(f"/api/runs/{run_id}").json() == runner.get(f"/api/v1/runs/{run_id}").json()
+
+
+def test_a_case_is_taken_as_yaml_too_and_its_mistakes_have_lines(runner: httpx.Client, store: MemoryStore) -> None:
+    """Every problem has its path and line; nothing is written."""
+    answer = runner.post("/api/v1/runs", json={"case": YAML})
+    assert answer.status_code == 422
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()["problems"][0]
+    assert (problem["path"], problem["line"], problem["index"]) == ("steps[1].clik", 5, 0)
+    assert "did you mean 'click'?" in problem["message"]
+    assert store.list_cases() == []
+    good = runner.post("/api/v1/runs", json={"case": YAML.replace("clik", "click")})
+    assert good.json()["case"] == "In words"
+
+
+def test_a_stored_case_is_run_by_its_id(runner: httpx.Client, store: MemoryStore) -> None:
+    """And one that is not there is refused."""
+    case_id = runner.post("/api/v1/cases", json={"case": CASE}).json()["id"]
+    run_id = runner.post("/api/v1/runs", json={"case_id": case_id}).json()["run_id"]
+    assert store.get_run(run_id).test_case_id == case_id
+    unknown = runner.post("/api/v1/runs", json={"case_id": "no such"})
+    assert unknown.status_code == 422
+    assert "there is no case 'no such'" in unknown.json()["problems"][0]["message"]
+
+
+def test_one_idempotency_key_makes_one_run_however_many_race(runner: httpx.Client, store: MemoryStore) -> None:
+    """One answer is 201, the others are 200 with the same run."""
+    headers = {"Idempotency-Key": "deploy-1"}
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda _: runner.post("/api/v1/runs", json=body(), headers=headers), range(20)))
+    assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
+    assert len({answer.json()["run_id"] for answer in answers}) == 1
+    assert len(store.list_runs()) == 1
+
+
+def test_an_idempotency_key_of_another_request_is_a_conflict(runner: httpx.Client) -> None:
+    """The first run stays; a request that was refused leaves its key free."""
+    headers = {"Idempotency-Key": "k"}
+    assert runner.post("/api/v1/runs", json=body(case="nothing"), headers=headers).status_code == 422
+    assert runner.post("/api/v1/runs", json=body(), headers=headers).status_code == 201
+    other = runner.post("/api/v1/runs", json=body(priority="low"), headers=headers)
+    assert other.status_code == 409
+    assert "Idempotency-Key" in other.json()["detail"]
+
+
+def test_a_batch_is_all_or_nothing_and_names_every_bad_item(
+    runner: httpx.Client, store: MemoryStore, redis_db: Redis
+) -> None:
+    """By index, each with what is wrong."""
+    bad = [body(), {"case": {"name": "x"}}, body(), {"case_id": "none"}]
+    answer = runner.post("/api/v1/runs/batch", json={"runs": bad})
+    assert answer.status_code == 422
+    assert {problem["index"] for problem in answer.json()["problems"]} == {1, 3}
+    assert (store.list_runs(), waiting(redis_db)) == ([], [])
+    good = runner.post("/api/v1/runs/batch", json={"runs": [body(), body(priority="high")]})
+    assert good.status_code == 201
+    assert [run["created"] for run in good.json()["runs"]] == [True, True]
+    assert set(waiting(redis_db)) == {run["run_id"] for run in good.json()["runs"]}
+
+
+def test_the_services_environment_and_files_are_not_for_callers(
+    runner: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`${env.X}` takes the request's values alone, and an upload of the worker's files is refused."""
+    monkeypatch.setenv("CLOUD_KEY", "not for anyone")
+    asking = {**CASE, "steps": [{"goto": "/${env.CLOUD_KEY}"}]}
+    refused = runner.post("/api/v1/runs", json={"case": asking})
+    assert refused.status_code == 422
+    assert "CLOUD_KEY" in refused.json()["problems"][0]["message"]
+    assert runner.post("/api/v1/runs", json={"case": asking, "env": {"CLOUD_KEY": "mine"}}).status_code == 201
+    uploading = {**CASE, "steps": [{"upload": {"target": "#f", "files": ["/etc/passwd"]}}]}
+    assert (
+        "submit it with" in runner.post("/api/v1/runs", json={"case": uploading}).json()["problems"][0]["message"]
+    )
+
+
+def test_runs_are_listed_by_filter_and_page(reader: httpx.Client, store: MemoryStore) -> None:
+    """A cursor meets each run once, also where two were queued at the same moment."""
+    cases = [case_record(), case_record()]
+    runs = [
+        run_record(cases[n % 2], queued_at=NOON + timedelta(seconds=n // 2), user_id=f"user {n % 3}")
+        for n in range(7)
+    ]
+    store.save([*cases, *runs, finished_run(cases[0], RunStatus.FAILED, queued_at=NOON - timedelta(days=1))])
+    met: list[str] = []
+    page = reader.get("/api/v1/runs", params={"limit": 3, "status": "queued"}).json()
+    while True:
+        met += [run["id"] for run in page["runs"]]
+        if page["next"] is None:
+            break
+        page = reader.get("/api/v1/runs", params={"limit": 3, "status": "queued", "cursor": page["next"]}).json()
+    assert met == [run.id for run in sorted(runs, key=lambda run: (run.queued_at, run.id), reverse=True)]
+
+    def ids(**params: Any) -> set[str]:
+        return {run["id"] for run in reader.get("/api/v1/runs", params=params).json()["runs"]}
+
+    assert ids(user="user 1") == {run.id for run in runs[1::3]}
+    assert ids(case=cases[1].id) == {run.id for run in runs[1::2]}
+    assert ids(since="2026-01-08T13:00:02+01:00") == {run.id for run in runs[4:]}
+    assert len(ids(status=["queued", "failed"])) == 8
+    assert reader.get("/api/v1/runs", params={"cursor": "x"}).status_code == 422
+    assert reader.get("/api/v1/runs", params={"since": "yesterday"}).status_code == 422
+
+
+def test_steps_and_files_of_a_run(reader: httpx.Client, store: MemoryStore, tmp_path: Path) -> None:
+    """Pictures are shown in place; what could be a page is only ever saved."""
+    case = case_record()
+    run = run_record(case)
+    picture = artifact_record(run, "a.png")
+    page = artifact_record(run, "b.html", content_type="text/html", kind="report")
+    outside = artifact_record(run, "c.png", path="../secret")
+    store.save([case, run, step_record(run, 2), step_record(run, 1), picture, page, outside])
+    folder = tmp_path / "artifacts" / run.id / "1"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"picture")
+    (folder / "b.html").write_text("<script>")
+    (tmp_path / "secret").write_text("s")
+    steps = reader.get(f"/api/v1/runs/{run.id}/steps").json()["steps"]
+    assert [step["number"] for step in steps] == [1, 2]
+    listed = {one["name"]: one["url"] for one in reader.get(f"/api/v1/runs/{run.id}/artifacts").json()["artifacts"]}
+    assert reader.get(listed["a.png"]).content == b"picture"
+    shown, saved = reader.get(listed["a.png"]).headers, reader.get(listed["b.html"]).headers
+    assert shown["content-disposition"].startswith("inline")
+    assert saved["content-disposition"].startswith("attachment")
+    assert saved["content-type"] == "application/octet-stream"
+    assert reader.get(listed["c.png"]).status_code == 404
+    assert reader.get(f"/api/v1/runs/{run.id}/artifacts/other").status_code == 404
+
+
+@pytest.mark.parametrize("part", ["", "/steps", "/artifacts", "/events", "/artifacts/x"])
+def test_an_unknown_run_is_not_found(reader: httpx.Client, part: str) -> None:
+    """Whatever of it is asked for."""
+    answer = reader.get(f"/api/v1/runs/nothing{part}")
+    assert (answer.status_code, answer.json()["title"]) == (404, "Not Found")
+    assert "there is no run 'nothing'" in answer.json()["detail"]
+
+
+def test_a_waiting_run_is_cancelled_for_good(runner: httpx.Client, store: MemoryStore, redis_db: Redis) -> None:
+    """Its row says by whom; asking again does no harm; one that a worker has is told."""
+    waits = runner.post("/api/v1/runs", json=body()).json()["run_id"]
+    url = f"/api/v1/runs/{waits}/cancel"
+    assert runner.post(url).json() == {"run_id": waits, "outcome": "removed"}
+    assert runner.post(url).json()["outcome"] == "already_finished"
+    run = store.get_run(waits)
+    assert (run.status, run.error) == (RunStatus.CANCELLED, "cancelled by run")
+    taken = runner.post("/api/v1/runs", json=body()).json()["run_id"]
+    assert take_all(redis_db) == [taken]
+    assert runner.post(f"/api/v1/runs/{taken}/cancel").json()["outcome"] == "signalled"
+
+
+def test_a_run_is_made_again_as_it_was(runner: httpx.Client, store: MemoryStore, redis_db: Redis) -> None:
+    """Same host, settings, priority and values of its variables; once those are gone they must be given."""
+    case = {**CASE, "steps": [{"goto": "/${env.PAGE}"}]}
+    asked = {"case": case, "env": {"PAGE": "a"}, "priority": "high", "base_url": "http://127.0.0.1:2"}
+    first = runner.post("/api/v1/runs", json=asked).json()["run_id"]
+    again = runner.post(f"/api/v1/runs/{first}/rerun")
+    assert again.status_code == 201
+    run = store.get_run(again.json()["run_id"])
+    assert (run.base_url, run.priority) == ("http://127.0.0.1:2", Priority.HIGH)
+    assert payload(redis_db, run.id)["env"] == {"PAGE": "a"}
+    redis_db.delete(f"rq:job:{first}")
+    assert runner.post(f"/api/v1/runs/{first}/rerun").status_code == 422
+    given = runner.post(f"/api/v1/runs/{first}/rerun", json={"env": {"PAGE": "b"}}).json()["run_id"]
+    assert payload(redis_db, given)["env"] == {"PAGE": "b"}
+
+
+def test_of_many_runs_only_the_failed_are_made_again(runner: httpx.Client, store: MemoryStore) -> None:
+    """Or all of them, when asked; an unknown one stops all."""
+    case_id = runner.post("/api/v1/cases", json={"case": CASE}).json()["id"]
+    ends = [RunStatus.COMPLETED, RunStatus.FAILED, RunStatus.DEAD, RunStatus.CANCELLED]
+    runs = [finished_run(case_id, status) for status in ends]
+    store.save(runs)
+    ids = [run.id for run in runs]
+    assert len(runner.post("/api/v1/runs/rerun", json={"run_ids": ids}).json()["runs"]) == 2
+    assert len(runner.post("/api/v1/runs/rerun", json={"run_ids": ids, "only_failed": False}).json()["runs"]) == 4
+    assert runner.post("/api/v1/runs/rerun", json={"run_ids": ids[:1]}).json() == {"runs": []}
+    before = len(store.list_runs())
+    bad = runner.post("/api/v1/runs/rerun", json={"run_ids": [*ids, "x"]})
+    assert (bad.status_code, bad.json()["problems"][0]["index"]) == (422, 4)
+    assert len(store.list_runs()) == before
+
+
+def test_who_may_only_read_makes_nothing(client_of: Callable[[Role], httpx.Client], store: MemoryStore) -> None:
+    """403 says which role is needed."""
+    reader = client_of(Role.READ)
+    answer = reader.post("/api/v1/runs", json=body())
+    assert answer.status_code == 403
+    assert "needs run" in answer.json()["detail"]
+    assert store.list_runs() == []
