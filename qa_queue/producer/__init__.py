@@ -1,6 +1,6 @@
 """Submitting runs: everything is checked first, then recorded, then enqueued; all of it or nothing."""
 
 from qa_queue.producer.producer import JobProducer
-from qa_queue.producer.requests import RunRequest, SubmittedRun
+from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 
-__all__ = ["JobProducer", "RunRequest", "SubmittedRun"]
+__all__ = ["JobProducer", "RunRequest", "SubmittedBatch", "SubmittedRun"]

@@ -5,19 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TypeVar
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from redis import Redis
 from redis.exceptions import RedisError
 
 from qa_queue.cancel import request_cancel
-from qa_queue.errors import RedisUnavailableError, StoreError
+from qa_queue.errors import InputError, RedisUnavailableError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, utc_now
 from qa_queue.producer.checks import check_number, check_requests
 from qa_queue.producer.idempotency import claim, release
 from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
-from qa_queue.producer.requests import RunRequest, SubmittedRun
+from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
 from qa_queue.redis import address_of, explain
 from qa_queue.settings import Settings
@@ -64,6 +65,15 @@ class JobProducer:
                 raise
         return tuple(_submitted(plan, holders.get(plan.run_id, plan.run_id)) for plan in plans)
 
+    def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
+        """Submit runs as one batch, under an id of the caller's (a UUID) or a new one; as `submit` in all else.
+
+        A run that its idempotency key gives back stays in the batch that it was submitted with.
+        """
+        batch_id = str(uuid4()) if batch_id is None else _uuid(batch_id)
+        runs = self.submit([replace(request, batch_id=batch_id) for request in requests])
+        return SubmittedBatch(id=batch_id, runs=runs)
+
     def submit_cleanup(self, data: CleanupJobData) -> str:
         """Put a clean-up on its queue; returns the job's id.
 
@@ -103,6 +113,13 @@ class JobProducer:
             self._store.delete_runs(run_ids)
         except StoreError as error:
             log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)
+
+
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InputError(f"{text!r} cannot be a batch's id: give a UUID, or none for a new one.") from None
 
 
 def _planned(requests: Sequence[RunRequest]) -> list[PlannedRun]:

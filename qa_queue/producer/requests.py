@@ -48,3 +48,11 @@ class SubmittedRun:
     job_id: str
     case_name: str
     created: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmittedBatch:
+    """Runs that were submitted together."""
+
+    id: str
+    runs: tuple[SubmittedRun, ...]

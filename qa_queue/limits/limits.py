@@ -1,0 +1,81 @@
+"""The rules of limits. They are kept by the step that takes a job; see `LIMITING` in `priorities/lua.py`.
+
+Runs are counted for `site:<host>` of where they go and `user:<user id>`. A rule for `site:*` holds for each site by
+itself that has none of its own.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from redis import Redis
+from rq.utils import as_text
+
+from qa_queue.errors import InputError
+from qa_queue.models import QueueName
+from qa_queue.priorities import QueueKeys
+from qa_queue.priorities.keys import LIMITS_KEY
+
+_KEY = re.compile(r"[a-z]+:\S+")
+MOST = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class LimitRule:
+    """At most `at_once` runs of a key at once, and `a_minute` starts in any 60 s; None is no limit."""
+
+    at_once: int | None = None
+    a_minute: int | None = None
+
+
+class Limits:
+    """The rules on one Redis; they count from the next job that is taken."""
+
+    def __init__(self, connection: Redis) -> None:
+        self._connection = connection
+
+    def put(self, key: str, rule: LimitRule) -> None:
+        """Set the rule of a key, such as `site:shop.example`, `site:*` or `user:ann`.
+
+        Jobs of the key that run already without a rule are not counted.
+
+        Raises:
+            InputError: the key or a number cannot be one.
+        """
+        if not _KEY.fullmatch(key):
+            raise InputError(f"{key!r} cannot be limited: name a site or a user, as site:shop.example or user:ann.")
+        for name, number in (("at_once", rule.at_once), ("a_minute", rule.a_minute)):
+            if number is not None and not 1 <= number <= MOST:
+                raise InputError(
+                    f"{name} of {key} is {number}: it should be 1 to {MOST}; pause a queue to stop it."
+                )
+        if rule == LimitRule():
+            raise InputError(f"The rule of {key} limits nothing: give at_once or a_minute, or remove it.")
+        text = ":".join("" if number is None else str(number) for number in (rule.at_once, rule.a_minute))
+        self._connection.hset(LIMITS_KEY, key, text)
+        self._look_again()
+
+    def remove(self, key: str) -> bool:
+        """Remove the rule of a key; what it held up may start at once. False when there was none."""
+        removed = bool(self._connection.hdel(LIMITS_KEY, key))
+        self._look_again()
+        return removed
+
+    def rules(self) -> dict[str, LimitRule]:
+        """Every rule, by key."""
+        found = sorted(self._connection.hgetall(LIMITS_KEY).items())
+        return {as_text(key): _rule(as_text(value)) for key, value in found}
+
+    def _look_again(self) -> None:
+        pipeline = self._connection.pipeline(transaction=False)
+        for queue in QueueName:
+            pipeline.zrange(QueueKeys(queue).limited, 0, -1)
+        for queue, keys in zip(QueueName, pipeline.execute(), strict=True):
+            if keys:
+                self._connection.zadd(QueueKeys(queue).limited, dict.fromkeys(keys, 0), xx=True)
+
+
+def _rule(text: str) -> LimitRule:
+    at_once, a_minute = (int(part) if part else None for part in text.split(":"))
+    return LimitRule(at_once=at_once, a_minute=a_minute)
