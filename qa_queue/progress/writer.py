@@ -28,8 +28,8 @@ log = logging.getLogger(__name__)
 QUIET_S = 5.0
 
 # KEYS: job, stream, stream of all events. ARGV: report, most entries, seconds to keep, what the meta shows, most
-# entries of all events, job id. A job that is gone gets no
-# hash back: RQ could not read it, and one unreadable hash stops every RQ worker that meets it.
+# entries of all events, job id. A job that is gone gets no hash back: RQ could not read it, and one unreadable hash
+# stops every RQ worker that meets it.
 _WRITE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local read, meta = pcall(cjson.decode, redis.call('HGET', KEYS[1], 'meta') or '{}')

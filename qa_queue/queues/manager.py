@@ -18,7 +18,9 @@ from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.errors import IdempotencyBusyError, InputError, UnknownQueueError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
 from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
+from qa_queue.queues.clean import CleanKind, clean
 from qa_queue.queues.jobs import HOUSEKEEPING_TIMEOUT_S, JobLimits, TestJobRequest, build_job, job_timeout_s
+from qa_queue.queues.place import QueuePlace, read_place
 from qa_queue.queues.stats import QueueStats, read_stats
 from qa_queue.queues.trim import trim
 from qa_queue.settings import Settings
@@ -114,6 +116,23 @@ class QueueManager:
             UnknownQueueError: the queue is not known.
         """
         return resume(self._connection, _known(name))
+
+    def get_place(self, job_id: str) -> QueuePlace:
+        """Where a job that has not started stands in its queue, and about when it will start.
+
+        Raises:
+            NotFoundError: no job has this id, or it does not wait.
+        """
+        return read_place(self._connection, job_id)
+
+    def clean(self, name: str, grace_ms: int, limit: int = 1000, kind: CleanKind = "completed") -> list[str]:
+        """Delete at most `limit` jobs of a kind that ended `grace_ms` ago or longer; returns their ids.
+
+        Raises:
+            UnknownQueueError: the queue is not known.
+            InputError: grace or limit is below 0.
+        """
+        return clean(self._connection, _known(name), grace_ms=grace_ms, limit=limit, kind=kind)
 
     def trim(self, name: str) -> int:
         """Keep the newest jobs that QUEUE_REMOVE_ON_COMPLETE and QUEUE_REMOVE_ON_FAIL allow; see `trim`."""

@@ -22,6 +22,7 @@ from rq.worker import DequeueStrategy, WorkerStatus
 from qa_queue.errors import InputError
 from qa_queue.logs import configure_logging
 from qa_queue.priorities import PriorityQueue
+from qa_queue.queues.place import SLOTS_FIELD
 from qa_queue.settings import LogLevel, load_settings
 from qa_queue.worker.engine import Engine
 
@@ -141,6 +142,10 @@ class QAWorker(Worker):
         self.set_state(WorkerStatus.IDLE)
         jobs = self.settings.queue_concurrency
         log.info("Worker %s serves %s, %d at once", self.name, ", ".join(self.queue_names()), jobs)
+
+    def serialize(self) -> dict[Any, Any]:
+        """What stands in Redis of this worker; how many jobs it runs at once is for estimates."""
+        return super().serialize() | {SLOTS_FIELD: self.settings.queue_concurrency}
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Stay listed for a while; beats come every few seconds, whatever runs."""
