@@ -19,11 +19,14 @@ from qa_queue.errors import InputError
 from qa_queue.producer.environments import resolve_environments
 
 
+PANEL = "Cases"
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command("check")(check)
-    app.command("schema")(schema)
-    app.command("import")(import_recording)
+    app.command("check", rich_help_panel=PANEL)(check)
+    app.command("schema", rich_help_panel=PANEL)(schema)
+    app.command("import", rich_help_panel=PANEL)(import_recording)
 
 
 def check(

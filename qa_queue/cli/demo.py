@@ -35,9 +35,12 @@ KNOWN_BUG = "expected to fail: the shop has this bug on purpose"
 TIMEOUT = 300.0  # s for all runs together
 
 
+PANEL = "Service"
+
+
 def register(app: typer.Typer) -> None:
     """Add this command to the program."""
-    app.command("demo")(demo)
+    app.command("demo", rich_help_panel=PANEL)(demo)
 
 
 def demo(

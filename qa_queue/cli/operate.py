@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from dataclasses import asdict
 from importlib import import_module
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -16,9 +16,9 @@ from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
+from qa_queue.errors import InputError
 from qa_queue.local import doctor as local_doctor
 from qa_queue.local import migrate as local_migrate
-from qa_queue.local import up as local_up
 from qa_queue.local.findings import Finding
 from qa_queue.models import CleanupJobData, LearningJobData
 from qa_queue.producer import JobProducer
@@ -26,6 +26,9 @@ from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient
 
 _MARKS = {"ok": "[green]ok     [/]", "missing": "[yellow]missing[/]", "broken": "[red]broken [/]"}
+
+
+PANEL = "Service"
 
 
 def register(app: typer.Typer) -> None:
@@ -40,7 +43,7 @@ def register(app: typer.Typer) -> None:
         ("cleanup", cleanup),
         ("learn", learn),
     ):
-        app.command(name)(command)
+        app.command(name, rich_help_panel=PANEL)(command)
 
 
 def stats(
@@ -64,7 +67,8 @@ def stats(
 
 def up() -> None:
     """Start the whole service and stay: Redis and Supabase where none are set, then the Procfile's lines."""
-    raise typer.Exit(local_up.up(open_settings()))
+    up_room = _extra("qa_queue.local.up", "up")
+    raise typer.Exit(up_room.up(open_settings()))
 
 
 def doctor(
@@ -95,6 +99,20 @@ def _findings_within(seconds: float) -> list[Finding]:
         time.sleep(min(1.0, max(0.0, deadline - time.monotonic())))
 
 
+def _extra(module: str, extra: str) -> Any:
+    """A room that stands on an extra's packages, which other commands neither need nor pay for.
+
+    Raises:
+        InputError: the extra is not installed.
+    """
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        raise InputError(
+            f"the package {error.name} is missing: this command needs the extra, `pip install 'qa-queue[{extra}]'`."
+        ) from error
+
+
 def migrate() -> None:
     """Bring the database's tables up to date."""
     out = Console()
@@ -104,8 +122,7 @@ def migrate() -> None:
 
 def web() -> None:
     """Serve the service's own pages on 127.0.0.1."""
-    # FastAPI takes longer to import than most commands take to run, so only this one pays for it.
-    import_module("qa_queue.api.app").serve(open_settings())
+    _extra("qa_queue.api.app", "api").serve(open_settings())
 
 
 def dashboard() -> None:

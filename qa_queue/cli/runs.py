@@ -30,13 +30,16 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
 
 
+PANEL = "Runs"
+
+
 def register(app: typer.Typer) -> None:
     """Add these commands to the program."""
-    app.command("run")(run)
-    app.command("watch")(watch)
-    app.command("runs")(list_runs)
-    app.command("show")(show)
-    app.command("cancel")(cancel)
+    app.command("run", rich_help_panel=PANEL)(run)
+    app.command("watch", rich_help_panel=PANEL)(watch)
+    app.command("runs", rich_help_panel=PANEL)(list_runs)
+    app.command("show", rich_help_panel=PANEL)(show)
+    app.command("cancel", rich_help_panel=PANEL)(cancel)
 
 
 def run(
