@@ -18,7 +18,6 @@ from qa_queue.cli import submit
 from qa_queue.errors import InputError
 from qa_queue.producer.environments import resolve_environments
 
-
 PANEL = "Cases"
 
 
