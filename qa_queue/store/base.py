@@ -10,15 +10,27 @@ from qa_queue.models import RunStatus
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
+    CaseKnowledge,
     CaseRecord,
+    FingerprintRecord,
     PatternRecord,
     RowCounts,
     RunPlace,
     RunRecord,
     StepRecord,
+    VerdictRecord,
 )
 
-Record = CaseRecord | RunRecord | StepRecord | ArtifactRecord | AdaptationRow | PatternRecord
+Record = (
+    CaseRecord
+    | RunRecord
+    | StepRecord
+    | ArtifactRecord
+    | AdaptationRow
+    | PatternRecord
+    | FingerprintRecord
+    | VerdictRecord
+)
 
 
 class RunStore(Protocol):
@@ -65,7 +77,7 @@ class RunStore(Protocol):
         """Every case, by name."""
 
     def delete_cases(self, case_ids: Sequence[str]) -> int:
-        """Delete cases with their runs and what is known of their locators; returns how many cases there were."""
+        """Delete cases with their runs and what is known of their elements; returns how many cases there were."""
 
     def get_run(self, run_id: str) -> RunRecord | None:
         """The run, or None."""
@@ -102,6 +114,22 @@ class RunStore(Protocol):
 
     def list_adaptations(self, run_ids: Sequence[str]) -> list[AdaptationRow]:
         """The adaptations of these runs, by run, attempt and step."""
+
+    def get_adaptation(self, adaptation_id: str) -> AdaptationRow | None:
+        """The adaptation, or None."""
+
+    def find_adaptations(
+        self,
+        *,
+        case_id: str | None = None,
+        run_id: str | None = None,
+        statuses: Sequence[str] | None = None,
+        limit: int = 50,
+    ) -> list[AdaptationRow]:
+        """Adaptations of any runs, the newest first."""
+
+    def knowledge(self, case_id: str) -> CaseKnowledge:
+        """What is known of the elements of a case, each kind by step key; patterns by falling confidence too."""
 
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """What is known of the locators of a case, by step key and falling confidence."""

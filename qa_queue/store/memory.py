@@ -16,17 +16,21 @@ from qa_queue.store.base import Record
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
+    CaseKnowledge,
     CaseRecord,
+    FingerprintRecord,
     PatternRecord,
     RowCounts,
     RunPlace,
     RunRecord,
     StepRecord,
+    VerdictRecord,
 )
 from qa_queue.store.rows import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
 
 F = TypeVar("F", bound=Frozen)
 R = TypeVar("R", bound=Record)
+_OF_CASE: tuple[type[Record], ...] = (PatternRecord, FingerprintRecord, VerdictRecord)
 _PARENTS: dict[str, type[Record]] = {"test_case_id": CaseRecord, "test_run_id": RunRecord}
 
 
@@ -89,8 +93,9 @@ class MemoryStore:
         with self._lock:
             gone = set(uuids(case_ids)) & self._table(CaseRecord).keys()
             self.delete_runs([run.id for run in self._table(RunRecord).values() if run.test_case_id in gone])
-            patterns = self._table(PatternRecord)
-            self.delete_patterns([row.id for row in patterns.values() if row.test_case_id in gone])
+            for kind in _OF_CASE:
+                for row in list(self._of(kind, "test_case_id", list(gone))):
+                    del self._tables[kind][row.id]
             for case_id in gone:
                 del self._table(CaseRecord)[case_id]
             return len(gone)
@@ -163,6 +168,40 @@ class MemoryStore:
         found = self._of(AdaptationRow, "test_run_id", run_ids)
         return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.step_number))
 
+    def get_adaptation(self, adaptation_id: str) -> AdaptationRow | None:
+        """The adaptation, or None."""
+        return next(self._of(AdaptationRow, "id", [adaptation_id]), None)
+
+    def find_adaptations(
+        self,
+        *,
+        case_id: str | None = None,
+        run_id: str | None = None,
+        statuses: Sequence[str] | None = None,
+        limit: int = 50,
+    ) -> list[AdaptationRow]:
+        """Adaptations of any runs, the newest first."""
+        with self._lock:
+            rows = sorted(
+                self._table(AdaptationRow).values(), key=lambda row: (row.created_at, row.id), reverse=True
+            )
+        found = [
+            row
+            for row in rows
+            if (case_id is None or row.test_case_id == case_id)
+            and (run_id is None or row.test_run_id == run_id)
+            and (statuses is None or row.status in statuses)
+        ]
+        return found[: max(0, limit)]
+
+    def knowledge(self, case_id: str) -> CaseKnowledge:
+        """What is known of the elements of a case."""
+        return CaseKnowledge(
+            fingerprints=tuple(sorted(self._of(FingerprintRecord, "test_case_id", [case_id]), key=_by_key)),
+            patterns=tuple(self.list_patterns(case_id)),
+            verdicts=tuple(sorted(self._of(VerdictRecord, "test_case_id", [case_id]), key=_by_key)),
+        )
+
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """What is known of the locators of a case, by step key and falling confidence."""
         found = self._of(PatternRecord, "test_case_id", [case_id])
@@ -226,6 +265,10 @@ class MemoryStore:
 
 def _mended(record: F) -> F:
     return type(record).model_validate(mend(record.model_dump()))
+
+
+def _by_key(row: FingerprintRecord | VerdictRecord) -> tuple[str, str]:
+    return row.step_key, row.id
 
 
 def _place(run: RunRecord | RunPlace) -> tuple[datetime, str]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 from uuid import UUID, uuid5
 
 from pydantic import Field
@@ -42,6 +42,16 @@ def adaptation_id(run_id: str, attempt: int, number: int) -> str:
 def pattern_id(test_case_id: str, step_key: str, locator: dict[str, Any]) -> str:
     """The id of what is known of one locator of one step."""
     return str(uuid5(_NAMESPACE, f"pattern:{test_case_id}:{step_key}:{digest(locator)}"))
+
+
+def fingerprint_id(test_case_id: str, step_key: str) -> str:
+    """The id of the fingerprint of a step's element."""
+    return str(uuid5(_NAMESPACE, f"fingerprint:{test_case_id}:{step_key}"))
+
+
+def verdict_id(test_case_id: str, step_key: str, locator: dict[str, Any]) -> str:
+    """The id of what people said of one locator of one step."""
+    return str(uuid5(_NAMESPACE, f"verdict:{test_case_id}:{step_key}:{digest(locator)}"))
 
 
 def digest(document: dict[str, Any]) -> str:
@@ -161,7 +171,11 @@ class ArtifactRecord(Frozen):
 
 
 class AdaptationRow(Frozen):
-    """A row of `adaptations`: one step that found its element by another way, and what people said of it."""
+    """A row of `adaptations`: one step that found its element by another way, and what people said of it.
+
+    `status` is `applied`, `proposed` (the step failed, somebody may accept it), `accepted` or `rejected`.
+    `evidence` of a heal has `summary` (a line), `properties`, and the fingerprints `old` and `new`.
+    """
 
     id: str
     test_run_id: str
@@ -175,6 +189,7 @@ class AdaptationRow(Frozen):
     score: float | None = None
     margin: float | None = None
     runner_up: dict[str, Any] | None = None
+    evidence: dict[str, Any] | None = None
     status: str = "applied"
     judged_by: str | None = None
     judged_at: datetime | None = None
@@ -185,7 +200,7 @@ class PatternRecord(Frozen):
     """A row of `locator_patterns`: how one locator of one step of a case has done, counted from finished runs.
 
     `tried` runs looked, `matched` found exactly the element that was used, `confidence` is the Wilson lower
-    bound of matched of tried at 95 %.
+    bound of matched of tried at 95 %. A `learned` one was found by a heal, the others the case names.
     """
 
     id: str
@@ -196,3 +211,42 @@ class PatternRecord(Frozen):
     matched: int = Field(ge=0)
     confidence: float = Field(ge=0, le=1)
     last_seen_at: datetime | None = None
+    learned: bool = False
+
+
+class FingerprintRecord(Frozen):
+    """A row of `fingerprints`: what the element of a step looked like when the step last passed on it.
+
+    `target_hash` is the digest of the target as written, `content_hash` that of `document`, `page` the path of the
+    page. `healed` has, once a run that was healed ended well, the `locator` of the heal and its `document`.
+    """
+
+    id: str
+    test_case_id: str
+    step_key: str
+    target_hash: str
+    content_hash: str
+    document: dict[str, Any]
+    page: str = ""
+    healed: dict[str, Any] | None = None
+    seen_at: datetime
+
+
+class VerdictRecord(Frozen):
+    """A row of `locator_verdicts`: what people said of a locator for a step. It outlives the run."""
+
+    id: str
+    test_case_id: str
+    step_key: str
+    locator: dict[str, Any]
+    verdict: Literal["accepted", "rejected"]
+    judged_by: str | None = None
+    judged_at: datetime
+
+
+class CaseKnowledge(Frozen):
+    """All that is known of the elements of a case: one read, made when a run begins."""
+
+    fingerprints: tuple[FingerprintRecord, ...] = ()
+    patterns: tuple[PatternRecord, ...] = ()
+    verdicts: tuple[VerdictRecord, ...] = ()

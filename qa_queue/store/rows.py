@@ -17,9 +17,11 @@ from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
     CaseRecord,
+    FingerprintRecord,
     PatternRecord,
     RunRecord,
     StepRecord,
+    VerdictRecord,
 )
 
 TABLES: dict[type[Frozen], str] = {  # parents before children: the order in which they are written
@@ -29,6 +31,8 @@ TABLES: dict[type[Frozen], str] = {  # parents before children: the order in whi
     ArtifactRecord: "test_artifacts",
     AdaptationRow: "adaptations",
     PatternRecord: "locator_patterns",
+    FingerprintRecord: "fingerprints",
+    VerdictRecord: "locator_verdicts",
 }
 CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the rest the store keeps
 REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # how the runs of dead letters have ended

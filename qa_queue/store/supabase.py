@@ -17,12 +17,15 @@ from qa_queue.store.connection import Connection
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
+    CaseKnowledge,
     CaseRecord,
+    FingerprintRecord,
     PatternRecord,
     RowCounts,
     RunPlace,
     RunRecord,
     StepRecord,
+    VerdictRecord,
 )
 from qa_queue.store.rows import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
 
@@ -186,10 +189,49 @@ class SupabaseStore:
         found = self._of(AdaptationRow, "test_run_id", run_ids)
         return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.step_number))
 
+    def get_adaptation(self, adaptation_id: str) -> AdaptationRow | None:
+        """The adaptation, or None."""
+        return next(iter(self._of(AdaptationRow, "id", [adaptation_id])), None)
+
+    def find_adaptations(
+        self,
+        *,
+        case_id: str | None = None,
+        run_id: str | None = None,
+        statuses: Sequence[str] | None = None,
+        limit: int = 50,
+    ) -> list[AdaptationRow]:
+        """Adaptations of any runs, the newest first."""
+        parents = {"test_case_id": case_id, "test_run_id": run_id}
+        given = {column: parent for column, parent in parents.items() if parent is not None}
+        if any(not uuids([parent]) for parent in given.values()):
+            return []
+        query = self._line.table("adaptations").select(*columns(AdaptationRow))
+        for column, parent in given.items():
+            query = query.eq(column, parent)
+        query = query if statuses is None else query.in_("status", list(statuses))
+        answer = self._line.send(query.order("created_at", desc=True).order("id", desc=True).limit(limit))
+        return [to_record(AdaptationRow, row) for row in answer.data]
+
+    def knowledge(self, case_id: str) -> CaseKnowledge:
+        """What is known of the elements of a case: one call, as the tables hang on the case's."""
+        kinds = (FingerprintRecord, PatternRecord, VerdictRecord)
+        if not uuids([case_id]):
+            return CaseKnowledge()
+        nested = (f"{TABLES[kind]}({','.join(columns(kind))})" for kind in kinds)
+        answer = self._line.send(self._line.table("test_cases").select("id", *nested).eq("id", case_id))
+        rows = answer.data[0] if answer.data else {}
+        found = {kind: [to_record(kind, row) for row in rows.get(TABLES[kind]) or ()] for kind in kinds}
+        return CaseKnowledge(
+            fingerprints=tuple(sorted(found[FingerprintRecord], key=lambda row: (row.step_key, row.id))),
+            patterns=tuple(sorted(found[PatternRecord], key=_by_confidence)),
+            verdicts=tuple(sorted(found[VerdictRecord], key=lambda row: (row.step_key, row.id))),
+        )
+
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """What is known of the locators of a case, by step key and falling confidence."""
         found = self._of(PatternRecord, "test_case_id", [case_id])
-        return sorted(found, key=lambda row: (row.step_key, -row.confidence, row.id))
+        return sorted(found, key=_by_confidence)
 
     def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
         """Delete what is known of these locators."""
@@ -246,6 +288,10 @@ class SupabaseStore:
             found += [to_record(kind, row) for row in page]
             if len(page) < SMALLEST_PAGE:
                 return found
+
+
+def _by_confidence(row: Any) -> tuple[str, float, str]:
+    return row.step_key, -row.confidence, row.id
 
 
 def _one_of(column: str, ids: Sequence[str], query: Any) -> Any:

@@ -11,16 +11,18 @@ import pytest
 from qa_queue.errors import StoreError
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
 from qa_queue.store.base import RunStore
-from qa_queue.store.records import CaseRecord, RowCounts, RunPlace, RunRecord
+from qa_queue.store.records import CaseKnowledge, CaseRecord, RowCounts, RunPlace, RunRecord
 from tests.support.records import (
     NOON,
     adaptation_row,
     artifact_record,
     case_record,
+    fingerprint_record,
     finished_run,
     pattern_record,
     run_record,
     step_record,
+    verdict_record,
 )
 
 
@@ -391,6 +393,67 @@ class TestChildren:
         assert store.list_patterns(case.id) == [patterns[2], patterns[1], patterns[0]]
         store.delete_patterns([patterns[1].id, "no uuid"])
         assert store.list_patterns(case.id) == [patterns[2], patterns[0]]
+
+
+class TestKnowledge:
+    def test_what_is_known_of_a_case_comes_in_one_piece(self, store: RunStore) -> None:
+        """Fingerprints, patterns and verdicts, each in its order; of another case nothing."""
+        case, other = saved_case(store), saved_case(store)
+        prints = [
+            fingerprint_record(case, step_key=key, healed={"locator": {"css": "#b"}, "document": {"tag": "a"}})
+            for key in ("b", "a")
+        ]
+        patterns = [
+            pattern_record(case, locator={"css": css}, confidence=confidence, learned=True)
+            for css, confidence in [("#1", 0.1), ("#2", 0.2)]
+        ]
+        verdict = verdict_record(case)
+        store.save([*prints, *patterns, verdict, fingerprint_record(other)])
+        assert store.knowledge(case.id) == CaseKnowledge(
+            fingerprints=(prints[1], prints[0]), patterns=(patterns[1], patterns[0]), verdicts=(verdict,)
+        )
+
+    @pytest.mark.parametrize("unknown", [str(uuid4()), "no uuid"])
+    def test_of_an_unknown_case_nothing_is_known(self, store: RunStore, unknown: str) -> None:
+        assert store.knowledge(unknown) == CaseKnowledge()
+
+    def test_a_fingerprint_is_one_row_a_step(self, store: RunStore) -> None:
+        """The last word counts."""
+        case = saved_case(store)
+        store.save([fingerprint_record(case)])
+        new = fingerprint_record(case, document={"tag": "a"}, page="/home")
+        store.save([new])
+        assert store.knowledge(case.id).fingerprints == (new,)
+
+    def test_verdicts_outlive_the_run_but_not_the_case(self, store: RunStore) -> None:
+        run = saved_run(store)
+        verdict, print_ = verdict_record(run.test_case_id), fingerprint_record(run.test_case_id)
+        store.save([verdict, print_, adaptation_row(run)])
+        store.delete_runs([run.id])
+        assert store.knowledge(run.test_case_id) == CaseKnowledge(fingerprints=(print_,), verdicts=(verdict,))
+        store.delete_cases([run.test_case_id])
+        assert store.knowledge(run.test_case_id) == CaseKnowledge()
+
+    def test_adaptations_are_found_newest_first(self, store: RunStore) -> None:
+        """By case, run and status, whatever run they are of; one by its id."""
+        run = saved_run(store)
+        rows = [
+            adaptation_row(
+                run,
+                number,
+                created_at=NOON + timedelta(seconds=number),
+                status="proposed" if number == 2 else "applied",
+                evidence={"summary": "same name", "properties": []},
+            )
+            for number in (1, 2, 3)
+        ]
+        store.save(rows)
+        assert store.find_adaptations(case_id=run.test_case_id) == rows[::-1]
+        assert store.find_adaptations(run_id=run.id, limit=2) == [rows[2], rows[1]]
+        assert store.find_adaptations(run_id=run.id, statuses=["proposed"]) == [rows[1]]
+        assert store.find_adaptations(case_id="no uuid") == []
+        assert store.get_adaptation(rows[0].id) == rows[0]
+        assert store.get_adaptation("no uuid") is None
 
 
 class TestDeleting:

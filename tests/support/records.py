@@ -11,15 +11,19 @@ from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
     CaseRecord,
+    FingerprintRecord,
     PatternRecord,
     RunRecord,
     StepRecord,
+    VerdictRecord,
     adaptation_id,
     artifact_id,
     case_id,
     digest,
+    fingerprint_id,
     pattern_id,
     step_id,
+    verdict_id,
 )
 
 NOON = datetime(2026, 1, 8, 12, 0, 0, tzinfo=UTC)
@@ -123,3 +127,36 @@ def pattern_record(case: CaseRecord | str, **overrides: Any) -> PatternRecord:
         "last_seen_at": NOON,
     }
     return PatternRecord(**values | overrides)
+
+
+def fingerprint_record(case: CaseRecord | str, **overrides: Any) -> FingerprintRecord:
+    """A button."""
+    parent = case if isinstance(case, str) else case.id
+    step_key = overrides.get("step_key", "step-1")
+    document = overrides.get("document", {"tag": "button", "text": "Go"})
+    values = {
+        "id": fingerprint_id(parent, step_key),
+        "test_case_id": parent,
+        "step_key": step_key,
+        "target_hash": digest({"css": "#go"}),
+        "content_hash": digest(document),
+        "document": document,
+        "seen_at": NOON,
+    }
+    return FingerprintRecord(**values | overrides)
+
+
+def verdict_record(case: CaseRecord | str, **overrides: Any) -> VerdictRecord:
+    """A locator that somebody rejected."""
+    parent = case if isinstance(case, str) else case.id
+    step_key, locator = overrides.get("step_key", "step-1"), overrides.get("locator", {"css": "#go"})
+    values = {
+        "id": verdict_id(parent, step_key, locator),
+        "test_case_id": parent,
+        "step_key": step_key,
+        "locator": locator,
+        "verdict": "rejected",
+        "judged_by": "ann",
+        "judged_at": NOON,
+    }
+    return VerdictRecord(**values | overrides)
