@@ -26,7 +26,7 @@ check: setup ## format, lint, types, layers
 	@$(BIN)/lint-imports --no-logo
 
 bench: setup ## the benchmarks; results in benchmarks/out
-	@for bench in $$(grep -l __main__ benchmarks/*.py); do echo "== $$bench"; $(BIN)/python "$$bench" || exit; done
+	@for bench in $$(grep -l __main__ benchmarks/*.py); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "$$bench" || exit; done
 
 lock: setup ## pin the newest allowed packages, with hashes and without index addresses (needs uv)
 	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \
