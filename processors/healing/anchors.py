@@ -20,6 +20,7 @@ VOTES_NEEDED = 1.5
 LEAD_NEEDED = 0.5
 NEAREST = 3
 OFFSET_PX = 100.0
+NOWHERE = (0.0, 0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,12 +77,15 @@ class Expectation:
                 self._places.append((1 / (1 + steps), *place))
         self._total = sum(weight for weight, _, _ in self._places)
 
-    def fit(self, box: Box | None) -> float:
-        """How well a box lies there, 0..1: the mean of e^(-px / 100) over the anchors, nearer ones weigh more."""
+    def fit(self, box: Box | None) -> tuple[float, float]:
+        """How well a box lies there, and at that height: means over the anchors, nearer ones weigh more; 0..1."""
         if box is None or not self._places:
-            return 0.0
-        fits = [weight * exp(-hypot(box.x - x, box.y - y) / OFFSET_PX) for weight, x, y in self._places]
-        return sum(fits) / self._total
+            return NOWHERE
+        place = row = 0.0
+        for weight, x, y in self._places:
+            place += weight * exp(-hypot(box.x - x, box.y - y) / OFFSET_PX)
+            row += weight * exp(-abs(box.y - y) / OFFSET_PX)
+        return place / self._total, row / self._total
 
 
 def _expected_corner(old: Box | None, anchor: Anchor) -> tuple[float, float] | None:

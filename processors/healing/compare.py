@@ -17,6 +17,7 @@ from processors.healing.words import trigrams
 PLACE_PX = 200.0
 ROW_PX = 100.0
 TAIL_STEPS = 8
+NEAR = 0.2
 
 
 class Comparison(NamedTuple):
@@ -33,11 +34,10 @@ class Comparison(NamedTuple):
     words            overlap of the words of all own properties
     markup           overlap of classes and attributes
     neighbours       overlap of the words around
-    path             mean of: XPath equal, id-relative XPath equal
     path_tail        share of the last eight steps of the XPath that are equal
     kind             mean of: tag equal, role (else kind) equal
     place            e^(-px / 200) from where it was, or from where its anchors say that it is now
-    row              e^(-px / 100) from the height on the page at which it was
+    row              the same for the height on the page alone, e^(-px / 100)
     width, height    smaller / larger
     """
 
@@ -52,7 +52,6 @@ class Comparison(NamedTuple):
     words: float
     markup: float
     neighbours: float
-    path: float
     path_tail: float
     kind: float
     place: float
@@ -61,23 +60,38 @@ class Comparison(NamedTuple):
     height: float
 
 
-def compare(old: Traits, new: Traits, page: Page, expected_place: float = 0.0) -> Comparison:
-    """Compare a stored element with a candidate of the page.
+def compare(old: Traits, new: Traits, page: Page, expected: tuple[float, float]) -> Comparison | None:
+    """Compare a stored element with a candidate of the page; None when the candidate cannot be the element.
 
-    `expected_place` is how well the candidate lies where its anchors say, 0..1 (`anchors.expected_places`).
+    `expected` is how well the candidate lies where the anchors say that it is now: place and row, 0..1.
     """
+    drawn = _drawn(old.box, new.box, expected)
+    if not _possible(old, new, place=drawn[0]):
+        return None
     return Comparison(
         *_wording(old, new, page.text_rarity),
         *_link(old, new, page.link_rarity),
-        *_key(old, new),
+        *_key(old, new, page),
         page.word_rarity.overlap(old.words, new.words),
         page.markup_rarity.dice(old.markup, new.markup),
         page.neighbour_rarity.dice(old.neighbours, new.neighbours),
-        ((old.path == new.path != "") + (old.id_path == new.id_path != "")) / 2,
         _tail(old.steps, new.steps),
         ((old.tag == new.tag) + (old.kind == new.kind)) / 2,
-        *_drawn(old.box, new.box, expected_place),
+        *drawn,
     )
+
+
+def _possible(old: Traits, new: Traits, place: float) -> bool:
+    """What takes input can only be what takes the same kind of input: filling a label never works.
+
+    What shares no word and no link and does not lie near is not looked at: it never wins, and on a large page
+    many such together would hide what does.
+    """
+    if old.field is not None and old.field != new.field:
+        return False
+    if not old.words or place >= NEAR:
+        return True
+    return not old.words.isdisjoint(new.words) or old.link == new.link != ""
 
 
 def _wording(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float]:
@@ -107,11 +121,11 @@ def _link(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float
     return 0.0, 1 - rarity.dice(old.link_words, new.link_words), 0.0
 
 
-def _key(old: Traits, new: Traits) -> tuple[float, float]:
+def _key(old: Traits, new: Traits, page: Page) -> tuple[float, float]:
     mine, yours = old.source, new.source
     both_test_ids = bool(mine.test_ids and yours.test_ids)
     shared_test_id = not set(mine.test_ids).isdisjoint(yours.test_ids)
-    same_id = bool(mine.id) and mine.id == yours.id
+    same_id = mine.id is not None and mine.id == yours.id != "" and not page.is_counter(mine.id)
     same_name = bool(mine.name) and mine.name == yours.name
     other_name = bool(mine.name and yours.name) and not same_name
     return float(shared_test_id or same_id or same_name), float(
@@ -128,14 +142,14 @@ def _tail(old: tuple[str, ...], new: tuple[str, ...]) -> float:
     return equal / TAIL_STEPS
 
 
-def _drawn(old: Box | None, new: Box | None, expected: float) -> tuple[float, float, float, float]:
+def _drawn(old: Box | None, new: Box | None, expected: tuple[float, float]) -> tuple[float, float, float, float]:
     if old is None or new is None:
         return 0.0, 0.0, 0.0, 0.0
     down = abs(old.y - new.y)
     distance = ((old.x - new.x) ** 2 + down**2) ** 0.5
     return (
-        max(expected, exp(-distance / PLACE_PX)),
-        exp(-down / ROW_PX),
+        max(expected[0], exp(-distance / PLACE_PX)),
+        max(expected[1], exp(-down / ROW_PX)),
         min(old.width, new.width) / max(old.width, new.width, 1),
         min(old.height, new.height) / max(old.height, new.height, 1),
     )

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from math import fsum, inf
 from operator import mul
+from typing import Any
 
 from processors.healing.anchors import Anchor, Expectation, find_anchor
 from processors.healing.choice import Choice, choose
@@ -28,7 +29,7 @@ class Reason(StrEnum):
     """Why nothing was taken."""
 
     NO_CANDIDATES = "no candidates"
-    WRONG_KIND = "only elements of another kind"
+    NOTHING_LIKE_IT = "no element of its kind shares anything with it"
     GONE = "nothing is alike enough"
     AMBIGUOUS = "several are alike"
     CLAIMED = "another stored element fits it better"
@@ -96,33 +97,28 @@ class Search:
         """Compare, choose, decide."""
         if not self.page.traits:
             return Refused(reason=Reason.NO_CANDIDATES, weights=self.weights)
-        utilities = self.utilities()
+        comparisons = self.comparisons()
+        utilities = [self._worth(comparison) for comparison in comparisons]
         claimed = self._claimed(utilities)
         free = [-inf if index in claimed else utility for index, utility in enumerate(utilities)]
         choice = choose(free, self.weights.nothing, self.page)
         if choice is None:
-            reason = Reason.CLAIMED if claimed else Reason.WRONG_KIND
+            reason = Reason.CLAIMED if claimed else Reason.NOTHING_LIKE_IT
             return Refused(reason=reason, weights=self.weights)
-        return self._judge(choice, claimed_best=max(utilities) > max(free))
+        return self._judge(choice, comparisons[choice.index], claimed_best=max(utilities) > max(free))
 
-    def comparisons(self) -> list[Comparison]:
-        """The stored element against every candidate, in order."""
+    def comparisons(self) -> list[Comparison | None]:
+        """The stored element against every candidate, in order; None for one that cannot be the element."""
         expected = Expectation(self.old, self.anchors)
         return [compare(self.old, new, self.page, expected.fit(new.box)) for new in self.page.traits]
 
-    def utilities(self) -> list[float]:
-        """What every candidate is worth; -inf for one that cannot be the element."""
-        return [
-            self._worth(comparison) if _possible(self.old, new) else -inf
-            for comparison, new in zip(self.comparisons(), self.page.traits, strict=True)
-        ]
-
-    def _worth(self, comparison: Comparison) -> float:
-        return fsum(map(mul, comparison, self.weights.of))
+    def _worth(self, comparison: Comparison | None) -> float:
+        return -inf if comparison is None else fsum(map(mul, comparison, self.weights.of))
 
     def _claimed(self, utilities: Sequence[float]) -> set[int]:
         """Those of the best candidates that another stored element fits better than the sought one."""
-        ranked = sorted(range(len(utilities)), key=lambda index: -utilities[index])[:CONTESTED]
+        possible = [index for index, utility in enumerate(utilities) if utility > -inf]
+        ranked = sorted(possible, key=lambda index: -utilities[index])[:CONTESTED]
         rivals = [(other, Expectation(other, self._anchors_without(other))) for other in self.others]
         return {
             index
@@ -137,29 +133,18 @@ class Search:
     def _anchors_without(self, old: Traits) -> list[Anchor]:
         return [anchor for anchor in self.anchors if anchor.old is not old]
 
-    def _judge(self, choice: Choice, claimed_best: bool) -> Decision:
-        new = self.page.traits[choice.index]
-        comparison = compare(self.old, new, self.page, Expectation(self.old, self.anchors).fit(new.box))
-        margin = choice.probability - choice.runner_up_probability
+    def _judge(self, choice: Choice, comparison: Comparison | None, *, claimed_best: bool) -> Decision:
         reason = self._objection(choice, claimed_best)
+        figures: dict[str, Any] = {
+            "score": choice.probability,
+            "margin": choice.probability - choice.runner_up_probability,
+            "runner_up": choice.runner_up,
+            "comparison": comparison,
+            "weights": self.weights,
+        }
         if reason is None:
-            return Accepted(
-                index=choice.index,
-                score=choice.probability,
-                margin=margin,
-                runner_up=choice.runner_up,
-                comparison=comparison,
-                weights=self.weights,
-            )
-        return Refused(
-            reason=reason,
-            best=choice.index,
-            score=choice.probability,
-            margin=margin,
-            runner_up=choice.runner_up,
-            comparison=comparison,
-            weights=self.weights,
-        )
+            return Accepted(index=choice.index, **figures)
+        return Refused(reason=reason, best=choice.index, **figures)
 
     def _objection(self, choice: Choice, claimed_best: bool) -> Reason | None:
         if choice.probability >= self.weights.accept:
@@ -167,8 +152,3 @@ class Search:
         if claimed_best:
             return Reason.CLAIMED
         return Reason.GONE if choice.none >= choice.runner_up_probability else Reason.AMBIGUOUS
-
-
-def _possible(old: Traits, new: Traits) -> bool:
-    """What takes input can only be found in what takes the same kind of input: filling a label never works."""
-    return old.field is None or old.field == new.field

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable
+from itertools import chain
 from math import log
 
 Words = frozenset[str]
@@ -18,9 +19,7 @@ class Rarity:
 
     def __init__(self, elements: Collection[Words]) -> None:
         self._total = len(elements) + 1
-        counts: Counter[str] = Counter()
-        for words in elements:
-            counts.update(words)
+        counts = Counter(chain.from_iterable(elements))
         self._weights = {word: log(self._total / (count + 0.5)) for word, count in counts.items()}
         self._unseen = log(self._total / 0.5)
 

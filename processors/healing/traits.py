@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from processors.healing.fingerprint import Box, Fingerprint
 from processors.healing.words import identifier_words, link_page, link_words, path_steps, text_words
@@ -15,8 +15,7 @@ _CHOICE_ROLES = frozenset({"checkbox", "radio", "switch", "menuitemcheckbox", "m
 _CHOICE_TYPES = frozenset({"checkbox", "radio"})
 
 
-@dataclass(frozen=True, slots=True)
-class Traits:
+class Traits(NamedTuple):
     """What of a fingerprint is compared.
 
     `wording` is what people call the element: its accessible name, else its text. `words` are its own words from

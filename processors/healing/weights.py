@@ -21,27 +21,28 @@ class Weights:
     accept: float
 
 
+DISAGREEMENTS = frozenset({"other_wording", "lost_wording", "other_link", "lost_link", "other_key"})
+
 WEIGHTS = Weights(
     of=Comparison(
-        same_wording=3.2,
-        other_wording=-2.55,
-        lost_wording=-1.2,
-        same_link=1.8,
-        other_link=-2.2,
-        lost_link=-2.1,
-        same_key=1.4,
-        other_key=-0.9,
-        words=2.5,
-        markup=0.6,
-        neighbours=1.25,
-        path=1.1,
-        path_tail=1.5,
-        kind=1.4,
-        place=2.4,
-        row=2.1,
-        width=1.4,
-        height=0.65,
+        same_wording=2.97,
+        other_wording=-2.45,
+        lost_wording=-0.87,
+        same_link=1.66,
+        other_link=-1.96,
+        lost_link=-1.99,
+        same_key=1.77,
+        other_key=-0.91,
+        words=2.24,
+        markup=0.27,
+        neighbours=1.26,
+        path_tail=1.69,
+        kind=1.18,
+        place=1.93,
+        row=2.45,
+        width=0.84,
+        height=0.5,
     ),
-    nothing=8.1,
-    accept=0.6,
+    nothing=7.43,
+    accept=0.55,
 )

@@ -6,6 +6,8 @@ import re
 from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_COUNTER = re.compile(r"\d{1,3}(?!\d)")
 _DROPPED = str.maketrans("", "", ".'\u2019")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.]*://(?:www\.)?", re.IGNORECASE)
@@ -24,8 +26,13 @@ def text_words(text: str) -> tuple[str, ...]:
 
 @lru_cache(maxsize=16_384)
 def identifier_words(identifier: str) -> frozenset[str]:
-    """The words of an id, name or class: "navLink-about_us" is {nav, link, about, us}."""
-    return frozenset(word.lower() for word in _WORD.findall(_HUMP.sub(" ", identifier)))
+    """The words of an id, name or class, without numbers: "navLink-about_us2" is {nav, link, about, us}."""
+    return frozenset(word.lower() for word in _LETTERS.findall(_HUMP.sub(" ", identifier)))
+
+
+def counter_stem(identifier: str) -> str:
+    """An id with its short numbers as "#": "menu1" and "menu2" are both "menu#"."""
+    return _COUNTER.sub("#", identifier)
 
 
 @lru_cache(maxsize=16_384)

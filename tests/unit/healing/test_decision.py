@@ -93,7 +93,7 @@ def test_a_label_is_never_taken_for_its_field() -> None:
     """Filling a label would fail or, worse, pass; only a field of the same family will do."""
     new = [each for each in login_form() if each.tag != "input"]
     old = replace(page()[6], text="Email")
-    assert refusal(old, new) is Reason.WRONG_KIND
+    assert refusal(old, new) is Reason.NOTHING_LIKE_IT
 
 
 def test_an_element_that_cannot_be_used_is_refused() -> None:
