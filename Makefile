@@ -2,7 +2,7 @@
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test check bench faults lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
@@ -24,6 +24,9 @@ check: setup ## format, lint, types, layers
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-logo
+
+faults: setup ## break a real service in every way we know; the table goes to docs/faults.md
+	@FAULTS=write CI=1 $(BIN)/pytest -s -q tests/faults
 
 bench: setup ## the benchmarks; results in benchmarks/out
 	@for bench in $$(grep -l __main__ benchmarks/*.py); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "$$bench" || exit; done

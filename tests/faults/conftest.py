@@ -1,0 +1,53 @@
+"""The faults are tried by `make faults`; a plain pytest leaves them out, for they take minutes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+
+import psutil
+import pytest
+
+from tests.faults.scene import Recovery, Scene
+from tests.support.site import serve_site
+
+collect_ignore_glob = [] if os.environ.get("FAULTS") else ["test_*.py"]
+
+DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "faults.md"
+_START, _END = "<!-- table -->", "<!-- end of table -->"
+_rows: list[str] = []
+
+
+@pytest.fixture
+def scene(tmp_path: Path, supabase, browser_path) -> Iterator[Scene]:
+    with ExitStack() as stack:
+        site = stack.enter_context(serve_site())
+        yield Scene(stack, tmp_path, site, supabase, browser_path)
+
+
+@pytest.fixture
+def survived(request: pytest.FixtureRequest):
+    """Note what was survived, for the table; called at the end of a test, so that only what held is in it."""
+
+    def note(fault: str, recovery: Recovery | None, outcome: str) -> None:
+        times = ("", "") if recovery is None else (f"{recovery.first:.1f}", f"{recovery.all:.1f}")
+        _rows.append(f"| {fault} | {times[0]} | {times[1]} | {outcome} |")
+        print(f"\n{_rows[-1]}")  # noqa: T201 - the recovery time is what this is run for
+
+    return note
+
+
+def pytest_sessionfinish() -> None:
+    """Write the table, where everything was tried."""
+    if os.environ.get("FAULTS") != "write" or not _rows:
+        return
+    gib = psutil.virtual_memory().total / (1 << 30)
+    machine = f"{datetime.now(UTC):%Y-%m-%d}, {psutil.cpu_count()} cores, {gib:.0f} GiB"
+    columns = ["| fault | next end, s | all ended, s | what became of the runs |", "|---|---|---|---|"]
+    table = "\n".join([f"Run of {machine}; {len(_rows)} faults.", "", *columns, *_rows])
+    before, rest = DOCUMENT.read_text(encoding="utf-8").split(_START)
+    after = rest.split(_END)[1]
+    DOCUMENT.write_text(f"{before}{_START}\n{table}\n{_END}{after}", encoding="utf-8")

@@ -1,0 +1,77 @@
+"""A line to Supabase that can fail in the ways that lines and servers do."""
+
+from __future__ import annotations
+
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Self
+
+import httpx
+
+_HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive", "host"}
+_PAUSE = threading.Event()
+
+
+class Line:
+    """An HTTP proxy on a port of its own. `mode` is `good`, `gone`, `500`, `429`, `slow` or `half`."""
+
+    def __init__(self, target: str) -> None:
+        self.mode = "good"
+        self.refused = 0
+        self.target = target
+        self.client = httpx.Client(trust_env=False, timeout=30)
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
+        self._server.line = self  # type: ignore[attr-defined]
+        self._server.daemon_threads = True
+        self.url = f"http://127.0.0.1:{self._server.server_port}"
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+        self.client.close()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self) -> None:
+        line: Line = self.server.line  # type: ignore[attr-defined]
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        mode = line.mode
+        if mode != "good":
+            line.refused += 1
+        if mode == "gone":
+            self.close_connection = True
+            return
+        if mode in ("500", "429"):
+            self._send(int(mode), b'{"message": "not now"}', {})
+            return
+        if mode == "slow":
+            _PAUSE.wait(8)
+        headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
+        answer = line.client.request(self.command, line.target + self.path, content=body, headers=headers)
+        kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
+        self._send(answer.status_code, answer.content, kept, half=mode == "half")
+
+    do_GET = do_POST = do_PATCH = do_DELETE = do_HEAD = _answer  # noqa: N815 - the names that http.server calls
+
+    def _send(self, status: int, body: bytes, headers: dict[str, str], *, half: bool = False) -> None:
+        try:
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(len(body) + (100 if half else 0)))
+            self.end_headers()
+            self.wfile.write(body[: len(body) // 2] if half else body)
+            self.close_connection = self.close_connection or half
+        except OSError:
+            self.close_connection = True  # the caller gave up
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""

@@ -1,0 +1,139 @@
+"""Handing runs back, renewing the child process in service, and who pays for its death."""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from redis import Redis
+from rq.job import Job
+
+from tests.support.poll import wait_until
+from tests.support.workers import QUEUE, WorkerProcess, did, ended, enqueue, gone
+
+
+def runs(redis: Redis, job: Job) -> bytes | None:
+    return wait_until(lambda: redis.get(f"running:{job.id}"), timeout=30, what=f"the start of {job.id}")
+
+
+def retries_left(job: Job) -> int | None:
+    job.refresh()
+    return job.retries_left
+
+
+def waits_untouched(redis: Redis, job: Job, retries: int | None) -> None:
+    """The job is queued as if it had never been taken."""
+    assert job.get_status(refresh=True).value == "queued"
+    assert redis.lrange(f"rq:queue:{QUEUE}", 0, -1) == [job.id.encode()]
+    assert redis.zcard(f"rq:wip:{QUEUE}") == 0
+    assert retries_left(job) == retries
+    assert redis.lrange("released", 0, -1) in ([job.id.encode()], [])
+
+
+def test_after_the_grace_time_a_run_goes_back_to_its_queue(redis_db, start_worker):
+    """SIGTERM: no attempt is used up, the row is told, no process is left, and another worker does it."""
+    job = enqueue(redis_db, "gate", attempts=2)
+    worker = start_worker(QUEUE_SHUTDOWN_GRACE="1")
+    runs(redis_db, job)
+    family = worker.family()
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert gone(family)
+    waits_untouched(redis_db, job, retries=1)
+    assert redis_db.lrange("released", 0, -1) == [job.id.encode()]
+    redis_db.set("open", 1)
+    start_worker()
+    assert ended(job, 30) == "finished"
+
+
+def test_a_second_interrupt_stops_now_and_gives_the_run_back(redis_db, start_worker):
+    """Even one that does not end when told."""
+    job = enqueue(redis_db, "stubborn", attempts=2)
+    worker = start_worker()
+    wait_until(lambda: did(redis_db, job), timeout=30)
+    family = worker.family()
+    worker.signal(signal.SIGINT)
+    worker.says("a second signal stops it now")
+    wait_until(lambda: worker.signal(signal.SIGINT) or worker.popen.poll() is not None, timeout=30)
+    assert gone(family)
+    waits_untouched(redis_db, job, retries=1)
+
+
+def test_the_child_is_renewed_while_the_old_one_finishes(redis_db, start_worker):
+    """After two runs a new process takes jobs, the run in the old one goes on, and then the old one ends."""
+    held = enqueue(redis_db, "gate")
+    worker = start_worker(QUEUE_CONCURRENCY="2", QUEUE_RECYCLE_RUNS="2")
+    old = int(runs(redis_db, held))
+    assert ended(enqueue(redis_db, "echo"), 30) == "finished"
+    worker.says("is renewed: it has had 2 runs")
+
+    def another() -> bool:
+        job = enqueue(redis_db, "echo")
+        return ended(job, 30) == "finished" and job.return_value()["pid"] != old
+
+    wait_until(another, timeout=30, what="a job in the new process")
+    assert held.get_status(refresh=True).value == "started"
+    redis_db.set("open", 1)
+    assert ended(held) == "finished"
+    assert held.return_value()["pid"] == old
+    assert did(redis_db, held) == [1]
+    wait_until(
+        lambda: old not in {process.pid for process in worker.family()}, timeout=20, what="the old one's end"
+    )
+
+
+def test_a_poison_job_costs_its_neighbours_no_attempt(redis_db, start_worker):
+    """Its process dies with all that run in it; they go back, run alone, and only the poison pays."""
+    neighbours = [enqueue(redis_db, "gate") for _ in range(2)]
+    worker = start_worker(QUEUE_CONCURRENCY="3")
+    for job in neighbours:
+        runs(redis_db, job)
+    poison = enqueue(redis_db, "killer", {"good": 9}, attempts=2)
+    worker.says("waits again, as it was")
+    redis_db.set("open", 1)
+    assert [ended(job, 40) for job in neighbours] == ["finished", "finished"]
+    assert ended(poison, 40) == "failed"
+    assert len(did(redis_db, poison)) == 3  # once in company, then its two attempts alone
+
+
+def test_a_run_that_must_be_killed_costs_its_neighbour_nothing(redis_db, start_worker):
+    """Who did not end in time is known, so the other is not even a suspect."""
+    neighbour = enqueue(redis_db, "gate")
+    start_worker(QUEUE_CONCURRENCY="2", QA_CANCEL_GRACE="0.5")
+    runs(redis_db, neighbour)
+    stubborn = enqueue(redis_db, "stubborn", job_timeout=1)
+    assert ended(stubborn, 30) == "failed"
+    redis_db.set("open", 1)
+    assert ended(neighbour, 30) == "finished"
+    assert not redis_db.hexists(neighbour.key, "qa_suspect")
+
+
+def test_a_worker_that_was_taken_over_ends_nothing(redis_db, start_worker):
+    """Frozen until another worker has the job, the first one's result is dropped, whatever it is."""
+    job = enqueue(redis_db, "gate", {"key": "first"}, attempts=2)
+    first: WorkerProcess = start_worker("--name", "first")
+    runs(redis_db, job)
+    os.kill(first.popen.pid, signal.SIGSTOP)
+    start_worker("--name", "second")
+    wait_until(lambda: did(redis_db, job) == [1, 2], timeout=60, what="the second attempt")
+    os.kill(first.popen.pid, signal.SIGCONT)
+    first.says("was taken over by another worker", timeout=30)
+    assert job.get_status(refresh=True).value == "started"
+    redis_db.set("first", 1)
+    assert ended(job, 30) == "finished"
+    assert job.return_value()["attempt"] == 2
+    assert [result.type.name for result in job.results()] == ["SUCCESSFUL"]
+
+
+def test_no_job_is_taken_while_the_runtime_has_an_obstacle(redis_db, start_worker):
+    """The worker says why, and goes on when it is gone."""
+    worker = start_worker()
+    assert ended(enqueue(redis_db, "echo"), 30) == "finished"
+    redis_db.set("obstacle", "the outbox is full")
+    worker.says("No jobs are taken: the outbox is full")
+    job = enqueue(redis_db, "echo")
+    intermediate = f"rq:queue:{QUEUE}:intermediate"
+    wait_until(lambda: not redis_db.llen(intermediate) and redis_db.llen(f"rq:queue:{QUEUE}"), what="its return")
+    assert did(redis_db, job) == []
+    redis_db.delete("obstacle")
+    assert ended(job, 30) == "finished"

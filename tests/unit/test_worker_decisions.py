@@ -1,0 +1,55 @@
+"""What a worker decides without looking at anything: renewal, and who pays for a death."""
+
+from __future__ import annotations
+
+import pytest
+
+from qa_queue.settings import load_settings
+from qa_queue.worker.messages import Failure, Kind
+from qa_queue.worker.outcome import HandBack, Share, judge, share_of_death
+from qa_queue.worker.recycling import MIB, Limits, reason_to_renew
+
+
+@pytest.mark.parametrize(
+    ("runs", "age", "memory", "reason"),
+    [
+        (9, 599, 99 * MIB, None),
+        (10, 0, 0, "it has had 10 runs"),
+        (0, 600, None, "it is 10 min old"),
+        (0, 0, 100 * MIB, "it holds 100 MiB"),
+        (0, 0, None, None),
+    ],
+)
+def test_a_process_is_renewed_at_the_first_limit(runs, age, memory, reason):
+    """By runs, by minutes, by memory where that is known."""
+    limits = Limits(runs=10, age=600, memory=100 * MIB)
+    assert reason_to_renew(limits, runs=runs, age=age, memory=memory) == reason
+
+
+def test_limits_of_zero_are_none():
+    """Such a process is never renewed."""
+    off = load_settings(queue_recycle_runs=0, queue_recycle_minutes=0, queue_recycle_mb=0)
+    assert reason_to_renew(Limits.of(off), runs=10**9, age=1e9, memory=10**15) is None
+
+
+@pytest.mark.parametrize(
+    ("returning", "overdue", "somebody", "alone", "share"),
+    [
+        (True, False, False, True, Share.NOTHING),
+        (True, True, True, True, Share.NOTHING),
+        (False, True, True, False, Share.ATTEMPT),
+        (False, False, True, False, Share.NOTHING),
+        (False, False, False, True, Share.ATTEMPT),
+        (False, False, False, False, Share.SUSPICION),
+    ],
+)
+def test_who_pays_for_the_death_of_a_process(returning, overdue, somebody, alone, share):
+    """The culprit where it is known; nobody where it is not, until each has run alone."""
+    found = share_of_death(returning=returning, overdue=overdue, somebody_overdue=somebody, alone=alone)
+    assert found is share
+
+
+def test_a_run_that_is_returned_is_handed_back_whatever_is_left():
+    """Without a retry too."""
+    failure = Failure(kind=Kind.RETURNED, message="the worker stops")
+    assert judge(failure, retries_left=0) == HandBack(failure=failure)
