@@ -10,8 +10,10 @@ import pytest
 from redis import Redis
 
 from qa_queue.local.redis import start_redis
+from qa_queue.local.supabase import start_supabase
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.program import Ended, Program
+from tests.support.workers import WorkerProcess
 
 GOOD = "version: 1\nname: Good\nsteps:\n- goto: http://127.0.0.1:9/\n"
 
@@ -149,6 +151,36 @@ def test_supabase_that_is_away_or_refuses_the_key_is_said(watched: Watched, free
     assert refused.code == 3
     assert "SUPABASE_SECRET_KEY" in refused.err
     assert key not in refused.err
+
+
+def test_missing_tables_are_said_with_the_command_that_makes_them(watched: Watched, tmp_path: Path) -> None:
+    foreign = tmp_path / "migrations"
+    foreign.mkdir()
+    (foreign / "20260101000000_other.sql").write_text("create table public.something_else (id bigint primary key);\n")
+    with start_supabase(tmp_path / "bare", migrations=foreign) as bare:
+        ended = watched.run("run", watched.write(GOOD), SUPABASE_URL=bare.url, SUPABASE_SECRET_KEY=bare.key or "")
+    assert ended.code == 3
+    assert "qa-queue migrate" in ended.err
+
+
+def test_a_worker_without_a_browser_says_what_mends_it_and_takes_no_job(
+    program: Program, redis_db: Redis, tmp_path: Path
+) -> None:
+    run_id = program("run", _good(program), "--json").json["runs"][0]["run_id"]
+    settings = {
+        **program.settings,
+        "QA_RUNTIME": "processors.entry:Runtime",
+        "QA_BROWSER_PATH": "/nowhere/chromium",
+    }
+    with WorkerProcess(tmp_path / "worker.log", **settings) as worker:
+        worker.says("QA_BROWSER_PATH=/nowhere/chromium is not a file", timeout=60)
+        assert redis_db.lrange("rq:queue:test-execution", 0, -1) == [run_id.encode()]
+
+
+def _good(program: Program) -> Path:
+    file = program.folder / "case.yaml"
+    file.write_text(GOOD)
+    return file
 
 
 def test_without_supabase_settings_the_way_to_them_is_said(watched: Watched) -> None:
