@@ -78,10 +78,11 @@ class AttemptLog:
         pipeline = self._connection.pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hvals(attempts_key(job_id))
-        return {job_id: _in_order(found) for job_id, found in zip(job_ids, pipeline.execute(), strict=True)}
+        return {job_id: in_order(found) for job_id, found in zip(job_ids, pipeline.execute(), strict=True)}
 
 
-def _in_order(entries: Sequence[bytes]) -> tuple[AttemptFailure, ...]:
+def in_order(entries: Sequence[bytes]) -> tuple[AttemptFailure, ...]:
+    """The failed attempts that the values of a hash `attempts_key` say, the first one first."""
     known = (failure for entry in entries if (failure := _decoded(entry)))
     return tuple(sorted(known, key=lambda failure: failure.number))
 

@@ -11,7 +11,7 @@ from redis import Redis
 from rq.registry import FailedJobRegistry
 from rq.utils import utcformat
 
-from qa_queue.attempts import AttemptLog, attempts_key
+from qa_queue.attempts import attempts_key, in_order
 from qa_queue.cancel import signal_key
 from qa_queue.deadletters.letter import FIELDS, DeadLetter, letter_of
 from qa_queue.deadletters.scripts import DISCARD, REQUEUE
@@ -127,15 +127,14 @@ class DeadLetters:
         return sorted(found, key=lambda entry: entry[1], reverse=True)[start : end + 1]
 
     def _read(self, places: Sequence[tuple[str, float]]) -> tuple[DeadLetter, ...]:
-        ids = [job_id for job_id, _ in places]
         pipeline = self._connection.pipeline(transaction=False)
-        for job_id in ids:
+        for job_id, _ in places:
             pipeline.hmget(f"{JOB_PREFIX}{job_id}", *FIELDS)
-        values = pipeline.execute()
-        attempts = AttemptLog(self._connection).read_many(ids)
+            pipeline.hvals(attempts_key(job_id))
+        answers = pipeline.execute()
         letters = (
-            letter_of(job_id, expiry, found, attempts[job_id])
-            for (job_id, expiry), found in zip(places, values, strict=True)
+            letter_of(job_id, expiry, values, in_order(attempts))
+            for (job_id, expiry), values, attempts in zip(places, answers[::2], answers[1::2], strict=True)
         )
         return tuple(letter for letter in letters if letter is not None)
 

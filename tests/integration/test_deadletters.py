@@ -79,7 +79,7 @@ def test_looking_changes_nothing_and_costs_what_is_listed(redis_db: Redis, monke
 
     monkeypatch.setattr(Redis, "pipeline", counted)
     assert len(DeadLetters(redis_db).list(0, 9)) == 10
-    assert asked == [3, 10, 10]  # the queues, the jobs, their attempts
+    assert asked == [3, 20]  # the queues; the jobs and their attempts
     monkeypatch.undo()
     assert snapshot(redis_db) == before
 
