@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from redis import Redis
 
+from qa_queue.deadletters import DeadLetters
 from qa_queue.errors import NotFoundError
 from qa_queue.logins import Logins
 from qa_queue.producer import JobProducer
@@ -50,6 +51,11 @@ class Backend:
     def queues(self) -> QueueManager:
         """The queues."""
         return QueueManager(self.redis, self.settings)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead letters, with the runs that are theirs."""
+        return DeadLetters(self.redis, self.store)
 
     @property
     def producer(self) -> JobProducer:

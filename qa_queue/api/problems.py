@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse
 from qa_queue.errors import (
     CaseError,
     ConflictError,
+    IdempotencyConflictError,
     InfrastructureError,
     InputError,
     NotFoundError,
@@ -64,6 +65,7 @@ class RefusedError(QAError):
 _STATUSES: tuple[tuple[type[QAError], HTTPStatus], ...] = (
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
+    (IdempotencyConflictError, HTTPStatus.CONFLICT),
     (SettingsError, HTTPStatus.SERVICE_UNAVAILABLE),
     (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
     (InfrastructureError, HTTPStatus.SERVICE_UNAVAILABLE),

@@ -98,6 +98,8 @@ def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> Run
             priority=body.priority.value_on_queue,
             user_id=user,
             idempotency_key=key,
+            attempts=body.attempts,
+            delay_ms=body.delay_ms,
         )
     )
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
@@ -10,7 +12,7 @@ from qa_queue.api.answers import answers
 from qa_queue.api.backend import Backend
 from qa_queue.api.evidence import artifact_response
 from qa_queue.api.rerun import rerun_request
-from qa_queue.api.shapes import Artifact, Artifacts, Cancelled, RerunBody, Steps, Submitted
+from qa_queue.api.shapes import Artifact, Artifacts, Cancelled, Place, RerunBody, Steps, Submitted
 from qa_queue.api.stopping import cancel
 from qa_queue.api.submission import submitted
 from qa_queue.store.records import RunRecord
@@ -57,6 +59,11 @@ def router(backend: Backend) -> APIRouter:
     def get_artifact(run_id: str, artifact_id: str, _: Reader) -> FileResponse:
         """The file itself; pictures are shown, everything else is saved."""
         return artifact_response(backend, run_id, artifact_id)
+
+    @routes.get("/place", responses=answers(404), summary="Where a run stands in its queue")
+    def get_place(run_id: str, _: Reader) -> Place:
+        """Its place among those that wait, and about when it will start; 404 once it has started."""
+        return Place(**asdict(backend.queues.get_place(backend.run(run_id).id)))
 
     @routes.post("/cancel", responses=answers(404), summary="Cancel a run")
     def cancel_run(run_id: str, caller: Runner) -> Cancelled:

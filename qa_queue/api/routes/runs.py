@@ -11,7 +11,6 @@ from qa_queue.api import cursor as cursors
 from qa_queue.api.access import Reader, Runner
 from qa_queue.api.answers import Absent, answers
 from qa_queue.api.backend import Backend
-from qa_queue.api.idempotency import fingerprint, used_for
 from qa_queue.api.rerun import rerun_request, worth_again
 from qa_queue.api.shapes import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
 from qa_queue.api.submission import each, run_requests, submitted
@@ -42,8 +41,7 @@ def router(backend: Backend) -> APIRouter:
     ) -> Submitted:
         """Put a run of a case on the queue: 201 for a new one, 200 for one that its Idempotency-Key made before."""
         requests = run_requests(backend, [body], user=caller.name, key=idempotency_key)
-        with used_for(backend.redis, idempotency_key, fingerprint(body.model_dump(mode="json"))):
-            run = submitted(backend.producer.submit(requests)[0])
+        run = submitted(backend.producer.submit(requests)[0])
         response.status_code = 201 if run.created else 200
         response.headers["Location"] = f"/api/v1/runs/{run.run_id}"
         return run
@@ -52,8 +50,7 @@ def router(backend: Backend) -> APIRouter:
     def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> SubmittedMany:
         """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index."""
         requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
-        with used_for(backend.redis, idempotency_key, fingerprint(body.model_dump(mode="json"))):
-            return SubmittedMany(runs=[submitted(run) for run in backend.producer.submit(requests)])
+        return SubmittedMany(runs=[submitted(run) for run in backend.producer.submit(requests)])
 
     @routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Make many runs again")
     def rerun_runs(body: RerunManyBody, caller: Runner) -> SubmittedMany:

@@ -1,0 +1,175 @@
+"""Who gets in, and how much: tokens, logins, other sites' pages, sizes and rates."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import httpx
+import pytest
+from redis import Redis
+
+from qa_queue.logins import Logins
+from qa_queue.store.memory import MemoryStore
+from qa_queue.tokens import KEY, Role, TokenStore
+from tests.support.records import case_record, run_record
+
+OWN = {"Sec-Fetch-Site": "same-origin"}
+FOREIGN = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
+
+
+@pytest.fixture
+def browser(url: str) -> Iterator[httpx.Client]:
+    """A client that keeps cookies, without a login yet."""
+    with httpx.Client(base_url=url, timeout=20) as client:
+        yield client
+
+
+def log_in(browser: httpx.Client, redis_db: Redis) -> httpx.Response:
+    return browser.post("/login", data={"ticket": Logins(redis_db).invite()}, headers=OWN)
+
+
+@pytest.mark.parametrize("path", ["/api/v1/runs", "/api/queue/stats", "/metrics", "/api/v1/no/such/path"])
+def test_strangers_get_a_problem_document_and_no_more(browser: httpx.Client, path: str) -> None:
+    """Not even which paths there are."""
+    for headers in ({}, {"Authorization": "Bearer qaq_abc_def"}, {"Authorization": "Basic cWE6cWE="}):
+        answer = browser.get(path, headers=headers)
+        assert answer.status_code == 401
+        assert answer.headers["content-type"] == "application/problem+json"
+        assert answer.headers["www-authenticate"].startswith("Bearer")
+        assert answer.json()["status"] == 401
+
+
+@pytest.mark.parametrize("path", ["/", "/runs/x", "/rq/"])
+def test_strangers_pages_lead_to_the_login(browser: httpx.Client, path: str) -> None:
+    """Which comes back to where they wanted."""
+    answer = browser.get(path)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/login?next={path}")
+
+
+def test_a_revoked_or_expired_token_is_worth_nothing(browser: httpx.Client, redis_db: Redis) -> None:
+    """At once, and so are the logins made with it."""
+    tokens = TokenStore(redis_db)
+    info, text = tokens.create("ann", Role.READ)
+    assert browser.post("/login", data={"token": text}, headers=OWN).status_code == 303
+    assert browser.get("/").status_code == 200
+    assert tokens.revoke(info.id)
+    assert not tokens.revoke(info.id)
+    assert browser.get("/").status_code == 303
+    assert browser.get("/api/v1/runs", headers={"Authorization": f"Bearer {text}"}).status_code == 401
+    _, old = tokens.create("bob", Role.READ, timedelta(0))
+    assert browser.get("/api/v1/runs", headers={"Authorization": f"Bearer {old}"}).status_code == 401
+
+
+def test_no_token_and_no_login_is_kept_in_words(browser: httpx.Client, redis_db: Redis) -> None:
+    """Only hashes stand in Redis, so reading it gives no way in."""
+    _, token = TokenStore(redis_db).create("ann", Role.ADMIN)
+    ticket = Logins(redis_db).invite()
+    log_in(browser, redis_db)
+    session = browser.cookies["qa_session"]
+    stored = b"".join(redis_db.hvals(KEY)) + b"".join(redis_db.scan_iter())
+    for secret in (token, token.split("_", 2)[2], ticket, session):
+        assert secret.encode() not in stored
+
+
+def test_a_link_logs_in_once_and_only_when_its_button_is_pressed(browser: httpx.Client, redis_db: Redis) -> None:
+    """Looking at it does not use it up; the cookie is out of reach for scripts and other sites."""
+    ticket = Logins(redis_db).invite()
+    assert browser.get("/login", params={"ticket": ticket}).status_code == 200
+    answer = browser.post("/login", data={"ticket": ticket, "next": "/?show=failed"}, headers=OWN)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/?show=failed")
+    cookie = answer.headers["set-cookie"].lower()
+    assert "httponly" in cookie
+    assert "samesite=strict" in cookie
+    again = browser.post("/login", data={"ticket": ticket}, headers=OWN)
+    assert again.status_code == 403
+    assert "used already" in again.text
+    assert browser.get("/api/v1/queue/stats").status_code == 200
+
+
+def test_logging_out_ends_the_session_itself(browser: httpx.Client, redis_db: Redis) -> None:
+    """A copy of the cookie is worth nothing afterwards."""
+    log_in(browser, redis_db)
+    session = browser.cookies["qa_session"]
+    assert browser.post("/logout", headers=OWN).status_code == 303
+    assert browser.get("/", headers={"Cookie": f"qa_session={session}"}).status_code == 303
+
+
+@pytest.mark.parametrize("elsewhere", ["https://evil.example/", "//evil.example", "/\\evil.example", "evil"])
+def test_a_login_leads_nowhere_else(browser: httpx.Client, redis_db: Redis, elsewhere: str) -> None:
+    """Whatever `next` says."""
+    ticket = Logins(redis_db).invite()
+    answer = browser.post("/login", data={"ticket": ticket, "next": elsewhere}, headers=OWN)
+    assert answer.headers["location"] == "/"
+
+
+@pytest.mark.parametrize("headers", FOREIGN)
+def test_another_sites_page_changes_nothing(
+    browser: httpx.Client, redis_db: Redis, store: MemoryStore, headers: dict[str, str]
+) -> None:
+    """Even with the cookie, which no browser would send along."""
+    log_in(browser, redis_db)
+    case = case_record()
+    run = run_record(case)
+    store.save([case, run])
+    answer = browser.post(f"/api/v1/runs/{run.id}/cancel", headers=headers)
+    assert answer.status_code == 403
+    assert "Another site" in answer.json()["detail"]
+
+
+def test_loopback_is_open_only_when_said_so_and_only_for_loopback(serve: Callable[..., str]) -> None:
+    """What a proxy passes on, and what another site sends, is not from this machine."""
+    url = serve(qa_api_open_on_loopback=True, qa_web_hosts="qa.example, other.example")
+    assert httpx.get(f"{url}/api/v1/runs").status_code == 200
+    assert httpx.get(f"{url}/api/v1/runs", headers={"X-Forwarded-For": "10.0.0.1"}).status_code == 401
+    assert httpx.get(f"{url}/api/v1/runs", headers={"Host": "qa.example"}).status_code == 401
+    assert httpx.get(f"{url}/api/v1/runs", headers={"Host": "evil.example"}).status_code == 400
+    assert httpx.post(f"{url}/api/v1/cases", headers=FOREIGN[0], json={}).status_code == 403
+
+
+def test_a_caller_in_a_hurry_is_told_to_wait(serve: Callable[..., str], redis_db: Redis) -> None:
+    """Each token has a bucket of its own; strangers have one too."""
+    url = serve(qa_api_requests_per_minute=3)
+    tokens = TokenStore(redis_db)
+    callers = [{"Authorization": f"Bearer {tokens.create(name, Role.READ)[1]}"} for name in ("ann", "bob")]
+    answers = [httpx.get(f"{url}/api/v1/cases", headers=callers[0]) for _ in range(5)]
+    assert [answer.status_code for answer in answers][:3] == [200] * 3
+    late = answers[-1]
+    assert late.status_code == 429
+    assert 0 < int(late.headers["retry-after"]) <= 20
+    assert late.headers["content-type"] == "application/problem+json"
+    assert httpx.get(f"{url}/api/v1/cases", headers=callers[1]).status_code == 200
+    assert 429 in {httpx.get(f"{url}/api/v1/cases").status_code for _ in range(6)}
+
+
+def test_a_body_that_is_too_large_is_refused_however_it_is_sent(serve: Callable[..., str], redis_db: Redis) -> None:
+    """By its announced length, and in chunks of none."""
+    url = serve(qa_api_max_body=1000)
+    headers = {"Authorization": f"Bearer {TokenStore(redis_db).create('ann', Role.RUN)[1]}"}
+    big = b'{"case": "' + b"x" * 2000 + b'"}'
+    for content in (big, iter([big[:900], big[900:]])):
+        answer = httpx.post(f"{url}/api/v1/cases", content=content, headers=headers)
+        assert answer.status_code == 413
+        assert answer.headers["content-type"] == "application/problem+json"
+    assert httpx.post(f"{url}/api/v1/cases", content=iter([b"{", b"}"]), headers=headers).status_code == 422
+
+
+def test_what_is_no_json_is_said_to_be_none(runner: httpx.Client) -> None:
+    """400, with the place."""
+    answer = runner.post("/api/v1/cases", content=b"{no", headers={"Content-Type": "application/json"})
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["problems"]
+
+
+def test_rq_dashboard_stands_behind_the_same_login(
+    browser: httpx.Client, runner: httpx.Client, redis_db: Redis
+) -> None:
+    """For administrators, with its own pages' paths right."""
+    log_in(browser, redis_db)
+    page = browser.get("/rq/")
+    assert page.status_code == 200
+    assert "/rq/static/" in page.text
+    assert browser.get("/rq/0/data/queues.json").json() == {"queues": []}
+    assert runner.get("/rq/").status_code == 403
+    assert browser.post("/rq/requeue/test-execution", headers=OWN).status_code == 403
