@@ -1,4 +1,4 @@
-"""What went wrong in each attempt of a job: kept in Redis as long as a dead letter, and no longer than needed to read.
+"""What went wrong in each attempt of a job: kept in Redis for as long as a dead letter, cut to a length to read.
 
 The attempts of a job stand in the hash `qa:attempts:<job id>`, one field a number. A requeued job counts on, so
 that its earlier attempts stay beside the new ones.

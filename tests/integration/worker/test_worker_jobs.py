@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import os
 import signal
+from datetime import UTC, timedelta
 
 import pytest
 from rq import Worker
 from rq.command import send_stop_job_command
 
+from qa_queue.models import utc_now
+from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
 from tests.support.poll import wait_until
 from tests.support.workers import QUEUE, did, ended, enqueue
 
@@ -220,3 +223,30 @@ def test_a_job_taken_by_a_worker_that_died_before_it_started_waits_again(redis_d
     start_worker()
     assert ended(job, timeout=40) == "finished"
     assert did(redis_db, job) == [1]
+
+
+def test_a_delayed_job_starts_within_two_seconds_of_its_time(redis_db, start_worker):
+    """And not before it; the worker alone sees to it."""
+    worker = start_worker()
+    worker.says("serves test-execution")
+    first = enqueue(redis_db, "echo")
+    assert ended(first) == "finished"
+    due = utc_now() + timedelta(seconds=1.5)
+    queue = PriorityQueue(QUEUE, connection=redis_db)
+    job = queue.create_job("jobs.echo", kwargs={"data": {}}, status="scheduled")
+    enqueue_all(redis_db, QUEUE, [NewJob(job=job, due=due)])
+    assert ended(job) == "finished"
+    assert timedelta(0) <= job.started_at.replace(tzinfo=UTC) - due < timedelta(seconds=2)
+
+
+def test_a_paused_queue_s_worker_stays_up_and_goes_on_when_it_is_resumed(redis_db, start_worker):
+    """Nothing starts in between."""
+    worker = start_worker()
+    worker.says("serves test-execution")
+    pause(redis_db, QUEUE)
+    job = enqueue(redis_db, "echo")
+    wait_until(lambda: redis_db.info("clients")["blocked_clients"], what="a worker that waits")
+    assert did(redis_db, job) == []
+    resume(redis_db, QUEUE)
+    assert ended(job) == "finished"
+    assert worker.popen.poll() is None
