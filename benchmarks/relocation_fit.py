@@ -81,7 +81,7 @@ def fit(examples: Sequence[Example], penalty: float, accept: float) -> Weights:
         bounds=[*bounds, (None, None)],
     )
     *of, nothing = (round(float(value), 2) for value in found.x)
-    return Weights(of=Comparison(*of), nothing=nothing, accept=accept)
+    return Weights(of=Comparison(*of), nothing=nothing, accept=accept, lead=WEIGHTS.lead)
 
 
 def _loss(w: Array, examples: Sequence[Example], shares: Array, penalty: float) -> tuple[float, Array]:

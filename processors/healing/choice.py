@@ -1,7 +1,7 @@
 """From what each candidate is worth to how likely it is the one, or that none is.
 
 A conditional logit with an outside option (McFadden, 1974): P(c) = e^u(c) / (e^u(none) + sum of e^u over all
-candidates). A rival that is as good halves the probability, so that a margin needs no threshold of its own.
+candidates). A rival that is as good halves the probability.
 """
 
 from __future__ import annotations

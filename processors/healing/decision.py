@@ -36,6 +36,16 @@ class Reason(StrEnum):
     NOT_USABLE = "it cannot be used now"
 
 
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """What the decision rests on: the stored element, the best candidate, how they compare, what that is worth."""
+
+    sought: Fingerprint
+    found: Fingerprint
+    comparison: Comparison
+    weights: Weights
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Accepted:
     """Candidate `index` is the element.
@@ -47,8 +57,7 @@ class Accepted:
     score: float
     margin: float
     runner_up: int | None
-    comparison: Comparison
-    weights: Weights
+    evidence: Evidence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,8 +69,7 @@ class Refused:
     score: float = 0.0
     margin: float = 0.0
     runner_up: int | None = None
-    comparison: Comparison | None = None
-    weights: Weights = WEIGHTS
+    evidence: Evidence | None = None
 
 
 Decision = Accepted | Refused
@@ -96,16 +104,16 @@ class Search:
     def decision(self) -> Decision:
         """Compare, choose, decide."""
         if not self.page.traits:
-            return Refused(reason=Reason.NO_CANDIDATES, weights=self.weights)
+            return Refused(reason=Reason.NO_CANDIDATES)
         comparisons = self.comparisons()
         utilities = [self._worth(comparison) for comparison in comparisons]
         claimed = self._claimed(utilities)
         free = [-inf if index in claimed else utility for index, utility in enumerate(utilities)]
         choice = choose(free, self.weights.nothing, self.page)
-        if choice is None:
-            reason = Reason.CLAIMED if claimed else Reason.NOTHING_LIKE_IT
-            return Refused(reason=reason, weights=self.weights)
-        return self._judge(choice, comparisons[choice.index], claimed_best=max(utilities) > max(free))
+        best = None if choice is None else comparisons[choice.index]
+        if choice is None or best is None:
+            return Refused(reason=Reason.CLAIMED if claimed else Reason.NOTHING_LIKE_IT)
+        return self._judge(choice, best, claimed_best=max(utilities) > max(free))
 
     def comparisons(self) -> list[Comparison | None]:
         """The stored element against every candidate, in order; None for one that cannot be the element."""
@@ -133,14 +141,14 @@ class Search:
     def _anchors_without(self, old: Traits) -> list[Anchor]:
         return [anchor for anchor in self.anchors if anchor.old is not old]
 
-    def _judge(self, choice: Choice, comparison: Comparison | None, *, claimed_best: bool) -> Decision:
+    def _judge(self, choice: Choice, comparison: Comparison, *, claimed_best: bool) -> Decision:
         reason = self._objection(choice, claimed_best)
+        found = self.page.traits[choice.index].source
         figures: dict[str, Any] = {
             "score": choice.probability,
             "margin": choice.probability - choice.runner_up_probability,
             "runner_up": choice.runner_up,
-            "comparison": comparison,
-            "weights": self.weights,
+            "evidence": Evidence(self.old.source, found, comparison, self.weights),
         }
         if reason is None:
             return Accepted(index=choice.index, **figures)
@@ -148,6 +156,8 @@ class Search:
 
     def _objection(self, choice: Choice, claimed_best: bool) -> Reason | None:
         if choice.probability >= self.weights.accept:
+            if choice.probability - choice.runner_up_probability < self.weights.lead:
+                return Reason.AMBIGUOUS
             return None if self.page.traits[choice.index].source.usable else Reason.NOT_USABLE
         if claimed_best:
             return Reason.CLAIMED

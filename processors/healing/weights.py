@@ -14,11 +14,12 @@ from processors.healing.compare import Comparison
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """`accept` is the least probability, 0..1, with which a candidate is taken."""
+    """`accept` is the least probability with which a candidate is taken, `lead` the least margin; both 0..1."""
 
     of: Comparison
     nothing: float
     accept: float
+    lead: float
 
 
 DISAGREEMENTS = frozenset({"other_wording", "lost_wording", "other_link", "lost_link", "other_key"})
@@ -45,4 +46,5 @@ WEIGHTS = Weights(
     ),
     nothing=7.43,
     accept=0.55,
+    lead=0.3,
 )

@@ -7,7 +7,7 @@ from functools import lru_cache
 
 _WORD = re.compile(r"[^\W_]+")
 _LETTERS = re.compile(r"[^\W\d_]+")
-_COUNTER = re.compile(r"\d{1,3}(?!\d)")
+_COUNTER = re.compile(r"(?<!\d)\d{1,3}(?!\d)")
 _DROPPED = str.maketrans("", "", ".'\u2019")
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _SCHEME = re.compile(r"^[a-z][a-z0-9+.]*://(?:www\.)?", re.IGNORECASE)

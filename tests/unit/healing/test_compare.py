@@ -1,0 +1,143 @@
+"""How properties are compared one by one, and that what was not recorded is not compared."""
+
+import json
+
+import pytest
+
+from processors.healing.compare import Comparison, compare
+from processors.healing.fingerprint import Box, Fingerprint, fingerprint_document, parse_fingerprint
+from processors.healing.page import Page
+from processors.healing.rarity import Rarity
+from processors.healing.traits import traits_of
+from processors.healing.weights import DISAGREEMENTS, WEIGHTS
+from processors.healing.words import counter_stem, identifier_words, link_page, path_steps, text_words
+from tests.unit.healing.support import element, menu
+
+
+def compared(old: Fingerprint, new: Fingerprint, *rest: Fingerprint) -> Comparison:
+    page = Page([new, *rest])
+    comparison = compare(traits_of(old), page.traits[0], page, (0.0, 0.0))
+    assert comparison is not None
+    return comparison
+
+
+@pytest.mark.parametrize(
+    ("href", "page"),
+    [
+        ("http://www.shop.example/tea.html?ref=nav#top", "shop.example/tea"),
+        ("https://shop.example/tea/", "shop.example/tea"),
+        ("javascript:void(0)", ""),
+        ("/tea", "/tea"),
+        ("", ""),
+    ],
+)
+def test_a_link_is_compared_by_where_it_leads(href: str, page: str) -> None:
+    assert link_page(href) == page
+
+
+def test_words_of_texts_and_identifiers() -> None:
+    """Case, punctuation, camel case and numbers do not count."""
+    assert text_words("U.S. & World\u2019s") == ("us", "worlds")
+    assert identifier_words("navLink-about_us2") == {"nav", "link", "about", "us"}
+    assert path_steps("/html[1]/body[1]") == ("html[1]", "body[1]")
+
+
+def test_a_numbered_id_names_a_position() -> None:
+    """ "menu1" of a page with "menu2" is no key; a long number may well be one."""
+    assert counter_stem("menu1") == counter_stem("menu22")
+    assert counter_stem("Link_1476122135908") == "Link_1476122135908"
+    old = element("Tea", id="menu1")
+    assert compared(old, element("Tea", id="menu1")).same_key == 1
+    assert compared(old, element("Tea", id="menu1"), element("Mugs", id="menu2")).same_key == 0
+
+
+def test_a_rare_word_proves_more_than_a_common_one() -> None:
+    """A word weighs its self-information on the page."""
+    rarity = Rarity([frozenset({"menu", "tea"}), *[frozenset({"menu"})] * 50])
+    assert rarity.weight({"tea"}) > 10 * rarity.weight({"menu"})
+    assert rarity.overlap(frozenset({"menu", "tea"}), frozenset({"menu"})) < rarity.overlap(
+        frozenset({"menu", "tea"}), frozenset({"tea"})
+    )
+
+
+def test_the_accessible_name_decides_between_equal_texts() -> None:
+    """Two "Add" buttons differ in what they are called."""
+    old = element("Add", accessible_name="Add the blue mug")
+    assert compared(old, element("Add", accessible_name="Add the blue mug")).same_wording == 1
+    other = compared(old, element("Add", accessible_name="Add the red mug"))
+    assert other.same_wording == 0
+    assert 0 < other.other_wording < 0.5
+
+
+def test_a_test_id_that_differs_speaks_against() -> None:
+    """Same words, another test id: another element."""
+    old = element("Add", test_ids=("add-mug",))
+    assert compared(old, element("Add", test_ids=("add-mug",))).same_key == 1
+    assert compared(old, element("Add", test_ids=("add-cup",))).other_key == 1
+
+
+def test_what_one_side_did_not_record_is_not_compared() -> None:
+    """A fingerprint of an older version without a box, link or name leaves those comparisons at nought."""
+    old = Fingerprint(tag="a", text="Tea")
+    comparison = compared(old, element("Tea", name="tea", role="link"))
+    assert comparison.same_wording == 1
+    assert comparison.place == comparison.row == comparison.width == comparison.height == 0
+    assert comparison.other_key == comparison.other_link == 0
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "possible"),
+    [
+        ({"tag": "input", "type": "password"}, {"tag": "label"}, False),
+        ({"tag": "input"}, {"tag": "div", "role": "textbox"}, True),
+        ({"tag": "input", "type": "checkbox"}, {"tag": "button", "role": "switch"}, True),
+        ({"tag": "input", "type": "checkbox"}, {"tag": "input", "type": "text"}, False),
+        ({"tag": "select"}, {"tag": "input"}, False),
+        ({"tag": "input", "type": "submit"}, {"tag": "button"}, True),
+        ({"tag": "a"}, {"tag": "button"}, True),
+    ],
+)
+def test_input_is_only_sought_in_what_takes_the_same_input(
+    old: dict[str, str], new: dict[str, str], possible: bool
+) -> None:
+    page = Page([element("Tea", **new)])
+    assert (compare(traits_of(element("Tea", **old)), page.traits[0], page, (0.0, 0.0)) is not None) is possible
+
+
+def test_what_shares_nothing_and_lies_far_away_is_not_looked_at() -> None:
+    """No word, no link, another corner of the page."""
+    page = Page([element("Mugs", x=1500.0, y=3000.0)])
+    assert compare(traits_of(element("Tea")), page.traits[0], page, (0.0, 0.0)) is None
+
+
+def test_every_comparison_is_a_share() -> None:
+    """All values of all pairs of a menu are in 0..1."""
+    links = menu("Green tea", "Black tea", "Tea", "Teapots and tea", "Tea, our story")
+    for old in links:
+        for new in links:
+            assert all(0 <= value <= 1 for value in compared(old, new, *links))
+
+
+def test_agreement_never_speaks_against() -> None:
+    """The signs of the weights are fixed, whatever data they are fitted to."""
+    for name, weight in WEIGHTS.of._asdict().items():
+        assert weight <= 0 if name in DISAGREEMENTS else weight >= 0
+
+
+def test_a_full_fingerprint_survives_json() -> None:
+    """Every property is kept; a key of a later version is ignored."""
+    full = element(
+        "Tea",
+        classes=("a", "b"),
+        test_ids=("tea",),
+        attributes=(("data-kind", "leaf"),),
+        neighbours=("Coffee",),
+        frames=("main",),
+        shadow=("x-menu",),
+        match_counts=(("text=Tea", 2),),
+        box=Box(x=1, y=2, width=3, height=4),
+        looks_like_button=True,
+        usable=False,
+    )
+    document = json.loads(json.dumps(fingerprint_document(full)))
+    assert parse_fingerprint({**document, "aura": "green"}) == full

@@ -1,0 +1,81 @@
+"""What holds for the healer on any page."""
+
+from dataclasses import replace
+
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from processors.healing.decision import Accepted, Reason, Refused, decide
+from processors.healing.fingerprint import Fingerprint, fingerprint_document, parse_fingerprint
+from tests.unit.healing.support import NAV, element
+
+WORDS = st.text(st.characters(codec="ascii", categories=("L",)), min_size=3, max_size=9)
+
+
+@st.composite
+def pages(draw: st.DrawFn) -> list[Fingerprint]:
+    """Up to a dozen links with different words, scattered over the page."""
+    words = draw(st.lists(WORDS, min_size=1, max_size=12, unique_by=str.lower))
+    corners = draw(st.lists(st.tuples(_PX, _PX), min_size=len(words), max_size=len(words), unique=True))
+    return [
+        element(word, path=f"{NAV}/li[{number}]/a[1]", href=f"https://shop.example/{word}", x=float(x), y=float(y))
+        for number, (word, (x, y)) in enumerate(zip(words, corners, strict=True), start=1)
+    ]
+
+
+_PX = st.integers(min_value=0, max_value=2000)
+
+
+@given(pages(), st.data())
+def test_an_identical_element_is_always_accepted(page: list[Fingerprint], data: st.DataObject) -> None:
+    """A page that did not change gives back what is unique on it."""
+    sought = data.draw(st.sampled_from(page))
+    decision = decide(sought, page)
+    assert isinstance(decision, Accepted)
+    assert page[decision.index] == sought
+    assert 0 <= decision.margin <= decision.score <= 1 + 1e-9
+
+
+@given(pages(), st.data())
+def test_the_order_of_candidates_does_not_matter(page: list[Fingerprint], data: st.DataObject) -> None:
+    """A re-ordered list of candidates leads to the same element or the same refusal."""
+    sought = replace(data.draw(st.sampled_from(page)), text=data.draw(WORDS))
+    shuffled = data.draw(st.permutations(page))
+    one, other = decide(sought, page), decide(sought, shuffled)
+    assert type(one) is type(other)
+    if isinstance(one, Accepted) and isinstance(other, Accepted):
+        assert page[one.index] == shuffled[other.index]
+    if isinstance(one, Refused) and isinstance(other, Refused):
+        assert abs(one.score - other.score) < 1e-9
+
+
+@given(pages())
+def test_exact_twins_are_never_accepted(page: list[Fingerprint]) -> None:
+    """Two elements that differ in nothing that is compared cannot be told apart."""
+    sought = page[0]
+    twins = [replace(sought, xpath=f"/html[1]/body[1]/p[{number}]", id_xpath="") for number in (1, 2)]
+    assert isinstance(decide(sought, [*twins, *page[1:]]), Refused)
+
+
+@given(pages(), st.data())
+def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> None:
+    """A stored element is never found as what another stored element is, to the last property."""
+    sought, other = data.draw(st.sampled_from(page)), data.draw(st.sampled_from(page))
+    assume(sought != other)
+    decision = decide(sought, [each for each in page if each != sought], [other])
+    assert not isinstance(decision, Accepted) or page[decision.index] != other
+
+
+@given(pages())
+def test_nothing_is_found_on_an_empty_page(page: list[Fingerprint]) -> None:
+    """Without candidates there is no answer, whatever else was stored."""
+    decision = decide(page[0], [], page[1:])
+    assert isinstance(decision, Refused)
+    assert decision.reason is Reason.NO_CANDIDATES
+
+
+@given(pages())
+def test_a_fingerprint_survives_storage(page: list[Fingerprint]) -> None:
+    """What is written as JSON is read back unchanged."""
+    for fingerprint in page:
+        assert parse_fingerprint(fingerprint_document(fingerprint)) == fingerprint
