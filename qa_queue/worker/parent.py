@@ -23,7 +23,7 @@ from qa_queue.errors import InputError
 from qa_queue.logs import configure_logging
 from qa_queue.priorities import PriorityQueue
 from qa_queue.queues.place import SLOTS_FIELD
-from qa_queue.settings import LogLevel, load_settings
+from qa_queue.settings import LogLevel, Settings, load_settings
 from qa_queue.worker.engine import Engine
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class QAWorker(Worker):
 
     queue_class: type[Queue] = PriorityQueue
 
-    def __init__(self, queues: Any, *args: Any, **options: Any) -> None:
+    def __init__(self, queues: Any, *args: Any, settings: Settings | None = None, **options: Any) -> None:
         given = queues if isinstance(queues, list | tuple) else [queues]
         names = [queue.name if isinstance(queue, Queue) else queue for queue in given]
         if options.get("connection") is None and given and isinstance(given[0], Queue):
@@ -65,7 +65,7 @@ class QAWorker(Worker):
             "default_worker_ttl": None,
         }
         super().__init__(names, *args, **options)
-        self.settings = load_settings()
+        self.settings = settings or load_settings()
         self._signals = 0
         self._last_signal = 0.0
         self._stop_asked = 0.0

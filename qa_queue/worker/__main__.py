@@ -1,0 +1,18 @@
+"""`python -m qa_queue.worker PARENT_PID QUEUE...`: a worker of an autoscaler, which ends with it."""
+
+from __future__ import annotations
+
+import signal
+import sys
+
+from qa_queue.errors import QAError
+from qa_queue.settings import load_settings
+from qa_queue.worker.death import die_with_parent
+from qa_queue.worker.serve import serve
+
+if __name__ == "__main__":
+    die_with_parent(int(sys.argv[1]), signal.SIGTERM)
+    try:
+        serve(sys.argv[2:], load_settings())
+    except QAError as error:
+        sys.exit(str(error))

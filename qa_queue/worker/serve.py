@@ -1,0 +1,42 @@
+"""Starting a worker without RQ's command line: `qa-queue worker`, and `python -m qa_queue.worker QUEUE...`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from redis import Redis
+
+from qa_queue.errors import InputError
+from qa_queue.models import QueueName
+from qa_queue.redis import RedisClient
+from qa_queue.settings import Settings
+from qa_queue.worker.environment import rq_url
+from qa_queue.worker.parent import QAWorker
+
+
+def known_queues(names: Sequence[str]) -> list[str]:
+    """These queues, or all of them where none is named.
+
+    Raises:
+        InputError: there is no such queue.
+    """
+    known = [queue.value for queue in QueueName]
+    for name in names:
+        if name not in known:
+            raise InputError(f"there is no queue {name!r}: the queues are {', '.join(known)}.")
+    return list(names) or known
+
+
+def serve(queues: Sequence[str], settings: Settings, *, burst: bool = False) -> None:
+    """Be a worker until told to stop, or in burst mode until nothing is left.
+
+    Raises:
+        RedisUnavailableError: Redis cannot be used at the start.
+        InputError: there is no such queue.
+    """
+    names = known_queues(queues)
+    probe = RedisClient(settings)
+    probe.connect()
+    probe.disconnect()
+    connection = Redis.from_url(rq_url(settings))  # as RQ's command does: the worker sets its time-outs itself
+    QAWorker(names, connection=connection, settings=settings).work(burst=burst)
