@@ -13,7 +13,8 @@ from qa_queue.models import ErrorKind
 
 LISTED_MATCHES = 5
 LINE_CHARS = 300  # of one quoted piece of a page
-_CLOSED = "Target page, context or browser has been closed"
+# The last one is what Playwright's Python side says of a message that a dying browser's driver sent in two parts.
+_CLOSED = ("Target page, context or browser has been closed", "Connection closed", "was not bound in the connection")
 _CRASHED = ("Target crashed", "Page crashed")
 _COVERED = re.compile(r"- (<.*>) (?:from .+ subtree )?intercepts pointer events")
 _MATCH_LINE = re.compile(r"^\s+\d+\) (.*)$", re.MULTILINE)
@@ -54,7 +55,7 @@ class StepFailedError(QAError):
 
 def is_closed(text: str) -> bool:
     """Whether page, context or browser went away."""
-    return _CLOSED in text or "Connection closed" in text
+    return any(words in text for words in _CLOSED)
 
 
 def is_crash(text: str) -> bool:
