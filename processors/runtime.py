@@ -21,6 +21,7 @@ from qa_queue.models import ErrorKind, JobContext, QueueName, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
+from qa_queue.store.base import RunStore
 from qa_queue.store.outbox import Outbox
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.store.writer import RecordWriter
@@ -102,6 +103,16 @@ class Runtime:
     async def __aexit__(self, *exc_info: object) -> None:
         await self._stack.aclose()
 
+    def open_store(self, stack: AsyncExitStack) -> RunStore:
+        """The store; what has to be closed goes on the stack.
+
+        Raises:
+            SettingsError: Supabase is not set.
+        """
+        store = SupabaseStore.from_settings(self._settings)
+        stack.callback(store.close)
+        return store
+
     async def perform(self, function_name: str, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
         """Run one job and return its result as JSON.
 
@@ -153,8 +164,7 @@ class Runtime:
         redis = RedisClient(settings)
         stack.callback(redis.disconnect)
         connection = await asyncio.to_thread(redis.connect)
-        store = SupabaseStore.from_settings(settings)
-        stack.callback(store.close)
+        store = self.open_store(stack)
         await asyncio.to_thread(store.check)
         outbox = Outbox(settings.qa_home / OUTBOX, settings.qa_outbox_mb << 20)
         writer = self._writer = RecordWriter(store, outbox=outbox)

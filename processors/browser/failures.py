@@ -14,7 +14,11 @@ from qa_queue.models import ErrorKind
 LISTED_MATCHES = 5
 LINE_CHARS = 300  # of one quoted piece of a page
 # The last one is what Playwright's Python side says of a message that a dying browser's driver sent in two parts.
-_CLOSED = ("Target page, context or browser has been closed", "Connection closed", "was not bound in the connection")
+_CLOSED = (
+    "Target page, context or browser has been closed",
+    "Connection closed",
+    "was not bound in the connection",
+)
 _CRASHED = ("Target crashed", "Page crashed")
 _COVERED = re.compile(r"- (<.*>) (?:from .+ subtree )?intercepts pointer events")
 _MATCH_LINE = re.compile(r"^\s+\d+\) (.*)$", re.MULTILINE)
