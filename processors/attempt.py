@@ -6,8 +6,9 @@ import time
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from processors.browsing import BrowserSession, StepOutcome
+from processors.browsing import BrowserSession, Heal, StepOutcome
 from processors.evidence import Evidence, picture_name
+from processors.knowledge import KnownElements
 from processors.plan import PlannedStep, RunPlan
 from processors.reporting import RunReporter
 from processors.stopping import StopSignal
@@ -15,6 +16,7 @@ from processors.verdict import StepResult, Verdict, ends_try, judge, keeps_trace
 from qa_queue.cases.model import Screenshot
 from qa_queue.errors import BrowserCrashedError
 from qa_queue.models import ArtifactKind, ErrorKind, StepStatus, utc_now
+from qa_queue.store.records import FingerprintRecord
 
 _STOPPED = {
     ErrorKind.CANCELLED: "the run was cancelled during this step",
@@ -34,7 +36,9 @@ class Attempt:
     reporter: RunReporter
     stop: StopSignal
     traced: bool
+    elements: KnownElements
     results: list[StepResult] = field(default_factory=list)
+    seen: list[FingerprintRecord] = field(default_factory=list)
 
     async def run(self) -> Verdict:
         """Do the steps, keep the evidence and judge.
@@ -52,6 +56,8 @@ class Attempt:
             halted = halted or ends_try(planned.written, result.status)
             stopped = self.stop.reason if result.kind is self.stop.reason else None
         verdict = judge(self.results, max_adaptations=self.plan.config.max_adaptations, stopped=stopped)
+        if verdict.status.good:
+            self.reporter.fingerprints(self.seen)
         await self._keep_evidence(verdict)
         return verdict
 
@@ -64,11 +70,14 @@ class Attempt:
             await self._report(planned, crash, started_at, clock)
             raise
         result = await self._report(planned, outcome, started_at, clock)
+        self._remember(planned, outcome)
         await self._picture(planned, outcome, result)
         return result
 
     async def _perform(self, planned: PlannedStep) -> StepOutcome:
-        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms)
+        adapted = sum(result.status is StepStatus.ADAPTED for result in self.results)
+        aid = await self.elements.aid(planned, adapted)
+        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, aid=aid)
         outcome = await self.stop.race(work)
         if outcome is not None:
             return outcome
@@ -86,10 +95,21 @@ class Attempt:
             error=outcome.error,
             kind=outcome.kind,
             found=outcome.found,
+            heal=outcome.heal,
         )
         self.results.append(result)
         await self.reporter.step(self.number, planned, result)
         return result
+
+    def _remember(self, planned: PlannedStep, outcome: StepOutcome) -> None:
+        """Keep what the element looks like: at once where nothing is known, else when the run ends well."""
+        row = self.elements.record(planned, outcome)
+        if row is None:
+            return
+        if self.elements.knows(planned):
+            self.seen.append(row)
+        else:
+            self.reporter.fingerprints([row])
 
     def _pass_over(self, planned: PlannedStep) -> None:
         result = StepResult(number=planned.number, status=StepStatus.SKIPPED, started_at=utc_now())
@@ -101,11 +121,21 @@ class Attempt:
         if outcome.picture is not None:
             name = picture_name(planned.number, step.args.name or "" if isinstance(step.args, Screenshot) else "")
             await self.evidence.keep(ArtifactKind.SCREENSHOT, name, outcome.picture, planned.number)
+        if outcome.heal is not None:
+            await self._picture_heal(planned.number, outcome.heal)
         if result.status is StepStatus.FAILED:
             if mode != "off" and result.kind not in _NO_PICTURE:
                 await self.evidence.picture(self.session, picture_name(planned.number, "failed"), planned.number)
         elif step.screenshot or mode == "every-step":
             await self.evidence.picture(self.session, picture_name(planned.number, "after"), planned.number)
+
+    async def _picture_heal(self, number: int, heal: Heal) -> None:
+        """Keep the pictures with the element marked."""
+        for when, picture in (("before", heal.before), ("after", heal.after)):
+            if picture is not None:
+                await self.evidence.keep(
+                    ArtifactKind.SCREENSHOT, picture_name(number, f"heal-{when}"), picture, number
+                )
 
     async def _keep_evidence(self, verdict: Verdict) -> None:
         if self.traced and keeps_trace(self.plan.trace, verdict):

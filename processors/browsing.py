@@ -9,9 +9,11 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from qa_queue.cases.model import Step
+from processors.healing.decision import Accepted
+from processors.healing.fingerprint import Fingerprint
+from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind, Viewport
 
 
@@ -28,7 +30,7 @@ class SessionOptions:
     """How a browser context is made. `viewport` None is the device's, else 1280x720.
 
     `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
-    screenshots black out text that contains one.
+    screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
     """
 
     base_url: str | None = None
@@ -38,6 +40,7 @@ class SessionOptions:
     headless: bool = True
     trace: TraceContent = TraceContent.NONE
     secrets: tuple[str, ...] = ()
+    ignored_attributes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,21 +55,72 @@ class Match:
 class Found:
     """Which alternative found the element: 0 is the target itself, 1 its first fallback.
 
-    `matches` has one entry for each alternative, and none for a target without fallbacks.
+    `matches` has one entry for each alternative, and none for a target without fallbacks. A `learned` locator that
+    was tried too counts as the last alternative.
     """
 
     index: int = 0
     matches: tuple[Match, ...] = ()
+    learned: Target | None = None
+
+    @property
+    def by_learned(self) -> bool:
+        """Whether the learned locator found the element, none of the case's own."""
+        return self.learned is not None and self.index == len(self.matches) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aid:
+    """What is known of the element of a step, from earlier runs.
+
+    `old` is what it looked like, `others` what the other elements of its page did. `learned` is a locator that has
+    earned to be tried first. `rejected` has the digests of locators that people refused for this step. With `take`
+    the step's fingerprint is wanted, with `pictures` those of a heal.
+    """
+
+    mode: Literal["off", "suggest", "auto"] = "off"
+    old: Fingerprint | None = None
+    others: tuple[Fingerprint, ...] = ()
+    learned: Target | None = None
+    rejected: frozenset[str] = frozenset()
+    take: bool = False
+    pictures: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heal:
+    """Another element than the target's words find was taken for the step's, or, if not `performed`, proposed.
+
+    `runner_up` is the best candidate beside it; the pictures are PNGs with the element marked.
+    """
+
+    target: Target
+    performed: bool
+    decision: Accepted
+    old: Fingerprint
+    new: Fingerprint
+    runner_up: Fingerprint | None = None
+    before: bytes | None = None
+    after: bytes | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutcome:
-    """What a step came to: passed where `error` is None. `picture` is a PNG that the step itself asked for."""
+    """What a step came to: passed where `error` is None. `picture` is a PNG that the step itself asked for.
+
+    `fingerprint` is that of the step's element, where it was wanted, and `page` the path of the page it was on.
+    """
 
     found: Found | None = None
     error: str | None = None
     kind: ErrorKind | None = None
     picture: bytes | None = None
+    fingerprint: Fingerprint | None = None
+    page: str = ""
+    heal: Heal | None = None
+
+
+NO_AID = Aid()
 
 
 class BrowserSession(Protocol):
@@ -76,7 +130,7 @@ class BrowserSession(Protocol):
     def events(self) -> list[dict[str, Any]]:
         """Console messages, page errors and dialogs so far, oldest first, as JSON objects."""
 
-    async def perform(self, step: Step, *, timeout_ms: int) -> StepOutcome:
+    async def perform(self, step: Step, *, timeout_ms: int, aid: Aid = NO_AID) -> StepOutcome:
         """Do one step, its values filled in. Raises BrowserCrashedError; every other failure is an outcome."""
 
     async def screenshot(self) -> bytes:

@@ -13,6 +13,7 @@ from processors.attempt import Attempt
 from processors.base import BaseJobProcessor
 from processors.browsing import TraceContent
 from processors.evidence import Evidence
+from processors.knowledge import KnownElements
 from processors.plan import RunPlan, plan_run, secret_names
 from processors.reporting import RunReporter
 from processors.rows import RunOutcome, job_result
@@ -48,7 +49,8 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         """
         case = await self._load(data)
         try:
-            plan = plan_run(case, data, read_secrets(secret_names(case)))
+            ignored = self.services.settings.ignored_attributes
+            plan = plan_run(case, data, read_secrets(secret_names(case)), ignored)
             outcome = await self._execute(plan)
         except InputError as error:  # a secret that is not set, a device that does not exist
             return await self._refuse(data, case, error)
@@ -117,6 +119,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         evidence = Evidence(
             services.artifacts_dir, plan.run_id, number, writer=services.writer, secrets=plan.secrets
         )
+        elements = KnownElements(plan, services.store)
         asked = time.perf_counter()
         async with services.browser.session(options) as session:
             started = time.perf_counter()
@@ -129,6 +132,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
                 reporter=reporter,
                 stop=stop,
                 traced=options.trace is not TraceContent.NONE,
+                elements=elements,
             )
             verdict = await attempt.run()
             ended = time.perf_counter()

@@ -42,6 +42,7 @@ class RunPlan:
     config: TestConfig
     base_url: str | None
     secrets: Mapping[str, str] = field(repr=False)
+    ignored_attributes: tuple[str, ...] = ()
 
     @property
     def tries(self) -> int:
@@ -73,6 +74,7 @@ class RunPlan:
             headless=self.config.headless,
             trace=trace_content(self.trace, test_try=test_try, secrets=bool(self.secrets)),
             secrets=tuple(self.secrets.values()),
+            ignored_attributes=self.ignored_attributes,
         )
 
     def _own_viewport(self) -> Viewport | None:
@@ -94,7 +96,9 @@ def secret_names(case: Case) -> frozenset[str]:
     return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
 
 
-def plan_run(case: Case, data: TestJobData, secrets: Mapping[str, str]) -> RunPlan:
+def plan_run(
+    case: Case, data: TestJobData, secrets: Mapping[str, str], ignored_attributes: tuple[str, ...] = ()
+) -> RunPlan:
     """Fill in the case's values.
 
     Raises:
@@ -117,4 +121,5 @@ def plan_run(case: Case, data: TestJobData, secrets: Mapping[str, str]) -> RunPl
         config=data.config,
         base_url=resolve(base_url, scope) if base_url else None,
         secrets={name: value for name, value in secrets.items() if value.strip()},
+        ignored_attributes=ignored_attributes,
     )

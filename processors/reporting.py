@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from processors.base import RecordSink
-from processors.describe import describe
+from processors.describe import describe, describe_target
 from processors.plan import PlannedStep, RunPlan
-from processors.rows import RunOutcome, adaptation_row, clean, step_record
+from processors.rows import RunOutcome, adaptation_row, clean, is_adaptation, step_record
 from processors.verdict import StepResult
 from qa_queue.models import JobContext, JobProgress, RunStatus, StepData, StepStatus, utc_now
+from qa_queue.store.records import FingerprintRecord
 
 Report = Callable[[JobProgress], Awaitable[None]]
 _WORDS = {StepStatus.ADAPTED: "passed by a fallback", StepStatus.SKIPPED: "skipped, it is optional"}
@@ -52,14 +53,18 @@ class RunReporter:
             duration=result.duration_ms,
             error=clean(self._plan, result.error),
         )
-        words = _WORDS.get(result.status, result.status.value)
+        words = _words(result)
         await self._progress(planned.number, f"{describe(planned.written)}: {words}", data=data)
 
     def row(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
         """Put the row of a step, done or passed over, and that of its adaptation."""
         self._writer.put(step_record(self._plan, attempt, planned, result))
-        if result.status is StepStatus.ADAPTED:
+        if is_adaptation(result):
             self._writer.put(adaptation_row(self._plan, attempt, planned, result))
+
+    def fingerprints(self, rows: Iterable[FingerprintRecord]) -> None:
+        """Put what elements look like now."""
+        self._writer.put(*rows)
 
     def end(self, outcome: RunOutcome) -> None:
         """The run has ended: its row."""
@@ -103,6 +108,15 @@ class RunReporter:
                 step_data=data,
             )
         )
+
+
+def _words(result: StepResult) -> str:
+    """How a step ended, for people who watch."""
+    if result.heal is not None and result.heal.performed:
+        return f"healed, by {describe_target(result.heal.target)} ({result.heal.decision.score:.0%} sure)"
+    if result.found is not None and result.found.by_learned and result.error is None:
+        return "passed by a learned locator"
+    return _WORDS.get(result.status, result.status.value)
 
 
 def _between(start: datetime | None, end: datetime) -> int | None:

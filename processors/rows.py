@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from processors.browsing import Found
 from processors.describe import alternatives, describe, step_key, target_json, target_of
+from processors.heals import evidence_of, plain_document
 from processors.plan import PlannedStep, RunPlan
-from processors.redaction import redact
+from processors.redaction import redact, redact_json
 from processors.verdict import StepResult, Verdict
+from qa_queue.cases.model import Target
 from qa_queue.models import AdaptationRecord, RunStatus, StepStatus, TestJobResult, utc_now
 from qa_queue.store.records import AdaptationRow, StepRecord, adaptation_id, step_id
 
@@ -64,14 +67,14 @@ def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepR
         duration_ms=result.duration_ms,
         error=clean(plan, result.error),
         error_kind=result.kind,
-        locator=_locator(planned, result),
+        locator=redact_json(_locator(planned, result), plan.secrets),
         matches=_matches(planned, result),
     )
 
 
 def adaptation_row(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepResult) -> AdaptationRow:
-    """The row of a step that found its element by a fallback."""
-    adaptation = adaptation_of(planned, result)
+    """The row of a step that found its element, or might have, by another way than its target says."""
+    adaptation, heal = adaptation_of(planned, result), result.heal
     return AdaptationRow(
         id=adaptation_id(plan.run_id, attempt, planned.number),
         test_run_id=plan.run_id,
@@ -81,22 +84,39 @@ def adaptation_row(plan: RunPlan, attempt: int, planned: PlannedStep, result: St
         step_key=step_key(planned.written, planned.number),
         reason=adaptation.reason,
         old_target=adaptation.old,
-        new_target=adaptation.new,
+        new_target=redact_json(adaptation.new, plan.secrets),
+        score=adaptation.score,
+        margin=adaptation.margin,
+        runner_up=_runner_up(plan, result),
+        evidence=None if heal is None else evidence_of(heal, plan.secrets),
+        status="applied" if heal is None or heal.performed else "proposed",
         created_at=utc_now(),
     )
 
 
 def adaptation_of(planned: PlannedStep, result: StepResult) -> AdaptationRecord:
     """How an adapted step found its element."""
-    target, found = target_of(planned.written.args), result.found
+    target, found, heal = target_of(planned.written.args), result.found, result.heal
     assert target is not None
+    old = target_json(alternatives(target)[0])
+    if heal is not None:
+        score, margin = heal.decision.score, heal.decision.margin
+        new = target_json(heal.target)
+        return AdaptationRecord(
+            step_number=planned.number, reason="healed", old=old, new=new, score=score, margin=margin
+        )
     assert found is not None
-    chosen = alternatives(target)
-    return AdaptationRecord(
-        step_number=planned.number,
-        reason="fallback",
-        old=target_json(chosen[0]),
-        new=target_json(chosen[found.index]),
+    reason: Literal["learned", "fallback"] = "learned" if found.by_learned else "fallback"
+    new = target_json(_alternatives(target, found)[found.index])
+    return AdaptationRecord(step_number=planned.number, reason=reason, old=old, new=new)
+
+
+def is_adaptation(result: StepResult) -> bool:
+    """Whether a step leaves a row of `adaptations`: a heal also where it was only proposed."""
+    return (
+        result.status is StepStatus.ADAPTED
+        or result.heal is not None
+        or (result.status is StepStatus.PASSED and result.found is not None and result.found.by_learned)
     )
 
 
@@ -122,14 +142,27 @@ def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:
 def _locator(planned: PlannedStep, result: StepResult) -> dict[str, Any] | None:
     """The alternative that found the element; None for a step that did not pass."""
     target = target_of(planned.written.args)
-    if target is None or result.found is None or result.error is not None:
+    if target is None or result.error is not None:
         return None
-    return target_json(alternatives(target)[result.found.index])
+    if result.heal is not None:
+        return target_json(result.heal.target)
+    return None if result.found is None else target_json(_alternatives(target, result.found)[result.found.index])
+
+
+def _alternatives(target: Target, found: Found) -> tuple[Target, ...]:
+    return (*alternatives(target), *([found.learned] if found.learned else []))
+
+
+def _runner_up(plan: RunPlan, result: StepResult) -> dict[str, Any] | None:
+    if result.heal is None or result.heal.runner_up is None:
+        return None
+    document: dict[str, Any] = redact_json(plain_document(result.heal.runner_up), plan.secrets)
+    return document
 
 
 def _matches(planned: PlannedStep, result: StepResult) -> list[dict[str, Any]] | None:
     target = target_of(planned.written.args)
     if target is None or result.found is None or not result.found.matches:
         return None
-    pairs = zip(alternatives(target), result.found.matches, strict=True)
+    pairs = zip(_alternatives(target, result.found), result.found.matches, strict=True)
     return [{"locator": target_json(one), "count": match.count, "same": match.same} for one, match in pairs]

@@ -17,6 +17,7 @@ from qa_queue.store.records import PatternRecord, RunRecord, StepRecord, digest,
 
 COUNTED = (RunStatus.COMPLETED, RunStatus.ADAPTED, RunStatus.FAILED, RunStatus.TIMED_OUT)  # the site's own doing
 HALF_LIFE = timedelta(days=14)
+EARNED = 0.2  # of a learned locator's confidence: one success without a failure is 0.207, one of two is 0.095
 Z_95 = 1.959963984540054  # the standard normal's quantile at 97.5 %, for an interval of 95 %
 _FOUND = (StepStatus.PASSED, StepStatus.ADAPTED)
 

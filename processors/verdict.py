@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from processors.browsing import Found, StepOutcome, TraceContent
+from processors.browsing import Found, Heal, StepOutcome, TraceContent
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind, RunStatus, StepStatus, TraceMode
 
@@ -22,6 +22,7 @@ class StepResult:
     error: str | None = None
     kind: ErrorKind | None = None
     found: Found | None = None
+    heal: Heal | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,10 +38,13 @@ class Verdict:
 
 
 def step_status(step: Step, outcome: StepOutcome) -> StepStatus:
-    """How a step ended: one that is optional and failed counts as skipped."""
+    """How a step ended: one that is optional and failed counts as skipped, one by a learned locator as passed."""
     if outcome.error is not None:
         return StepStatus.SKIPPED if step.optional else StepStatus.FAILED
-    return StepStatus.ADAPTED if outcome.found and outcome.found.index else StepStatus.PASSED
+    if outcome.heal is not None:
+        return StepStatus.ADAPTED
+    by_fallback = outcome.found is not None and outcome.found.index > 0 and not outcome.found.by_learned
+    return StepStatus.ADAPTED if by_fallback else StepStatus.PASSED
 
 
 def ends_try(step: Step, status: StepStatus) -> bool:
@@ -81,8 +85,8 @@ def _judge(
     if adapted > max_adaptations:
         return (
             RunStatus.FAILED,
-            f"{adapted} steps found their element only by a fallback; {max_adaptations} may (max_adaptations): "
-            "bring the case's targets up to date",
+            f"{adapted} steps found their element only by a fallback or a heal; {max_adaptations} may "
+            "(max_adaptations): bring the case's targets up to date",
             ErrorKind.NOT_FOUND,
         )
     return (RunStatus.ADAPTED if adapted else RunStatus.COMPLETED), None, None

@@ -95,6 +95,10 @@ class Settings(BaseSettings):
 
     qa_home: Path = Field(default=HOME, description="Folder for evidence and the embedded stack's data.")
     qa_browser_path: Path | None = Field(default=None, description="Chromium to use instead of the one found.")
+    qa_ignored_attributes: str = Field(
+        default="",
+        description="HTML attributes, separated by commas, that fingerprints and healed locators leave out.",
+    )
     qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
     qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
     qa_dashboard_user: str = Field(default="qa", description="User of rq-dashboard.")
@@ -132,6 +136,11 @@ class Settings(BaseSettings):
             login = f"{quote(self.redis_username or '', safe='')}:"
             login += f"{quote(self.redis_password.get_secret_value(), safe='')}@"
         return f"redis://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+
+    @property
+    def ignored_attributes(self) -> tuple[str, ...]:
+        """The attributes that healing leaves out."""
+        return tuple(name.strip().lower() for name in self.qa_ignored_attributes.split(",") if name.strip())
 
     @property
     def artifacts_dir(self) -> Path:

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from playwright.async_api import Error, Locator
 
 from processors.browser.failures import is_closed, is_crash
 from processors.browsing import Found, Match
+from qa_queue.cases.model import Target
 
 GRACE_MS = 1_500
 GRACE_SHARE = 0.3
@@ -53,6 +54,10 @@ class Deadline:
         """Whether the time is used up."""
         return self.spent_ms >= self.timeout_ms
 
+    def share(self, part: float) -> Deadline:
+        """The first part of the same time."""
+        return replace(self, timeout_ms=round(self.timeout_ms * part))
+
     @property
     def grace_over(self) -> bool:
         """Whether fallbacks may win now."""
@@ -67,30 +72,37 @@ class Look:
     element: str | None = None
 
 
-def choose(counts: list[int], *, fallbacks: bool) -> int | None:
-    """The index of the alternative that wins with these counts of elements, or None. Pure."""
+def choose(counts: list[int], *, fallbacks: bool, learned: bool = False) -> int | None:
+    """The index of the alternative that wins with these counts of elements, or None. Pure.
+
+    A learned locator is the last alternative; it comes behind the target's own words but waits for no grace.
+    """
     if counts[0] == 1:
         return 0
+    if learned and counts[-1] == 1:
+        return len(counts) - 1
     return counts.index(1) if fallbacks and 1 in counts else None
 
 
-async def find(locators: list[Locator], deadline: Deadline) -> Found:
+async def find(locators: list[Locator], deadline: Deadline, learned: Target | None = None) -> Found:
     """Look at the alternatives until one wins; at the end of the time the target's own words, which then fail.
 
     One round trip a round, however many alternatives there are: it tells the winner and how each of the others
-    does at that moment, which is before the action, as that may leave the page.
+    does at that moment, which is before the action, as that may leave the page. The last of the locators may be
+    that of a `learned` target.
     """
     if len(locators) == 1:
         return Found()
     winner, rounds = None, 0
     looks: list[Look] = []
     while winner is None and not deadline.over:
-        looks = await asyncio.gather(*map(_look, locators))
-        winner = choose([look.count for look in looks], fallbacks=deadline.grace_over)
+        looks = await asyncio.gather(*map(look_at, locators))
+        counts = [look.count for look in looks]
+        winner = choose(counts, fallbacks=deadline.grace_over, learned=learned is not None)
         if winner is None:
             await asyncio.sleep(POLL_S[min(rounds, len(POLL_S) - 1)])
         rounds += 1
-    return Found() if winner is None else Found(index=winner, matches=matches(looks, winner))
+    return Found() if winner is None else Found(index=winner, matches=matches(looks, winner), learned=learned)
 
 
 def matches(looks: list[Look], winner: int) -> tuple[Match, ...]:
@@ -99,7 +111,8 @@ def matches(looks: list[Look], winner: int) -> tuple[Match, ...]:
     return tuple(Match(count=look.count, same=look.element is not None and look.element == used) for look in looks)
 
 
-async def _look(locator: Locator) -> Look:
+async def look_at(locator: Locator) -> Look:
+    """How many elements a locator finds now, and which one if it is one."""
     try:
         count, element = await locator.evaluate_all(_LOOK)
     except Error as error:

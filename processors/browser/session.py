@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import BrowserContext, Error, Page
 
-from processors.browser.actions import ACTIONS
-from processors.browser.call import Call, masks
+from processors.browser.call import masks
+from processors.browser.doing import Doing
 from processors.browser.events import EventLog
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
-from processors.browser.locate import FOUND_FLOOR_MS, Deadline, find
-from processors.browser.targets import locator_for
-from processors.browsing import Found, SessionOptions, StepOutcome
-from processors.describe import alternatives, describe, describe_target, target_of
-from qa_queue.cases.model import Expect, Step, Target, WaitFor
+from processors.browser.locate import Deadline
+from processors.browsing import NO_AID, Aid, SessionOptions, StepOutcome
+from qa_queue.cases.model import Step
 from qa_queue.errors import BrowserCrashedError, EvidenceError
 from qa_queue.models import ErrorKind
 
@@ -43,17 +40,16 @@ class Session:
         """See `processors.browsing.BrowserSession`."""
         return self._log.entries
 
-    async def perform(self, step: Step, *, timeout_ms: int) -> StepOutcome:
+    async def perform(self, step: Step, *, timeout_ms: int, aid: Aid = NO_AID) -> StepOutcome:
         """See `processors.browsing.BrowserSession`."""
-        deadline = Deadline(timeout_ms)
-        found: Found | None = None
+        doing = Doing(self._page, self._options, step, Deadline(timeout_ms), aid)
         try:
-            async with asyncio.timeout(timeout_ms / 1000 + SLACK_S):
-                call, found = await self._locate(step, deadline)
-                return StepOutcome(found=found, picture=await ACTIONS[step.action](call))
+            async with asyncio.timeout(timeout_ms / 1000 + SLACK_S) as limit:
+                return await doing.outcome(limit)
         except (Error, StepFailedError, TimeoutError) as error:
-            failure = await self._failure(step, found, error, timeout_ms)
-            return StepOutcome(found=found, error=str(failure), kind=failure.kind)
+            failure = await self._failure(doing, error, timeout_ms)
+            text = f"{failure}; not healed: {doing.refusal}" if doing.refusal else str(failure)
+            return StepOutcome(found=doing.found, error=text, kind=failure.kind, heal=doing.proposal)
 
     async def screenshot(self) -> bytes:
         """See `processors.browsing.BrowserSession`."""
@@ -72,28 +68,7 @@ class Session:
         except (Error, TimeoutError, OSError) as error:
             raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
 
-    async def _locate(self, step: Step, deadline: Deadline) -> tuple[Call, Found | None]:
-        """The step's element, by the alternative of its target that finds it."""
-        target, found, locator = target_of(step.args), None, None
-        if target is not None:
-            chosen = alternatives(target) if _wants_presence(step) else alternatives(target)[:1]
-            locators = [self._locator(alternative) for alternative in chosen]
-            found = await find(locators, deadline)
-            locator = locators[found.index]
-            deadline = replace(deadline, floor_ms=FOUND_FLOOR_MS) if found.matches else deadline
-        return Call(
-            page=self._page,
-            args=step.args,
-            options=self._options,
-            deadline=deadline,
-            subject=_subject(step, found),
-            locator=locator,
-        ), found
-
-    def _locator(self, target: Target) -> Any:
-        return locator_for(self._page, target, self._options.test_id_attribute)
-
-    async def _failure(self, step: Step, found: Found | None, error: Exception, timeout_ms: int) -> StepFailedError:
+    async def _failure(self, doing: Doing, error: Exception, timeout_ms: int) -> StepFailedError:
         """What went wrong, in one line. Raises BrowserCrashedError where it was the browser's fault."""
         if gone := await self._gone(error):
             return gone
@@ -103,7 +78,7 @@ class Session:
             return StepFailedError(
                 ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
             )
-        failure = explain(str(error), subject=_subject(step, found), timeout_ms=timeout_ms)
+        failure = explain(str(error), subject=doing.subject, timeout_ms=timeout_ms)
         return self._blame_navigation(failure)
 
     async def _gone(self, error: Exception) -> StepFailedError | None:
@@ -133,29 +108,3 @@ class Session:
         if not self._page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
             return failure
         return navigation(failed.error, url=failed.url, timeout_ms=0)
-
-
-def _subject(step: Step, found: Found | None) -> str:
-    """What a step works on, in words: the alternative that found its element."""
-    target = target_of(step.args)
-    if target is None:
-        return describe(step)
-    words = describe_target(alternatives(target)[found.index if found else 0])
-    return f"{words} (fallback for {describe_target(target)})" if found and found.index else words
-
-
-def _wants_presence(step: Step) -> bool:
-    """Whether a step wants exactly one element to be there, so that a fallback may stand in for its target.
-
-    A check for absence or for a count is about the target's own words: a fallback would turn its meaning round.
-    """
-    match step.args:
-        case Expect() as args if args.visible or args.hidden:
-            return bool(args.visible) is not args.negate
-        case Expect(count=None):
-            return True
-        case WaitFor(count=None) as args:
-            return args.state in ("visible", "attached")
-        case Expect() | WaitFor():
-            return False
-    return True

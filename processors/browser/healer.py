@@ -1,0 +1,123 @@
+"""Finding a step's element again on a page that changed: candidates, the pure decision, and a locator for it."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from playwright.async_api import Error, Page
+
+from processors.browser.collect import Candidate, View, candidates_of, frame_css, pick
+from processors.browser.failures import is_closed, is_crash
+from processors.browser.locate import look_at
+from processors.browser.names import candidate_targets
+from processors.browser.targets import locator_for
+from processors.browsing import Aid
+from processors.describe import target_json
+from processors.healing.decision import Accepted, decide
+from processors.healing.fingerprint import Fingerprint
+from qa_queue.cases.model import Target
+from qa_queue.store.records import digest
+
+SETTLED_MS = 150  # without a change of the document
+SETTLE_MS = 1_000  # a page that never rests is taken as it is
+_SETTLE = """([quiet, most]) => new Promise((done) => {
+  let timer = setTimeout(done, quiet);
+  const watch = new MutationObserver(() => { clearTimeout(timer); timer = setTimeout(done, quiet); });
+  watch.observe(document, {subtree: true, childList: true, attributes: true, characterData: true});
+  setTimeout(done, most);
+})"""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The element that was taken for the sought one, and its locator."""
+
+    target: Target
+    decision: Accepted
+    new: Fingerprint
+    runner_up: Fingerprint | None
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why no element was taken, in words."""
+
+    reason: str
+
+
+async def settle(page: Page) -> None:
+    """Wait until nothing has changed for a moment, in the main frame."""
+    try:
+        await page.evaluate(_SETTLE, [SETTLED_MS, SETTLE_MS])
+    except Error as error:
+        if is_closed(str(error)) or is_crash(str(error)):
+            raise
+        # The page is just being left: what is there now is looked at.
+
+
+async def search(page: Page, view: View, aid: Aid, secrets: Sequence[str]) -> Finding | Refusal:
+    """The element of a step among all that are there now, or why none of them is taken."""
+    assert aid.old is not None
+    candidates = await _candidates(page, view)
+    prints = [candidate.fingerprint for candidate in candidates]
+    decision = await asyncio.to_thread(decide, aid.old, prints, aid.others)
+    if not isinstance(decision, Accepted):
+        return Refusal(decision.reason.value)
+    chosen = candidates[decision.index]
+    targets = await unique_targets(page, chosen, view, secrets)
+    if any(digest(target_json(target)) in aid.rejected for target in targets):
+        return Refusal("somebody rejected that element for this step")
+    if not targets:
+        return Refusal("no locator finds it alone")
+    runner_up = None if decision.runner_up is None else prints[decision.runner_up]
+    return Finding(targets[0], decision, chosen.fingerprint, runner_up)
+
+
+async def is_still(page: Page, view: View, aid: Aid, element: str) -> bool:
+    """Whether the element of this name (as `locate` gives them) would be taken for the stored one."""
+    assert aid.old is not None
+    candidates = await _candidates(page, view)
+    decision = await asyncio.to_thread(decide, aid.old, [one.fingerprint for one in candidates], aid.others)
+    if not isinstance(decision, Accepted):
+        return False
+    picked = await pick(candidates[decision.index], view)
+    return picked is not None and picked.name == element
+
+
+async def unique_targets(page: Page, chosen: Candidate, view: View, secrets: Sequence[str]) -> list[Target]:
+    """Every locator that finds this candidate and nothing else on the page, the best first."""
+    picked = await pick(chosen, view)
+    if picked is None:
+        return []
+    frame = await _frame_target(chosen, view)
+    ideas = [
+        idea.model_copy(update={"frame": frame})
+        for idea in candidate_targets(chosen.fingerprint, picked.css, picked.xpath)
+        if not any(secret in text for secret in secrets if secret for text in map(str, target_json(idea).values()))
+    ]
+    looks = await asyncio.gather(*(look_at(locator_for(page, idea, view.test_id_attribute)) for idea in ideas))
+    return [idea for idea, look in zip(ideas, looks, strict=True) if look.element == picked.name]
+
+
+async def _candidates(page: Page, view: View) -> list[Candidate]:
+    """Those of every frame; a frame that is just going has none."""
+    found = await asyncio.gather(*(candidates_of(frame, view) for frame in page.frames), return_exceptions=True)
+    for result in found:
+        if isinstance(result, BaseException) and (not isinstance(result, Error) or is_closed(str(result))):
+            raise result
+    return [candidate for result in found if isinstance(result, list) for candidate in result]
+
+
+async def _frame_target(chosen: Candidate, view: View) -> Target | None:
+    """How the frame of a candidate is named, frames around it included; None in the page itself."""
+    chain = []
+    frame = chosen.frame
+    while frame.parent_frame is not None:
+        chain.append(await frame_css(frame, view))
+        frame = frame.parent_frame
+    target = None
+    for css in reversed(chain):
+        target = Target(css=css, frame=target)
+    return target
