@@ -12,6 +12,7 @@ from processors.base import BaseJobProcessor, Services
 from processors.browser.host import BrowserHost
 from processors.browsing import BrowserSession, SessionOptions
 from processors.cleanup import CleanupProcessor
+from processors.ended import earlier_end
 from processors.execution import TestExecutionProcessor
 from processors.learning import LearningProcessor
 from qa_queue.browser_path import find_browser
@@ -124,7 +125,8 @@ class Runtime:
         if processor is None:
             known = ", ".join(sorted(self.processors))
             raise InputError(f"job {context.job_id} calls {function_name}, which is none of {known}")
-        return await processor(self._given, context).run(data)
+        known_end = await earlier_end(self._given.store, context)
+        return known_end or await processor(self._given, context).run(data)
 
     async def abandon(self, context: JobContext, error: QAError) -> None:
         """Record that a job ended with this error for good; a run that has ended already stays as it is.

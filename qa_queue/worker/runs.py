@@ -55,6 +55,7 @@ class Runs:
         self._after_close = after_close
         self._secrets = secrets
         self._closings: deque[Slot] = deque()
+        self._kept = False  # whether books wait for Redis, which is said once
         self._notes: dict[str, Abandon | Release] = {}  # what a child is to record and has not answered for
 
     @property
@@ -165,8 +166,11 @@ class Runs:
             try:
                 self._close(slot)
             except RedisError as error:
-                log.warning("The end of job %s is kept until Redis is back (%s)", slot.job.id, error)
+                if not self._kept:
+                    log.warning("The end of job %s is kept until Redis is back (%s)", slot.job.id, error)
+                self._kept = True
                 return
+            self._kept = False
             self._closings.popleft()
             self._slots.remove(slot)
             self.closed += 1

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import time
 from uuid import uuid4
@@ -95,13 +94,16 @@ def test_a_worker_that_is_frozen_and_taken_over(scene: Scene, survived) -> None:
     scene.submit(2)
     first = scene.worker()
     wait_until(held.reached.is_set, timeout=60, what="the moment")
-    os.kill(first.popen.pid, signal.SIGSTOP)
+    frozen = [find(first, "worker"), find(first, "child")]
+    for process in frozen:
+        process.suspend()
     since = time.monotonic()
     scene.worker()
     recovery = scene.all_end(since)
     rows = [scene.store.get_run(run.id) for run in scene.runs]
-    os.kill(first.popen.pid, signal.SIGCONT)
     held.go.set()
+    for process in frozen:
+        process.resume()
     first.says("was taken over by another worker", timeout=30)
     scene.check()
     scene.leaves_nothing()
