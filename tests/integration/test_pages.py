@@ -1,6 +1,8 @@
 """The service's own pages, over a real Redis and the store's twin."""
 
+import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import httpx
@@ -12,7 +14,8 @@ from qa_queue.api.backend import Backend
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
-from tests.support.records import artifact_record, case_record, run_record, step_record
+from tests.support.queueing import add
+from tests.support.records import NOON, artifact_record, case_record, finished_run, run_record, step_record
 from tests.support.serving import serving
 
 EVIL = "<script>alert(1)</script>"
@@ -84,3 +87,52 @@ def test_readiness_names_the_part_that_is_away(store: MemoryStore, tmp_path: Pat
         assert ready.status_code == 503
         assert "127.0.0.1:1/0" in ready.json()["redis"]
         assert client.get("/").status_code == 503
+
+
+def test_a_run_that_goes_on_is_followed_and_can_be_cancelled(
+    pages: httpx.Client, store: MemoryStore, redis_db: Redis
+) -> None:
+    case = case_record()
+    run = run_record(case)
+    store.save([case, run])
+    add(redis_db, run.id)
+    page = pages.get(f"/runs/{run.id}").text
+    assert f'data-events="/api/v1/runs/{run.id}/events"' in page
+    assert f'action="/runs/{run.id}/cancel"' in page
+    answer = pages.post(f"/runs/{run.id}/cancel")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{run.id}")
+    ended = pages.get(f"/runs/{run.id}").text
+    assert "cancelled by local" in ended
+    assert "data-events" not in ended
+
+
+def test_an_ended_run_is_made_again_by_its_button(pages: httpx.Client, store: MemoryStore) -> None:
+    case = case_record()
+    run = finished_run(case, RunStatus.FAILED)
+    store.save([case, run])
+    answer = pages.post(f"/runs/{run.id}/rerun")
+    again = store.get_run(answer.headers["location"].removeprefix("/runs/"))
+    assert (again.test_case_id, again.status) == (case.id, RunStatus.QUEUED)
+
+
+def test_runs_are_filtered_and_paged(pages: httpx.Client, store: MemoryStore) -> None:
+    case = case_record()
+    runs = [finished_run(case, RunStatus.FAILED, finished_at=NOON + timedelta(minutes=n)) for n in range(60)]
+    store.save([case, *runs, finished_run(case)])
+    first = pages.get("/", params={"show": "failed"}).text
+    assert first.count('class="badge failed"') == 50
+    older = re.search(r'href="([^"]+cursor=[^"]+)"', first)
+    assert older is not None
+    assert pages.get(older[1].replace("&amp;", "&")).text.count('class="badge failed"') == 10
+
+
+def test_pictures_of_a_step_stand_beside_it(pages: httpx.Client, store: MemoryStore) -> None:
+    case = case_record()
+    run = finished_run(case, RunStatus.FAILED)
+    shown = artifact_record(run, "step.png", step_number=1)
+    store.save(
+        [case, run, step_record(run, 1), shown, artifact_record(run, "trace.zip", content_type="application/zip")]
+    )
+    row = pages.get(f"/runs/{run.id}").text.partition("<tbody>")[2].partition("</tbody>")[0]
+    assert f"/runs/{run.id}/artifacts/{shown.id}" in row
+    assert "trace.zip" not in row

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query
 from qa_queue.api.access import Admin, Reader
 from qa_queue.api.answers import Absent, answers
 from qa_queue.api.backend import Backend
-from qa_queue.api.shapes import (
+from qa_queue.api.queue_shapes import (
     CleanBody,
     Cleaned,
     DeadLetterAnswer,

@@ -14,6 +14,7 @@ from redis import Redis
 from qa_queue.api.app import create_app
 from qa_queue.api.backend import Backend
 from qa_queue.settings import load_settings
+from qa_queue.store.base import RunStore
 from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
 from tests.support.serving import serving
@@ -29,7 +30,7 @@ def serve(redis_db: Redis, redis_url: str, store: MemoryStore, tmp_path: Path) -
     """Starts a server with these settings; returns its URL."""
     with ExitStack() as stack:
 
-        def start(**settings: Any) -> str:
+        def start(store: RunStore = store, **settings: Any) -> str:
             loaded = load_settings(**{"redis_url": redis_url, "qa_home": tmp_path, **settings})
             return stack.enter_context(serving(create_app(Backend(loaded, store))))
 

@@ -21,7 +21,7 @@ from tests.support.records import artifact_record, case_record, finished_run, st
 
 DOCUMENT = create_app(Backend(Settings(_env_file=None), MemoryStore())).openapi()
 OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
-EXAMPLES = 12
+EXAMPLES = 8
 # What a case must be, and which text is a cursor, no schema of the document can say: such requests are refused.
 EXCLUDED = [positive_data_acceptance]
 

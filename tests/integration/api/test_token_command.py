@@ -1,0 +1,53 @@
+"""`qa-queue token`, as a person uses it."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from redis import Redis
+from typer.testing import CliRunner, Result
+
+from qa_queue.cli.app import app
+from qa_queue.errors import NotFoundError
+from qa_queue.logins import Logins
+from qa_queue.tokens import Role, TokenStore
+
+
+@pytest.fixture(autouse=True)
+def service(redis_db: Redis, redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The commands' Redis is the tests'."""
+    monkeypatch.setenv("REDIS_URL", redis_url)
+
+
+def token(*arguments: str) -> Result:
+    return CliRunner().invoke(app, ["token", *arguments])
+
+
+def test_a_token_is_shown_once_and_works(redis_db: Redis) -> None:
+    """The list has everything but the token."""
+    made = json.loads(token("create", "ci", "--role", "run", "--days", "7", "--json").stdout)
+    assert TokenStore(redis_db).identify(made["token"]).role is Role.RUN
+    listed = token("list", "--json").stdout
+    assert made["token"] not in listed
+    assert [one["name"] for one in json.loads(listed)["tokens"]] == ["ci"]
+    assert token("revoke", made["id"]).exit_code == 0
+    assert TokenStore(redis_db).identify(made["token"]) is None
+    assert isinstance(token("revoke", made["id"]).exception, NotFoundError)
+
+
+def test_for_people_the_token_stands_alone_on_its_line() -> None:
+    """So that it can be piped into a secret store."""
+    shown = token("create", "ann")
+    assert shown.stdout.strip().startswith("qaq_")
+    assert "ann" in token("list").stdout
+
+
+def test_the_link_logs_in_as_operator(redis_db: Redis) -> None:
+    """Once."""
+    ticket = token("link").stdout.strip().partition("ticket=")[2]
+    logins = Logins(redis_db)
+    session = logins.redeem(ticket)
+    assert session is not None
+    assert logins.find(session).role is Role.ADMIN
+    assert logins.redeem(ticket) is None
