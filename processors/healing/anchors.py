@@ -10,16 +10,31 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import exp, hypot
+from operator import attrgetter
 
 from processors.healing.fingerprint import Box
-from processors.healing.page import CONTENT_KEYS, Page, keys_of
+from processors.healing.page import Page
 from processors.healing.traits import Traits
+
+KEYS = {
+    "test_id": True,
+    "source.id": True,
+    "source.name": True,
+    "link": True,
+    "accessible_name": True,
+    "text": True,
+    "source.alt": True,
+    "id_path": False,
+    "path": False,
+}
+"""What might name an element alone: a trait, and whether it is the element's content rather than its position."""
 
 MOST_HOLDERS = 3
 VOTES_NEEDED = 1.5
 LEAD_NEEDED = 0.5
 NEAREST = 3
 OFFSET_PX = 100.0
+OUT_OF_SIGHT_PX = 1000.0
 NOWHERE = (0.0, 0.0)
 
 
@@ -39,13 +54,14 @@ def find_anchor(old: Traits, page: Page) -> Anchor | None:
     """
     votes: dict[int, float] = defaultdict(float)
     with_content: set[int] = set()
-    for key in keys_of(old):
-        holders = page.with_key(key)
+    for key, content in KEYS.items():
+        value = attrgetter(key)(old)
+        holders = page.holders(key, value) if value else ()
         if len(holders) > MOST_HOLDERS:
             continue
         for holder in holders:
             votes[holder] += 1 / len(holders)
-        if key[0] in CONTENT_KEYS:
+        if content:
             with_content.update(holders)
     ranked = sorted(votes.items(), key=lambda vote: -vote[1])[:2]
     if not ranked or ranked[0][1] < VOTES_NEEDED or ranked[0][0] not in with_content:
@@ -72,7 +88,7 @@ class Expectation:
         near = sorted((steps_between(old, anchor.old), number) for number, anchor in enumerate(anchors))
         self._places: list[tuple[float, float, float]] = []
         for steps, number in near[:NEAREST]:
-            place = _expected_corner(old.box, anchors[number])
+            place = _expected_corner(old.source.box, anchors[number])
             if place is not None:
                 self._places.append((1 / (1 + steps), *place))
         self._total = sum(weight for weight, _, _ in self._places)
@@ -83,13 +99,15 @@ class Expectation:
             return NOWHERE
         place = row = 0.0
         for weight, x, y in self._places:
+            if abs(box.y - y) > OUT_OF_SIGHT_PX:
+                continue
             place += weight * exp(-hypot(box.x - x, box.y - y) / OFFSET_PX)
             row += weight * exp(-abs(box.y - y) / OFFSET_PX)
         return place / self._total, row / self._total
 
 
 def _expected_corner(old: Box | None, anchor: Anchor) -> tuple[float, float] | None:
-    was, now = anchor.old.box, anchor.new.box
+    was, now = anchor.old.source.box, anchor.new.source.box
     if old is None or was is None or now is None:
         return None
     return now.x + old.x - was.x, now.y + old.y - was.y

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from processors.healing.fingerprint import Box
 from processors.healing.page import Page
-from processors.healing.rarity import Rarity, Words
+from processors.healing.rarity import Rarity
 from processors.healing.traits import Traits
 from processors.healing.words import trigrams
 
@@ -65,7 +65,7 @@ def compare(old: Traits, new: Traits, page: Page, expected: tuple[float, float])
 
     `expected` is how well the candidate lies where the anchors say that it is now: place and row, 0..1.
     """
-    drawn = _drawn(old.box, new.box, expected)
+    drawn = _drawn(old.source.box, new.source.box, expected)
     if not _possible(old, new, place=drawn[0]):
         return None
     return Comparison(
@@ -96,20 +96,19 @@ def _possible(old: Traits, new: Traits, place: float) -> bool:
 
 def _wording(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float]:
     """What the element is called: by the accessible name where both have one, else by the text."""
-    if old.accessible_name and new.accessible_name:
-        one, other, words, others = old.accessible_name, new.accessible_name, old.name_words, new.name_words
-    else:
-        one, other, words, others = old.text, new.text, old.text_words, new.text_words
+    named = bool(old.accessible_name and new.accessible_name)
+    one, other = (old.accessible_name, new.accessible_name) if named else (old.text, new.text)
     if not one or not other:
         return 0.0, 0.0, float(one != other)
     if one == other:
         return 1.0, 0.0, 0.0
-    return 0.0, 1 - _wording_similarity(one, other, words, others, rarity), 0.0
+    return 0.0, 1 - _wording_similarity(one, other, rarity), 0.0
 
 
-def _wording_similarity(one: str, other: str, words: Words, others: Words, rarity: Rarity) -> float:
+def _wording_similarity(one: str, other: str, rarity: Rarity) -> float:
     mine, yours = trigrams(one), trigrams(other)
     spelling = 2 * len(mine & yours) / (len(mine) + len(yours))
+    words, others = frozenset(one.split()), frozenset(other.split())
     return (max(spelling, rarity.dice(words, others)) + rarity.containment(words, others)) / 2
 
 

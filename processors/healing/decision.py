@@ -18,7 +18,7 @@ from processors.healing.choice import Choice, choose
 from processors.healing.compare import Comparison, compare
 from processors.healing.fingerprint import Fingerprint
 from processors.healing.page import Page
-from processors.healing.traits import Traits, traits_of
+from processors.healing.traits import Traits
 from processors.healing.weights import WEIGHTS, Weights
 
 CONTESTED = 8
@@ -94,9 +94,9 @@ class Search:
     """One stored element sought on one page."""
 
     def __init__(self, old: Fingerprint, page: Page, others: Sequence[Fingerprint], weights: Weights) -> None:
-        self.old = traits_of(old)
+        self.old = Traits(old)
         self.page = page
-        self.others = [traits_of(other) for other in others]
+        self.others = [Traits(other) for other in others]
         self.weights = weights
         found = [find_anchor(other, page) for other in self.others]
         self.anchors = [anchor for anchor in found if anchor is not None]
@@ -118,7 +118,7 @@ class Search:
     def comparisons(self) -> list[Comparison | None]:
         """The stored element against every candidate, in order; None for one that cannot be the element."""
         expected = Expectation(self.old, self.anchors)
-        return [compare(self.old, new, self.page, expected.fit(new.box)) for new in self.page.traits]
+        return [compare(self.old, new, self.page, expected.fit(new.source.box)) for new in self.page.traits]
 
     def _worth(self, comparison: Comparison | None) -> float:
         return -inf if comparison is None else fsum(map(mul, comparison, self.weights.of))
@@ -136,7 +136,7 @@ class Search:
 
     def _worth_to(self, other: Traits, expected: Expectation, index: int) -> float:
         new = self.page.traits[index]
-        return self._worth(compare(other, new, self.page, expected.fit(new.box)))
+        return self._worth(compare(other, new, self.page, expected.fit(new.source.box)))
 
     def _anchors_without(self, old: Traits) -> list[Anchor]:
         return [anchor for anchor in self.anchors if anchor.old is not old]

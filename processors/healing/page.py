@@ -3,70 +3,33 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from operator import attrgetter
 
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.rarity import Rarity
-from processors.healing.traits import Traits, traits_of
+from processors.healing.rarity import Rarity, Words
+from processors.healing.traits import Traits
 from processors.healing.words import counter_stem, parent_path
-
-Key = tuple[str, str]
-
-CONTENT_KEYS = frozenset({"test_id", "id", "name", "link", "accessible_name", "text", "alt"})
-
-
-def keys_of(traits: Traits) -> list[Key]:
-    """What might name the element alone: (property, value), for each property that it has."""
-    source = traits.source
-    keys = (
-        *[("test_id", value) for value in source.test_ids],
-        ("id", source.id),
-        ("name", source.name),
-        ("link", traits.link),
-        ("accessible_name", traits.accessible_name),
-        ("text", traits.text),
-        ("alt", source.alt),
-        ("id_path", traits.id_path),
-        ("path", traits.path),
-    )
-    return [(name, value) for name, value in keys if value]
 
 
 class Page:
     """What deciding needs to know of all candidates together; made once, used for every stored fingerprint."""
 
     def __init__(self, candidates: Sequence[Fingerprint]) -> None:
-        self.traits = [traits_of(candidate) for candidate in candidates]
+        self.traits = [Traits(candidate) for candidate in candidates]
+        self.text_rarity = self._rarity(attrgetter("wording_words"))
+        self.word_rarity = self._rarity(attrgetter("words"))
+        self.markup_rarity = self._rarity(attrgetter("markup"))
+        self.neighbour_rarity = self._rarity(attrgetter("neighbours"))
+        self.link_rarity = self._rarity(attrgetter("link_words"))
+        self._indexes: dict[str, dict[str, list[int]]] = {}
 
-    @cached_property
-    def text_rarity(self) -> Rarity:
-        """How rare the words of texts and accessible names are."""
-        return Rarity([traits.text_words | traits.name_words for traits in self.traits])
-
-    @cached_property
-    def word_rarity(self) -> Rarity:
-        """How rare the elements' own words are."""
-        return Rarity([traits.words for traits in self.traits])
-
-    @cached_property
-    def markup_rarity(self) -> Rarity:
-        """How rare classes and attributes are."""
-        return Rarity([traits.markup for traits in self.traits])
-
-    @cached_property
-    def neighbour_rarity(self) -> Rarity:
-        """How rare the words around are."""
-        return Rarity([traits.neighbours for traits in self.traits])
-
-    @cached_property
-    def link_rarity(self) -> Rarity:
-        """How rare the parts of links are."""
-        return Rarity([traits.link_words for traits in self.traits])
-
-    def with_key(self, key: Key) -> Sequence[int]:
-        """The candidates that have this value of this property."""
-        return self._by_key.get(key, ())
+    def holders(self, key: str, value: str) -> Sequence[int]:
+        """The candidates that have this value of the key, one of `anchors.KEYS`."""
+        if key not in self._indexes:
+            self._indexes[key] = _grouped(map(attrgetter(key), self.traits))
+        return self._indexes[key].get(value, ())
 
     def is_counter(self, identifier: str) -> bool:
         """Whether this id counts elements ("menu1", "menu2"): then it names a position, not an element."""
@@ -89,14 +52,17 @@ class Page:
         mine, yours = self.traits[one].path, self.traits[other].path
         return one == other or mine.startswith(yours + "/") or yours.startswith(mine + "/")
 
-    @cached_property
-    def _by_key(self) -> dict[Key, list[int]]:
-        index: dict[Key, list[int]] = defaultdict(list)
-        for position, traits in enumerate(self.traits):
-            for key in keys_of(traits):
-                index[key].append(position)
-        return dict(index)
+    def _rarity(self, words: Callable[[Traits], Words]) -> Rarity:
+        return Rarity(len(self.traits), lambda: map(words, self.traits))
 
     @cached_property
     def _stems(self) -> Counter[str]:
         return Counter(counter_stem(traits.source.id) for traits in self.traits if traits.source.id)
+
+
+def _grouped(values: Iterable[str | None]) -> dict[str, list[int]]:
+    groups: dict[str, list[int]] = defaultdict(list)
+    for position, value in enumerate(values):
+        if value:
+            groups[value].append(position)
+    return dict(groups)

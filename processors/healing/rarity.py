@@ -7,7 +7,8 @@ elements of which `df` have the word (inverse document frequency; Robertson & Sp
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Iterable
+from functools import cached_property
 from itertools import chain
 from math import log
 
@@ -15,13 +16,17 @@ Words = frozenset[str]
 
 
 class Rarity:
-    """The weights of the words of one property on one page."""
+    """The weights of the words of one property on one page of `size` elements; counted when first asked."""
 
-    def __init__(self, elements: Collection[Words]) -> None:
-        self._total = len(elements) + 1
-        counts = Counter(chain.from_iterable(elements))
-        self._weights = {word: log(self._total / (count + 0.5)) for word, count in counts.items()}
+    def __init__(self, size: int, elements: Callable[[], Iterable[Words]]) -> None:
+        self._total = size + 1
+        self._elements = elements
         self._unseen = log(self._total / 0.5)
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        counts = Counter(chain.from_iterable(self._elements()))
+        return {word: log(self._total / (count + 0.5)) for word, count in counts.items()}
 
     def weight(self, words: Iterable[str]) -> float:
         """The sum of the words' weights."""

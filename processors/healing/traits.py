@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
+from functools import cached_property
 
-from processors.healing.fingerprint import Box, Fingerprint
+from processors.healing.fingerprint import Fingerprint
 from processors.healing.words import identifier_words, link_page, link_words, path_steps, text_words
 
 _COMPARED_ELSEWHERE = frozenset({"id", "name", "class", "href", "style", "alt", "title", "type", "value"})
@@ -15,64 +15,100 @@ _CHOICE_ROLES = frozenset({"checkbox", "radio", "switch", "menuitemcheckbox", "m
 _CHOICE_TYPES = frozenset({"checkbox", "radio"})
 
 
-class Traits(NamedTuple):
-    """What of a fingerprint is compared.
-
-    `wording` is what people call the element: its accessible name, else its text. `words` are its own words from
-    all of its properties, `markup` the words of its classes and other attributes. `kind` is its role, or what its
-    tag and looks amount to; `field` is the family of form field, None for what takes no input.
-    """
+@dataclass(frozen=True)
+class Traits:
+    """What of a fingerprint is compared; each part is made when it is first asked for."""
 
     source: Fingerprint
-    text: str
-    accessible_name: str
-    text_words: frozenset[str]
-    name_words: frozenset[str]
-    words: frozenset[str]
-    link: str
-    link_words: frozenset[str]
-    markup: frozenset[str]
-    neighbours: frozenset[str]
-    tag: str
-    kind: str
-    field: str | None
-    path: str
-    id_path: str
-    steps: tuple[str, ...]
-    box: Box | None
+
+    @cached_property
+    def text(self) -> str:
+        """The text, normalised."""
+        return " ".join(text_words(self.source.text or ""))
+
+    @cached_property
+    def accessible_name(self) -> str:
+        """The accessible name, normalised."""
+        return " ".join(text_words(self.source.accessible_name or ""))
+
+    @cached_property
+    def wording_words(self) -> frozenset[str]:
+        """The words of both."""
+        return frozenset(text_words(self.source.text or "") + text_words(self.source.accessible_name or ""))
+
+    @cached_property
+    def words(self) -> frozenset[str]:
+        """Its own words, from all of its properties."""
+        return _own_words(self.source)
+
+    @cached_property
+    def link(self) -> str:
+        """The page that it links to, or ""."""
+        return link_page(self.source.href or "")
+
+    @cached_property
+    def link_words(self) -> frozenset[str]:
+        """The parts of that page's address."""
+        return link_words(self.link)
+
+    @cached_property
+    def markup(self) -> frozenset[str]:
+        """The words of its classes, and its other attributes."""
+        return _markup(self.source)
+
+    @cached_property
+    def neighbours(self) -> frozenset[str]:
+        """The words around it."""
+        return frozenset(text_words(" ".join(self.source.neighbours)))
+
+    @cached_property
+    def tag(self) -> str:
+        """The tag in lower case."""
+        return self.source.tag.lower()
+
+    @cached_property
+    def kind(self) -> str:
+        """Its role, or what its tag and looks amount to."""
+        return "button" if _is_button(self.source) else self.source.role or self.tag
+
+    @cached_property
+    def field(self) -> str | None:
+        """The family of form field, None for what takes no input."""
+        return _field(self.source)
+
+    @cached_property
+    def path(self) -> str:
+        """The way to it through frames, shadow roots and elements; "" when it was not recorded."""
+        return self._rooted(self.source.xpath)
+
+    @cached_property
+    def id_path(self) -> str:
+        """The same from the nearest ancestor with an id."""
+        return self._rooted(self.source.id_xpath)
+
+    @cached_property
+    def test_id(self) -> str | None:
+        """The first of its test ids."""
+        return next(iter(self.source.test_ids), None)
+
+    @cached_property
+    def steps(self) -> tuple[str, ...]:
+        """The steps of its XPath."""
+        return path_steps(self.source.xpath or "")
+
+    def _rooted(self, xpath: str | None) -> str:
+        return "".join(f"{part}|" for part in (*self.source.frames, *self.source.shadow)) + (xpath or "")
 
 
-def traits_of(fingerprint: Fingerprint) -> Traits:
-    """Normalise one fingerprint."""
-    text = text_words(fingerprint.text or "")
-    name = text_words(fingerprint.accessible_name or "")
-    link = link_page(fingerprint.href or "")
-    root = "".join(f"{part}|" for part in (*fingerprint.frames, *fingerprint.shadow))
-    xpath = fingerprint.xpath or ""
-    return Traits(
-        source=fingerprint,
-        text=" ".join(text),
-        accessible_name=" ".join(name),
-        text_words=frozenset(text),
-        name_words=frozenset(name),
-        words=_own_words(fingerprint, (*text, *name)),
-        link=link,
-        link_words=link_words(link),
-        markup=_markup(fingerprint),
-        neighbours=frozenset(text_words(" ".join(fingerprint.neighbours))),
-        tag=fingerprint.tag.lower(),
-        kind=_kind(fingerprint),
-        field=_field(fingerprint),
-        path=root + xpath,
-        id_path=root + (fingerprint.id_xpath or ""),
-        steps=path_steps(xpath),
-        box=fingerprint.box,
-    )
-
-
-def _own_words(fingerprint: Fingerprint, text: Iterable[str]) -> frozenset[str]:
-    words = set(text)
-    for prose in (fingerprint.label, fingerprint.placeholder, fingerprint.alt, fingerprint.title):
+def _own_words(fingerprint: Fingerprint) -> frozenset[str]:
+    words = set(text_words(fingerprint.text or ""))
+    for prose in (
+        fingerprint.accessible_name,
+        fingerprint.label,
+        fingerprint.placeholder,
+        fingerprint.alt,
+        fingerprint.title,
+    ):
         words.update(text_words(prose or ""))
     for identifier in (fingerprint.id, fingerprint.name, *fingerprint.test_ids):
         words |= identifier_words(identifier or "")
@@ -93,12 +129,6 @@ def _is_button(fingerprint: Fingerprint) -> bool:
     if (fingerprint.type or "").lower() in _BUTTON_TYPES:
         return True
     return bool(fingerprint.looks_like_button) and fingerprint.tag.lower() in ("a", "button", "input")
-
-
-def _kind(fingerprint: Fingerprint) -> str:
-    if _is_button(fingerprint):
-        return "button"
-    return fingerprint.role or fingerprint.tag.lower()
 
 
 def _field(fingerprint: Fingerprint) -> str | None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from processors.healing.anchors import Expectation, find_anchor
 from processors.healing.decision import Accepted, Refused, decide
 from processors.healing.page import Page
-from processors.healing.traits import traits_of
+from processors.healing.traits import Traits
 from tests.unit.healing.support import element, menu, moved
 
 FOOT = "/html[1]/body[1]/footer[1]/ul[1]"
@@ -13,22 +13,22 @@ FOOT = "/html[1]/body[1]/footer[1]/ul[1]"
 
 def test_an_anchor_needs_two_keys_that_agree() -> None:
     """Text and link make one; text alone does not, nor do two holders of the same keys."""
-    old = traits_of(menu("Tea", nav=FOOT)[0])
+    old = Traits(menu("Tea", nav=FOOT)[0])
     assert find_anchor(old, Page(menu("Home", "Coffee", "Tea"))) is not None
     assert find_anchor(old, Page([element("Tea", path="/html[1]/p[1]")])) is None
     twice = [*menu("Tea"), *menu("Tea", nav=FOOT)]
-    assert find_anchor(traits_of(menu("Tea", nav="/html[1]/aside[1]")[0]), Page(twice)) is None
+    assert find_anchor(Traits(menu("Tea", nav="/html[1]/aside[1]")[0]), Page(twice)) is None
 
 
 def test_anchors_move_the_expected_place() -> None:
     """The row slid down by 900 px, so the link is expected 900 px lower."""
     tea, coffee = menu("Tea", "Coffee", nav=FOOT)
     new = [moved(each, dy=900) for each in (tea, coffee)]
-    anchor = find_anchor(traits_of(coffee), Page(new))
+    anchor = find_anchor(Traits(coffee), Page(new))
     assert anchor is not None
-    assert Expectation(traits_of(tea), [anchor]).fit(new[0].box) == (1.0, 1.0)
-    assert Expectation(traits_of(tea), [anchor]).fit(tea.box) < (0.001, 0.001)
-    assert Expectation(traits_of(tea), []).fit(tea.box) == (0.0, 0.0)
+    assert Expectation(Traits(tea), [anchor]).fit(new[0].box) == (1.0, 1.0)
+    assert Expectation(Traits(tea), [anchor]).fit(tea.box) < (0.001, 0.001)
+    assert Expectation(Traits(tea), []).fit(tea.box) == (0.0, 0.0)
 
 
 def test_anchors_tell_twins_apart() -> None:

@@ -8,7 +8,7 @@ from processors.healing.compare import Comparison, compare
 from processors.healing.fingerprint import Box, Fingerprint, fingerprint_document, parse_fingerprint
 from processors.healing.page import Page
 from processors.healing.rarity import Rarity
-from processors.healing.traits import traits_of
+from processors.healing.traits import Traits
 from processors.healing.weights import DISAGREEMENTS, WEIGHTS
 from processors.healing.words import counter_stem, identifier_words, link_page, path_steps, text_words
 from tests.unit.healing.support import element, menu
@@ -16,7 +16,7 @@ from tests.unit.healing.support import element, menu
 
 def compared(old: Fingerprint, new: Fingerprint, *rest: Fingerprint) -> Comparison:
     page = Page([new, *rest])
-    comparison = compare(traits_of(old), page.traits[0], page, (0.0, 0.0))
+    comparison = compare(Traits(old), page.traits[0], page, (0.0, 0.0))
     assert comparison is not None
     return comparison
 
@@ -53,7 +53,7 @@ def test_a_numbered_id_names_a_position() -> None:
 
 def test_a_rare_word_proves_more_than_a_common_one() -> None:
     """A word weighs its self-information on the page."""
-    rarity = Rarity([frozenset({"menu", "tea"}), *[frozenset({"menu"})] * 50])
+    rarity = Rarity(51, lambda: [frozenset({"menu", "tea"}), *[frozenset({"menu"})] * 50])
     assert rarity.weight({"tea"}) > 10 * rarity.weight({"menu"})
     assert rarity.overlap(frozenset({"menu", "tea"}), frozenset({"menu"})) < rarity.overlap(
         frozenset({"menu", "tea"}), frozenset({"tea"})
@@ -101,13 +101,13 @@ def test_input_is_only_sought_in_what_takes_the_same_input(
     old: dict[str, str], new: dict[str, str], possible: bool
 ) -> None:
     page = Page([element("Tea", **new)])
-    assert (compare(traits_of(element("Tea", **old)), page.traits[0], page, (0.0, 0.0)) is not None) is possible
+    assert (compare(Traits(element("Tea", **old)), page.traits[0], page, (0.0, 0.0)) is not None) is possible
 
 
 def test_what_shares_nothing_and_lies_far_away_is_not_looked_at() -> None:
     """No word, no link, another corner of the page."""
     page = Page([element("Mugs", x=1500.0, y=3000.0)])
-    assert compare(traits_of(element("Tea")), page.traits[0], page, (0.0, 0.0)) is None
+    assert compare(Traits(element("Tea")), page.traits[0], page, (0.0, 0.0)) is None
 
 
 def test_every_comparison_is_a_share() -> None:

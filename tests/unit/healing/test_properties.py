@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from processors.healing.decision import Accepted, Reason, Refused, decide
@@ -26,6 +26,7 @@ def pages(draw: st.DrawFn) -> list[Fingerprint]:
 _PX = st.integers(min_value=0, max_value=2000)
 
 
+@settings(deadline=None)
 @given(pages(), st.data())
 def test_an_identical_element_is_always_accepted(page: list[Fingerprint], data: st.DataObject) -> None:
     """A page that did not change gives back what is unique on it."""
@@ -36,6 +37,7 @@ def test_an_identical_element_is_always_accepted(page: list[Fingerprint], data: 
     assert 0 <= decision.margin <= decision.score <= 1 + 1e-9
 
 
+@settings(deadline=None)
 @given(pages(), st.data())
 def test_the_order_of_candidates_does_not_matter(page: list[Fingerprint], data: st.DataObject) -> None:
     """A re-ordered list of candidates leads to the same element or the same refusal."""
@@ -49,6 +51,7 @@ def test_the_order_of_candidates_does_not_matter(page: list[Fingerprint], data: 
         assert abs(one.score - other.score) < 1e-9
 
 
+@settings(deadline=None)
 @given(pages())
 def test_exact_twins_are_never_accepted(page: list[Fingerprint]) -> None:
     """Two elements that differ in nothing that is compared cannot be told apart."""
@@ -57,6 +60,7 @@ def test_exact_twins_are_never_accepted(page: list[Fingerprint]) -> None:
     assert isinstance(decide(sought, [*twins, *page[1:]]), Refused)
 
 
+@settings(deadline=None)
 @given(pages(), st.data())
 def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> None:
     """A stored element is never found as what another stored element is, to the last property."""
@@ -66,6 +70,7 @@ def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> 
     assert not isinstance(decision, Accepted) or page[decision.index] != other
 
 
+@settings(deadline=None)
 @given(pages())
 def test_nothing_is_found_on_an_empty_page(page: list[Fingerprint]) -> None:
     """Without candidates there is no answer, whatever else was stored."""
@@ -74,6 +79,7 @@ def test_nothing_is_found_on_an_empty_page(page: list[Fingerprint]) -> None:
     assert decision.reason is Reason.NO_CANDIDATES
 
 
+@settings(deadline=None)
 @given(pages())
 def test_a_fingerprint_survives_storage(page: list[Fingerprint]) -> None:
     """What is written as JSON is read back unchanged."""
