@@ -23,7 +23,7 @@ class Times:
 
 PATIENT = Times(10_000, 5_000, 15_000)
 # An assertion is no subject here: it may fail, and the run goes on.
-SHORT = Times(3_000, 600, 3_000)
+SHORT = Times(4_000, 600, 3_000)
 
 
 @dataclass(frozen=True)

@@ -55,7 +55,17 @@ def document(arm: str, description: str, results: Sequence[Result]) -> dict[str,
         "versions": {name: count([r.outcome for r in group]) for name, group in _by_version(results)},
         "total": count([result.outcome for result in results]),
         "rates": asdict(summary(results)),
+        "reasons": reasons(results),
         "steps": [asdict(r) for r in results if r.outcome not in (Outcome.OWN_RIGHT, Outcome.UNREACHED)],
+    }
+
+
+def reasons(results: Sequence[Result]) -> dict[str, dict[str, int]]:
+    """How many elements each other way found, right and wrong: a fallback, a learned locator, a heal."""
+    found = {r.reason: [o.outcome for o in results if o.reason == r.reason] for r in results if r.reason}
+    return {
+        reason: {"right": outcomes.count(Outcome.FOUND_RIGHT), "wrong": outcomes.count(Outcome.FOUND_WRONG)}
+        for reason, outcomes in sorted(found.items())
     }
 
 
@@ -70,13 +80,15 @@ def table(arm: str, description: str, results: Sequence[Result]) -> Iterator[str
     figures = f"{of.right} % right, {of.wrong} % wrong, {of.refused} % refused"
     yield f"  own words fail, element there: {figures} (of {of.there})"
     yield f"  element gone: {of.false} % done on another element (of {of.gone})"
+    for reason, counts in reasons(results).items():
+        yield f"  {reason}: {counts['right']} right, {counts['wrong']} wrong"
 
 
 def mistakes(results: Sequence[Result]) -> Iterator[str]:
     """Each step on a wrong element, in one line."""
     for result in results:
         if result.outcome in WRONG:
-            way = result.locator or result.outcome.value
+            way = f"{result.reason or 'its own words'} {result.locator or ''}".strip()
             step = f"{result.version} {result.case}:{result.step}"
             yield f"  {step} wanted {result.wanted!r}, got {result.acted!r} by {way}"
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from benchmarks.live.watch import WATCH, Watch, WatchedPool
+from benchmarks.shop_versions import TRUTH
 from processors.base import BrowserPool, Services
 from processors.execution import TestExecutionProcessor
 from qa_queue.cases.loader import case_document, load_cases
@@ -95,7 +96,7 @@ def _processor(
     run: RunRecord, browser: BrowserPool, home: Path, store: Memory, writer: RecordWriter
 ) -> TestExecutionProcessor:
     services = Services(
-        settings=Settings(_env_file=None),
+        settings=Settings(_env_file=None, qa_ignored_attributes=TRUTH),
         store=store,
         writer=writer,
         progress=_Nothing(),

@@ -25,7 +25,7 @@ from processors.browsing import BrowserSession, SessionOptions, StepOutcome
 from qa_queue.cases.model import Case, Press, Step
 
 ACTING = frozenset({"click", "dblclick", "hover", "fill", "type", "press", "check", "uncheck", "select", "upload"})
-PATIENCE_MS = 1_500  # for a page that is just coming; then the action itself says what is wrong
+REST_MS = 300  # of a step's time is for the action, which says what is wrong where there is no element
 POLL_S = 0.03
 _STEP = "step-"
 _CHAIN = (Path(__file__).parent / "chains.js").read_text(encoding="utf-8").partition("\n")[2]
@@ -70,7 +70,7 @@ class Watch:
         if call.locator is None:
             return call
         try:
-            await call.locator.first.wait_for(state="attached", timeout=min(call.left_ms, PATIENCE_MS))
+            await call.locator.first.wait_for(state="attached", timeout=max(call.left_ms - REST_MS, REST_MS))
             seen = await call.locator.evaluate_all(_LOOK, self.record)
         except Error:
             return call  # there is no such element, which the action will say

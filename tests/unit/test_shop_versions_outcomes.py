@@ -80,12 +80,16 @@ def test_a_wrong_element_counts_as_false_where_the_right_one_was_gone() -> None:
 
 
 def test_the_report_counts_by_version_and_names_each_mistake() -> None:
-    results = [result(), result(version="moved", outcome=Outcome.FOUND_WRONG, acted="b", locator={"css": "#x"})]
+    wrong = result(
+        version="moved", outcome=Outcome.FOUND_WRONG, acted="b", locator={"css": "#x"}, reason="fallback"
+    )
+    results = [result(), wrong]
     told = document("chain", "words", results)
     assert {name: counts["own right"] for name, counts in told["versions"].items()} == {"ids": 1, "moved": 0}
     assert told["total"]["found wrong"] == 1
     assert [step["acted"] for step in told["steps"]] == ["b"]
-    assert len(list(table("chain", "words", results))) == 7
+    assert told["reasons"] == {"fallback": {"right": 0, "wrong": 1}}
+    assert list(table("chain", "words", results))[-1] == "  fallback: 0 right, 1 wrong"
     assert "login.yaml:2" in next(mistakes(results))
 
 
