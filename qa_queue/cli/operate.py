@@ -53,7 +53,8 @@ def stats(
     out, settings = Console(), open_settings()
     found = QueueManager(RedisClient(settings).connect(), settings).get_queue_stats(queue)
     if as_json:
-        out.print_json(data={"queues": {name: asdict(one) for name, one in found.items()}})
+        figures = {name: {**asdict(one), "dlq": one.dlq, "total": one.total} for name, one in found.items()}
+        out.print_json(data={"queues": figures})
         return
     table = plain_table()
     table.add_column("Queue", no_wrap=True)
@@ -61,7 +62,10 @@ def stats(
     for column in columns:
         table.add_column(column, justify="right")
     for name, one in found.items():
-        table.add_row(name, *(str(getattr(one, column)) for column in columns))
+        table.add_row(
+            f"{name} [yellow](paused)[/]" if one.paused else name,
+            *(str(getattr(one, column)) for column in columns),
+        )
     out.print(table)
 
 

@@ -50,6 +50,7 @@ def run(
     env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
     priority: Annotated[str, typer.Option(help="urgent, high, normal or low.")] = "normal",
     trace: Annotated[TraceMode | None, typer.Option(help="When to keep a Playwright trace.")] = None,
+    delay: Annotated[int | None, typer.Option(min=0, help="Start the runs so many ms from now.")] = None,
     timeout: Timeout = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting this key again gives the same run.")
@@ -69,6 +70,7 @@ def run(
         config=TestConfig(trace=trace),
         timeout=timeout,
         idempotency_key=idempotency_key,
+        delay_ms=delay,
     )
     requests = submit.load_requests(files, options, warn=None if as_json else err)
     if idempotency_key and len(requests) > 1:

@@ -31,6 +31,7 @@ class RunOptions:
     config: TestConfig = field(default_factory=TestConfig)
     timeout: float | None = None
     idempotency_key: str | None = None
+    delay_ms: int | None = None
 
 
 def parse_env(pairs: Sequence[str]) -> dict[str, str]:
@@ -107,6 +108,7 @@ def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
         config=options.config,
         priority=options.priority,
         idempotency_key=options.idempotency_key,
+        delay_ms=options.delay_ms,
     )
 
 

@@ -1,0 +1,128 @@
+"""Commands on the queues: pause, resume, clean, and the dead letters."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.cli.exits import Exit
+from qa_queue.cli.render import plain_table
+from qa_queue.cli.runs import Json
+from qa_queue.cli.service import open_service, open_settings
+from qa_queue.deadletters import DeadLetter, DeadLetters
+from qa_queue.queues import QueueManager
+from qa_queue.redis import RedisClient
+
+PANEL = "Queues"
+Queue = Annotated[str, typer.Argument(help="The queue's name.")]
+letters = typer.Typer(
+    help="Look at dead letters, put them back on their queue, or discard them.", no_args_is_help=True
+)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for name, command in (("pause", pause), ("resume", resume), ("clean", clean)):
+        app.command(name, rich_help_panel=PANEL)(command)
+    for name, letter_command in (("list", list_letters), ("requeue", requeue), ("discard", discard)):
+        letters.command(name)(letter_command)
+    app.add_typer(letters, name="dlq", rich_help_panel=PANEL)
+
+
+def pause(queue: Queue) -> None:
+    """Take nothing more from a queue. Its workers stay up, and what runs goes on."""
+    changed = _manager().pause(queue)
+    Console().print(f"{queue} is paused." if changed else f"{queue} was paused already.")
+
+
+def resume(queue: Queue) -> None:
+    """Take from a paused queue again, at once."""
+    changed = _manager().resume(queue)
+    Console().print(f"{queue} goes on." if changed else f"{queue} was not paused.")
+
+
+def clean(
+    queue: Queue,
+    grace: Annotated[int, typer.Option(min=0, help="Keep jobs that ended within so many seconds.")] = 3600,
+    limit: Annotated[int, typer.Option(min=1, help="Delete at most so many.")] = 1000,
+) -> None:
+    """Delete finished jobs of a queue from Redis. Runs in Supabase stay; `cleanup` is for those."""
+    deleted = _manager().clean(queue, grace * 1000, limit)
+    Console().print(f"{len(deleted)} finished jobs of {queue} deleted.")
+
+
+def list_letters(
+    start: Annotated[int, typer.Option(min=0, help="The first, the newest being 0.")] = 0,
+    count: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 10,
+    queue: Annotated[str | None, typer.Option(help="Of this queue only.")] = None,
+    as_json: Json = False,
+) -> None:
+    """List dead letters: jobs whose attempts are used up, the newest first."""
+    out = Console()
+    found = _letters().list(start, start + count - 1, queue)
+    if as_json:
+        out.print_json(data={"jobs": [_as_json(letter) for letter in found]})
+        return
+    if not found:
+        out.print("No dead letters.")
+        return
+    table = plain_table()
+    for column in ("Job", "Queue", "Died", "Attempts", "Why"):
+        table.add_column(column, overflow="fold", no_wrap=column in ("Job", "Died"))
+    for letter in found:
+        died = f"{letter.died_at.astimezone():%m-%d %H:%M:%S}"
+        why = escape(f"{letter.reason}: {letter.error}".split("\n")[0])
+        table.add_row(letter.job_id, letter.queue, died, str(len(letter.attempts)), why)
+    out.print(table)
+
+
+def requeue(
+    job_ids: Annotated[list[str] | None, typer.Argument(metavar="JOB...", help="The jobs' ids.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+) -> None:
+    """Put dead letters back on their queue; their history is kept."""
+    out = Console()
+    dead = _letters()
+    if everything:
+        report = dead.requeue_all()
+        out.print(f"{len(report.requeued)} put back.")
+        for job_id, why in report.refused.items():
+            out.print(f"[yellow]refused[/] {job_id}: {escape(why)}", soft_wrap=True)
+        raise typer.Exit(Exit.FAILED if report.refused else Exit.OK)
+    for job_id in job_ids or ():
+        dead.requeue(job_id)
+        out.print(f"{job_id}  put back", highlight=False)
+
+
+def discard(job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")]) -> None:
+    """Delete dead letters for good."""
+    dead = _letters()
+    for job_id in job_ids:
+        dead.discard(job_id)
+        Console().print(f"{job_id}  discarded", highlight=False)
+
+
+def _manager() -> QueueManager:
+    settings = open_settings()
+    return QueueManager(RedisClient(settings).connect(), settings)
+
+
+def _letters() -> DeadLetters:
+    service = open_service()
+    return DeadLetters(service.redis, service.store)
+
+
+def _as_json(letter: DeadLetter) -> dict[str, Any]:
+    return {
+        "id": letter.job_id,
+        "queue": letter.queue,
+        "reason": letter.reason,
+        "error": letter.error,
+        "data": letter.data,
+        "attempts": [{"error": attempt.error} for attempt in letter.attempts],
+        "requeues": letter.requeues,
+        "died_at": letter.died_at.isoformat(),
+    }
