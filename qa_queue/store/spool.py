@@ -58,7 +58,9 @@ class Spool:
                     self._outbox.remove(segments.pop(0))
         with self._lock:
             self.filled = bool(self._outbox.waiting())
-            self.obstacle = self._outbox.obstacle()
+            # While the store takes everything, a full disk is no reason to stop: nothing has to wait there.
+            needed = error is not None or self.filled
+            self.obstacle = self._outbox.obstacle() if needed else None
         return error
 
     def close(self) -> None:

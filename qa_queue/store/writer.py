@@ -167,6 +167,7 @@ class RecordWriter:
             outage = self._drain() or self._write(list(entries.values()))
             with self._turn:
                 self._outage = outage
+                self._turn.notify_all()  # who flushes may have waited for either
                 if outage:
                     self._pause()
                 else:

@@ -8,20 +8,16 @@ import pytest
 
 from qa_queue.models import RunStatus
 from tests.faults.scene import Scene
-from tests.support.poll import wait_until
 from tests.support.steps import goto, on
 
 
 @pytest.mark.parametrize("poison", ["exits", "segfaults"])
 def test_a_job_that_kills_its_process(scene: Scene, survived, poison: str) -> None:
     """It uses up its attempts; its neighbour uses one."""
-    held = scene.moment("/middle", hold=True)
     scene.submit()
-    scene.worker()
-    wait_until(held.reached.is_set, timeout=60, what="the neighbour's start")
-    since = time.monotonic()
     scene.submit(function=f"poison.{poison}")
-    held.go.set()
+    since = time.monotonic()
+    scene.worker()
     recovery = scene.all_end(since)
     scene.check(RunStatus.COMPLETED, RunStatus.DEAD)
     neighbour, bad = scene.runs
