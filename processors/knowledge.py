@@ -19,7 +19,14 @@ from qa_queue.cases.model import Expect, Target, WaitFor
 from qa_queue.errors import QAError
 from qa_queue.models import utc_now
 from qa_queue.store.base import RunStore
-from qa_queue.store.records import CaseKnowledge, FingerprintRecord, PatternRecord, digest, fingerprint_id
+from qa_queue.store.records import (
+    CaseKnowledge,
+    FingerprintRecord,
+    PatternRecord,
+    VerdictRecord,
+    digest,
+    fingerprint_id,
+)
 
 EVERY_NTH_RUN = 20  # looks again at elements that are known already
 PATIENCE_S = 3.0  # for the store; a step that needs it sooner goes without
@@ -87,7 +94,7 @@ def aid_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: 
         mode=mode if adapted < plan.config.max_adaptations else "off",
         old=None if row is None else _latest(row),
         others=() if row is None else others_of(row, known.fingerprints),
-        learned=_learned(key, known.patterns, rejected),
+        learned=_accepted(key, known.verdicts) or _learned(key, known.patterns, rejected),
         rejected=rejected,
         take=row is None or _looks_again(plan.run_id),
         pictures=plan.config.screenshots != "off",
@@ -161,6 +168,13 @@ def _learned(key: str, patterns: Iterable[PatternRecord], rejected: frozenset[st
     allowed = [one for one in earned if digest(one.locator) not in rejected]
     best = max(allowed, key=lambda one: one.confidence, default=None)
     return None if best is None else Target.model_validate(best.locator)
+
+
+def _accepted(key: str, verdicts: Iterable[VerdictRecord]) -> Target | None:
+    """What somebody said is right, the latest word."""
+    said = [one for one in verdicts if one.step_key == key and one.verdict == "accepted"]
+    latest = max(said, key=lambda one: one.judged_at, default=None)
+    return None if latest is None else Target.model_validate(latest.locator)
 
 
 def _rejects(of_key: str, verdict: str, key: str) -> bool:

@@ -63,7 +63,19 @@ class LearningProcessor(BaseJobProcessor[LearningJobData, LearningJobResult]):
         if score is None:
             return LearningJobResult(cases=1)
         self._save_score(case, score)
-        return self._save_patterns(case.id, locators.patterns(case.id)).model_copy(update={"runs": score.runs})
+        return self._save_patterns(case.id, self._allowed(case.id, locators)).model_copy(
+            update={"runs": score.runs}
+        )
+
+    def _allowed(self, case_id: str, locators: LocatorTally) -> list[PatternRecord]:
+        """The patterns, but for learned locators that people rejected."""
+        verdicts = self.services.store.knowledge(case_id).verdicts
+        rejected = [(one.step_key, one.locator) for one in verdicts if one.verdict == "rejected"]
+        return [
+            pattern
+            for pattern in locators.patterns(case_id)
+            if not (pattern.learned and (pattern.step_key, pattern.locator) in rejected)
+        ]
 
     def _finished(self, case_id: str) -> Iterator[list[RunRecord]]:
         """The runs that count, newest first, some at a time."""

@@ -19,6 +19,7 @@ COUNTED = (RunStatus.COMPLETED, RunStatus.ADAPTED, RunStatus.FAILED, RunStatus.T
 HALF_LIFE = timedelta(days=14)
 EARNED = 0.2  # of a learned locator's confidence: one success without a failure is 0.207, one of two is 0.095
 Z_95 = 1.959963984540054  # the standard normal's quantile at 97.5 %, for an interval of 95 %
+LEARNED_WINDOW = 5  # uses of a learned locator that count, the latest: three misses in a row drop the best one
 _FOUND = (StepStatus.PASSED, StepStatus.ADAPTED)
 
 
@@ -66,21 +67,38 @@ class CaseTally:
 
 @dataclass
 class _Count:
+    """What became of one locator: (when, whether it was right, whether the case did not name it), in any order."""
+
     locator: dict[str, Any]
-    tried: int = 0
-    matched: int = 0
-    last_seen_at: datetime | None = None
+    uses: list[tuple[datetime, bool, bool]] = field(default_factory=list)
 
     def add(self, step: StepRecord, *, same: bool) -> None:
-        self.tried += 1
-        if same:
-            self.matched += 1
-            self.last_seen_at = max(self.last_seen_at or step.started_at, step.started_at)
+        self.uses.append((step.started_at, same, self.locator not in named_by_case(step)))
+
+    def pattern(self, case_id: str, step_key: str) -> PatternRecord:
+        uses = sorted(self.uses, reverse=True)
+        learned = uses[0][2]
+        counted = [same for _, same, _ in (uses[:LEARNED_WINDOW] if learned else uses)]
+        return PatternRecord(
+            id=pattern_id(case_id, step_key, self.locator),
+            test_case_id=case_id,
+            step_key=step_key,
+            locator=self.locator,
+            tried=len(counted),
+            matched=sum(counted),
+            confidence=wilson_lower_bound(sum(counted), len(counted)),
+            last_seen_at=max((when for when, same, _ in uses if same), default=None),
+            learned=learned,
+        )
 
 
 @dataclass
 class LocatorTally:
-    """How often each locator of each step was looked for, and found exactly the element that was used."""
+    """How often each locator of each step was looked for, and found exactly the element that was used.
+
+    A locator that a heal found, or that was learned from heals, is right where every later step passed and wrong
+    where one did not: so one wrong heal outweighs a right one.
+    """
 
     _counts: dict[tuple[str, str], _Count] = field(default_factory=dict)
 
@@ -88,28 +106,35 @@ class LocatorTally:
         """Count the steps of these runs, as far as they can be trusted."""
         totals = {run.id: run.total_steps for run in runs}
         for attempt in _attempts(steps):
-            for step in trusted(attempt, totals.get(attempt[0].test_run_id, 0)):
+            trustworthy = trusted(attempt, totals.get(attempt[0].test_run_id, 0))
+            for step in trustworthy:
                 for match in step.matches or ():
                     self._count(step.step_key, match["locator"]).add(step, same=bool(match["same"]))
+            for step in attempt:
+                self._add_use(step, right=step in trustworthy)
+
+    def _add_use(self, step: StepRecord, *, right: bool) -> None:
+        """Count the locator that was used instead of the case's own, unless its match was counted already."""
+        if step.locator is None or step.status not in _FOUND or step.locator in named_by_case(step):
+            return
+        counted = right and any(match["locator"] == step.locator for match in step.matches or ())
+        if not counted:
+            self._count(step.step_key, step.locator).add(step, same=right)
 
     def patterns(self, case_id: str) -> list[PatternRecord]:
         """What was counted, as rows."""
-        return [
-            PatternRecord(
-                id=pattern_id(case_id, step_key, count.locator),
-                test_case_id=case_id,
-                step_key=step_key,
-                locator=count.locator,
-                tried=count.tried,
-                matched=count.matched,
-                confidence=wilson_lower_bound(count.matched, count.tried),
-                last_seen_at=count.last_seen_at,
-            )
-            for (step_key, _), count in sorted(self._counts.items())
-        ]
+        return [count.pattern(case_id, key) for (key, _), count in sorted(self._counts.items(), key=_by_name)]
 
     def _count(self, step_key: str, locator: dict[str, Any]) -> _Count:
         return self._counts.setdefault((step_key, digest(locator)), _Count(locator))
+
+
+def named_by_case(step: StepRecord) -> list[dict[str, Any]]:
+    """The locators that the case itself has for a step: its target's own words and the fallbacks."""
+    if step.target is None:
+        return [match["locator"] for match in step.matches or ()]  # nothing was healed without a target
+    own = {name: value for name, value in step.target.items() if name != "fallbacks"}
+    return [own, *(step.target.get("fallbacks") or ())]
 
 
 def wilson_lower_bound(successes: int, trials: int, z: float = Z_95) -> float:
@@ -140,6 +165,10 @@ def trusted(attempt: Sequence[StepRecord], total_steps: int) -> list[StepRecord]
             found.append(step)
         expected -= 1
     return found[::-1]
+
+
+def _by_name(item: tuple[tuple[str, str], _Count]) -> tuple[str, str]:
+    return item[0]
 
 
 def _attempts(steps: Iterable[StepRecord]) -> Iterator[list[StepRecord]]:

@@ -18,7 +18,7 @@ from processors.browser.locate import FOUND_FLOOR_MS, Deadline, choose, find, lo
 from processors.browser.marking import marked_picture
 from processors.browser.targets import locator_for
 from processors.browser.wants import needs, wants_presence
-from processors.browsing import Aid, Found, Heal, SessionOptions, StepOutcome
+from processors.browsing import Aid, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.describe import alternatives, describe, describe_target, target_of
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Step, Target
@@ -171,18 +171,22 @@ class Doing:
             self.proposal = self._heal_of(finding, performed=False, before=before)
             self.refusal = f"{describe_target(finding.target)} is proposed, to be accepted by somebody"
             return None
-        self.found, self.healed = None, finding.target
+        self.healed = finding.target
         call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)
         picture = await ACTIONS[self.step.action](call)
         heal = replace(self._heal_of(finding, performed=True, before=before), after=await self._picture(locator))
-        return StepOutcome(picture=picture, heal=heal, page=urlsplit(self.page.url).path)
+        return StepOutcome(found=self.found, picture=picture, heal=heal, page=urlsplit(self.page.url).path)
 
     async def _is_there(self) -> bool:
         """Whether the page has the element as written after all."""
         target = target_of(self.step.args)
         assert target is not None
-        looks = await asyncio.gather(*(look_at(self._locator(one)) for one in self._alternatives(target)))
-        return choose([look.count for look in looks], fallbacks=True) is not None
+        tried = [*self._alternatives(target), *([self.aid.learned] if self.aid.learned else [])]
+        looks = await asyncio.gather(*(look_at(self._locator(one)) for one in tried))
+        counts = [look.count for look in looks]
+        # None of them is what the step will use, should it be healed: for learning that counts as a miss.
+        self.found = Found(matches=tuple(Match(count=n, same=False) for n in counts), learned=self.aid.learned)
+        return choose(counts[: len(self._alternatives(target))], fallbacks=True) is not None
 
     def _heal_of(self, finding: Finding, *, performed: bool, before: bytes | None) -> Heal:
         assert self.aid.old is not None

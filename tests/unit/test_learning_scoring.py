@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.scoring import CaseTally, LocatorTally, trusted, wilson_lower_bound
+from processors.scoring import EARNED, CaseTally, LocatorTally, trusted, wilson_lower_bound
 from qa_queue.models import RunStatus, StepStatus
 from qa_queue.store.records import RunRecord, StepRecord
 from tests.support.records import NOON, case_record, finished_run, step_record
@@ -176,3 +176,58 @@ class TestLocators:
             tally.add([run], [step_record(run, 1, started_at=NOON + timedelta(days=day), matches=found)])
         seen = {row.locator["css"]: row.last_seen_at for row in tally.patterns(CASE.id)}
         assert seen == {"#a": NOON + timedelta(days=2), "#never": None}
+
+
+FOUND = {"text": "Go", "exact": True}
+
+
+def healed(
+    day: float, *, well: bool = True, by: dict[str, Any] | None = None
+) -> tuple[RunRecord, list[StepRecord]]:
+    """A run whose first step was healed, and whose last step passed or not."""
+    run = ended(day, total_steps=2)
+    steps = [
+        step_record(
+            run,
+            1,
+            status=ADAPTED,
+            target={"css": "#go"},
+            locator=by or FOUND,
+            started_at=NOON - timedelta(days=day),
+        ),
+        step_record(run, 2, status=PASSED if well else FAILED),
+    ]
+    return run, steps
+
+
+def learned(*runs: tuple[RunRecord, list[StepRecord]]) -> dict[str, tuple[int, int]]:
+    tally = LocatorTally()
+    for run, steps in runs:
+        tally.add([run], steps)
+    return {
+        pattern.locator["text"]: (pattern.tried, pattern.matched)
+        for pattern in tally.patterns(CASE.id)
+        if pattern.learned
+    }
+
+
+class TestLearnedLocators:
+    def test_a_heal_before_a_good_end_is_right(self) -> None:
+        """One is enough to earn the first try."""
+        assert learned(healed(0)) == {"Go": (1, 1)}
+        assert wilson_lower_bound(1, 1) > EARNED
+
+    def test_a_heal_before_a_failure_is_wrong(self) -> None:
+        """And takes away what one right heal earned."""
+        assert learned(healed(1), healed(0, well=False)) == {"Go": (2, 1)}
+        assert wilson_lower_bound(1, 2) < EARNED
+
+    def test_only_the_latest_uses_count(self) -> None:
+        """Whatever order they come in, so that what stops working is dropped soon."""
+        runs = [healed(day, well=day > 2) for day in range(20)]
+        assert learned(*runs) == learned(*runs[::-1]) == {"Go": (5, 2)}
+        assert wilson_lower_bound(2, 5) < EARNED
+
+    def test_what_the_case_names_is_not_learned(self) -> None:
+        """A fallback that was used, and the target itself."""
+        assert learned(healed(0, by={"css": "#go"})) == {}

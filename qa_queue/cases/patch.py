@@ -1,0 +1,59 @@
+"""Giving a step of a case file another target, every other character left as it is. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from qa_queue.cases.document import target_document
+from qa_queue.cases.model import Step, Target
+
+
+def retarget(text: str, *, case: str, number: int, step: Step, target: Target) -> str | None:
+    """The text of a YAML or JSON file with the target of a step replaced; None where the step is not found.
+
+    `case` is the case's id or name, `number` counts its steps from 1, `step` is the step as it was.
+    """
+    try:
+        root = YAML(typ="rt").compose(text)
+    except YAMLError:
+        return None
+    steps = next((_item(one, "steps") for one in _cases(root) if _is_called(one, case)), None)
+    if not isinstance(steps, SequenceNode) or len(steps.value) < number:
+        return None
+    arguments = _item(steps.value[number - 1], step.action)
+    document = target_document(target)
+    if isinstance(arguments, ScalarNode):  # a bare selector
+        return _replaced(text, arguments, {"target": document})
+    node = _item(arguments, "target")
+    return None if node is None else _replaced(text, node, document)
+
+
+def _cases(root: Node | None) -> Iterator[Node]:
+    if root is None:
+        return
+    yield root
+    several = _item(root, "cases")
+    if isinstance(several, SequenceNode):
+        yield from several.value
+
+
+def _is_called(node: Node, name: str) -> bool:
+    return any(isinstance(found := _item(node, key), ScalarNode) and found.value == name for key in ("id", "name"))
+
+
+def _item(node: Node | None, key: str) -> Node | None:
+    if not isinstance(node, MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _replaced(text: str, node: Node, document: object) -> str:
+    """JSON is YAML as well, so it fits files of both kinds."""
+    start, end = node.start_mark.index, node.end_mark.index
+    end = start + len(text[start:end].rstrip())
+    return f"{text[:start]}{json.dumps(document, ensure_ascii=False)}{text[end:]}"

@@ -1,0 +1,188 @@
+"""Commands on adaptations: list, show, accept, reject."""
+
+from __future__ import annotations
+
+import difflib
+import getpass
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from qa_queue import adaptations
+from qa_queue.adaptations import Judgement
+from qa_queue.cases.loader import parse_case
+from qa_queue.cases.patch import retarget
+from qa_queue.cli.render import plain_table
+from qa_queue.cli.service import Service, open_service
+from qa_queue.errors import InputError
+from qa_queue.store.records import AdaptationRow
+
+STATUSES = ("applied", "proposed", "accepted", "rejected")
+_COLOURS = {"applied": "yellow", "proposed": "cyan", "accepted": "green", "rejected": "red"}
+
+Id = Annotated[str, typer.Argument(metavar="ADAPTATION", help="The adaptation's id.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+By = Annotated[str | None, typer.Option("--by", help="Who says so; you, where nobody is named.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    group = typer.Typer(
+        help="Steps that found their element by another way: look, accept, reject.", no_args_is_help=True
+    )
+    group.command("list")(list_adaptations)
+    group.command("show")(show)
+    group.command("accept")(accept)
+    group.command("reject")(reject)
+    app.add_typer(group, name="adaptations")
+
+
+def list_adaptations(
+    status: Annotated[list[str] | None, typer.Option(help=f"{', '.join(STATUSES)}; may be given again.")] = None,
+    run: Annotated[str | None, typer.Option(help="Only those of this run.")] = None,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List adaptations, the newest first."""
+    unknown = sorted(set(status or ()) - set(STATUSES))
+    if unknown:
+        raise InputError(f"--status {unknown[0]!r} is not known: choose one of {', '.join(STATUSES)}.")
+    out, service = Console(), open_service()
+    found = service.store.find_adaptations(run_id=run, statuses=status, limit=limit)
+    if as_json:
+        out.print_json(data={"adaptations": [row.model_dump(mode="json", exclude={"evidence"}) for row in found]})
+    elif not found:
+        out.print("No adaptations: every step found its element as its case says.")
+    else:
+        out.print(_list(found, service.case_names({row.test_case_id for row in found})))
+
+
+def show(adaptation_id: Id, as_json: Json = False) -> None:
+    """Show an adaptation: what it was, what it became, what spoke for and against, and its pictures."""
+    out, service = Console(), open_service()
+    row = adaptations.get(service.store, adaptation_id)
+    if as_json:
+        out.print_json(data=row.model_dump(mode="json"))
+        return
+    name = service.case_names([row.test_case_id])[row.test_case_id]
+    out.print(f"[bold]{escape(name)}[/], step {row.step_number}: {_status(row)} ({row.reason})")
+    out.print(f"was: {escape(_target(row.old_target))}", highlight=False, soft_wrap=True)
+    out.print(f"now: {escape(_target(row.new_target))}", highlight=False, soft_wrap=True)
+    if row.evidence:
+        out.print(escape(row.evidence["summary"]), highlight=False, soft_wrap=True)
+        out.print(_properties(row.evidence["properties"]))
+    for path in _pictures(service, row):
+        out.print(f"picture: {path}", highlight=False, soft_wrap=True)
+
+
+def accept(
+    adaptation_id: Id,
+    by: By = None,
+    write: Annotated[bool, typer.Option(help="Name the element so in the stored case from now on.")] = True,
+    apply: Annotated[
+        bool, typer.Option("--apply", help="Change the case's file too, instead of printing a patch.")
+    ] = False,
+) -> None:
+    """Say that an adaptation was right. Its locator becomes the case's; for a file a patch is printed."""
+    out, service = Console(), open_service()
+    before = _definition(service, adaptation_id)
+    judged = adaptations.accept(service.store, adaptation_id, by=by or _user(), write=write)
+    _say(judged, out)
+    _patch(judged, before, out, apply=apply)
+
+
+def reject(adaptation_id: Id, by: By = None) -> None:
+    """Say that an adaptation was wrong: its locator never serves this step again."""
+    out, service = Console(), open_service()
+    before = _definition(service, adaptation_id)
+    judged = adaptations.reject(service.store, adaptation_id, by=by or _user())
+    _say(judged, out)
+    _patch(judged, before, out, apply=False)
+
+
+def _definition(service: Service, adaptation_id: str) -> dict[str, Any]:
+    record = service.store.get_case(adaptations.get(service.store, adaptation_id).test_case_id)
+    return record.definition if record else {}
+
+
+def _say(judged: Judgement, out: Console) -> None:
+    row = judged.adaptation
+    out.print(f"{row.id}  {_status(row)}: {escape(_target(row.new_target))}", highlight=False, soft_wrap=True)
+    if judged.case is not None:
+        out.print(f"Case {escape(judged.case.name)!r} is now version {judged.case.version}.", soft_wrap=True)
+
+
+def _patch(judged: Judgement, before: dict[str, Any], out: Console, *, apply: bool) -> None:
+    """Print the change of the case's file, or make it, where the case came from one that is here."""
+    if judged.case is None or judged.case.source is None or judged.target is None or judged.step_number is None:
+        return
+    path = Path(judged.case.source)
+    if not path.is_file():
+        out.print(f"[dim]{path} is not here: change step {judged.step_number} there too.[/]", soft_wrap=True)
+        return
+    text, case = path.read_text(encoding="utf-8"), parse_case(before, source="the stored case")
+    number = judged.step_number
+    changed = retarget(text, case=case.key, number=number, step=case.steps[number - 1], target=judged.target)
+    if changed is None:
+        out.print(
+            f"[dim]{path} does not have step {number} as it was stored: change it by hand.[/]", soft_wrap=True
+        )
+    elif apply:
+        path.write_text(changed, encoding="utf-8")
+        out.print(f"[green]written[/] {escape(str(path))}", soft_wrap=True)
+    else:
+        lines = difflib.unified_diff(
+            text.splitlines(keepends=True), changed.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+        )
+        typer.echo("".join(lines), nl=False)
+
+
+def _list(rows: list[AdaptationRow], names: dict[str, str]) -> Table:
+    table = plain_table()
+    for column in ("Adaptation", "Case", "Step", "Status", "By", "Sure", "Found by"):
+        table.add_column(column, overflow="fold", no_wrap=column == "Adaptation")
+    for row in rows:
+        sure = "" if row.score is None else f"{row.score:.0%}"
+        case = escape(names.get(row.test_case_id, ""))
+        found = escape(_target(row.new_target))
+        table.add_row(row.id, case, str(row.step_number), _status(row), row.reason, sure, found)
+    return table
+
+
+def _properties(properties: list[dict[str, Any]]) -> Table:
+    table = plain_table()
+    for column in ("Property", "Was", "Is", "Points", "Of", "Spoke"):
+        table.add_column(column, justify="right" if column in ("Points", "Of") else "left", overflow="fold")
+    for one in properties:
+        points, most = f"{one['points']:.2f}", f"{one['most']:.2f}"
+        table.add_row(one["name"], escape(one["before"]), escape(one["after"]), points, most, one["verdict"])
+    return table
+
+
+def _pictures(service: Service, row: AdaptationRow) -> list[Path]:
+    return [
+        service.settings.artifacts_dir / artifact.path
+        for artifact in service.store.list_artifacts([row.test_run_id])
+        if artifact.attempt == row.attempt and artifact.step_number == row.step_number and "-heal-" in artifact.name
+    ]
+
+
+def _status(row: AdaptationRow) -> str:
+    colour = _COLOURS.get(row.status, "dim")
+    return f"[{colour}]{row.status}[/]"
+
+
+def _target(target: dict[str, Any]) -> str:
+    return json.dumps(target, ensure_ascii=False)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"

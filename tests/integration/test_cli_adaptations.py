@@ -1,0 +1,124 @@
+"""`qa-queue adaptations` on a real store."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from redis import Redis
+
+from qa_queue.cases.loader import case_document, load_cases
+from qa_queue.local.server import LocalServer
+from qa_queue.store.records import AdaptationRow, CaseRecord, case_id, digest
+from qa_queue.store.supabase import SupabaseStore
+from tests.support.program import Program
+from tests.support.records import adaptation_row, finished_run
+
+FILE = """name: Adaptations by command line
+steps:
+- goto: /  # the shop
+- click: {target: {css: "#buy"}}
+"""
+EVIDENCE = {
+    "summary": "taken, 97 % likely",
+    "properties": [
+        {"name": "wording", "before": '"Buy"', "after": '"Buy"', "points": 3.2, "most": 3.2, "verdict": "for"}
+    ],
+}
+
+
+@pytest.fixture
+def program(redis_db: Redis, redis_url: str, supabase: LocalServer, tmp_path: Path) -> Program:
+    settings = {
+        "REDIS_URL": redis_url,
+        "SUPABASE_URL": supabase.url,
+        "SUPABASE_SECRET_KEY": supabase.key or "",
+        "QA_HOME": str(tmp_path / "home"),
+    }
+    return Program(tmp_path, settings)
+
+
+@pytest.fixture
+def store(supabase: LocalServer) -> Iterator[SupabaseStore]:
+    opened = SupabaseStore(supabase.url, supabase.key or "")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def healed(program: Program, store: SupabaseStore) -> AdaptationRow:
+    """A case from a file, a run of it, and the heal of its second step."""
+    path = program.folder / "order.yaml"
+    path.write_text(FILE, encoding="utf-8")
+    (case,) = load_cases(path)
+    document: dict[str, Any] = case_document(case)
+    record = CaseRecord(
+        id=case_id(case.key),
+        key=case.key,
+        name=case.name,
+        source="order.yaml",
+        definition=document,
+        content_hash=digest(document),
+    )
+    stored = store.save_cases([record])[0]
+    run = finished_run(stored)
+    row = adaptation_row(
+        run,
+        2,
+        step_key="2:click",
+        reason="healed",
+        old_target={"css": "#buy"},
+        new_target={"role": "button", "name": "Buy"},
+        score=0.97,
+        margin=0.9,
+        evidence=EVIDENCE,
+    )
+    store.save([run, row])
+    return row
+
+
+def test_listed_shown_accepted_and_rejected(program: Program, store: SupabaseStore, healed: AdaptationRow) -> None:
+    """A person looks, accepts with a patch for the file, changes her mind."""
+    listed = program("adaptations", "list", "--run", healed.test_run_id, "--json").json["adaptations"]
+    assert [(one["id"], one["status"]) for one in listed] == [(healed.id, "applied")]
+    assert "97%" in program("adaptations", "list").out
+    shown = program("adaptations", "show", healed.id).out
+    assert "taken, 97 % likely" in shown
+    assert "wording" in shown
+
+    accepted = program("adaptations", "accept", healed.id, "--by", "ann")
+    assert accepted.code == 0, accepted.err
+    assert "is now version" in accepted.out
+    assert '-- click: {target: {css: "#buy"}}' in accepted.out
+    assert '+- click: {target: {"role": "button", "name": "Buy"}}' in accepted.out
+    case = store.get_case(healed.test_case_id)
+    assert case is not None
+    assert case.definition["steps"][1] == {"click": {"target": {"role": "button", "name": "Buy"}}}
+    stored = store.get_adaptation(healed.id)
+    assert stored is not None
+    assert (stored.status, stored.judged_by) == ("accepted", "ann")
+
+    rejected = program("adaptations", "reject", healed.id)
+    assert rejected.code == 0, rejected.err
+    (verdict,) = store.knowledge(healed.test_case_id).verdicts
+    assert (verdict.verdict, verdict.locator) == ("rejected", healed.new_target)
+    back = store.get_case(healed.test_case_id)
+    assert back is not None
+    assert back.definition["steps"][1] == {"click": {"target": {"css": "#buy"}}}
+
+
+def test_the_file_is_changed_on_demand(program: Program, healed: AdaptationRow) -> None:
+    """Only the target; the comment stays."""
+    assert program("adaptations", "accept", healed.id, "--apply").code == 0
+    text = (program.folder / "order.yaml").read_text(encoding="utf-8")
+    assert "- goto: /  # the shop\n" in text
+    (case,) = load_cases(program.folder / "order.yaml")
+    assert case.steps[1].args.target.role == "button"  # type: ignore[attr-defined]
+
+
+def test_what_is_not_there_is_bad_input(program: Program) -> None:
+    """Unknown ids and statuses."""
+    assert program("adaptations", "show", "nothing").code == 2
+    assert program("adaptations", "list", "--status", "odd").code == 2

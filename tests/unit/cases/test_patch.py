@@ -1,0 +1,59 @@
+"""A step of a file gets another target, and nothing else changes."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from qa_queue.cases.model import Target
+from qa_queue.cases.patch import retarget
+from tests.support.steps import on
+
+BUY = on("click", "#buy")
+NEW = Target(role="button", name='Buy "now"', exact=True)
+SAID = '{"role": "button", "name": "Buy \\"now\\"", "exact": true}'
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ('- click: {target: {css: "#buy"}}  # pay', f"- click: {{target: {SAID}}}  # pay"),
+        ("- click: '#buy'", f'- click: {{"target": {SAID}}}'),
+        (
+            "- click:\n    target:\n      css: '#buy'\n  soft: true",
+            f"- click:\n    target:\n      {SAID}\n  soft: true",
+        ),
+    ],
+    ids=["flow", "bare", "block"],
+)
+def test_yaml_keeps_every_other_character(before: str, after: str) -> None:
+    """Comments, quotes and order stay as people wrote them."""
+    head = "# my case\nname:   Order\nsteps:\n- goto: /\n"
+    assert retarget(f"{head}{before}\n", case="Order", number=2, step=BUY, target=NEW) == f"{head}{after}\n"
+
+
+def test_json_is_patched_too() -> None:
+    """JSON is YAML."""
+    text = json.dumps({"name": "Order", "steps": [{"click": {"target": {"css": "#buy"}}}]})
+    changed = retarget(text, case="Order", number=1, step=BUY, target=NEW)
+    assert changed is not None
+    assert json.loads(changed)["steps"][0]["click"]["target"]["name"] == 'Buy "now"'
+
+
+def test_the_case_of_a_suite_is_found_by_its_id() -> None:
+    """Only that one changes."""
+    text = "cases:\n- {name: A, steps: [{click: '#buy'}]}\n- {id: b, name: B, steps: [{click: '#buy'}]}\n"
+    changed = retarget(text, case="b", number=1, step=BUY, target=Target(css="#new"))
+    assert changed == text.replace(
+        "B, steps: [{click: '#buy'}]", 'B, steps: [{click: {"target": {"css": "#new"}}}]'
+    )
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["name: Other\nsteps: [{click: '#buy'}]", "name: Order\nsteps: []", "a: [", "name: Order\nsteps: [{goto: /}]"],
+)
+def test_what_is_not_there_is_left_alone(text: str) -> None:
+    """Another case, no such step, no YAML, another action."""
+    assert retarget(text, case="Order", number=1, step=BUY, target=NEW) is None
