@@ -76,7 +76,11 @@ class TokenStore:
         now, token_id = utc_now(), secrets.token_hex(6)
         text = f"{PREFIX}_{token_id}_{secrets.token_urlsafe(32)}"
         info = TokenInfo(
-            id=token_id, name=name, role=role, created_at=now, expires_at=None if lifetime is None else now + lifetime
+            id=token_id,
+            name=name,
+            role=role,
+            created_at=now,
+            expires_at=None if lifetime is None else now + lifetime,
         )
         stored = _Stored(**info.model_dump(), hash=_hash(text))
         self._connection.hset(KEY, token_id, stored.model_dump_json())
