@@ -156,7 +156,9 @@ def test_supabase_that_is_away_or_refuses_the_key_is_said(watched: Watched, free
 def test_missing_tables_are_said_with_the_command_that_makes_them(watched: Watched, tmp_path: Path) -> None:
     foreign = tmp_path / "migrations"
     foreign.mkdir()
-    (foreign / "20260101000000_other.sql").write_text("create table public.something_else (id bigint primary key);\n")
+    (foreign / "20260101000000_other.sql").write_text(
+        "create table public.something_else (id bigint primary key);\n"
+    )
     with start_supabase(tmp_path / "bare", migrations=foreign) as bare:
         ended = watched.run("run", watched.write(GOOD), SUPABASE_URL=bare.url, SUPABASE_SECRET_KEY=bare.key or "")
     assert ended.code == 3
