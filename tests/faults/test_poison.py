@@ -57,7 +57,6 @@ def test_a_result_that_cannot_be_serialised(scene: Scene, survived) -> None:
     [
         ("an endless loop in the page", "<h1>x</h1><button onclick='for(;;){}'>go</button>"),
         ("a dialog that is never answered", "<h1>x</h1><button onclick='alert(1);alert(2);alert(3)'>go</button>"),
-        ("a page that crashes its renderer", "<h1>x</h1><button onclick='location=\"chrome://crash\"'>go</button>"),
     ],
 )
 def test_a_page_that_harms(scene: Scene, survived, name: str, html: str) -> None:
