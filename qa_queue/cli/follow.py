@@ -104,16 +104,23 @@ class BarView:
         self._bars.update(
             task.id,
             # A full bar stops its clock, so it is full only when the run has ended.
-            completed=100 if progress.status.good else min(progress.percentage, 99),
+            completed=_filled(progress),
             state=status_text(progress.status),
-            step=escape(progress.message),
+            step="" if progress.status.good else escape(progress.message),
         )
         if progress.status.final:
             self._bars.stop_task(task.id)
 
     def close(self) -> None:
-        """Leave the bars as they are last."""
+        """Leave the bars as they are last, and a line free below them."""
         self._live.stop()
+        self.console.print()
+
+
+def _filled(progress: JobProgress) -> int:
+    if progress.status.good:
+        return 100
+    return progress.percentage if progress.status.final else min(progress.percentage, 99)
 
 
 def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> View:
