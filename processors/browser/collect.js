@@ -65,7 +65,10 @@
     }
     return name;
   };
-  const labelOf = (element) => squeezed([...(element.labels ?? [])].map((label) => label.getAttribute("aria-label") ?? contentName(label)).join(" "));
+  // A page looks through all of itself for the labels of one field; for all fields at once they are gathered before.
+  let labels = null;
+  const labelsOf = (element) => (labels ? labels.get(element) : element.labels && [...element.labels]) ?? [];
+  const labelOf = (element) => squeezed(labelsOf(element).map((label) => label.getAttribute("aria-label") ?? contentName(label)).join(" "));
   const nameOf = (element, role) => {
     const ids = element.getAttribute("aria-labelledby");
     if (ids) {
@@ -108,59 +111,83 @@
     return hosts;
   };
 
-  const boxOf = (element) => {
-    const { x, y, width, height } = element.getBoundingClientRect();
-    return width && height ? { x: Math.round(x + scrollX), y: Math.round(y + scrollY), width: Math.round(width), height: Math.round(height) } : null;
+  // Where elements are drawn, asked once: the page's own rectangles are slow to read.
+  const rects = new Map(), across = scrollX, downwards = scrollY;
+  const rectOf = (element) => {
+    let rect = rects.get(element);
+    if (!rect) {
+      const { left, top, width, height } = element.getBoundingClientRect();
+      rects.set(element, (rect = { left, top, width, height, right: left + width, bottom: top + height }));
+    }
+    return rect;
   };
-  // Every element, open shadow roots included, in the order of the document.
+  const boxOf = (element) => {
+    const { left, top, width, height } = rectOf(element);
+    return width && height ? { x: Math.round(left + across), y: Math.round(top + downwards), width: Math.round(width), height: Math.round(height) } : null;
+  };
+  // Every element, open shadow roots included, in the order of the document; of a drawing only the whole.
   const everything = () => {
     const found = [];
     const walk = (root) => {
-      for (const element of root.children) {
-        if (SKIPPED.has(element.localName)) continue;
+      for (const element of root.querySelectorAll("*")) {
+        if (SKIPPED.has(element.localName) || element.ownerSVGElement) continue;
         found.push(element);
         if (element.shadowRoot) walk(element.shadowRoot);
-        if (element.localName !== "svg") walk(element);
       }
     };
     walk(document);
     return found;
   };
   const ownText = (element) => {
-    for (const child of element.childNodes) if (child.nodeType === Node.TEXT_NODE && /\S/.test(child.data)) return true;
+    for (let child = element.firstChild; child; child = child.nextSibling) if (child.nodeType === Node.TEXT_NODE && /\S/.test(child.data)) return true;
     return false;
   };
-  // Texts by the rows of the page that they are drawn in.
-  const textRows = (elements) => {
-    const rows = new Map();
+  // Where texts are drawn; what they say is read only of those that are near enough.
+  const textsOf = (elements) => {
+    const texts = [];
     for (const element of elements) {
-      if (!ownText(element) || editable(element)) continue;
-      const rect = element.getBoundingClientRect();
-      if (!rect.width || !rect.height) continue;
-      let text = "";
-      for (const child of element.childNodes) if (child.nodeType === Node.TEXT_NODE) text += child.data;
-      const piece = { element, rect, text: squeezed(text).slice(0, NEIGHBOUR_CHARS) };
-      const first = Math.floor(rect.top / ROW_PX), last = Math.min(first + MOST_ROWS, Math.floor(rect.bottom / ROW_PX));
-      for (let row = first; row <= last; row++) rows.has(row) ? rows.get(row).push(piece) : rows.set(row, [piece]);
+      if (!ownText(element)) continue;
+      const rect = rectOf(element);
+      if (rect.width && rect.height) texts.push({ element, rect });
+    }
+    return texts;
+  };
+  const inRows = (texts) => {
+    const rows = new Map();
+    for (const text of texts) {
+      const first = Math.floor(text.rect.top / ROW_PX), last = Math.min(first + MOST_ROWS, Math.floor(text.rect.bottom / ROW_PX));
+      for (let row = first; row <= last; row++) rows.has(row) ? rows.get(row).push(text) : rows.set(row, [text]);
     }
     return rows;
   };
-  const neighboursOf = (element, rows) => {
-    const box = element.getBoundingClientRect();
-    if (!box.width || !box.height || box.height > 400) return [];
-    const near = new Map();
+  const nearRows = (rows, box) => {
+    const found = new Set();
     const last = Math.floor((box.bottom + NEAR_PX) / ROW_PX);
-    for (let row = Math.floor((box.top - NEAR_PX) / ROW_PX); row <= last; row++) {
-      for (const piece of rows.get(row) ?? []) {
-        const across = Math.max(piece.rect.left - box.right, box.left - piece.rect.right, 0);
-        const down = Math.max(piece.rect.top - box.bottom, box.top - piece.rect.bottom, 0);
-        if (across + down <= NEAR_PX && !near.has(piece) && !element.contains(piece.element)) near.set(piece, across + down);
-      }
+    for (let row = Math.floor((box.top - NEAR_PX) / ROW_PX); row <= last; row++) for (const text of rows.get(row) ?? []) found.add(text);
+    return found;
+  };
+  const wordsOf = (text) => {
+    if (text.words === undefined) {
+      text.words = "";
+      if (!editable(text.element)) for (const child of text.element.childNodes) if (child.nodeType === Node.TEXT_NODE) text.words += child.data;
+      text.words = squeezed(text.words).slice(0, NEIGHBOUR_CHARS);
     }
-    return [...near].sort((a, b) => a[1] - b[1]).slice(0, MOST_NEIGHBOURS).map(([piece]) => piece.text);
+    return text.words;
+  };
+  const neighboursOf = (element, near) => {
+    const box = rectOf(element);
+    if (!box.width || !box.height || box.height > 400) return [];
+    const found = [];
+    for (const text of near(box)) {
+      const aside = Math.max(text.rect.left - box.right, box.left - text.rect.right, 0);
+      if (aside > NEAR_PX) continue;
+      const apart = aside + Math.max(text.rect.top - box.bottom, box.top - text.rect.bottom, 0);
+      if (apart <= NEAR_PX && !element.contains(text.element)) found.push([apart, text]);
+    }
+    return found.sort((a, b) => a[0] - b[0]).map(([, text]) => wordsOf(text)).filter(Boolean).slice(0, MOST_NEIGHBOURS);
   };
 
-  const describe = (element, rows) => {
+  const describe = (element, near) => {
     const role = roleOf(element);
     const attributes = [...element.attributes].filter(({ name }) => !left.has(name) && !name.startsWith("on"));
     return {
@@ -169,7 +196,7 @@
       placeholder: element.getAttribute("placeholder") ?? "", test_ids: options.testIds.map((name) => element.getAttribute(name)).filter(Boolean),
       text: textOf(element), href: element.localName === "a" ? element.href : "", alt: element.getAttribute("alt") ?? "",
       title: element.getAttribute("title") ?? "", attributes: attributes.slice(0, MOST_ATTRIBUTES).map(({ name, value }) => [name, squeezed(value)]),
-      neighbours: neighboursOf(element, rows), box: boxOf(element), xpath: xpathOf(element, false), id_xpath: xpathOf(element, true), shadow: shadowOf(element),
+      neighbours: neighboursOf(element, near), box: boxOf(element), xpath: xpathOf(element, false), id_xpath: xpathOf(element, true), shadow: shadowOf(element),
     };
   };
 
@@ -180,10 +207,10 @@
     return hit;
   };
   const covered = (element) => {
-    const { left, top, width, height } = element.getBoundingClientRect();
+    const { left, top, width, height } = rectOf(element);
     const hit = deepest(left + width / 2, top + height / 2);
     if (!hit) return false; // out of sight: the action scrolls, and looks itself
-    const ours = [element, ...(element.labels ?? [])];
+    const ours = [element, ...labelsOf(element)];
     for (let node = hit; node; node = node.assignedSlot ?? parentOf(node)) if (ours.includes(node)) return false;
     return true;
   };
@@ -220,14 +247,22 @@
 
   return {
     // Of one element, as JSON.
-    one: (element) => JSON.stringify(describe(element, textRows(everything()))),
+    one: (element) => {
+      const texts = textsOf(everything());
+      return JSON.stringify(describe(element, () => texts));
+    },
     // Of all that a step could mean, as JSON; `pick` knows them by their places in it.
     all: () => {
-      const elements = everything(), rows = textRows(elements);
+      const elements = everything(), rows = inRows(textsOf(elements));
+      const near = (box) => nearRows(rows, box);
+      labels = new Map();
+      for (const label of elements) {
+        if (label.localName === "label" && label.control) labels.set(label.control, [...(labels.get(label.control) ?? []), label]);
+      }
       const meant = elements.filter((e) => !(e.localName === "input" && e.type === "hidden") &&
         (e.localName === options.tag || e.matches(INTERACTIVE) || ownText(e)));
       known.candidates = meant.slice(0, MOST_CANDIDATES);
-      return JSON.stringify(known.candidates.map((element) => ({ ...describe(element, rows), usable: usable(element) })));
+      return JSON.stringify(known.candidates.map((element) => ({ ...describe(element, near), usable: usable(element) })));
     },
     // The name of a candidate, as `locate` gives names, and CSS that may find it; null when it is gone.
     pick: (place) => {

@@ -9,7 +9,7 @@ from typing import Any
 
 from playwright.async_api import Frame, Locator
 
-from processors.healing.fingerprint import Fingerprint, parse_fingerprint
+from processors.healing.fingerprint import Box, Fingerprint
 
 TEST_ID_ATTRIBUTES = ("data-testid", "data-test-id", "data-test", "data-cy", "data-qa")
 _LIBRARY = Path(__file__).with_name("collect.js").read_text(encoding="utf-8").strip()
@@ -65,7 +65,7 @@ class Picked:
 async def fingerprint_of(locator: Locator, view: View, *, in_frame: bool, timeout_ms: float) -> Fingerprint:
     """What the one element of a locator looks like. Raises Playwright's Error where it is not there."""
     document = json.loads(await locator.evaluate(_ONE, view.options, timeout=timeout_ms))
-    found = parse_fingerprint(document)
+    found = _fingerprint(document)
     if not in_frame:
         return found
     handle = await locator.element_handle(timeout=timeout_ms)
@@ -77,10 +77,7 @@ async def candidates_of(frame: Frame, view: View) -> list[Candidate]:
     """All elements of a frame that a step could mean."""
     path = frame_path(frame)
     documents = json.loads(await frame.evaluate(_ALL, view.options))
-    return [
-        Candidate(frame, place, replace(parse_fingerprint(document), frames=path))
-        for place, document in enumerate(documents)
-    ]
+    return [Candidate(frame, place, _fingerprint(document, path)) for place, document in enumerate(documents)]
 
 
 async def pick(candidate: Candidate, view: View) -> Picked | None:
@@ -103,3 +100,12 @@ def frame_path(frame: Frame) -> tuple[str, ...]:
         steps.append(frame.name or f"#{parent.child_frames.index(frame) + 1}")
         frame = parent
     return tuple(reversed(steps))
+
+
+def _fingerprint(document: dict[str, Any], frames: tuple[str, ...] = ()) -> Fingerprint:
+    """What the script wrote; it always gives every property."""
+    for name in ("classes", "test_ids", "neighbours", "shadow"):
+        document[name] = tuple(document[name])
+    document["attributes"] = tuple((name, value) for name, value in document["attributes"])
+    document["box"] = Box(**document["box"]) if document["box"] else None
+    return Fingerprint(**document, frames=frames)
