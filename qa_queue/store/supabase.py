@@ -14,6 +14,7 @@ from qa_queue.models import RunStatus
 from qa_queue.settings import Settings
 from qa_queue.store.base import Record
 from qa_queue.store.connection import Connection
+from qa_queue.store.filters import behind, one_of, when, which
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
@@ -142,10 +143,10 @@ class SupabaseStore:
         while len(found) < limit:
             wanted = min(PAGE, limit - len(found))
             query = self._line.table("test_runs").select(*columns(RunRecord))
-            query = _which(query, case_id=case_id, statuses=statuses, user_id=user_id)
+            query = which(query, case_id=case_id, statuses=statuses, user_id=user_id)
             query = query if batch_id is None else query.eq("batch_id", batch_id)
-            query = _when(query, queued_since=queued_since, finished_before=finished_before)
-            query = _behind(query, last, oldest_first=oldest_first).limit(wanted)
+            query = when(query, queued_since=queued_since, finished_before=finished_before)
+            query = behind(query, last, oldest_first=oldest_first).limit(wanted)
             page = [to_record(RunRecord, row) for row in self._line.send(query).data]
             found += page
             if len(page) < min(wanted, SMALLEST_PAGE):
@@ -274,14 +275,14 @@ class SupabaseStore:
         """The rows whose `column` is one of the ids."""
         found: list[R] = []
         for chunk in chunks(uuids(ids), IDS_A_CALL):
-            found += self._all(kind, partial(_one_of, column, chunk))
+            found += self._all(kind, partial(one_of, column, chunk))
         return found
 
-    def _all(self, kind: type[R], which: Filter) -> list[R]:
+    def _all(self, kind: type[R], chosen: Filter) -> list[R]:
         """Every row that the filter lets through, page by page in the order of ids, so that none is met twice."""
         found: list[R] = []
         while True:
-            query = which(self._line.table(TABLES[kind]).select(*columns(kind)))
+            query = chosen(self._line.table(TABLES[kind]).select(*columns(kind)))
             if found:
                 query = query.gt("id", found[-1].id)
             page = self._line.send(query.order("id").limit(PAGE)).data
@@ -292,31 +293,3 @@ class SupabaseStore:
 
 def _by_confidence(row: Any) -> tuple[str, float, str]:
     return row.step_key, -row.confidence, row.id
-
-
-def _one_of(column: str, ids: Sequence[str], query: Any) -> Any:
-    return query.in_(column, ids)
-
-
-def _which(query: Any, *, case_id: str | None, statuses: Sequence[RunStatus] | None, user_id: str | None) -> Any:
-    if case_id is not None:
-        query = query.eq("test_case_id", case_id)
-    if statuses is not None:
-        query = query.in_("status", [status.value for status in statuses])
-    return query if user_id is None else query.eq("user_id", user_id)
-
-
-def _when(query: Any, *, queued_since: datetime | None, finished_before: datetime | None) -> Any:
-    if queued_since is not None:
-        query = query.gte("queued_at", queued_since.isoformat())
-    return query if finished_before is None else query.lt("finished_at", finished_before.isoformat())
-
-
-def _behind(query: Any, last: RunRecord | RunPlace | None, *, oldest_first: bool) -> Any:
-    """The query in order, from behind the last run that was seen."""
-    query = query.order("queued_at", desc=not oldest_first).order("id", desc=not oldest_first)
-    if last is None:
-        return query
-    sign, moment = ("gt" if oldest_first else "lt"), last.queued_at.isoformat()
-    query = query.filter("queued_at", f"{sign}e", moment)  # says again what follows, in a form an index can serve
-    return query.or_(f'queued_at.{sign}."{moment}",and(queued_at.eq."{moment}",id.{sign}.{last.id})')
