@@ -25,6 +25,8 @@ from tests.support.records import (
     verdict_record,
 )
 
+NOBODY = "5e0a7b1c-3f52-4d0e-9a55-2f4f8a1f7c11"
+
 
 def saved_case(store: RunStore, **overrides: object) -> CaseRecord:
     return store.save_cases([case_record(**overrides)])[0]
@@ -109,7 +111,7 @@ class TestCases:
         store.save_cases([case_record(name=f"{mark} {name}") for name in ("b", "a", "C")])
         assert [case.name[-1] for case in store.list_cases() if case.name.startswith(mark)] == ["C", "a", "b"]
 
-    @pytest.mark.parametrize("unknown", [str(uuid4()), "no uuid", ""])
+    @pytest.mark.parametrize("unknown", [NOBODY, "no uuid", ""])
     def test_an_unknown_case_is_none(self, store: RunStore, unknown: str) -> None:
         """No row, no error, whatever the id looks like."""
         assert store.get_case(unknown) is None
@@ -237,7 +239,7 @@ class TestRuns:
             store.update_run(run.id, **fields)
         assert store.get_run(run.id) == run
 
-    @pytest.mark.parametrize("unknown", [str(uuid4()), "no uuid"])
+    @pytest.mark.parametrize("unknown", [NOBODY, "no uuid"])
     def test_an_unknown_run_is_left_alone(self, store: RunStore, unknown: str) -> None:
         """Updating, deleting and asking find nothing and say so without an error."""
         store.update_run(unknown, attempt=1)
@@ -413,7 +415,7 @@ class TestKnowledge:
             fingerprints=(prints[1], prints[0]), patterns=(patterns[1], patterns[0]), verdicts=(verdict,)
         )
 
-    @pytest.mark.parametrize("unknown", [str(uuid4()), "no uuid"])
+    @pytest.mark.parametrize("unknown", [NOBODY, "no uuid"])
     def test_of_an_unknown_case_nothing_is_known(self, store: RunStore, unknown: str) -> None:
         assert store.knowledge(unknown) == CaseKnowledge()
 
