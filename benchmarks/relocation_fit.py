@@ -1,19 +1,19 @@
 """Fit the healer's weights to relocation data, and say how they do on sites that they were not fitted on.
 
-    python -m benchmarks.relocation_fit DATA.jsonl.gz [--penalty 0.7] [--accept 0.5]
+    python -m benchmarks.relocation_fit DATA.jsonl.gz [--penalty 0.0014] [--accept 0.55] [--alone] [--halves 10]
 
 Each stored element is two situations: it is on the page, it is gone. The weights maximise the likelihood of the
-right choice in both (conditional logit with "none of them" as a choice), less `penalty` times the sum of their
-squares; a site with n elements counts sqrt(n). Agreements keep weights >= 0, disagreements <= 0. Other stored
-elements take part in the fit as anchors alone. Then every site is decided by `decide` itself with weights from the
-other sites. Needs numpy and scipy (dependency group `fit`).
+right choice in both (conditional logit with "none of them" as a choice), less, for each situation, `penalty` times
+the sum of their squares; a site with n elements counts sqrt(n). Agreements keep weights >= 0, disagreements <= 0.
+Other stored elements take part in the fit as anchors alone. Then every site is decided by `decide` itself with
+weights from the other sites. Needs numpy and scipy (dependency group `fit`).
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import sqrt
@@ -85,8 +85,9 @@ def fit(examples: Sequence[Example], penalty: float, accept: float) -> Weights:
 
 
 def _loss(w: Array, examples: Sequence[Example], shares: Array, penalty: float) -> tuple[float, Array]:
-    loss = penalty * float(w[:-1] @ w[:-1])
-    slope = np.append(2 * penalty * w[:-1], 0.0)
+    strength = penalty * len(examples)
+    loss = strength * float(w[:-1] @ w[:-1])
+    slope = np.append(2 * strength * w[:-1], 0.0)
     for example, share in zip(examples, shares, strict=True):
         utilities = np.append(example.rows @ w[:-1], w[-1])
         odds = np.exp(utilities - utilities.max())
@@ -164,23 +165,53 @@ def report(outcomes: Sequence[Outcome]) -> None:
         print(f"  {site:14}" + "  ".join(f"{column} {hits}/{of}" for column, (hits, of) in of_site.items()))
 
 
+class Fitting:
+    """Weights from some sites, outcomes on the others."""
+
+    def __init__(self, data: Sequence[Situation], penalty: float, accept: float) -> None:
+        self.data = data
+        self.sites = list(dict.fromkeys(situation.site for situation in data))
+        self.penalty, self.accept = penalty, accept
+        self._examples = [example for example in map(example_of, data) if example is not None]
+
+    def without(self, sites: Collection[str]) -> Weights:
+        """The weights fitted on all sites but these."""
+        return fit([each for each in self._examples if each.site not in sites], self.penalty, self.accept)
+
+    def held_out(self, sites: Collection[str]) -> list[Outcome]:
+        """What becomes of these sites with weights from the rest."""
+        weights = self.without(sites)
+        return [outcome_of(situation, weights) for situation in self.data if situation.site in sites]
+
+    def report_halves(self, times: int) -> None:
+        """Print mean and worst of each column over random halves of the sites."""
+        random = Random(1)
+        tests = [self.held_out(set(random.sample(self.sites, len(self.sites) // 2))) for _ in range(times)]
+        for column in COLUMNS:
+            shares = sorted(_share([counts(test)[column]]) for test in tests)
+            worst = shares[0] if column == "right" else shares[-1]
+            print(f"{column:6} mean {sum(shares) / times:.1f}  worst {worst:.1f}")
+
+
 def main() -> None:
     """Fit, hold out every site in turn, report."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--penalty", type=float, default=0.7)
+    parser.add_argument("--penalty", type=float, default=0.0014)
     parser.add_argument("--accept", type=float, default=WEIGHTS.accept)
     parser.add_argument("--alone", action="store_true", help="no other stored elements: no anchors, no claims")
+    parser.add_argument(
+        "--halves", type=int, help="instead: fit on half of the sites, test on the rest, so many times"
+    )
     options = parser.parse_args()
     data = list(situations(options.data, alone=options.alone))
-    examples = [example for example in map(example_of, data) if example is not None]
-    outcomes: list[Outcome] = []
-    for site in dict.fromkeys(situation.site for situation in data):
-        weights = fit([example for example in examples if example.site != site], options.penalty, options.accept)
-        outcomes += [outcome_of(situation, weights) for situation in data if situation.site == site]
+    fitting = Fitting(data, options.penalty, options.accept)
+    if options.halves:
+        fitting.report_halves(options.halves)
+        return
     print("Out of fold, each site decided with weights fitted on the others:")
-    report(outcomes)
-    print("\nFitted on all sites:", fit(examples, options.penalty, options.accept), sep="\n")
+    report([outcome for site in fitting.sites for outcome in fitting.held_out({site})])
+    print("\nFitted on all sites:", fitting.without(set()), sep="\n")
 
 
 if __name__ == "__main__":
