@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cached_property
 from itertools import chain
-from math import log
+from math import fsum, log
 
 Words = frozenset[str]
 
@@ -31,7 +31,8 @@ class Rarity:
     def weight(self, words: Iterable[str]) -> float:
         """The sum of the words' weights."""
         weights, unseen = self._weights, self._unseen
-        return sum([weights.get(word, unseen) for word in words])
+        # An exact sum: the order of a set differs from process to process, and a share must not exceed 1.
+        return fsum([weights.get(word, unseen) for word in words])
 
     def dice(self, one: Words, other: Words) -> float:
         """Dice's coefficient with weights, 0..1: 2 * shared / (one + other)."""

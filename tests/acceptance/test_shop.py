@@ -109,7 +109,11 @@ async def run_file(services: Services, gate: asyncio.Semaphore, name: str, url: 
     case = rebase(case, url) if name == RECORDING else case
     run = a_run(services.store, case, run_id=str(uuid5(NAMESPACE_URL, name)))
     data = TestJobData(
-        test_case_id=run.test_case_id, test_run_id=run.id, case=case_document(case), env={"BASE_URL": url}
+        test_case_id=run.test_case_id,
+        test_run_id=run.id,
+        case=case_document(case),
+        case_dir=str(CASES),
+        env={"BASE_URL": url},
     )
     context = JobContext(job_id=run.id, queue=QueueName.TEST_EXECUTION, started_at=utc_now())
     async with gate:

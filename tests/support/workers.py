@@ -61,7 +61,7 @@ class WorkerProcess:
     def signal(self, number: int) -> None:
         self.popen.send_signal(number)
 
-    def wait(self, timeout: float = 20) -> int:
+    def wait(self, timeout: float = 60) -> int:
         return self.popen.wait(timeout)
 
     @property
@@ -69,7 +69,7 @@ class WorkerProcess:
         """What it has logged."""
         return self.log.read_text()
 
-    def says(self, words: str, timeout: float = 20) -> None:
+    def says(self, words: str, timeout: float = 60) -> None:
         wait_until(lambda: words in self.text, timeout=timeout, what=f"{words!r} in {self.text!r}")
 
 
@@ -91,7 +91,7 @@ def enqueue(
     )
 
 
-def ended(job: Job, timeout: float = 20) -> str:
+def ended(job: Job, timeout: float = 60) -> str:
     """Wait until the job has ended and return how."""
     status = wait_until(
         lambda: (s := job.get_status(refresh=True).value) in ("finished", "failed", "stopped", "canceled") and s,
