@@ -13,7 +13,7 @@ T = TypeVar("T")
 _NEVER_SET = threading.Event()
 
 
-def wait_until(check: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:
+def wait_until(check: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:
     """Call `check` until it returns something true and return that; fail after `timeout` seconds."""
     deadline = time.monotonic() + timeout
     while not (value := check()):
@@ -23,7 +23,7 @@ def wait_until(check: Callable[[], T], timeout: float = 10.0, what: str = "the c
     return value
 
 
-async def async_wait_until(check: Callable[[], T], timeout: float = 10.0, what: str = "the condition") -> T:  # noqa: ASYNC109
+async def async_wait_until(check: Callable[[], T], timeout: float = 30.0, what: str = "the condition") -> T:  # noqa: ASYNC109
     """As `wait_until`, for tests that run on the event loop."""
     deadline = time.monotonic() + timeout
     while not (value := check()):
