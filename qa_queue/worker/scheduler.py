@@ -1,4 +1,6 @@
-"""`python -m qa_queue.worker.scheduler`: puts jobs whose time has come on their queues, as every worker does too.
+"""`python -m qa_queue.worker.scheduler`: whatever is to be done at set times, as a list of duties.
+
+Putting jobs whose time has come on their queues is one of them; every worker does that too.
 
 Nothing in this package imports this module, for Python warns about a module that is run after it was imported.
 """
@@ -8,9 +10,9 @@ from __future__ import annotations
 import logging
 import signal
 import threading
+from functools import partial
 
 from redis import Redis
-from redis.exceptions import RedisError
 
 from qa_queue.errors import RedisUnavailableError
 from qa_queue.logs import configure_logging
@@ -18,21 +20,24 @@ from qa_queue.models import QueueName
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
 from qa_queue.worker.due import enqueue_due
+from qa_queue.worker.duties import Duty, serve
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 1.0
+_PAUSE = 1.0  # s
 
 
-def serve(connection: Redis, stop: threading.Event) -> None:
-    """Serve every queue once a second until told to stop; outlives Redis."""
-    while not stop.is_set():
-        try:
-            for queue in QueueName:
-                enqueue_due(connection, queue)
-        except RedisError as error:
-            log.warning("Redis cannot be reached (%s); trying again in %.0f s", error, _PAUSE)
-        stop.wait(_PAUSE)
+def enqueue_all_due(connection: Redis) -> None:
+    """Put the due jobs of every queue on it."""
+    for queue in QueueName:
+        enqueue_due(connection, queue)
+
+
+def duties_of(connection: Redis) -> list[Duty]:
+    """Everything that the scheduler does; a new duty is a new line here."""
+    return [
+        Duty(name="put due jobs on their queues", every_s=_PAUSE, do=partial(enqueue_all_due, connection)),
+    ]
 
 
 def main() -> None:
@@ -47,7 +52,7 @@ def main() -> None:
     except RedisUnavailableError as error:
         raise SystemExit(str(error)) from None
     log.info("The scheduler serves %s", ", ".join(QueueName))
-    serve(connection, stop)
+    serve(duties_of(connection), stop)
 
 
 if __name__ == "__main__":
