@@ -18,6 +18,7 @@ from processors.learning import LearningProcessor
 from qa_queue.browser_path import find_browser
 from qa_queue.cancel import CancelSignals
 from qa_queue.errors import InputError, QAError, RunCancelledError, RunTimedOutError, StoreError
+from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import ErrorKind, JobContext, QueueName, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
 from qa_queue.redis import RedisClient
@@ -74,7 +75,8 @@ class WarmBrowser:
 class Runtime:
     """Runs jobs of the service's own functions on one event loop; `qa_queue.worker.runtime.Runtime`.
 
-    Subclass it with more `processors` and set QA_RUNTIME to serve functions of your own.
+    The functions of queues that installed packages add are found by their entry points. Subclass it with other
+    `processors` and set QA_RUNTIME to serve some function in another way.
     """
 
     processors: ClassVar[Mapping[str, Processor]] = {
@@ -121,9 +123,9 @@ class Runtime:
             InputError: the payload cannot be read, or no processor has this name.
             QAError: as the processor says.
         """
-        processor = self.processors.get(function_name)
+        processor = self.processors.get(function_name) or _added_processor(function_name)
         if processor is None:
-            known = ", ".join(sorted(self.processors))
+            known = ", ".join(sorted({*self.processors, *(spec.function for spec in catalogue().added)}))
             raise InputError(f"job {context.job_id} calls {function_name}, which is none of {known}")
         known_end = await earlier_end(self._given.store, context)
         return known_end or await processor(self._given, context).run(data)
@@ -190,6 +192,22 @@ class Runtime:
         writer = self._given.writer
         writer.update_run(context.job_id, fence=context.attempt, **fields)
         writer.flush(FLUSH_TIMEOUT_S, context.job_id)
+
+
+def _added_processor(function_name: str) -> Processor | None:
+    """The processor of a queue that an installed package adds; None when there is none for this function.
+
+    Raises:
+        InputError: it cannot be loaded. The job is a dead letter then, to be requeued once that is mended.
+    """
+    spec = catalogue().of_function(function_name)
+    if spec is None or spec.processor is None:
+        return None
+    found = load_named(spec.processor)
+    if not (isinstance(found, type) and issubclass(found, BaseJobProcessor)):
+        package = catalogue().packages[spec.name]
+        raise InputError(f"{spec.processor} of the package {package} should be a subclass of BaseJobProcessor.")
+    return found
 
 
 async def _close_writer(writer: RecordWriter) -> None:

@@ -7,9 +7,9 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from qa_queue.api.queue_names import KnownQueue
 from qa_queue.api.shapes import MOST_DELAY_MS, RUN_ID, Body
 from qa_queue.attempts import AttemptFailure
-from qa_queue.models import QueueName
 from qa_queue.queues.clean import CleanKind
 
 
@@ -76,7 +76,7 @@ class DeadLetterAnswer(BaseModel):
 class RequeueAllBody(Body):
     """Whose dead letters are put back: those of one queue, or all."""
 
-    queue: QueueName | None = None
+    queue: KnownQueue | None = None
 
 
 class Requeued(BaseModel):
@@ -103,6 +103,6 @@ class Cleaned(BaseModel):
 class QueueState(BaseModel):
     """Whether a queue is paused; `changed` is false when it was so already."""
 
-    queue: QueueName
+    queue: str
     paused: bool
     changed: bool

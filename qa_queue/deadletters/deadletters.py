@@ -16,6 +16,7 @@ from qa_queue.cancel import signal_key
 from qa_queue.deadletters.letter import FIELDS, DeadLetter, letter_of
 from qa_queue.deadletters.scripts import DISCARD, REQUEUE
 from qa_queue.errors import InputError, NotFoundError
+from qa_queue.extensions import known_queue, queue_names
 from qa_queue.models import QueueName, RunStatus, utc_now
 from qa_queue.priorities.keys import JOB_PREFIX
 from qa_queue.store.base import RunStore
@@ -61,7 +62,7 @@ class DeadLetters:
             NotFoundError: there is none.
         """
         pipeline = self._connection.pipeline(transaction=False)
-        for name in QueueName:
+        for name in queue_names():
             pipeline.zscore(_key(name), job_id)
         expiry = next((score for score in pipeline.execute() if score is not None), None)
         letters = self._read([(job_id, expiry)]) if expiry is not None else ()
@@ -154,7 +155,7 @@ class DeadLetters:
 
 
 def _names(queue: str | None) -> Sequence[str]:
-    return list(QueueName) if queue is None else [queue]
+    return queue_names() if queue is None else [known_queue(queue)]
 
 
 def _key(queue: str) -> str:

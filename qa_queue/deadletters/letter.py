@@ -5,18 +5,29 @@ from __future__ import annotations
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from rq.utils import str_to_date
 
 from qa_queue.attempts import AttemptFailure
+from qa_queue.priorities.keys import METADATA_FIELD
 from qa_queue.queues.jobs import FAILURE_TTL_S
 
 RAW_FIELD = "qa_raw"  # of a job that could not be read: what stood in its hash, as JSON
 REQUEUES_FIELD = "qa_requeues"  # how often a job was put back from the dead letters
-FIELDS = ("origin", "data", "created_at", "ended_at", "status", "description", REQUEUES_FIELD, RAW_FIELD)
+FIELDS = (
+    "origin",
+    "data",
+    "created_at",
+    "ended_at",
+    "status",
+    "description",
+    REQUEUES_FIELD,
+    RAW_FIELD,
+    METADATA_FIELD,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +35,7 @@ class DeadLetter:
     """A job whose attempts are used up.
 
     `reason` is for people, `error` that of the last attempt, `data` the payload and None where it cannot be read;
-    then `raw` has what stands in its place. Its job's id is that of its run.
+    then `raw` has what stands in its place. Its job's id is that of its run. `metadata` is its submitter's.
     """
 
     job_id: str
@@ -37,6 +48,7 @@ class DeadLetter:
     raw: str | None = None
     attempts: tuple[AttemptFailure, ...] = ()
     requeues: int = 0
+    metadata: dict[str, Any] = field(default_factory=dict)
     created_at: datetime | None = None
     died_at: datetime
     expires_at: datetime
@@ -69,6 +81,7 @@ def letter_of(
         raw=raw.decode("utf-8", "replace") if raw else None,
         attempts=attempts,
         requeues=int(found.get(REQUEUES_FIELD, b"0")),
+        metadata=_metadata(found.get(METADATA_FIELD, b"{}")),
         created_at=_moment(found.get("created_at")),
         died_at=_moment(found.get("ended_at")) or datetime.fromtimestamp(expiry - FAILURE_TTL_S, UTC),
         expires_at=datetime.fromtimestamp(expiry, UTC),
@@ -102,6 +115,14 @@ def _call(data: bytes) -> tuple[str | None, dict[str, Any] | None]:
     except (ValueError, TypeError, KeyError):
         return None, None
     return str(function), payload if isinstance(payload, dict) else None
+
+
+def _metadata(text: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(text)
+    except ValueError:
+        return {}
+    return read if isinstance(read, dict) else {}
 
 
 def _inflated(data: bytes) -> bytes:

@@ -13,7 +13,7 @@ from redis import Redis
 from rq.utils import as_text
 
 from qa_queue.errors import InputError
-from qa_queue.models import QueueName
+from qa_queue.extensions import queue_names
 from qa_queue.priorities import QueueKeys
 from qa_queue.priorities.keys import LIMITS_KEY
 
@@ -69,9 +69,10 @@ class Limits:
 
     def _look_again(self) -> None:
         pipeline = self._connection.pipeline(transaction=False)
-        for queue in QueueName:
+        queues = queue_names()
+        for queue in queues:
             pipeline.zrange(QueueKeys(queue).limited, 0, -1)
-        for queue, keys in zip(QueueName, pipeline.execute(), strict=True):
+        for queue, keys in zip(queues, pipeline.execute(), strict=True):
             if keys:
                 self._connection.zadd(QueueKeys(queue).limited, dict.fromkeys(keys, 0), xx=True)
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -14,7 +15,7 @@ from rq.scheduler import RQScheduler
 from rq.utils import utcformat
 
 from qa_queue.models import Priority, utc_now
-from qa_queue.priorities.keys import CLAIM_FIELD, LIMITS_FIELD
+from qa_queue.priorities.keys import CLAIM_FIELD, LIMITS_FIELD, METADATA_FIELD
 from qa_queue.priorities.rank import offset_us
 from qa_queue.priorities.scripts import ENQUEUE, PROMOTE, PUSH
 
@@ -35,7 +36,7 @@ class Claim:
 class NewJob:
     """A job that is to be enqueued; with `due` it waits in the schedule until then.
 
-    `limit_keys` are what limits count it for, such as `site:shop.example`.
+    `limit_keys` are what limits count it for, such as `site:shop.example`; `metadata` is kept with it as JSON.
     """
 
     job: Job
@@ -43,6 +44,7 @@ class NewJob:
     due: datetime | None = None
     claim: Claim | None = None
     limit_keys: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,6 +91,8 @@ def _arguments(new: NewJob) -> list[Any]:
     document = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
     if new.limit_keys:
         document[LIMITS_FIELD] = "\n".join(new.limit_keys)
+    if new.metadata:
+        document[METADATA_FIELD] = json.dumps(new.metadata)
     if claim:
         document[CLAIM_FIELD] = claim.key
     fields = [part for pair in document.items() for part in pair]

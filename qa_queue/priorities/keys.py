@@ -12,6 +12,7 @@ JOB_PREFIX = Job.redis_job_namespace_prefix
 # In the job's hash, beside RQ's own fields:
 RANK_FIELD = "qa_rank"  # where a retried job finds its old place
 CLAIM_FIELD = "qa_claim"  # the key of its idempotency claim, or nothing
+METADATA_FIELD = "qa_metadata"  # what its submitter says of it, as JSON
 LIMITS_FIELD = "qa_limits"  # what limits count it for ("site:shop.example"), a line each
 
 PAUSED_KEY = "qa:paused"  # the set of paused queues

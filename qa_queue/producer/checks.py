@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from datetime import timedelta
 
 from qa_queue.errors import CaseError, InputError
+from qa_queue.extensions.spec import MOST_ATTEMPTS
 from qa_queue.models import utc_now
 from qa_queue.producer.environments import resolve_environments
 from qa_queue.producer.requests import RunRequest
-from qa_queue.queues.jobs import FURTHEST_S, MOST_ATTEMPTS
+from qa_queue.queues.jobs import FURTHEST_S
 
 FURTHEST = timedelta(seconds=FURTHEST_S)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from random import SystemRandom
 from typing import Any, ClassVar
@@ -14,19 +15,13 @@ from rq.job import Job, JobStatus
 
 from qa_queue.backoff import EXPONENTIAL, Backoff, schedule
 from qa_queue.cases.model import RUN_TIMEOUT_MS
-from qa_queue.models import Priority, QueueName, TestJobData, utc_now
+from qa_queue.extensions import catalogue
+from qa_queue.models import Priority, TestJobData, utc_now
 from qa_queue.priorities import Claim
 
-FUNCTIONS = {
-    QueueName.TEST_EXECUTION: "processors.entry.execute_run",
-    QueueName.CLEANUP: "processors.entry.clean_up",
-    QueueName.ADAPTATION_LEARNING: "processors.entry.learn",
-}
 START_ALLOWANCE_S = 60  # for the browser's start, evidence and rows around the tries themselves
-HOUSEKEEPING_TIMEOUT_S = 3600
 RESULT_TTL_S = 24 * 3600
 FAILURE_TTL_S = 7 * 24 * 3600  # dead letters
-MOST_ATTEMPTS = 25
 FURTHEST_S = 366 * 24 * 3600  # ahead that a job may be put off
 DESCRIPTION_LENGTH = 100
 
@@ -55,6 +50,27 @@ class TestJobRequest:
     due: datetime | None = None
     limit_keys: tuple[str, ...] = ()
     claim: Claim | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PayloadRequest:
+    """A job of any queue to be enqueued with this payload; `name` is what people see of it.
+
+    What is None is taken from the queue's `QueueSpec`. `metadata` travels beside the payload, as JSON, for whoever
+    looks at the job; the rest is as in `TestJobRequest`.
+    """
+
+    data: BaseModel
+    job_id: str
+    name: str = ""
+    priority: Priority = Priority.NORMAL
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    timeout_s: int | None = None
+    due: datetime | None = None
+    limit_keys: tuple[str, ...] = ()
+    claim: Claim | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +108,7 @@ def build_job(
 ) -> Job:
     """An RQ job for this payload, not saved yet; its description and meta hold nothing raw."""
     job = queue.create_job(
-        FUNCTIONS[QueueName(queue.name)],
+        catalogue().queues[queue.name].function,
         kwargs={"data": payload.model_dump(mode="json")},
         job_id=job_id,
         timeout=limits.timeout_s,

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from pydantic import BaseModel
 from redis import Redis
 from rq.job import Job, validate_job_id
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
 from qa_queue.cases.model import RUN_TIMEOUT_MS
-from qa_queue.errors import IdempotencyBusyError, InputError, UnknownQueueError
+from qa_queue.errors import IdempotencyBusyError, InputError
+from qa_queue.extensions import catalogue, known_queue, queue_names
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
 from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
 from qa_queue.queues.clean import CleanKind, clean
-from qa_queue.queues.jobs import HOUSEKEEPING_TIMEOUT_S, JobLimits, TestJobRequest, build_job, job_timeout_s
+from qa_queue.queues.jobs import JobLimits, PayloadRequest, TestJobRequest, build_job, job_timeout_s
 from qa_queue.queues.place import QueuePlace, read_place
 from qa_queue.queues.stats import QueueStats, read_stats
 from qa_queue.queues.trim import trim
@@ -42,7 +42,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: lists the known queues and the nearest name.
         """
-        return PriorityQueue(_known(name), connection=self._connection)
+        return PriorityQueue(known_queue(name), connection=self._connection)
 
     def add_test_job(
         self,
@@ -71,16 +71,28 @@ class QueueManager:
         queue = self.get_queue(QueueName.TEST_EXECUTION)
         return self._enqueue(queue, [self._test_job(queue, request) for request in requests])
 
+    def add_jobs(self, name: str, requests: Sequence[PayloadRequest]) -> list[Job]:
+        """Put jobs on a queue in one atomic step: all of them, or, where an id exists, none.
+
+        Raises:
+            UnknownQueueError: the queue is not known.
+            InputError: a job with one of the ids exists, or there are more than 10 000.
+        """
+        _check_ids([request.job_id for request in requests])
+        queue = self.get_queue(name)
+        return self._enqueue(queue, [self._job(queue, request) for request in requests])
+
     def add_cleanup_job(self, data: CleanupJobData) -> Job:
         """Put a clean-up on `cleanup`."""
-        return self._add_housekeeping(
-            QueueName.CLEANUP, data, "Dry run of the clean-up" if data.dry_run else "Clean-up"
-        )
+        name = "Dry run of the clean-up" if data.dry_run else "Clean-up"
+        request = PayloadRequest(data=data, job_id=str(uuid4()), name=name)
+        return self.add_jobs(QueueName.CLEANUP, [request])[0]
 
     def add_learning_job(self, data: LearningJobData) -> Job:
         """Put a learning job on `adaptation-learning`."""
         cases = "every case" if data.test_case_ids is None else f"{len(data.test_case_ids)} cases"
-        return self._add_housekeeping(QueueName.ADAPTATION_LEARNING, data, f"Learn from the runs of {cases}")
+        request = PayloadRequest(data=data, job_id=str(uuid4()), name=f"Learn from the runs of {cases}")
+        return self.add_jobs(QueueName.ADAPTATION_LEARNING, [request])[0]
 
     def create_worker(self, queue_names: Sequence[str], **options: Any) -> Any:
         """A worker on these queues, in this order; `options` go to its class (`name`, `worker_ttl`, ...).
@@ -98,7 +110,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: the queue is not known.
         """
-        names = [str(queue) for queue in QueueName] if name is None else [_known(name)]
+        names = queue_names() if name is None else [known_queue(name)]
         return read_stats(self._connection, names)
 
     def pause(self, name: str) -> bool:
@@ -107,7 +119,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: the queue is not known.
         """
-        return pause(self._connection, _known(name))
+        return pause(self._connection, known_queue(name))
 
     def resume(self, name: str) -> bool:
         """Take from this queue again, at once. False: it was not paused.
@@ -115,7 +127,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: the queue is not known.
         """
-        return resume(self._connection, _known(name))
+        return resume(self._connection, known_queue(name))
 
     def get_place(self, job_id: str) -> QueuePlace:
         """Where a job that has not started stands in its queue, and about when it will start.
@@ -132,20 +144,20 @@ class QueueManager:
             UnknownQueueError: the queue is not known.
             InputError: grace or limit is below 0.
         """
-        return clean(self._connection, _known(name), grace_ms=grace_ms, limit=limit, kind=kind)
+        return clean(self._connection, known_queue(name), grace_ms=grace_ms, limit=limit, kind=kind)
 
     def trim(self, name: str) -> int:
         """Keep the newest jobs that QUEUE_REMOVE_ON_COMPLETE and QUEUE_REMOVE_ON_FAIL allow; see `trim`."""
         return trim(
             self._connection,
-            _known(name),
+            known_queue(name),
             keep_finished=self._settings.queue_remove_on_complete,
             keep_failed=self._settings.queue_remove_on_fail,
         )
 
     def _test_job(self, queue: PriorityQueue, request: TestJobRequest) -> NewJob:
         timeout_ms = request.data.config.timeout or request.timeout_ms
-        due = request.due if request.due is not None and request.due > utc_now() else None
+        due = _ahead(request.due)
         job = build_job(
             queue,
             request.data,
@@ -163,39 +175,49 @@ class QueueManager:
             job=job, priority=request.priority, due=due, claim=request.claim, limit_keys=request.limit_keys
         )
 
-    def _add_housekeeping(self, name: QueueName, data: BaseModel, description: str) -> Job:
-        queue = self.get_queue(name)
+    def _job(self, queue: PriorityQueue, request: PayloadRequest) -> NewJob:
+        spec = catalogue().queues[queue.name]
+        due = _ahead(request.due)
         job = build_job(
             queue,
-            data,
-            job_id=str(uuid4()),
-            description=description,
-            priority=Priority.NORMAL,
-            limits=JobLimits(timeout_s=HOUSEKEEPING_TIMEOUT_S, max_attempts=self._settings.queue_max_attempts),
+            request.data,
+            job_id=request.job_id,
+            description=request.name or f"A job of {queue.name}",
+            priority=request.priority,
+            limits=JobLimits(
+                timeout_s=request.timeout_s or spec.timeout_s,
+                max_attempts=request.attempts or spec.attempts or self._settings.queue_max_attempts,
+                backoff=request.backoff or spec.backoff,
+            ),
+            delayed=due is not None,
         )
-        return self._enqueue(queue, [NewJob(job=job)])[0]
+        return NewJob(
+            job=job,
+            priority=request.priority,
+            due=due,
+            claim=request.claim,
+            limit_keys=request.limit_keys,
+            metadata=request.metadata,
+        )
 
     def _enqueue(self, queue: PriorityQueue, jobs: list[NewJob]) -> list[Job]:
         refused = enqueue_all(self._connection, queue.name, jobs)
         if refused.unclaimed:
             raise IdempotencyBusyError(
-                f"The idempotency keys of {len(refused.unclaimed)} runs were claimed by another submission, "
+                f"The idempotency keys of {len(refused.unclaimed)} jobs were claimed by another submission, "
                 "for this one took too long; nothing was enqueued. Submit again."
             )
         if known := refused.known:
             raise InputError(
                 f"{queue.name} has had a job with the id {known[0]} already"
-                f"{f' ({len(known)} such ids)' if len(known) > 1 else ''}; nothing was enqueued. Use a new run id."
+                f"{f' ({len(known)} such ids)' if len(known) > 1 else ''}; nothing was enqueued. Use a new id."
             )
         return [new.job for new in jobs]
 
 
-def _known(name: str) -> str:
-    if name in list(QueueName):
-        return str(QueueName(name))
-    nearest = difflib.get_close_matches(name, list(QueueName), n=1)
-    hint = f"Did you mean {nearest[0]}? " if nearest else ""
-    raise UnknownQueueError(f"No queue is called {name!r}. {hint}There are {', '.join(QueueName)}.")
+def _ahead(due: datetime | None) -> datetime | None:
+    """The moment, if it is still to come."""
+    return due if due is not None and due > utc_now() else None
 
 
 def _check_ids(ids: Sequence[str]) -> None:

@@ -15,8 +15,8 @@ from functools import partial
 from redis import Redis
 
 from qa_queue.errors import RedisUnavailableError
+from qa_queue.extensions import queue_names
 from qa_queue.logs import configure_logging
-from qa_queue.models import QueueName
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
 from qa_queue.worker.due import enqueue_due
@@ -29,7 +29,7 @@ _PAUSE = 1.0  # s
 
 def enqueue_all_due(connection: Redis) -> None:
     """Put the due jobs of every queue on it."""
-    for queue in QueueName:
+    for queue in queue_names():
         enqueue_due(connection, queue)
 
 
@@ -51,7 +51,7 @@ def main() -> None:
         connection = RedisClient.instance(settings).connect()
     except RedisUnavailableError as error:
         raise SystemExit(str(error)) from None
-    log.info("The scheduler serves %s", ", ".join(QueueName))
+    log.info("The scheduler serves %s", ", ".join(queue_names()))
     serve(duties_of(connection), stop)
 
 

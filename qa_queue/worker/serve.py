@@ -6,8 +6,7 @@ from collections.abc import Sequence
 
 from redis import Redis
 
-from qa_queue.errors import InputError
-from qa_queue.models import QueueName
+from qa_queue.extensions import known_queue, queue_names
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 from qa_queue.worker.environment import rq_url
@@ -18,13 +17,9 @@ def known_queues(names: Sequence[str]) -> list[str]:
     """These queues, or all of them where none is named.
 
     Raises:
-        InputError: there is no such queue.
+        UnknownQueueError: there is no such queue.
     """
-    known = [queue.value for queue in QueueName]
-    for name in names:
-        if name not in known:
-            raise InputError(f"there is no queue {name!r}: the queues are {', '.join(known)}.")
-    return list(names) or known
+    return [known_queue(name) for name in names or queue_names()]
 
 
 def serve(queues: Sequence[str], settings: Settings, *, burst: bool = False) -> None:
@@ -32,7 +27,7 @@ def serve(queues: Sequence[str], settings: Settings, *, burst: bool = False) -> 
 
     Raises:
         RedisUnavailableError: Redis cannot be used at the start.
-        InputError: there is no such queue.
+        UnknownQueueError: there is no such queue.
     """
     names = known_queues(queues)
     probe = RedisClient(settings)

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Query
 from qa_queue.api.access import Admin, Reader
 from qa_queue.api.answers import Absent, answers
 from qa_queue.api.backend import Backend
+from qa_queue.api.queue_names import KnownQueue
 from qa_queue.api.queue_shapes import (
     CleanBody,
     Cleaned,
@@ -25,7 +26,7 @@ from qa_queue.api.queue_shapes import (
 )
 from qa_queue.deadletters import DeadLetter
 from qa_queue.errors import InputError
-from qa_queue.models import QueueName, utc_now
+from qa_queue.models import utc_now
 
 MOST_LETTERS = 1000  # in one answer
 
@@ -44,7 +45,7 @@ def router(backend: Backend) -> APIRouter:
         _: Reader,
         start: Annotated[int, Query(ge=0, le=1_000_000, description="Place of the first, from 0.")] = 0,
         end: Annotated[int, Query(ge=0, le=1_000_000, description="Place of the last, included.")] = 10,
-        queue: Annotated[QueueName | Absent, Query(description="Those of one queue.")] = None,
+        queue: Annotated[KnownQueue | Absent, Query(description="Those of one queue.")] = None,
     ) -> FailedJobs:
         """Jobs whose attempts are used up, the latest death first, with every attempt's error."""
         if end - start >= MOST_LETTERS:
@@ -73,17 +74,17 @@ def router(backend: Backend) -> APIRouter:
         return DeadLetterAnswer(success=True, jobId=job_id, message="Job is discarded")
 
     @routes.post("/{queue}/pause", responses=answers(), summary="Pause a queue")
-    def pause(queue: QueueName, _: Admin) -> QueueState:
+    def pause(queue: KnownQueue, _: Admin) -> QueueState:
         """Nothing more is taken from it; what runs goes on, and workers stay up."""
         return QueueState(queue=queue, paused=True, changed=backend.queues.pause(queue))
 
     @routes.post("/{queue}/resume", responses=answers(), summary="Resume a queue")
-    def resume(queue: QueueName, _: Admin) -> QueueState:
+    def resume(queue: KnownQueue, _: Admin) -> QueueState:
         """Take from it again, at once."""
         return QueueState(queue=queue, paused=False, changed=backend.queues.resume(queue))
 
     @routes.post("/{queue}/clean", responses=answers(body=True), summary="Delete ended jobs")
-    def clean(queue: QueueName, body: CleanBody, _: Admin) -> Cleaned:
+    def clean(queue: KnownQueue, body: CleanBody, _: Admin) -> Cleaned:
         """Delete jobs that ended a while ago from Redis; their runs stay in Supabase."""
         return Cleaned(deleted=backend.queues.clean(queue, body.grace_ms, body.limit, body.kind))
 

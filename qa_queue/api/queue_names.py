@@ -1,0 +1,30 @@
+"""The name of a queue in a request: one of those that there are, which the API's document lists."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, GetJsonSchemaHandler
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema, PydanticCustomError
+
+from qa_queue.errors import UnknownQueueError
+from qa_queue.extensions import known_queue, queue_names
+
+
+class _Listed:
+    """Adds the names to the document when it is made, for installed packages add some."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        found: dict[str, Any] = handler(schema)
+        return {**found, "enum": list(queue_names())}
+
+
+def _known(name: str) -> str:
+    try:
+        return known_queue(name)
+    except UnknownQueueError as error:
+        raise PydanticCustomError("unknown_queue", "{message}", {"message": str(error)}) from None
+
+
+KnownQueue = Annotated[str, AfterValidator(_known), _Listed()]

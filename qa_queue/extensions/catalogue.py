@@ -1,0 +1,125 @@
+"""Which queues there are. A broken entry point is told with its package and name, and the others work on."""
+
+from __future__ import annotations
+
+import difflib
+import logging
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import EntryPoint, entry_points
+
+from qa_queue.errors import InputError, UnknownQueueError
+from qa_queue.extensions.spec import QueueSpec
+from qa_queue.models import CleanupJobData, LearningJobData, QueueName, TestJobData
+
+log = logging.getLogger(__name__)
+
+GROUP = "qa_queue.queues"
+BUILT_IN = (
+    QueueSpec(name=QueueName.TEST_EXECUTION.value, function="processors.entry.execute_run", payload=TestJobData),
+    QueueSpec(name=QueueName.CLEANUP.value, function="processors.entry.clean_up", payload=CleanupJobData),
+    QueueSpec(name=QueueName.ADAPTATION_LEARNING.value, function="processors.entry.learn", payload=LearningJobData),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BrokenExtension:
+    """An entry point that adds no queue, and why."""
+
+    package: str
+    entry_point: str
+    problem: str
+
+    def __str__(self) -> str:
+        return f"The entry point {self.entry_point!r} of the package {self.package} adds no queue: {self.problem}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Catalogue:
+    """Every queue by name, the service's own first; the package of each that was added; what is broken."""
+
+    queues: Mapping[str, QueueSpec]
+    packages: Mapping[str, str]
+    broken: tuple[BrokenExtension, ...]
+
+    @property
+    def added(self) -> tuple[QueueSpec, ...]:
+        """The queues of installed packages."""
+        return tuple(self.queues[name] for name in self.packages)
+
+    def of_function(self, function: str) -> QueueSpec | None:
+        """The queue of an installed package whose jobs call this function."""
+        return next((spec for spec in self.added if spec.function == function), None)
+
+
+@cache
+def catalogue() -> Catalogue:
+    """The queues of this process, looked up once; every broken entry point is logged."""
+    found = read_catalogue(entry_points(group=GROUP))
+    for broken in found.broken:
+        log.warning("%s", broken)
+    return found
+
+
+def read_catalogue(points: Iterable[EntryPoint]) -> Catalogue:
+    """The queues of the service and of these entry points. Of two with one name or function the first counts, in
+    the order of their packages' names, so that every process of an installation says the same."""
+    queues = {spec.name: spec for spec in BUILT_IN}
+    owners = {spec.name: "qa-queue itself" for spec in BUILT_IN}
+    broken: list[BrokenExtension] = []
+    for point in sorted(points, key=lambda one: (_package(one), one.name)):
+        package = _package(point)
+        try:
+            spec = _spec_of(point)
+            _refuse_clash(spec, queues, owners)
+        except InputError as error:
+            broken.append(BrokenExtension(package=package, entry_point=point.name, problem=str(error)))
+            continue
+        queues[spec.name], owners[spec.name] = spec, package
+    packages = {name: owner for name, owner in owners.items() if name not in list(QueueName)}
+    return Catalogue(queues=queues, packages=packages, broken=tuple(broken))
+
+
+def queue_names() -> tuple[str, ...]:
+    """The names of all queues, the service's own first."""
+    return tuple(catalogue().queues)
+
+
+def known_queue(name: str) -> str:
+    """The name, if there is such a queue.
+
+    Raises:
+        UnknownQueueError: lists the known queues and the nearest name, and what is broken.
+    """
+    known = queue_names()
+    if name in known:
+        return str(name)
+    nearest = difflib.get_close_matches(name, known, n=1)
+    hint = f"Did you mean {nearest[0]}? " if nearest else ""
+    broken = "".join(f" {one}" for one in catalogue().broken)
+    raise UnknownQueueError(f"No queue is called {name!r}. {hint}There are {', '.join(known)}.{broken}")
+
+
+def _spec_of(point: EntryPoint) -> QueueSpec:
+    try:
+        found = point.load()
+    except (Exception, SystemExit) as error:  # another package's code runs here, and may raise whatever it likes
+        raise InputError(f"{point.value} cannot be loaded ({type(error).__name__}: {error}).") from error
+    if not isinstance(found, QueueSpec):
+        raise InputError(f"{point.value} is of type {type(found).__name__}: it should be a qa_queue QueueSpec.")
+    if found.processor is None:
+        raise InputError(f"{point.value} names no processor: give processor='package.module:Class'.")
+    return found
+
+
+def _refuse_clash(spec: QueueSpec, queues: Mapping[str, QueueSpec], owners: Mapping[str, str]) -> None:
+    if spec.name in queues:
+        raise InputError(f"the queue {spec.name!r} is that of {owners[spec.name]} already: give it another name.")
+    for other in queues.values():
+        if other.function == spec.function:
+            raise InputError(f"{spec.function} is the function of the queue {other.name!r} already: name another.")
+
+
+def _package(point: EntryPoint) -> str:
+    return point.dist.name if point.dist is not None else "unknown"
