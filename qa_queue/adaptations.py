@@ -7,6 +7,7 @@ from typing import Any
 
 from qa_queue.cases.loader import case_document, parse_case
 from qa_queue.cases.model import Case, Step, Target
+from qa_queue.cases.patch import retarget
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import utc_now
 from qa_queue.store.base import RunStore
@@ -17,13 +18,23 @@ from qa_queue.store.records import AdaptationRow, CaseRecord, VerdictRecord, dig
 class Judgement:
     """An adaptation that was judged. `case` is the new version of its case, where that was changed.
 
-    `step_number` is the step's place in the case and `target` what the step names now, for whoever keeps a file.
+    `step_number` is the step's place in the case, `step` what stood there and `target` what it names now.
     """
 
     adaptation: AdaptationRow
     case: CaseRecord | None = None
     step_number: int | None = None
+    step: Step | None = None
     target: Target | None = None
+
+    def rewrite(self, text: str) -> str | None:
+        """The text of the case's file with the step changed in place, nothing else touched.
+
+        None where the case was not changed, or where the text does not have the step as it was stored.
+        """
+        if self.case is None or self.step_number is None or self.step is None or self.target is None:
+            return None
+        return retarget(text, case=self.case.key, number=self.step_number, step=self.step, target=self.target)
 
 
 def accept(store: RunStore, adaptation_id: str, *, by: str | None, write: bool = True) -> Judgement:
@@ -78,27 +89,39 @@ class _Change:
     case: Case
     record: CaseRecord
     number: int
+    step: Step
     target: Target
 
 
-def _retarget(store: RunStore, row: AdaptationRow, old: dict[str, Any], new: dict[str, Any]) -> _Change:
+def _retarget(store: RunStore, row: AdaptationRow, old: dict[str, Any], new: dict[str, Any]) -> _Change | None:
+    """The case with the step naming `new` where it named `old`; None where it names `new` already."""
     record = store.get_case(row.test_case_id)
     if record is None:
         raise NotFoundError(f"the case {row.test_case_id} of adaptation {row.id} is no longer in the store.")
     case = parse_case(record.definition, source=f"case {record.name!r}")
+    if _place(case, row, new) is not None:
+        return None
     number = _number_of(case, row, old)
     before = case.steps[number - 1]
     target = Target.model_validate(new).model_copy(update={"fallbacks": _target(before).fallbacks})
     after = before.model_copy(update={"args": before.args.model_copy(update={"target": target})})
     steps = (*case.steps[: number - 1], after, *case.steps[number:])
-    return _Change(case.model_copy(update={"steps": steps}), record, number, target)
+    return _Change(case.model_copy(update={"steps": steps}), record, number, before, target)
+
+
+def _place(case: Case, row: AdaptationRow, target: dict[str, Any]) -> int | None:
+    """The number of the row's step, if it names this target now."""
+    for number, step in enumerate(case.steps, 1):
+        key = step.id or f"{number}:{step.action}"
+        if key == row.step_key and getattr(step.args, "target", None) is not None:
+            return number if _words(_target(step)) == target else None
+    return None
 
 
 def _number_of(case: Case, row: AdaptationRow, old: dict[str, Any]) -> int:
-    for number, step in enumerate(case.steps, 1):
-        key = step.id or f"{number}:{step.action}"
-        if key == row.step_key and getattr(step.args, "target", None) is not None and _words(_target(step)) == old:
-            return number
+    found = _place(case, row, old)
+    if found is not None:
+        return found
     raise InputError(
         f"the case {case.name!r} has changed since: its step {row.step_key} no longer names {_short(old)}. "
         "Accept with --no-write to let workers use the locator all the same."
@@ -137,7 +160,9 @@ def _stored(store: RunStore, judged: AdaptationRow, change: _Change | None) -> J
     document = case_document(change.case)
     changed = change.record.model_copy(update={"definition": document, "content_hash": digest(document)})
     stored = store.save_cases([changed])[0]
-    return Judgement(adaptation=judged, case=stored, step_number=change.number, target=change.target)
+    return Judgement(
+        adaptation=judged, case=stored, step_number=change.number, step=change.step, target=change.target
+    )
 
 
 def _means(step_key: str, locator: dict[str, Any], row: AdaptationRow) -> bool:

@@ -25,7 +25,7 @@ from qa_queue.api.mounted import MountedDashboard
 from qa_queue.api.origin import LOOPBACK_NAMES
 from qa_queue.api.problems import Problem, headers_of, problem, problem_of, problem_of_validation, respond
 from qa_queue.api.rate import RateLimiter
-from qa_queue.api.routes import cases, events, health, queue, run, runs
+from qa_queue.api.routes import adaptations, cases, events, health, queue, run, runs
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.redis import address_of, explain
 from qa_queue.settings import Settings
@@ -41,6 +41,7 @@ Errors are problem documents (RFC 9457). Every path is also there without the ve
 _TAGS = [
     {"name": "runs", "description": "Make runs, follow them, look at what they left."},
     {"name": "cases", "description": "Tests as written."},
+    {"name": "adaptations", "description": "Steps that found their element by another way: accept or reject them."},
     {"name": "queue", "description": "What waits, runs and failed."},
     {"name": "health", "description": "Whether the service lives, and its figures."},
 ]
@@ -86,7 +87,7 @@ def serve(settings: Settings) -> None:
 
 def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
     operations = APIRouter()
-    for room in (runs, run, events, cases, queue):
+    for room in (runs, run, events, cases, adaptations, queue):
         operations.include_router(room.router(backend))
     app.include_router(operations, prefix="/api/v1")
     app.include_router(operations, prefix="/api", include_in_schema=False)

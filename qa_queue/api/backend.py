@@ -105,5 +105,9 @@ class Backend:
 
     def case_names(self, runs: Iterable[RunRecord]) -> dict[str, str]:
         """The names of the cases of these runs, by the case's id."""
-        found = {case_id: self.store.get_case(case_id) for case_id in {run.test_case_id for run in runs}}
+        return self.names_of({run.test_case_id for run in runs})
+
+    def names_of(self, case_ids: Iterable[str]) -> dict[str, str]:
+        """The names of these cases, by id; the id itself where there is none."""
+        found = {case_id: self.store.get_case(case_id) for case_id in case_ids}
         return {case_id: case.name if case else case_id for case_id, case in found.items()}

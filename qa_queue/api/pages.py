@@ -9,10 +9,12 @@ from fastapi.responses import FileResponse, HTMLResponse, RedirectResponse
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
+from qa_queue import adaptations
 from qa_queue.api import view
 from qa_queue.api.access import Reader, Runner
 from qa_queue.api.backend import Backend
 from qa_queue.api.evidence import artifact_response
+from qa_queue.api.origin import local_path
 from qa_queue.api.rerun import rerun_request
 from qa_queue.api.stopping import cancel
 
@@ -45,5 +47,19 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
         request = rerun_request(backend, backend.run(run_id), caller.name, {})
         again = backend.producer.submit(request)[0]
         return RedirectResponse(f"/runs/{again.run_id}", HTTPStatus.SEE_OTHER)
+
+    @routes.get("/adaptations", response_class=HTMLResponse)
+    def adaptations_page(request: Request, _: Reader, show: str = "open") -> Response:
+        return templates.TemplateResponse(request, "adaptations.html", view.adaptations(backend, show=show))
+
+    @routes.post("/adaptations/{adaptation_id}/accept")
+    def accept_adaptation(adaptation_id: str, caller: Runner, back: str = "/adaptations") -> Response:
+        adaptations.accept(backend.store, adaptation_id, by=caller.name)
+        return RedirectResponse(local_path(back), HTTPStatus.SEE_OTHER)
+
+    @routes.post("/adaptations/{adaptation_id}/reject")
+    def reject_adaptation(adaptation_id: str, caller: Runner, back: str = "/adaptations") -> Response:
+        adaptations.reject(backend.store, adaptation_id, by=caller.name)
+        return RedirectResponse(local_path(back), HTTPStatus.SEE_OTHER)
 
     return routes

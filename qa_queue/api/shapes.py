@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from qa_queue.api.documents import Document
 from qa_queue.api.problems import Fault
 from qa_queue.models import Priority, TestConfig
-from qa_queue.store.records import ArtifactRecord, CaseRecord, RunRecord, StepRecord
+from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
 
 CASE: dict[str, Any] = {
     "version": 1,
@@ -232,6 +232,37 @@ class Place(BaseModel):
     position: int | None
     starts_at: datetime | None
     limited: bool
+
+
+class AdaptationList(BaseModel):
+    """Adaptations, the newest first; `evidence` is left out."""
+
+    adaptations: list[AdaptationRow]
+
+
+class RejectBody(Body):
+    """What goes with a judgement."""
+
+    file: str | None = Field(
+        default=None, description="The text of the file that the case is kept in: the answer has a patch for it."
+    )
+
+
+class AcceptBody(RejectBody):
+    """How an adaptation is accepted."""
+
+    write: bool = Field(default=True, description="Name the element so in the stored case from now on.")
+
+
+class Judged(BaseModel):
+    """What became of a judgement; the last three are null where the case was not changed."""
+
+    adaptation: AdaptationRow
+    case_version: int | None = Field(description="The new version of the case.")
+    step_number: int | None = Field(description="The step that names its element otherwise now, from 1.")
+    patch: str | None = Field(
+        description="A patch for the file that was sent; null too where it does not have the step as it was stored."
+    )
 
 
 StoredCase = CaseRecord

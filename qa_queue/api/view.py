@@ -20,6 +20,15 @@ FILTERS = {
 }
 
 
+JUDGED = {
+    "open": ("applied", "proposed"),
+    "proposed": ("proposed",),
+    "accepted": ("accepted",),
+    "rejected": ("rejected",),
+    "all": None,
+}
+
+
 def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) -> dict[str, Any]:
     """The queues, and a page of runs of one filter, the newest first."""
     chosen = show if show in FILTERS else "all"
@@ -61,6 +70,14 @@ def run(backend: Backend, run_id: str) -> dict[str, Any]:
         "files": [one for one in artifacts if not is_picture(one)],
         "adaptations": {(a.attempt, a.step_number): a for a in backend.store.list_adaptations([found.id])},
     }
+
+
+def adaptations(backend: Backend, *, show: str = "open") -> dict[str, Any]:
+    """The newest adaptations of one filter; `open` are those that nobody has judged."""
+    chosen = show if show in JUDGED else "open"
+    rows = backend.store.find_adaptations(statuses=JUDGED[chosen], limit=NEWEST)
+    names = backend.names_of({row.test_case_id for row in rows})
+    return {"rows": rows, "names": names, "filters": list(JUDGED), "show": chosen}
 
 
 def _belongs(artifact: ArtifactRecord, step: StepRecord) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 from collections.abc import Iterator
 
@@ -31,6 +32,12 @@ def retarget(text: str, *, case: str, number: int, step: Step, target: Target) -
         return _replaced(text, arguments, {"target": document})
     node = _item(arguments, "target")
     return None if node is None else _replaced(text, node, document)
+
+
+def unified(before: str, after: str, name: str) -> str:
+    """The change of a file as a patch that `patch -p1` and `git apply` take."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
 
 
 def _cases(root: Node | None) -> Iterator[Node]:

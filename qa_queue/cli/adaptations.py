@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import difflib
 import getpass
 import json
+import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,8 +15,7 @@ from rich.table import Table
 
 from qa_queue import adaptations
 from qa_queue.adaptations import Judgement
-from qa_queue.cases.loader import parse_case
-from qa_queue.cases.patch import retarget
+from qa_queue.cases.patch import unified
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.service import Service, open_service
 from qa_queue.errors import InputError
@@ -83,6 +82,7 @@ def show(adaptation_id: Id, as_json: Json = False) -> None:
 def accept(
     adaptation_id: Id,
     by: By = None,
+    as_json: Json = False,
     write: Annotated[bool, typer.Option(help="Name the element so in the stored case from now on.")] = True,
     apply: Annotated[
         bool, typer.Option("--apply", help="Change the case's file too, instead of printing a patch.")
@@ -90,56 +90,63 @@ def accept(
 ) -> None:
     """Say that an adaptation was right. Its locator becomes the case's; for a file a patch is printed."""
     out, service = Console(), open_service()
-    before = _definition(service, adaptation_id)
     judged = adaptations.accept(service.store, adaptation_id, by=by or _user(), write=write)
-    _say(judged, out)
-    _patch(judged, before, out, apply=apply)
+    _say(judged, out, as_json=as_json)
+    _patch(judged, out, apply=apply, as_json=as_json)
 
 
-def reject(adaptation_id: Id, by: By = None) -> None:
+def reject(adaptation_id: Id, by: By = None, as_json: Json = False) -> None:
     """Say that an adaptation was wrong: its locator never serves this step again."""
     out, service = Console(), open_service()
-    before = _definition(service, adaptation_id)
     judged = adaptations.reject(service.store, adaptation_id, by=by or _user())
-    _say(judged, out)
-    _patch(judged, before, out, apply=False)
+    _say(judged, out, as_json=as_json)
+    _patch(judged, out, apply=False, as_json=as_json)
 
 
-def _definition(service: Service, adaptation_id: str) -> dict[str, Any]:
-    record = service.store.get_case(adaptations.get(service.store, adaptation_id).test_case_id)
-    return record.definition if record else {}
-
-
-def _say(judged: Judgement, out: Console) -> None:
+def _say(judged: Judgement, out: Console, *, as_json: bool) -> None:
     row = judged.adaptation
+    if as_json:
+        version = judged.case.version if judged.case else None
+        said = row.model_dump(mode="json", exclude={"evidence"})
+        out.print_json(data={"adaptation": said, "case_version": version, "step_number": judged.step_number})
+        return
     out.print(f"{row.id}  {_status(row)}: {escape(_target(row.new_target))}", highlight=False, soft_wrap=True)
     if judged.case is not None:
         out.print(f"Case {escape(judged.case.name)!r} is now version {judged.case.version}.", soft_wrap=True)
 
 
-def _patch(judged: Judgement, before: dict[str, Any], out: Console, *, apply: bool) -> None:
-    """Print the change of the case's file, or make it, where the case came from one that is here."""
-    if judged.case is None or judged.case.source is None or judged.target is None or judged.step_number is None:
+def _patch(judged: Judgement, out: Console, *, apply: bool, as_json: bool) -> None:
+    """Print the change of the case's file, or make it, where the case came from one that is here.
+
+    With JSON on standard output, all of it goes to standard error.
+    """
+    out = Console(stderr=True) if as_json else out
+    if judged.case is None or judged.case.source is None:
         return
     path = Path(judged.case.source)
     if not path.is_file():
         out.print(f"[dim]{path} is not here: change step {judged.step_number} there too.[/]", soft_wrap=True)
         return
-    text, case = path.read_text(encoding="utf-8"), parse_case(before, source="the stored case")
-    number = judged.step_number
-    changed = retarget(text, case=case.key, number=number, step=case.steps[number - 1], target=judged.target)
+    text = path.read_text(encoding="utf-8")
+    changed = judged.rewrite(text)
     if changed is None:
+        number = judged.step_number
         out.print(
             f"[dim]{path} does not have step {number} as it was stored: change it by hand.[/]", soft_wrap=True
         )
     elif apply:
-        path.write_text(changed, encoding="utf-8")
+        _replace(path, changed)
         out.print(f"[green]written[/] {escape(str(path))}", soft_wrap=True)
     else:
-        lines = difflib.unified_diff(
-            text.splitlines(keepends=True), changed.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-        )
-        typer.echo("".join(lines), nl=False)
+        typer.echo(unified(text, changed, str(path)), nl=False, err=as_json)
+
+
+def _replace(path: Path, text: str) -> None:
+    """In one step, so that a crash leaves the old file or the new one."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(text, encoding="utf-8")
+    shutil.copymode(path, draft)
+    draft.replace(path)
 
 
 def _list(rows: list[AdaptationRow], names: dict[str, str]) -> Table:

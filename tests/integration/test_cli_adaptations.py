@@ -4,29 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from redis import Redis
 
-from qa_queue.cases.loader import case_document, load_cases
+from qa_queue.cases.loader import load_cases
 from qa_queue.local.server import LocalServer
-from qa_queue.store.records import AdaptationRow, CaseRecord, case_id, digest
+from qa_queue.store.records import AdaptationRow
 from qa_queue.store.supabase import SupabaseStore
+from tests.support.heals import store_healed
 from tests.support.program import Program
-from tests.support.records import adaptation_row, finished_run
-
-FILE = """name: Adaptations by command line
-steps:
-- goto: /  # the shop
-- click: {target: {css: "#buy"}}
-"""
-EVIDENCE = {
-    "summary": "taken, 97 % likely",
-    "properties": [
-        {"name": "wording", "before": '"Buy"', "after": '"Buy"', "points": 3.2, "most": 3.2, "verdict": "for"}
-    ],
-}
 
 
 @pytest.fixture
@@ -50,33 +37,7 @@ def store(supabase: LocalServer) -> Iterator[SupabaseStore]:
 @pytest.fixture
 def healed(program: Program, store: SupabaseStore) -> AdaptationRow:
     """A case from a file, a run of it, and the heal of its second step."""
-    path = program.folder / "order.yaml"
-    path.write_text(FILE, encoding="utf-8")
-    (case,) = load_cases(path)
-    document: dict[str, Any] = case_document(case)
-    record = CaseRecord(
-        id=case_id(case.key),
-        key=case.key,
-        name=case.name,
-        source="order.yaml",
-        definition=document,
-        content_hash=digest(document),
-    )
-    stored = store.save_cases([record])[0]
-    run = finished_run(stored)
-    row = adaptation_row(
-        run,
-        2,
-        step_key="2:click",
-        reason="healed",
-        old_target={"css": "#buy"},
-        new_target={"role": "button", "name": "Buy"},
-        score=0.97,
-        margin=0.9,
-        evidence=EVIDENCE,
-    )
-    store.save([run, row])
-    return row
+    return store_healed(store, program.folder, "Adaptations by command line")
 
 
 def test_listed_shown_accepted_and_rejected(program: Program, store: SupabaseStore, healed: AdaptationRow) -> None:
@@ -122,3 +83,11 @@ def test_what_is_not_there_is_bad_input(program: Program) -> None:
     """Unknown ids and statuses."""
     assert program("adaptations", "show", "nothing").code == 2
     assert program("adaptations", "list", "--status", "odd").code == 2
+
+
+def test_programs_read_a_judgement_as_json(program: Program, healed: AdaptationRow) -> None:
+    """The patch goes to standard error then."""
+    ended = program("adaptations", "accept", healed.id, "--json")
+    said = ended.json
+    assert (said["adaptation"]["status"], said["case_version"], said["step_number"]) == ("accepted", 2, 2)
+    assert '+- click: {target: {"role": "button", "name": "Buy"}}' in ended.err

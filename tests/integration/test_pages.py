@@ -14,6 +14,7 @@ from qa_queue.api.backend import Backend
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
+from tests.support.heals import store_healed
 from tests.support.queueing import add
 from tests.support.records import NOON, artifact_record, case_record, finished_run, run_record, step_record
 from tests.support.serving import serving
@@ -136,3 +137,22 @@ def test_pictures_of_a_step_stand_beside_it(pages: httpx.Client, store: MemorySt
     row = pages.get(f"/runs/{run.id}").text.partition("<tbody>")[2].partition("</tbody>")[0]
     assert f"/runs/{run.id}/artifacts/{shown.id}" in row
     assert "trace.zip" not in row
+
+
+def test_a_heal_is_shown_with_its_reasons_and_judged_by_its_buttons(
+    pages: httpx.Client, store: MemoryStore, tmp_path: Path
+) -> None:
+    row = store_healed(store, tmp_path)
+    store.save([step_record(row.test_run_id, 2, status=StepStatus.ADAPTED)])
+    for url in (f"/runs/{row.test_run_id}", "/adaptations"):
+        page = pages.get(url).text
+        assert "97 % sure" in page
+        assert f'action="/adaptations/{row.id}/accept?back=' in page
+    answer = pages.post(f"/adaptations/{row.id}/reject", params={"back": f"/runs/{row.test_run_id}"})
+    assert (answer.status_code, answer.headers["location"]) == (303, f"/runs/{row.test_run_id}")
+    assert store.get_adaptation(row.id).status == "rejected"
+    assert row.id not in pages.get("/adaptations").text
+    assert row.id in pages.get("/adaptations", params={"show": "rejected"}).text
+    answer = pages.post(f"/adaptations/{row.id}/accept", params={"back": "//elsewhere.example"})
+    assert answer.headers["location"] == "/"
+    assert store.get_case(row.test_case_id).definition["steps"][1]["click"]["target"] == row.new_target

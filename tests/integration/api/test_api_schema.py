@@ -17,7 +17,7 @@ from qa_queue.api.backend import Backend
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
-from tests.support.records import artifact_record, case_record, finished_run, step_record
+from tests.support.records import adaptation_row, artifact_record, case_record, finished_run, step_record
 
 DOCUMENT = create_app(Backend(Settings(_env_file=None), MemoryStore())).openapi()
 OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
@@ -39,7 +39,7 @@ def base_url(serve: Callable[..., str], store: MemoryStore) -> str:
     """A service that has a case and a run, for callers in a hurry."""
     case = case_record()
     run = finished_run(case)
-    store.save([case, run, step_record(run), artifact_record(run)])
+    store.save([case, run, step_record(run), artifact_record(run), adaptation_row(run)])
     return serve(qa_api_requests_per_minute=1_000_000)
 
 
