@@ -10,14 +10,15 @@ from __future__ import annotations
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator
+from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qa_queue.errors import InputError, SettingsError
+from qa_queue.settings_rules import QUEUE_URL, queue_variable, redis_problem
 
 HOME = Path(".qa")
 STACK_ENV = "stack.env"  # in the home folder
@@ -35,14 +36,37 @@ class Settings(BaseSettings):
 
     redis_url: str | None = Field(
         default=None,
-        description="Redis as a URL: redis://, rediss:// (TLS) or unix://. Wins over the parts below.",
+        description="Redis as a URL: redis://, rediss:// (TLS) or unix://. Wins over the parts.",
     )
     redis_host: str = Field(default="127.0.0.1", description="Host of Redis.")
     redis_port: int = Field(default=6379, ge=1, le=65535, description="Port of Redis.")
     redis_password: SecretStr | None = Field(default=None, description="Password of Redis.")
     redis_username: str | None = Field(default=None, description="ACL user of Redis.")
     redis_db: int = Field(default=0, ge=0, description="Database number in Redis.")
-    redis_ssl_ca_certs: Path | None = Field(default=None, description="CA file for a rediss:// Redis.")
+    redis_ssl: bool = Field(default=False, description="Whether Redis by host or by Sentinel speaks TLS.")
+    redis_ssl_ca_certs: Path | None = Field(default=None, description="CA file for a Redis that speaks TLS.")
+    redis_ssl_certfile: Path | None = Field(
+        default=None, description="Client certificate for a Redis that asks for one, as a PEM file."
+    )
+    redis_ssl_keyfile: Path | None = Field(
+        default=None, description="Key of the client certificate; without one it is in the certificate's file."
+    )
+    redis_sentinels: str | None = Field(
+        default=None,
+        description="Sentinels as host:port,host:port: Redis is the master that they name. Wins over REDIS_URL; "
+        "login, database and TLS are those of the parts.",
+    )
+    redis_sentinel_master: str | None = Field(default=None, description="The master's name at the Sentinels.")
+    redis_sentinel_username: str | None = Field(default=None, description="ACL user of the Sentinels.")
+    redis_sentinel_password: SecretStr | None = Field(default=None, description="Password of the Sentinels.")
+    redis_url_test_execution: str | None = Field(
+        default=None,
+        description="A Redis of its own for a queue, as a URL; REDIS_URL_<QUEUE> does it for every queue.",
+    )
+    redis_url_cleanup: str | None = Field(default=None, description="The same for the queue cleanup.")
+    redis_url_adaptation_learning: str | None = Field(
+        default=None, description="The same for the queue adaptation-learning."
+    )
     redis_max_connections: int = Field(default=50, ge=1, description="Size of a process's pool.")
 
     supabase_url: str | None = Field(default=None, description="URL of the Supabase project.")
@@ -101,6 +125,14 @@ class Settings(BaseSettings):
     )
     qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
     qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
+    qa_alerts_file: Path = Field(
+        default=Path("qa-alerts.yaml"),
+        description="Rules and channels of alerts; without the file the rules' defaults.",
+    )
+    qa_alert_channels: SecretStr | None = Field(
+        default=None,
+        description="Channels of alerts as apprise's URLs, with spaces between them; beside the file's.",
+    )
     qa_dashboard_user: str = Field(default="qa", description="User of rq-dashboard.")
     qa_dashboard_password: SecretStr | None = Field(
         default=None, description="Password of rq-dashboard; without one it does not start."
@@ -126,16 +158,49 @@ class Settings(BaseSettings):
     def _level_in_any_case(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
 
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if problem := redis_problem(
+            sentinels=self.redis_sentinels,
+            given=[
+                name.upper()
+                for name in type(self).model_fields
+                if name.startswith("redis_s") and getattr(self, name)
+            ],
+        ):
+            raise ValueError(problem)
+        return self
+
+    def redis_url_of(self, queue: str) -> str | None:
+        """The URL of a queue that has a Redis of its own; may hold a password. None: it is on the main one."""
+        return self._queue_urls.get(queue_variable(queue))
+
+    @property
+    def redis_url_names(self) -> frozenset[str]:
+        """The variables that give a queue a Redis of its own."""
+        return frozenset(self._queue_urls)
+
+    @cached_property
+    def _queue_urls(self) -> dict[str, str]:
+        fields = {name.upper() for name in type(self).model_fields}
+        added = {k: v for k, v in _environment().items() if k.startswith(QUEUE_URL) and k not in fields}
+        own = {name: getattr(self, name.lower()) for name in fields if name.startswith(QUEUE_URL)}
+        return {name: url for name, url in (added | own).items() if url}
+
     @cached_property
     def redis_dsn(self) -> str:
-        """The URL of Redis, built from the parts where no URL is set; may hold the password, so never log it."""
-        if self.redis_url:
+        """The URL of Redis, built from the parts where no URL is set; may hold the password, so never log it.
+
+        With Sentinels, host and port in it stand for nothing.
+        """
+        if self.redis_url and not self.redis_sentinels:
             return self.redis_url
         login = ""
         if self.redis_password:
             login = f"{quote(self.redis_username or '', safe='')}:"
             login += f"{quote(self.redis_password.get_secret_value(), safe='')}@"
-        return f"redis://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
+        scheme = "rediss" if self.redis_ssl else "redis"
+        return f"{scheme}://{login}{self.redis_host}:{self.redis_port}/{self.redis_db}"
 
     @property
     def ignored_attributes(self) -> tuple[str, ...]:
@@ -172,7 +237,15 @@ def env_files(home: Path | None = None) -> tuple[Path, Path]:
     return Path(named or HOME) / STACK_ENV, DOTENV
 
 
+def on_redis(settings: Settings, url: str) -> Settings:
+    """The same settings with this Redis as the main one, whatever named another."""
+    sentinel = {name: None for name in Settings.model_fields if name.startswith("redis_sentinel")}
+    return with_overrides(settings, redis_url=url, **sentinel)
+
+
 def _explain(item: Any) -> str:
+    if not item["loc"]:  # of several settings together
+        return str(item["msg"]).removeprefix("Value error, ")
     name = str(item["loc"][0]).upper()
     field = Settings.model_fields.get(name.lower())
     secret = field is not None and "SecretStr" in str(field.annotation)

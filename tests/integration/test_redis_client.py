@@ -194,8 +194,9 @@ def test_a_certificate_of_an_unknown_ca_is_refused(tls_url: str) -> None:
     assert "REDIS_SSL_CA_CERTS" in message
 
 
-def test_a_missing_ca_file_is_named_as_such(tls_url: str, tmp_path: Path) -> None:
-    assert "REDIS_SSL_CA_CERTS" in failure(tls_url, redis_ssl_ca_certs=tmp_path / "no.pem")
+def test_a_missing_ca_file_is_a_wrong_setting(tls_url: str, tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"REDIS_SSL_CA_CERTS='.*no\.pem' is no file that can be read"):
+        client(tls_url, redis_ssl_ca_certs=tmp_path / "no.pem").connect()
 
 
 def test_plain_talk_to_a_tls_server_suggests_rediss(tls_url: str) -> None:
@@ -204,6 +205,6 @@ def test_plain_talk_to_a_tls_server_suggests_rediss(tls_url: str) -> None:
 
 def test_tls_talk_to_a_plain_server_is_a_failed_handshake(redis_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
-        "qa_queue.redis.CONNECT_TIMEOUT_S", 0.2
+        "qa_queue.redis.client.CONNECT_TIMEOUT_S", 0.2
     )  # Redis waits for more of what it takes for a command
     assert "TLS handshake failed" in failure(redis_url.replace("redis://", "rediss://"))

@@ -1,0 +1,7 @@
+"""Connections to Redis: which server, by which way, made once a process, and explained when one fails."""
+
+from qa_queue.redis.client import RedisClient, RedisHealth
+from qa_queue.redis.findings import address_of, explain
+from qa_queue.redis.queues import MainRedis, by_server, connection_of
+
+__all__ = ["MainRedis", "RedisClient", "RedisHealth", "address_of", "by_server", "connection_of", "explain"]

@@ -1,0 +1,113 @@
+"""Pools of connections to a Redis, which leave a server that is no master any more."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+from redis import BlockingConnectionPool
+from redis.connection import AbstractConnection, Connection, parse_url
+from redis.exceptions import ConnectionError, ResponseError
+from redis.retry import Retry
+from redis.sentinel import SentinelManagedConnection, SentinelManagedSSLConnection
+
+from qa_queue.errors import SettingsError
+from qa_queue.redis.sentinels import ASK_TIMEOUT_S, Discovery, FollowingPool
+from qa_queue.redis.servers import RedisServer
+
+CONNECT_TIMEOUT_S = 3.0
+POOL_WAIT_S = 20.0
+IDLE_CHECK_S = 30  # a connection idle for longer is pinged before it is used again
+_TLS_OPTIONS = {
+    "REDIS_SSL_CA_CERTS": "ssl_ca_certs",
+    "REDIS_SSL_CERTFILE": "ssl_certfile",
+    "REDIS_SSL_KEYFILE": "ssl_keyfile",
+}
+_REPLICA = ("READONLY", "MASTERDOWN")
+
+
+class ReplicaError(ConnectionError):
+    """The server is a read-only replica; the connection is closed, so that the next one finds the master."""
+
+
+class _LeavesReplica:
+    """A connection that closes when it turns out to lead to a replica.
+
+    redis-py does so for Sentinel's connections alone, and not for what a script of Redis 6 answers. A name that
+    points to the master (a managed Redis) is looked up anew only by a new connection.
+    """
+
+    def read_response(self, *args: Any, **options: Any) -> Any:
+        """Read an answer."""
+        try:
+            return super().read_response(*args, **options)  # type: ignore[misc] # of the class that it is mixed into
+        except ResponseError as error:
+            if not any(word in str(error) or word in type(error).__name__.upper() for word in _REPLICA):
+                raise
+            self.disconnect()  # type: ignore[attr-defined]
+            raise ReplicaError(f"it is a replica: {error}") from error
+
+
+def pool_of(
+    server: RedisServer, *, max_connections: int, socket_timeout: float, retry: Retry
+) -> BlockingConnectionPool:
+    """A pool of connections to this server, none of them opened yet.
+
+    Raises:
+        SettingsError: the URL is none, or a file of TLS is not there.
+    """
+    options: dict[str, Any] = {
+        "max_connections": max_connections,
+        "timeout": POOL_WAIT_S,
+        "socket_timeout": socket_timeout,
+        "health_check_interval": IDLE_CHECK_S,
+        "retry": retry,
+        **_network(server),
+    }
+    address = _parsed(server)
+    if server.sentinels is None:
+        kind = address.get("connection_class", Connection)
+        return BlockingConnectionPool.from_url(server.url, **options, connection_class=_leaving(kind))
+    options |= {name: value for name, value in address.items() if name in ("username", "password", "db")}
+    kind = SentinelManagedSSLConnection if server.secure else SentinelManagedConnection
+    asking = {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S, **tls_options(server)}
+    discovery = Discovery(server.sentinels, asking | {"ssl": server.secure})
+    return FollowingPool(server.sentinels.master, discovery, connection_class=_leaving(kind), **options)
+
+
+def tls_options(server: RedisServer) -> dict[str, str]:
+    """The files of TLS as redis-py's options; none where the server does not speak it.
+
+    Raises:
+        SettingsError: one cannot be read.
+    """
+    if not server.secure:
+        return {}
+    for name, path in server.files:
+        if not os.access(path, os.R_OK) or not path.is_file():
+            raise SettingsError(
+                f"{name}={str(path)!r} is no file that can be read: set it to a PEM file, or unset it."
+            )
+    return {_TLS_OPTIONS[name]: str(path) for name, path in server.files}
+
+
+def _network(server: RedisServer) -> dict[str, Any]:
+    if server.url.startswith("unix://"):
+        return {}
+    return {"socket_keepalive": True, "socket_connect_timeout": CONNECT_TIMEOUT_S, **tls_options(server)}
+
+
+def _parsed(server: RedisServer) -> dict[str, Any]:
+    try:
+        return dict(parse_url(server.url))  # type: ignore[no-untyped-call] # redis-py
+    except ValueError as error:
+        raise SettingsError(
+            f"{server.setting} is no Redis URL: {error}. Set it to redis://HOST:PORT/DB, rediss:// for TLS or "
+            "unix://PATH."
+        ) from None
+
+
+@cache
+def _leaving(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    return type(f"Leaving{kind.__name__}", (_LeavesReplica, kind), {})

@@ -1,0 +1,38 @@
+"""Queues on a Redis of their own, for everybody who was given the service's main connection."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from redis import Redis
+
+
+class MainRedis(Redis):
+    """The connection to the main Redis, which finds that of a queue on another one, opened when first needed."""
+
+    def __init__(self, *, find: Callable[[str], Redis | None], **options: Any) -> None:
+        super().__init__(**options)
+        self._find = find
+
+    def of(self, queue: str) -> Redis:
+        """The connection to the Redis of this queue; this one where it has none of its own.
+
+        Raises:
+            RedisUnavailableError: it cannot be used.
+        """
+        return self._find(queue) or self
+
+
+def connection_of(connection: Redis, queue: str) -> Redis:
+    """The connection to a queue's Redis, by the service's main one; any other connection is for all queues."""
+    return connection.of(queue) if isinstance(connection, MainRedis) else connection
+
+
+def by_server(connection: Redis, queues: Iterable[str]) -> list[tuple[Redis, list[str]]]:
+    """Each Redis that has some of these queues, with their names in the order given; one where all are together."""
+    groups: dict[int, tuple[Redis, list[str]]] = {}
+    for queue in queues:
+        own = connection_of(connection, queue)
+        groups.setdefault(id(own), (own, []))[1].append(queue)
+    return list(groups.values())
