@@ -25,6 +25,14 @@ class CaseError(InputError):
         self.problems = problems
 
 
+class PayloadError(InputError):
+    """Jobs cannot be enqueued as given; `problems` has every finding, in order."""
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems
+
+
 class UnknownQueueError(InputError):
     """No queue has this name."""
 

@@ -9,7 +9,7 @@ from qa_queue.errors import CaseError, InputError
 from qa_queue.extensions.spec import MOST_ATTEMPTS
 from qa_queue.models import utc_now
 from qa_queue.producer.environments import resolve_environments
-from qa_queue.producer.requests import RunRequest
+from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.queues.jobs import FURTHEST_S
 
 FURTHEST = timedelta(seconds=FURTHEST_S)
@@ -36,7 +36,7 @@ def check_requests(requests: Sequence[RunRequest]) -> list[dict[str, str]]:
     return environments
 
 
-def problems_of(request: RunRequest) -> Iterator[str]:
+def problems_of(request: Timed) -> Iterator[str]:
     """What is wrong with how a request is to be queued."""
     if request.attempts is not None and not 1 <= request.attempts <= MOST_ATTEMPTS:
         yield f"attempts is {request.attempts}: it should be 1 to {MOST_ATTEMPTS}"
@@ -58,13 +58,13 @@ def label(request: RunRequest) -> str:
     return request.source or request.case.name
 
 
-def check_number(requests: Sequence[RunRequest], most: int) -> None:
+def check_number(requests: Sequence[Timed], most: int) -> None:
     """Whether so many may be submitted at once.
 
     Raises:
         InputError: there is none, or there are more than `most`.
     """
     if not requests:
-        raise InputError("There is no case to run: give at least one.")
+        raise InputError("There is nothing to submit: give at least one.")
     if len(requests) > most:
-        raise InputError(f"{len(requests)} runs at once are too many: submit at most {most} at a time.")
+        raise InputError(f"{len(requests)} at once are too many: submit at most {most} at a time.")

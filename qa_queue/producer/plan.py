@@ -13,7 +13,7 @@ from qa_queue.cases.values import resolve, scope_for
 from qa_queue.errors import CaseError
 from qa_queue.models import TestJobData
 from qa_queue.producer.idempotency import Wanted, claim_key
-from qa_queue.producer.requests import RunRequest
+from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.queues import TestJobRequest
 from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
 
@@ -127,8 +127,8 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
     )
 
 
-def due_at(request: RunRequest, now: datetime) -> datetime | None:
-    """When a run is to start at the earliest; None is at once."""
+def due_at(request: Timed, now: datetime) -> datetime | None:
+    """When a job is to start at the earliest; None is at once."""
     if request.delay_ms is not None:
         return now + timedelta(milliseconds=request.delay_ms)
     return request.run_at

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from qa_queue.cancel import request_cancel
-from qa_queue.errors import InputError, RedisUnavailableError, StoreError
+from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, utc_now
 from qa_queue.producer.checks import check_number, check_requests
-from qa_queue.producer.idempotency import claim, release
+from qa_queue.producer.idempotency import claim
 from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
+from qa_queue.producer.undo import explained, forget
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
-from qa_queue.redis import address_of, explain
 from qa_queue.settings import Settings
 from qa_queue.store.base import RunStore
 
@@ -51,7 +48,7 @@ class JobProducer:
                 left.
         """
         plans = _planned([requests] if isinstance(requests, RunRequest) else requests)
-        with _explained(self._connection):
+        with explained(self._connection):
             self._connection.ping()
             wanted = [plan.wanted for plan in plans if plan.wanted is not None]
             holders = claim(self._connection, wanted)
@@ -80,7 +77,7 @@ class JobProducer:
         Raises:
             RedisUnavailableError: nothing was enqueued.
         """
-        with _explained(self._connection):
+        with explained(self._connection):
             return self._queues.add_cleanup_job(data).id
 
     def submit_learning(self, data: LearningJobData) -> str:
@@ -89,7 +86,7 @@ class JobProducer:
         Raises:
             RedisUnavailableError: nothing was enqueued.
         """
-        with _explained(self._connection):
+        with explained(self._connection):
             return self._queues.add_learning_job(data).id
 
     def _record(self, plans: Sequence[PlannedRun]) -> None:
@@ -103,12 +100,7 @@ class JobProducer:
     def _undo(self, plans: Sequence[PlannedRun], claims: Mapping[str, str]) -> None:
         """Take back what may have been done; what cannot be taken back is logged, for the first error counts."""
         run_ids = [plan.run_id for plan in plans]
-        try:
-            # Redis may have taken the jobs though its answer was lost.
-            request_cancel(self._connection, run_ids)
-            release(self._connection, claims)
-        except RedisError as error:
-            log.warning("Redis could not be asked to forget %d runs: %s", len(run_ids), error)
+        forget(self._connection, run_ids, claims)
         try:
             self._store.delete_runs(run_ids)
         except StoreError as error:
@@ -140,11 +132,3 @@ def _submitted(plan: PlannedRun, run_id: str) -> SubmittedRun:
 
 def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[at : at + ROWS_AT_ONCE] for at in range(0, len(items), ROWS_AT_ONCE))
-
-
-@contextmanager
-def _explained(connection: Redis) -> Iterator[None]:
-    try:
-        yield
-    except RedisError as error:
-        raise RedisUnavailableError(explain(error, address_of(connection))) from error

@@ -4,10 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Protocol
 
 from qa_queue.backoff import EXPONENTIAL, Backoff
 from qa_queue.cases.model import Case
 from qa_queue.models import Priority, TestConfig
+
+
+class Timed(Protocol):
+    """What every request says of when and how often its job is to be done."""
+
+    @property
+    def attempts(self) -> int | None:
+        """How often at most, when the infrastructure fails."""
+
+    @property
+    def delay_ms(self) -> int | None:
+        """How long after it was submitted it is to start at the earliest."""
+
+    @property
+    def run_at(self) -> datetime | None:
+        """When it is to start at the earliest."""
+
+    @property
+    def idempotency_key(self) -> str | None:
+        """The key that names it once."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -173,7 +173,7 @@ def test_two_cases_of_one_name_are_refused_and_nothing_is_written(redis_db: Redi
 
 
 def test_submitting_nothing_is_refused(redis_db: Redis, store: MemoryStore) -> None:
-    with pytest.raises(InputError, match="no case to run"):
+    with pytest.raises(InputError, match="nothing to submit"):
         producer(redis_db, store).submit([])
 
 
