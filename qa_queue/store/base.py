@@ -20,6 +20,8 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.schedules import ScheduleStore
+from qa_queue.store.suites import BatchStore
 
 Record = (
     CaseRecord
@@ -42,6 +44,14 @@ class RunStore(Protocol):
 
     Every method raises `StoreUnavailableError`, `StoreAuthError`, `StoreSchemaError` or `StoreError`.
     """
+
+    @property
+    def schedules(self) -> ScheduleStore:
+        """What is started at set times."""
+
+    @property
+    def batches(self) -> BatchStore:
+        """Runs that were submitted together."""
 
     def check(self) -> None:
         """Return when the database answers, the key is good and every table is there; raise otherwise."""

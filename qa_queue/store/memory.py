@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from qa_queue.errors import StoreError
 from qa_queue.models import Frozen, RunStatus, utc_now
 from qa_queue.store.base import Record
+from qa_queue.store.memory_schedules import MemorySchedules
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
@@ -27,6 +28,8 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.rows import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
+from qa_queue.store.suites import MemoryBatches
+from qa_queue.store.schedules import ScheduleRecord
 
 F = TypeVar("F", bound=Frozen)
 R = TypeVar("R", bound=Record)
@@ -40,6 +43,8 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._tables: dict[type[Frozen], dict[str, Any]] = {kind: {} for kind in TABLES}
+        self.batches = MemoryBatches(self._lock, self._tables[RunRecord])
+        self.schedules = MemorySchedules(self._lock, self._tables[ScheduleRecord], self._tables[RunRecord])
 
     def check(self) -> None:
         """Return: memory is always there."""

@@ -23,6 +23,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.schedules import ScheduleRecord
 
 TABLES: dict[type[Frozen], str] = {  # parents before children: the order in which they are written
     CaseRecord: "test_cases",
@@ -33,6 +34,7 @@ TABLES: dict[type[Frozen], str] = {  # parents before children: the order in whi
     PatternRecord: "locator_patterns",
     FingerprintRecord: "fingerprints",
     VerdictRecord: "locator_verdicts",
+    ScheduleRecord: "schedules",
 }
 CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the rest the store keeps
 REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # how the runs of dead letters have ended
@@ -108,7 +110,7 @@ def to_record(kind: type[R], row: dict[str, Any]) -> R:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
         raise StoreSchemaError(
-            f"the row {row.get('id')} of {TABLES[kind]} cannot be read: {where}: {first['msg']}. "
+            f"the row {row.get('id')} of {TABLES.get(kind, kind.__name__)} cannot be read: {where}: {first['msg']}. "
             "Was it written by another version of qa-queue? Update qa-queue, then run `qa-queue migrate`."
         ) from None
 

@@ -29,6 +29,8 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.rows import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
+from qa_queue.store.suites import SupabaseBatches
+from qa_queue.store.supabase_schedules import SupabaseSchedules
 
 ROWS_A_CALL = 500
 IDS_A_CALL = 100  # a UUID is 37 characters of URL, and some servers take 8 KB
@@ -48,6 +50,8 @@ class SupabaseStore:
 
     def __init__(self, url: str, key: str) -> None:
         self._line = Connection(url, key)
+        self.batches = SupabaseBatches(self._line)
+        self.schedules = SupabaseSchedules(self._line)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SupabaseStore:

@@ -1,0 +1,185 @@
+"""What is done about a schedule at a moment."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from qa_queue.schedules.decide import Decision, claimed, due, settled
+from qa_queue.schedules.times import MOST_DUE, comes_at, due_moments
+from qa_queue.store.schedules import Missed, Overlap, ScheduleRecord
+from tests.support.records import NOON
+from tests.support.schedules import schedule_record
+
+MINUTE = timedelta(minutes=1)
+
+
+def minutes(*numbers: float) -> tuple[datetime, ...]:
+    """Moments so many minutes after noon."""
+    return tuple(NOON + number * MINUTE for number in numbers)
+
+
+def decide(schedule: ScheduleRecord, after: float, *, busy: bool = False) -> Decision | None:
+    """The decision so many minutes after noon."""
+    return due(schedule, NOON + after * MINUTE, busy=busy)
+
+
+def test_nothing_is_done_before_the_first_moment() -> None:
+    """One interval after it was made."""
+    assert decide(schedule_record(), 0.99) is None
+
+
+def test_a_moment_is_started_and_the_next_one_awaited() -> None:
+    """On time."""
+    found = decide(schedule_record(), 1)
+    assert found == Decision(fires=minutes(1), skipped=0, missed=0, next_fire_at=minutes(2)[0])
+
+
+def test_a_paused_schedule_does_nothing() -> None:
+    """However late it is."""
+    assert decide(schedule_record(paused=True), 10) is None
+
+
+@pytest.mark.parametrize(
+    ("missed", "fires", "given_up"),
+    [
+        (Missed.SKIP, minutes(5), 4),
+        (Missed.ONCE, minutes(5), 4),
+        (Missed.ALL, minutes(1, 2, 3, 4, 5), 0),
+    ],
+)
+def test_missed_moments_are_treated_as_the_policy_says(missed: Missed, fires: tuple, given_up: int) -> None:
+    """After five minutes away with a grace of thirty seconds; the last moment is in time."""
+    found = decide(schedule_record(missed=missed, overlap="allow", grace_s=30), 5.4)
+    assert found is not None
+    assert (found.fires, found.missed, found.next_fire_at) == (fires, given_up, minutes(6)[0])
+
+
+@pytest.mark.parametrize(("missed", "fires"), [(Missed.SKIP, ()), (Missed.ONCE, minutes(5))])
+def test_where_none_is_in_time_once_makes_up_for_the_last(missed: Missed, fires: tuple) -> None:
+    """And `skip` waits for the next moment."""
+    found = decide(schedule_record(missed=missed, grace_s=10), 5.5)
+    assert found is not None
+    assert found.fires == fires
+
+
+def test_at_most_the_newest_moments_are_made_up_for() -> None:
+    """A year of minutes is not started at once, nor counted one by one."""
+    away = 366 * 24 * 60
+    found = decide(schedule_record(missed="all", overlap="allow"), away)
+    assert found is not None
+    assert found.fires == minutes(*range(away - MOST_DUE + 1, away + 1))
+
+
+@pytest.mark.parametrize(
+    ("overlap", "busy", "fires"),
+    [
+        (Overlap.SKIP, False, minutes(1)),
+        (Overlap.SKIP, True, ()),
+        (Overlap.ALLOW, True, minutes(1)),
+        (Overlap.REPLACE, True, minutes(1)),
+    ],
+)
+def test_an_overlap_is_treated_as_the_policy_says(overlap: Overlap, busy: bool, fires: tuple) -> None:
+    """Skipped moments are counted and not made up for."""
+    found = decide(schedule_record(overlap=overlap), 1, busy=busy)
+    assert found is not None
+    assert (found.fires, found.skipped, found.next_fire_at) == (fires, 1 - len(fires), minutes(2)[0])
+
+
+@pytest.mark.parametrize("overlap", [Overlap.SKIP, Overlap.REPLACE])
+def test_moments_that_come_together_overlap_too(overlap: Overlap) -> None:
+    """The newest is started."""
+    found = decide(schedule_record(overlap=overlap, grace_s=600), 3)
+    assert found is not None
+    assert (found.fires, found.skipped) == (minutes(3), 2)
+
+
+def test_it_ends_after_as_many_runs_as_were_wanted() -> None:
+    """Of three, two have been."""
+    found = decide(schedule_record(max_runs=3, fired=2, overlap="allow", grace_s=600), 4)
+    assert found is not None
+    assert (found.fires, found.next_fire_at) == (minutes(1), None)
+
+
+def test_it_ends_at_its_end() -> None:
+    """The end itself is a moment of it."""
+    found = decide(schedule_record(end_at=minutes(2)[0], overlap="allow", grace_s=600), 4)
+    assert found is not None
+    assert (found.fires, found.next_fire_at) == (minutes(1, 2), None)
+
+
+def test_the_start_is_its_first_moment() -> None:
+    """Intervals count from there."""
+    schedule = schedule_record(start_at=minutes(10.5)[0])
+    assert schedule.next_run_at == minutes(10.5)[0]
+    found = decide(schedule, 10.5)
+    assert found is not None
+    assert found.next_fire_at == minutes(11.5)[0]
+
+
+def test_a_decision_stands_in_the_row_until_its_start_is_confirmed() -> None:
+    """A scheduler that dies in between leaves what is to be done."""
+    schedule, now = schedule_record(), minutes(1)[0]
+    decision = due(schedule, now, busy=False)
+    assert decision is not None
+    row = claimed(schedule, decision, now)
+    assert (row.pending, row.next_run_at, row.next_fire_at, row.fired) == (minutes(1), now, minutes(2)[0], 1)
+    after = settled(row, minutes(1)[0], now, last_run_id="x")
+    assert (after.pending, after.next_run_at, after.last_run_id) == ((), minutes(2)[0], "x")
+
+
+def test_a_paused_row_still_confirms_what_was_decided_and_then_sleeps() -> None:
+    """Pausing does not lose a start."""
+    row = schedule_record(pending=minutes(1), paused=True)
+    assert row.next_run_at is not None
+    assert settled(row, minutes(1)[0], NOON).next_run_at is None
+
+
+@given(st.integers(1, 3600), st.integers(1, 500))
+def test_jitter_is_the_same_for_everybody_and_within_its_bound(jitter: int, number: int) -> None:
+    """Two schedulers must agree."""
+    schedule, moment = schedule_record(jitter_s=jitter), NOON + number * MINUTE
+    assert comes_at(schedule, moment) == comes_at(schedule, moment)
+    assert moment <= comes_at(schedule, moment) <= moment + timedelta(seconds=jitter)
+
+
+@given(
+    gaps=st.lists(st.floats(0.01, 12), min_size=1, max_size=25),
+    jitter=st.sampled_from([0, 30, 200]),
+    overlap=st.sampled_from(Overlap),
+    missed=st.sampled_from(Missed),
+    busy=st.lists(st.booleans(), min_size=25, max_size=25),
+)
+def test_no_moment_is_started_twice_whenever_schedulers_look(gaps, jitter, overlap, missed, busy) -> None:
+    """And each one that came is started, skipped or missed: none is forgotten."""
+    schedule = schedule_record(jitter_s=jitter, overlap=overlap, missed=missed, grace_s=45)
+    now, fired, counted = NOON, [], 0
+    for gap, taken in zip(gaps, busy, strict=False):
+        now += gap * MINUTE
+        expected = due_moments(schedule, now)
+        decision = due(schedule, now, busy=taken)
+        assert (decision is None) == (not expected)
+        if decision is None:
+            continue
+        fired += decision.fires
+        counted += len(expected)
+        schedule = claimed(schedule, decision, now)
+        assert schedule.fired + schedule.skipped + schedule.missed_runs == counted
+    assert len(set(fired)) == len(fired)
+    assert fired == sorted(fired)
+    assert all(comes_at(schedule, moment) <= now for moment in fired)
+    if overlap is Overlap.ALLOW and missed is Missed.ALL:
+        assert len(fired) == counted
+
+
+@given(st.integers(1, 5000), st.integers(0, 200_000))
+def test_the_newest_due_moments_are_those_that_counting_one_by_one_finds(every: int, away: int) -> None:
+    """Looking back in steps finds the same as looking at each."""
+    schedule = schedule_record(every=f"{every}s")
+    now = NOON + timedelta(seconds=away)
+    one_by_one = [NOON + timedelta(seconds=number * every) for number in range(1, away // every + 1)]
+    assert due_moments(schedule, now) == one_by_one[-MOST_DUE:]
