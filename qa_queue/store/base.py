@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from qa_queue.models import RunStatus
+from qa_queue.store.batch_records import BatchStore
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
@@ -21,7 +22,6 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.schedules import ScheduleStore
-from qa_queue.store.suites import BatchStore
 
 Record = (
     CaseRecord

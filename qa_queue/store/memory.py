@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from qa_queue.errors import StoreError
 from qa_queue.models import Frozen, RunStatus, utc_now
 from qa_queue.store.base import Record
+from qa_queue.store.memory_batches import MemoryBatches
 from qa_queue.store.memory_schedules import MemorySchedules
 from qa_queue.store.records import (
     AdaptationRow,
@@ -28,7 +29,6 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.rows import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
-from qa_queue.store.suites import MemoryBatches
 from qa_queue.store.schedules import ScheduleRecord
 
 F = TypeVar("F", bound=Frozen)

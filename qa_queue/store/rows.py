@@ -109,8 +109,9 @@ def to_record(kind: type[R], row: dict[str, Any]) -> R:
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
+        table = TABLES.get(kind, kind.__name__)
         raise StoreSchemaError(
-            f"the row {row.get('id')} of {TABLES.get(kind, kind.__name__)} cannot be read: {where}: {first['msg']}. "
+            f"the row {row.get('id')} of {table} cannot be read: {where}: {first['msg']}. "
             "Was it written by another version of qa-queue? Update qa-queue, then run `qa-queue migrate`."
         ) from None
 

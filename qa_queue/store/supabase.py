@@ -29,7 +29,7 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.rows import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
-from qa_queue.store.suites import SupabaseBatches
+from qa_queue.store.supabase_batches import SupabaseBatches
 from qa_queue.store.supabase_schedules import SupabaseSchedules
 
 ROWS_A_CALL = 500
