@@ -11,7 +11,7 @@ from qa_queue.api.problems import Fault, FaultsError
 from qa_queue.api.shapes import RunBody, Submitted
 from qa_queue.cases.model import Case
 from qa_queue.cases.parse import parse_case
-from qa_queue.cases.rebase import rebase
+from qa_queue.cases.rebase import moved
 from qa_queue.errors import CaseError, InputError
 from qa_queue.producer import RunRequest, SubmittedRun
 from qa_queue.producer.environments import resolve_environments
@@ -89,7 +89,7 @@ def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> Run
     case, source = _case(backend, body)
     return checked(
         RunRequest(
-            case=_moved(case, body.base_url) if body.base_url else case,
+            case=moved(case, body.base_url) if body.base_url else case,
             source=source,
             base_url=body.base_url,
             env=body.env,
@@ -109,11 +109,3 @@ def _case(backend: Backend, body: RunBody) -> tuple[Case, str | None]:
         return read(body.case), None
     record = backend.case(body.case_id or "")
     return stored_case(record), record.source
-
-
-def _moved(case: Case, base_url: str) -> Case:
-    """The case with its URLs made to fit another host; its own base URL stays, so that the stored case is the same
-    whichever host a run goes to."""
-    moved = rebase(case, base_url)
-    own = case.base_url
-    return moved.model_copy(update={"base_url": own}) if own and "${" not in own else moved

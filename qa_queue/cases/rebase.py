@@ -34,6 +34,18 @@ def rebase(case: Case, base_url: str) -> Case:
     return case.model_copy(update={"base_url": base_url, "steps": steps})
 
 
+def moved(case: Case, base_url: str) -> Case:
+    """The case with its URLs made to fit another host; its own base URL stays where it is plain text, so that the
+    stored case is the same whichever host a run goes to.
+
+    Raises:
+        InputError: as `rebase`.
+    """
+    new = rebase(case, base_url)
+    own = case.base_url
+    return new.model_copy(update={"base_url": own}) if own and "${" not in own else new
+
+
 def first_origin(steps: Iterable[Step]) -> str | None:
     """Scheme and host of the first absolute http URL that the steps open."""
     origins = (_origin(step.args.url) for step in steps if isinstance(step.args, Goto))

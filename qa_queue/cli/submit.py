@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from qa_queue.cases.loader import load_file
 from qa_queue.cases.model import Case
-from qa_queue.cases.rebase import rebase
+from qa_queue.cases.rebase import moved
 from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.render import RunReport, report_json, runs_table
@@ -91,17 +91,9 @@ def say_notes(file: Path, notes: Sequence[str], console: Console | None) -> None
         console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
 
 
-def _moved(case: Case, base_url: str) -> Case:
-    """The case with its URLs made to fit another host; its own base URL stays where it is plain text, so that the
-    stored case is the same whichever host a run goes to."""
-    moved = rebase(case, base_url)
-    own = case.base_url
-    return moved.model_copy(update={"base_url": own}) if own and "${" not in own else moved
-
-
 def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
     return RunRequest(
-        case=_moved(case, options.base_url) if options.base_url else case,
+        case=moved(case, options.base_url) if options.base_url else case,
         source=file.as_posix(),
         base_url=options.base_url,
         env=options.env,

@@ -82,6 +82,21 @@ class QueueManager:
         queue = self.get_queue(name)
         return self._enqueue(queue, [self._job(queue, request) for request in requests])
 
+    def add_once(self, name: str, requests: Sequence[TestJobRequest | PayloadRequest]) -> bool:
+        """As `add_test_jobs` and `add_jobs`, for who may have done it before: False, and nothing is changed, where
+        a job has one of the ids, or a claim is another's.
+
+        Raises:
+            UnknownQueueError: the queue is not known.
+        """
+        queue = self.get_queue(name)
+        jobs = [
+            self._test_job(queue, one) if isinstance(one, TestJobRequest) else self._job(queue, one)
+            for one in requests
+        ]
+        refused = enqueue_all(queue.connection, queue.name, jobs)
+        return not (refused.known or refused.unclaimed)
+
     def add_cleanup_job(self, data: CleanupJobData) -> Job:
         """Put a clean-up on `cleanup`."""
         name = "Dry run of the clean-up" if data.dry_run else "Clean-up"
