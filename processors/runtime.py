@@ -31,6 +31,7 @@ from qa_queue.store.writer import RecordWriter
 log = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 10.0
+REDIS_TIMEOUT_S = 5.0  # a step waits for its report, so a Redis that has vanished must show soon
 OUTBOX = "outbox"  # the folder below QA_HOME
 
 Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
@@ -165,7 +166,7 @@ class Runtime:
 
     async def _open(self, stack: AsyncExitStack) -> Services:
         settings = self._settings
-        redis = RedisClient(settings)
+        redis = RedisClient(settings, socket_timeout=REDIS_TIMEOUT_S)
         stack.callback(redis.disconnect)
         connection = await asyncio.to_thread(redis.connect)
         store = self.open_store(stack)

@@ -9,6 +9,7 @@ import typer
 from qa_queue.errors import InputError
 from qa_queue.logs import configure_logging
 from qa_queue.redis import RedisClient
+from qa_queue.redis.servers import server_for_all
 from qa_queue.settings import load_settings, with_overrides
 from qa_queue.worker.autoscale import Autoscaler
 from qa_queue.worker.scaling import MIB, Bounds
@@ -49,4 +50,5 @@ def worker(
     bounds = Bounds.parse(autoscale, None if memory is None else memory * MIB)
     names = known_queues(queues or ())
     configure_logging(settings.log_level, settings.log_format)
-    Autoscaler(RedisClient(settings).connect(), names, settings, bounds).run()
+    server_for_all(settings, names)
+    Autoscaler(RedisClient(settings).connection_of(names[0]), names, settings, bounds).run()

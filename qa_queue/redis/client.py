@@ -22,7 +22,7 @@ from qa_queue.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-SOCKET_TIMEOUT_S = 15.0  # longer than any block of ours
+SOCKET_TIMEOUT_S = 15.0  # many jobs are enqueued in one step
 RETRIES = 2  # of opening a connection and of each command: a restart's short gap is not an error
 
 
@@ -39,14 +39,16 @@ class RedisHealth:
 class RedisClient:
     """Pools of connections to the Redis of the settings; bytes in and out, as RQ needs.
 
+    `socket_timeout` is how long an answer may take, in s; longer than any block of ours.
     Safe to share between threads, and across a fork: the child opens connections of its own.
     """
 
     _instance: ClassVar[RedisClient | None] = None
     _instance_lock: ClassVar[threading.Lock] = threading.Lock()
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_S) -> None:
         self._settings = settings
+        self._socket_timeout = socket_timeout
         self._lock = threading.RLock()
         self._open: dict[str, Redis] = {}  # by the URL of the server
 
@@ -108,7 +110,7 @@ class RedisClient:
         pool = pool_of(
             server,
             max_connections=settings.redis_max_connections,
-            socket_timeout=SOCKET_TIMEOUT_S,
+            socket_timeout=self._socket_timeout,
             retry=patience,
         )
         if settings.redis_url_names and server == main_server(settings):

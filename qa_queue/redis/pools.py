@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from redis import BlockingConnectionPool
+from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import ConnectionError, ResponseError
 from redis.retry import Retry
@@ -68,12 +69,18 @@ def pool_of(
     address = _parsed(server)
     if server.sentinels is None:
         kind = address.get("connection_class", Connection)
-        return BlockingConnectionPool.from_url(server.url, **options, connection_class=_leaving(kind))
+        return BlockingConnectionPool.from_url(server.url, **options, connection_class=leaving(kind))
     options |= {name: value for name, value in address.items() if name in ("username", "password", "db")}
     kind = SentinelManagedSSLConnection if server.secure else SentinelManagedConnection
-    asking = {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S, **tls_options(server)}
-    discovery = Discovery(server.sentinels, asking | {"ssl": server.secure})
-    return FollowingPool(server.sentinels.master, discovery, connection_class=_leaving(kind), **options)
+    discovery = Discovery(server.sentinels, sentinel_options(server))
+    return FollowingPool(server.sentinels.master, discovery, connection_class=leaving(kind), **options)
+
+
+def sentinel_options(server: RedisServer) -> dict[str, Any]:
+    """How to speak to the Sentinels of a server, as redis-py's options, without the login; raises as `pool_of`."""
+    asked_once = Retry(NoBackoff(), 0)  # redis-py would wait seconds for each that is down, and there are others
+    times = {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S}
+    return {**times, "retry": asked_once, "ssl": server.secure, **tls_options(server)}
 
 
 def tls_options(server: RedisServer) -> dict[str, str]:
@@ -109,5 +116,8 @@ def _parsed(server: RedisServer) -> dict[str, Any]:
 
 
 @cache
-def _leaving(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+def leaving(kind: type[AbstractConnection]) -> type[AbstractConnection]:
+    """The class of connections that is as this one and leaves a replica."""
+    if issubclass(kind, _LeavesReplica):
+        return kind
     return type(f"Leaving{kind.__name__}", (_LeavesReplica, kind), {})

@@ -18,7 +18,7 @@ from pydantic_core import PydanticSerializationError
 
 from qa_queue.errors import InputError, QAError
 from qa_queue.logs import configure_logging
-from qa_queue.settings import Settings, load_settings, with_overrides
+from qa_queue.settings import Settings, load_settings, on_redis
 from qa_queue.worker.channel import LineBuffer
 from qa_queue.worker.death import die_with_parent
 from qa_queue.worker.messages import (
@@ -146,9 +146,8 @@ async def _main(sock: socket.socket, settings: Settings) -> None:
     start = await anext(messages)
     assert isinstance(start, Start)
     try:
-        runtime = load_factory(settings.qa_runtime)(
-            with_overrides(settings, redis_url=start.redis_url), start.queues
-        )
+        settings = on_redis(settings, start.redis_url) if start.redis_url else settings
+        runtime = load_factory(settings.qa_runtime)(settings, start.queues)
         async with runtime:
             writer.write(encode(Ready()))
             await Child(runtime, writer).serve(messages)

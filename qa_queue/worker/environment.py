@@ -9,14 +9,22 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlencode
+from urllib.parse import quote
 
 from redis import Redis, SSLConnection
+from redis.exceptions import RedisError
+from redis.sentinel import SentinelConnectionPool
 
-from qa_queue.errors import SettingsError
+from qa_queue.errors import InputError, QAError
+from qa_queue.redis.client import check
+from qa_queue.redis.rq_options import rq_url
+from qa_queue.redis.servers import main_server, server_for_all, server_of
+from qa_queue.redis.workers import worker_connection
 from qa_queue.settings import Settings, load_settings
+from qa_queue.settings_rules import QUEUE_URL
 
 
 def is_rq_command(argv: list[str]) -> bool:
@@ -24,16 +32,13 @@ def is_rq_command(argv: list[str]) -> bool:
     return Path(argv[0]).name in ("rq", "rq.exe") or argv[0].endswith("rq/cli/__main__.py")
 
 
-def rq_url(settings: Settings) -> str:
-    """The URL of our Redis for RQ's command line, which has no other place for the CA file."""
-    url = settings.redis_dsn
-    if not settings.redis_ssl_ca_certs or not url.startswith("rediss://"):
-        return url
-    return f"{url}{'&' if '?' in url else '?'}{urlencode({'ssl_ca_certs': str(settings.redis_ssl_ca_certs)})}"
+def url_of(connection: Redis) -> str | None:
+    """The URL of a connection, for another process that is to use the same Redis; may hold the password.
 
-
-def url_of(connection: Redis) -> str:
-    """The URL of a connection, for another process that is to use the same Redis; may hold the password."""
+    None behind Sentinels: what they name has no URL, and every process finds it by the settings.
+    """
+    if isinstance(connection.connection_pool, SentinelConnectionPool):
+        return None
     options: dict[str, Any] = connection.connection_pool.connection_kwargs
     login = ""
     if options.get("password"):
@@ -52,6 +57,30 @@ def complete_environment() -> None:
     if not is_rq_command(sys.argv):
         return
     try:
-        os.environ["REDIS_URL"] = rq_url(load_settings())
-    except SettingsError as error:
+        settings = load_settings()
+        own = [word for word in sys.argv[1:] if settings.redis_url_of(word)]
+        server = server_of(settings, own[0]) if own else main_server(settings)
+        if server.sentinels is not None:
+            check(server)
+        os.environ["REDIS_URL"] = rq_url(server)
+    except (QAError, RedisError) as error:
         sys.exit(str(error))
+
+
+def connection_for(queues: Sequence[str], given: Redis, settings: Settings) -> Redis:
+    """The connection of a worker of these queues that RQ's command starts with the connection `given`.
+
+    RQ's is kept where it can be; a queue on a Redis of its own and the master behind Sentinels need ours.
+
+    Raises:
+        InputError: the queues are on different servers, or RQ's own settings name Sentinels and ours do not.
+    """
+    server = server_for_all(settings, queues)
+    if server.sentinels is not None or server.setting.startswith(QUEUE_URL):
+        return worker_connection(server)
+    if url_of(given) is None:
+        raise InputError(
+            "RQ's settings name Sentinels, and qa-queue's do not: set REDIS_SENTINELS and REDIS_SENTINEL_MASTER, "
+            "and use `-c qa_queue.rq_config`."
+        )
+    return given

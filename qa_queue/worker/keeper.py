@@ -24,7 +24,7 @@ class Keeper:
     While a `successor` starts, the child goes on; then it retires: it finishes what it has and ends.
     """
 
-    def __init__(self, redis_url: str, queues: Sequence[str], on_ready: Callable[[], None]) -> None:
+    def __init__(self, redis_url: str | None, queues: Sequence[str], on_ready: Callable[[], None]) -> None:
         self.child: ChildProcess | None = None
         self.successor: ChildProcess | None = None
         self._retiring: list[ChildProcess] = []

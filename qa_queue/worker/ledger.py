@@ -14,7 +14,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from redis.exceptions import RedisError, ResponseError
+from redis.exceptions import RedisError
 from rq.callbacks import execute_failure_callback
 from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.executions import Execution
@@ -207,11 +207,13 @@ class Ledger:
         worker = self._worker
         try:
             return worker.job_class.fetch(taken.job_id, connection=worker.connection, serializer=worker.serializer)
-        except (NoSuchJobError, ResponseError) as error:
+        except NoSuchJobError as error:
             self._bury(taken, error)
             log.warning("Job %s was on queue %s, but is gone", taken.job_id, taken.queue)
-        except RedisError:
-            raise
+        except RedisError as error:
+            if "WRONGTYPE" not in str(error):  # a right that is missing, for example, is no fault of the job's
+                raise
+            self._bury(taken, error)
         except Exception as error:  # noqa: BLE001 - whatever RQ stumbles over
             self._bury(taken, error)
         return None

@@ -33,7 +33,7 @@ class Start(Frozen):
     """To the child, first: what the worker serves. The URL may hold a password, so it travels in no argument."""
 
     type: Literal["start"] = "start"
-    redis_url: str
+    redis_url: str | None  # None: the one that the settings name
     queues: tuple[str, ...]
 
 

@@ -7,10 +7,13 @@ import logging
 import os
 import signal
 import socket
+import sys
 import time
+from collections.abc import Sequence
 from types import FrameType
 from typing import Any
 
+from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker, worker_registration
 from rq.command import parse_payload
@@ -19,18 +22,19 @@ from rq.serializers import JSONSerializer
 from rq.utils import now as utc_now
 from rq.worker import DequeueStrategy, WorkerStatus
 
-from qa_queue.errors import InputError
+from qa_queue.errors import InputError, QAError
 from qa_queue.logs import configure_logging
 from qa_queue.priorities import PriorityQueue
 from qa_queue.queues.place import SLOTS_FIELD
+from qa_queue.redis.workers import steady
 from qa_queue.settings import LogLevel, Settings, load_settings
 from qa_queue.worker.engine import Engine
+from qa_queue.worker.environment import connection_for, is_rq_command
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_TTL = 15  # seconds after which the jobs of a silent worker are taken over
 WORKER_TTL = 30  # seconds after which a silent worker is no longer listed
-_REDIS_PATIENCE = 25  # as RQ's worker_ttl, from which it makes the socket time-out (ttl - 5 s)
 _DUPLICATE = 1.0  # seconds: a pool and a terminal may both send the same signal
 _LEVELS: dict[str, LogLevel] = {
     "DEBUG": "DEBUG",
@@ -58,14 +62,16 @@ class QAWorker(Worker):
         names = [queue.name if isinstance(queue, Queue) else queue for queue in given]
         if options.get("connection") is None and given and isinstance(given[0], Queue):
             options["connection"] = given[0].connection
+        self.settings = settings or load_settings()
+        if is_rq_command(sys.argv):
+            options["connection"] = _ours(names, options["connection"], self.settings)
         options |= {
             "queue_class": PriorityQueue,
             "serializer": JSONSerializer,
-            "worker_ttl": _REDIS_PATIENCE,
+            "worker_ttl": WORKER_TTL,
             "default_worker_ttl": None,
         }
         super().__init__(names, *args, **options)
-        self.settings = settings or load_settings()
         self._signals = 0
         self._last_signal = 0.0
         self._stop_asked = 0.0
@@ -202,6 +208,10 @@ class QAWorker(Worker):
         log.debug("Commands cannot be received (%s)", exc)
         time.sleep(1)  # in the listening thread, which has nothing else to do
 
+    def _set_connection(self, connection: Redis) -> Redis:
+        """As a worker of ours needs it: RQ would wait for an answer for longer than a failover takes."""
+        return steady(connection)
+
     def _configure_logs(self, level: str | None) -> None:
         level = _LEVELS.get(level or "", self.settings.log_level)
         configure_logging(level, self.settings.log_format)
@@ -218,3 +228,10 @@ class QAWorker(Worker):
         except RedisError as error:
             log.warning("Worker %s could not sign off: Redis cannot be reached (%s)", self.name, error)
         log.info("Worker %s has stopped", self.name)
+
+
+def _ours(names: Sequence[str], given: Redis, settings: Settings) -> Redis:
+    try:
+        return connection_for(names, given, settings)
+    except QAError as error:  # RQ's command would show a traceback
+        raise SystemExit(str(error)) from None

@@ -20,7 +20,7 @@ _MODULE = "qa_queue.worker.child"
 class ChildProcess:
     """A running child. Start it from the main thread: the kernel ties its life to the thread that does."""
 
-    def __init__(self, redis_url: str, queues: Sequence[str]) -> None:
+    def __init__(self, redis_url: str | None, queues: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
             # A session of its own: a terminal's Ctrl-C goes to the worker alone, and `kill` reaches its group.

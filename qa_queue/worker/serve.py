@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from redis import Redis
-
 from qa_queue.extensions import known_queue, queue_names
-from qa_queue.redis import RedisClient
+from qa_queue.redis.client import check
+from qa_queue.redis.servers import server_for_all
+from qa_queue.redis.workers import worker_connection
 from qa_queue.settings import Settings
-from qa_queue.worker.environment import rq_url
 from qa_queue.worker.parent import QAWorker
 
 
@@ -28,10 +27,9 @@ def serve(queues: Sequence[str], settings: Settings, *, burst: bool = False) -> 
     Raises:
         RedisUnavailableError: Redis cannot be used at the start.
         UnknownQueueError: there is no such queue.
+        InputError: the queues are on different Redis servers.
     """
     names = known_queues(queues)
-    probe = RedisClient(settings)
-    probe.connect()
-    probe.disconnect()
-    connection = Redis.from_url(rq_url(settings))  # as RQ's command does: the worker sets its time-outs itself
-    QAWorker(names, connection=connection, settings=settings).work(burst=burst)
+    server = server_for_all(settings, names)
+    check(server)
+    QAWorker(names, connection=worker_connection(server), settings=settings).work(burst=burst)

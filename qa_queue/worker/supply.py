@@ -6,6 +6,7 @@ import contextlib
 import logging
 import queue
 import time
+from collections import deque
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -52,6 +53,7 @@ class Supply:
         self._max_jobs = max_jobs
         self._asked = 0  # jobs that the intake may still bring
         self._alone: tuple[Taken, float] | None = None  # a suspect that waits until nothing else runs
+        self._again: deque[tuple[Taken, float]] = deque()  # taken, and Redis failed before they had started
 
     @property
     def used_up(self) -> bool:
@@ -72,6 +74,7 @@ class Supply:
         Raises:
             redis.exceptions.RedisError: Redis failed.
         """
+        self._start_again()
         self._start_alone()
         if self._burst:
             self._look()
@@ -86,6 +89,9 @@ class Supply:
     def give_back(self) -> None:
         """Return to the queue what was taken and not started."""
         with contextlib.suppress(queue.Empty, RedisError):
+            while self._again:
+                put_back(self._connection, self._again[0][0])
+                self._again.popleft()
             if self._alone is not None:
                 put_back(self._connection, self._alone[0])
                 self._alone = None
@@ -97,7 +103,7 @@ class Supply:
     def _look(self) -> None:
         while self.room > 0:
             taken = dequeue(self._connection, self._queues, None)
-            self.empty = taken is None and self._alone is None
+            self.empty = taken is None and self._alone is None and not self._again
             if taken is None:
                 return
             self._start(taken, time.monotonic())
@@ -112,12 +118,23 @@ class Supply:
             self._asked += more
             self._intake.permit(more)
 
+    def _start_again(self) -> None:
+        while self._again and self.room > 0:
+            self._start(*self._again.popleft())
+
     def _start_alone(self) -> None:
         if self._alone is not None and not len(self._slots):
             (taken, at), self._alone = self._alone, None
             self._start(taken, at)
 
     def _start(self, taken: Taken, at: float) -> None:
+        try:
+            self._open(taken, at)
+        except RedisError:
+            self._again.append((taken, at))  # it stands in the intermediate list, where a janitor is slow to look
+            raise
+
+    def _open(self, taken: Taken, at: float) -> None:
         look = self._ledger.look(taken)
         if look is Look.GONE:
             return

@@ -6,8 +6,10 @@ import pytest
 from redis import Redis
 
 from qa_queue.errors import SettingsError
+from qa_queue.redis.rq_options import rq_url
+from qa_queue.redis.servers import main_server
 from qa_queue.settings import Settings
-from qa_queue.worker.environment import is_rq_command, rq_url, url_of
+from qa_queue.worker.environment import is_rq_command, url_of
 from qa_queue.worker.runtime import load_factory
 
 
@@ -31,17 +33,20 @@ def test_a_socket_tells_its_url():
     assert url_of(Redis.from_url("unix:///run/redis.sock?db=3")) == "unix:///run/redis.sock?db=3"
 
 
-def test_the_ca_file_travels_in_the_url():
-    """RQ's command line has no other place for it."""
-    settings = Settings(_env_file=None, redis_url="rediss://host:1/0", redis_ssl_ca_certs="/etc/ca.pem")
-    assert rq_url(settings) == "rediss://host:1/0?ssl_ca_certs=%2Fetc%2Fca.pem"
-    assert Redis.from_url(rq_url(settings)).connection_pool.connection_kwargs["ssl_ca_certs"] == "/etc/ca.pem"
+def test_the_files_of_tls_travel_in_the_url(tmp_path):
+    """RQ's command line has no other place for them."""
+    files = {f"redis_ssl_{name}": tmp_path / f"{name}.pem" for name in ("ca_certs", "certfile", "keyfile")}
+    for file in files.values():
+        file.touch()
+    url = rq_url(main_server(Settings(_env_file=None, redis_url="rediss://host:1/0", **files)))
+    options = Redis.from_url(url).connection_pool.connection_kwargs
+    assert {name: options[name.removeprefix("redis_")] for name in files} == {n: str(f) for n, f in files.items()}
 
 
 def test_without_tls_the_url_stays_as_it_is():
     """Even if a CA file is set."""
     settings = Settings(_env_file=None, redis_url="redis://host:1/0", redis_ssl_ca_certs="/etc/ca.pem")
-    assert rq_url(settings) == "redis://host:1/0"
+    assert rq_url(main_server(settings)) == "redis://host:1/0"
 
 
 @pytest.mark.parametrize(
