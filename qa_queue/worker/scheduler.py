@@ -8,14 +8,18 @@ Nothing in this package imports this module, for Python warns about a module tha
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import socket
 import threading
 from functools import partial
 
 from redis import Redis
 
+from qa_queue.alerts import watch_of
 from qa_queue.errors import RedisUnavailableError
 from qa_queue.extensions import queue_names
+from qa_queue.health import BEAT_S, beat
 from qa_queue.logs import configure_logging
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
@@ -25,6 +29,7 @@ from qa_queue.worker.duties import Duty, serve
 log = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # s
+_GRACE = 5.0  # s, for alerts on their way
 
 
 def enqueue_all_due(connection: Redis) -> None:
@@ -52,7 +57,17 @@ def main() -> None:
     except RedisUnavailableError as error:
         raise SystemExit(str(error)) from None
     log.info("The scheduler serves %s", ", ".join(queue_names()))
-    serve(duties_of(connection), stop)
+    watch = watch_of(settings, "scheduler", deputy=False)
+    own = [
+        Duty(name="say that it lives", every_s=BEAT_S, do=partial(beat, connection, _name())),
+        Duty(name="look for alerts", every_s=_PAUSE, do=watch.look),
+    ]
+    serve([*duties_of(connection), *own], stop)
+    watch.close(_GRACE)
+
+
+def _name() -> str:
+    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 if __name__ == "__main__":

@@ -1,0 +1,125 @@
+"""Commands on alerts: what fires now, whether the channels work, whether the file is right."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Annotated, Any
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.alerts import Alert, AlertState, alert_config, firing
+from qa_queue.alerts.config import AlertConfig, Channel
+from qa_queue.alerts.message import Message, trial_message
+from qa_queue.alerts.sender import transport_of
+from qa_queue.cli.exits import Exit
+from qa_queue.cli.render import plain_table
+from qa_queue.cli.runs import Json
+from qa_queue.cli.service import open_settings
+from qa_queue.errors import InputError, QAError
+from qa_queue.redis import RedisClient
+
+PANEL = "Service"
+commands = typer.Typer(help="See what is wrong, and try how people are told of it.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    for name, command in (("list", list_alerts), ("test", try_channels), ("check", check)):
+        commands.command(name)(command)
+    app.add_typer(commands, name="alerts", rich_help_panel=PANEL)
+
+
+def list_alerts(as_json: Json = False) -> None:
+    """List the alerts that fire now, the worst first, and channels that did not take their last message."""
+    out = Console()
+    state = AlertState(RedisClient(open_settings()).connect())
+    found, broken = firing(state.load()), state.channel_errors()
+    if as_json:
+        out.print_json(data={"alerts": [_as_json(alert) for alert in found], "broken_channels": broken})
+        return
+    for name, error in broken.items():
+        out.print(
+            f"[yellow]channel {escape(name)} did not take its last message:[/] {escape(error)}", soft_wrap=True
+        )
+    if not found:
+        out.print("No alert fires.")
+        return
+    table = plain_table()
+    for column in ("Severity", "Alert", "Since", "What"):
+        table.add_column(column, overflow="fold", no_wrap=column != "What")
+    for alert in found:
+        about = f" {alert.subject}" if alert.subject else ""
+        table.add_row(alert.severity.value, f"{alert.rule}{about}", _since(alert), escape(alert.summary))
+    out.print(table)
+
+
+def try_channels(
+    channel: Annotated[str | None, typer.Option(help="Only the channel of this name.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Send a test message through the channels and say what became of it. Exits 1 if one did not take it."""
+    out = Console()
+    chosen = _chosen(alert_config(open_settings()), channel)
+    message = trial_message(message_id=uuid4().hex, now=datetime.now(UTC), sender="qa-queue alerts test")
+    errors = {one.name: _attempt(one, message) for one in chosen}
+    if as_json:
+        out.print_json(data={"channels": [{"name": n, "ok": e is None, "error": e} for n, e in errors.items()]})
+    else:
+        for one in chosen:
+            error = errors[one.name]
+            mark = "[green]sent  [/]" if error is None else "[red]failed[/]"
+            why = f"  {escape(error)}" if error else ""
+            out.print(f"{mark} {escape(one.name)} ({escape(one.kind)}){why}", soft_wrap=True)
+    if any(errors.values()):
+        raise typer.Exit(Exit.FAILED)
+
+
+def check(as_json: Json = False) -> None:
+    """Check rules and channels without sending anything; a mistake is named with its line."""
+    out, settings = Console(), open_settings()
+    config = alert_config(settings)
+    for channel in config.channels:
+        transport_of(channel)
+    if as_json:
+        rules = [rule.model_dump(mode="json") for rule in config.rules.values()]
+        channels = [{"name": one.name, "kind": one.kind, "severity": one.severity.value} for one in config.channels]
+        out.print_json(data={"rules": rules, "channels": channels})
+        return
+    where = settings.qa_alerts_file if settings.qa_alerts_file.exists() else "the defaults"
+    out.print(f"{escape(str(where))}: {len(config.rules)} rules, {len(config.channels)} channels", highlight=False)
+    for channel in config.channels:
+        out.print(f"  {escape(channel.name)} ({escape(channel.kind)}), {channel.severity.value} and worse")
+    if not config.channels:
+        out.print("  Nobody is told: `channels:` in the file or QA_ALERT_CHANNELS says whom.")
+
+
+def _chosen(config: AlertConfig, name: str | None) -> list[Channel]:
+    if not config.channels:
+        raise InputError("there is no channel: name one in qa-alerts.yaml or QA_ALERT_CHANNELS.")
+    found = [channel for channel in config.channels if name in (None, channel.name)]
+    if not found:
+        known = ", ".join(channel.name for channel in config.channels)
+        raise InputError(f"there is no channel {name!r}; there are {known}.")
+    return found
+
+
+def _attempt(channel: Channel, message: Message) -> str | None:
+    """Why the channel did not take it at the first try; None when it did."""
+    try:
+        transport_of(channel).send(message)
+    except QAError as error:
+        return str(error)
+    return None
+
+
+def _since(alert: Alert) -> str:
+    return f"{datetime.fromtimestamp(alert.firing_since or 0, UTC).astimezone():%m-%d %H:%M:%S}"
+
+
+def _as_json(alert: Alert) -> dict[str, Any]:
+    since = datetime.fromtimestamp(alert.firing_since or 0, UTC).isoformat()
+    shown = alert.model_dump(mode="json", include={"rule", "kind", "subject", "severity", "summary", "value"})
+    return shown | {"since": since, "told": alert.open}

@@ -1,0 +1,18 @@
+"""How the service is: what can be seen of Redis, Supabase, workers and scheduler at one moment."""
+
+from __future__ import annotations
+
+from qa_queue.health.beat import BEAT_S, SchedulerState, beat, read_scheduler
+from qa_queue.health.check import Health, health_check
+from qa_queue.health.workers import WorkerState, read_workers
+
+__all__ = [
+    "BEAT_S",
+    "Health",
+    "SchedulerState",
+    "WorkerState",
+    "beat",
+    "health_check",
+    "read_scheduler",
+    "read_workers",
+]
