@@ -6,15 +6,17 @@ import logging
 import os
 import socket
 import threading
+from importlib import import_module
 
 from qa_queue.alerts.watch import Watch
 from qa_queue.errors import QAError
 from qa_queue.settings import Settings
-from qa_queue.store.supabase import SupabaseStore
+from qa_queue.store.base import RunStore
 
 log = logging.getLogger(__name__)
 
 LOOK_S = 1.0
+_STORE = "qa_queue.store.supabase"  # loaded by who watches: a deputy may never do
 GRACE_S = 5.0  # for messages on their way when the process ends
 
 
@@ -60,10 +62,10 @@ class _StoreCheck:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._store: SupabaseStore | None = None
+        self._store: RunStore | None = None
 
     def check(self) -> None:
         """Return when it answers; raise a `QAError` otherwise."""
-        if self._store is None:
-            self._store = SupabaseStore.from_settings(self._settings)
-        self._store.check()
+        store = self._store or import_module(_STORE).SupabaseStore.from_settings(self._settings)
+        self._store = store
+        store.check()

@@ -22,6 +22,7 @@ from rq.serializers import JSONSerializer
 from rq.utils import now as utc_now
 from rq.worker import DequeueStrategy, WorkerStatus
 
+from qa_queue.alerts import Deputy
 from qa_queue.errors import InputError, QAError
 from qa_queue.logs import configure_logging
 from qa_queue.priorities import PriorityQueue
@@ -102,6 +103,8 @@ class QAWorker(Worker):
         self.bootstrap(None)
         self._install_signal_handlers()  # type: ignore[no-untyped-call] # RQ
         self._engine = Engine(self, self._woken, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
+        deputy = Deputy(self.settings, "worker")
+        deputy.start()
         try:
             return self._engine.run() > 0
         except InputError as error:
@@ -109,6 +112,7 @@ class QAWorker(Worker):
             raise SystemExit(1) from None
         finally:
             self._engine.close()
+            deputy.stop()
             self._leave()
 
     @property

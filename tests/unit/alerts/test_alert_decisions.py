@@ -64,13 +64,8 @@ def test_one_that_lasts_is_told_again_now_and_then() -> None:
     """Every `repeat`; 0 is never."""
     of = depth(hold_s=0)
     looks = Looks(of)
-    assert [looks.told(at, broken(of)) for at in (0, 3599, 3600, 7199, 7200)] == [
-        (1, 0),
-        (0, 0),
-        (1, 0),
-        (0, 0),
-        (1, 0),
-    ]
+    fired = [looks.told(at, broken(of))[0] for at in (0, 3599, 3600, 7199, 7200)]
+    assert fired == [1, 0, 1, 0, 1]
     never = depth(hold_s=0, repeat_s=0)
     looks = Looks(never)
     assert [looks.told(at, broken(never)) for at in (0, 90_000)] == [(1, 0), (0, 0)]
