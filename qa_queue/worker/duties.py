@@ -26,7 +26,7 @@ class Duty:
 
     name: str
     every_s: float
-    do: Callable[[], None]
+    do: Callable[[], object]
 
 
 def serve(duties: Sequence[Duty], stop: threading.Event) -> None:

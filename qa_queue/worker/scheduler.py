@@ -17,12 +17,14 @@ from functools import partial
 from redis import Redis
 
 from qa_queue.alerts import watch_of
-from qa_queue.errors import RedisUnavailableError
+from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
 from qa_queue.health import BEAT_S, beat
 from qa_queue.logs import configure_logging
 from qa_queue.redis import RedisClient
-from qa_queue.settings import load_settings
+from qa_queue.schedules import ScheduleServer
+from qa_queue.settings import Settings, load_settings
+from qa_queue.store.supabase import SupabaseStore
 from qa_queue.worker.due import enqueue_due
 from qa_queue.worker.duties import Duty, serve
 
@@ -45,6 +47,17 @@ def duties_of(connection: Redis) -> list[Duty]:
     ]
 
 
+def schedule_duties(connection: Redis, settings: Settings) -> list[Duty]:
+    """Serving the schedules, where there is a store that has any."""
+    try:
+        store = SupabaseStore.from_settings(settings)
+    except SettingsError as error:
+        log.warning("No schedules are served: %s", error)
+        return []
+    server = ScheduleServer(connection, store, settings)
+    return [Duty(name="serve the schedules", every_s=_PAUSE, do=server.serve_due)]
+
+
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     settings = load_settings()
@@ -62,7 +75,7 @@ def main() -> None:
         Duty(name="say that it lives", every_s=BEAT_S, do=partial(beat, connection, _name())),
         Duty(name="look for alerts", every_s=_PAUSE, do=watch.look),
     ]
-    serve([*duties_of(connection), *own], stop)
+    serve([*duties_of(connection), *schedule_duties(connection, settings), *own], stop)
     watch.close(_GRACE)
 
 

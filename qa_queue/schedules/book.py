@@ -1,0 +1,137 @@
+"""The schedules there are: adding, looking, changing, pausing, removing."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from itertools import islice
+from typing import Any
+from uuid import uuid4
+
+from qa_queue.errors import InputError, NotFoundError
+from qa_queue.models import utc_now
+from qa_queue.schedules.changing import changed, edited, fresh, refuse_taken
+from qa_queue.schedules.decide import awake
+from qa_queue.schedules.jobs import check_work
+from qa_queue.schedules.spec import ScheduleSpec, read_spec, spec_of
+from qa_queue.schedules.times import comes_at, moments
+from qa_queue.store.base import RunStore
+from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
+
+MOST_PREVIEWED = 100
+_TICK = timedelta(microseconds=1)
+
+
+class ScheduleBook:
+    """The schedules of one store. A `ref` is a schedule's id or its name.
+
+    Every method raises `StoreError` when the store fails, and those with a `ref` `NotFoundError` for an unknown
+    one.
+    """
+
+    def __init__(self, store: RunStore, now: Callable[[], datetime] = utc_now) -> None:
+        self._store = store
+        self._now = now
+
+    def add(self, spec: ScheduleSpec, *, by: str | None = None) -> ScheduleRecord:
+        """Store a new schedule.
+
+        Raises:
+            InputError: it could not be started as it stands: it says why.
+            ConflictError: its name is taken.
+        """
+        check_work(self._store, spec)
+        row = fresh(spec, schedule_id=str(uuid4()), by=by, now=self._now())
+        while not self._store.schedules.add(row):
+            refuse_taken(self._store.schedules, row)
+        return row
+
+    def get(self, ref: str) -> ScheduleRecord:
+        """The schedule of this id or name."""
+        found = self._store.schedules.get(ref) or self._store.schedules.find(ref)
+        if found is None:
+            names = [one.name for one in self.list_all()]
+            nearest = difflib.get_close_matches(ref, names, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise NotFoundError(f"there is no schedule {ref!r}.{hint}")
+        return found
+
+    def list_all(self) -> list[ScheduleRecord]:
+        """Every schedule, by name."""
+        return self._store.schedules.list_all()
+
+    def replace(self, ref: str, spec: ScheduleSpec) -> ScheduleRecord:
+        """Put a schedule anew; what has been of it stays. It holds at once.
+
+        Raises:
+            InputError: it could not be started as it stands: it says why.
+            ConflictError: its name is another's.
+        """
+        check_work(self._store, spec)
+        row = self.get(ref)
+        return self._changed(row, lambda row: edited(row, spec, self._now()))
+
+    def patch(self, ref: str, changes: Mapping[str, Any]) -> ScheduleRecord:
+        """Change these fields alone; None puts one back to what it is when nobody sets it (RFC 7396).
+
+        Raises:
+            InputError, ConflictError: as `replace`.
+        """
+        row = self.get(ref)
+        check_work(self._store, patched(row, changes))
+        return self._changed(row, lambda row: edited(row, patched(row, changes), self._now()))
+
+    def pause(self, ref: str) -> ScheduleRecord:
+        """Start nothing any more; what runs goes on. Harmless when asked again."""
+        return self._changed(self.get(ref), lambda row: row if row.paused else awake(row, self._now(), paused=True))
+
+    def resume(self, ref: str) -> ScheduleRecord:
+        """Go on with the next moment from now; those of the pause are not made up for."""
+
+        def resumed(row: ScheduleRecord) -> ScheduleRecord:
+            again = row.model_copy(update={"paused": False})
+            return edited(row, again, self._now()) if row.paused else row
+
+        return self._changed(self.get(ref), resumed)
+
+    def remove(self, ref: str) -> ScheduleRecord:
+        """Delete a schedule; runs that it started stay, and go on. Returns what it was."""
+        row = self.get(ref)
+        self._store.schedules.remove(row.id)
+        return row
+
+    def preview(self, ref: str, count: int = 5) -> list[datetime]:
+        """When it comes next, with its jitter; the times of a paused one as if it went on now."""
+        row = self.get(ref)
+        if row.next_fire_at is None and not row.paused:
+            return []
+        left = count if row.max_runs is None else min(count, max(0, row.max_runs - row.fired))
+        after = self._now() if row.paused or row.next_fire_at is None else row.next_fire_at - _TICK
+        found = moments(row, anchor=row.anchor_at, after=after)
+        return [comes_at(row, moment) for moment in islice(found, _checked(left, count))]
+
+    def preview_of(self, spec: ScheduleFields, count: int = 5) -> list[datetime]:
+        """When a schedule that is not stored would come, without jitter."""
+        left = count if spec.max_runs is None else min(count, spec.max_runs)
+        now = self._now()
+        return list(islice(moments(spec, anchor=now, after=now), _checked(left, count)))
+
+    def _changed(self, row: ScheduleRecord, change: Callable[[ScheduleRecord], ScheduleRecord]) -> ScheduleRecord:
+        return changed(self._store.schedules, row.id, change, known=row)
+
+
+def patched(row: ScheduleRecord, changes: Mapping[str, Any]) -> ScheduleSpec:
+    """What people set of a schedule, with these fields changed. Pure.
+
+    Raises:
+        InputError: names every field that cannot be used.
+    """
+    merged = {**spec_of(row), **changes}
+    return read_spec({name: value for name, value in merged.items() if value is not None})
+
+
+def _checked(left: int, count: int) -> int:
+    if not 1 <= count <= MOST_PREVIEWED:
+        raise InputError(f"{count} times cannot be previewed: ask for 1 to {MOST_PREVIEWED}.")
+    return left

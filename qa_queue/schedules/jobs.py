@@ -1,0 +1,169 @@
+"""From a schedule and a moment to jobs. Pure but for reading the store.
+
+Every id is derived from the schedule and the moment, so that whoever starts the moment makes the same jobs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from uuid import UUID, uuid5
+
+from pydantic import BaseModel, ValidationError
+
+from qa_queue.cases.document import case_document
+from qa_queue.cases.parse import parse_case
+from qa_queue.cases.rebase import moved
+from qa_queue.errors import InputError, NotFoundError
+from qa_queue.extensions import catalogue, known_queue
+from qa_queue.models import Priority, QueueName, utc_now
+from qa_queue.producer import RunRequest
+from qa_queue.producer.environments import resolve_environments
+from qa_queue.producer.plan import PlannedRun, job_request, run_record
+from qa_queue.queues.jobs import PayloadRequest, TestJobRequest
+from qa_queue.store.base import RunStore
+from qa_queue.store.records import CaseRecord, RunRecord
+from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
+
+_NAMESPACE = UUID("0f1c2b7e-8a0e-4d64-8f0b-51cf8a1e6d02")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Work:
+    """What a moment starts: jobs of one queue and, where they are runs, the rows and the batch of these.
+
+    `note` says what is amiss though the work can be done.
+    """
+
+    queue: str
+    jobs: Sequence[TestJobRequest | PayloadRequest]
+    first_id: str
+    runs: Sequence[RunRecord] = ()
+    batch_id: str | None = None
+    note: str | None = None
+
+
+def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Work:
+    """What this moment of the schedule starts.
+
+    Raises:
+        InputError: it cannot be started: a case is gone or unreadable, a value or the queue is not known.
+        StoreError: the store failed.
+    """
+    if schedule.queue != QueueName.TEST_EXECUTION:
+        return _job(schedule, moment)
+    cases, gone = chosen_cases(store, schedule)
+    note = f"{len(gone)} of its cases are gone: {', '.join(gone)}" if gone else None
+    batch_id = _id(schedule, moment, "batch")
+    plans = _plans(schedule, cases, moment, batch_id)
+    now = utc_now()
+    return Work(
+        queue=schedule.queue,
+        jobs=[job_request(plan, now) for plan in plans],
+        first_id=plans[0].run_id,
+        runs=[run_record(plan, {plan.case.id: plan.case.version}, now) for plan in plans],
+        batch_id=batch_id,
+        note=note,
+    )
+
+
+def check_work(store: RunStore, schedule: ScheduleFields) -> None:
+    """Whether a schedule could be started as it stands.
+
+    Raises:
+        InputError: says everything that is in the way; a tag that no case bears yet is not.
+    """
+    if schedule.queue != QueueName.TEST_EXECUTION:
+        _payload(schedule)
+        return
+    cases, gone = chosen_cases(store, schedule, none_is_well=True)
+    if gone:
+        raise NotFoundError(
+            f"there is no case {gone[0]!r}: `qa-queue cases` and GET /api/cases list those there are."
+        )
+    resolve_environments([_request(schedule, case, None, None) for case in cases])
+
+
+def chosen_cases(
+    store: RunStore, schedule: ScheduleFields, *, none_is_well: bool = False
+) -> tuple[list[CaseRecord], list[str]]:
+    """The cases that a schedule runs, in its order, and the ids of those that are gone.
+
+    Raises:
+        InputError: there is none.
+    """
+    if len(schedule.cases) == 1:
+        only = store.get_case(schedule.cases[0])
+        known = [only] if only else []
+    else:
+        known = store.list_cases()
+    if schedule.tag is not None:
+        found, gone = [case for case in known if schedule.tag in case.tags], []
+    else:
+        by_id = {case.id: case for case in known}
+        found = [by_id[case_id] for case_id in schedule.cases if case_id in by_id]
+        gone = [case_id for case_id in schedule.cases if case_id not in by_id]
+    if not found and not none_is_well:
+        what = (
+            f"no case bears the tag {schedule.tag!r}" if schedule.tag is not None else "all of its cases are gone"
+        )
+        raise InputError(f"{what}: store one, or change the schedule.")
+    return found, gone
+
+
+def _plans(
+    schedule: ScheduleRecord, cases: Sequence[CaseRecord], moment: datetime, batch_id: str
+) -> list[PlannedRun]:
+    user = f"schedule:{schedule.name}"
+    requests = [_request(schedule, case, user, batch_id) for case in cases]
+    return [
+        PlannedRun(
+            run_id=_id(schedule, moment, case.id),
+            request=request,
+            case=case.model_copy(update={"definition": case_document(request.case)}),
+            env=env,
+        )
+        for case, request, env in zip(cases, requests, resolve_environments(requests), strict=True)
+    ]
+
+
+def _request(schedule: ScheduleFields, record: CaseRecord, user: str | None, batch_id: str | None) -> RunRequest:
+    case = parse_case(record.definition, source=record.name)
+    return RunRequest(
+        case=moved(case, schedule.base_url) if schedule.base_url else case,
+        source=record.source,
+        base_url=schedule.base_url,
+        env=schedule.env,
+        process_env=False,
+        config=schedule.config,
+        priority=Priority[schedule.priority.upper()],
+        user_id=user,
+        attempts=schedule.attempts,
+        batch_id=batch_id,
+    )
+
+
+def _job(schedule: ScheduleRecord, moment: datetime) -> Work:
+    job_id = _id(schedule, moment, schedule.queue)
+    job = PayloadRequest(
+        data=_payload(schedule),
+        job_id=job_id,
+        name=f"Schedule {schedule.name}",
+        priority=Priority[schedule.priority.upper()],
+        attempts=schedule.attempts,
+    )
+    return Work(queue=schedule.queue, jobs=[job], first_id=job_id)
+
+
+def _payload(schedule: ScheduleFields) -> BaseModel:
+    spec = catalogue().queues[known_queue(schedule.queue)]
+    try:
+        return spec.payload.model_validate(schedule.data)
+    except ValidationError as error:
+        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'data'}: {one['msg']}" for one in error.errors())
+        raise InputError(f"data is no payload of {schedule.queue}: {found}.") from None
+
+
+def _id(schedule: ScheduleRecord, moment: datetime, what: str) -> str:
+    return str(uuid5(_NAMESPACE, f"{schedule.id}|{moment.astimezone(UTC).isoformat()}|{what}"))

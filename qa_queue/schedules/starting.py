@@ -1,0 +1,101 @@
+"""Starting what a moment stands for, as often as it is asked for and yet once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+from uuid import uuid4
+
+from redis import Redis
+from rq.job import Job
+
+from qa_queue.cancel import CancelOutcome, request_cancel
+from qa_queue.models import ErrorKind, QueueName, RunStatus, utc_now
+from qa_queue.priorities import Claim
+from qa_queue.queues import QueueManager
+from qa_queue.redis import connection_of
+from qa_queue.schedules.jobs import work_of
+from qa_queue.settings import Settings
+from qa_queue.store.base import RunStore
+from qa_queue.store.schedules import ScheduleRecord
+
+KEEP_S = 7 * 24 * 3600  # that a moment is known as started; 24 h from the end of its job
+_PENDING = "pending"
+_MOST = 1000  # runs of one moment that are looked at
+_GOING_ON = (RunStatus.QUEUED, RunStatus.RUNNING)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Started:
+    """What a moment started: its run (of several, the first) or its job, and the batch of its runs.
+
+    `fresh` is False when it had been started before.
+    """
+
+    run_id: str
+    batch_id: str | None
+    note: str | None
+    fresh: bool
+
+
+class Starter:
+    """Starts the moments of schedules."""
+
+    def __init__(self, connection: Redis, store: RunStore, settings: Settings) -> None:
+        self._connection = connection
+        self._store = store
+        self._queues = QueueManager(connection, settings)
+
+    def start(self, schedule: ScheduleRecord, moment: datetime) -> Started:
+        """Start this moment, unless it was started before: whoever asks, and however many do at once.
+
+        The rows come first and harm nobody. Then one atomic step in Redis enqueues all jobs and marks the moment as
+        started; where it is marked already, that step does nothing.
+
+        Raises:
+            InputError: it cannot be started; asking again does not help.
+            RedisError, InfrastructureError: a part failed; asking again completes what was begun.
+        """
+        work = work_of(self._store, schedule, moment)
+        own = connection_of(self._connection, work.queue)
+        key = moment_key(schedule, moment)
+        own.set(key, _PENDING, nx=True, ex=KEEP_S)
+        self._store.schedules.open_runs(work.runs)
+        claim = Claim(key=key, pending=_PENDING, final=f"started|{uuid4()}", keep_s=KEEP_S)
+        fresh = self._queues.add_once(work.queue, [replace(job, claim=claim) for job in work.jobs])
+        return Started(run_id=work.first_id, batch_id=work.batch_id, note=work.note, fresh=fresh)
+
+    def busy(self, schedule: ScheduleRecord) -> bool:
+        """Whether what the last moment started has not ended; a run whose job Redis has lost does not count."""
+        return bool(self._living(schedule))
+
+    def cancel_last(self, schedule: ScheduleRecord) -> None:
+        """Cancel what the last moment started and has not ended: what waits never starts, what runs is told."""
+        outcomes = request_cancel(self._connection, self._living(schedule))
+        for run_id, outcome in outcomes.items():
+            if outcome is CancelOutcome.REMOVED and schedule.last_batch_id is not None:
+                self._store.update_run(
+                    run_id,
+                    status=RunStatus.CANCELLED,
+                    error=f"replaced by the next run of the schedule {schedule.name}",
+                    error_kind=ErrorKind.CANCELLED,
+                    finished_at=utc_now(),
+                )
+
+    def _living(self, schedule: ScheduleRecord) -> list[str]:
+        if schedule.last_batch_id is not None:
+            runs = self._store.list_runs(batch_id=schedule.last_batch_id, statuses=_GOING_ON, limit=_MOST)
+            return self._alive(QueueName.TEST_EXECUTION, [run.id for run in runs])
+        return self._alive(schedule.queue, [schedule.last_run_id] if schedule.last_run_id else [])
+
+    def _alive(self, queue: str, job_ids: list[str]) -> list[str]:
+        pipeline = connection_of(self._connection, queue).pipeline(transaction=False)
+        for job_id in job_ids:
+            pipeline.hget(Job.key_for(job_id), "status")
+        living = (b"queued", b"scheduled", b"started", b"deferred")
+        return [job_id for job_id, status in zip(job_ids, pipeline.execute(), strict=True) if status in living]
+
+
+def moment_key(schedule: ScheduleRecord, moment: datetime) -> str:
+    """The key that says whether a moment was started."""
+    return f"qa:schedule:{schedule.id}:{moment.timestamp():.6f}"
