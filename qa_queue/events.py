@@ -10,7 +10,7 @@ import time
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Literal, get_args
 
 from redis import Redis
 
@@ -19,7 +19,8 @@ from qa_queue.progress.stream import EVENTS_KEY
 BLOCK_MS = 2_000  # the longest single wait inside Redis: after a failover a blocked read may never be answered
 PAGE = 500
 FROM_START = "0"
-KINDS = ("waiting", "delayed", "active", "progress", "completed", "failed", "retrying", "dead")
+EventKind = Literal["waiting", "delayed", "active", "progress", "completed", "failed", "retrying", "dead"]
+KINDS: tuple[EventKind, ...] = get_args(EventKind)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,14 @@ class QueueEvent:
     data: dict[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class EventPage:
+    """Events in order; `last_id` is the place to go on from, also where none of those behind it were asked for."""
+
+    events: tuple[QueueEvent, ...]
+    last_id: str
+
+
 class EventStream:
     """Follows what happens; any number of readers see the same, each at its own pace."""
 
@@ -44,6 +53,18 @@ class EventStream:
         """The place of the latest event, to follow from here on."""
         entries: Any = self._connection.xrevrange(EVENTS_KEY, count=1)
         return entries[0][0].decode() if entries else FROM_START
+
+    def page(
+        self, from_id: str, *, kinds: Collection[str] = KINDS, queue: str | None = None, job_id: str | None = None
+    ) -> EventPage:
+        """Those of the next 500 events behind `from_id` that are asked for, without waiting for any.
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed.
+        """
+        found = self._read(from_id, 0)
+        asked = (one for one in found if _is_asked(one, kinds, queue, job_id))
+        return EventPage(events=tuple(asked), last_id=found[-1].id if found else from_id)
 
     def follow(
         self,
@@ -65,7 +86,7 @@ class EventStream:
             block_ms = BLOCK_MS if deadline is None else round((deadline - time.monotonic()) * 1000)
             for event in self._read(last, min(block_ms, BLOCK_MS)):
                 last = event.id
-                if event.kind in kinds and queue in (None, event.queue) and job_id in (None, event.job_id):
+                if _is_asked(event, kinds, queue, job_id):
                     yield event
             if block_ms <= 0:
                 return
@@ -76,6 +97,10 @@ class EventStream:
             {EVENTS_KEY: last}, count=PAGE, block=block_ms if block_ms > 0 else None
         )
         return [_event(entry_id.decode(), fields) for _, entries in answer or [] for entry_id, fields in entries]
+
+
+def _is_asked(event: QueueEvent, kinds: Collection[str], queue: str | None, job_id: str | None) -> bool:
+    return event.kind in kinds and queue in (None, event.queue) and job_id in (None, event.job_id)
 
 
 def _event(entry_id: str, fields: dict[bytes, bytes]) -> QueueEvent:

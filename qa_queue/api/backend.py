@@ -7,10 +7,13 @@ from collections.abc import Iterable
 
 from redis import Redis
 
+from qa_queue.batches import Batches
 from qa_queue.deadletters import DeadLetters
 from qa_queue.errors import NotFoundError
+from qa_queue.events import EventStream
+from qa_queue.limits import Limits
 from qa_queue.logins import Logins
-from qa_queue.producer import JobProducer
+from qa_queue.producer import JobProducer, QueueProducer
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient, RedisHealth
@@ -61,6 +64,26 @@ class Backend:
     def producer(self) -> JobProducer:
         """What submits runs."""
         return JobProducer(self.redis, self.store, self.settings)
+
+    @property
+    def jobs(self) -> QueueProducer:
+        """What submits jobs of the queues that have no rows, those of installed packages among them."""
+        return QueueProducer(self.redis, self.settings)
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of runs."""
+        return Batches(self.redis, self.store)
+
+    @property
+    def limits(self) -> Limits:
+        """The rules of limits."""
+        return Limits(self.redis)
+
+    @property
+    def events(self) -> EventStream:
+        """What happens on the queues."""
+        return EventStream(self.redis)
 
     @property
     def progress(self) -> ProgressReader:

@@ -11,8 +11,8 @@ from qa_queue.errors import InputError
 from qa_queue.store.records import RunPlace, RunRecord
 
 
-def encode(run: RunRecord) -> str:
-    """The cursor behind this run."""
+def encode(run: RunRecord | RunPlace) -> str:
+    """The cursor behind this run, or what stands at this place."""
     return _pack(f"{run.queued_at.astimezone(UTC).isoformat()}|{run.id}")
 
 

@@ -17,6 +17,7 @@ from qa_queue.errors import (
     InfrastructureError,
     InputError,
     NotFoundError,
+    PayloadError,
     QAError,
     SettingsError,
 )
@@ -120,4 +121,4 @@ def _fault(item: Mapping[str, Any]) -> Fault:
 def _faults(error: QAError) -> list[Fault]:
     if isinstance(error, FaultsError):
         return error.faults
-    return [Fault(message=text) for text in error.problems] if isinstance(error, CaseError) else []
+    return [Fault(message=text) for text in error.problems] if isinstance(error, (CaseError, PayloadError)) else []

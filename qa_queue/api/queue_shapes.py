@@ -106,3 +106,30 @@ class QueueState(BaseModel):
     queue: str
     paused: bool
     changed: bool
+
+
+class LimitBody(Body):
+    """A rule: at most `at_once` runs at once, and `a_minute` starts in any 60 s; null is no limit."""
+
+    at_once: int | None = Field(default=None, ge=1, le=1_000_000)
+    a_minute: int | None = Field(default=None, ge=1, le=1_000_000)
+
+
+class Limit(BaseModel):
+    """The rule of a key."""
+
+    key: str = Field(examples=["site:shop.example"])
+    at_once: int | None
+    a_minute: int | None
+
+
+class LimitList(BaseModel):
+    """Every rule, by key."""
+
+    limits: list[Limit]
+
+
+class LimitRemoved(BaseModel):
+    """The key whose rule is gone."""
+
+    key: str

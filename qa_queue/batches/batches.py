@@ -1,26 +1,33 @@
-"""Looking at batches and cancelling them. Their record are the rows of their runs."""
+"""Looking at batches, cancelling them, and the runs of theirs that are worth making again."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from redis import Redis
 
-from qa_queue.batches.view import BatchView, view_of
+from qa_queue.batches.view import BatchSummary, BatchView, summary_of, view_of
 from qa_queue.cancel import CancelOutcome, request_cancel
-from qa_queue.errors import NotFoundError
-from qa_queue.models import RunStatus, utc_now
+from qa_queue.errors import ConflictError, NotFoundError
+from qa_queue.models import ErrorKind, RunStatus, utc_now
 from qa_queue.progress import ProgressReader
 from qa_queue.store.base import RunStore
-from qa_queue.store.records import RunRecord
+from qa_queue.store.records import RunPlace, RunRecord
 
 MOST_RUNS = 10_000
+_FAILED = (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEAD)
 
 
 class Batches:
-    """The batches of one Redis and one store."""
+    """The batches of one Redis and one store. Their record are the rows of their runs."""
 
     def __init__(self, connection: Redis, store: RunStore) -> None:
         self._connection = connection
         self._store = store
+
+    def newest(self, *, limit: int = 20, after: RunPlace | None = None) -> list[BatchSummary]:
+        """Batches, the newest first, from behind the one that stands at `after`."""
+        return [summary_of(record) for record in self._store.batches.newest(limit=limit, after=after)]
 
     def view(self, batch_id: str) -> BatchView:
         """How a batch stands now.
@@ -28,26 +35,46 @@ class Batches:
         Raises:
             NotFoundError: no run belongs to it.
         """
-        runs = self._runs(batch_id)
+        runs = self.runs(batch_id)
         going_on = [run.id for run in runs if run.status is RunStatus.RUNNING]
         latest = ProgressReader(self._connection).latest(going_on)
         return view_of(batch_id, runs, {run_id: report.percentage for run_id, report in latest.items()})
 
-    def cancel(self, batch_id: str) -> dict[str, CancelOutcome]:
+    def runs(self, batch_id: str) -> list[RunRecord]:
+        """The runs of a batch, in the order in which they were queued.
+
+        Raises:
+            NotFoundError: no run belongs to it.
+        """
+        runs = self._store.list_runs(batch_id=batch_id, limit=MOST_RUNS, oldest_first=True)
+        if not runs:
+            raise NotFoundError(f"No run belongs to batch {batch_id}: it was never submitted, or was cleaned up.")
+        return runs
+
+    def worth_again(self, batch_id: str, *, only_failed: bool = True) -> Sequence[RunRecord]:
+        """The runs of a batch that ended badly, and not because somebody cancelled them; or all that have ended.
+
+        Raises:
+            NotFoundError: no run belongs to it.
+            ConflictError: there is none to be made again.
+        """
+        ended = [run for run in self.runs(batch_id) if run.status.final]
+        wanted = [run for run in ended if run.status in _FAILED or not only_failed]
+        if not wanted:
+            what = "failed" if only_failed else "has ended"
+            raise ConflictError(f"No run of batch {batch_id} {what}, so there is none to be made again.")
+        return wanted
+
+    def cancel(self, batch_id: str, reason: str = "its batch was cancelled") -> dict[str, CancelOutcome]:
         """Cancel every run that has not ended; those that wait never start, those that run are told.
 
         Raises:
             NotFoundError: no run belongs to it.
         """
-        living = [run.id for run in self._runs(batch_id) if not run.status.final]
+        living = [run.id for run in self.runs(batch_id) if not run.status.final]
         outcomes = request_cancel(self._connection, living)
+        cancelled = {"status": RunStatus.CANCELLED, "error": reason, "error_kind": ErrorKind.CANCELLED}
         for run_id, outcome in outcomes.items():
             if outcome is CancelOutcome.REMOVED:
-                self._store.update_run(run_id, status=RunStatus.CANCELLED, finished_at=utc_now())
+                self._store.update_run(run_id, **cancelled, finished_at=utc_now())
         return outcomes
-
-    def _runs(self, batch_id: str) -> list[RunRecord]:
-        runs = self._store.list_runs(batch_id=batch_id, limit=MOST_RUNS, oldest_first=True)
-        if not runs:
-            raise NotFoundError(f"No run belongs to batch {batch_id}: it was never submitted, or was cleaned up.")
-        return runs

@@ -9,6 +9,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from qa_queue.models import RunStatus
+from qa_queue.store.batch_records import BatchRecord
 from qa_queue.store.records import RunRecord
 
 
@@ -43,6 +44,34 @@ class BatchView:
     queued_at: datetime
     finished_at: datetime | None
     run_ids: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchSummary:
+    """A batch in a list; `counts` has every status."""
+
+    id: str
+    total: int
+    ended: int
+    counts: dict[RunStatus, int]
+    flaky: int
+    verdict: BatchVerdict
+    queued_at: datetime
+    finished_at: datetime | None
+
+
+def summary_of(record: BatchRecord) -> BatchSummary:
+    """The summary of a batch's row."""
+    return BatchSummary(
+        id=record.id,
+        total=record.total,
+        ended=sum(number for status, number in record.counts.items() if status.final),
+        counts=record.counts,
+        flaky=record.flaky,
+        verdict=verdict_of(record.counts),
+        queued_at=record.queued_at,
+        finished_at=record.finished_at,
+    )
 
 
 def view_of(batch_id: str, runs: Sequence[RunRecord], percentages: Mapping[str, int]) -> BatchView:

@@ -14,6 +14,7 @@ from rq.utils import str_to_date
 from qa_queue.attempts import AttemptFailure
 from qa_queue.priorities.keys import METADATA_FIELD
 from qa_queue.queues.jobs import FAILURE_TTL_S
+from qa_queue.queues.metadata import read_metadata
 
 RAW_FIELD = "qa_raw"  # of a job that could not be read: what stood in its hash, as JSON
 REQUEUES_FIELD = "qa_requeues"  # how often a job was put back from the dead letters
@@ -81,7 +82,7 @@ def letter_of(
         raw=raw.decode("utf-8", "replace") if raw else None,
         attempts=attempts,
         requeues=int(found.get(REQUEUES_FIELD, b"0")),
-        metadata=_metadata(found.get(METADATA_FIELD, b"{}")),
+        metadata=read_metadata(found.get(METADATA_FIELD)),
         created_at=_moment(found.get("created_at")),
         died_at=_moment(found.get("ended_at")) or datetime.fromtimestamp(expiry - FAILURE_TTL_S, UTC),
         expires_at=datetime.fromtimestamp(expiry, UTC),
@@ -115,14 +116,6 @@ def _call(data: bytes) -> tuple[str | None, dict[str, Any] | None]:
     except (ValueError, TypeError, KeyError):
         return None, None
     return str(function), payload if isinstance(payload, dict) else None
-
-
-def _metadata(text: bytes) -> dict[str, Any]:
-    try:
-        read = json.loads(text)
-    except ValueError:
-        return {}
-    return read if isinstance(read, dict) else {}
 
 
 def _inflated(data: bytes) -> bytes:

@@ -5,28 +5,20 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Header, Query, Response
+from fastapi import APIRouter, Query, Response
 
 from qa_queue.api import cursor as cursors
 from qa_queue.api.access import Reader, Runner
 from qa_queue.api.answers import Absent, answers
 from qa_queue.api.backend import Backend
+from qa_queue.api.batch_shapes import SubmittedBatch
+from qa_queue.api.batchwork import submit_batch
+from qa_queue.api.keys import IdempotencyKey
 from qa_queue.api.rerun import rerun_request, worth_again
 from qa_queue.api.shapes import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
 from qa_queue.api.submission import each, run_requests, submitted
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus
-
-IdempotencyKey = Annotated[
-    str | None,
-    Header(
-        min_length=1,
-        max_length=255,
-        pattern=r"^[!-~]+$",
-        description="Sent again within 24 h, it gives the run that it made before.",
-        examples=["deploy-4711"],
-    ),
-]
 
 
 def router(backend: Backend) -> APIRouter:
@@ -46,11 +38,12 @@ def router(backend: Backend) -> APIRouter:
         response.headers["Location"] = f"/api/v1/runs/{run.run_id}"
         return run
 
-    @routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Make many runs")
-    def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> SubmittedMany:
-        """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index."""
+    @routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Make a batch of runs")
+    def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> SubmittedBatch:
+        """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index.
+        They are one batch, with one verdict and one cancel."""
         requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
-        return SubmittedMany(runs=[submitted(run) for run in backend.producer.submit(requests)])
+        return submit_batch(backend, requests)
 
     @routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Make many runs again")
     def rerun_runs(body: RerunManyBody, caller: Runner) -> SubmittedMany:

@@ -14,6 +14,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from qa_queue.api.app import create_app
 from qa_queue.api.backend import Backend
+from qa_queue.api.routes import queue_events
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
@@ -35,8 +36,9 @@ TRIED = [(one, mode) for one in OPERATIONS for mode in GenerationMode if mode.is
 
 
 @pytest.fixture
-def base_url(serve: Callable[..., str], store: MemoryStore) -> str:
-    """A service that has a case and a run, for callers in a hurry."""
+def base_url(serve: Callable[..., str], store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A service that has a case and a run, for callers in a hurry, whose streams end at once."""
+    monkeypatch.setattr(queue_events, "LONGEST_S", 0)
     case = case_record()
     run = finished_run(case)
     store.save([case, run, step_record(run), artifact_record(run), adaptation_row(run)])

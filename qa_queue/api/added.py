@@ -1,0 +1,81 @@
+"""Operations that installed packages add to the API, behind the same tokens and roles.
+
+A router that cannot be used is logged with its package, and the service works on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, Request
+from fastapi.routing import APIRoute
+
+from qa_queue.api.access import Reader
+from qa_queue.api.answers import answers
+from qa_queue.api.backend import Backend
+from qa_queue.api.origin import SAFE_METHODS
+from qa_queue.api.problems import RefusedError
+from qa_queue.errors import InputError
+from qa_queue.extensions import QueueSpec, catalogue, load_named
+from qa_queue.tokens import Role
+
+log = logging.getLogger(__name__)
+
+
+def add_routers(operations: APIRouter, backend: Backend) -> None:
+    """Include the router of every queue that has one; called after the service's own are in."""
+    found = catalogue()
+    for spec in found.added:
+        try:
+            router = _router_of(spec, backend)
+            _refuse_clash(router, operations)
+        except InputError as error:
+            log.warning(
+                "The package %s adds no operations for its queue %s: %s",
+                found.packages[spec.name],
+                spec.name,
+                error,
+            )
+            continue
+        if router is not None:
+            operations.include_router(router, dependencies=[Depends(least_role)], responses=answers())
+
+
+def least_role(request: Request, caller: Reader) -> None:
+    """What every operation of a package asks for, whatever it asks for itself: `run` where it may change something.
+
+    Raises:
+        RefusedError: 403 when the caller's role is less.
+    """
+    if request.method not in SAFE_METHODS and not caller.role.covers(Role.RUN):
+        raise RefusedError(
+            HTTPStatus.FORBIDDEN, f"{caller.name} has the role {caller.role}, and this needs {Role.RUN}."
+        )
+
+
+def _router_of(spec: QueueSpec, backend: Backend) -> APIRouter | None:
+    if spec.router is None:
+        return None
+    make = load_named(spec.router)
+    try:
+        router = make(backend)
+    except Exception as error:  # another package's code runs here, and may raise whatever it likes
+        raise InputError(f"{spec.router} cannot be made ({type(error).__name__}: {error}).") from error
+    if not isinstance(router, APIRouter):
+        raise InputError(f"{spec.router} made a {type(router).__name__}: it should make a FastAPI APIRouter.")
+    return router
+
+
+def _refuse_clash(router: APIRouter | None, operations: APIRouter) -> None:
+    taken = set(_operations_of(operations))
+    for method, path in _operations_of(router) if router is not None else ():
+        if (method, path) in taken:
+            raise InputError(f"{method} {path} is another operation already: give it another path.")
+
+
+def _operations_of(router: APIRouter) -> Iterator[tuple[str, str]]:
+    for route in router.routes:
+        if isinstance(route, APIRoute):
+            yield from ((method, route.path) for method in route.methods or ())

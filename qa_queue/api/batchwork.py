@@ -1,0 +1,37 @@
+"""Submitting batches, and making their runs again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from qa_queue.api.backend import Backend
+from qa_queue.api.batch_shapes import RerunBatchBody, SubmittedBatch
+from qa_queue.api.rerun import rerun_request
+from qa_queue.api.submission import each, submitted
+from qa_queue.producer import RunRequest
+
+
+def submit_batch(backend: Backend, requests: Sequence[RunRequest]) -> SubmittedBatch:
+    """Submit runs as a batch: all of them, or none.
+
+    Raises:
+        InputError, InfrastructureError: as `JobProducer.submit`.
+    """
+    batch = backend.producer.submit_batch(requests)
+    batch_id = batch.id
+    if not any(run.created for run in batch.runs):
+        first = backend.run(batch.runs[0].run_id)
+        batch_id = first.batch_id or batch_id
+    return SubmittedBatch(batch_id=batch_id, runs=[submitted(run) for run in batch.runs])
+
+
+def rerun_batch(backend: Backend, batch_id: str, body: RerunBatchBody, user: str) -> SubmittedBatch:
+    """Make runs of a batch again, as a new batch: all of those wanted, or none.
+
+    Raises:
+        NotFoundError: no run belongs to the batch.
+        ConflictError: none is to be made again.
+        FaultsError: at least one cannot be made again; every one is named by its index.
+    """
+    runs = backend.batches.worth_again(batch_id, only_failed=body.only_failed)
+    return submit_batch(backend, each(runs, lambda _, run: rerun_request(backend, run, user, body.env)))

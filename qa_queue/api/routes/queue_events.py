@@ -1,0 +1,94 @@
+"""What happens on the queues as server-sent events."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Query
+from redis.exceptions import RedisError
+from sse_starlette.event import ServerSentEvent
+from sse_starlette.sse import EventSourceResponse
+from starlette.concurrency import run_in_threadpool
+
+from qa_queue.api.access import Reader
+from qa_queue.api.answers import Absent, answers
+from qa_queue.api.backend import Backend
+from qa_queue.api.queue_names import KnownQueue
+from qa_queue.errors import QAError
+from qa_queue.events import KINDS, EventKind, EventPage, QueueEvent
+
+LOOK_AGAIN_S = 0.25
+KEEP_ALIVE_S = 15
+LONGEST_S = 3600
+EXAMPLE = 'id: 1767873600000-0\nevent: active\ndata: {"queue": "cleanup", "job_id": "0b0f...", ...}\n\n'
+STREAM: dict[str, Any] = {
+    "description": "A stream of events, each named by its kind, with its place as id.",
+    "content": {"text/event-stream": {"schema": {"type": "string"}, "example": EXAMPLE}},
+}
+
+
+def router(backend: Backend) -> APIRouter:
+    """The stream of all queues."""
+    routes = APIRouter(tags=["queue"])
+
+    @routes.get(
+        "/events",
+        response_class=EventSourceResponse,
+        responses={200: STREAM, **answers()},
+        summary="Follow the queues",
+    )
+    async def get_queue_events(
+        _: Reader,
+        queue: Annotated[KnownQueue | Absent, Query(description="Of this queue only.")] = None,
+        event: Annotated[list[EventKind] | Absent, Query(description="Of these kinds only.")] = None,
+        seconds: Annotated[
+            int, Query(ge=0, le=LONGEST_S, description="End after so many seconds; 0 gives what is there already.")
+        ] = LONGEST_S,
+        last_event_id: Annotated[
+            str | None, Header(pattern=r"^\d{1,15}(-\d{1,15})?$", description="Go on behind this event.")
+        ] = None,
+    ) -> EventSourceResponse:
+        """Every event from now on, or from behind `Last-Event-ID`; the newest 20 000 are kept. An `EventSource`
+        comes back by itself when the stream ends, with the last id that it has."""
+        stream, kinds = backend.events, event or KINDS
+        position = await run_in_threadpool(stream.last_id) if last_event_id is None else last_event_id
+
+        async def read(behind: str) -> EventPage:
+            return await run_in_threadpool(lambda: stream.page(behind, kinds=kinds, queue=queue))
+
+        first = await read(position)
+        return EventSourceResponse(_follow(read, first, min(seconds, LONGEST_S)), ping=KEEP_ALIVE_S)
+
+    return routes
+
+
+async def _follow(
+    read: Callable[[str], Awaitable[EventPage]], page: EventPage, seconds: float
+) -> AsyncIterator[ServerSentEvent]:
+    """The events, the first ones at once; ends quietly when Redis fails, so that the client asks again."""
+    deadline = time.monotonic() + seconds
+    while True:
+        for event in page.events:
+            yield _sent(event)
+        if time.monotonic() >= deadline:
+            return
+        before = page.last_id
+        try:
+            page = await read(before)
+            if page.last_id == before:
+                await asyncio.sleep(LOOK_AGAIN_S)
+        except (RedisError, QAError):
+            return
+
+
+def as_json(event: QueueEvent) -> dict[str, Any]:
+    """An event for programs."""
+    return {"queue": event.queue, "job_id": event.job_id, "at": event.at.isoformat(), "data": event.data}
+
+
+def _sent(event: QueueEvent) -> ServerSentEvent:
+    return ServerSentEvent(data=json.dumps(as_json(event)), event=event.kind, id=event.id)
