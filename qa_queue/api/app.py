@@ -18,6 +18,7 @@ from starlette.templating import Jinja2Templates
 from qa_queue import __version__
 from qa_queue.api import login, pages
 from qa_queue.api.access import Gate, is_api
+from qa_queue.api.added import add_routers
 from qa_queue.api.answers import add_problem
 from qa_queue.api.backend import Backend
 from qa_queue.api.guard import BodyLimit, SecurityHeaders
@@ -25,7 +26,19 @@ from qa_queue.api.mounted import MountedDashboard
 from qa_queue.api.origin import LOOPBACK_NAMES
 from qa_queue.api.problems import Problem, headers_of, problem, problem_of, problem_of_validation, respond
 from qa_queue.api.rate import RateLimiter
-from qa_queue.api.routes import adaptations, cases, events, health, queue, run, runs
+from qa_queue.api.routes import (
+    adaptations,
+    batches,
+    cases,
+    events,
+    health,
+    jobs,
+    limits,
+    queue,
+    queue_events,
+    run,
+    runs,
+)
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.redis import address_of, explain
 from qa_queue.settings import Settings
@@ -40,6 +53,7 @@ Errors are problem documents (RFC 9457). Every path is also there without the ve
 """
 _TAGS = [
     {"name": "runs", "description": "Make runs, follow them, look at what they left."},
+    {"name": "batches", "description": "Runs that were made together."},
     {"name": "cases", "description": "Tests as written."},
     {"name": "adaptations", "description": "Steps that found their element by another way: accept or reject them."},
     {"name": "queue", "description": "What waits, runs and failed."},
@@ -87,8 +101,9 @@ def serve(settings: Settings) -> None:
 
 def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
     operations = APIRouter()
-    for room in (runs, run, events, cases, adaptations, queue):
+    for room in (runs, run, events, batches, cases, adaptations, queue, jobs, limits, queue_events):
         operations.include_router(room.router(backend))
+    add_routers(operations, backend)
     app.include_router(operations, prefix="/api/v1")
     app.include_router(operations, prefix="/api", include_in_schema=False)
     app.include_router(health.router(backend))
