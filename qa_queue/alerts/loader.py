@@ -75,9 +75,10 @@ def _rule(place: Place, name: str, spec: Any, queues: tuple[str, ...]) -> Rule |
         place.wrong(f"expected a mapping, or false to turn a rule off, got {kind_text(spec)}")
         return None
     kind = spec.get("kind", name)
-    if kind not in list(Kind):
+    kinds = [known.value for known in Kind]
+    if kind not in kinds:
         where = place.at("kind") if "kind" in spec else place
-        hint = did_you_mean(str(kind), list(Kind)) or f"; known are {', '.join(Kind)}"
+        hint = did_you_mean(str(kind), kinds) or f"; known are {', '.join(kinds)}"
         where.wrong(f"{kind!r} is no kind of rule; a rule with a name of its own needs `kind`{hint}")
         return None
     read = rule_keys(Kind(kind), queues).read(place, spec)

@@ -11,7 +11,7 @@ from qa_queue.cases.keys import Field, Keys
 from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
 from qa_queue.cases.shapes import Choice, ListOf, Number, Schema, Text, parse_duration
 
-SEVERITIES = tuple(Severity)
+SEVERITIES = tuple(severity.value for severity in Severity)
 _DAY = 24 * 3600.0
 
 
@@ -58,7 +58,7 @@ TOP = Keys(
     }
 )
 _COMMON: Mapping[str, Field] = {
-    "kind": Field(Choice(tuple(Kind)), "What it looks at."),
+    "kind": Field(Choice(tuple(kind.value for kind in Kind)), "What it looks at."),
     "severity": Field(Choice(SEVERITIES), "How bad it is."),
     "for": Field(Seconds(), "How long it must have lasted.", attr="hold_s"),
     "cooldown": Field(Seconds(), "The least time between two messages.", attr="cooldown_s"),

@@ -1,0 +1,118 @@
+"""Where alerts arrive in tests: a real mail server and a real HTTP server on loopback."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import Message as Mail
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from aiosmtpd.controller import Controller
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from qa_queue.alerts import verify
+from qa_queue.alerts.signature import HEADER
+from qa_queue.local.process import free_port
+from tests.support.poll import wait_until
+
+SECRET = "hook-secret-4711"
+
+
+class MailBox:
+    """Keeps the mails that a server takes."""
+
+    def __init__(self) -> None:
+        self.mails: list[Mail] = []
+
+    async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802 - aiosmtpd's
+        content = envelope.content
+        assert isinstance(content, bytes)
+        self.mails.append(message_from_bytes(content))
+        return "250 taken"
+
+    def subject(self, *words: str, timeout: float = 60) -> str:
+        """Wait for a mail with all of these words in its subject."""
+
+        def look() -> str:
+            return next((s for mail in self.mails if all(w in (s := str(mail["Subject"])) for w in words)), "")
+
+        return wait_until(look, timeout, f"a mail with {words} among {[str(m['Subject']) for m in self.mails]}")
+
+
+@contextmanager
+def mail_server() -> Iterator[tuple[MailBox, str]]:
+    """A box and the apprise URL that mails to it."""
+    box, port = MailBox(), free_port()
+    controller = Controller(box, hostname="127.0.0.1", port=port)
+    controller.start()
+    try:
+        yield box, f"mailto://127.0.0.1:{port}?from=qa@example.com&to=team@example.com"
+    finally:
+        controller.stop()
+
+
+class Hook:
+    """A webhook's receiver. `answer` gives the status; what is signed right is kept in `messages`."""
+
+    def __init__(self) -> None:
+        self.messages: list[dict[str, Any]] = []
+        self.requests: list[dict[str, str]] = []  # headers
+        self.forged = 0
+        self.answer: Callable[[], int] = lambda: 200
+        self.location = ""
+        self.url = ""
+
+    def alerts(self, status: str, rule: str) -> list[dict[str, Any]]:
+        """The alerts of a status and a rule, over all messages."""
+        every = (alert for message in self.messages for alert in message["alerts"])
+        return [alert for alert in every if (alert["status"], alert["rule"]) == (status, rule)]
+
+    def wait(self, status: str, rule: str, timeout: float = 60) -> dict[str, Any]:
+        """The first alert of a status and rule, once it has come."""
+        return wait_until(lambda: self.alerts(status, rule), timeout, f"{status} {rule} in {self.messages}")[0]
+
+    def take(self, headers: dict[str, str], body: bytes) -> int:
+        self.requests.append(headers)
+        if not verify(SECRET, headers.get(HEADER, ""), body, now=time.time()):
+            self.forged += 1
+            return 401
+        status = self.answer()
+        if status == 200:
+            self.messages.append(json.loads(body))
+        return status
+
+
+@contextmanager
+def webhook() -> Iterator[Hook]:
+    """A receiver that checks every signature."""
+    hook = Hook()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            status = hook.take(dict(self.headers), body)
+            self.send_response(status)
+            if hook.location:
+                self.send_header("Location", hook.location)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    hook.url = f"http://127.0.0.1:{server.server_port}/hook"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield hook
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join(10)

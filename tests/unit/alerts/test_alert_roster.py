@@ -1,0 +1,60 @@
+"""Who of the workers was lost."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from qa_queue.alerts.roster import FORGOTTEN_S, Roster, call
+from qa_queue.health import WorkerState
+from tests.support.alerting import NOW
+
+
+def worker(name: str, **overrides: Any) -> WorkerState:
+    return WorkerState(**{"name": name, "queues": ("q",), "host": "here", **overrides})
+
+
+def gone(name: str) -> WorkerState:
+    return worker(name, queues=(), alive=False)
+
+
+def lost(roster: Roster) -> list[str]:
+    return [one.name for one in roster.lost]
+
+
+def test_who_is_gone_without_a_sign_off_is_lost() -> None:
+    """Who signed off is not, nor who was never seen."""
+    seen = call(Roster(), [worker("a"), worker("b"), gone("never")], NOW)
+    after = call(seen, [gone("a"), worker("b", alive=False, signed_off=True)], NOW + 5)
+    assert lost(after) == ["a"]
+    assert after.known == {}
+
+
+def test_one_that_comes_back_was_not_lost() -> None:
+    """It had only been stopped for a while."""
+    after = call(call(Roster(), [worker("a")], NOW), [gone("a")], NOW + 5)
+    assert lost(call(after, [worker("a")], NOW + 10)) == []
+
+
+def test_a_newcomer_for_the_same_queues_replaces_one() -> None:
+    """One each; another queue's worker replaces nobody."""
+    start = call(Roster(), [worker("a"), worker("b")], NOW)
+    two_lost = call(start, [gone("a"), gone("b")], NOW + 5)
+    assert lost(call(two_lost, [worker("other", queues=("p",))], NOW + 10)) == ["a", "b"]
+    assert lost(call(two_lost, [worker("c")], NOW + 10)) == ["b"]
+
+
+def test_a_successor_that_came_before_the_loss_showed_counts() -> None:
+    """A supervisor starts it at once, and the dead one's heartbeat runs out half a minute later."""
+    start = call(Roster(), [worker("a")], NOW)
+    both = call(start, [worker("a"), worker("heir")], NOW + 10)
+    missed = call(both, [gone("a"), worker("heir")], NOW + 35)
+    assert lost(missed) == ["a"]
+    assert lost(call(missed, [worker("heir")], NOW + 40)) == []
+
+
+def test_an_old_colleague_replaces_nobody() -> None:
+    """It was there all along; the loss is forgotten after an hour."""
+    start = call(Roster(), [worker("a"), worker("old")], NOW - 100)
+    missed = call(start, [gone("a"), worker("old")], NOW)
+    assert lost(call(missed, [worker("old")], NOW + 5)) == ["a"]
+    assert lost(call(missed, [worker("old")], NOW + FORGOTTEN_S + 1)) == []
