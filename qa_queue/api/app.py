@@ -16,6 +16,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from qa_queue import __version__
+from qa_queue.alerts import Deputy
 from qa_queue.api import login, pages
 from qa_queue.api.access import Gate, is_api
 from qa_queue.api.added import add_routers
@@ -28,6 +29,7 @@ from qa_queue.api.problems import Problem, headers_of, problem, problem_of, prob
 from qa_queue.api.rate import RateLimiter
 from qa_queue.api.routes import (
     adaptations,
+    alerts,
     batches,
     cases,
     events,
@@ -57,6 +59,7 @@ _TAGS = [
     {"name": "cases", "description": "Tests as written."},
     {"name": "adaptations", "description": "Steps that found their element by another way: accept or reject them."},
     {"name": "queue", "description": "What waits, runs and failed."},
+    {"name": "alerts", "description": "What is wrong with the service."},
     {"name": "health", "description": "Whether the service lives, and its figures."},
 ]
 
@@ -88,20 +91,25 @@ def create_app(backend: Backend) -> FastAPI:
 def serve(settings: Settings) -> None:
     """Serve on 127.0.0.1 until a signal ends it."""
     app = create_app(Backend(settings))
-    uvicorn.run(
-        app,
-        host=HOST,
-        port=settings.qa_web_port,
-        log_level="warning",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=STOP_S,
-    )
+    deputy = Deputy(settings, "web")
+    deputy.start()
+    try:
+        uvicorn.run(
+            app,
+            host=HOST,
+            port=settings.qa_web_port,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            timeout_graceful_shutdown=STOP_S,
+        )
+    finally:
+        deputy.stop()
 
 
 def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
     operations = APIRouter()
-    for room in (runs, run, events, batches, cases, adaptations, queue, jobs, limits, queue_events):
+    for room in (runs, run, events, batches, cases, adaptations, queue, jobs, limits, queue_events, alerts):
         operations.include_router(room.router(backend))
     add_routers(operations, backend)
     app.include_router(operations, prefix="/api/v1")

@@ -7,16 +7,18 @@ from collections.abc import Iterable
 
 from redis import Redis
 
+from qa_queue.alerts import AlertState
 from qa_queue.batches import Batches
 from qa_queue.deadletters import DeadLetters
 from qa_queue.errors import NotFoundError
 from qa_queue.events import EventStream
+from qa_queue.health import Health, health_check
 from qa_queue.limits import Limits
 from qa_queue.logins import Logins
 from qa_queue.producer import JobProducer, QueueProducer
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
-from qa_queue.redis import RedisClient, RedisHealth
+from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 from qa_queue.store.base import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
@@ -100,9 +102,18 @@ class Backend:
         """The logins to the pages."""
         return Logins(self.redis)
 
-    def redis_health(self) -> RedisHealth:
-        """Whether Redis answers; never raises."""
-        return self._client.health_check()
+    @property
+    def alerts(self) -> AlertState:
+        """The alerts, as they stood at the last look."""
+        return AlertState(self.redis)
+
+    def check_store(self) -> None:
+        """Return when Supabase can be used; raises as every method does."""
+        self.store.check()
+
+    def health_check(self) -> Health:
+        """A look at every part that the service stands on; never raises."""
+        return health_check(self.settings, self._client, self.check_store)
 
     def run(self, run_id: str) -> RunRecord:
         """The run.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
+from qa_queue.alerts import Alert, firing
 from qa_queue.api import cursor as cursors
 from qa_queue.api.backend import Backend
 from qa_queue.api.evidence import is_picture
@@ -37,6 +39,7 @@ def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) 
     )
     runs = found[:NEWEST]
     return {
+        "alerts": [(alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in _firing(backend)],
         "queues": list(backend.queues.get_queue_stats().values()),
         "runs": runs,
         "names": backend.case_names(runs),
@@ -45,6 +48,10 @@ def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) 
         "first_page": cursor is None,
         "next": cursors.encode(runs[-1]) if len(found) > NEWEST else None,
     }
+
+
+def _firing(backend: Backend) -> tuple[Alert, ...]:
+    return firing(backend.alerts.load())
 
 
 def run(backend: Backend, run_id: str) -> dict[str, Any]:

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+from typing import Literal
+
 from fastapi import APIRouter
 from fastapi.responses import JSONResponse, PlainTextResponse
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from qa_queue.api.access import Reader
 from qa_queue.api.answers import answers
 from qa_queue.api.backend import Backend
 from qa_queue.api.metrics import Metrics
-from qa_queue.errors import QAError
+from qa_queue.health import Health, SchedulerState
 
 
 class Live(BaseModel):
@@ -19,12 +22,27 @@ class Live(BaseModel):
     status: str = "alive"
 
 
-class Ready(BaseModel):
-    """Whether Redis and Supabase can be used; a part that is away says why."""
+class Scheduler(BaseModel):
+    """`stopped` is one that was there and is silent; `none` where there was none for a week."""
 
-    status: str
+    status: Literal["alive", "stopped", "none"]
+    last_heartbeat: datetime | None = None
+
+
+class Ready(BaseModel):
+    """Whether Redis and Supabase can be used; a part that is away says why.
+
+    What is less than that is told and makes the service no less ready: workers alive, and seconds that the oldest
+    job has waited, by queue; the scheduler; and `warnings` in sentences.
+    """
+
+    status: Literal["ready", "not ready"]
     redis: str | None = None
     supabase: str | None = None
+    scheduler: Scheduler | None = None
+    workers: dict[str, int] = Field(default_factory=dict)
+    oldest_waiting_seconds: dict[str, float] = Field(default_factory=dict)
+    warnings: list[str] = Field(default_factory=list)
 
 
 def router(backend: Backend) -> APIRouter:
@@ -39,10 +57,9 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.get("/health/ready", response_model=Ready, responses={503: {"model": Ready}}, summary="Can it work?")
     def ready() -> JSONResponse:
-        """200 when Redis and Supabase can be used, else 503 with what is away."""
-        found = problems(backend)
-        state = Ready(status="not ready" if found else "ready", **found)
-        return JSONResponse(state.model_dump(exclude_none=True), 503 if found else 200)
+        """200 when Redis and Supabase can be used, else 503 with what is away; how the rest is stands beside."""
+        health = backend.health_check()
+        return JSONResponse(_shown(health).model_dump(mode="json", exclude_none=True), 200 if health.ok else 503)
 
     @routes.get(
         "/metrics",
@@ -57,14 +74,19 @@ def router(backend: Backend) -> APIRouter:
     return routes
 
 
-def problems(backend: Backend) -> dict[str, str]:
-    """What keeps the service from working, by part; empty when it is ready."""
-    found: dict[str, str] = {}
-    health = backend.redis_health()
-    if health.error:
-        found["redis"] = health.error
-    try:
-        backend.store.check()
-    except QAError as error:
-        found["supabase"] = str(error)
-    return found
+def _shown(health: Health) -> Ready:
+    return Ready(
+        status="ready" if health.ok else "not ready",
+        redis=health.redis,
+        supabase=health.supabase,
+        scheduler=_scheduler(health.scheduler) if health.scheduler else None,
+        workers=health.workers,
+        oldest_waiting_seconds={name: round(age, 1) for name, age in health.oldest_waiting_s.items()},
+        warnings=list(health.warnings),
+    )
+
+
+def _scheduler(state: SchedulerState) -> Scheduler:
+    if state.alive:
+        return Scheduler(status="alive", last_heartbeat=state.last)
+    return Scheduler(status="stopped" if state.stopped else "none", last_heartbeat=state.last)

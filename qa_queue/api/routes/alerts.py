@@ -1,0 +1,55 @@
+"""What is wrong with the service now."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from qa_queue.alerts import Alert, firing
+from qa_queue.alerts.rules import Kind, Severity
+from qa_queue.api.access import Reader
+from qa_queue.api.answers import answers
+from qa_queue.api.backend import Backend
+
+
+class FiringAlert(BaseModel):
+    """An alert that fires now; `subject` is the queue or host, empty where it is the whole service."""
+
+    rule: str = Field(description="The rule's name in qa-alerts.yaml.")
+    kind: Kind
+    subject: str
+    severity: Severity
+    summary: str
+    value: float = Field(description="In the unit of its kind: jobs, seconds, a share, or bytes.")
+    since: datetime
+    told: bool = Field(description="Whether a message about it has been sent.")
+
+
+class Alerts(BaseModel):
+    """The alerts that fire now, the worst first; and the channels that did not take their last message."""
+
+    alerts: list[FiringAlert]
+    broken_channels: dict[str, str] = Field(description="Why each did not, by the channel's name.")
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations on alerts."""
+    routes = APIRouter(prefix="/alerts", tags=["alerts"])
+
+    @routes.get("", responses=answers(), summary="List the alerts that fire now")
+    def list_alerts(_: Reader) -> Alerts:
+        """As the scheduler saw the service at its last look, seconds ago."""
+        state = backend.alerts
+        return Alerts(
+            alerts=[_shown(alert) for alert in firing(state.load())], broken_channels=state.channel_errors()
+        )
+
+    return routes
+
+
+def _shown(alert: Alert) -> FiringAlert:
+    since = datetime.fromtimestamp(alert.firing_since or 0, UTC)
+    shown = alert.model_dump(include={"rule", "kind", "subject", "severity", "summary", "value"})
+    return FiringAlert(**shown, since=since, told=alert.open)
