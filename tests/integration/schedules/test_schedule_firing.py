@@ -1,0 +1,341 @@
+"""What a scheduler starts, on a real Redis."""
+
+from __future__ import annotations
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+from redis import Redis
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from qa_queue.errors import NotFoundError, RedisUnavailableError
+from qa_queue.models import QueueName, RunStatus
+from qa_queue.schedules import ScheduleBook, ScheduleServer, last_outcomes, read_spec
+from qa_queue.schedules.starting import Starter
+from qa_queue.settings import load_settings
+from qa_queue.store.schedules import ScheduleRecord
+from tests.support.queueing import take_all
+from tests.support.schedulers import jobs_on, runs_of
+from tests.support.steps import goto, on
+
+
+@pytest.fixture
+def book(store, clock) -> ScheduleBook:
+    return ScheduleBook(store, clock)
+
+
+@pytest.fixture
+def nightly(book, stored):
+    """Stores a schedule of the case Sign in that comes every minute."""
+
+    def add(**overrides: object) -> ScheduleRecord:
+        case = stored(**overrides.pop("case", {}))
+        timing = {} if "cron" in overrides else {"every": "1m"}
+        what = {} if {"tag", "queue", "cases"} & overrides.keys() else {"cases": [case.id]}
+        return book.add(read_spec({"name": "nightly", **timing, **what, **overrides}), by="ann")
+
+    return add
+
+
+def test_nothing_is_started_before_its_time(server, nightly, store, redis_db) -> None:
+    """And then no row is written either."""
+    before = nightly()
+    assert server.serve_due() == 0
+    assert jobs_on(redis_db) == []
+    assert store.schedules.get(before.id) == before
+
+
+def test_a_due_schedule_puts_its_case_on_the_queue(server, nightly, book, store, redis_db, clock) -> None:
+    """With row and job, its values, its priority and its name as the user."""
+    schedule = nightly(
+        priority="urgent",
+        attempts=2,
+        env={"USER": "ann", "OTHER": "x"},
+        base_url="https://shop.example",
+        config={"timeout": 5000},
+        case={"steps": (goto("/"), on("fill", "#name", value="${env.USER}"))},
+    )
+    moment = clock.pass_by(minutes=1)
+    assert server.serve_due() == 1
+    (run,) = runs_of(store, schedule)
+    assert jobs_on(redis_db) == [run.id]
+    assert (run.status, run.priority, run.user_id) == (RunStatus.QUEUED, 20, "schedule:nightly")
+    job = Job.fetch(run.id, connection=redis_db, serializer=JSONSerializer)
+    data = job.kwargs["data"]
+    assert (data["env"], data["config"]["timeout"]) == ({"USER": "ann"}, 5000)
+    assert data["base_url"] == run.base_url == "https://shop.example"
+    assert job.meta["max_attempts"] == 2
+    row = book.get("nightly")
+    assert (row.last_run_id, row.last_batch_id, row.last_fire_at) == (run.id, run.batch_id, moment)
+    assert (row.fired, row.pending, row.last_error) == (1, (), None)
+    assert row.next_run_at == clock.pass_by(minutes=1)
+
+
+def test_several_cases_are_one_batch(server, nightly, stored, store, clock) -> None:
+    """In the order given."""
+    cases = [stored("B"), stored("A")]
+    schedule = nightly(cases=[case.id for case in cases])
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    runs = runs_of(store, schedule)
+    assert {run.test_case_id for run in runs} == {case.id for case in cases}
+    assert len({run.batch_id for run in runs}) == 1
+
+
+def test_a_tag_runs_the_cases_that_bear_it_by_then(server, nightly, stored, store, clock) -> None:
+    """Also one that was stored after the schedule."""
+    schedule = nightly(tag="smoke")
+    late = stored("Late", fields={"tags": ("smoke", "x")})
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    assert [run.test_case_id for run in runs_of(store, schedule)] == [late.id]
+
+
+def test_another_queue_gets_its_job(server, nightly, book, store, redis_db, clock) -> None:
+    """With the payload that was given, checked by the queue's own model; its end is the outcome."""
+    nightly(queue="cleanup", data={"dry_run": True}, priority="high")
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    row = book.get("nightly")
+    assert jobs_on(redis_db, QueueName.CLEANUP) == [row.last_run_id]
+    job = Job.fetch(row.last_run_id or "", connection=redis_db, serializer=JSONSerializer)
+    assert job.kwargs["data"]["dry_run"] is True
+    assert last_outcomes(redis_db, store, [row]) == {row.id: "running"}
+    redis_db.hset(job.key, "status", "finished")
+    assert last_outcomes(redis_db, store, [row]) == {row.id: "passed"}
+
+
+def test_asked_at_once_by_many_a_moment_is_started_once(nightly, store, redis_db, clock) -> None:
+    """Eight schedulers, ten moments."""
+    schedule = nightly(overlap="allow")
+    servers = [ScheduleServer(redis_db, store, load_settings(), clock) for _ in range(8)]
+    for _ in range(10):
+        clock.pass_by(minutes=1)
+        with ThreadPoolExecutor(8) as pool:
+            list(pool.map(lambda one: one.serve_due(), servers))
+    runs = runs_of(store, schedule)
+    assert len(runs) == 10
+    assert sorted(jobs_on(redis_db)) == sorted(run.id for run in runs)
+    assert store.schedules.get(schedule.id).fired == 10
+
+
+def test_a_start_that_is_asked_for_again_much_later_does_nothing(server, nightly, store, redis_db, clock) -> None:
+    """Not even when the run has ended, and its job was cleaned away."""
+    schedule = nightly()
+    moment = clock.pass_by(minutes=1)
+    server.serve_due()
+    (run,) = runs_of(store, schedule)
+    take_all(redis_db)
+    redis_db.delete(f"rq:job:{run.id}")
+    store.update_run(run.id, status=RunStatus.COMPLETED)
+    again = Starter(redis_db, store, load_settings()).start(schedule, moment)
+    assert (again.run_id, again.fresh) == (run.id, False)
+    assert jobs_on(redis_db) == []
+    assert store.get_run(run.id).status is RunStatus.COMPLETED
+
+
+@pytest.mark.parametrize(("overlap", "runs"), [("skip", 1), ("allow", 2), ("replace", 2)])
+def test_a_moment_while_the_last_run_waits(
+    server, nightly, store, redis_db, clock, overlap: str, runs: int
+) -> None:
+    """Is skipped, joins it, or takes its place."""
+    schedule = nightly(overlap=overlap)
+    for _ in range(2):
+        clock.pass_by(minutes=1)
+        server.serve_due()
+    found = {run.id: run.status for run in runs_of(store, schedule)}
+    assert len(found) == runs
+    row = store.schedules.get(schedule.id)
+    assert row.skipped == 2 - runs
+    if overlap == "replace":
+        assert jobs_on(redis_db) == [row.last_run_id]
+        assert sorted(found.values()) == [RunStatus.CANCELLED, RunStatus.QUEUED]
+
+
+def test_replacing_tells_a_running_run_to_stop(server, nightly, store, redis_db, clock) -> None:
+    """Its worker hears of it."""
+    schedule = nightly(overlap="replace")
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    (run,) = runs_of(store, schedule)
+    take_all(redis_db)
+    redis_db.hset(f"rq:job:{run.id}", "status", "started")
+    store.update_run(run.id, status=RunStatus.RUNNING)
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    assert redis_db.exists(f"qa:cancel:{run.id}")
+
+
+def test_a_run_whose_job_redis_has_lost_does_not_hold_the_schedule_up(
+    server, nightly, store, redis_db, clock
+) -> None:
+    """Its row says queued for ever."""
+    schedule = nightly(overlap="skip")
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    redis_db.flushdb()
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    assert len(runs_of(store, schedule)) == 2
+
+
+def test_what_cannot_be_started_is_said_and_holds_up_no_other(server, nightly, book, stored, store, redis_db, clock,
+                                                              caplog) -> None:  # fmt: skip
+    """Its case was deleted; the next moment is tried again."""
+    gone = nightly(name="gone")
+    other = nightly(name="other", cases=[stored("Other").id])
+    store.delete_cases(gone.cases)
+    clock.pass_by(minutes=1)
+    with caplog.at_level(logging.WARNING, "qa_queue"):
+        server.serve_due()
+    row = book.get("gone")
+    assert "all of its cases are gone" in (row.last_error or "")
+    assert row.next_run_at is not None
+    assert last_outcomes(redis_db, store, [row, book.get("other")]) == {row.id: "not started", other.id: "running"}
+    assert len(runs_of(store, other)) == 1
+    assert "Schedule gone could not be started" in caplog.text
+
+
+def test_a_case_that_is_gone_does_not_keep_the_others_from_running(
+    server, nightly, book, stored, store, clock
+) -> None:
+    """And is told of."""
+    cases = [stored("A").id, stored("B").id]
+    schedule = nightly(cases=cases)
+    store.delete_cases(cases[:1])
+    clock.pass_by(minutes=1)
+    server.serve_due()
+    assert [run.test_case_id for run in runs_of(store, schedule)] == cases[1:]
+    assert book.get("nightly").last_error == f"1 of its cases are gone: {cases[0]}"
+
+
+def test_a_row_that_cannot_be_read_stops_until_it_is_changed(server, nightly, book, store, clock) -> None:
+    """As when a zone is no longer known."""
+    schedule = nightly(cron="* * * * *")
+    store.schedules.replace(schedule.model_copy(update={"time_zone": "Atlantis/Capital"}))
+    clock.pass_by(minutes=2)
+    server.serve_due()
+    row = book.get("nightly")
+    assert row.next_run_at is None
+    assert "no time zone 'Atlantis/Capital'" in (row.last_error or "")
+    assert book.patch("nightly", {"time_zone": "UTC"}).next_run_at is not None
+
+
+def test_an_edit_holds_at_once_and_counts_from_now(server, nightly, book, store, clock) -> None:
+    """What the old times had in store is neither missed nor made up for."""
+    schedule = nightly(missed="all")
+    clock.pass_by(seconds=50)
+    row = book.patch("nightly", {"every": "10s"})
+    clock.pass_by(seconds=10)
+    assert row.next_run_at == clock()
+    server.serve_due()
+    assert len(runs_of(store, schedule)) == 1
+    assert book.get("nightly").missed_runs == 0
+
+
+def test_an_edit_of_something_else_leaves_the_times_alone(nightly, book, clock) -> None:
+    """The next moment stays."""
+    schedule = nightly()
+    clock.pass_by(seconds=50)
+    row = book.patch("nightly", {"priority": "low", "env": None})
+    assert (row.next_run_at, row.priority) == (schedule.next_run_at, "low")
+
+
+def test_an_edit_in_the_midst_of_a_start_loses_neither(nightly, book, store, redis_db, clock) -> None:
+    """The scheduler has decided and the editor writes before it confirms."""
+    schedule = nightly()
+
+    class Edited(ScheduleServer):
+        def _begin(self, schedule, moment):
+            book.patch("nightly", {"name": "renamed", "every": "5m"})
+            return super()._begin(schedule, moment)
+
+    clock.pass_by(minutes=1)
+    Edited(redis_db, store, load_settings(), clock).serve_due()
+    row = book.get("renamed")
+    assert (row.fired, row.pending, row.every) == (1, (), "5m")
+    assert row.last_run_id == jobs_on(redis_db)[0]
+    assert row.next_run_at == clock.pass_by(minutes=5)
+    assert row.id == schedule.id
+
+
+def test_a_schedule_that_is_removed_in_the_midst_of_a_start_stays_removed(
+    nightly, book, store, redis_db, clock
+) -> None:
+    """Its run goes on."""
+    nightly()
+
+    class Removed(ScheduleServer):
+        def _begin(self, schedule, moment):
+            book.remove("nightly")
+            return super()._begin(schedule, moment)
+
+    clock.pass_by(minutes=1)
+    assert Removed(redis_db, store, load_settings(), clock).serve_due() == 1
+    assert book.list_all() == []
+    assert len(jobs_on(redis_db)) == 1
+
+
+def test_a_pause_starts_nothing_and_is_not_made_up_for(server, nightly, book, redis_db, clock) -> None:
+    """It goes on with the next moment after the resume."""
+    nightly(missed="all")
+    assert book.pause("nightly").next_run_at is None
+    clock.pass_by(minutes=5, seconds=30)
+    assert server.serve_due() == 0
+    row = book.resume("nightly")
+    assert row.next_run_at == clock.pass_by(seconds=30)
+    assert server.serve_due() == 1
+    assert book.get("nightly").missed_runs == 0
+    assert book.resume("nightly") == book.get("nightly")
+
+
+def test_it_ends_after_as_many_runs_as_were_wanted_and_goes_on_when_more_are(
+    server, nightly, book, redis_db, clock
+) -> None:
+    """A repeat: so many times, so far apart."""
+    nightly(max_runs=2, overlap="allow")
+    for _ in range(4):
+        clock.pass_by(minutes=1)
+        server.serve_due()
+    assert len(jobs_on(redis_db)) == 2
+    assert book.get("nightly").next_run_at is None
+    assert book.preview("nightly") == []
+    assert book.patch("nightly", {"max_runs": 3}).next_run_at == clock.pass_by(minutes=1)
+
+
+def test_run_now_starts_it_besides_its_moments(server, nightly, book, store, redis_db, clock) -> None:
+    """Also a paused one; its next moment stays."""
+    schedule = nightly()
+    book.pause("nightly")
+    row = server.run_now(book.get("nightly"))
+    assert jobs_on(redis_db) == [row.last_run_id]
+    assert (row.next_run_at, row.pending, row.fired) == (None, (), 0)
+    resumed = book.resume("nightly")
+    again = server.run_now(resumed)
+    assert again.next_run_at == resumed.next_run_at
+    assert len(runs_of(store, schedule)) == 1, "the same moment is the same run"
+
+
+def test_away_redis_decides_nothing_and_the_missed_moments_count_as_missed(
+    nightly, store, redis_db, redis_url, clock
+) -> None:
+    """The policy holds afterwards."""
+    schedule = nightly(missed="once", grace_s=30)
+    away = Redis(host="127.0.0.1", port=1)
+    clock.pass_by(minutes=1)
+    with pytest.raises(RedisUnavailableError, match=r"127\.0\.0\.1:1/0"):
+        ScheduleServer(away, store, load_settings(), clock).serve_due()
+    assert store.schedules.get(schedule.id) == schedule
+    clock.pass_by(minutes=4, seconds=45)
+    assert ScheduleServer(redis_db, store, load_settings(), clock).serve_due() == 1
+    row = store.schedules.get(schedule.id)
+    assert (row.fired, row.missed_runs) == (1, 4)
+
+
+def test_names_are_found_by_their_nearest(book, nightly) -> None:
+    """For who mistypes one."""
+    nightly()
+    with pytest.raises(NotFoundError, match=r"there is no schedule 'nightli'\. Did you mean 'nightly'\?"):
+        book.get("nightli")
