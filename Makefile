@@ -2,7 +2,7 @@
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: help setup demo test check bench faults lock clean
+.PHONY: help setup demo test check bench soak faults lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
@@ -28,8 +28,11 @@ check: setup ## format, lint, types, layers
 faults: setup ## break a real service in every way we know; the table goes to docs/faults.md
 	@FAULTS=write CI=1 $(BIN)/pytest -s -q tests/faults
 
-bench: setup ## the benchmarks; results in benchmarks/out
+bench: setup ## the benchmarks; results in benchmarks/out, those of the worker in docs/engine.md too
 	@for bench in $$(grep -l __main__ benchmarks/*.py); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "$$bench" || exit; done
+
+soak: setup ## 1000 runs on one worker: does anything grow? the curve goes to docs/
+	@$(BIN)/python -m benchmarks.soak --runs 1000
 
 lock: setup ## pin the newest allowed packages, with hashes and without index addresses (needs uv)
 	@uv pip compile pyproject.toml --all-extras --group dev --universal --python-version 3.11 --upgrade \

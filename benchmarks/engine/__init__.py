@@ -1,0 +1,1 @@
+"""The benchmark of the worker engine: its parts; `benchmarks/worker.py` is the command."""

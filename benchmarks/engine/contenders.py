@@ -1,0 +1,144 @@
+"""Everything that runs the five steps, as programs to start; each is a row of the table."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from redis import Redis
+
+from benchmarks.engine.jobs import EXECUTE, PER_JOB, finished, login_payloads, put, submit
+from benchmarks.engine.kit import Kit
+from benchmarks.engine.moments import VARIABLE, Span, read_span
+from benchmarks.engine.scene import Scene
+
+RQ = Path(sys.executable).with_name("rq")
+OTHERS = Path(__file__).parent / "others"
+OURS, MEMORY = "qa_queue.worker.QAWorker", "benchmarks.engine.runtimes:MemoryRuntime"
+Command = list[str | Path]
+Prepare = Callable[[Scene, Redis, int], None]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contender:
+    """`commands` are started together, for so many runs in all; `slots` runs go on at once in each.
+
+    Before that `prepare` puts the runs on the queue, where they come from one. `share` of a round's runs are done
+    by one that would take too long.
+    """
+
+    name: str
+    commands: Callable[[Scene, int], list[Command]]
+    env: dict[str, str]
+    slots: int = 1
+    processes: int = 1
+    share: float = 1.0
+    prepare: Prepare | None = None
+
+    def span(self, redis: Redis, moments: Path, runs: int) -> Span:
+        """What was done, as the jobs or the programs themselves say."""
+        span = finished(redis, runs) if self.prepare else read_span(moments)
+        if span.runs != runs:
+            raise SystemExit(f"{self.name}: {span.runs} of {runs} runs went well")
+        return span
+
+
+def others(kit: Kit) -> list[Contender]:
+    """Today's ways."""
+    return [
+        loop("sync", processes=1),
+        loop("sync", processes=2),
+        *(loop("async", slots=slots) for slots in (1, 2, 4, 8)),
+        Contender(name="pytest-playwright -n 2", commands=_pytest(kit), env={}, processes=2),
+        Contender(name="Playwright Test --workers=2", commands=_playwright_test(kit), env={}, processes=2),
+        Contender(name="@puppeteer/replay, 2 processes", commands=_replay(kit), env={}, processes=2),
+        *(per_job(workers) for workers in (1, 2)),
+    ]
+
+
+def ours() -> list[Contender]:
+    """Our worker, with the store in memory and with Supabase Lite."""
+    return [
+        *(worker("in memory", slots=slots, runtime=MEMORY, prepare=_put_login) for slots in (1, 2, 4, 8)),
+        worker("in memory", slots=4, workers=2, runtime=MEMORY, prepare=_put_login),
+        *(worker("Supabase Lite", slots=slots, runtime="", prepare=submit) for slots in (2, 4, 8)),
+        worker("in memory, with traces", slots=4, runtime=MEMORY, prepare=_put_traced),
+        worker("Supabase Lite, with traces", slots=4, runtime="", prepare=partial(submit, trace=True)),
+    ]
+
+
+def loop(kind: str, *, processes: int = 1, slots: int = 1) -> Contender:
+    """Bare Playwright."""
+
+    def commands(scene: Scene, runs: int) -> list[Command]:
+        module = "benchmarks.engine.others.loops"
+        each = [runs // processes + (number < runs % processes) for number in range(processes)]
+        return [[sys.executable, "-m", module, kind, scene.shop, scene.browser, str(n), str(slots)] for n in each]
+
+    size = f"{processes} process{'es' if processes > 1 else ''}" if kind == "sync" else f"{slots} at once"
+    name = f"bare {kind} loop, {size}"
+    return Contender(name=name, commands=commands, env={}, slots=slots, processes=processes)
+
+
+def per_job(workers: int) -> Contender:
+    """RQ's own worker, with a browser launched in each work horse."""
+
+    def prepare(scene: Scene, redis: Redis, runs: int) -> None:
+        put(redis, PER_JOB, [{"url": scene.shop, "browser": str(scene.browser)}] * runs, plain=True)
+
+    return Contender(
+        name=f"rq.Worker, a browser a job, {workers} worker{'s' if workers > 1 else ''}",
+        commands=_workers("rq.Worker", workers),
+        env={VARIABLE: "/dev/null"},
+        processes=workers,
+        share=0.25,
+        prepare=prepare,
+    )
+
+
+def worker(store: str, *, slots: int, runtime: str, prepare: Prepare, workers: int = 1) -> Contender:
+    """Our own worker."""
+    size = f"{workers} workers, {slots} at once each" if workers > 1 else f"{slots} at once"
+    return Contender(
+        name=f"qa-queue, {store}, {size}",
+        commands=_workers(OURS, workers),
+        env={"QUEUE_CONCURRENCY": str(slots)} | ({"QA_RUNTIME": runtime} if runtime else {}),
+        slots=slots,
+        processes=workers,
+        prepare=prepare,
+    )
+
+
+def _put_login(scene: Scene, redis: Redis, runs: int) -> None:
+    put(redis, EXECUTE, login_payloads(scene, runs))
+
+
+def _put_traced(scene: Scene, redis: Redis, runs: int) -> None:
+    put(redis, EXECUTE, login_payloads(scene, runs, trace=True))
+
+
+def _workers(kind: str, count: int) -> Callable[[Scene, int], list[Command]]:
+    command: Command = [RQ, "worker", "-q", "-w", kind, "-S", "json", "--burst", "test-execution"]
+    return lambda *_: [command] * count
+
+
+def _pytest(kit: Kit) -> Callable[[Scene, int], list[Command]]:
+    options = ["-q", "-n", "2", "-p", "no:cacheprovider", "--rootdir", OTHERS, "-c", "/dev/null"]
+
+    def commands(scene: Scene, runs: int) -> list[Command]:
+        del runs
+        where = ["--base-url", scene.shop, "--output", scene.folder / "pytest"]
+        return [[kit.python, "-m", "pytest", *options, *where, OTHERS / "test_login.py"]]
+
+    return commands
+
+
+def _playwright_test(kit: Kit) -> Callable[[Scene, int], list[Command]]:
+    return lambda *_: [[*kit.playwright_test, "-c", kit.folder / "playwright.config.js"]]
+
+
+def _replay(kit: Kit) -> Callable[[Scene, int], list[Command]]:
+    return lambda *_: [[kit.node, kit.folder / "replay.mjs"]] * 2

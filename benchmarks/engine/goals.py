@@ -1,0 +1,96 @@
+"""What was to be reached, beside what was measured. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+_RUNNERS = ("pytest-playwright", "Playwright Test")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Goal:
+    """`most` for what is to be small."""
+
+    name: str
+    value: float
+    goal: float
+    unit: str = "x"
+    most: bool = False
+
+    @property
+    def reached(self) -> bool:
+        """Whether the value is on the right side."""
+        return self.value <= self.goal if self.most else self.value >= self.goal
+
+
+def goals(result: dict[str, Any]) -> list[Goal]:
+    """Every goal, with its value in this result."""
+    rows = {row["name"]: row for row in result["five steps"]}
+    memory = _ours(rows, "in memory")
+    runners = [row for name, row in rows.items() if name.startswith(_RUNNERS)]
+    found = [*_against_runners(memory, _ours(rows, "Supabase Lite"), runners), *_against_bare(rows)]
+    per_job = max(row["per_s"] for name, row in rows.items() if name.startswith("rq.Worker"))
+    found.append(
+        Goal(name="in memory / rq.Worker, a browser a job", value=_ratio(memory["per_s"], per_job), goal=4)
+    )
+    found += [
+        Goal(
+            name=f"memory of a run, {slots} at once",
+            value=_of(rows, slots)["mb_per_run"],
+            goal=most,
+            unit="MB",
+            most=True,
+        )
+        for slots, most in ((4, 100), (8, 70))
+    ]
+    started, stepped = result["latency"]["started"], result["latency"]["first_step"]
+    return [
+        *found,
+        Goal(name="enqueued to started, p50", value=started["p50"], goal=15, unit="ms", most=True),
+        Goal(name="enqueued to first step done, p50", value=stepped["p50"], goal=250, unit="ms", most=True),
+        Goal(name="enqueued to first step done, p95", value=stepped["p95"], goal=500, unit="ms", most=True),
+        Goal(name="no-op jobs / rq.Worker", value=result["no-op"]["ratio"], goal=3),
+    ]
+
+
+def _ours(rows: dict[str, Any], store: str) -> dict[str, Any]:
+    """The best of our rows with this store in one worker process."""
+    kind = f"qa-queue, {store}, "
+    found = [
+        row for name, row in rows.items() if name.startswith(kind) and "with" not in name and "workers" not in name
+    ]
+    best: dict[str, Any] = max(found, key=lambda row: row["per_s"])
+    return best
+
+
+def _of(rows: dict[str, Any], slots: int) -> dict[str, Any]:
+    row: dict[str, Any] = rows[f"qa-queue, in memory, {slots} at once"]
+    return row
+
+
+def _against_runners(memory: dict[str, Any], lite: dict[str, Any], runners: list[dict[str, Any]]) -> list[Goal]:
+    found = []
+    for what, key in (("start-up left out", "per_s"), ("with start-up", "from_nothing_per_s")):
+        best = max(row[key] for row in runners)
+        for name, row, goal in (("in memory", memory, 1.3), ("Supabase Lite", lite, 1.0)):
+            # A service is up when a run comes; a test runner starts for each call.
+            found.append(
+                Goal(name=f"{name} / better of the runners, {what}", value=_ratio(row["per_s"], best), goal=goal)
+            )
+    return found
+
+
+def _against_bare(rows: dict[str, Any]) -> list[Goal]:
+    return [
+        Goal(
+            name=f"in memory / bare async loop, {slots} at once",
+            value=_ratio(_of(rows, slots)["per_s"], rows[f"bare async loop, {slots} at once"]["per_s"]),
+            goal=0.9,
+        )
+        for slots in (1, 2, 4, 8)
+    ]
+
+
+def _ratio(one: float, other: float) -> float:
+    return round(one / other, 2)

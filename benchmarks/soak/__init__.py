@@ -1,0 +1,1 @@
+"""The soak: many runs on one worker, and whether anything grows; `python -m benchmarks.soak` is the command."""
