@@ -96,7 +96,10 @@ class Settings(BaseSettings):
         default=360, ge=0, description="Minutes after which a worker renews its browser and child; 0 is never."
     )
     queue_recycle_mb: int = Field(
-        default=2000, ge=0, description="MiB of memory at which a worker renews its browser and child; 0 is never."
+        default=2000,
+        ge=0,
+        description="MiB of memory at which a worker renews its browser and child, and at twice as many ends them "
+        "with what they run; 0 is never.",
     )
 
     qa_runtime: str = Field(

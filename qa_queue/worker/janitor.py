@@ -5,14 +5,14 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from typing import cast
+from typing import Any
 
 from redis import Redis
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import JobStatus
-from rq.utils import as_text, current_timestamp
+from rq.utils import as_text
 
 from qa_queue.priorities import Taken, acknowledge, put_back
 from qa_queue.worker.ledger import Ledger
@@ -22,13 +22,17 @@ from qa_queue.worker.slots import Slot
 log = logging.getLogger(__name__)
 
 _PATIENCE = 10.0  # seconds that a taken job may lie unstarted
+_SILENCE = 12.0  # seconds without a heartbeat after which an execution is taken over: three beats
 _LOCK_MS = 4000  # one janitor at a time and queue; nobody waits longer for one that died
 _QUIET = 20.0  # seconds after an outage of Redis in which the living get to send their heartbeats
 _LOST = Failure(kind=Kind.INFRASTRUCTURE, message="the worker that ran it is gone: it has sent no heartbeat")
 
 
 class Janitor:
-    """`take_over` closes the books of an execution that was left open."""
+    """`take_over` closes the books of an execution that was left open.
+
+    Whether a worker lives is told by its heartbeats changing, not by the times in them, for clocks differ.
+    """
 
     def __init__(
         self,
@@ -42,20 +46,39 @@ class Janitor:
         self._ledger = ledger
         self._take_over = take_over
         self._first_seen: dict[tuple[str, str], float] = {}
+        self._beats: dict[str, tuple[float, float]] = {}  # by entry: the last beat, and when it was first seen
         self._resume_at = 0.0
 
     def redis_failed(self, now: float) -> None:
         """Redis was away: leave the others the time to say that they live."""
         self._resume_at = now + _QUIET
+        self._beats.clear()
 
     def look(self) -> None:
         """Look through every queue once."""
         if time.monotonic() < self._resume_at:
             return
+        silent = self._silent()
         for queue in self._queues:
             self._return_unstarted(queue)
-            if self._connection.set(f"qa:janitor:{queue.name}", 1, nx=True, px=_LOCK_MS):
-                self._take_over_silent(queue)
+            found = silent[queue.name]
+            if found and self._connection.set(f"qa:janitor:{queue.name}", 1, nx=True, px=_LOCK_MS):
+                self._take_over_silent(queue, found)
+
+    def _silent(self) -> dict[str, list[str]]:
+        """By queue, the entries of its registry whose last beat is too long ago."""
+        now = time.monotonic()
+        seen: dict[str, tuple[float, float]] = {}
+        silent: dict[str, list[str]] = {}
+        for queue in self._queues:
+            entries: Any = self._connection.zrange(queue.started_job_registry.key, 0, -1, withscores=True)
+            beats = {str(as_text(entry)): float(score) for entry, score in entries}
+            for entry, score in beats.items():
+                known = self._beats.get(entry)
+                seen[entry] = known if known and known[0] == score else (score, now)
+            silent[queue.name] = [entry for entry in beats if now - seen[entry][1] >= _SILENCE]
+        self._beats = seen
+        return silent
 
     def _return_unstarted(self, queue: Queue) -> None:
         now = time.monotonic()
@@ -74,14 +97,12 @@ class Janitor:
         elif put_back(self._connection, taken):
             log.warning("Job %s was taken by a worker that died before it started; it waits again", job_id)
 
-    def _take_over_silent(self, queue: Queue) -> None:
-        registry = queue.started_job_registry
-        for entry in self._connection.zrangebyscore(registry.key, 0, current_timestamp()):
-            composite = str(as_text(cast(bytes, entry)))
+    def _take_over_silent(self, queue: Queue, entries: Sequence[str]) -> None:
+        for composite in entries:
             execution = Execution.from_composite_key(composite, self._connection)
             slot = self._left_open(queue, execution)
             if slot is None:
-                self._connection.zrem(registry.key, composite)
+                self._connection.zrem(queue.started_job_registry.key, composite)
             else:
                 log.warning("The worker of job %s is gone", execution.job_id)
                 self._take_over(slot, _LOST)

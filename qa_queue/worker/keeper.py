@@ -14,7 +14,7 @@ from qa_queue.worker.process import ChildProcess
 
 log = logging.getLogger(__name__)
 
-_START_CAP_MS = 30_000
+_START_CAP_MS = 10_000  # a part that is away is noticed soon when it is back
 _RENEW_AGAIN_S = 60.0  # after a successor that could not start
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from qa_queue.settings import Settings
 
 MIB = 1 << 20
+_HARD = 2  # times the memory at which it is renewed: what still runs in it does not end by itself
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,3 +37,8 @@ def reason_to_renew(limits: Limits, *, runs: int, age: float, memory: int | None
     if limits.memory and memory is not None and memory >= limits.memory:
         return f"it holds {memory // MIB} MiB"
     return None
+
+
+def too_big(limits: Limits, memory: int | None) -> bool:
+    """Whether a process holds so much that it is ended with all that runs in it."""
+    return bool(limits.memory) and memory is not None and memory >= _HARD * limits.memory

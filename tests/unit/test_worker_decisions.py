@@ -7,7 +7,7 @@ import pytest
 from qa_queue.settings import load_settings
 from qa_queue.worker.messages import Failure, Kind
 from qa_queue.worker.outcome import HandBack, Share, judge, share_of_death
-from qa_queue.worker.recycling import MIB, Limits, reason_to_renew
+from qa_queue.worker.recycling import MIB, Limits, reason_to_renew, too_big
 
 
 @pytest.mark.parametrize(
@@ -24,6 +24,15 @@ def test_a_process_is_renewed_at_the_first_limit(runs, age, memory, reason):
     """By runs, by minutes, by memory where that is known."""
     limits = Limits(runs=10, age=600, memory=100 * MIB)
     assert reason_to_renew(limits, runs=runs, age=age, memory=memory) == reason
+
+
+@pytest.mark.parametrize(
+    ("memory", "limit", "ended"),
+    [(199 * MIB, 100 * MIB, False), (200 * MIB, 100 * MIB, True), (10**15, 0, False), (None, 100 * MIB, False)],
+)
+def test_a_process_that_holds_twice_its_limit_is_ended(memory, limit, ended):
+    """Renewal alone would wait for what runs in it, and that may never end."""
+    assert too_big(Limits(runs=0, age=0, memory=limit), memory) is ended
 
 
 def test_limits_of_zero_are_none():
