@@ -67,6 +67,11 @@ class WarmBrowser:
         """A fresh context with a page of its own."""
         return self.host.session(options)
 
+    @property
+    def restarts(self) -> int:
+        """How often it died and was replaced."""
+        return 0 if self._host is None else self._host.restarts
+
     async def close(self) -> None:
         """Close the browser, if it was ever started."""
         if self._host is not None:
@@ -158,6 +163,15 @@ class Runtime:
     def obstacle(self) -> str | None:
         """Why no more jobs should be taken now; None when they may come."""
         return self._writer.obstacle
+
+    def vitals(self) -> dict[str, int]:
+        """How often the browser died and was replaced, and what waits in the outbox."""
+        depth = self._writer.depth
+        return {
+            "browser_restarts": self._given.browser.restarts if isinstance(self._given.browser, WarmBrowser) else 0,
+            "outbox_bytes": depth.size,
+            "outbox_segments": depth.segments,
+        }
 
     @property
     def _given(self) -> Services:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 COUNTS_KEY = "qa:counts"  # hash; its fields are made below
 OUTCOMES_KEY = "qa:outcomes:"  # and the minute since 1970: a hash of how jobs ended in it, by `<queue>|<outcome>`
 OUTCOMES_KEEP_S = 2 * 3600
-BROWSER_RESTARTS = "restarts|browser"
+BROWSER_RESTARTS = "restarts|browser"  # browsers that died and were replaced
+PROCESS_DEATHS = "deaths|process"  # workers' child processes that died
 
 # Upper bounds in ms. A step takes 20 ms where a page answers at once and up to its time-out where it does not; a
 # job from a fraction of a second to its own time-out, 10 minutes by default.
@@ -21,6 +22,14 @@ JOB_BOUNDS_MS = (100, 250, 500, 1000, 2500, 5000, 10_000, 30_000, 60_000, 120_00
 _BOUNDS = {"job": JOB_BOUNDS_MS, "step": STEP_BOUNDS_MS}
 
 FAILED = frozenset({"failed", "timed_out", "dead"})  # outcomes that count as failures
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """How a job ended, and after how long its last attempt did, in ms."""
+
+    outcome: str
+    ran_ms: int
 
 
 @dataclass(frozen=True)

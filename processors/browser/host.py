@@ -36,6 +36,7 @@ class BrowserHost:
         self._headless = headless
         self._driver: Playwright | None = None
         self._browsers: dict[bool, Browser] = {}
+        self.restarts = 0  # browsers that died and were replaced
         self._lock = asyncio.Lock()  # one launch at a time: who waits here finds the new browser
 
     async def start(self) -> None:
@@ -81,6 +82,7 @@ class BrowserHost:
         async with self._lock:
             browser = self._browsers.get(headless)
             if browser is None or not browser.is_connected():
+                self.restarts += browser is not None
                 browser = self._browsers[headless] = await self._launch(headless)
             return browser
 
@@ -128,6 +130,7 @@ class BrowserHost:
             for headless, known in list(self._browsers.items()):
                 if known is browser:
                     del self._browsers[headless]
+                    self.restarts += 1
                     await _quietly(browser.close())
 
     async def _stop_driver(self) -> None:

@@ -64,10 +64,14 @@ def _queues(rule: Rule, snapshot: Snapshot) -> Iterator[QueueView]:
     return (queue for queue in snapshot.queues if rule.concerns(queue.name))
 
 
+def _waiting(queue: QueueView) -> str:
+    return "1 job waits" if queue.waiting == 1 else f"{queue.waiting} jobs wait"
+
+
 def _depth(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
     for queue in _queues(rule, snapshot):
         if queue.waiting > rule.limit:
-            words = f"{queue.waiting} jobs wait on {queue.name}; more than {rule.limit:g} is too many."
+            words = f"{_waiting(queue)} on {queue.name}; more than {rule.limit:g} is too many."
             yield Condition(rule=rule, subject=queue.name, value=queue.waiting, summary=words)
 
 
@@ -121,7 +125,7 @@ def _recent(rule: Rule, worker: LostWorker, snapshot: Snapshot) -> bool:
 def _unserved(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
     for queue in _queues(rule, snapshot):
         if queue.waiting and not queue.workers and not queue.paused:
-            words = f"{queue.waiting} jobs wait on {queue.name}, and no worker serves it: start one."
+            words = f"{_waiting(queue)} on {queue.name}, and no worker serves it: start one."
             yield Condition(rule=rule, subject=queue.name, value=queue.waiting, summary=words)
 
 

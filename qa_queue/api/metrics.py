@@ -1,7 +1,7 @@
 """The service's figures in Prometheus's words; each is read where it is kept, at the moment it is asked for.
 
-Nothing here counts since the start of this process: runs are made by other processes and outlive all of them. So
-there are gauges of what the queues hold and of what the store has, and no counters.
+Nothing here counts since the start of this process: runs are made by other processes and outlive all of them. What
+is counted (see `counts`) is counted by the workers, in Redis.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
 from qa_queue.api.backend import Backend
+from qa_queue.api.counts import Counts
 from qa_queue.errors import QAError
+from qa_queue.health import oldest_waiting
 from qa_queue.store.records import RunRecord
 
 STORE_S = 15.0  # the store is asked at most so often, however many ask
@@ -33,6 +35,7 @@ class Metrics:
     def __init__(self, backend: Backend) -> None:
         self._registry = CollectorRegistry(auto_describe=False)
         self._registry.register(_Queues(backend))
+        self._registry.register(Counts(backend))
         self._registry.register(_Runs(backend))
 
     def text(self) -> str:
@@ -45,10 +48,11 @@ class _Queues(Collector):
         self._backend = backend
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """Jobs and workers by queue, in one round trip to Redis."""
+        """Jobs, workers and the oldest job by queue."""
         up = GaugeMetricFamily("qa_queue_redis_up", "Whether Redis answers.")
         try:
             queues = self._backend.queues.get_queue_stats().values()
+            ages = oldest_waiting(self._backend.redis, [queue.name for queue in queues])
         except (QAError, RedisError):
             up.add_metric([], 0)
             yield up
@@ -58,11 +62,15 @@ class _Queues(Collector):
             "qa_queue_jobs", "Jobs on a queue; failed ones are dead letters.", labels=["queue", "state"]
         )
         workers = GaugeMetricFamily("qa_queue_workers", "Workers alive.", labels=["queue"])
+        oldest = GaugeMetricFamily(
+            "qa_queue_oldest_waiting_seconds", "How long the oldest waiting job has waited.", labels=["queue"]
+        )
         for queue in queues:
+            oldest.add_metric([queue.name], ages.get(queue.name, 0))
             workers.add_metric([queue.name], queue.workers)
             for state in _STATES:
                 jobs.add_metric([queue.name, state], getattr(queue, state))
-        yield from (up, jobs, workers)
+        yield from (up, jobs, workers, oldest)
 
 
 class _Runs(Collector):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from qa_queue.health.beat import BEAT_S, SchedulerState, beat, read_scheduler
 from qa_queue.health.check import Health, health_check
+from qa_queue.health.oldest import oldest_waiting
 from qa_queue.health.workers import WorkerState, read_workers
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "WorkerState",
     "beat",
     "health_check",
+    "oldest_waiting",
     "read_scheduler",
     "read_workers",
 ]

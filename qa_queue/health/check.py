@@ -9,10 +9,9 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.health.beat import SchedulerState, read_scheduler
-from qa_queue.health.oldest import read_oldest
-from qa_queue.models import utc_now
+from qa_queue.health.oldest import oldest_waiting
 from qa_queue.queues import QueueManager
-from qa_queue.redis import RedisClient, address_of, by_server, explain
+from qa_queue.redis import RedisClient, address_of, explain
 from qa_queue.settings import Settings
 
 
@@ -64,11 +63,7 @@ def health_check(settings: Settings, client: RedisClient, check_store: Callable[
             supabase=supabase,
             scheduler=read_scheduler(connection),
             workers={name: one.workers for name, one in stats.items()},
-            oldest_waiting_s={
-                name: age
-                for server, names in by_server(connection, stats)
-                for name, age in read_oldest(server, names, utc_now()).items()
-            },
+            oldest_waiting_s=oldest_waiting(connection, list(stats)),
         )
     except RedisUnavailableError as error:
         return Health(redis=str(error), supabase=supabase)

@@ -9,8 +9,10 @@ from typing import Any
 from redis import Redis
 from rq.utils import as_text, str_to_date
 
+from qa_queue.models import utc_now
 from qa_queue.priorities.keys import JOB_PREFIX, QueueKeys
 from qa_queue.priorities.rank import BAND_US
+from qa_queue.redis import by_server
 
 LOOKED_AT = 20  # jobs of each band of priorities
 # A band is in the order of arrival; LOW stands among NORMAL 10 minutes behind its arrival, hence several of each.
@@ -33,6 +35,16 @@ def read_oldest(connection: Redis, names: Sequence[str], now: datetime) -> dict[
         if moment is not None:
             ages[name] = max(ages.get(name, 0.0), (now - moment).total_seconds())
     return ages
+
+
+def oldest_waiting(connection: Redis, names: Sequence[str]) -> dict[str, float]:
+    """As `read_oldest` now, for queues on whatever Redis each has."""
+    now = utc_now()
+    return {
+        name: age
+        for server, queues in by_server(connection, names)
+        for name, age in read_oldest(server, queues, now).items()
+    }
 
 
 def _moments(connection: Redis, job_ids: Sequence[str]) -> list[datetime | None]:

@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from redis import Redis
 
+from qa_queue.measures import Ended, bucket_field, sum_field
 from qa_queue.priorities.scripts import NOTE
 
 CLAIM_KEEP_S = 24 * 3600  # an idempotency key lives on for so long after its job has ended
@@ -18,13 +19,29 @@ Event = Literal["active", "completed", "failed", "retrying", "dead"]
 
 
 def note(
-    connection: Redis, queue: str, job_id: str, event: Event, data: dict[str, Any], *, ran_ms: int | None = None
+    connection: Redis,
+    queue: str,
+    job_id: str,
+    event: Event,
+    data: dict[str, Any],
+    *,
+    ran_ms: int | None = None,
+    ended: Ended | None = None,
 ) -> None:
     """Note what happened to a job; `ran_ms` of a job that completed counts for the estimate of those that wait.
+
+    `ended` is for a job that has ended for good: it is counted, for metrics and alerts.
 
     Raises:
         redis.exceptions.RedisError: Redis failed.
     """
     keep = CLAIM_KEEP_S if event in ("completed", "dead") else ""
     arguments = [queue, job_id, event, json.dumps(data), "" if ran_ms is None else ran_ms, keep]
-    connection.register_script(NOTE)(args=arguments)
+    connection.register_script(NOTE)(args=[*arguments, *_counted(queue, ended)])
+
+
+def _counted(queue: str, ended: Ended | None) -> list[Any]:
+    if ended is None:
+        return []
+    labels = ("job", queue, ended.outcome)
+    return [ended.ran_ms, bucket_field(*labels, ended.ran_ms), sum_field(*labels), f"{queue}|{ended.outcome}"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from qa_queue.measures import COUNTS_KEY, OUTCOMES_KEEP_S, OUTCOMES_KEY, retries_field
 from qa_queue.priorities.lua import COMMON, LIMITING
 
 # ARGV: name; for each job its id, offset, created_at, the moment it is due in us or "", its claim (key, pending
@@ -162,10 +163,15 @@ return redis.call('SREM', PAUSED, ARGV[1])
 )
 
 # ARGV: name, id, event, its data as JSON, how long the job ran in ms or "", seconds to keep its claim or "".
-# The mean is that of all runs at first, then a moving one to which each new run adds a tenth.
+# The mean is that of all runs at first, then a moving one to which each new run adds a tenth. Of a job that has
+# ended for good three more: how long it ran in ms, the fields that count and add that up, and `<queue>|<outcome>`.
 NOTE = (
     COMMON
     + LIMITING
+    + f"""
+local COUNTS, RETRIES, OUTCOMES = '{COUNTS_KEY}', '{retries_field("")}', '{OUTCOMES_KEY}'
+local OUTCOMES_KEEP = {OUTCOMES_KEEP_S}
+"""
     + """
 local name, id, event, data, ran, keep = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
 tell(event, name, id, data)
@@ -177,6 +183,14 @@ if ran ~= '' then
   local count = redis.call('HINCRBY', key, 'count', 1)
   local mean = tonumber(redis.call('HGET', key, 'mean_ms') or 0)
   redis.call('HSET', key, 'mean_ms', mean + (ran - mean) / math.min(count, 10))
+end
+if event == 'retrying' then redis.call('HINCRBY', COUNTS, RETRIES .. name, 1) end
+if ARGV[7] then
+  redis.call('HINCRBY', COUNTS, ARGV[8], 1)
+  redis.call('HINCRBY', COUNTS, ARGV[9], ARGV[7])
+  local minute = OUTCOMES .. text(math.floor(redis.call('TIME')[1] / 60))
+  redis.call('HINCRBY', minute, ARGV[10], 1)
+  redis.call('EXPIRE', minute, OUTCOMES_KEEP)
 end
 """
 )

@@ -11,6 +11,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq.job import Job
 
+from qa_queue.measures import COUNTS_KEY, bucket_field, sum_field
 from qa_queue.models import JobProgress, RunStatus
 from qa_queue.progress.stream import (
     EVENTS_KEY,
@@ -27,9 +28,10 @@ log = logging.getLogger(__name__)
 
 QUIET_S = 5.0
 
-# KEYS: job, stream, stream of all events. ARGV: report, most entries, seconds to keep, what the meta shows, most
-# entries of all events, job id. A job that is gone gets no hash back: RQ could not read it, and one unreadable hash
-# stops every RQ worker that meets it.
+# KEYS: job, stream, stream of all events, counts. ARGV: report, most entries, seconds to keep, what the meta shows,
+# most entries of all events, job id; and of a step its duration in ms and the fields that count and add it up.
+# A job that is gone gets no hash back: RQ could not read it, and one unreadable hash stops every RQ worker that
+# meets it.
 _WRITE = """
 if redis.call('EXISTS', KEYS[1]) == 1 then
   local read, meta = pcall(cjson.decode, redis.call('HGET', KEYS[1], 'meta') or '{}')
@@ -43,6 +45,10 @@ local queue = redis.call('HGET', KEYS[1], 'origin')
 if queue then
   redis.call('XADD', KEYS[3], 'MAXLEN', '~', ARGV[5], '*', 'event', 'progress', 'queue', queue, 'job', ARGV[6],
     'data', ARGV[1])
+end
+if ARGV[7] then
+  redis.call('HINCRBY', KEYS[4], ARGV[8], 1)
+  redis.call('HINCRBY', KEYS[4], ARGV[9], ARGV[7])
 end
 return id
 """
@@ -90,8 +96,21 @@ class ProgressWriter:
 
     def _send(self, job_id: str, progress: JobProgress) -> None:
         self._script(
-            keys=[f"{Job.redis_job_namespace_prefix}{job_id}", stream_key(progress.test_run_id), EVENTS_KEY],
-            args=[encode(progress), MAX_EVENTS, KEEP_S, json.dumps(meta_document(progress)), MOST_EVENTS, job_id],
+            keys=[
+                f"{Job.redis_job_namespace_prefix}{job_id}",
+                stream_key(progress.test_run_id),
+                EVENTS_KEY,
+                COUNTS_KEY,
+            ],
+            args=[
+                encode(progress),
+                MAX_EVENTS,
+                KEEP_S,
+                json.dumps(meta_document(progress)),
+                MOST_EVENTS,
+                job_id,
+                *_counted(progress),
+            ],
         )
 
     def _latest(self, run_id: str) -> JobProgress:
@@ -104,3 +123,12 @@ class ProgressWriter:
         if self._quiet_until is None:
             log.warning("Progress of run %s is not shown while Redis fails: %s. The run goes on.", run_id, error)
         self._quiet_until = time.monotonic() + QUIET_S
+
+
+def _counted(progress: JobProgress) -> list[str | int]:
+    """What counts the step of a report, if it is of one."""
+    step = progress.step_data
+    if step is None or step.duration is None:
+        return []
+    labels = ("step", step.action, step.status.value)
+    return [step.duration, bucket_field(*labels, step.duration), sum_field(*labels)]

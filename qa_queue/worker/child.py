@@ -36,15 +36,17 @@ from qa_queue.worker.messages import (
     Run,
     Start,
     Stop,
+    Vitals,
     decode,
     encode,
 )
 from qa_queue.worker.outcome import describe, rebuild
-from qa_queue.worker.runtime import Runtime, load_factory
+from qa_queue.worker.runtime import Reporting, Runtime, load_factory
 
 log = logging.getLogger(__name__)
 _CHUNK = 1 << 16
 _LOOK_S = 0.5  # between two looks for an obstacle
+_VITALS_S = 2.0  # between two reports
 
 
 class Child:
@@ -62,11 +64,13 @@ class Child:
         """Do what comes in until told to stop, then finish what runs."""
         listening = asyncio.create_task(self._listen(messages))
         looking = asyncio.create_task(self._look_for_obstacles())
+        reporting = asyncio.create_task(self._report_vitals())
         await self._stop.wait()
         while tasks := {*self._runs.values(), *self._others}:
             await asyncio.gather(*tasks, return_exceptions=True)
         listening.cancel()
         looking.cancel()
+        reporting.cancel()
 
     async def _look_for_obstacles(self) -> None:
         known: str | None = None
@@ -75,6 +79,15 @@ class Child:
                 known = reason
                 await self._send(encode(Hold(reason=reason)))
             await asyncio.sleep(_LOOK_S)
+
+    async def _report_vitals(self) -> None:
+        known: Vitals | None = None
+        while isinstance(self._runtime, Reporting):
+            vitals = Vitals(**self._runtime.vitals())
+            if vitals != known:
+                known = vitals
+                await self._send(encode(vitals))
+            await asyncio.sleep(_VITALS_S)
 
     async def _listen(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:

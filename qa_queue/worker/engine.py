@@ -23,12 +23,13 @@ from qa_queue.worker.janitor import Janitor
 from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger
 from qa_queue.worker.memory import tree_memory
-from qa_queue.worker.messages import Hold
+from qa_queue.worker.messages import Hold, Vitals
 from qa_queue.worker.pulse import Periodic
-from qa_queue.worker.recycling import Limits, reason_to_renew
+from qa_queue.worker.recycling import MIB, Limits, reason_to_renew, too_big
 from qa_queue.worker.runs import Runs
 from qa_queue.worker.slots import Slots
 from qa_queue.worker.supply import Supply
+from qa_queue.worker.vitals import VitalSigns
 
 if TYPE_CHECKING:
     from qa_queue.worker.parent import QAWorker
@@ -38,9 +39,9 @@ log = logging.getLogger(__name__)
 _TURN = 0.5  # seconds between two looks at the clock when nothing happens
 _BEAT = 4.0
 _SCHEDULE = 1.0
-_CLEAN = 5.0
+_CLEAN = 3.0
 _MAINTENANCE = 600.0
-_MEASURE = 10.0
+_MEASURE = 5.0
 
 
 class Engine:
@@ -58,6 +59,7 @@ class Engine:
         settings = worker.settings
         self.commands: queue.SimpleQueue[str] = queue.SimpleQueue()
         self.slots = Slots(settings.queue_concurrency)
+        self.vitals = VitalSigns(settings.qa_home)
         self._worker = worker
         self._woken = woken
         self._burst = burst
@@ -149,8 +151,11 @@ class Engine:
         for child, message in self._keeper.receive():
             if isinstance(message, Hold) and child is self._keeper.child:
                 self._hold(message.reason)
+            elif isinstance(message, Vitals):
+                self.vitals.take(child.pid, message)
             self._runs.handle(message)
         for child, reason in self._keeper.bury():
+            self.vitals.ended(child.pid, as_told=child.stopping)
             if child.stopping:
                 log.debug("The child process %d, which was renewed, %s", child.pid, reason)
             else:
@@ -179,8 +184,12 @@ class Engine:
         self._keeper.retire(lambda child: bool(self.slots.running_in(child)))
 
     def _measure(self) -> None:
-        child = self._keeper.child
-        self._memory = tree_memory(child.pid) if child and self._limits.memory else None
+        sizes = {child: tree_memory(child.pid) for child in self._keeper.children if self._limits.memory}
+        self._memory = sizes.get(self._keeper.child) if self._keeper.child else None
+        for child, size in sizes.items():
+            if too_big(self._limits, size):
+                log.error("The child process %d holds %d MiB; it is ended", child.pid, (size or 0) // MIB)
+                child.kill()
 
     def _wait(self) -> None:
         with selectors.DefaultSelector() as selector:

@@ -114,6 +114,15 @@ class Hold(Frozen):
     reason: str | None
 
 
+class Vitals(Frozen):
+    """From the child: browsers that died and were replaced since it started; what waits in the outbox."""
+
+    type: Literal["vitals"] = "vitals"
+    browser_restarts: int = 0
+    outbox_bytes: int = 0
+    outbox_segments: int = 0
+
+
 class Noted(Frozen):
     """From the child: what was to be recorded (`Abandon`, `Release`) is, or could not be (`error`)."""
 
@@ -123,7 +132,7 @@ class Noted(Frozen):
 
 
 ToChild = Start | Run | Cancel | Abandon | Release | Stop
-ToParent = Ready | Broken | Done | Failed | Noted | Hold
+ToParent = Ready | Broken | Done | Failed | Noted | Hold | Vitals
 Message = ToChild | ToParent
 
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

@@ -12,12 +12,21 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from qa_queue.attempts import ERROR_LENGTH
-from qa_queue.models import utc_now
+from qa_queue.measures import Ended
+from qa_queue.models import RunStatus, utc_now
 from qa_queue.priorities import Event, note
-from qa_queue.worker.messages import Failure
+from qa_queue.worker.messages import Failure, Kind
 from qa_queue.worker.slots import Slot
 
 log = logging.getLogger(__name__)
+
+
+# How a job ended that ended without a result; every other kind of failure makes a dead letter.
+_ENDS = {
+    Kind.CANCELLED: RunStatus.CANCELLED.value,
+    Kind.TIMED_OUT: RunStatus.TIMED_OUT.value,
+    Kind.INPUT: RunStatus.FAILED.value,
+}
 
 
 class News:
@@ -32,21 +41,43 @@ class News:
 
     def completed(self, slot: Slot, result: Any) -> None:
         """A job has ended with a result."""
-        started = slot.context.started_at
-        ran_ms = round((utc_now() - started).total_seconds() * 1000) if started else None
+        ran_ms = _ran_ms(slot)
         status = result.get("status") if isinstance(result, dict) else None
-        self._tell(slot, "completed", {"status": status, "ran_ms": ran_ms}, ran_ms=ran_ms)
+        ended = Ended(outcome=_outcome(status), ran_ms=ran_ms or 0)
+        self._tell(slot, "completed", {"status": status, "ran_ms": ran_ms}, ran_ms=ran_ms, ended=ended)
 
     def failed(self, slot: Slot, failure: Failure, *, again: bool) -> None:
         """An attempt has failed; `again` when another one follows, else the job is a dead letter."""
         data = {"error": failure.message[:ERROR_LENGTH], "kind": failure.kind.value}
         self._tell(slot, "failed", data)
-        self._tell(slot, "retrying" if again else "dead", data)
+        if again:
+            self._tell(slot, "retrying", data)
+        else:
+            ended = Ended(outcome=_ENDS.get(failure.kind, RunStatus.DEAD.value), ran_ms=_ran_ms(slot) or 0)
+            self._tell(slot, "dead", data, ended=ended)
 
-    def _tell(self, slot: Slot, event: Event, data: dict[str, Any], *, ran_ms: int | None = None) -> None:
+    def _tell(
+        self,
+        slot: Slot,
+        event: Event,
+        data: dict[str, Any],
+        *,
+        ran_ms: int | None = None,
+        ended: Ended | None = None,
+    ) -> None:
         context = slot.context
         try:
             numbered = {"attempt": context.attempt} | data
-            note(self._connection, context.queue, context.job_id, event, numbered, ran_ms=ran_ms)
+            note(self._connection, context.queue, context.job_id, event, numbered, ran_ms=ran_ms, ended=ended)
         except RedisError as error:
             log.debug("That job %s is %s is not told: %s", context.job_id, event, error)
+
+
+def _ran_ms(slot: Slot) -> int | None:
+    started = slot.context.started_at
+    return max(0, round((utc_now() - started).total_seconds() * 1000)) if started else None
+
+
+def _outcome(status: object) -> str:
+    """A result's status, as far as it is one of ours: whatever else a processor returns would be a label each."""
+    return str(status) if status in list(RunStatus) else RunStatus.COMPLETED.value

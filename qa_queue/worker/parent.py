@@ -112,8 +112,8 @@ class QAWorker(Worker):
             raise SystemExit(1) from None
         finally:
             self._engine.close()
-            deputy.stop()
             self._leave()
+            deputy.stop()
 
     @property
     def stopping(self) -> bool:
@@ -145,6 +145,7 @@ class QAWorker(Worker):
             self.maintain_heartbeats(slot.job, slot.execution)
         if self._engine is not None:
             self._engine.check_ownership()
+            self._engine.vitals.write(self.connection, self.key)
 
     def bootstrap(self, logging_level: str | None = None, *_formats: str, **_more: str) -> None:
         """Register and listen for commands."""
@@ -152,6 +153,16 @@ class QAWorker(Worker):
         self.set_state(WorkerStatus.IDLE)
         jobs = self.settings.queue_concurrency
         log.info("Worker %s serves %s, %d at once", self.name, ", ".join(self.queue_names()), jobs)
+
+    def clean_registries(self) -> None:
+        """Forget jobs past their time, as RQ does; what dead workers left is found by the janitor."""
+        for queue in self.queues:
+            if queue.acquire_maintenance_lock():
+                for registry in (queue.finished_job_registry, queue.failed_job_registry):
+                    registry.cleanup()
+                worker_registration.clean_worker_registry(queue)
+                queue.release_maintenance_lock()  # type: ignore[no-untyped-call] # RQ
+        self.last_cleaned_at = utc_now()  # type: ignore[assignment] # RQ
 
     def serialize(self) -> dict[Any, Any]:
         """What stands in Redis of this worker; how many jobs it runs at once is for estimates."""

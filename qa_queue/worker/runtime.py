@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, Self, cast
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 from qa_queue.errors import QAError, SettingsError
 from qa_queue.models import JobContext
@@ -37,6 +37,14 @@ class Runtime(Protocol):
 
     def obstacle(self) -> str | None:
         """Why no more jobs should be taken now; None when they may come."""
+
+
+@runtime_checkable
+class Reporting(Protocol):
+    """A runtime that also tells of itself; one that does not works as well."""
+
+    def vitals(self) -> dict[str, int]:
+        """`browser_restarts` since it was entered; `outbox_bytes` and `outbox_segments` that wait."""
 
 
 RuntimeFactory = Callable[[Settings, Sequence[str]], Runtime]  # the queues that will be served

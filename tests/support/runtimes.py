@@ -10,10 +10,9 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from redis import Redis
-
 from qa_queue.errors import BrowserCrashedError, InputError, QAError, RunCancelledError, StoreUnavailableError
 from qa_queue.models import JobContext
+from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 
 PAUSE = 0.02
@@ -24,7 +23,7 @@ class FakeRuntime:
     """Performs the jobs below by the last part of their names, and notes each in Redis under `did:<job id>`."""
 
     def __init__(self, settings: Settings, queues: Sequence[str]) -> None:
-        self.redis = Redis.from_url(settings.redis_dsn)
+        self.redis = RedisClient(settings).connect()
 
     async def __aenter__(self) -> Self:
         return self
@@ -50,6 +49,10 @@ class FakeRuntime:
     def obstacle(self) -> str | None:
         reason = self.redis.get("obstacle")
         return reason.decode() if reason else None
+
+    def vitals(self) -> dict[str, int]:
+        """What the key `vitals` holds, as a runtime with a browser and an outbox reports it."""
+        return json.loads(self.redis.get("vitals") or "{}")
 
     async def until(self, key: str) -> None:
         while not self.redis.exists(key):  # noqa: ASYNC110 - the key is another process's
