@@ -40,6 +40,8 @@ from qa_queue.api.routes import (
     queue_events,
     run,
     runs,
+    schedule,
+    schedules,
 )
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.redis import address_of, explain
@@ -53,11 +55,27 @@ _ABOUT = """Runs of browser tests: making them, following them, and what they le
 Send `Authorization: Bearer TOKEN`; `qa-queue token create` makes one, with the role `read`, `run` or `admin`.
 Errors are problem documents (RFC 9457). Every path is also there without the version, as `/api/...`.
 """
+_ROOMS = (
+    runs,
+    run,
+    events,
+    batches,
+    cases,
+    adaptations,
+    schedules,
+    schedule,
+    queue,
+    jobs,
+    limits,
+    queue_events,
+    alerts,
+)
 _TAGS = [
     {"name": "runs", "description": "Make runs, follow them, look at what they left."},
     {"name": "batches", "description": "Runs that were made together."},
     {"name": "cases", "description": "Tests as written."},
     {"name": "adaptations", "description": "Steps that found their element by another way: accept or reject them."},
+    {"name": "schedules", "description": "What is started at set times."},
     {"name": "queue", "description": "What waits, runs and failed."},
     {"name": "alerts", "description": "What is wrong with the service."},
     {"name": "health", "description": "Whether the service lives, and its figures."},
@@ -109,7 +127,7 @@ def serve(settings: Settings) -> None:
 
 def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
     operations = APIRouter()
-    for room in (runs, run, events, batches, cases, adaptations, queue, jobs, limits, queue_events, alerts):
+    for room in _ROOMS:
         operations.include_router(room.router(backend))
     add_routers(operations, backend)
     app.include_router(operations, prefix="/api/v1")

@@ -19,6 +19,7 @@ from qa_queue.producer import JobProducer, QueueProducer
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient
+from qa_queue.schedules import ScheduleBook
 from qa_queue.settings import Settings
 from qa_queue.store.base import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
@@ -76,6 +77,11 @@ class Backend:
     def batches(self) -> Batches:
         """The batches of runs."""
         return Batches(self.redis, self.store)
+
+    @property
+    def schedules(self) -> ScheduleBook:
+        """What is started at set times."""
+        return ScheduleBook(self.store)
 
     @property
     def limits(self) -> Limits:

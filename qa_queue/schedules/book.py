@@ -41,8 +41,7 @@ class ScheduleBook:
             InputError: it could not be started as it stands: it says why.
             ConflictError: its name is taken.
         """
-        check_work(self._store, spec)
-        row = fresh(spec, schedule_id=str(uuid4()), by=by, now=self._now())
+        row = fresh(check_work(self._store, spec), schedule_id=str(uuid4()), by=by, now=self._now())
         while not self._store.schedules.add(row):
             refuse_taken(self._store.schedules, row)
         return row
@@ -68,9 +67,8 @@ class ScheduleBook:
             InputError: it could not be started as it stands: it says why.
             ConflictError: its name is another's.
         """
-        check_work(self._store, spec)
-        row = self.get(ref)
-        return self._changed(row, lambda row: edited(row, spec, self._now()))
+        row, checked = self.get(ref), check_work(self._store, spec)
+        return self._changed(row, lambda row: edited(row, checked, self._now()))
 
     def patch(self, ref: str, changes: Mapping[str, Any]) -> ScheduleRecord:
         """Change these fields alone; None puts one back to what it is when nobody sets it (RFC 7396).
@@ -79,7 +77,9 @@ class ScheduleBook:
             InputError, ConflictError: as `replace`.
         """
         row = self.get(ref)
-        check_work(self._store, patched(row, changes))
+        checked = check_work(self._store, patched(row, changes))
+        if "cases" in changes:
+            changes = {**changes, "cases": checked.cases}
         return self._changed(row, lambda row: edited(row, patched(row, changes), self._now()))
 
     def pause(self, ref: str) -> ScheduleRecord:

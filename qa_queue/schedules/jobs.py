@@ -5,9 +5,11 @@ Every id is derived from the schedule and the moment, so that whoever starts the
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import TypeVar
 from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ValidationError
@@ -15,7 +17,7 @@ from pydantic import BaseModel, ValidationError
 from qa_queue.cases.document import case_document
 from qa_queue.cases.parse import parse_case
 from qa_queue.cases.rebase import moved
-from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors import InputError
 from qa_queue.extensions import catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
@@ -26,6 +28,7 @@ from qa_queue.store.base import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
 from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
 
+F = TypeVar("F", bound=ScheduleFields)
 _NAMESPACE = UUID("0f1c2b7e-8a0e-4d64-8f0b-51cf8a1e6d02")
 
 
@@ -68,21 +71,34 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Work
     )
 
 
-def check_work(store: RunStore, schedule: ScheduleFields) -> None:
-    """Whether a schedule could be started as it stands.
+def check_work(store: RunStore, schedule: F) -> F:
+    """The schedule, its cases by their ids, if it could be started as it stands; a tag may bear no case yet.
 
     Raises:
-        InputError: says everything that is in the way; a tag that no case bears yet is not.
+        InputError: says what is in the way.
     """
     if schedule.queue != QueueName.TEST_EXECUTION:
         _payload(schedule)
-        return
-    cases, gone = chosen_cases(store, schedule, none_is_well=True)
-    if gone:
-        raise NotFoundError(
-            f"there is no case {gone[0]!r}: `qa-queue cases` and GET /api/cases list those there are."
-        )
-    resolve_environments([_request(schedule, case, None, None) for case in cases])
+        return schedule
+    found = schedule.model_copy(update={"cases": _ids(store, schedule.cases)})
+    cases, _ = chosen_cases(store, found, none_is_well=True)
+    resolve_environments([_request(found, case, None, None) for case in cases])
+    return found
+
+
+def _ids(store: RunStore, names: Sequence[str]) -> tuple[str, ...]:
+    """The ids of these cases, each once; a name, a key and an id will do."""
+    if not names:
+        return ()
+    known = store.list_cases()
+    words = {case.name: case.id for case in known} | {case.key: case.id for case in known}
+    ids = {case.id for case in known}
+    for name in names:
+        if name not in words and name not in ids:
+            nearest = difflib.get_close_matches(name, words, n=1)
+            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+            raise InputError(f"there is no case {name!r}.{hint} Store it first, or run it once.")
+    return tuple(dict.fromkeys(name if name in ids else words[name] for name in names))
 
 
 def chosen_cases(

@@ -29,12 +29,7 @@ _EXAMPLE: dict[str, Any] = {
 class ScheduleSpec(ScheduleFields):
     """A schedule as it is asked for: `cron` or `every`; `cases` or `tag`, or another queue's `data`."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [_EXAMPLE],
-            "oneOf": [{"required": ["cron"]}, {"required": ["every"]}],
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [_EXAMPLE]})
 
     @field_validator("name")
     @classmethod

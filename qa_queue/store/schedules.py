@@ -47,7 +47,7 @@ class ScheduleFields(Frozen):
         examples=["test-execution"],
     )
     cases: tuple[str, ...] = Field(
-        default=(), max_length=MOST_CASES, description="Ids of stored cases, run as one batch."
+        default=(), max_length=MOST_CASES, description="Stored cases by id or name, run as one batch."
     )
     tag: str | None = Field(
         default=None, min_length=1, max_length=100, description="Run all cases that bear this tag by then."

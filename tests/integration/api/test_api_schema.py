@@ -19,6 +19,7 @@ from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
 from tests.support.records import adaptation_row, artifact_record, case_record, finished_run, step_record
+from tests.support.schedules import schedule_record
 
 DOCUMENT = create_app(Backend(Settings(_env_file=None), MemoryStore())).openapi()
 OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
@@ -37,10 +38,11 @@ TRIED = [(one, mode) for one in OPERATIONS for mode in GenerationMode if mode.is
 
 @pytest.fixture
 def base_url(serve: Callable[..., str], store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A service that has a case and a run, for callers in a hurry, whose streams end at once."""
+    """A service that has a case, a run and a schedule, for callers in a hurry, whose streams end at once."""
     monkeypatch.setattr(queue_events, "LONGEST_S", 0)
     case = case_record()
     run = finished_run(case)
+    store.schedules.add(schedule_record(cases=(case.id,), tag=None))
     store.save([case, run, step_record(run), artifact_record(run), adaptation_row(run)])
     return serve(qa_api_requests_per_minute=1_000_000)
 

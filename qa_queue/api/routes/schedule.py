@@ -1,0 +1,78 @@
+"""One schedule: looking at it, changing it, pausing it, starting it at once."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Path, Query
+
+from qa_queue.api.access import Admin, Reader, Runner
+from qa_queue.api.answers import answers
+from qa_queue.api.backend import Backend
+from qa_queue.api.schedule_shapes import Preview, Schedule, SchedulePatch, preview_of, schedules_of
+from qa_queue.schedules import ScheduleServer, ScheduleSpec
+from qa_queue.store.schedules import ScheduleRecord
+
+Ref = Annotated[str, Path(alias="schedule", description="The schedule's id or name.")]
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations on one schedule."""
+    routes = APIRouter(prefix="/schedules/{schedule}", tags=["schedules"])
+
+    @routes.get("", responses=answers(404), summary="Get a schedule")
+    def get_schedule(ref: Ref, _: Reader) -> Schedule:
+        """The schedule as it stands."""
+        return _shown(backend, backend.schedules.get(ref))
+
+    @routes.put("", responses=answers(404, 409, body=True), summary="Replace a schedule")
+    def replace_schedule(ref: Ref, body: ScheduleSpec, _: Runner) -> Schedule:
+        """Set all of it anew, at once. What it has started stays; other times count from now on."""
+        return _shown(backend, backend.schedules.replace(ref, body))
+
+    @routes.patch("", responses=answers(404, 409, body=True), summary="Change a schedule")
+    def change_schedule(ref: Ref, body: SchedulePatch, _: Runner) -> Schedule:
+        """Set some fields anew, at once; the others stay as they are."""
+        return _shown(backend, backend.schedules.patch(ref, body.model_dump(exclude_unset=True)))
+
+    @routes.delete("", responses=answers(404), summary="Delete a schedule")
+    def delete_schedule(ref: Ref, _: Admin) -> Schedule:
+        """Delete it; the runs that it has started stay, and go on. Answers what it was."""
+        return _shown(backend, backend.schedules.remove(ref))
+
+    @routes.post("/pause", responses=answers(404, 409), summary="Pause a schedule")
+    def pause_schedule(ref: Ref, _: Runner) -> Schedule:
+        """Start nothing until it is resumed; what runs goes on. Harmless when asked again."""
+        return _shown(backend, backend.schedules.pause(ref))
+
+    @routes.post("/resume", responses=answers(404, 409), summary="Resume a schedule")
+    def resume_schedule(ref: Ref, _: Runner) -> Schedule:
+        """Go on with its next time from now; those of the pause are not made up for."""
+        return _shown(backend, backend.schedules.resume(ref))
+
+    @routes.post("/run-now", responses=answers(404, 409), summary="Start a schedule at once")
+    def run_schedule_now(ref: Ref, _: Runner) -> Schedule:
+        """Start it besides its times, also while it is paused; `last_run_id` and `last_batch_id` say what."""
+        return _shown(backend, run_now(backend, ref))
+
+    @routes.get("/preview", responses=answers(404), summary="Look at a schedule's next times")
+    def preview_schedule(ref: Ref, _: Reader, count: Annotated[int, Query(ge=1, le=100)] = 5) -> Preview:
+        """When it comes next, with its jitter; a paused one as if it were resumed now."""
+        found = backend.schedules.get(ref)
+        return preview_of(found.time_zone, backend.schedules.preview(found.id, count))
+
+    return routes
+
+
+def run_now(backend: Backend, ref: str) -> ScheduleRecord:
+    """Start a schedule at once; returns its row then.
+
+    Raises:
+        NotFoundError, InfrastructureError: as their names say.
+    """
+    server = ScheduleServer(backend.redis, backend.store, backend.settings)
+    return server.run_now(backend.schedules.get(ref))
+
+
+def _shown(backend: Backend, row: ScheduleRecord) -> Schedule:
+    return schedules_of(backend, [row])[0]

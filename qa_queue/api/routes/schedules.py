@@ -1,0 +1,37 @@
+"""Schedules: what is started at set times."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter, Response
+
+from qa_queue.api.access import Reader, Runner
+from qa_queue.api.answers import answers
+from qa_queue.api.backend import Backend
+from qa_queue.api.schedule_shapes import Preview, PreviewBody, Schedule, Schedules, preview_of, schedules_of
+from qa_queue.schedules import ScheduleSpec, read_spec
+
+
+def router(backend: Backend) -> APIRouter:
+    """The operations on schedules."""
+    routes = APIRouter(prefix="/schedules", tags=["schedules"])
+
+    @routes.post("", status_code=201, responses=answers(409, body=True), summary="Make a schedule")
+    def create_schedule(body: ScheduleSpec, caller: Runner, response: Response) -> Schedule:
+        """Start cases, or a job of another queue, at set times; 409 when the name is taken."""
+        made = backend.schedules.add(body, by=caller.name)
+        response.headers["Location"] = f"/api/v1/schedules/{made.id}"
+        return schedules_of(backend, [made])[0]
+
+    @routes.post("/preview", responses=answers(body=True), summary="Look at times without a schedule")
+    def preview_times(body: PreviewBody, _: Reader) -> Preview:
+        """When such a schedule would come next, without jitter; nothing is stored."""
+        values = body.model_dump(exclude={"count"}, exclude_none=True)
+        spec = read_spec({"name": "preview", "tag": "preview", **values})
+        return preview_of(spec.time_zone, backend.schedules.preview_of(spec, body.count))
+
+    @routes.get("", responses=answers(), summary="List schedules")
+    def list_schedules(_: Reader) -> Schedules:
+        """Every schedule, by name, with its next time and its last outcome."""
+        return Schedules(schedules=schedules_of(backend, backend.schedules.list_all()))
+
+    return routes

@@ -1,0 +1,77 @@
+"""What the API takes and gives of schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from qa_queue.api.backend import Backend
+from qa_queue.api.shapes import Body
+from qa_queue.schedules import last_outcomes
+from qa_queue.schedules.zones import zone_of
+from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
+
+
+class SchedulePatch(ScheduleFields):
+    """The fields that change; null puts one back to what it is when nobody sets it."""
+
+    name: str | None = Field(default=None, min_length=1, max_length=100)  # type: ignore[assignment]
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 6 * * *", "every": None}]})
+
+
+class Schedule(ScheduleRecord):
+    """A schedule as it stands.
+
+    `last_outcome` is what became of the last start: running, passed, failed, broken (by the infrastructure),
+    cancelled or not started; null before the first one, and once it was cleaned up.
+    """
+
+    last_outcome: str | None = None
+
+
+class Schedules(BaseModel):
+    """Every schedule, by name."""
+
+    schedules: list[Schedule]
+
+
+class PreviewBody(Body):
+    """Times to be looked at without a schedule: `cron` or `every`."""
+
+    cron: str | None = Field(default=None, max_length=200, examples=["30 2 * * mon-fri"])
+    every: str | None = Field(default=None, max_length=30, examples=[None])
+    time_zone: str = Field(default="UTC", max_length=100, examples=["Europe/Berlin"])
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
+    count: int = Field(default=5, ge=1, le=100)
+
+
+class Moment(BaseModel):
+    """A time of a schedule, and the same as the clocks of its zone show it."""
+
+    at: datetime
+    local: str = Field(examples=["2026-03-29T03:00:00+02:00"])
+
+
+class Preview(BaseModel):
+    """When a schedule comes next; fewer than asked for where it ends."""
+
+    time_zone: str
+    times: list[Moment]
+
+
+def schedules_of(backend: Backend, rows: Sequence[ScheduleRecord]) -> list[Schedule]:
+    """These rows with what became of them."""
+    outcomes = last_outcomes(backend.redis, backend.store, rows)
+    return [Schedule(**row.model_dump(), last_outcome=outcomes.get(row.id)) for row in rows]
+
+
+def preview_of(time_zone: str, moments: Sequence[datetime]) -> Preview:
+    """These moments, in this zone."""
+    zone = zone_of(time_zone)
+    times = [Moment(at=moment, local=moment.astimezone(zone).isoformat()) for moment in moments]
+    return Preview(time_zone=time_zone, times=times)
