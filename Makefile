@@ -23,6 +23,7 @@ check: setup ## format, lint, types, layers
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
+	@MYPYPATH=examples/settlement/src $(BIN)/mypy -p qa_settlement
 	@$(BIN)/lint-imports --no-logo
 
 faults: setup ## break a real service in every way we know; the table goes to docs/faults.md
