@@ -19,25 +19,30 @@ from qa_queue.logs import configure_logging
 from qa_queue.models import ATTEMPT_FIELD, JobContext
 from qa_queue.settings import load_settings
 
-__all__ = ["Runtime", "clean_up", "execute_run", "learn"]
+__all__ = ["Runtime", "clean_up", "execute_run", "learn", "perform"]
 
 
 def execute_run(data: dict[str, Any]) -> dict[str, Any]:
     """Execute a run; `data` is a `TestJobData`, the result a `TestJobResult`, both as JSON."""
-    return _perform("processors.entry.execute_run", data)
+    return perform("processors.entry.execute_run", data)
 
 
 def clean_up(data: dict[str, Any]) -> dict[str, Any]:
     """Delete what is past its retention; `data` is a `CleanupJobData` as JSON."""
-    return _perform("processors.entry.clean_up", data)
+    return perform("processors.entry.clean_up", data)
 
 
 def learn(data: dict[str, Any]) -> dict[str, Any]:
     """Learn from finished runs; `data` is a `LearningJobData` as JSON."""
-    return _perform("processors.entry.learn", data)
+    return perform("processors.entry.learn", data)
 
 
-def _perform(function_name: str, data: dict[str, Any]) -> dict[str, Any]:
+def perform(function_name: str, data: dict[str, Any]) -> dict[str, Any]:
+    """Do the job that a plain RQ worker is at, by the processor of this function; for functions of other packages.
+
+    Raises:
+        InputError: there is no job, or no such processor.
+    """
     job = get_current_job()
     if job is None:
         raise InputError(f"{function_name} runs in an RQ worker: put it on a queue with `qa-queue run`")

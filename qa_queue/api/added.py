@@ -6,11 +6,11 @@ A router that cannot be used is logged with its package, and the service works o
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Iterator
 from http import HTTPStatus
 
-from fastapi import APIRouter, Depends, Request
-from fastapi.routing import APIRoute
+from fastapi import APIRouter, Depends, FastAPI, Request
 
 from qa_queue.api.access import Reader
 from qa_queue.api.answers import answers
@@ -22,6 +22,7 @@ from qa_queue.extensions import QueueSpec, catalogue, load_named
 from qa_queue.tokens import Role
 
 log = logging.getLogger(__name__)
+_PARAMETER = re.compile(r"\{[^}]*\}")
 
 
 def add_routers(operations: APIRouter, backend: Backend) -> None:
@@ -32,12 +33,8 @@ def add_routers(operations: APIRouter, backend: Backend) -> None:
             router = _router_of(spec, backend)
             _refuse_clash(router, operations)
         except InputError as error:
-            log.warning(
-                "The package %s adds no operations for its queue %s: %s",
-                found.packages[spec.name],
-                spec.name,
-                error,
-            )
+            package = found.packages[spec.name]
+            log.warning("The package %s adds no operations for its queue %s: %s", package, spec.name, error)
             continue
         if router is not None:
             operations.include_router(router, dependencies=[Depends(least_role)], responses=answers())
@@ -69,13 +66,25 @@ def _router_of(spec: QueueSpec, backend: Backend) -> APIRouter | None:
 
 
 def _refuse_clash(router: APIRouter | None, operations: APIRouter) -> None:
+    if router is None:
+        return
     taken = set(_operations_of(operations))
-    for method, path in _operations_of(router) if router is not None else ():
+    for method, path in _operations_of(router):
         if (method, path) in taken:
             raise InputError(f"{method} {path} is another operation already: give it another path.")
 
 
 def _operations_of(router: APIRouter) -> Iterator[tuple[str, str]]:
-    for route in router.routes:
-        if isinstance(route, APIRoute):
-            yield from ((method, route.path) for method in route.methods or ())
+    """Methods and paths as the document has them, names of parameters left out.
+
+    Raises:
+        InputError: no document can be made of it.
+    """
+    app = FastAPI()
+    app.include_router(router)
+    try:
+        paths = app.openapi()["paths"]
+    except Exception as error:  # another package's models may raise whatever they like
+        raise InputError(f"its operations cannot be documented ({type(error).__name__}: {error}).") from error
+    for path, methods in paths.items():
+        yield from ((method.upper(), _PARAMETER.sub("{}", path)) for method in methods)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from qa_queue.errors import StoreSchemaError
-from qa_queue.local.project import MIGRATIONS
+from qa_queue.local.migrations import every_folder, migration_files
 from qa_queue.local.record import StackRecord
 from qa_queue.local.stack import needs, stack_runs, stack_variables
 from qa_queue.local.supabase import migrate as migrate_lite
@@ -34,7 +34,7 @@ def _embedded(settings: Settings) -> Iterator[str]:
     record = StackRecord(home)
     record.take()
     try:
-        changed = migrate_lite(home / "supabase")
+        changed = migrate_lite(home / "supabase", migrations=every_folder())
     finally:
         record.release()
     yield f"The embedded database in {home / 'supabase'} {'is now' if changed else 'was already'} up to date."
@@ -55,6 +55,6 @@ def _project(settings: Settings) -> Iterator[str]:
 def _advice(settings: Settings) -> str:
     if settings.supabase_url == stack_variables(settings.qa_home).get("SUPABASE_URL"):
         return "The embedded database is migrated at its start: stop `qa-queue up` and start it again."
-    files = (str(path) for path in sorted(MIGRATIONS.glob("*.sql")))
+    files = (str(path) for path in migration_files(every_folder()))
     how = "Run `npx supabase link && npx supabase db push`, or these files in the project's SQL editor, in order:"
     return "\n  ".join([how, *files])

@@ -14,6 +14,7 @@ from typing import Self
 from dotenv import dotenv_values
 
 from qa_queue.local.files import write_private
+from qa_queue.local.migrations import every_folder
 from qa_queue.local.record import StackRecord, held
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.server import LocalServer
@@ -109,7 +110,7 @@ class Stack:
             self._settings = with_overrides(self._settings, redis_url=redis.url)
             self._own |= redis_variables(self._settings)
         if wanted.supabase:
-            supabase = self._started(launch_supabase(self._home / "supabase"))
+            supabase = self._started(launch_supabase(self._home / "supabase", migrations=every_folder()))
             self._settings = with_overrides(
                 self._settings, supabase_url=supabase.url, supabase_secret_key=supabase.key
             )

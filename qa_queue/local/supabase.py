@@ -14,6 +14,7 @@ from pathlib import Path
 
 from qa_queue.errors import StackError
 from qa_queue.local.files import open_private, private_folder, stored_secret, write_private
+from qa_queue.local.migrations import Folders, migration_files
 from qa_queue.local.node import find_node
 from qa_queue.local.process import LOOPBACK, free_port, launch, tied_command
 from qa_queue.local.project import MIGRATIONS, NODE_MODULES, ROOT
@@ -59,11 +60,12 @@ def lite_version() -> str:
 
 
 def launch_supabase(
-    folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Path = MIGRATIONS
+    folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Folders = MIGRATIONS
 ) -> LocalServer:
     """Migrate and start a Supabase with its data in `folder`, without waiting until it answers.
 
-    `cache` holds migrated databases to copy from; it is `folder`'s neighbour `cache` unless given.
+    `cache` holds migrated databases to copy from; it is `folder`'s neighbour `cache` unless given. `migrations` is
+    a folder, or several.
 
     Raises:
         StackError: a part is missing, a migration failed, or it cannot be started.
@@ -78,7 +80,7 @@ def launch_supabase(
 
 
 def start_supabase(
-    folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Path = MIGRATIONS
+    folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Folders = MIGRATIONS
 ) -> LocalServer:
     """As `launch_supabase`, and wait until it answers.
 
@@ -88,7 +90,7 @@ def start_supabase(
     return launch_supabase(folder, port, cache=cache, migrations=migrations).wait_until_ready()
 
 
-def migrate(folder: Path, *, cache: Path | None = None, migrations: Path = MIGRATIONS) -> bool:
+def migrate(folder: Path, *, cache: Path | None = None, migrations: Folders = MIGRATIONS) -> bool:
     """Apply the migrations that the database in `folder` lacks, while no server runs on it; whether there were any.
 
     Raises:
@@ -98,15 +100,14 @@ def migrate(folder: Path, *, cache: Path | None = None, migrations: Path = MIGRA
     return _migrate(project, cache or project.parent / "cache", migrations)
 
 
-def _lay_out(folder: Path, port: int, migrations: Path) -> Path:
+def _lay_out(folder: Path, port: int, migrations: Folders) -> Path:
     """Write the Supabase project that `lite` works in; return it."""
-    if not any(migrations.glob("*.sql")):
-        raise StackError(f"No migrations in {migrations}: start qa-queue from its checkout.")
+    files = migration_files(migrations)
     project = private_folder(folder.resolve())
     copies = project / "supabase" / "migrations"
     shutil.rmtree(copies, ignore_errors=True)
     copies.mkdir(parents=True)
-    for path in migrations.glob("*.sql"):
+    for path in files:
         shutil.copyfile(path, copies / path.name)
     key = stored_secret(project / "secret_key", prefix="sb_secret_")
     write_private(project / "supabase" / "config.toml", _config(port, key, stored_secret(project / "jwt_secret")))
@@ -129,9 +130,9 @@ secret_key = "{key}"
 """
 
 
-def _migrate(project: Path, cache: Path, migrations: Path) -> bool:
+def _migrate(project: Path, cache: Path, migrations: Folders) -> bool:
     """Bring the data up to the migrations; the file `migrated` says which ones it has."""
-    wanted = fingerprint(migrations.glob("*.sql"), lite_version())
+    wanted = fingerprint(migration_files(migrations), lite_version())
     stamp, data = project / "migrated", project / "data"
     if not data.exists():
         copy_of(cache, f"supabase-{wanted}", lambda folder: _migrated_data(folder, migrations), data)
@@ -143,7 +144,7 @@ def _migrate(project: Path, cache: Path, migrations: Path) -> bool:
     return True
 
 
-def _migrated_data(folder: Path, migrations: Path) -> Path:
+def _migrated_data(folder: Path, migrations: Folders) -> Path:
     """The data of a new database with these migrations, made in a project of its own in this folder."""
     project = _lay_out(folder / "project", free_port(), migrations)
     _apply(project)

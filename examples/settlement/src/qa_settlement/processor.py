@@ -1,0 +1,31 @@
+"""Does a job of the queue: posts its settlement to the ledger."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import AbstractContextManager
+from typing import ClassVar
+
+from pydantic import BaseModel
+
+from processors.base import BaseJobProcessor
+from qa_settlement.ledger import Ledger, SupabaseLedger
+from qa_settlement.models import Settled, Settlement
+
+
+class SettlementProcessor(BaseJobProcessor[Settlement, Settled]):
+    """Posts a settlement exactly once: a job that is done again, after a crash, finds its entry and posts none."""
+
+    payload: ClassVar[type[BaseModel]] = Settlement
+
+    async def process(self, data: Settlement) -> Settled:
+        """Post it; the event loop goes on meanwhile."""
+        return await asyncio.to_thread(self._post, data)
+
+    def open_ledger(self) -> AbstractContextManager[Ledger]:
+        """The ledger of this job."""
+        return SupabaseLedger.opened(self.services.settings)
+
+    def _post(self, settlement: Settlement) -> Settled:
+        with self.open_ledger() as ledger:
+            return ledger.post(settlement, self.context.job_id)

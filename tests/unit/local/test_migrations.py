@@ -1,0 +1,42 @@
+"""Which SQL files the embedded database is made of."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from qa_queue.errors import StackError
+from qa_queue.local.migrations import every_folder, migration_files
+from qa_queue.local.project import MIGRATIONS
+
+
+def folder(at: Path, *names: str) -> Path:
+    at.mkdir()
+    for name in names:
+        (at / name).write_text("select 1;")
+    return at
+
+
+def test_files_of_several_folders_are_applied_in_the_order_of_their_names(tmp_path: Path) -> None:
+    """Whichever folder they are in; other files are none."""
+    own = folder(tmp_path / "own", "1.sql", "3.sql", "notes.md")
+    added = folder(tmp_path / "added", "2.sql")
+    assert [path.name for path in migration_files((own, added))] == ["1.sql", "2.sql", "3.sql"]
+    assert migration_files(added) == [added / "2.sql"]
+
+
+def test_a_folder_without_files_and_two_of_one_name_are_told(tmp_path: Path) -> None:
+    """By their paths."""
+    empty, one, other = (
+        folder(tmp_path / name, *files) for name, *files in (("a",), ("b", "1.sql"), ("c", "1.sql"))
+    )
+    with pytest.raises(StackError, match="No migrations in"):
+        migration_files(empty)
+    with pytest.raises(StackError, match=r"b/1.sql have one name"):
+        migration_files((one, other))
+
+
+def test_the_service_s_own_are_always_there() -> None:
+    """Before those of packages."""
+    assert every_folder()[0] == MIGRATIONS
