@@ -42,5 +42,5 @@ lock: setup ## pin the newest allowed packages, with hashes and without index ad
 	@! grep -n '"resolved"' package-lock.json
 
 clean: ## remove .venv, node_modules and caches; the data in .qa stays
-	@rm -rf .venv node_modules .qa/cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
+	@rm -rf .venv node_modules .qa/cache benchmarks/.cache .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache \
 		.grimp_cache build dist *.egg-info

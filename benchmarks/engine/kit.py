@@ -1,4 +1,4 @@
-"""The others' programs, installed once into `.qa/cache/bench`: a Python of their own, and packages for Node."""
+"""The others' programs, installed once into `benchmarks/.cache`: a Python of their own, and packages for Node."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 from qa_queue.local.node import find_node
 
 ROOT = Path(__file__).resolve().parents[2]
-HOME = ROOT / ".qa" / "cache" / "bench"
+HOME = ROOT / "benchmarks" / ".cache"
 SCRIPTS = Path(__file__).parent / "js"
 _NO_BROWSERS = {"PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD": "1", "PUPPETEER_SKIP_DOWNLOAD": "1"}
 
