@@ -50,6 +50,19 @@ class _LeavesReplica:
             raise ReplicaError(f"it is a replica: {error}") from error
 
 
+class _AsksSentinels(_LeavesReplica):
+    """Opened anew in the middle of a command, it goes where the master is by then.
+
+    redis-py 8.1 goes back to the host that it knows, which after a failover may not even refuse.
+    """
+
+    def send_packed_command(self, command: Any, check_health: bool = True) -> None:
+        """Send a command."""
+        if not self._sock:  # type: ignore[attr-defined]
+            self.connect()  # type: ignore[attr-defined]
+        super().send_packed_command(command, check_health)  # type: ignore[misc] # of the class that it is mixed into
+
+
 def pool_of(
     server: RedisServer, *, max_connections: int, socket_timeout: float, retry: Retry
 ) -> BlockingConnectionPool:
@@ -120,4 +133,5 @@ def leaving(kind: type[AbstractConnection]) -> type[AbstractConnection]:
     """The class of connections that is as this one and leaves a replica."""
     if issubclass(kind, _LeavesReplica):
         return kind
-    return type(f"Leaving{kind.__name__}", (_LeavesReplica, kind), {})
+    mixed = _AsksSentinels if issubclass(kind, SentinelManagedConnection) else _LeavesReplica
+    return type(f"Leaving{kind.__name__}", (mixed, kind), {})

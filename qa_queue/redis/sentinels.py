@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from redis import BlockingConnectionPool
@@ -11,13 +12,31 @@ from redis.sentinel import MasterNotFoundError, Sentinel, SentinelConnectionPool
 from qa_queue.redis.servers import SentinelGroup
 
 ASK_TIMEOUT_S = 1.0  # of one Sentinel; the next is asked then
+ASK_EVERY_S = 1.0  # whether the master is still the same
+ASK_AGAIN_S = 10.0  # where no Sentinel says
 
 
 class FollowingPool(SentinelConnectionPool, BlockingConnectionPool):
-    """As a `BlockingConnectionPool`, whose connections go to whoever is the master when they are opened."""
+    """As a `BlockingConnectionPool`, whose connections go to the master, and leave one that was replaced.
+
+    redis-py asks the Sentinels only when it opens a connection. After a planned failover the old master takes
+    writes for some seconds more, and those are lost, so here they are asked once a second while there is work.
+    """
 
     def __init__(self, master: str, discovery: Discovery, **options: Any) -> None:
+        self._ask_at = 0.0
         super().__init__(master, discovery, **options)  # type: ignore[no-untyped-call] # redis-py
+
+    def get_connection(self, *args: Any, **options: Any) -> Any:
+        """A connection to the master, waited for where all are in use."""
+        now = time.monotonic()
+        if now >= self._ask_at:
+            self._ask_at = now + ASK_EVERY_S
+            try:
+                self.get_master_address()  # type: ignore[no-untyped-call] # redis-py; drops idle connections to another
+            except RedisError:
+                self._ask_at = now + ASK_AGAIN_S  # the connections that there are may do without Sentinels
+        return super().get_connection(*args, **options)  # type: ignore[no-untyped-call] # redis-py
 
 
 class Discovery(Sentinel):

@@ -23,7 +23,7 @@ class FakeRuntime:
     """Performs the jobs below by the last part of their names, and notes each in Redis under `did:<job id>`."""
 
     def __init__(self, settings: Settings, queues: Sequence[str]) -> None:
-        self.redis = RedisClient(settings).connect()
+        self.redis = RedisClient(settings, socket_timeout=5).connect()
 
     async def __aenter__(self) -> Self:
         return self
