@@ -44,11 +44,17 @@ def test_what_is_no_exact_amount_above_nothing_is_refused(amount: Any) -> None:
         settlement(amount=amount)
 
 
-@pytest.mark.parametrize("amount", [Decimal(MOST_MINOR + 1) / 100, "99999999999999.99"])
+@pytest.mark.parametrize("amount", [Decimal(MOST_MINOR + 1) / 100, "99999999999999.99", Decimal("1E+20")])
 def test_more_than_every_reader_keeps_exactly_is_refused(amount: Any) -> None:
-    """2^53 - 1 hundredths are the most."""
+    """10^15 - 1 hundredths are the most."""
     with pytest.raises(ValidationError):
         settlement(amount=amount)
+
+
+@pytest.mark.parametrize("amount", ["5", "5.0", "5.00", 5, Decimal("5"), Decimal("0.5E+1")])
+def test_one_amount_is_written_in_one_way(amount: Any) -> None:
+    """However it was given, so that the same settlement is the same payload."""
+    assert settlement(amount=amount).model_dump(mode="json")["amount"] == "5.00"
 
 
 @pytest.mark.parametrize("field", ["user_id", "place_id", "mission_id", "idempotency_key"])

@@ -7,16 +7,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, JsonValue, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
 from qa_queue.models import Frozen
 
-MOST_MINOR = 2**53 - 1  # what every JSON reader keeps exactly
-MOST = Decimal(MOST_MINOR) / 100
-_WRITTEN = re.compile(r"[0-9]{1,14}(\.[0-9]{1,2})?")
+MOST_MINOR = 10**15 - 1  # less than 2^53, so that every reader of JSON keeps it exactly
+MOST = Decimal(MOST_MINOR).scaleb(-2)
+_WRITTEN = re.compile(r"[1-9][0-9]{0,12}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?)")
 _SCHEMA: dict[str, Any] = {
     "type": "string",
-    "pattern": rf"^{_WRITTEN.pattern}$",
+    "pattern": rf"^({_WRITTEN.pattern})$",
     "description": "More than 0, with at most two decimals.",
     "examples": ["12.50"],
 }
@@ -31,10 +31,16 @@ def _exact(value: Any) -> Any:
     raise ValueError("write the amount as a text with at most two decimals, such as '12.50'")
 
 
+def _in_hundredths(amount: Decimal) -> Decimal:
+    """The amount with two decimals, so that one amount is written in one way."""
+    return amount.quantize(Decimal("0.01"))
+
+
 Money = Annotated[
     Decimal,
     BeforeValidator(_exact),
     Field(gt=0, le=MOST, decimal_places=2, allow_inf_nan=False),
+    AfterValidator(_in_hundredths),
     WithJsonSchema(_SCHEMA),
 ]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~]+$")]

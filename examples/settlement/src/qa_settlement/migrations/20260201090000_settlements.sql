@@ -6,13 +6,13 @@ create table public.settlements (
   user_id text not null,
   place_id text not null,
   mission_id text not null,
-  amount_minor bigint not null check (amount_minor between 1 and 9007199254740991),
+  amount_minor bigint not null check (amount_minor between 1 and 999999999999999),
   metadata jsonb not null default '{}',
   job_id text not null,
   posted_at timestamptz not null default now()
 );
 comment on table public.settlements is 'What was settled; posted by the queue "settlement", exactly once for a key.';
-comment on column public.settlements.amount_minor is 'In hundredths, at most 2^53 - 1, which every JSON reader keeps exactly.';
+comment on column public.settlements.amount_minor is 'In hundredths; less than 2^53, so that every reader of JSON keeps it exactly.';
 comment on column public.settlements.job_id is 'The job that posted it.';
 
 create index settlements_by_user on public.settlements (user_id, posted_at);
