@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import re
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 import apprise
@@ -48,31 +50,44 @@ class AppriseTransport:
     """
 
     def __init__(self, channel: Channel) -> None:
-        service = apprise.Apprise.instantiate(channel.url, suppress_exceptions=True)
+        self._secrets = {str(number): part for number, part in enumerate(secret_parts(channel.url))}
+        with _listening() as heard:
+            service = apprise.Apprise.instantiate(channel.url, suppress_exceptions=True)
         if service is None:
+            said = " ".join(line for line in heard if "://" not in line)
             raise InputError(
                 f"Channel {channel.name}: apprise does not know what to do with its {channel.kind}:// URL. "
-                "Its list of services says how they are written."
+                f"Its list of services says how they are written. {mask(said, self._secrets)}".rstrip()
             )
         service.socket_connect_timeout = service.socket_read_timeout = channel.timeout_s
         self._service = service
-        self._secrets = {str(number): part for number, part in enumerate(secret_parts(channel.url))}
 
     def send(self, message: Message) -> None:
         """Send it as title and text."""
-        heard = _Heard()
-        _log.addHandler(heard)
         over = all(item.status == "resolved" for item in message.alerts)
         kind = apprise.NotifyType.SUCCESS if over else _TYPES[message.severity]
+        with _listening() as heard:
+            taken = self._attempt(message, kind)
+        if not taken:
+            said = mask(" ".join(heard), self._secrets) or "It did not say why."
+            raise DeliveryError(f"The service did not take it. {said}")
+
+    def _attempt(self, message: Message, kind: apprise.NotifyType) -> bool:
         try:
-            taken = self._service.notify(body=message.text, title=message.title, notify_type=kind)
+            return bool(self._service.notify(body=message.text, title=message.title, notify_type=kind))
         except Exception as error:  # noqa: BLE001 - plugins of many hands raise whatever they meet
             raise DeliveryError(mask(f"{type(error).__name__}: {error}", self._secrets)) from None
-        finally:
-            _log.removeHandler(heard)
-        if not taken:
-            said = mask(" ".join(heard.lines), self._secrets) or "It did not say why."
-            raise DeliveryError(f"The service did not take it. {said}")
+
+
+@contextmanager
+def _listening() -> Iterator[list[str]]:
+    """What apprise says in this thread meanwhile."""
+    heard = _Heard()
+    _log.addHandler(heard)
+    try:
+        yield heard.lines
+    finally:
+        _log.removeHandler(heard)
 
 
 def secret_parts(url: str) -> tuple[str, ...]:
@@ -86,7 +101,9 @@ def secret_parts(url: str) -> tuple[str, ...]:
             *(value for _, value in parse_qsl(parts.query)),
         ]
         if parts.scheme not in ("mailto", "mailtos"):  # the first token of a chat's URL stands where the host does
-            found.append(parts.hostname)
+            found.append(
+                parts.netloc.rpartition("@")[2].partition(":")[0]
+            )  # as written: `hostname` is in lower case
     except ValueError:
         found = re.split(r"[/@:?&=]", url)[1:]
     return tuple(unquote(part) for part in found if part and len(part) >= _LEAST_SECRET)

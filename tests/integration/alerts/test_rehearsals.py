@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import signal
+import socket
 
+import pytest
 from redis import Redis
 
+from qa_queue.alerts import AlertState, watch_of
 from qa_queue.health.beat import BEAT_KEY
-from tests.integration.alerts.conftest import Scene
+from qa_queue.local.process import free_port
+from qa_queue.local.supabase import start_supabase
+from qa_queue.settings import load_settings
+from tests.integration.alerts.conftest import QUICK, ROOT, Scene
 from tests.support.dying import bury
 from tests.support.poll import wait_until
 from tests.support.queueing import add, take_all
-from tests.support.workers import WorkerProcess
+from tests.support.workers import WorkerProcess, ended, enqueue
 
 
 def test_a_queue_that_piles_up_is_told_and_told_to_be_short_again(scene: Scene) -> None:
@@ -92,3 +98,73 @@ def test_a_dead_scheduler_is_told_by_one_deputy_and_told_to_be_back(scene: Scene
         scene.both("resolved", "scheduler_stopped")
     assert len(scene.hook.alerts("firing", "scheduler_stopped")) == 1
     assert len(scene.hook.alerts("resolved", "scheduler_stopped")) == 1
+
+
+def test_a_supabase_that_stops_is_told_and_told_to_be_back(scene: Scene) -> None:
+    """A real one, stopped and started again on its port."""
+    port = free_port()
+    folder, cache = scene.folder / "supabase", ROOT / ".qa" / "cache"
+    with start_supabase(folder, port, cache=cache) as supabase:
+        scene.scheduler(SUPABASE_URL=supabase.url, SUPABASE_SECRET_KEY=supabase.key or "")
+        redis = Redis.from_url(scene.redis.url)
+        wait_until(lambda: redis.exists("qa:alerts:watcher"), what="a watch")
+    assert "Supabase cannot be used" in scene.both("firing", "supabase_away")
+    with start_supabase(folder, port, cache=cache):
+        scene.both("resolved", "supabase_away")
+    assert len(scene.hook.alerts("firing", "supabase_away")) == 1
+
+
+def test_redis_and_the_scheduler_may_die_at_once(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pages on the same machine know by the lock of a file that nobody else is left to speak."""
+    redis = Redis.from_url(scene.redis.url)
+    scheduler = scene.scheduler()
+    wait_until(lambda: redis.exists(BEAT_KEY) and redis.exists("qa:alerts:watcher"), what="a watch")
+    for name, value in scene.variables.items():
+        monkeypatch.setenv(name, value)
+    deputy = watch_of(load_settings(), "web", deputy=True)
+    deputy.look()
+    scheduler.kill()
+    scheduler.wait()
+    redis.shutdown(nosave=True)
+
+    def told() -> bool:
+        deputy.look()
+        return bool(scene.hook.alerts("firing", "redis_away"))
+
+    wait_until(told, 60, "a message of the deputy")
+    deputy.close(5)
+
+
+def test_runs_that_fail_too_often_are_told_with_their_share(scene: Scene) -> None:
+    """By what real workers have counted of the last minutes."""
+    scene.configure(QUICK.replace("  no_worker: false", "  failure_rate: {above: 0.5, least_runs: 3, for: 0s}"))
+    redis = Redis.from_url(scene.redis.url)
+    scene.scheduler()
+    with WorkerProcess(scene.folder / "w1.log", REDIS_URL=scene.redis.url):
+        for name in ("refuses", "refuses", "echo"):
+            ended(enqueue(redis, name))
+        assert "67% of the runs of test-execution failed" in scene.both("firing", "failure_rate")
+
+
+def test_a_channel_that_hangs_or_fails_harms_neither_another_nor_the_watch(scene: Scene) -> None:
+    """Mail goes on, jobs go on; the broken ones are named, and their messages arrive once they are mended."""
+    hanging = socket.create_server(("127.0.0.1", 0))
+    scene.configure(f"{QUICK}  hangs: {{url: 'mailto://127.0.0.1:{hanging.getsockname()[1]}?to=a@b.example'}}\n")
+    scene.hook.answer = lambda: 500
+    redis = Redis.from_url(scene.redis.url)
+    scene.scheduler()
+    for number in range(3):
+        add(redis, f"run-{number}")
+    scene.box.subject("queue_depth", timeout=60)
+    tries = wait_until(lambda: len(scene.hook.requests) >= 2 and scene.hook.requests, what="a second try")
+    assert tries[0]["X-QA-Queue-Delivery"] == tries[1]["X-QA-Queue-Delivery"]
+    take_all(redis)
+    scene.box.subject("RESOLVED", timeout=60)
+    state = AlertState(redis)
+    wait_until(lambda: state.channel_errors().keys() >= {"hook", "hangs"}, 120, "both channels named")
+    assert "answered 500" in state.channel_errors()["hook"]
+    scene.hook.answer = lambda: 200
+    for number in range(3):
+        add(redis, f"again-{number}")
+    with hanging:
+        scene.hook.wait("resolved", "queue_depth")
