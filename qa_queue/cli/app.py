@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue import __version__
-from qa_queue.cli import adaptations, alerts, cases, demo, operate, queues, runs, tokens, worker
+from qa_queue.cli import adaptations, alerts, cases, demo, operate, queues, runs, schedules, tokens, worker
 from qa_queue.cli.exits import Exit, exit_for_error
 from qa_queue.errors import CaseError, QAError
 
@@ -38,7 +38,7 @@ def _options(
     """Options of every command."""
 
 
-for room in (runs, cases, adaptations, operate, queues, worker, demo, tokens, alerts):
+for room in (runs, schedules, cases, adaptations, operate, queues, worker, demo, tokens, alerts):
     room.register(app)
 
 

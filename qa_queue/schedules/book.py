@@ -111,14 +111,18 @@ class ScheduleBook:
         found = moments(row, anchor=row.anchor_at, after=after)
         return [comes_at(row, moment) for moment in islice(found, _checked(left, count))]
 
-    def preview_of(self, spec: ScheduleFields, count: int = 5) -> list[datetime]:
-        """When a schedule that is not stored would come, without jitter."""
-        left = count if spec.max_runs is None else min(count, spec.max_runs)
-        now = self._now()
-        return list(islice(moments(spec, anchor=now, after=now), _checked(left, count)))
-
     def _changed(self, row: ScheduleRecord, change: Callable[[ScheduleRecord], ScheduleRecord]) -> ScheduleRecord:
         return changed(self._store.schedules, row.id, change, known=row)
+
+
+def previewed(spec: ScheduleFields, now: datetime, count: int = 5) -> list[datetime]:
+    """When a schedule that is not stored would come after `now`, without jitter. Pure.
+
+    Raises:
+        InputError: the times cannot be read, or `count` is not 1 to 100.
+    """
+    left = count if spec.max_runs is None else min(count, spec.max_runs)
+    return list(islice(moments(spec, anchor=now, after=now), _checked(left, count)))
 
 
 def patched(row: ScheduleRecord, changes: Mapping[str, Any]) -> ScheduleSpec:

@@ -8,7 +8,8 @@ from qa_queue.api.access import Reader, Runner
 from qa_queue.api.answers import answers
 from qa_queue.api.backend import Backend
 from qa_queue.api.schedule_shapes import Preview, PreviewBody, Schedule, Schedules, preview_of, schedules_of
-from qa_queue.schedules import ScheduleSpec, read_spec
+from qa_queue.models import utc_now
+from qa_queue.schedules import ScheduleSpec, previewed, read_spec
 
 
 def router(backend: Backend) -> APIRouter:
@@ -27,7 +28,7 @@ def router(backend: Backend) -> APIRouter:
         """When such a schedule would come next, without jitter; nothing is stored."""
         values = body.model_dump(exclude={"count"}, exclude_none=True)
         spec = read_spec({"name": "preview", "tag": "preview", **values})
-        return preview_of(spec.time_zone, backend.schedules.preview_of(spec, body.count))
+        return preview_of(spec.time_zone, previewed(spec, utc_now(), body.count))
 
     @routes.get("", responses=answers(), summary="List schedules")
     def list_schedules(_: Reader) -> Schedules:

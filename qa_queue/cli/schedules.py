@@ -1,0 +1,214 @@
+"""Commands on schedules: add, list, show, edit, pause, resume, run, preview, remove."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.cli.render import plain_table
+from qa_queue.cli.runs import Json
+from qa_queue.cli.schedule_options import given, takes_fields
+from qa_queue.cli.service import Service, open_service
+from qa_queue.errors import InputError
+from qa_queue.models import utc_now
+from qa_queue.schedules import ScheduleBook, ScheduleServer, last_outcomes, previewed, read_spec
+from qa_queue.schedules.zones import zone_of
+from qa_queue.store.schedules import ScheduleRecord
+
+PANEL = "Runs"
+Ref = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name or id.")]
+schedules = typer.Typer(help="Start cases and jobs at set times.", no_args_is_help=True)
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    commands = (
+        ("add", add),
+        ("list", list_schedules),
+        ("show", show),
+        ("edit", edit),
+        ("pause", pause),
+        ("resume", resume),
+        ("run", run),
+        ("preview", preview),
+        ("remove", remove),
+    )
+    for name, command in commands:
+        schedules.command(name)(command)
+    app.add_typer(schedules, name="schedule", rich_help_panel=PANEL)
+
+
+@takes_fields
+def add(
+    name: Annotated[str, typer.Argument(help="What it is called; every schedule has a name of its own.")],
+    as_json: Json = False,
+    **values: Any,
+) -> None:
+    """Start stored cases, or a job of another queue, at set times.
+
+    For example: qa-queue schedule add nightly --tag smoke --cron '30 2 * * mon-fri' --zone Europe/Berlin
+    """
+    spec = read_spec({"name": name, **given(values)})
+    service = open_service()
+    _say(service, ScheduleBook(service.store).add(spec, by="command line"), as_json=as_json)
+
+
+@takes_fields
+def edit(
+    ref: Ref,
+    name: Annotated[str | None, typer.Option(help="A new name.")] = None,
+    as_json: Json = False,
+    **values: Any,
+) -> None:
+    """Change some fields of a schedule, at once; the word `none` takes one back.
+
+    For example, from cron to an interval: qa-queue schedule edit nightly --cron none --every 1h
+    """
+    changes = given({**values, "name": name})
+    if not changes:
+        raise InputError("nothing is to be changed: `qa-queue schedule edit --help` lists what can be.")
+    service = open_service()
+    _say(service, ScheduleBook(service.store).patch(ref, changes), as_json=as_json)
+
+
+def list_schedules(as_json: Json = False) -> None:
+    """List schedules, with their next time in their zone and what became of the last start."""
+    out, service = Console(), open_service()
+    found = ScheduleBook(service.store).list_all()
+    if as_json:
+        out.print_json(data={"schedules": _as_json(service, found)})
+        return
+    if not found:
+        out.print("No schedules. `qa-queue schedule add --help` tells how to make one.")
+        return
+    outcomes = last_outcomes(service.redis, service.store, found)
+    table = plain_table()
+    for column in ("Name", "When", "Starts", "Next", "Last"):
+        table.add_column(column, overflow="fold")
+    for one in found:
+        last = outcomes.get(one.id, "")
+        table.add_row(escape(one.name), when_of(one), escape(what_of(one)), _next(one), last)
+    out.print(table)
+
+
+def show(ref: Ref, as_json: Json = False) -> None:
+    """Show a schedule with everything that is set, and what it has done."""
+    service = open_service()
+    row = ScheduleBook(service.store).get(ref)
+    _say(service, row, as_json=as_json)
+    if not as_json and row.last_error:
+        Console().print(f"[red]last start:[/] {escape(row.last_error)}", soft_wrap=True)
+
+
+def pause(ref: Ref, as_json: Json = False) -> None:
+    """Start nothing until it is resumed; what runs goes on."""
+    service = open_service()
+    _say(service, ScheduleBook(service.store).pause(ref), as_json=as_json)
+
+
+def resume(ref: Ref, as_json: Json = False) -> None:
+    """Go on with its next time; those of the pause are not made up for."""
+    service = open_service()
+    _say(service, ScheduleBook(service.store).resume(ref), as_json=as_json)
+
+
+def run(ref: Ref, as_json: Json = False) -> None:
+    """Start a schedule at once, besides its times, also while it is paused."""
+    service = open_service()
+    server = ScheduleServer(service.redis, service.store, service.settings)
+    row = server.run_now(ScheduleBook(service.store).get(ref))
+    if row.last_run_id is None:
+        raise InputError(f"{row.name} could not be started: {row.last_error}")
+    if as_json:
+        _say(service, row, as_json=True)
+        return
+    Console().print(f"{row.last_run_id}  started by {escape(row.name)}", highlight=False)
+
+
+def preview(
+    ref: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]", help="A schedule's name or id.")] = None,
+    count: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
+    cron: Annotated[str | None, typer.Option(help="Look at this expression instead.")] = None,
+    every: Annotated[str | None, typer.Option(help="Look at this interval instead.")] = None,
+    zone: Annotated[str, typer.Option(help="The zone of --cron.")] = "UTC",
+    as_json: Json = False,
+) -> None:
+    """Show the next times of a schedule, or of one that is not stored."""
+    if (ref is None) == (cron is None and every is None):
+        raise InputError("give either a schedule, or --cron or --every.")
+    if ref is not None:
+        book = ScheduleBook(open_service().store)
+        row = book.get(ref)
+        _say_times(row.time_zone, book.preview(row.id, count), as_json=as_json)
+        return
+    timing = {name: value for name, value in (("cron", cron), ("every", every)) if value is not None}
+    spec = read_spec({"name": "preview", "tag": "preview", "time_zone": zone, **timing})
+    _say_times(zone, previewed(spec, utc_now(), count), as_json=as_json)
+
+
+def remove(ref: Ref, as_json: Json = False) -> None:
+    """Delete a schedule; the runs that it has started stay, and go on."""
+    service = open_service()
+    row = ScheduleBook(service.store).remove(ref)
+    if as_json:
+        _say(service, row, as_json=True)
+        return
+    Console().print(f"{escape(row.name)} is removed.", highlight=False)
+
+
+def when_of(row: ScheduleRecord) -> str:
+    """A schedule's times in a few words."""
+    return f"every {row.every}" if row.every else f"{row.cron} ({row.time_zone})"
+
+
+def what_of(row: ScheduleRecord) -> str:
+    """What a schedule starts, in a few words."""
+    if row.tag is not None:
+        return f"cases tagged {row.tag}"
+    return f"{len(row.cases)} case{'' if len(row.cases) == 1 else 's'}" if row.cases else f"a job of {row.queue}"
+
+
+def _next(row: ScheduleRecord) -> str:
+    if row.paused:
+        return "[yellow]paused[/]"
+    if row.next_run_at is None:
+        return "[dim]never[/]"
+    return f"{row.next_run_at.astimezone(zone_of(row.time_zone)):%Y-%m-%d %H:%M:%S %z}"
+
+
+def _say(service: Service, row: ScheduleRecord, *, as_json: bool) -> None:
+    out = Console()
+    (shown,) = _as_json(service, [row])
+    if as_json:
+        out.print_json(data=shown)
+        return
+    table = plain_table()
+    table.add_column("Field", no_wrap=True)
+    table.add_column(escape(row.name), overflow="fold")
+    for name, value in (("when", when_of(row)), ("starts", what_of(row)), ("next", _next(row)), *shown.items()):
+        if value not in (None, "", [], {}) and name != "name":
+            table.add_row(name, value if name == "next" else escape(str(value)))
+    out.print(table)
+
+
+def _as_json(service: Service, rows: Sequence[ScheduleRecord]) -> list[dict[str, Any]]:
+    outcomes = last_outcomes(service.redis, service.store, rows)
+    return [{**row.model_dump(mode="json"), "last_outcome": outcomes.get(row.id)} for row in rows]
+
+
+def _say_times(zone: str, moments: Sequence[datetime], *, as_json: bool) -> None:
+    out = Console()
+    local = [moment.astimezone(zone_of(zone)) for moment in moments]
+    if as_json:
+        times = [{"at": at.isoformat(), "local": here.isoformat()} for at, here in zip(moments, local, strict=True)]
+        out.print_json(data={"time_zone": zone, "times": times})
+        return
+    for here in local:
+        out.print(f"{here:%a %Y-%m-%d %H:%M:%S %z}", highlight=False)
+    if not local:
+        out.print("It never comes again.")
