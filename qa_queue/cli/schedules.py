@@ -17,6 +17,7 @@ from qa_queue.cli.service import Service, open_service
 from qa_queue.errors import InputError
 from qa_queue.models import utc_now
 from qa_queue.schedules import ScheduleBook, ScheduleServer, last_outcomes, previewed, read_spec
+from qa_queue.schedules.words import local_time, what_of, when_of
 from qa_queue.schedules.zones import zone_of
 from qa_queue.store.schedules import ScheduleRecord
 
@@ -161,24 +162,12 @@ def remove(ref: Ref, as_json: Json = False) -> None:
     Console().print(f"{escape(row.name)} is removed.", highlight=False)
 
 
-def when_of(row: ScheduleRecord) -> str:
-    """A schedule's times in a few words."""
-    return f"every {row.every}" if row.every else f"{row.cron} ({row.time_zone})"
-
-
-def what_of(row: ScheduleRecord) -> str:
-    """What a schedule starts, in a few words."""
-    if row.tag is not None:
-        return f"cases tagged {row.tag}"
-    return f"{len(row.cases)} case{'' if len(row.cases) == 1 else 's'}" if row.cases else f"a job of {row.queue}"
-
-
 def _next(row: ScheduleRecord) -> str:
     if row.paused:
         return "[yellow]paused[/]"
     if row.next_run_at is None:
         return "[dim]never[/]"
-    return f"{row.next_run_at.astimezone(zone_of(row.time_zone)):%Y-%m-%d %H:%M:%S %z}"
+    return f"{local_time(row, row.next_run_at):%Y-%m-%d %H:%M:%S %z}"
 
 
 def _say(service: Service, row: ScheduleRecord, *, as_json: bool) -> None:
