@@ -10,9 +10,11 @@ from redis import Redis
 from rq.job import Job
 from rq.registry import CanceledJobRegistry, ScheduledJobRegistry
 
-from qa_queue.models import RunStatus
+from qa_queue.models import ErrorKind, RunStatus, utc_now
 from qa_queue.priorities import QueueKeys
+from qa_queue.priorities.where import homes_of
 from qa_queue.progress import ProgressWriter
+from qa_queue.store.base import RunStore
 
 KEEP_S = 24 * 3600
 MESSAGE = "Cancelled before it started"
@@ -62,6 +64,13 @@ def request_cancel(connection: Redis, run_ids: Sequence[str]) -> dict[str, Cance
     Raises:
         redis.exceptions.RedisError: Redis failed; ask again, a second request does no harm.
     """
+    outcomes: dict[str, CancelOutcome] = {}
+    for server, its in homes_of(connection, run_ids):
+        outcomes |= _cancel(server, its)
+    return {run_id: outcomes[run_id] for run_id in run_ids}
+
+
+def _cancel(connection: Redis, run_ids: Sequence[str]) -> dict[str, CancelOutcome]:
     pipeline = connection.pipeline(transaction=False)
     for run_id in run_ids:
         keys = [f"{Job.redis_job_namespace_prefix}{run_id}", signal_key(run_id)]
@@ -73,6 +82,22 @@ def request_cancel(connection: Redis, run_ids: Sequence[str]) -> dict[str, Cance
     for run_id, outcome in outcomes.items():
         if outcome is CancelOutcome.REMOVED:
             progress.finish(run_id, RunStatus.CANCELLED, MESSAGE)
+    return outcomes
+
+
+def cancel_runs(
+    connection: Redis, store: RunStore, run_ids: Sequence[str], reason: str
+) -> dict[str, CancelOutcome]:
+    """Cancel runs with their rows: one that waits ends here and now, a running one is told to stop.
+
+    Raises:
+        redis.exceptions.RedisError, StoreError: a part failed; ask again, a second request does no harm.
+    """
+    outcomes = request_cancel(connection, run_ids)
+    cancelled = {"status": RunStatus.CANCELLED, "error": reason, "error_kind": ErrorKind.CANCELLED}
+    for run_id, outcome in outcomes.items():
+        if outcome is CancelOutcome.REMOVED:
+            store.update_run(run_id, **cancelled, finished_at=utc_now())
     return outcomes
 
 

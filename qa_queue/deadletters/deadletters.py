@@ -6,6 +6,8 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
+from operator import attrgetter
+from typing import NamedTuple
 
 from redis import Redis
 from rq.registry import FailedJobRegistry
@@ -19,6 +21,7 @@ from qa_queue.errors import InputError, NotFoundError
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.models import QueueName, RunStatus, utc_now
 from qa_queue.priorities.keys import JOB_PREFIX
+from qa_queue.redis import by_server, connection_of
 from qa_queue.store.base import RunStore
 
 PAGE = 100
@@ -33,25 +36,39 @@ class RequeueReport:
     refused: dict[str, str] = field(default_factory=dict)
 
 
+class _Place(NamedTuple):
+    """Where a letter stands."""
+
+    job_id: str
+    expiry: float  # in s since 1970
+    server: Redis
+
+
 class DeadLetters:
-    """The dead letters of all queues on one Redis. Without a `store`, runs in the database are left as they are."""
+    """The dead letters of all queues, on one Redis or on several.
+
+    Without a `store`, runs in the database are left as they are.
+    """
 
     def __init__(self, connection: Redis, store: RunStore | None = None) -> None:
         self._connection = connection
         self._store = store
 
     def count(self, queue: str | None = None) -> int:
-        """How many there are on this queue, or on all; one round trip."""
+        """How many there are on this queue, or on all; one round trip to each Redis."""
         now = int(time.time())
-        pipeline = self._connection.pipeline(transaction=False)
-        for name in _names(queue):
-            pipeline.zcount(_key(name), now, "+inf")
-        return sum(pipeline.execute())
+        total = 0
+        for server, names in by_server(self._connection, _names(queue)):
+            pipeline = server.pipeline(transaction=False)
+            for name in names:
+                pipeline.zcount(_key(name), now, "+inf")
+            total += sum(pipeline.execute())
+        return total
 
     def list(self, start: int = 0, end: int = 9, queue: str | None = None) -> tuple[DeadLetter, ...]:
         """Those from place `start` to `end`, both counted from 0 and included, the latest death first.
 
-        Two round trips; the cost is that of `end` letters, however many are kept.
+        Two round trips to each Redis; the cost is that of `end` letters, however many are kept.
         """
         return self._read(self._places(max(0, start), end, queue))
 
@@ -61,11 +78,13 @@ class DeadLetters:
         Raises:
             NotFoundError: there is none.
         """
-        pipeline = self._connection.pipeline(transaction=False)
-        for name in queue_names():
-            pipeline.zscore(_key(name), job_id)
-        expiry = next((score for score in pipeline.execute() if score is not None), None)
-        letters = self._read([(job_id, expiry)]) if expiry is not None else ()
+        places: list[_Place] = []
+        for server, names in by_server(self._connection, queue_names()):
+            pipeline = server.pipeline(transaction=False)
+            for name in names:
+                pipeline.zscore(_key(name), job_id)
+            places += [_Place(job_id, score, server) for score in pipeline.execute() if score is not None]
+        letters = self._read(places[:1])
         if not letters:
             raise NotFoundError(f"{job_id} is no dead letter: it lives, ended well, or was requeued or discarded.")
         return letters[0]
@@ -86,7 +105,7 @@ class DeadLetters:
             raise InputError(f"{job_id} cannot be requeued, for it cannot be read: look at it, then discard it.")
         self._revive(letter)
         arguments = [letter.queue, job_id, utcformat(utc_now()), signal_key(job_id)]
-        if not self._connection.register_script(REQUEUE)(args=arguments):
+        if not connection_of(self._connection, letter.queue).register_script(REQUEUE)(args=arguments):
             raise NotFoundError(f"{job_id} is no dead letter any more: somebody else requeued or discarded it.")
 
     def requeue_all(self, queue: str | None = None) -> RequeueReport:
@@ -97,7 +116,7 @@ class DeadLetters:
         """
         requeued: list[str] = []
         refused: dict[str, str] = {}
-        for job_id, _ in self._places(0, self.count(queue) - 1, queue):
+        for job_id, *_ in self._places(0, self.count(queue) - 1, queue):
             try:
                 self.requeue(job_id)
             except InputError as error:
@@ -113,31 +132,35 @@ class DeadLetters:
             NotFoundError: it is no dead letter.
         """
         queue = self.get(job_id).queue
-        if not self._connection.register_script(DISCARD)(args=[queue, job_id, attempts_key(job_id)]):
+        script = connection_of(self._connection, queue).register_script(DISCARD)
+        if not script(args=[queue, job_id, attempts_key(job_id)]):
             raise NotFoundError(f"{job_id} is no dead letter any more: somebody else requeued or discarded it.")
 
-    def _places(self, start: int, end: int, queue: str | None) -> Sequence[tuple[str, float]]:
-        """Ids with their moments of expiry, the latest first: every letter lives equally long."""
+    def _places(self, start: int, end: int, queue: str | None) -> Sequence[_Place]:
+        """The latest first: every letter lives equally long."""
         if end < start:
             return []
         now = int(time.time())
-        pipeline = self._connection.pipeline(transaction=False)
-        for name in _names(queue):
-            pipeline.zrevrangebyscore(_key(name), "+inf", now, start=0, num=end + 1, withscores=True)
-        found = [(entry.decode(), score) for answer in pipeline.execute() for entry, score in answer]
-        return sorted(found, key=lambda entry: entry[1], reverse=True)[start : end + 1]
+        found: list[_Place] = []
+        for server, names in by_server(self._connection, _names(queue)):
+            pipeline = server.pipeline(transaction=False)
+            for name in names:
+                pipeline.zrevrangebyscore(_key(name), "+inf", now, start=0, num=end + 1, withscores=True)
+            found += [_Place(entry.decode(), at, server) for answer in pipeline.execute() for entry, at in answer]
+        return sorted(found, key=attrgetter("expiry"), reverse=True)[start : end + 1]
 
-    def _read(self, places: Sequence[tuple[str, float]]) -> tuple[DeadLetter, ...]:
-        pipeline = self._connection.pipeline(transaction=False)
-        for job_id, _ in places:
-            pipeline.hmget(f"{JOB_PREFIX}{job_id}", *FIELDS)
-            pipeline.hvals(attempts_key(job_id))
-        answers = pipeline.execute()
-        letters = (
-            letter_of(job_id, expiry, values, in_order(attempts))
-            for (job_id, expiry), values, attempts in zip(places, answers[::2], answers[1::2], strict=True)
-        )
-        return tuple(letter for letter in letters if letter is not None)
+    def _read(self, places: Sequence[_Place]) -> tuple[DeadLetter, ...]:
+        letters: dict[str, DeadLetter | None] = {place.job_id: None for place in places}
+        for server in {id(place.server): place.server for place in places}.values():
+            its = [place for place in places if place.server is server]
+            pipeline = server.pipeline(transaction=False)
+            for place in its:
+                pipeline.hmget(f"{JOB_PREFIX}{place.job_id}", *FIELDS)
+                pipeline.hvals(attempts_key(place.job_id))
+            answers = pipeline.execute()
+            for place, values, attempts in zip(its, answers[::2], answers[1::2], strict=True):
+                letters[place.job_id] = letter_of(place.job_id, place.expiry, values, in_order(attempts))
+        return tuple(letter for letter in letters.values() if letter is not None)
 
     def _revive(self, letter: DeadLetter) -> None:
         if self._store is None or letter.queue != QueueName.TEST_EXECUTION:

@@ -7,6 +7,7 @@ itself that has none of its own.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from redis import Redis
@@ -16,6 +17,7 @@ from qa_queue.errors import InputError
 from qa_queue.extensions import queue_names
 from qa_queue.priorities import QueueKeys
 from qa_queue.priorities.keys import LIMITS_KEY
+from qa_queue.redis import by_server
 
 _KEY = re.compile(r"[a-z]+:\S+")
 MOST = 1_000_000
@@ -30,7 +32,7 @@ class LimitRule:
 
 
 class Limits:
-    """The rules on one Redis; they count from the next job that is taken."""
+    """The rules, which count from the next job that is taken; on several Redis servers, for each by itself."""
 
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
@@ -53,28 +55,34 @@ class Limits:
         if rule == LimitRule():
             raise InputError(f"The rule of {key} limits nothing: give at_once or a_minute, or remove it.")
         text = ":".join("" if number is None else str(number) for number in (rule.at_once, rule.a_minute))
-        self._connection.hset(LIMITS_KEY, key, text)
-        self._look_again()
+        for server, queues in self._servers():
+            server.hset(LIMITS_KEY, key, text)
+            _look_again(server, queues)
 
     def remove(self, key: str) -> bool:
         """Remove the rule of a key; what it held up may start at once. False when there was none."""
-        removed = bool(self._connection.hdel(LIMITS_KEY, key))
-        self._look_again()
+        removed = False
+        for server, queues in self._servers():
+            removed = bool(server.hdel(LIMITS_KEY, key)) or removed
+            _look_again(server, queues)
         return removed
 
     def rules(self) -> dict[str, LimitRule]:
         """Every rule, by key."""
-        found = sorted(self._connection.hgetall(LIMITS_KEY).items())
+        found = sorted(self._servers()[0][0].hgetall(LIMITS_KEY).items())
         return {as_text(key): _rule(as_text(value)) for key, value in found}
 
-    def _look_again(self) -> None:
-        pipeline = self._connection.pipeline(transaction=False)
-        queues = queue_names()
-        for queue in queues:
-            pipeline.zrange(QueueKeys(queue).limited, 0, -1)
-        for queue, keys in zip(queues, pipeline.execute(), strict=True):
-            if keys:
-                self._connection.zadd(QueueKeys(queue).limited, dict.fromkeys(keys, 0), xx=True)
+    def _servers(self) -> list[tuple[Redis, list[str]]]:
+        return by_server(self._connection, queue_names())
+
+
+def _look_again(connection: Redis, queues: Sequence[str]) -> None:
+    pipeline = connection.pipeline(transaction=False)
+    for queue in queues:
+        pipeline.zrange(QueueKeys(queue).limited, 0, -1)
+    for queue, keys in zip(queues, pipeline.execute(), strict=True):
+        if keys:
+            connection.zadd(QueueKeys(queue).limited, dict.fromkeys(keys, 0), xx=True)
 
 
 def _rule(text: str) -> LimitRule:

@@ -21,6 +21,7 @@ from qa_queue.producer.plan import due_at
 from qa_queue.producer.undo import explained, forget
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
 from qa_queue.queues.jobs import PayloadRequest
+from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.records import digest
 
@@ -124,16 +125,17 @@ class QueueProducer:
         """
         name = known_queue(queue)
         plans = _planned(name, [requests] if isinstance(requests, JobRequest) else requests)
-        with explained(self._connection):
+        own = connection_of(self._connection, name)
+        with explained(own):
             wanted = [plan.wanted for plan in plans if plan.wanted is not None]
-            holders = claim(self._connection, wanted)
+            holders = claim(own, wanted)
             fresh = [plan for plan in plans if holders.get(plan.job_id, plan.job_id) == plan.job_id]
             try:
                 now = utc_now()
                 self._queues.add_jobs(name, [plan.payload_request(now) for plan in fresh])
             except BaseException:
                 claims = {one.run_id: one.key for one in wanted}
-                forget(self._connection, [plan.job_id for plan in fresh], claims)
+                forget(own, [plan.job_id for plan in fresh], claims)
                 raise
         return tuple(_submitted(plan, holders.get(plan.job_id, plan.job_id)) for plan in plans)
 

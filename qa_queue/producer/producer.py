@@ -11,13 +11,15 @@ from uuid import UUID, uuid4
 from redis import Redis
 
 from qa_queue.errors import InputError, StoreError
-from qa_queue.models import CleanupJobData, LearningJobData, utc_now
+from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
 from qa_queue.producer.checks import check_number, check_requests
 from qa_queue.producer.idempotency import claim
 from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
+from qa_queue.producer.repeats import expanded
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.undo import explained, forget
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
+from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.base import RunStore
 
@@ -31,12 +33,13 @@ class JobProducer:
     """Puts work on the queues and its rows in the store."""
 
     def __init__(self, connection: Redis, store: RunStore, settings: Settings) -> None:
-        self._connection = connection
+        self._main = connection
+        self._connection = connection_of(connection, QueueName.TEST_EXECUTION)
         self._store = store
         self._queues = QueueManager(connection, settings)
 
     def submit(self, requests: RunRequest | Sequence[RunRequest]) -> tuple[SubmittedRun, ...]:
-        """Submit runs, in the order given.
+        """Submit runs, in the order given; one that is repeated as often as it is.
 
         A request whose idempotency key was used for the same case, until 24 h after the end of that run, gets that
         run and starts none.
@@ -77,7 +80,7 @@ class JobProducer:
         Raises:
             RedisUnavailableError: nothing was enqueued.
         """
-        with explained(self._connection):
+        with explained(connection_of(self._main, QueueName.CLEANUP)):
             return self._queues.add_cleanup_job(data).id
 
     def submit_learning(self, data: LearningJobData) -> str:
@@ -86,7 +89,7 @@ class JobProducer:
         Raises:
             RedisUnavailableError: nothing was enqueued.
         """
-        with explained(self._connection):
+        with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
 
     def _record(self, plans: Sequence[PlannedRun]) -> None:
@@ -116,9 +119,11 @@ def _uuid(text: str) -> str:
 
 def _planned(requests: Sequence[RunRequest]) -> list[PlannedRun]:
     check_number(requests, MAX_JOBS_AT_ONCE)
+    found = zip(requests, check_requests(requests), strict=True)
+    repeats = [(one, env) for request, env in found for one in expanded(request)]
+    check_number([one for one, _ in repeats], MAX_JOBS_AT_ONCE)
     plans = [
-        PlannedRun(run_id=str(uuid4()), request=request, case=case_record(request), env=env)
-        for request, env in zip(requests, check_requests(requests), strict=True)
+        PlannedRun(run_id=str(uuid4()), request=one, case=case_record(one), env=env) for one, env in repeats
     ]
     distinct_cases(plans)
     return plans

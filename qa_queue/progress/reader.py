@@ -9,8 +9,9 @@ from typing import Any
 
 from redis import Redis
 
-from qa_queue.models import JobProgress
+from qa_queue.models import JobProgress, QueueName
 from qa_queue.progress.stream import decode, run_of, stream_key
+from qa_queue.redis import connection_of
 
 BLOCK_MS = 2_000  # the longest single wait inside Redis: after a failover a blocked read may never be answered
 PAGE = 500  # reports of one run in one read
@@ -29,7 +30,7 @@ class ProgressReader:
     """Follows runs; any number of readers see the same, each at its own pace."""
 
     def __init__(self, connection: Redis) -> None:
-        self._connection = connection
+        self._connection = connection_of(connection, QueueName.TEST_EXECUTION)  # runs are its jobs
 
     def follow(
         self, run_id: str, *, from_id: str = FROM_START, timeout: float | None = None

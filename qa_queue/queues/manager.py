@@ -18,11 +18,13 @@ from qa_queue.errors import IdempotencyBusyError, InputError
 from qa_queue.extensions import catalogue, known_queue, queue_names
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
 from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
+from qa_queue.priorities.where import home_of
 from qa_queue.queues.clean import CleanKind, clean
 from qa_queue.queues.jobs import JobLimits, PayloadRequest, TestJobRequest, build_job, job_timeout_s
 from qa_queue.queues.place import QueuePlace, read_place
 from qa_queue.queues.stats import QueueStats, read_stats
 from qa_queue.queues.trim import trim
+from qa_queue.redis import by_server, connection_of
 from qa_queue.settings import Settings
 
 WORKER_CLASS = "qa_queue.worker.QAWorker"  # by name: the worker stands above the queues
@@ -30,7 +32,7 @@ MAX_JOBS_AT_ONCE = 10_000  # they enter Redis in one step, which holds up others
 
 
 class QueueManager:
-    """The queues of the service on one Redis. Every queue is a `PriorityQueue` with JSON payloads."""
+    """The queues of the service, each on its Redis. Every queue is a `PriorityQueue` with JSON payloads."""
 
     def __init__(self, connection: Redis, settings: Settings) -> None:
         self._connection = connection
@@ -42,7 +44,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: lists the known queues and the nearest name.
         """
-        return PriorityQueue(known_queue(name), connection=self._connection)
+        return PriorityQueue(known_queue(name), connection=self._of(name))
 
     def add_test_job(
         self,
@@ -114,19 +116,28 @@ class QueueManager:
 
         Raises:
             UnknownQueueError: a queue is not known.
+            InputError: the queues are on different Redis servers.
         """
         queues = [self.get_queue(name) for name in queue_names]
+        if len(groups := by_server(self._connection, queue_names)) > 1:
+            raise InputError(
+                f"One worker serves one Redis, and these queues are on {len(groups)}: make a worker each for "
+                f"{' and '.join(', '.join(names) for _, names in groups)}."
+            )
         worker_class = import_attribute(WORKER_CLASS)
-        return worker_class(queues, connection=self._connection, serializer=JSONSerializer, **options)
+        return worker_class(queues, connection=groups[0][0], serializer=JSONSerializer, **options)
 
     def get_queue_stats(self, name: str | None = None) -> dict[str, QueueStats]:
-        """What is on this queue, or on each, by name; one round trip that changes nothing.
+        """What is on this queue, or on each, by name; one round trip to each Redis, which changes nothing.
 
         Raises:
             UnknownQueueError: the queue is not known.
         """
         names = queue_names() if name is None else [known_queue(name)]
-        return read_stats(self._connection, names)
+        found: dict[str, QueueStats] = {}
+        for server, its in by_server(self._connection, names):
+            found |= read_stats(server, its)
+        return {name: found[name] for name in names}
 
     def pause(self, name: str) -> bool:
         """Take nothing more from this queue; its workers stay up, what runs goes on. False: it was paused already.
@@ -134,7 +145,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: the queue is not known.
         """
-        return pause(self._connection, known_queue(name))
+        return pause(self._of(name), known_queue(name))
 
     def resume(self, name: str) -> bool:
         """Take from this queue again, at once. False: it was not paused.
@@ -142,7 +153,7 @@ class QueueManager:
         Raises:
             UnknownQueueError: the queue is not known.
         """
-        return resume(self._connection, known_queue(name))
+        return resume(self._of(name), known_queue(name))
 
     def get_place(self, job_id: str) -> QueuePlace:
         """Where a job that has not started stands in its queue, and about when it will start.
@@ -150,7 +161,7 @@ class QueueManager:
         Raises:
             NotFoundError: no job has this id, or it does not wait.
         """
-        return read_place(self._connection, job_id)
+        return read_place(home_of(self._connection, job_id), job_id)
 
     def clean(self, name: str, grace_ms: int, limit: int = 1000, kind: CleanKind = "completed") -> list[str]:
         """Delete at most `limit` jobs of a kind that ended `grace_ms` ago or longer; returns their ids.
@@ -159,16 +170,19 @@ class QueueManager:
             UnknownQueueError: the queue is not known.
             InputError: grace or limit is below 0.
         """
-        return clean(self._connection, known_queue(name), grace_ms=grace_ms, limit=limit, kind=kind)
+        return clean(self._of(name), known_queue(name), grace_ms=grace_ms, limit=limit, kind=kind)
 
     def trim(self, name: str) -> int:
         """Keep the newest jobs that QUEUE_REMOVE_ON_COMPLETE and QUEUE_REMOVE_ON_FAIL allow; see `trim`."""
         return trim(
-            self._connection,
+            self._of(name),
             known_queue(name),
             keep_finished=self._settings.queue_remove_on_complete,
             keep_failed=self._settings.queue_remove_on_fail,
         )
+
+    def _of(self, name: str) -> Redis:
+        return connection_of(self._connection, name)
 
     def _test_job(self, queue: PriorityQueue, request: TestJobRequest) -> NewJob:
         timeout_ms = request.data.config.timeout or request.timeout_ms
@@ -216,7 +230,7 @@ class QueueManager:
         )
 
     def _enqueue(self, queue: PriorityQueue, jobs: list[NewJob]) -> list[Job]:
-        refused = enqueue_all(self._connection, queue.name, jobs)
+        refused = enqueue_all(queue.connection, queue.name, jobs)
         if refused.unclaimed:
             raise IdempotencyBusyError(
                 f"The idempotency keys of {len(refused.unclaimed)} jobs were claimed by another submission, "

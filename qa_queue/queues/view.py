@@ -17,6 +17,7 @@ from rq.utils import as_text
 from qa_queue.attempts import AttemptFailure, AttemptLog
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.priorities.keys import METADATA_FIELD
+from qa_queue.priorities.where import home_of
 from qa_queue.queues.metadata import read_metadata
 
 _WORDS = {
@@ -55,6 +56,7 @@ def read_job(connection: Redis, job_id: str) -> JobView:
         NotFoundError: there is none, or it is no longer kept.
         InputError: what stands there cannot be read.
     """
+    connection = home_of(connection, job_id)
     try:
         job = Job.fetch(job_id, connection=connection, serializer=JSONSerializer)
         data = job.kwargs.get("data")

@@ -49,7 +49,7 @@ class RedisClient:
     def __init__(self, settings: Settings, *, socket_timeout: float = SOCKET_TIMEOUT_S) -> None:
         self._settings = settings
         self._socket_timeout = socket_timeout
-        self._lock = threading.RLock()
+        self._lock = threading.Lock()
         self._open: dict[str, Redis] = {}  # by the URL of the server
 
     @classmethod
@@ -99,9 +99,12 @@ class RedisClient:
 
     def _connection(self, server: RedisServer) -> Redis:
         with self._lock:
-            if server.url not in self._open:
-                self._open[server.url] = self._opened(server)
-            return self._open[server.url]
+            found = self._open.get(server.url)
+        if found is None:
+            opened = self._opened(server)  # one that does not answer holds up nobody who wants another
+            with self._lock:
+                found = self._open.setdefault(server.url, opened)
+        return found
 
     def _opened(self, server: RedisServer) -> Redis:
         settings = self._settings

@@ -21,7 +21,7 @@ from redis.sentinel import SentinelConnectionPool
 from qa_queue.errors import InputError, QAError
 from qa_queue.redis.client import check
 from qa_queue.redis.rq_options import rq_url
-from qa_queue.redis.servers import main_server, server_for_all, server_of
+from qa_queue.redis.servers import main_server, server_for_all
 from qa_queue.redis.workers import worker_connection
 from qa_queue.settings import Settings, load_settings
 from qa_queue.settings_rules import QUEUE_URL
@@ -53,13 +53,14 @@ def url_of(connection: Redis) -> str | None:
 
 
 def complete_environment() -> None:
-    """Set REDIS_URL to what our settings say, in a process of RQ's command line; exit when they are wrong."""
+    """Set REDIS_URL to what our settings say, in a process of RQ's command line; exit when they are wrong.
+
+    It is that of the main Redis, where RQ's command looks first; `connection_for` finds that of the queues.
+    """
     if not is_rq_command(sys.argv):
         return
     try:
-        settings = load_settings()
-        own = [word for word in sys.argv[1:] if settings.redis_url_of(word)]
-        server = server_of(settings, own[0]) if own else main_server(settings)
+        server = main_server(load_settings())
         if server.sentinels is not None:
             check(server)
         os.environ["REDIS_URL"] = rq_url(server)

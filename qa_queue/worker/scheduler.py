@@ -15,13 +15,14 @@ import threading
 from functools import partial
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from qa_queue.alerts import watch_of
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
 from qa_queue.health import BEAT_S, beat
 from qa_queue.logs import configure_logging
-from qa_queue.redis import RedisClient
+from qa_queue.redis import RedisClient, connection_of
 from qa_queue.schedules import ScheduleServer
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
@@ -35,9 +36,15 @@ _GRACE = 5.0  # s, for alerts on their way
 
 
 def enqueue_all_due(connection: Redis) -> None:
-    """Put the due jobs of every queue on it."""
+    """Put the due jobs of every queue on it; raises what failed when all were looked after."""
+    failed: Exception | None = None
     for queue in queue_names():
-        enqueue_due(connection, queue)
+        try:
+            enqueue_due(connection_of(connection, queue), queue)
+        except (RedisError, RedisUnavailableError) as error:  # of one queue's own server, perhaps
+            failed = error
+    if failed is not None:
+        raise failed
 
 
 def duties_of(connection: Redis) -> list[Duty]:
