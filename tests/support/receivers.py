@@ -35,13 +35,19 @@ class MailBox:
         self.mails.append(message_from_bytes(content))
         return "250 taken"
 
-    def subject(self, *words: str, timeout: float = 60) -> str:
-        """Wait for a mail with all of these words in its subject."""
+    def find(self, *words: str, timeout: float = 60) -> str:
+        """Wait for a mail with all of these words in its subject or text; returns both."""
 
         def look() -> str:
-            return next((s for mail in self.mails if all(w in (s := str(mail["Subject"])) for w in words)), "")
+            return next((text for text in map(_text, self.mails) if all(word in text for word in words)), "")
 
-        return wait_until(look, timeout, f"a mail with {words} among {[str(m['Subject']) for m in self.mails]}")
+        return wait_until(look, timeout, f"a mail with {words}")
+
+
+def _text(mail: Mail) -> str:
+    parts = [part.get_payload(decode=True) for part in mail.walk() if part.get_content_type() == "text/html"]
+    plain = [part.get_payload(decode=True) for part in mail.walk() if part.get_content_type() == "text/plain"]
+    return "\n".join([str(mail["Subject"]), *(text.decode() for text in parts + plain if isinstance(text, bytes))])
 
 
 @contextmanager

@@ -91,7 +91,7 @@ class Scene:
         """Wait until an alert has come by mail and by webhook; returns what it says."""
         summary: str = self.hook.wait(status, rule, timeout)["summary"]
         word = "RESOLVED" if status == "resolved" else ""
-        self.box.subject(rule, word, timeout=timeout)
+        self.box.find(rule, word, timeout=timeout)
         return summary
 
 

@@ -126,7 +126,7 @@ def test_a_mail_goes_through_apprise() -> None:
     """Title and text as they are."""
     with mail_server() as (box, url):
         transport_of(Channel(name="mail", url=url)).send(MESSAGE)
-        assert "TEST CRITICAL test" in box.subject("qa-queue")
+        assert "TEST CRITICAL test" in box.find("qa-queue")
         assert "it came through" in box.mails[0].as_string()
 
 

@@ -155,11 +155,11 @@ def test_a_channel_that_hangs_or_fails_harms_neither_another_nor_the_watch(scene
     scene.scheduler()
     for number in range(3):
         add(redis, f"run-{number}")
-    scene.box.subject("queue_depth", timeout=60)
+    scene.box.find("queue_depth", timeout=60)
     tries = wait_until(lambda: len(scene.hook.requests) >= 2 and scene.hook.requests, what="a second try")
     assert tries[0]["X-QA-Queue-Delivery"] == tries[1]["X-QA-Queue-Delivery"]
     take_all(redis)
-    scene.box.subject("RESOLVED", timeout=60)
+    scene.box.find("RESOLVED", timeout=60)
     state = AlertState(redis)
     wait_until(lambda: state.channel_errors().keys() >= {"hook", "hangs"}, 120, "both channels named")
     assert "answered 500" in state.channel_errors()["hook"]
