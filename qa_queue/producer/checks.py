@@ -9,6 +9,7 @@ from qa_queue.errors import CaseError, InputError
 from qa_queue.extensions.spec import MOST_ATTEMPTS
 from qa_queue.models import utc_now
 from qa_queue.producer.environments import resolve_environments
+from qa_queue.producer.repeats import repeat_problems
 from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.queues.jobs import FURTHEST_S
 
@@ -24,7 +25,7 @@ def check_requests(requests: Sequence[RunRequest]) -> list[dict[str, str]]:
     problems = [
         f"run {number} ({label(request)}): {problem}"
         for number, request in enumerate(requests, start=1)
-        for problem in problems_of(request)
+        for problem in (*problems_of(request), *repeat_problems(request))
     ]
     environments: list[dict[str, str]] = []
     try:

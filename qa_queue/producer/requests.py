@@ -43,6 +43,9 @@ class RunRequest:
     `attempts` of the job when the infrastructure fails (None: QUEUE_MAX_ATTEMPTS), with `backoff` between them. It
     starts `delay_ms` after it was submitted, or at `run_at` (with a time zone), at the earliest. Runs with one
     `batch_id` (a UUID) are a batch.
+
+    With `repeat` it is run so many times, `every_ms` apart, counted from the first start; all of them are submitted
+    at once, with the case as it is then. For what goes on without end there are schedules.
     """
 
     case: Case
@@ -59,6 +62,8 @@ class RunRequest:
     delay_ms: int | None = None
     run_at: datetime | None = None
     batch_id: str | None = None
+    repeat: int = 1
+    every_ms: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

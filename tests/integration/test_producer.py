@@ -23,7 +23,7 @@ from qa_queue.store.base import Record, RunStore
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord, case_id
 from qa_queue.store.supabase import SupabaseStore
-from tests.support.queueing import run_request, take_all, waiting
+from tests.support.queueing import QUEUE, run_request, take_all, waiting
 from tests.support.steps import goto, on
 
 
@@ -279,3 +279,17 @@ def test_it_works_with_a_real_supabase(redis_db: Redis, supabase: Any) -> None:
 def assert_nothing_written(connection: Redis, store: MemoryStore) -> None:
     assert list(connection.scan_iter()) == []
     assert (store.list_cases(), store.list_runs()) == ([], [])
+
+
+def test_a_repeated_request_is_as_many_runs_that_wait_for_their_time(redis_db: Redis, store: MemoryStore) -> None:
+    """The first starts at once; sent again with its key, it gives the same runs."""
+    request = run_request(repeat=3, every_ms=600_000, idempotency_key="deploy-7")
+    runs = producer(redis_db, store).submit(request)
+    assert [run.created for run in runs] == [True] * 3
+    assert waiting(redis_db) == [runs[0].run_id]
+    (second, at), (third, later) = redis_db.zrange(f"rq:scheduled:{QUEUE}", 0, -1, withscores=True)
+    assert [second.decode(), third.decode()] == [runs[1].run_id, runs[2].run_id]
+    assert round(later - at) == 600
+    again = producer(redis_db, store).submit(request)
+    assert [(run.run_id, run.created) for run in again] == [(run.run_id, False) for run in runs]
+    assert len(store.list_runs()) == 3
