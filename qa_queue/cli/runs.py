@@ -17,6 +17,7 @@ from qa_queue.cli.service import Service, open_service
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import RunStatus, TestConfig, TraceMode
 from qa_queue.producer import SubmittedRun
+from qa_queue.schedules.durations import seconds_of
 from qa_queue.store.records import RunRecord
 
 _CANCEL_WORDS = {
@@ -51,6 +52,8 @@ def run(
     priority: Annotated[str, typer.Option(help="urgent, high, normal or low.")] = "normal",
     trace: Annotated[TraceMode | None, typer.Option(help="When to keep a Playwright trace.")] = None,
     delay: Annotated[int | None, typer.Option(min=0, help="Start the runs so many ms from now.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Run each case so many times, --every apart.")] = 1,
+    every: Annotated[str | None, typer.Option(help="How far apart repeated runs start, such as 10m.")] = None,
     timeout: Timeout = None,
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting this key again gives the same run.")
@@ -71,6 +74,8 @@ def run(
         timeout=timeout,
         idempotency_key=idempotency_key,
         delay_ms=delay,
+        repeat=repeat,
+        every_ms=seconds_of(every) * 1000 if every else None,
     )
     requests = submit.load_requests(files, options, warn=None if as_json else err)
     if idempotency_key and len(requests) > 1:

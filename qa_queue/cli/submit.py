@@ -32,6 +32,8 @@ class RunOptions:
     timeout: float | None = None
     idempotency_key: str | None = None
     delay_ms: int | None = None
+    repeat: int = 1
+    every_ms: int | None = None
 
 
 def parse_env(pairs: Sequence[str]) -> dict[str, str]:
@@ -101,6 +103,8 @@ def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
         priority=options.priority,
         idempotency_key=options.idempotency_key,
         delay_ms=options.delay_ms,
+        repeat=options.repeat,
+        every_ms=options.every_ms,
     )
 
 
