@@ -1,0 +1,39 @@
+"""The page on alerts: its files can be read, its receiver tells the genuine from the forged."""
+
+from __future__ import annotations
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qa_queue.alerts.loader import load_config
+from qa_queue.alerts.rules import Kind
+from qa_queue.alerts.signature import sign
+
+PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to-alerts.md").read_text()
+SECRETS = {"MAIL_PASSWORD": "a", "SLACK_TOKENS": "b", "ALERT_HOOK": "c"}
+
+
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+def test_every_file_in_the_page_can_be_read(text: str, tmp_path: Path) -> None:
+    file = tmp_path / "qa-alerts.yaml"
+    file.write_text(text)
+    assert load_config(file, ["test-execution"], SECRETS)
+
+
+def test_the_page_tells_of_every_rule() -> None:
+    assert [kind for kind in Kind if f"`{kind.value}`" not in PAGE] == []
+
+
+def test_the_example_of_a_receiver_works() -> None:
+    """As it stands in the page."""
+    names: dict[str, Any] = {}
+    exec(re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)[0], names)
+    now = int(time.time())
+    good, old = sign("key", b"{}", now=now), sign("key", b"{}", now=now - 400)
+    answers = [names["genuine"](*one) for one in (("key", good, b"{}"), ("no", good, b"{}"), ("key", old, b"{}"))]
+    assert answers == [True, False, False]
+    assert not names["genuine"]("key", "nonsense", b"{}")
