@@ -38,7 +38,7 @@ def soak(result: dict[str, Any]) -> Any:
             axes.plot(runs, [sample["pss_mb"][part] for sample in one["samples"]], label=part)
         axes.set_title(one["name"])
         axes.set_xlabel("runs done")
-        axes.set_ylim(bottom=0)
+    plots[0][0].set_ylim(bottom=0)
     plots[0][0].set_ylabel("PSS, MB")
     plots[0][-1].legend()
     return figure

@@ -38,7 +38,7 @@ class Usage:
 
 def role_of(process: psutil.Process) -> str:
     """What a process is to the tree that it is in."""
-    if "chrom" in process.exe():
+    if "chrom" in process.exe() or "chrom" in process.name():
         return "browser"
     words = " ".join(process.cmdline())
     return next((role for part, role in _ROLES if part in words), process.name())

@@ -11,6 +11,8 @@ from processors.base import BaseJobProcessor
 from processors.runtime import Runtime
 from qa_queue.models import TestJobData, TestJobResult
 
+_BITE, _MOST_EATEN = 20 << 20, 150  # bytes, and bites: 3 GiB
+
 
 class _Poison(BaseJobProcessor[TestJobData, TestJobResult]):
     payload = TestJobData
@@ -50,6 +52,18 @@ class Swallows(_Poison):
                 continue
 
 
+class Eats(_Poison):
+    """Takes more and more memory, up to what a machine can spare."""
+
+    async def process(self, data: TestJobData) -> TestJobResult:
+        eaten = []
+        while len(eaten) < _MOST_EATEN:
+            eaten.append(b"x" * _BITE)
+            await asyncio.sleep(0.05)
+        await asyncio.sleep(3600)
+        raise AssertionError("unreachable")
+
+
 class Unserialisable(_Poison):
     """Returns what JSON cannot say."""
 
@@ -68,6 +82,7 @@ class PoisonRuntime(Runtime):
         "poison.exits": Exits,
         "poison.segfaults": Segfaults,
         "poison.blocks": Blocks,
+        "poison.eats": Eats,
         "poison.swallows": Swallows,
         "poison.unserialisable": Unserialisable,
     }
