@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from processors.healing.decision import Accepted
+from processors.healing.decision import Accepted, Refused
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind, Viewport
@@ -96,7 +96,7 @@ class Heal:
 
     target: Target
     performed: bool
-    decision: Accepted
+    decision: Accepted | Refused
     old: Fingerprint
     new: Fingerprint
     runner_up: Fingerprint | None = None

@@ -187,6 +187,16 @@
     return found.sort((a, b) => a[0] - b[0]).map(([, text]) => wordsOf(text)).filter(Boolean).slice(0, MOST_NEIGHBOURS);
   };
 
+  // Where it leads: within the site without the host, which another deployment of the same site does not share.
+  const local = (url) => (url.startsWith(`${location.origin}/`) ? url.slice(location.origin.length) : url);
+  const submits = (element) => (element.localName === "button" && element.type === "submit") ||
+    (element.localName === "input" && ["submit", "image"].includes(element.type));
+  const actionOf = (element) => {
+    if (!submits(element) || !element.form) return "";
+    const given = element.getAttribute("formaction") ?? element.form.getAttribute("action");
+    return given && URL.canParse(given, document.baseURI) ? local(new URL(given, document.baseURI).href) : "";
+  };
+
   const describe = (element, near) => {
     const role = roleOf(element);
     const attributes = [...element.attributes].filter(({ name }) => !left.has(name) && !name.startsWith("on"));
@@ -194,7 +204,7 @@
       tag: element.localName, id: element.id, name: element.getAttribute("name") ?? "", type: element.getAttribute("type") ?? "",
       classes: [...element.classList], role, accessible_name: nameOf(element, role), label: labelOf(element),
       placeholder: element.getAttribute("placeholder") ?? "", test_ids: options.testIds.map((name) => element.getAttribute(name)).filter(Boolean),
-      text: textOf(element), href: element.localName === "a" ? element.href : "", alt: element.getAttribute("alt") ?? "",
+      text: textOf(element), href: element.localName === "a" ? local(element.href) : "", action: actionOf(element), alt: element.getAttribute("alt") ?? "",
       title: element.getAttribute("title") ?? "", attributes: attributes.slice(0, MOST_ATTRIBUTES).map(({ name, value }) => [name, squeezed(value)]),
       neighbours: neighboursOf(element, near), box: boxOf(element), xpath: xpathOf(element, false), id_xpath: xpathOf(element, true), shadow: shadowOf(element),
     };

@@ -20,6 +20,7 @@ from processors.browser.targets import locator_for
 from processors.browser.wants import needs, wants_presence
 from processors.browsing import Aid, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.describe import alternatives, describe, describe_target, target_of
+from processors.healing.decision import Refused
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind
@@ -167,9 +168,10 @@ class Doing:
             return None
         locator = self._locator(finding.target)
         before = await self._picture(locator)
-        if self.aid.mode == "suggest":
+        if self.aid.mode == "suggest" or isinstance(finding.decision, Refused):
             self.proposal = self._heal_of(finding, performed=False, before=before)
-            self.refusal = f"{describe_target(finding.target)} is proposed, to be accepted by somebody"
+            doubt = f" ({finding.decision.reason})" if isinstance(finding.decision, Refused) else ""
+            self.refusal = f"{describe_target(finding.target)} is proposed, to be accepted by somebody{doubt}"
             return None
         self.healed = finding.target
         call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)

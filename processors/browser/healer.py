@@ -15,7 +15,7 @@ from processors.browser.names import candidate_targets
 from processors.browser.targets import locator_for
 from processors.browsing import Aid
 from processors.describe import target_json
-from processors.healing.decision import Accepted, decide
+from processors.healing.decision import Accepted, Decision, Reason, Refused, decide
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Target
 from qa_queue.store.records import digest
@@ -32,10 +32,13 @@ _SETTLE = """([quiet, most]) => new Promise((done) => {
 
 @dataclass(frozen=True)
 class Finding:
-    """The element that was taken for the sought one, and its locator."""
+    """The element that was taken for the sought one, and its locator.
+
+    One that was refused for its new name alone is here too, with that decision: it may be proposed to people.
+    """
 
     target: Target
-    decision: Accepted
+    decision: Accepted | Refused
     new: Fingerprint
     runner_up: Fingerprint | None
 
@@ -63,9 +66,11 @@ async def search(page: Page, view: View, aid: Aid, secrets: Sequence[str]) -> Fi
     candidates = await _candidates(page, view)
     prints = [candidate.fingerprint for candidate in candidates]
     decision = await asyncio.to_thread(decide, aid.old, prints, aid.others)
-    if not isinstance(decision, Accepted):
+    index = _proposed(decision)
+    if index is None:
+        assert isinstance(decision, Refused)
         return Refusal(decision.reason.value)
-    chosen = candidates[decision.index]
+    chosen = candidates[index]
     targets = await unique_targets(page, chosen, view, secrets)
     if any(digest(target_json(target)) in aid.rejected for target in targets):
         return Refusal("somebody rejected that element for this step")
@@ -73,6 +78,13 @@ async def search(page: Page, view: View, aid: Aid, secrets: Sequence[str]) -> Fi
         return Refusal("no locator finds it alone")
     runner_up = None if decision.runner_up is None else prints[decision.runner_up]
     return Finding(targets[0], decision, chosen.fingerprint, runner_up)
+
+
+def _proposed(decision: Decision) -> int | None:
+    """The candidate that may be used, or at least shown to somebody."""
+    if isinstance(decision, Accepted):
+        return decision.index
+    return decision.best if decision.reason is Reason.RENAMED else None
 
 
 async def is_still(page: Page, view: View, aid: Aid, element: str) -> bool:

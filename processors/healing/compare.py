@@ -26,10 +26,11 @@ class Comparison(NamedTuple):
     same_wording     the accessible name (else the text) is equal
     other_wording    1 - similarity of two wordings that both exist
     lost_wording     only one of them has a wording
-    same_link        the link leads to the same page
+    same_link        it leads to the same page; a form's button only if no other candidate does
     other_link       1 - similarity of two links that both exist
     lost_link        only one of them is a link
     same_key         the test id, name or id is equal
+    sole_key         and no other candidate has it
     other_key        both have a test id, or both a name, and they differ
     words            overlap of the words of all own properties
     markup           overlap of classes and attributes
@@ -48,6 +49,7 @@ class Comparison(NamedTuple):
     other_link: float
     lost_link: float
     same_key: float
+    sole_key: float
     other_key: float
     words: float
     markup: float
@@ -70,7 +72,7 @@ def compare(old: Traits, new: Traits, page: Page, expected: tuple[float, float])
         return None
     return Comparison(
         *_wording(old, new, page.text_rarity),
-        *_link(old, new, page.link_rarity),
+        *_link(old, new, page),
         *_key(old, new, page),
         page.word_rarity.overlap(old.words, new.words),
         page.markup_rarity.dice(old.markup, new.markup),
@@ -112,24 +114,29 @@ def _wording_similarity(one: str, other: str, rarity: Rarity) -> float:
     return (max(spelling, rarity.dice(words, others)) + rarity.containment(words, others)) / 2
 
 
-def _link(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float]:
+def _link(old: Traits, new: Traits, page: Page) -> tuple[float, float, float]:
     if not old.link or not new.link:
-        return 0.0, 0.0, float(old.link != new.link)
-    if old.link == new.link:
+        return 0.0, 0.0, float(old.is_link != new.is_link)
+    if old.link != new.link:
+        return 0.0, 1 - page.link_rarity.dice(old.link_words, new.link_words), 0.0
+    if old.is_link and new.is_link:
         return 1.0, 0.0, 0.0
-    return 0.0, 1 - rarity.dice(old.link_words, new.link_words), 0.0
+    # One form may have many buttons ("Save", "Delete"), and each card of a list the same form.
+    buttons = sum(not page.traits[at].is_link for at in page.holders("link", new.link))
+    return float(buttons <= 1), 0.0, 0.0
 
 
-def _key(old: Traits, new: Traits, page: Page) -> tuple[float, float]:
+def _key(old: Traits, new: Traits, page: Page) -> tuple[float, float, float]:
     mine, yours = old.source, new.source
-    both_test_ids = bool(mine.test_ids and yours.test_ids)
-    shared_test_id = not set(mine.test_ids).isdisjoint(yours.test_ids)
-    same_id = mine.id is not None and mine.id == yours.id != "" and not page.is_counter(mine.id)
-    same_name = bool(mine.name) and mine.name == yours.name
-    other_name = bool(mine.name and yours.name) and not same_name
-    return float(shared_test_id or same_id or same_name), float(
-        other_name or (both_test_ids and not shared_test_id)
-    )
+    shared = [("test_id", test_id) for test_id in mine.test_ids if test_id in yours.test_ids]
+    if mine.id is not None and mine.id == yours.id != "" and not page.is_counter(mine.id):
+        shared.append(("source.id", mine.id))
+    if mine.name and mine.name == yours.name:
+        shared.append(("source.name", mine.name))
+    other_name = bool(mine.name and yours.name and mine.name != yours.name)
+    other_test_id = bool(mine.test_ids and yours.test_ids) and set(mine.test_ids).isdisjoint(yours.test_ids)
+    sole = any(len(page.holders(key, value)) == 1 for key, value in shared)
+    return float(bool(shared)), float(sole), float(other_name or other_test_id)
 
 
 def _tail(old: tuple[str, ...], new: tuple[str, ...]) -> float:

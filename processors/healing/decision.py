@@ -24,6 +24,9 @@ from processors.healing.weights import WEIGHTS, Weights
 CONTESTED = 8
 """How many of the best candidates are held against the other stored elements."""
 
+NEARLY_NAMED = 0.25
+"""Up to this `other_wording` a name counts as kept: "Add Tea to cart", "Add Tea to basket"."""
+
 
 class Reason(StrEnum):
     """Why nothing was taken."""
@@ -34,6 +37,7 @@ class Reason(StrEnum):
     AMBIGUOUS = "several are alike"
     CLAIMED = "another stored element fits it better"
     NOT_USABLE = "it cannot be used now"
+    RENAMED = "it has another name, and neither a key nor a link says that it is the same"
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +146,7 @@ class Search:
         return [anchor for anchor in self.anchors if anchor.old is not old]
 
     def _judge(self, choice: Choice, comparison: Comparison, *, claimed_best: bool) -> Decision:
-        reason = self._objection(choice, claimed_best)
+        reason = self._objection(choice, comparison, claimed_best)
         found = self.page.traits[choice.index].source
         figures: dict[str, Any] = {
             "score": choice.probability,
@@ -154,11 +158,27 @@ class Search:
             return Accepted(index=choice.index, **figures)
         return Refused(reason=reason, best=choice.index, **figures)
 
-    def _objection(self, choice: Choice, claimed_best: bool) -> Reason | None:
+    def _objection(self, choice: Choice, comparison: Comparison, claimed_best: bool) -> Reason | None:
         if choice.probability >= self.weights.accept:
-            if choice.probability - choice.runner_up_probability < self.weights.lead:
-                return Reason.AMBIGUOUS
-            return None if self.page.traits[choice.index].source.usable else Reason.NOT_USABLE
+            return self._doubt(choice, comparison)
         if claimed_best:
             return Reason.CLAIMED
         return Reason.GONE if choice.none >= choice.runner_up_probability else Reason.AMBIGUOUS
+
+    def _doubt(self, choice: Choice, comparison: Comparison) -> Reason | None:
+        """What speaks against a candidate that is likely enough."""
+        if choice.probability - choice.runner_up_probability < self.weights.lead:
+            return Reason.AMBIGUOUS
+        if not self.page.traits[choice.index].source.usable:
+            return Reason.NOT_USABLE
+        return None if is_named_alike(comparison) else Reason.RENAMED
+
+
+def is_named_alike(comparison: Comparison) -> bool:
+    """Whether something that says what the element is for is kept: its name, a key, or where it leads.
+
+    Place, looks and neighbours are those of whatever stands there now: "Add to wishlist" for "Add to cart".
+    """
+    if comparison.same_wording or comparison.same_key or comparison.same_link:
+        return True
+    return not comparison.lost_wording and comparison.other_wording <= NEARLY_NAMED

@@ -29,7 +29,8 @@ class Fingerprint:
     others as (name, value). `neighbours` are words drawn near the element. `xpath` is absolute within its frame or
     shadow root, `id_xpath` starts at the nearest ancestor with an id; `frames` and `shadow` name the way into the
     frame and the shadow root. `match_counts` has (locator, number of elements that it matched). `looks_like_button`
-    says that it is drawn as one. `usable` is False for a candidate that is hidden, disabled or covered.
+    says that it is drawn as one. `href` is where a link leads and `action` where a submitted form goes, within the
+    page's own site without the host. `usable` is False for a candidate that is hidden, disabled or covered.
     """
 
     tag: str
@@ -44,6 +45,7 @@ class Fingerprint:
     test_ids: tuple[str, ...] = ()
     text: str | None = None
     href: str | None = None
+    action: str | None = None
     alt: str | None = None
     title: str | None = None
     attributes: tuple[tuple[str, str], ...] = ()

@@ -43,8 +43,13 @@ class Traits:
 
     @cached_property
     def link(self) -> str:
-        """The page that it links to, or ""."""
-        return link_page(self.source.href or "")
+        """The page that it links to, or that its form goes to; or ""."""
+        return link_page(self.source.href or self.source.action or "")
+
+    @cached_property
+    def is_link(self) -> bool:
+        """Whether it links to a page by itself."""
+        return link_page(self.source.href or "") != ""
 
     @cached_property
     def link_words(self) -> frozenset[str]:

@@ -46,12 +46,12 @@ def trigrams(text: str) -> frozenset[str]:
 def link_page(href: str) -> str:
     """Where a link leads, without what changes by itself: scheme, `www.`, query, fragment, file suffix.
 
-    "http://www.a.org/news.html?ref=1#top" is "a.org/news"; a link that leads nowhere is "".
+    "http://www.a.org/news.html?ref=1#top" is "a.org/news"; a link that leads nowhere is "", "/" is the front page.
     """
     if href.startswith(_NO_LINK):
         return ""
-    page = _SCHEME.sub("", href).partition("#")[0].partition("?")[0].rstrip("/")
-    return _PAGE_SUFFIX.sub("", page).lower()
+    page = _SCHEME.sub("", href).partition("#")[0].partition("?")[0]
+    return _PAGE_SUFFIX.sub("", page.rstrip("/")).lower() or page[:1]
 
 
 @lru_cache(maxsize=16_384)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from processors.browser.collect import View, candidates_of, fingerprint_of, pick
 from processors.healing.fingerprint import Fingerprint
 from tests.browser.conftest import Opener, Visit
+from tests.support.site import Site
 
 VIEW = View(test_id_attribute="data-testid", ignored=("data-truth",), need=("visible", "enabled", "hit"))
 PAGE = """<style>*{font: 16px sans-serif}</style>
@@ -45,6 +46,21 @@ async def test_what_was_typed_is_never_collected(visit: Opener) -> None:
     everything = repr([c.fingerprint for c in await candidates_of(page.page.main_frame, VIEW)])
     assert "ann@example.org" not in everything
     assert "typed by somebody" not in everything
+
+
+async def test_links_and_forms_lead_somewhere_within_the_site(visit: Opener, site: Site) -> None:
+    """Another deployment of the same site has another host; a page elsewhere keeps its own."""
+    site.page(
+        "/forms",
+        f"""<base href=/shop/><a id=near href={site.url}/terms>a</a><a id=far href=https://example.com/x>b</a>
+<form action=pay><button id=pay>c</button><button id=other formaction=/wishes>d</button><button type=button id=no>e
+</button><input name=action></form><button id=loose>f</button>""",
+    )
+    page = await visit(PAGE)
+    await page.page.goto(site.url + "/forms")
+    found = {one: await look(page, f"#{one}") for one in ("near", "far", "pay", "other", "no", "loose")}
+    assert [found[one].href for one in ("near", "far", "pay")] == ["/terms", "https://example.com/x", ""]
+    assert [found[one].action for one in ("pay", "other", "no", "loose")] == ["/shop/pay", "/wishes", "", ""]
 
 
 async def test_shadow_roots_are_entered(visit: Opener) -> None:

@@ -79,6 +79,20 @@ async def test_what_is_gone_is_refused(lab: Lab, shop: Site) -> None:
     assert lab.store.list_adaptations([result.test_run_id]) == []
 
 
+async def test_another_name_in_its_place_is_proposed_only(lab: Lab, shop: Site) -> None:
+    """Also where healing is on: what it says has changed, and nothing else tells that it is the same."""
+    shop.page("/shop", NEW.replace("Buy now", "Buy later"))
+    result = await lab.test(order(base_url=shop.url, heal="auto"))
+    assert result.status == "failed"
+    assert "not healed: button 'Buy later' is proposed, to be accepted by somebody (it has another name" in (
+        result.error or ""
+    )
+    row = adaptation(lab, result.test_run_id)
+    assert (row.status, row.new_target) == ("proposed", {"role": "button", "name": "Buy later", "exact": True})
+    assert row.evidence is not None
+    assert row.evidence["summary"].startswith("refused: it has another name")
+
+
 async def test_suggest_proposes_and_fails(lab: Lab, shop: Site) -> None:
     """The proposal is recorded, the element not touched."""
     result = await lab.test(order(base_url=shop.url, heal="suggest"))

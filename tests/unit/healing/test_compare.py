@@ -1,6 +1,7 @@
 """How properties are compared one by one, and that what was not recorded is not compared."""
 
 import json
+from dataclasses import replace
 
 import pytest
 
@@ -28,6 +29,7 @@ def compared(old: Fingerprint, new: Fingerprint, *rest: Fingerprint) -> Comparis
         ("https://shop.example/tea/", "shop.example/tea"),
         ("javascript:void(0)", ""),
         ("/tea", "/tea"),
+        ("/", "/"),
         ("", ""),
     ],
 )
@@ -74,6 +76,26 @@ def test_a_test_id_that_differs_speaks_against() -> None:
     old = element("Add", test_ids=("add-mug",))
     assert compared(old, element("Add", test_ids=("add-mug",))).same_key == 1
     assert compared(old, element("Add", test_ids=("add-cup",))).other_key == 1
+
+
+def test_a_key_that_nothing_else_has_counts_more() -> None:
+    old = element("Add", name="mug")
+    alone = compared(old, element("Add", name="mug"))
+    shared = compared(old, element("Add", name="mug"), element("Add", name="mug"))
+    assert (alone.same_key, alone.sole_key) == (1, 1)
+    assert (shared.same_key, shared.sole_key) == (1, 0)
+
+
+def test_a_buttons_form_is_its_link_where_no_other_button_has_it() -> None:
+    """A link to the same page is no rival; a button without a form has lost nothing."""
+    old = element("Add", tag="button", action="/cart/add")
+    link = element("Cart", href="/cart/add")
+    assert compared(old, replace(old, text="Put in"), link).same_link == 1
+    assert compared(old, replace(old, text="Put in"), replace(old, text="Delete")).same_link == 0
+    other = compared(old, replace(old, action="/wishes"))
+    assert (other.same_link, other.other_link, other.lost_link) == (0, 1, 0)
+    assert compared(old, replace(old, action="")).lost_link == 0
+    assert compared(link, replace(link, href="")).lost_link == 1
 
 
 def test_what_one_side_did_not_record_is_not_compared() -> None:

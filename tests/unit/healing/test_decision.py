@@ -70,6 +70,36 @@ def test_a_look_alike_in_the_same_place_is_refused() -> None:
     assert refusal(named(page(), "Tea"), new) is Reason.GONE
 
 
+BUTTON = {"tag": "button", "role": "button", "path": f"{NAV}/button[1]", "classes": ("primary",), "y": 300.0}
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "name", "taken"),
+    [
+        ("", "", "Add to wishlist", False),
+        ("", "", "Add to basket", False),
+        ("", "", "Add to cart now", True),
+        ("/cart/add", "/wishes", "Add to wishlist", False),
+        ("/cart/add", "/cart/add", "Add to basket", True),
+        ("/cart/add", "/cart/add", "In den Warenkorb", True),
+    ],
+)
+def test_a_new_name_needs_a_key_or_a_link_that_stayed(was: str, now: str, name: str, taken: bool) -> None:
+    """Place, style and neighbours are those of whatever stands there now."""
+    old = element("Add to cart", accessible_name="Add to cart", action=was, **BUTTON)
+    new = [*page(), element(name, accessible_name=name, action=now, **BUTTON)]
+    assert isinstance(decide(old, new, page()), Accepted) is taken
+
+
+def test_what_is_refused_for_its_name_alone_is_named() -> None:
+    """Somebody may still say that it is the same."""
+    old = element("Add to cart", accessible_name="Add to cart", **BUTTON)
+    new = [*page(), element("Add to basket", accessible_name="Add to basket", **BUTTON)]
+    decision = decide(old, new, page())
+    assert isinstance(decision, Refused)
+    assert (decision.reason, decision.best) == (Reason.RENAMED, len(new) - 1)
+
+
 def test_twins_are_refused() -> None:
     """Two buttons with the same words at the same distance: no way to tell."""
     old = element("Buy", tag="button", x=300.0, y=300.0, path="/html[1]/body[1]/div[1]/button[1]")
