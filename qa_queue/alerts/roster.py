@@ -11,6 +11,9 @@ from qa_queue.health import WorkerState
 from qa_queue.models import Frozen
 
 FORGOTTEN_S = 3600.0  # a loss that nobody replaced within so long is no news any more
+# After a gap in the looks, as when Redis was away, a heartbeat may have run out that nobody could send: it lasts
+# for 30 s and comes every 4 s. And who was stopped during the gap left a sign-off that is gone by now.
+GAP_S = 25.0
 _OVERLAP_S = 60.0  # a successor may be there before the heartbeat of the lost one has run out
 
 
@@ -23,8 +26,9 @@ class Known(Frozen):
 
 
 class Roster(Frozen):
-    """The workers known to live, by name, and those lost and not replaced."""
+    """The workers known to live, by name, those lost and not replaced, and when that was seen, in s since 1970."""
 
+    at: float = 0
     known: dict[str, Known] = Field(default_factory=dict)
     lost: tuple[LostWorker, ...] = ()
 
@@ -32,16 +36,18 @@ class Roster(Frozen):
 def call(roster: Roster, seen: Iterable[WorkerState], now: float) -> Roster:
     """The roster after a look at the workers; `seen` has everyone on it too, alive or not.
 
-    A newcomer for the same queues replaces one that was lost; one that comes back replaces itself.
+    A newcomer for the same queues replaces one that was lost; one that comes back replaces itself. After a gap of
+    more than 25 s nobody is missed: who is there then is known from then on.
     """
     states = {worker.name: worker for worker in seen}
     alive = {name: _known(roster, one, now) for name, one in states.items() if one.alive}
+    known = roster.known if now - roster.at <= GAP_S else {}
     missed = tuple(
         LostWorker(name=name, host=one.host, queues=one.queues, at=now)
-        for name, one in roster.known.items()
+        for name, one in known.items()
         if name not in alive and not (name in states and states[name].signed_off)
     )
-    return Roster(known=alive, lost=(*_still_lost(roster.lost, alive, now), *missed))
+    return Roster(at=now, known=alive, lost=(*_still_lost(roster.lost, alive, now), *missed))
 
 
 def _known(roster: Roster, worker: WorkerState, now: float) -> Known:

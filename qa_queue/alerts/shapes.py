@@ -53,7 +53,7 @@ class Mib:
 TOP = Keys(
     {
         "version": Field(Number(1, 1), "The format's version: 1.", required=True),
-        "every": Field(Seconds(1, 60), "How often the rules are looked at.", attr="every_s"),
+        "every": Field(Seconds(1, 15), "How often the rules are looked at.", attr="every_s"),
         "group_wait": Field(Seconds(0, 600), "How long the first waits for others.", attr="group_wait_s"),
     }
 )

@@ -134,5 +134,5 @@ def test_a_file_that_breaks_while_the_service_runs_changes_nothing(tmp_path: Pat
     assert source.current() is first
     assert source.current() is first
     assert caplog.text.count("'soon' is no duration") == 1
-    file.write_text("version: 1\nevery: 30s\n")
-    assert source.current().every_s == 30
+    file.write_text("version: 1\nevery: 10s\n")
+    assert source.current().every_s == 10

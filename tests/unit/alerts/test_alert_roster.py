@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from qa_queue.alerts.roster import FORGOTTEN_S, Roster, call
+from qa_queue.alerts.roster import FORGOTTEN_S, GAP_S, Roster, call
 from qa_queue.health import WorkerState
 from tests.support.alerting import NOW
 
@@ -47,14 +47,23 @@ def test_a_successor_that_came_before_the_loss_showed_counts() -> None:
     """A supervisor starts it at once, and the dead one's heartbeat runs out half a minute later."""
     start = call(Roster(), [worker("a")], NOW)
     both = call(start, [worker("a"), worker("heir")], NOW + 10)
-    missed = call(both, [gone("a"), worker("heir")], NOW + 35)
+    later = call(both, [worker("a"), worker("heir")], NOW + 25)
+    missed = call(later, [gone("a"), worker("heir")], NOW + 35)
     assert lost(missed) == ["a"]
     assert lost(call(missed, [worker("heir")], NOW + 40)) == []
 
 
+def test_after_a_gap_nobody_is_missed() -> None:
+    """Redis was away, or the service was stopped: heartbeats and sign-offs of that time are gone."""
+    seen = call(Roster(), [worker("a"), worker("b")], NOW)
+    assert lost(call(seen, [gone("a"), worker("b")], NOW + GAP_S)) == ["a"]
+    after = call(seen, [gone("a"), worker("b")], NOW + GAP_S + 1)
+    assert (lost(after), set(after.known)) == ([], {"b"})
+
+
 def test_an_old_colleague_replaces_nobody() -> None:
     """It was there all along; the loss is forgotten after an hour."""
-    start = call(Roster(), [worker("a"), worker("old")], NOW - 100)
+    start = call(call(Roster(), [worker("old")], NOW - 100), [worker("a"), worker("old")], NOW - 10)
     missed = call(start, [gone("a"), worker("old")], NOW)
     assert lost(call(missed, [worker("old")], NOW + 5)) == ["a"]
     assert lost(call(missed, [worker("old")], NOW + FORGOTTEN_S + 1)) == []
