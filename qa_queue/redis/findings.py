@@ -99,7 +99,11 @@ _FINDINGS: tuple[tuple[Callable[[RedisError, BaseException | None], bool], str],
         _says("CERTIFICATE_REQUIRED", "certificate required", "ALERT_UNKNOWN_CA", "alert unknown ca"),
         "it refused the client certificate or wants one ({error}). Check REDIS_SSL_CERTFILE and REDIS_SSL_KEYFILE.",
     ),
-    (_is_tls, "the TLS handshake failed ({cause}). Check that it speaks TLS there, and REDIS_SSL_CA_CERTS."),
+    (
+        _is_tls,
+        "the TLS handshake failed ({cause}). Check that it speaks TLS there, and REDIS_SSL_CA_CERTS; where it asks "
+        "for a client certificate, REDIS_SSL_CERTFILE too.",
+    ),
     (_is(TimeoutError), "it did not answer in time. Check the address and the firewall."),
     (_is(ConnectionRefusedError), "nothing listens there. Start Redis, or set {setting} to where it runs."),
     (_is(socket.gaierror), "the host is unknown. Check the host in {setting}."),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import datetime
 import ipaddress
+import os
+import select
 import socket
 import ssl
 import threading
@@ -47,10 +49,18 @@ def make_certificate(folder: Path) -> tuple[Path, Path]:
 
 
 @contextlib.contextmanager
-def tls_front(backend: tuple[str, int], certificate: tuple[Path, Path]) -> Iterator[int]:
-    """Accept TLS on a free port and pass everything on to `backend`; yields the port."""
+def tls_front(
+    backend: tuple[str, int], certificate: tuple[Path, Path], *, client_ca: Path | None = None
+) -> Iterator[int]:
+    """Accept TLS on a free port and pass everything on to `backend`; yields the port.
+
+    With `client_ca`, a client has to show a certificate of that authority.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(*certificate)
+    if client_ca is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+        context.load_verify_locations(client_ca)
     with socket.create_server((HOST, 0)) as listener:
         threading.Thread(target=_accept, args=(listener, context, backend), daemon=True).start()
         yield listener.getsockname()[1]
@@ -68,9 +78,36 @@ def _accept(listener: socket.socket, context: ssl.SSLContext, backend: tuple[str
 def _serve(plain: socket.socket, context: ssl.SSLContext, backend: tuple[str, int]) -> None:
     with (
         contextlib.suppress(OSError),
-        context.wrap_socket(plain, server_side=True) as client,
+        context.wrap_socket(plain, server_side=True, do_handshake_on_connect=False) as client,
         socket.create_connection(backend) as server,
     ):
-        while request := client.recv(65536):  # a client asks and waits, so taking turns is enough
-            server.sendall(request)
-            client.sendall(server.recv(65536))
+        if not _accepted(client):
+            return
+        while True:
+            for ready in select.select([client, server], [], [])[0]:
+                data = _take(client) if ready is client else server.recv(65536)
+                if not data:
+                    return
+                (server if ready is client else client).sendall(data)
+
+
+def _accepted(client: ssl.SSLSocket) -> bool:
+    try:
+        client.do_handshake()
+    except ssl.SSLError:
+        # A close with data unread is a reset, which would overtake the alert that says why.
+        raw = socket.socket(fileno=os.dup(client.fileno()))
+        with raw:
+            raw.shutdown(socket.SHUT_WR)
+            while raw.recv(65536):
+                pass
+        return False
+    return True
+
+
+def _take(client: ssl.SSLSocket) -> bytes:
+    """What has come, with what the TLS layer holds besides, of which `select` would not tell."""
+    data = client.recv(65536)
+    while client.pending():
+        data += client.recv(65536)
+    return data
