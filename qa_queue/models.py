@@ -61,6 +61,11 @@ class RunStatus(StrEnum):
         """Whether the run ended well."""
         return self in (RunStatus.COMPLETED, RunStatus.ADAPTED)
 
+    @property
+    def bad(self) -> bool:
+        """Whether the run ended badly, and not because somebody cancelled it."""
+        return self in (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEAD)
+
 
 class StepStatus(StrEnum):
     """How a step ended."""

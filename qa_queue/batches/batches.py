@@ -7,15 +7,14 @@ from collections.abc import Sequence
 from redis import Redis
 
 from qa_queue.batches.view import BatchSummary, BatchView, summary_of, view_of
-from qa_queue.cancel import CancelOutcome, request_cancel
+from qa_queue.cancel import CancelOutcome, cancel_runs
 from qa_queue.errors import ConflictError, NotFoundError
-from qa_queue.models import ErrorKind, RunStatus, utc_now
+from qa_queue.models import RunStatus
 from qa_queue.progress import ProgressReader
 from qa_queue.store.base import RunStore
 from qa_queue.store.records import RunPlace, RunRecord
 
 MOST_RUNS = 10_000
-_FAILED = (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEAD)
 
 
 class Batches:
@@ -59,7 +58,7 @@ class Batches:
             ConflictError: there is none to be made again.
         """
         ended = [run for run in self.runs(batch_id) if run.status.final]
-        wanted = [run for run in ended if run.status in _FAILED or not only_failed]
+        wanted = [run for run in ended if run.status.bad or not only_failed]
         if not wanted:
             what = "failed" if only_failed else "has ended"
             raise ConflictError(f"No run of batch {batch_id} {what}, so there is none to be made again.")
@@ -72,9 +71,4 @@ class Batches:
             NotFoundError: no run belongs to it.
         """
         living = [run.id for run in self.runs(batch_id) if not run.status.final]
-        outcomes = request_cancel(self._connection, living)
-        cancelled = {"status": RunStatus.CANCELLED, "error": reason, "error_kind": ErrorKind.CANCELLED}
-        for run_id, outcome in outcomes.items():
-            if outcome is CancelOutcome.REMOVED:
-                self._store.update_run(run_id, **cancelled, finished_at=utc_now())
-        return outcomes
+        return cancel_runs(self._connection, self._store, living, reason)

@@ -10,9 +10,26 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue import __version__
-from qa_queue.cli import adaptations, alerts, cases, demo, operate, queues, runs, schedules, tokens, worker
+from qa_queue.cli import (
+    adaptations,
+    again,
+    alerts,
+    batches,
+    casebook,
+    cases,
+    demo,
+    events,
+    jobs,
+    limits,
+    operate,
+    queues,
+    runs,
+    schedules,
+    tokens,
+    worker,
+)
 from qa_queue.cli.exits import Exit, exit_for_error
-from qa_queue.errors import CaseError, QAError
+from qa_queue.errors import CaseError, PayloadError, QAError
 
 app = typer.Typer(
     name="qa-queue",
@@ -38,13 +55,14 @@ def _options(
     """Options of every command."""
 
 
-for room in (runs, schedules, cases, adaptations, operate, queues, worker, demo, tokens, alerts):
+_ROOMS = (runs, again, batches, schedules, cases, casebook, adaptations, operate, queues, jobs, limits, events)
+for room in (*_ROOMS, worker, demo, tokens, alerts):
     room.register(app)
 
 
 def explain(error: QAError, err: Console) -> None:
     """Print an error as a person should read it."""
-    lines = error.problems if isinstance(error, CaseError) and error.problems else (str(error),)
+    lines = error.problems if isinstance(error, (CaseError, PayloadError)) and error.problems else (str(error),)
     for line in lines:
         err.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
 

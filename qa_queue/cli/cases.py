@@ -10,12 +10,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from qa_queue.cases.document import case_document
 from qa_queue.cases.loader import load_file
 from qa_queue.cases.rebase import rebase
 from qa_queue.cases.schema import case_schema
 from qa_queue.cases.write import dump_yaml
 from qa_queue.cli import submit
-from qa_queue.errors import InputError
+from qa_queue.cli.exits import Exit
+from qa_queue.cli.runs import Json
+from qa_queue.errors import CaseError, InputError
 from qa_queue.producer.environments import resolve_environments
 
 PANEL = "Cases"
@@ -32,6 +35,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
     base_url: Annotated[str | None, typer.Option(help="As `run` would be given it.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Check case files as `run` would, without running them; every problem is listed with its line.
 
@@ -39,8 +43,18 @@ def check(
     """
     out = Console()
     options = submit.RunOptions(base_url=base_url, env=submit.parse_env(env or ()))
-    requests = submit.load_requests(files, options, warn=Console(stderr=True))
-    resolve_environments(requests)
+    try:
+        requests = submit.load_requests(files, options, warn=None if as_json else Console(stderr=True))
+        resolve_environments(requests)
+    except CaseError as error:
+        if not as_json:
+            raise
+        out.print_json(data={"valid": False, "problems": list(error.problems or (str(error),)), "cases": []})
+        raise typer.Exit(Exit.BAD_INPUT) from None
+    if as_json:
+        found = [{"source": one.source, "name": one.case.name, "steps": len(one.case.steps)} for one in requests]
+        out.print_json(data={"valid": True, "problems": [], "cases": found})
+        return
     for request in requests:
         count = len(request.case.steps)
         out.print(
@@ -59,6 +73,7 @@ def import_recording(
     to: Annotated[Path | None, typer.Option("--to", "-o", help="Write here instead of to the screen.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Move the recording to this host.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Turn a recording into a case in YAML; what could not be carried over is said step by step."""
     loaded = load_file(file)
@@ -66,6 +81,10 @@ def import_recording(
         raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: `import` takes one recording at a time.")
     case = rebase(loaded.cases[0], base_url) if base_url else loaded.cases[0]
     text = dump_yaml(case, loaded.warnings)
+    if as_json:
+        notes = list(loaded.warnings)
+        Console().print_json(data={"case": case_document(case), "yaml": text, "notes": notes})
+        return
     err = Console(stderr=True)
     submit.say_notes(file, loaded.warnings, err)
     if to is None:

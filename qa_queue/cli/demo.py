@@ -140,7 +140,8 @@ def _rq() -> str:
 
 
 def _run(service: Service, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
-    reports, code = wait_for(service, submit(service, requests), RunOptions(timeout=TIMEOUT), out, quiet=False)
+    runs, _ = submit(service, requests)
+    reports, code = wait_for(service, runs, RunOptions(timeout=TIMEOUT), out, quiet=False)
     if code is Exit.INTERRUPTED:
         raise typer.Exit(code)
     failing = _expected_to_fail(requests)

@@ -138,19 +138,28 @@ def cleanup(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only say what would be deleted.")] = False,
     keep_days: Annotated[int | None, typer.Option(min=0, help="Days that good runs are kept.")] = None,
     keep_failed_days: Annotated[int | None, typer.Option(min=0, help="Days that failed runs are kept.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Put a clean-up on its queue: runs, steps and files past their time are deleted."""
     data = CleanupJobData(dry_run=dry_run, keep_days=keep_days, keep_failed_days=keep_failed_days)
     service = open_service()
     job_id = JobProducer(service.redis, service.store, service.settings).submit_cleanup(data)
-    Console().print(f"{job_id}  on the queue 'cleanup'", highlight=False)
+    _say_job(job_id, "cleanup", as_json=as_json)
 
 
 def learn(
     case: Annotated[list[str] | None, typer.Option(help="Only the case with this id; may be given again.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Put a learning job on its queue: reliability, flake rate and which locators really match."""
     service = open_service()
     data = LearningJobData(test_case_ids=tuple(case) if case else None)
     job_id = JobProducer(service.redis, service.store, service.settings).submit_learning(data)
-    Console().print(f"{job_id}  on the queue 'adaptation-learning'", highlight=False)
+    _say_job(job_id, "adaptation-learning", as_json=as_json)
+
+
+def _say_job(job_id: str, queue: str, *, as_json: bool) -> None:
+    if as_json:
+        Console().print_json(data={"job_id": job_id, "queue": queue})
+    else:
+        Console().print(f"{job_id}  on the queue '{queue}'", highlight=False)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
@@ -14,6 +14,7 @@ from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
 from qa_queue.deadletters import DeadLetter, DeadLetters
 from qa_queue.queues import QueueManager
+from qa_queue.queues.clean import CleanKind
 from qa_queue.redis import RedisClient
 
 PANEL = "Queues"
@@ -32,26 +33,30 @@ def register(app: typer.Typer) -> None:
     app.add_typer(letters, name="dlq", rich_help_panel=PANEL)
 
 
-def pause(queue: Queue) -> None:
+def pause(queue: Queue, as_json: Json = False) -> None:
     """Take nothing more from a queue. Its workers stay up, and what runs goes on."""
     changed = _manager().pause(queue)
-    Console().print(f"{queue} is paused." if changed else f"{queue} was paused already.")
+    said = f"{queue} is paused." if changed else f"{queue} was paused already."
+    _say({"queue": queue, "paused": True, "changed": changed}, said, as_json=as_json)
 
 
-def resume(queue: Queue) -> None:
+def resume(queue: Queue, as_json: Json = False) -> None:
     """Take from a paused queue again, at once."""
     changed = _manager().resume(queue)
-    Console().print(f"{queue} goes on." if changed else f"{queue} was not paused.")
+    said = f"{queue} goes on." if changed else f"{queue} was not paused."
+    _say({"queue": queue, "paused": False, "changed": changed}, said, as_json=as_json)
 
 
 def clean(
     queue: Queue,
     grace: Annotated[int, typer.Option(min=0, help="Keep jobs that ended within so many seconds.")] = 3600,
     limit: Annotated[int, typer.Option(min=1, help="Delete at most so many.")] = 1000,
+    kind: Annotated[str, typer.Option(help="completed, failed (dead letters) or cancelled.")] = "completed",
+    as_json: Json = False,
 ) -> None:
-    """Delete finished jobs of a queue from Redis. Runs in Supabase stay; `cleanup` is for those."""
-    deleted = _manager().clean(queue, grace * 1000, limit)
-    Console().print(f"{len(deleted)} finished jobs of {queue} deleted.")
+    """Delete ended jobs of a queue from Redis. Runs in Supabase stay; `cleanup` is for those."""
+    deleted = _manager().clean(queue, grace * 1000, limit, cast(CleanKind, kind))
+    _say({"deleted": deleted}, f"{len(deleted)} {kind} jobs of {queue} deleted.", as_json=as_json)
 
 
 def list_letters(
@@ -82,27 +87,39 @@ def list_letters(
 def requeue(
     job_ids: Annotated[list[str] | None, typer.Argument(metavar="JOB...", help="The jobs' ids.")] = None,
     everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
+    queue: Annotated[str | None, typer.Option(help="With --all: those of this queue.")] = None,
+    as_json: Json = False,
 ) -> None:
     """Put dead letters back on their queue; their history is kept."""
-    out = Console()
     dead = _letters()
     if everything:
-        report = dead.requeue_all()
-        out.print(f"{len(report.requeued)} put back.")
-        for job_id, why in report.refused.items():
-            out.print(f"[yellow]refused[/] {job_id}: {escape(why)}", soft_wrap=True)
+        report = dead.requeue_all(queue)
+        lines = [f"{len(report.requeued)} put back."]
+        lines += [f"[yellow]refused[/] {job_id}: {escape(why)}" for job_id, why in report.refused.items()]
+        _say({"requeued": list(report.requeued), "refused": report.refused}, "\n".join(lines), as_json=as_json)
         raise typer.Exit(Exit.FAILED if report.refused else Exit.OK)
     for job_id in job_ids or ():
         dead.requeue(job_id)
-        out.print(f"{job_id}  put back", highlight=False)
+    lines = [f"{job_id}  put back" for job_id in job_ids or ()]
+    _say({"requeued": list(job_ids or ()), "refused": {}}, "\n".join(lines), as_json=as_json)
 
 
-def discard(job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")]) -> None:
+def discard(
+    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")], as_json: Json = False
+) -> None:
     """Delete dead letters for good."""
     dead = _letters()
     for job_id in job_ids:
         dead.discard(job_id)
-        Console().print(f"{job_id}  discarded", highlight=False)
+    said = "\n".join(f"{job_id}  discarded" for job_id in job_ids)
+    _say({"discarded": job_ids}, said, as_json=as_json)
+
+
+def _say(document: dict[str, Any], text: str, *, as_json: bool) -> None:
+    if as_json:
+        Console().print_json(data=document)
+    else:
+        Console().print(text, highlight=False, soft_wrap=True)
 
 
 def _manager() -> QueueManager:
@@ -122,7 +139,8 @@ def _as_json(letter: DeadLetter) -> dict[str, Any]:
         "reason": letter.reason,
         "error": letter.error,
         "data": letter.data,
-        "attempts": [{"error": attempt.error} for attempt in letter.attempts],
+        "attempts": [attempt.model_dump(mode="json") for attempt in letter.attempts],
+        "metadata": letter.metadata,
         "requeues": letter.requeues,
         "died_at": letter.died_at.isoformat(),
     }

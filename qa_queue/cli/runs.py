@@ -81,24 +81,28 @@ def run(
     if idempotency_key and len(requests) > 1:
         raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
     service = open_service()
-    submitted = submit.submit(service, requests)
+    submitted, batch_id = submit.submit(service, requests)
     submit.warn_without_worker(service, err)
     if wait:
         reports, code = submit.wait_for(service, submitted, options, out, quiet=as_json)
         submit.render(reports, code, out, as_json=as_json, interrupted=submit.INTERRUPTED_WAITING)
         raise typer.Exit(code)
-    _say_submitted(submitted, out, as_json=as_json)
+    say_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
 
 
-def _say_submitted(submitted: tuple[SubmittedRun, ...], out: Console, *, as_json: bool) -> None:
+def say_submitted(
+    submitted: tuple[SubmittedRun, ...], out: Console, *, as_json: bool, batch_id: str | None = None
+) -> None:
+    """The runs that were put on the queue, and the batch that they are."""
     if as_json:
-        out.print_json(
-            data={"runs": [{"run_id": r.run_id, "case": r.case_name, "created": r.created} for r in submitted]}
-        )
+        runs = [{"run_id": r.run_id, "case": r.case_name, "created": r.created} for r in submitted]
+        out.print_json(data={"batch_id": batch_id, "runs": runs})
         return
     for r in submitted:
         out.print(f"{r.run_id}  {escape(r.case_name)}" + ("" if r.created else "  [dim](already submitted)[/]"))
     out.print("[dim]Follow one with `qa-queue watch RUN`.[/]")
+    if batch_id is not None:
+        out.print(f"[dim]Together they are the batch {batch_id}: `qa-queue batch show BATCH`.[/]", soft_wrap=True)
 
 
 def watch(

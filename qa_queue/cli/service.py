@@ -7,11 +7,10 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from qa_queue.cancel import CancelOutcome, request_cancel
+from qa_queue.cancel import CancelOutcome, cancel_runs
 from qa_queue.cli.render import RunReport
 from qa_queue.errors import NotFoundError
 from qa_queue.logs import configure_logging
-from qa_queue.models import ErrorKind, RunStatus, utc_now
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient
@@ -74,17 +73,7 @@ class Service:
 
     def cancel(self, run_ids: Iterable[str], reason: str) -> dict[str, CancelOutcome]:
         """Cancel runs: one that waits ends here and now, with its row; a running one is told to stop."""
-        outcomes = request_cancel(self.redis, list(run_ids))
-        for run_id, outcome in outcomes.items():
-            if outcome is CancelOutcome.REMOVED:
-                self.store.update_run(
-                    run_id,
-                    status=RunStatus.CANCELLED,
-                    error=reason,
-                    error_kind=ErrorKind.CANCELLED,
-                    finished_at=utc_now(),
-                )
-        return outcomes
+        return cancel_runs(self.redis, self.store, list(run_ids), reason)
 
 
 def open_settings() -> Settings:

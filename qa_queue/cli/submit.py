@@ -108,9 +108,13 @@ def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
     )
 
 
-def submit(service: Service, requests: Sequence[RunRequest]) -> tuple[SubmittedRun, ...]:
-    """Put these runs on the queue, all or none."""
-    return JobProducer(service.redis, service.store, service.settings).submit(requests)
+def submit(service: Service, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
+    """Put these runs on the queue, all or none; several are a batch, whose id is returned with them."""
+    producer = JobProducer(service.redis, service.store, service.settings)
+    if len(requests) == 1:
+        return producer.submit(requests), None
+    batch = producer.submit_batch(requests)
+    return batch.runs, batch.id
 
 
 def warn_without_worker(service: Service, err: Console) -> None:

@@ -11,7 +11,6 @@ from qa_queue.api import documents
 from qa_queue.api.access import Admin, Reader, Runner
 from qa_queue.api.answers import Absent, answers
 from qa_queue.api.backend import Backend
-from qa_queue.api.casework import delete_case, new_case, replaced_case
 from qa_queue.api.shapes import (
     CaseBody,
     CasePage,
@@ -29,6 +28,7 @@ from qa_queue.cases.document import case_document
 from qa_queue.cases.write import dump_yaml
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
+from qa_queue.producer.casebook import delete_case, new_case, replaced_case
 
 
 def router(backend: Backend) -> APIRouter:
@@ -38,7 +38,7 @@ def router(backend: Backend) -> APIRouter:
     @routes.post("", status_code=201, responses=answers(409, body=True), summary="Store a case")
     def create_case(body: CaseBody, _: Runner, response: Response) -> StoredCase:
         """Store a new case; 409 when its id, or its name where it has no id, is another's."""
-        stored = new_case(backend, documents.read(body.case))
+        stored = new_case(backend.store, documents.read(body.case))
         response.headers["Location"] = f"/api/v1/cases/{stored.id}"
         return stored
 
@@ -87,7 +87,7 @@ def router(backend: Backend) -> APIRouter:
     def replace_case(case_id: str, body: CaseBody, _: Runner) -> StoredCase:
         """Give a case another definition, which is its next version; the same one changes nothing. 409 when the
         document names another case: its id (or name, where it has none) must stay."""
-        return replaced_case(backend, backend.case(case_id), documents.read(body.case))
+        return replaced_case(backend.store, backend.case(case_id), documents.read(body.case))
 
     @routes.post(
         "/{case_id}/duplicate", status_code=201, responses=answers(404, 409, body=True), summary="Copy a case"
@@ -95,7 +95,7 @@ def router(backend: Backend) -> APIRouter:
     def duplicate_case(case_id: str, body: DuplicateBody, _: Runner, response: Response) -> StoredCase:
         """A new case with the same steps under another name."""
         original = stored_case(backend.case(case_id))
-        stored = new_case(backend, original.model_copy(update={"name": body.name, "id": body.id}))
+        stored = new_case(backend.store, original.model_copy(update={"name": body.name, "id": body.id}))
         response.headers["Location"] = f"/api/v1/cases/{stored.id}"
         return stored
 
@@ -103,6 +103,8 @@ def router(backend: Backend) -> APIRouter:
     def remove_case(case_id: str, caller: Admin) -> Deleted:
         """Delete a case **with all its runs**, their steps and what was learned of it; runs that wait are
         cancelled first. Files of evidence go with the next clean-up. 409 while one of its runs is running."""
-        return delete_case(backend, backend.case(case_id), by=caller.name)
+        case = backend.case(case_id)
+        runs = delete_case(backend.redis, backend.store, case, by=caller.name)
+        return Deleted(case_id=case.id, runs=runs)
 
     return routes

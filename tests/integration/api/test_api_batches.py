@@ -33,7 +33,7 @@ def test_a_batch_has_one_verdict_and_one_progress(runner: httpx.Client, store: M
     url = f"/api/v1/batches/{batch['batch_id']}"
     waits = runner.get(url).json()
     assert (waits["verdict"], waits["total"], waits["ended"], waits["percentage"]) == ("running", 2, 0, 0)
-    assert (waits["run_ids"], waits["counts"]["queued"]) == (ids, 2)
+    assert (set(waits["run_ids"]), waits["counts"]["queued"]) == (set(ids), 2)
     store.update_run(ids[0], status=RunStatus.COMPLETED)
     assert runner.get(url).json()["percentage"] == 50
     store.update_run(ids[1], status=RunStatus.FAILED)
@@ -94,7 +94,7 @@ def test_only_the_failed_runs_of_a_batch_are_made_again(runner: httpx.Client, st
         store.update_run(run["run_id"], status=status)
     again = runner.post(url)
     assert again.status_code == 201
-    assert [run["case"] for run in again.json()["runs"]] == ["bad", "broken"]
+    assert {run["case"] for run in again.json()["runs"]} == {"bad", "broken"}
     assert again.json()["batch_id"] != batch["batch_id"]
     every = runner.post(url, json={"only_failed": False}).json()
     assert len(every["runs"]) == 3

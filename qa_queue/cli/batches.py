@@ -1,0 +1,116 @@
+"""`qa-queue batch`: runs that were submitted together, seen and steered as one."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.batches import Batches, BatchSummary, BatchVerdict, BatchView
+from qa_queue.cli import submit
+from qa_queue.cli.render import plain_table, run_list_table
+from qa_queue.cli.runs import Json, say_submitted
+from qa_queue.cli.service import Service, open_service
+from qa_queue.producer import JobProducer
+from qa_queue.producer.again import rerun_request
+
+PANEL = "Runs"
+Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
+_COLOURS = {
+    BatchVerdict.PASSED: "green",
+    BatchVerdict.FAILED: "red",
+    BatchVerdict.BROKEN: "bold red",
+    BatchVerdict.CANCELLED: "magenta",
+    BatchVerdict.RUNNING: "cyan",
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    group = typer.Typer(
+        help="Runs that were submitted together: list, show, cancel, make again.", no_args_is_help=True
+    )
+    for name, command in (("list", list_batches), ("show", show), ("cancel", cancel), ("rerun", rerun)):
+        group.command(name)(command)
+    app.add_typer(group, name="batch", rich_help_panel=PANEL)
+
+
+def list_batches(
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
+    as_json: Json = False,
+) -> None:
+    """List batches, the newest first."""
+    out, service = Console(), open_service()
+    found = _batches(service).newest(limit=limit)
+    if as_json:
+        out.print_json(data={"batches": [_as_json(one) for one in found]})
+        return
+    if not found:
+        out.print("No batches. `qa-queue run FILE...` makes one of several cases.")
+        return
+    table = plain_table()
+    for column in ("Batch", "Verdict", "Ended", "Flaky", "Queued"):
+        table.add_column(column, no_wrap=True)
+    for one in found:
+        ended, queued = f"{one.ended}/{one.total}", f"{one.queued_at.astimezone():%m-%d %H:%M:%S}"
+        table.add_row(one.id, _verdict(one.verdict), ended, str(one.flaky or ""), queued)
+    out.print(table)
+
+
+def show(batch_id: Id, as_json: Json = False) -> None:
+    """Show a batch: its verdict, its progress and its runs."""
+    out, service = Console(), open_service()
+    view, runs = _batches(service).view(batch_id), _batches(service).runs(batch_id)
+    if as_json:
+        out.print_json(data=_as_json(view))
+        return
+    counts = ", ".join(f"{number} {status.value}" for status, number in view.counts.items() if number)
+    out.print(f"{_verdict(view.verdict)}  {view.percentage} %  {view.ended} of {view.total} ended: {counts}")
+    out.print(run_list_table(runs, service.case_names({run.test_case_id for run in runs})))
+
+
+def cancel(batch_id: Id, as_json: Json = False) -> None:
+    """Cancel every run of a batch that has not ended."""
+    out = Console()
+    outcomes = _batches(open_service()).cancel(batch_id, "cancelled from the command line")
+    if as_json:
+        out.print_json(data={"batch_id": batch_id, "outcomes": {run: one.value for run, one in outcomes.items()}})
+        return
+    for run_id, outcome in outcomes.items():
+        out.print(f"{run_id}  {outcome.value.replace('_', ' ')}", highlight=False)
+    if not outcomes:
+        out.print("Every run of it had ended already.")
+
+
+def rerun(
+    batch_id: Id,
+    everything: Annotated[bool, typer.Option("--all", help="Those that ended well too.")] = False,
+    env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Make the runs of a batch that failed again, as a new batch; cases are taken as they are now."""
+    out, service = Console(), open_service()
+    values = submit.parse_env(env or ())
+    runs = _batches(service).worth_again(batch_id, only_failed=not everything)
+    requests = [rerun_request(service.redis, service.store, run, run.user_id, values) for run in runs]
+    batch = JobProducer(service.redis, service.store, service.settings).submit_batch(requests)
+    say_submitted(batch.runs, out, as_json=as_json, batch_id=batch.id)
+
+
+def _batches(service: Service) -> Batches:
+    return Batches(service.redis, service.store)
+
+
+def _verdict(verdict: BatchVerdict) -> str:
+    return f"[{_COLOURS[verdict]}]{escape(verdict.value)}[/]"
+
+
+def _as_json(batch: BatchSummary | BatchView) -> dict[str, Any]:
+    return asdict(batch) | {
+        "counts": {status.value: number for status, number in batch.counts.items()},
+        "queued_at": batch.queued_at.isoformat(),
+        "finished_at": batch.finished_at.isoformat() if batch.finished_at else None,
+    }

@@ -1,0 +1,183 @@
+"""What the API does, done by the command line, as programs read it: on a real Redis and a real Supabase."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from redis import Redis
+
+from qa_queue.local.server import LocalServer
+from qa_queue.models import RunStatus
+from qa_queue.priorities import note
+from qa_queue.store.supabase import SupabaseStore
+from tests.support.program import Program
+from tests.support.queueing import QUEUE, manager, take_all, waiting
+
+CASE = """
+version: 1
+name: {name}
+base_url: http://127.0.0.1:1
+steps:
+- goto: /
+"""
+
+
+@pytest.fixture
+def program(redis_db: Redis, redis_url: str, supabase: LocalServer, tmp_path: Path) -> Program:
+    settings = {
+        "REDIS_URL": redis_url,
+        "SUPABASE_URL": supabase.url,
+        "SUPABASE_SECRET_KEY": supabase.key or "",
+        "QA_HOME": str(tmp_path / "home"),
+    }
+    return Program(tmp_path, settings)
+
+
+def write(program: Program, *names: str) -> list[Path]:
+    files = [program.folder / f"{name}.yaml" for name in names]
+    for file in files:
+        file.write_text(CASE.format(name=f"Twin {file.stem}"))
+    return files
+
+
+def test_several_cases_are_a_batch_that_is_seen_cancelled_and_made_again(
+    program: Program, redis_db: Redis, supabase: LocalServer
+) -> None:
+    """One case is none."""
+    files = write(program, "one", "two", "three")
+    assert program("run", files[0], "--json").json["batch_id"] is None
+    made = program("run", *files, "--json").json
+    batch, ids = made["batch_id"], [run["run_id"] for run in made["runs"]]
+    assert program("batch", "list", "--limit", "1", "--json").json["batches"][0]["id"] == batch
+    shown = program("batch", "show", batch, "--json").json
+    assert (shown["verdict"], shown["total"], set(shown["run_ids"])) == ("running", 3, set(ids))
+    assert "running" in program("batch", "show", batch).out
+    store = SupabaseStore(supabase.url, supabase.key or "")
+    store.update_run(ids[0], status=RunStatus.FAILED)
+    store.close()
+    cancelled = program("batch", "cancel", batch, "--json").json["outcomes"]
+    assert cancelled == {ids[1]: "removed", ids[2]: "removed"}
+    assert len(waiting(redis_db)) == 2, "the run alone, and that whose row alone has ended"
+    again = program("batch", "rerun", batch, "--json").json
+    assert [run["case"] for run in again["runs"]] == ["Twin one"]
+    assert again["batch_id"] not in (None, batch)
+    assert program("batch", "rerun", again["batch_id"]).code == 2
+    assert "No run belongs" in program("batch", "show", str(uuid4())).err
+
+
+def test_runs_are_made_again_and_their_place_and_files_are_said(program: Program, redis_db: Redis) -> None:
+    """The place of one that waits; of one that has started there is none."""
+    (file,) = write(program, "again")
+    run_id = program("run", file, "--json").json["runs"][0]["run_id"]
+    assert program("place", run_id, "--json").json == {
+        "queue": QUEUE,
+        "position": 1,
+        "starts_at": None,
+        "limited": False,
+    }
+    (other,) = program("rerun", run_id, "--json").json["runs"]
+    assert waiting(redis_db) == [run_id, other["run_id"]]
+    assert program("rerun", run_id, "--only-failed", "--json").json["runs"] == []
+    assert program("artifacts", run_id, "--json").json == {"artifacts": []}
+    take_all(redis_db)
+    assert program("place", run_id).code == 2
+
+
+def test_cases_are_stored_replaced_copied_and_deleted(program: Program) -> None:
+    """With the versions and problems that the API tells too."""
+    name = f"book {uuid4().hex[:8]}"
+    (file,) = write(program, name)
+    made = program("case", "create", file, "--json").json
+    assert (made["name"], made["version"]) == (f"Twin {name}", 1)
+    assert program("case", "create", file).code == 2
+    file.write_text(file.read_text() + "- goto: /more\n")
+    assert program("case", "replace", made["id"], file, "--json").json["version"] == 2
+    assert len(program("case", "get", made["id"], "--json").json["definition"]["steps"]) == 2
+    assert "goto: /more" in program("case", "get", made["name"]).out
+    copy = program("case", "duplicate", made["id"], "--name", f"{name} copy", "--json").json
+    listed = {case["id"] for case in program("case", "list", "--json").json["cases"]}
+    assert {made["id"], copy["id"]} <= listed
+    program("run", file)
+    assert program("case", "delete", made["id"], "--json").json == {"case_id": made["id"], "runs": 1}
+    assert "there is no case" in program("case", "get", made["id"]).err
+
+
+def test_case_files_are_checked_and_recordings_turned_into_cases(program: Program) -> None:
+    """As JSON, with every problem."""
+    (good,) = write(program, "good")
+    assert program("check", good, "--json").json["cases"] == [
+        {"source": good.as_posix(), "name": "Twin good", "steps": 1}
+    ]
+    bad = program.folder / "bad.yaml"
+    bad.write_text(CASE.format(name="Bad") + "- clik: x\n")
+    ended = program("check", bad, "--json")
+    assert (ended.code, ended.json["valid"], len(ended.json["problems"])) == (2, False, 1)
+    recording = program.folder / "recording.json"
+    recording.write_text(json.dumps({"title": "Recorded", "steps": [{"type": "navigate", "url": "http://x.y/"}]}))
+    assert program("import", recording, "--json").json["case"]["name"] == "Recorded"
+
+
+def test_limits_are_set_listed_and_removed(program: Program) -> None:
+    """And what cannot be one is told."""
+    rule = {"key": "site:shop.example", "at_once": 2, "a_minute": None}
+    assert program("limits", "set", "site:shop.example", "--at-once", "2", "--json").json == rule
+    assert program("limits", "list", "--json").json == {"limits": [rule]}
+    assert "site:shop.example" in program("limits", "list").out
+    assert program("limits", "set", "shop", "--at-once", "2").code == 2
+    assert program("limits", "remove", "site:shop.example", "--json").json == {"key": "site:shop.example"}
+    assert program("limits", "remove", "site:shop.example").code == 2
+
+
+def test_jobs_of_any_queue_are_made_and_looked_at(program: Program, redis_db: Redis) -> None:
+    """Once for a key; what the queue's model refuses is told field by field."""
+    add = ("job", "add", "cleanup", "--idempotency-key", "weekly", "--json", "--data")
+    made = program(*add, '{"dry_run": true}').json
+    assert (made["queue"], made["created"]) == ("cleanup", True)
+    assert program(*add, '{"dry_run": true}').json == made | {"created": False}
+    job = program("job", "show", made["job_id"], "--json").json
+    assert (job["status"], job["data"]["dry_run"]) == ("waiting", True)
+    refused = program("job", "add", "cleanup", "--data", '{"keep_days": "x", "no": 1}')
+    assert (refused.code, refused.err.count("error:")) == (2, 2)
+    assert program("job", "add", "cleanup", "--data", "[1]").code == 2
+    assert program("job", "show", "nothing").code == 2
+    cleanup = program("cleanup", "--dry-run", "--json").json
+    assert manager(redis_db).get_queue_stats("cleanup")["cleanup"].waiting == 2
+    assert program("job", "show", cleanup["job_id"], "--json").json["name"] == "Dry run of the clean-up"
+
+
+def test_queues_are_steered_with_answers_for_programs(program: Program) -> None:
+    """Whether anything changed, and what was deleted or put back."""
+    paused = program("pause", "cleanup", "--json").json
+    assert paused == {"queue": "cleanup", "paused": True, "changed": True}
+    assert program("resume", "cleanup", "--json").json["paused"] is False
+    assert program("clean", "cleanup", "--kind", "failed", "--json").json == {"deleted": []}
+    assert program("clean", "cleanup", "--kind", "odd").code == 2
+    assert program("dlq", "requeue", "--all", "--queue", "cleanup", "--json").json == {
+        "requeued": [],
+        "refused": {},
+    }
+
+
+def test_events_are_told_line_by_line(program: Program, redis_db: Redis) -> None:
+    """What was, of one queue or kind, behind an event; and what comes."""
+    for number in range(600):
+        note(redis_db, QUEUE, f"run-{number}", "active", {})
+    note(redis_db, "cleanup", "job-1", "active", {"attempt": 1})
+    every = [json.loads(line) for line in program("events", "--json").out.splitlines()]
+    assert len(every) == 601
+    assert every[-1] | {"id": "", "at": ""} == {
+        "id": "",
+        "event": "active",
+        "queue": "cleanup",
+        "job_id": "job-1",
+        "at": "",
+        "data": {"attempt": 1},
+    }
+    behind = program("events", "--after", every[598]["id"], "--queue", "cleanup", "--json").out
+    assert [json.loads(line)["job_id"] for line in behind.splitlines()] == ["job-1"]
+    follow = ("events", "--follow", "--timeout", "0.2", "--after", every[599]["id"])
+    assert "job-1" in program(*follow).out
+    assert program("events", "--event", "nothing").code == program("events", "--after", "x").code == 2
