@@ -15,10 +15,17 @@ from tests.support.steps import on
 from tests.support.workers import QUEUE
 
 MOMENTS = {"start": "/", "mid-run": "/middle", "finish": "/last"}
+PARTS = ("worker", "child", "driver", "chromium")
 
 
-@pytest.mark.parametrize("moment", MOMENTS)
-@pytest.mark.parametrize("part", ["worker", "child", "driver", "chromium"])
+def _marks(part: str, moment: str) -> tuple[pytest.MarkDecorator, ...]:
+    return (pytest.mark.short,) if moment == "mid-run" and part != "driver" else ()
+
+
+@pytest.mark.parametrize(
+    ("part", "moment"),
+    [pytest.param(part, moment, marks=_marks(part, moment)) for part in PARTS for moment in MOMENTS],
+)
 def test_kill_9(scene: Scene, survived, part: str, moment: str) -> None:
     """Three runs, two at once; every one completes, once."""
     held = scene.moment(MOMENTS[moment], hold=moment != "finish")

@@ -22,8 +22,17 @@ def idle(scene: Scene) -> None:
     scene.all_end(time.monotonic())
 
 
-@pytest.mark.parametrize("seconds", [1, 10, 60])
-@pytest.mark.parametrize("state", ["idle", "mid-run"])
+@pytest.mark.parametrize(
+    ("state", "seconds"),
+    [
+        ("idle", 1),
+        ("idle", 10),
+        ("idle", 60),
+        pytest.param("mid-run", 1, marks=pytest.mark.short),
+        ("mid-run", 10),
+        ("mid-run", 60),
+    ],
+)
 def test_redis_is_killed_and_comes_back(scene: Scene, survived, state: str, seconds: int) -> None:
     """The worker outlives it; a run that goes on meanwhile loses nothing."""
     worker = scene.worker()
@@ -50,7 +59,17 @@ def test_redis_is_killed_and_comes_back(scene: Scene, survived, state: str, seco
     survived(f"Redis kill -9, back after {seconds} s, {state}", recovery, f"completed; attempts {attempts}")
 
 
-@pytest.mark.parametrize(("mode", "seconds"), [("gone", 60), ("500", 10), ("429", 10), ("slow", 20), ("half", 10)])
+@pytest.mark.parametrize(
+    ("mode", "seconds"),
+    [
+        pytest.param("gone", 10, marks=pytest.mark.short),
+        ("gone", 60),
+        ("500", 10),
+        ("429", 10),
+        ("slow", 20),
+        ("half", 10),
+    ],
+)
 def test_supabase_fails_in_mid_run(scene: Scene, survived, mode: str, seconds: int) -> None:
     """Runs end meanwhile, their jobs are finished, and their rows arrive when it is back, once and in order."""
     worker = scene.worker()
