@@ -32,6 +32,7 @@ from qa_queue.worker.duties import Duty, serve
 log = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # s
+_LOOK = 0.5  # s, for schedules: one light call to the store
 _GRACE = 5.0  # s, for alerts on their way
 
 
@@ -62,7 +63,7 @@ def schedule_duties(connection: Redis, settings: Settings) -> list[Duty]:
         log.warning("No schedules are served: %s", error)
         return []
     server = ScheduleServer(connection, store, settings)
-    return [Duty(name="serve the schedules", every_s=_PAUSE, do=server.serve_due)]
+    return [Duty(name="serve the schedules", every_s=_LOOK, do=server.serve_due)]
 
 
 def main() -> None:
