@@ -19,6 +19,7 @@ from qa_queue.cli import (
     cases,
     demo,
     events,
+    health,
     jobs,
     limits,
     operate,
@@ -56,7 +57,7 @@ def _options(
 
 
 _ROOMS = (runs, again, batches, schedules, cases, casebook, adaptations, operate, queues, jobs, limits, events)
-for room in (*_ROOMS, worker, demo, tokens, alerts):
+for room in (*_ROOMS, worker, demo, tokens, alerts, health):
     room.register(app)
 
 

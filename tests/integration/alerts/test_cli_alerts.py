@@ -10,6 +10,7 @@ from redis import Redis
 from qa_queue.local.process import free_port
 from tests.integration.api.test_api_alerts import alert, keep
 from tests.support.program import Program
+from tests.support.queueing import add
 from tests.support.receivers import SECRET, webhook
 
 FILE = """version: 1
@@ -68,3 +69,16 @@ def test_without_a_channel_a_test_says_where_to_name_one(program: Program) -> No
     """Bad input, so exit code 2."""
     nobody = program("alerts", "test")
     assert (nobody.code, "QA_ALERT_CHANNELS" in nobody.err) == (2, True)
+
+
+def test_health_names_every_part(program: Program, redis_db: Redis) -> None:
+    """Exit code 3 while Supabase or Redis cannot be used; the rest is told all the same."""
+    add(redis_db, "waits")
+    broken = program("health")
+    assert broken.code == 3
+    assert "broken supabase  SUPABASE_URL" in broken.out
+    assert "none   test-execution  0 workers, the oldest job has waited" in broken.out
+    shown = program("health", "--json").json
+    assert (shown["ok"], shown["redis"], shown["scheduler"]["alive"]) == (False, None, False)
+    away = program("health", "--json", REDIS_URL=f"redis://127.0.0.1:{free_port()}").json
+    assert "nothing listens there" in away["redis"]

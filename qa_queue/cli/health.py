@@ -1,0 +1,59 @@
+"""`qa-queue health`: how every part of a running service is, at one glance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.alerts.conditions import duration_words
+from qa_queue.cli.exits import Exit
+from qa_queue.cli.runs import Json
+from qa_queue.cli.service import open_settings
+from qa_queue.health import Health, health_check
+from qa_queue.redis import RedisClient
+from qa_queue.settings import Settings
+from qa_queue.store.supabase import SupabaseStore
+
+
+def register(app: typer.Typer) -> None:
+    """Add this command to the program."""
+    app.command("health", rich_help_panel="Service")(health)
+
+
+def health(as_json: Json = False) -> None:
+    """Say how Redis, Supabase, workers and the scheduler are. Exits 3 if Redis or Supabase cannot be used."""
+    out, settings = Console(), open_settings()
+    found = health_check(settings, RedisClient(settings), lambda: _check_store(settings))
+    if as_json:
+        out.print_json(data={"ok": found.ok, **asdict(found), "warnings": list(found.warnings)}, default=str)
+    else:
+        for line in _lines(found):
+            out.print(line, soft_wrap=True, highlight=False)
+    if not found.ok:
+        raise typer.Exit(Exit.INFRASTRUCTURE)
+
+
+def _check_store(settings: Settings) -> None:
+    store = SupabaseStore.from_settings(settings)
+    try:
+        store.check()
+    finally:
+        store.close()
+
+
+def _lines(found: Health) -> Iterator[str]:
+    for name, problem in (("redis", found.redis), ("supabase", found.supabase)):
+        yield f"[green]ok    [/] {name}" if problem is None else f"[red]broken[/] {name}  {escape(problem)}"
+    if found.scheduler is not None:
+        alive = found.scheduler.alive
+        yield "[green]ok    [/] scheduler" if alive else "[yellow]none  [/] scheduler"
+    for queue, workers in found.workers.items():
+        age = found.oldest_waiting_s.get(queue)
+        waits = f", the oldest job has waited {duration_words(age)}" if age is not None else ""
+        mark = "[green]ok    [/]" if workers else "[yellow]none  [/]"
+        yield f"{mark} {queue}  {workers} workers{waits}"
+    yield from (f"[yellow]note  [/] {escape(warning)}" for warning in found.warnings)
