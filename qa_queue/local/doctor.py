@@ -13,6 +13,7 @@ from qa_queue.local import ways
 from qa_queue.local.browser import check_browser
 from qa_queue.local.findings import Finding, finding
 from qa_queue.local.node import find_node, node_major
+from qa_queue.local.packages import check_packages
 from qa_queue.local.process import LOOPBACK, port_is_free
 from qa_queue.local.redis import find_redis
 from qa_queue.local.stack import needs, stack_runs, stack_variables
@@ -38,6 +39,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _disk(settings.qa_home),
         *([] if running else _ports(settings)),
         _dotenv(DOTENV),
+        *check_packages(),
     ]
 
 
