@@ -122,6 +122,7 @@ async def test_a_killed_browser_ends_its_sessions_and_is_replaced(
             await waiting
     await asyncio.gather(*(_opens(counted_host, site, path) for _ in range(3)))
     assert lines(launches) == ["started", "started"]
+    assert counted_host.restarts == 1
 
 
 async def test_a_killed_driver_is_replaced(own_host: BrowserHost, site: Site) -> None:
