@@ -88,17 +88,19 @@ def check_work(store: RunStore, schedule: F) -> F:
 
 def _ids(store: RunStore, names: Sequence[str]) -> tuple[str, ...]:
     """The ids of these cases, each once; a name, a key and an id will do."""
-    if not names:
-        return ()
-    known = store.list_cases()
-    words = {case.name: case.id for case in known} | {case.key: case.id for case in known}
-    ids = {case.id for case in known}
-    for name in names:
-        if name not in words and name not in ids:
-            nearest = difflib.get_close_matches(name, words, n=1)
-            hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-            raise InputError(f"there is no case {name!r}.{hint} Store it first, or run it once.")
-    return tuple(dict.fromkeys(name if name in ids else words[name] for name in names))
+    known = store.list_cases() if names else []
+    return tuple(dict.fromkeys(_id_of(name, known) for name in names))
+
+
+def _id_of(name: str, known: Sequence[CaseRecord]) -> str:
+    found = [case for case in known if name in (case.id, case.key)] or [case for case in known if case.name == name]
+    if len(found) > 1:
+        raise InputError(f"{len(found)} cases are called {name!r}: give the id of one, such as {found[0].id}.")
+    if not found:
+        nearest = difflib.get_close_matches(name, [word for case in known for word in (case.name, case.key)], n=1)
+        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
+        raise InputError(f"there is no case {name!r}.{hint} Store it first, or run it once.")
+    return found[0].id
 
 
 def chosen_cases(

@@ -8,6 +8,8 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from qa_queue.errors import InputError
 
+_NO_PLACES = {"localtime", "Factory"}  # what the first means is another on each machine, and the second nothing
+
 
 def zone_of(name: str) -> ZoneInfo:
     """The zone of this name; names are matched as they are written.
@@ -24,7 +26,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 @lru_cache(maxsize=1)
 def _names() -> frozenset[str]:
-    return frozenset(available_timezones())
+    return frozenset(available_timezones()) - _NO_PLACES
 
 
 def _nearest(name: str) -> str | None:

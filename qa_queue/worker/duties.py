@@ -17,6 +17,7 @@ from qa_queue.errors import QAError
 
 log = logging.getLogger(__name__)
 
+_EXPECTED = (QAError, RedisError, OSError)
 _GRACE = 10.0  # s; a duty in the midst of something ends it
 
 
@@ -42,24 +43,27 @@ def serve(duties: Sequence[Duty], stop: threading.Event) -> None:
 def _repeat(duty: Duty, stop: threading.Event) -> None:
     told = ""
     while not stop.is_set():
-        failure = _attempt(duty)
-        if failure and failure != told:
-            log.warning("The scheduler could not %s: %s Trying again.", duty.name, failure)
+        error = _attempt(duty)
+        failure = "" if error is None else _reason(error)
+        if error is not None and failure != told:
+            trace = None if isinstance(error, _EXPECTED) else error
+            log.warning("The scheduler could not %s: %s Trying again.", duty.name, failure, exc_info=trace)
         if told and not failure:
             log.info("The scheduler can %s again", duty.name)
         told = failure
         stop.wait(duty.every_s)
 
 
-def _attempt(duty: Duty) -> str:
-    """Do it once; returns why it failed, in a sentence, or nothing."""
+def _attempt(duty: Duty) -> Exception | None:
+    """Do it once; returns why it failed. A fault of the duty's own must not end the others either."""
     try:
         duty.do()
-    except QAError as error:
+    except Exception as error:  # noqa: BLE001 - told by the caller, once for each reason
+        return error
+    return None
+
+
+def _reason(error: Exception) -> str:
+    if isinstance(error, QAError):
         return str(error)
-    except (RedisError, OSError) as error:
-        return f"{error}."
-    except Exception as error:
-        log.exception("The scheduler could not %s; this is a fault of its own", duty.name)
-        return f"{type(error).__name__}."
-    return ""
+    return f"{error}." if isinstance(error, _EXPECTED) else f"{type(error).__name__}: {error}."

@@ -76,3 +76,14 @@ def test_a_lasting_failure_is_told_once_and_so_is_its_end(start, caplog):
         "The scheduler could not do no. 1: Supabase is away. Trying again.",
         "The scheduler can do no. 1 again",
     ]
+
+
+def test_a_fault_of_a_duty_s_own_is_told_with_its_traceback_once(start, caplog):
+    """For whoever is to mend it."""
+    caplog.set_level(logging.INFO, "qa_queue")
+    do, turns = failing(KeyError("x"))
+    start(do)
+    wait_until(lambda: len(turns) > 5, timeout=10)
+    (record,) = caplog.records
+    assert "KeyError: 'x'" in record.getMessage()
+    assert record.exc_info is not None
