@@ -17,7 +17,7 @@ from starlette.templating import Jinja2Templates
 
 from qa_queue import __version__
 from qa_queue.alerts import Deputy
-from qa_queue.api import login, pages, schedule_pages
+from qa_queue.api import batch_pages, login, pages, schedule_pages
 from qa_queue.api.access import Gate, is_api
 from qa_queue.api.added import add_routers
 from qa_queue.api.answers import add_problem
@@ -135,6 +135,7 @@ def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> N
     app.include_router(health.router(backend))
     app.include_router(login.router(backend, templates))
     app.include_router(pages.router(backend, templates))
+    app.include_router(batch_pages.router(backend, templates))
     app.include_router(schedule_pages.router(backend, templates))
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     app.mount("/rq", MountedDashboard(backend), name="dashboard")
