@@ -58,6 +58,10 @@ class AlertState:
         """Let another process look."""
         self._connection.register_script(_RELEASE)(keys=[WATCHER_KEY], args=[self._who])
 
+    def watched(self) -> bool:
+        """Whether anybody looks just now; what `load` gives is old otherwise."""
+        return bool(self._connection.exists(WATCHER_KEY))
+
     def load(self) -> dict[str, Alert]:
         """Every alert, by key; what cannot be read counts as none."""
         found = cast(dict[bytes, bytes], self._connection.hgetall(STATE_KEY))

@@ -36,10 +36,13 @@ def list_alerts(as_json: Json = False) -> None:
     """List the alerts that fire now, the worst first, and channels that did not take their last message."""
     out = Console()
     state = AlertState(RedisClient(open_settings()).connect())
-    found, broken = firing(state.load()), state.channel_errors()
+    found, broken, watched = firing(state.load()), state.channel_errors(), state.watched()
     if as_json:
-        out.print_json(data={"alerts": [_as_json(alert) for alert in found], "broken_channels": broken})
+        listed = [_as_json(alert) for alert in found]
+        out.print_json(data={"alerts": listed, "watched": watched, "broken_channels": broken})
         return
+    if not watched:
+        out.print("[yellow]Nobody looks just now, so this is old: start `python -m qa_queue.worker.scheduler`.[/]")
     for name, error in broken.items():
         out.print(
             f"[yellow]channel {escape(name)} did not take its last message:[/] {escape(error)}", soft_wrap=True

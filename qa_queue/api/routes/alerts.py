@@ -31,6 +31,9 @@ class Alerts(BaseModel):
     """The alerts that fire now, the worst first; and the channels that did not take their last message."""
 
     alerts: list[FiringAlert]
+    watched: bool = Field(
+        description="Whether anybody looks just now; if not, the list is old: start the scheduler."
+    )
     broken_channels: dict[str, str] = Field(description="Why each did not, by the channel's name.")
 
 
@@ -43,7 +46,9 @@ def router(backend: Backend) -> APIRouter:
         """As the scheduler saw the service at its last look, seconds ago."""
         state = backend.alerts
         return Alerts(
-            alerts=[_shown(alert) for alert in firing(state.load())], broken_channels=state.channel_errors()
+            alerts=[_shown(alert) for alert in firing(state.load())],
+            watched=state.watched(),
+            broken_channels=state.channel_errors(),
         )
 
     return routes

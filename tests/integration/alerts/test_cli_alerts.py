@@ -27,7 +27,9 @@ def program(redis_db: Redis, redis_url: str, tmp_path: Path) -> Program:
 
 def test_what_fires_is_listed(program: Program, redis_db: Redis) -> None:
     """For people and as JSON; nothing is an answer too."""
-    assert "No alert fires." in program("alerts", "list").out
+    nobody = program("alerts", "list").out
+    assert "No alert fires." in nobody
+    assert "Nobody looks just now" in nobody
     keep(redis_db, alert("backlog"))
     assert "backlog is bad" in program("alerts", "list").out
     listed = program("alerts", "list", "--json").json

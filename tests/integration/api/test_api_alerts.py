@@ -58,6 +58,9 @@ def test_alerts_that_fire_are_listed_the_worst_first(reader: httpx.Client, redis
         "told",
     }
     assert answer["broken_channels"] == {"mail": "refused"}
+    assert answer["watched"]
+    AlertState(redis_db, "me").release()
+    assert not reader.get("/api/alerts").json()["watched"]
 
 
 def test_the_first_page_shows_them(serve: Callable[..., str], redis_db: Redis) -> None:
