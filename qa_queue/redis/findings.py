@@ -79,7 +79,7 @@ _FINDINGS: tuple[tuple[Callable[[RedisError, BaseException | None], bool], str],
     ),
     (_is(BusyLoadingError), "it is still loading its data. Wait a moment and try again."),
     (
-        _is(ReplicaError),
+        lambda error, cause: _is(ReplicaError)(error, cause) or _says("READONLY", "MASTERDOWN")(error, cause),
         "it is a read-only replica. Wait for the end of a failover, or set {setting} to the master.",
     ),
     (
