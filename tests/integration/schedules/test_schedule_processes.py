@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import random
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,12 +16,14 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import psutil
 import pytest
 from redis import Redis
 
 from qa_queue.local.redis import start_redis
 from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
+from qa_queue.local.supervise import Supervisor
 from qa_queue.models import utc_now
 from qa_queue.producer.plan import case_record
 from qa_queue.store.schedules import ScheduleRecord
@@ -185,3 +189,29 @@ def test_a_while_without_supabase_costs_no_moment(
         assert len(runs) == 12
         assert sorted(jobs_on(redis_db)) == sorted(run.id for run in runs)
         assert scheduler.alive
+
+
+def test_a_killed_scheduler_is_started_again_and_goes_on(
+    real_store: SupabaseStore, redis_db: Redis, settings: dict[str, str]
+) -> None:
+    """By the supervisor of `qa-queue up`, with all that was due in between."""
+    said: list[str] = []
+    line = f"{sys.executable} -m qa_queue.worker.scheduler"
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
+    supervisor = Supervisor({"scheduler": line}, environment, lambda _, text: said.append(text))
+    running = threading.Thread(target=supervisor.run)
+    running.start()
+    try:
+        schedule = scheduled(real_store, overlap="allow", missed="all", max_runs=6)
+        wait_until(lambda: len(jobs_on(redis_db)) >= 2, 60, "two starts")
+        own = psutil.Process().children(recursive=True)
+        (victim,) = [one for one in own if one.is_running() and "qa_queue.worker.scheduler" in one.cmdline()]
+        victim.kill()
+        wait_until(lambda: ended(real_store, schedule), 60, "the end of the schedule")
+    finally:
+        supervisor.ask_to_stop()
+        running.join(30)
+    assert any("ended with code -9; it starts again" in text for text in said)
+    runs = runs_of(real_store, schedule)
+    assert sorted(jobs_on(redis_db)) == sorted(run.id for run in runs)
+    assert len(runs) == 6
