@@ -281,7 +281,7 @@ def read_variables(names: frozenset[str]) -> dict[str, str]:
             f"${{env.{own[0]}}} is a setting of the service and is not given to cases: "
             f"use ${{secret.NAME}} and set {SECRET_PREFIX}NAME for the workers."
         )
-    source = _environment()
+    source = _environment() if names else {}
     return {name: source[name] for name in names if name in source}
 
 

@@ -21,9 +21,11 @@ def resolve_environments(requests: Sequence[RunRequest]) -> list[dict[str, str]]
     """
     environments: list[dict[str, str]] = []
     problems: list[str] = []
+    used = {id(request.case): request.case for request in requests}
+    names = {which: _variables(case) for which, case in used.items()}
     for request in requests:
         try:
-            env = _environment(request)
+            env = _environment(request, names[id(request.case)])
         except InputError as error:
             problems.append(f"{request.source or request.case.name}: {error}")
             continue
@@ -35,8 +37,7 @@ def resolve_environments(requests: Sequence[RunRequest]) -> list[dict[str, str]]
     return environments
 
 
-def _environment(request: RunRequest) -> dict[str, str]:
-    names = _variables(request.case)
+def _environment(request: RunRequest, names: frozenset[str]) -> dict[str, str]:
     given = {name: value for name, value in request.env.items() if name in names}
     own = read_variables(names)
     return own | given if request.process_env else given

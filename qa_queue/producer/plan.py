@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -27,7 +28,7 @@ class PlannedRun:
     case: CaseRecord
     env: dict[str, str]
 
-    @property
+    @cached_property
     def base_url(self) -> str | None:
         """Where the run goes, filled in: the request's word, else the case's."""
         case = self.request.case
@@ -35,7 +36,7 @@ class PlannedRun:
             return self.request.base_url
         return resolve(case.base_url, scope_for(case, self.env))
 
-    @property
+    @cached_property
     def wanted(self) -> Wanted | None:
         """The idempotency claim that it wants, if its request has a key."""
         key = self.request.idempotency_key
@@ -68,6 +69,16 @@ class PlannedRun:
                 "backoff": request.backoff.model_dump(mode="json"),
             }
         )
+
+
+def case_records(requests: Sequence[RunRequest]) -> list[CaseRecord]:
+    """The row of each request's case; made once for a case that many of them share."""
+    made: dict[tuple[int, str | None], CaseRecord] = {}
+    for request in requests:
+        which = id(request.case), request.source
+        if which not in made:
+            made[which] = case_record(request)
+    return [made[id(request.case), request.source] for request in requests]
 
 
 def case_record(request: RunRequest) -> CaseRecord:

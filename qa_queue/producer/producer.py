@@ -14,7 +14,7 @@ from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
 from qa_queue.producer.checks import check_number, check_requests
 from qa_queue.producer.idempotency import claim
-from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
+from qa_queue.producer.plan import PlannedRun, case_records, distinct_cases, job_request, run_record
 from qa_queue.producer.repeats import expanded
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.undo import explained, forget
@@ -122,8 +122,10 @@ def _planned(requests: Sequence[RunRequest]) -> list[PlannedRun]:
     found = zip(requests, check_requests(requests), strict=True)
     repeats = [(one, env) for request, env in found for one in expanded(request)]
     check_number([one for one, _ in repeats], MAX_JOBS_AT_ONCE)
+    records = case_records([one for one, _ in repeats])
     plans = [
-        PlannedRun(run_id=str(uuid4()), request=one, case=case_record(one), env=env) for one, env in repeats
+        PlannedRun(run_id=str(uuid4()), request=one, case=record, env=env)
+        for (one, env), record in zip(repeats, records, strict=True)
     ]
     distinct_cases(plans)
     return plans
