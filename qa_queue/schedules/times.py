@@ -73,7 +73,7 @@ def due_moments(schedule: ScheduleRecord, now: datetime) -> list[datetime]:
 def _newest(schedule: ScheduleRecord, first: datetime, now: datetime) -> deque[datetime]:
     """The newest moments of [first, now]. Looking back further and further spares counting years of minutes."""
     newest: deque[datetime] = deque(maxlen=MOST_DUE)
-    for span in (*_LOOK_BACK, now - first):
+    for span in (*_LOOK_BACK, now - first + _TICK):
         after = max(first - _TICK, now - span)
         every = moments(schedule, anchor=schedule.anchor_at, after=after)
         newest = deque(takewhile(lambda moment: moment <= now, every), maxlen=MOST_DUE)

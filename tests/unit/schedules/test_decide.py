@@ -183,3 +183,12 @@ def test_the_newest_due_moments_are_those_that_counting_one_by_one_finds(every: 
     now = NOON + timedelta(seconds=away)
     one_by_one = [NOON + timedelta(seconds=number * every) for number in range(1, away // every + 1)]
     assert due_moments(schedule, now) == one_by_one[-MOST_DUE:]
+
+
+def test_moments_of_years_are_found_from_the_first_on() -> None:
+    """Each of three, for a schedule that comes once a year and a service that was away for long."""
+    schedule = schedule_record(cron="@yearly")
+    assert schedule.next_fire_at is not None
+    found = due_moments(schedule, NOON.replace(year=NOON.year + 3))
+    assert [moment.year for moment in found] == [NOON.year + 1, NOON.year + 2, NOON.year + 3]
+    assert found[0] == schedule.next_fire_at
