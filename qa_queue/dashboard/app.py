@@ -15,15 +15,14 @@ from typing import Any
 import rq_dashboard.web as upstream
 from flask import Flask, Response, request
 from jinja2 import BaseLoader, Environment, PackageLoader
-from redis import Redis
 from redis.exceptions import RedisError
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
 from qa_queue.dashboard.guard import HEADERS, Login, refusal
 from qa_queue.dashboard.jobs import JsonJob, JsonQueue, JsonWorker, requeue_job
-from qa_queue.errors import SettingsError
-from qa_queue.redis import RedisClient, address_of
+from qa_queue.dashboard.servers import DashboardApp, Servers
+from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -56,18 +55,19 @@ class AnyJson(json.JSONEncoder):
 def build(settings: Settings, *, ask_login: bool = True) -> Flask:
     """The application; see `qa_queue.dashboard.create_app`."""
     login = _login(settings) if ask_login else None
-    connection = RedisClient(settings).connect()
-    _replace_upstream(connection)
-    app = Flask("rq_dashboard", static_folder=str(Path(upstream.__file__).parent / "static"))
+    servers = Servers(settings)
+    _replace_upstream(servers)
+    app = DashboardApp("rq_dashboard", static_folder=str(Path(upstream.__file__).parent / "static"))
     app.jinja_loader = Escaping()
-    app.redis_conn = connection  # type: ignore[attr-defined] # where the blueprint looks for it
-    app.config["RQ_DASHBOARD_REDIS_URL"] = (f"redis://{address_of(connection)}",)  # shown only
+    app.servers = servers
+    app.config["RQ_DASHBOARD_REDIS_URL"] = servers.labels
     app.config["RQ_DASHBOARD_JSON_ENCODER"] = AnyJson
-    app.before_request(lambda: _check(login))
+    app.before_request(lambda: _check(login, len(servers.labels)))
     app.after_request(_protect)
     app.register_error_handler(NoSuchJobError, lambda _: _plain(404, "There is no such job."))
     app.register_error_handler(InvalidJobOperation, lambda _: _plain(409, "The job is not in a state for this."))
     app.register_error_handler(RedisError, _redis_failed)
+    app.register_error_handler(RedisUnavailableError, _redis_failed)
     app.register_blueprint(upstream.blueprint)
     return app
 
@@ -82,21 +82,21 @@ def _login(settings: Settings) -> Login:
     return Login(user=settings.qa_dashboard_user, password=password.get_secret_value())
 
 
-def _replace_upstream(connection: Redis) -> None:
-    """Give the blueprint's module our classes in place of RQ's, and one connection for every request."""
+def _replace_upstream(servers: Servers) -> None:
+    """Give the blueprint's module our classes in place of RQ's, and our connections."""
     replacements = {
         "Job": JsonJob,
         "Queue": JsonQueue,
         "Worker": JsonWorker,
         "requeue_job": requeue_job,
-        "from_url": lambda *_, **__: (None, connection),
+        "from_url": lambda label, **_: (None, servers.at(label)),
     }
     for name, ours in replacements.items():
         setattr(upstream, name, ours)
     upstream.config.serializer = JSONSerializer
 
 
-def _check(login: Login | None) -> Response | None:
+def _check(login: Login | None, servers: int) -> Response | None:
     if login is not None and not _logged_in(login):
         answer = _plain(401, "Log in with QA_DASHBOARD_USER and QA_DASHBOARD_PASSWORD.")
         answer.headers["WWW-Authenticate"] = _REALM
@@ -107,6 +107,7 @@ def _check(login: Login | None) -> Response | None:
         arguments=request.view_args or {},
         headers=dict(request.headers),
         host=request.host,
+        servers=servers,
     )
     return _plain(*refused) if refused else None
 
@@ -121,7 +122,7 @@ def _protect(response: Response) -> Response:
     return response
 
 
-def _redis_failed(error: RedisError) -> Response:
+def _redis_failed(error: Exception) -> Response:
     log.warning("Redis cannot be reached (%s)", error)
     return _plain(503, "Redis cannot be reached.")
 

@@ -42,14 +42,20 @@ class Login:
 
 
 def refusal(
-    *, method: str, endpoint: str | None, arguments: Mapping[str, Any], headers: Mapping[str, str], host: str
+    *,
+    method: str,
+    endpoint: str | None,
+    arguments: Mapping[str, Any],
+    headers: Mapping[str, str],
+    host: str,
+    servers: int = 1,
 ) -> tuple[int, str] | None:
     """Why a request is refused, as status and reason; None when it may pass.
 
     What changes something is taken only from the dashboard's own scripts: a browser lets no other site set
     `X-Requested-With` without asking. Names come from the path and end in the page, so they are names or nothing.
     """
-    if not all(_plausible(name, value) for name, value in arguments.items()):
+    if not all(_plausible(name, value, servers) for name, value in arguments.items()):
         return 404, "There is no such page."
     changing = method not in _SAFE or endpoint in _CHANGING
     if not changing:
@@ -62,14 +68,14 @@ def refusal(
     return None
 
 
-def _plausible(name: str, value: Any) -> bool:
+def _plausible(name: str, value: Any, servers: int) -> bool:
     match name:
         case "queue_name" | "job_id":
             return value is None or _NAME.fullmatch(value) is not None
         case "registry_name":
             return str(value) in _REGISTRIES
         case "instance_number":
-            return str(value) == "0"  # one Redis
+            return str(value) in map(str, range(servers))
         case "order":
             return value in ("asc", "dsc")
         case "per_page" | "page":
