@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from qa_queue.cancel import CancelOutcome
 from qa_queue.cli import submit
-from qa_queue.cli.exits import Exit
+from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.render import report_json, run_list_table, runs_table, steps_table
 from qa_queue.cli.service import Service, open_service
 from qa_queue.errors import InputError, NotFoundError
@@ -106,11 +106,17 @@ def say_submitted(
 
 
 def watch(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")], timeout: Timeout = None
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    timeout: Timeout = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each report as a line of JSON.")] = False,
 ) -> None:
     """Follow a run from its first step to its end, also after it ended. Ctrl-C stops watching, not the run."""
     out, service = Console(), open_service()
     record = service.run(run_id)
+    if as_json:
+        for event in service.progress.follow(record.id, timeout=0 if record.status.final else timeout):
+            typer.echo(event.progress.model_dump_json())
+        raise typer.Exit(exit_for_runs([service.run(run_id).status]))
     name = service.case_names([record.test_case_id])[record.test_case_id]
     runs = (SubmittedRun(run_id=run_id, job_id=run_id, case_name=name),)
     reports, code = submit.watch(service, runs, submit.RunOptions(timeout=timeout), out)

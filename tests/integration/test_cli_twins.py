@@ -12,9 +12,10 @@ from redis import Redis
 from qa_queue.local.server import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.priorities import note
+from qa_queue.progress import ProgressWriter
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.program import Program
-from tests.support.queueing import QUEUE, manager, take_all, waiting
+from tests.support.queueing import QUEUE, final, manager, report, take_all, waiting
 
 CASE = """
 version: 1
@@ -181,3 +182,18 @@ def test_events_are_told_line_by_line(program: Program, redis_db: Redis) -> None
     follow = ("events", "--follow", "--timeout", "0.2", "--after", every[599]["id"])
     assert "job-1" in program(*follow).out
     assert program("events", "--event", "nothing").code == program("events", "--after", "x").code == 2
+
+
+def test_a_run_is_followed_report_by_report(program: Program, redis_db: Redis, supabase: LocalServer) -> None:
+    """Each a line of JSON; the exit code says how it ended."""
+    (file,) = write(program, "watched")
+    run_id = program("run", file, "--json").json["runs"][0]["run_id"]
+    assert program("watch", run_id, "--json", "--timeout", "0.2").code == 4
+    ProgressWriter(redis_db).write(run_id, report(run_id, 1))
+    ProgressWriter(redis_db).write(run_id, final(run_id))
+    store = SupabaseStore(supabase.url, supabase.key or "")
+    store.update_run(run_id, status=RunStatus.COMPLETED)
+    store.close()
+    ended = program("watch", run_id, "--json")
+    assert [json.loads(line)["status"] for line in ended.out.splitlines()] == ["running", "completed"]
+    assert ended.code == 0
