@@ -16,9 +16,9 @@ from qa_queue.local.node import find_node, node_major
 from qa_queue.local.packages import check_packages
 from qa_queue.local.process import LOOPBACK, port_is_free
 from qa_queue.local.redis import find_redis
+from qa_queue.local.redis_findings import redis_findings
 from qa_queue.local.stack import needs, stack_runs, stack_variables
 from qa_queue.local.supabase import find_lite, lite_version
-from qa_queue.redis import RedisClient
 from qa_queue.settings import DOTENV, Settings
 from qa_queue.store.supabase import SupabaseStore
 
@@ -33,7 +33,7 @@ def diagnose(settings: Settings) -> list[Finding]:
     wanted = needs(settings, left_over)
     return [
         Finding("python", "ok", f"{platform.python_version()} on {platform.platform(terse=True)}"),
-        finding("redis", _redis_binary, ways.redis_mend(machine)) if wanted.redis else _redis_server(settings),
+        *(_redis(machine) if wanted.redis else redis_findings(settings)),
         *(_lite() if wanted.supabase else [_supabase_server(settings)]),
         _browser(settings, ways.browser_mend(machine)),
         _disk(settings.qa_home),
@@ -43,17 +43,12 @@ def diagnose(settings: Settings) -> list[Finding]:
     ]
 
 
+def _redis(machine: ways.Machine) -> list[Finding]:
+    return [finding("redis", _redis_binary, ways.redis_mend(machine))]
+
+
 def _redis_binary() -> str:
     return f"none configured; {find_redis()} will be started"
-
-
-def _redis_server(settings: Settings) -> Finding:
-    client = RedisClient(settings)
-    health = client.health_check()
-    client.disconnect()
-    if health.ok:
-        return Finding("redis", "ok", f"Redis {health.version} answers in {health.latency_ms:.1f} ms")
-    return Finding("redis", "broken", health.error or "", "correct REDIS_URL, or unset it to have one started")
 
 
 def _lite() -> list[Finding]:

@@ -19,9 +19,11 @@ from qa_queue.local.record import StackRecord, held
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import launch_supabase
+from qa_queue.redis.rq_options import rq_url
+from qa_queue.redis.servers import main_server
 from qa_queue.settings import STACK_ENV, Settings, with_overrides
 
-_REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port"})
+_REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port", "redis_sentinels"})
 
 
 @dataclass(frozen=True)
@@ -141,8 +143,11 @@ def stack_variables(home: Path) -> dict[str, str]:
 
 
 def redis_variables(settings: Settings) -> dict[str, str]:
-    """The variables by which qa-queue and RQ's own commands find Redis."""
-    return {"REDIS_URL": settings.redis_dsn, "RQ_REDIS_URL": settings.redis_dsn}
+    """The variables by which qa-queue and RQ's commands find Redis; none behind Sentinels, which no URL names."""
+    server = main_server(settings)
+    if server.sentinels is not None:
+        return {}
+    return {"REDIS_URL": server.url, "RQ_REDIS_URL": rq_url(server)}
 
 
 def supabase_variables(settings: Settings) -> dict[str, str]:

@@ -24,6 +24,7 @@ from qa_queue.local.stack import Stack
 from qa_queue.local.supervise import Supervisor
 from qa_queue.logins import login_link
 from qa_queue.redis import RedisClient
+from qa_queue.redis.servers import main_server
 from qa_queue.settings import Settings, child_environment
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -76,10 +77,17 @@ def addresses(settings: Settings, dashboard_password: str, way_in: str = "") -> 
         f"pages      {way_in or f'http://{LOOPBACK}:{settings.qa_web_port}'}",
         f"dashboard  http://{LOOPBACK}:{settings.qa_dashboard_port}  (user {settings.qa_dashboard_user}, "
         f"password {dashboard_password})",
-        f"redis      {without_login(settings.redis_dsn)}",
+        f"redis      {_redis(settings)}",
         f"supabase   {settings.supabase_url}",
         "Ctrl-C stops everything; a second one does not wait for running tests",
     ]
+
+
+def _redis(settings: Settings) -> str:
+    sentinels = main_server(settings).sentinels
+    if sentinels is not None:
+        return f"the master {sentinels.master!r} of the Sentinels {sentinels}"
+    return without_login(settings.redis_dsn)
 
 
 def _way_in(settings: Settings) -> str:
