@@ -1,0 +1,52 @@
+"""The table of promises names files and tests that are there."""
+
+from __future__ import annotations
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "promises.md"
+ROWS = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ") and "::" in line]
+PROOFS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE.read_text(encoding="utf-8"))))
+OTHERS = [ROOT / "docs" / "queue.md", ROOT / "docs" / "architecture.md"]
+
+
+@cache
+def proofs_in(file: str) -> frozenset[str]:
+    """The names of the test functions in a file, those in classes too."""
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
+    functions = (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
+    return frozenset(one.name for one in functions if one.name.startswith("test_"))
+
+
+@pytest.mark.parametrize(("file", "name"), PROOFS)
+def test_every_test_that_proves_a_promise_exists(file: str, name: str) -> None:
+    """Renaming or deleting one shows here."""
+    assert (ROOT / file).is_file()
+    assert name in proofs_in(file)
+
+
+def test_every_promise_has_a_test_and_a_place() -> None:
+    """No row goes without, and each test stands in the row of some promise."""
+    lines = PAGE.read_text(encoding="utf-8").splitlines()
+    promises = [line for line in lines if line.startswith("| ") and not line.startswith("| promise |")]
+    assert promises == ROWS
+    assert len(promises) > 50
+    for line in promises:
+        promise, place, proofs = (cell.strip() for cell in line.strip("|").split(" | "))
+        assert promise
+        assert "::" in proofs
+        first = re.findall(r"`([\w./-]+)`", place)[0]
+        assert (ROOT / first).exists(), first
+
+
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
+def test_every_file_of_tests_that_another_page_names_exists(page: Path) -> None:
+    """The tables beside what is explained."""
+    named = re.findall(r"`((?:tests|benchmarks)/[\w/]+(?:\.py)?)`", page.read_text(encoding="utf-8"))
+    assert [path for path in named if not (ROOT / path).exists()] == []
