@@ -19,6 +19,7 @@ from qa_queue.models import Viewport
 
 LAUNCH_TIMEOUT_S = 30.0  # for the browser, and for each context on it
 CLOSE_TIMEOUT_S = 5.0
+MOST_CLOSING = 4  # contexts; who opens another one waits, so that they do not pile up
 # On top of Playwright's own list, which already turns background networking, updates and first-run pages off.
 FLAGS = ("--disable-domain-reliability", "--no-pings")
 _log = logging.getLogger(__name__)
@@ -38,6 +39,7 @@ class BrowserHost:
         self._browsers: dict[bool, Browser] = {}
         self.restarts = 0  # browsers that died and were replaced
         self._lock = asyncio.Lock()  # one launch at a time: who waits here finds the new browser
+        self._closing: set[asyncio.Task[None]] = set()
 
     async def start(self) -> None:
         """Start the browser now, so that the first run does not wait for it.
@@ -51,6 +53,7 @@ class BrowserHost:
     async def close(self) -> None:
         """Close the browser and the driver; a later session starts them again."""
         async with self._lock:
+            await asyncio.gather(*self._closing)
             for browser in self._browsers.values():
                 await _quietly(browser.close())
             self._browsers.clear()
@@ -58,12 +61,19 @@ class BrowserHost:
 
     @contextlib.asynccontextmanager
     async def session(self, options: SessionOptions) -> AsyncIterator[Session]:
-        """A fresh context with a page of its own; see `processors.browsing.BrowserPool`."""
+        """A fresh context with a page of its own; see `processors.browsing.BrowserPool`.
+
+        It is closed behind the back of the run that had it, whose result need not wait for that.
+        """
+        while len(self._closing) >= MOST_CLOSING:
+            await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
         context = await self._context(options)
         try:
             yield await _open(context, options)
         finally:
-            await _quietly(context.close())
+            closing = asyncio.create_task(_quietly(context.close()))
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
 
     async def _context(self, options: SessionOptions) -> BrowserContext:
         """A context on the live browser; one that turns out to be dead is replaced once."""

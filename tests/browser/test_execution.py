@@ -20,6 +20,7 @@ from qa_queue.models import ErrorKind, JobProgress, RunStatus, StepStatus
 from qa_queue.store.memory import MemoryStore
 from tests.browser.conftest import closed_port
 from tests.browser.test_host import browser_pid
+from tests.support.poll import async_wait_until
 from tests.support.running import Lab
 from tests.support.site import Site
 from tests.support.steps import case, expect, goto, on
@@ -242,7 +243,7 @@ async def test_a_run_is_cancelled_in_mid_step(lab: Lab, site: Site) -> None:
     assert (run.status, run.error_kind) == (RunStatus.CANCELLED, ErrorKind.CANCELLED)
     assert [s.status.value for s in rows] == ["passed", "failed", "skipped"]
     assert rows[1].error_kind is ErrorKind.CANCELLED
-    assert lab.browser._browsers[True].contexts == []
+    await async_wait_until(lambda: lab.browser._browsers[True].contexts == [])
     assert lab.progress.reports[-1].status is RunStatus.CANCELLED
 
 
