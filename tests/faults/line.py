@@ -20,9 +20,8 @@ class Line:
         self.refused = 0
         self.target = target
         self.client = httpx.Client(trust_env=False, timeout=30)
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _Handler)
-        self._server.line = self  # type: ignore[attr-defined]
-        self._server.daemon_threads = True
+        self._server = _Server(("127.0.0.1", 0), _Handler)
+        self._server.line = self
         self.url = f"http://127.0.0.1:{self._server.server_port}"
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05})
 
@@ -37,11 +36,20 @@ class Line:
         self.client.close()
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    line: Line
+
+    def handle_error(self, *_: object) -> None:
+        """Say nothing: callers that are cut off are what this is for."""
+
+
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    server: _Server
 
     def _answer(self) -> None:
-        line: Line = self.server.line  # type: ignore[attr-defined]
+        line = self.server.line
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         mode = line.mode
         if mode != "good":

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.faults.scene import Scene
+from tests.faults.scene import STEPS, Scene
 from tests.support.poll import wait_until
 from tests.support.wire import Wire
 
@@ -54,7 +54,7 @@ def test_a_bad_line(scene: Scene, survived, server: str, fault: str, seconds: in
 def test_a_clock_that_is_off(scene: Scene, survived, offset: int) -> None:
     """A worker whose clock is 5 minutes off, beside one whose clock is right: neither takes the other for dead."""
     held = scene.moment("/middle", hold=True)
-    scene.submit(2)
+    scene.submit(2, steps=tuple(step.model_copy(update={"timeout_ms": 40_000}) for step in STEPS))
     skewed = scene.worker(PYTHONPATH=str(SKEWED), TEST_CLOCK_OFFSET=str(offset))
     wait_until(held.reached.is_set, timeout=60, what="the moment")
     right = scene.worker()
