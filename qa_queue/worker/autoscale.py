@@ -117,6 +117,8 @@ class Autoscaler:
             start_new_session=True,  # a terminal's Ctrl-C comes to us alone
         )
         self._workers[popen.pid] = popen, now
+        if self._stop.is_set():  # the signal came before this worker was known, so nobody has passed it on
+            popen.terminate()
 
     def _end_one(self) -> None:
         """The youngest, which has the least warmed up."""
