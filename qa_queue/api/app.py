@@ -44,7 +44,8 @@ from qa_queue.api.routes import (
     schedules,
 )
 from qa_queue.errors import QAError, RedisUnavailableError
-from qa_queue.redis import address_of, explain
+from qa_queue.extensions import queue_names
+from qa_queue.redis import explain_among
 from qa_queue.settings import Settings
 
 HOST = "127.0.0.1"
@@ -162,7 +163,7 @@ def _add_handlers(app: FastAPI, backend: Backend, templates: Jinja2Templates) ->
 
     @app.exception_handler(RedisError)
     async def explain_redis(request: Request, error: RedisError) -> Response:
-        away = RedisUnavailableError(explain(error, address_of(backend.redis)))
+        away = RedisUnavailableError(explain_among(error, backend.redis, queue_names()))
         return answer(request, problem_of(away), headers_of(away))
 
     @app.exception_handler(RequestValidationError)

@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from redis.exceptions import RedisError
 
 from qa_queue.errors import QAError, RedisUnavailableError
+from qa_queue.extensions import queue_names
 from qa_queue.health.beat import SchedulerState, read_scheduler
 from qa_queue.health.oldest import oldest_waiting
 from qa_queue.queues import QueueManager
-from qa_queue.redis import RedisClient, address_of, explain
+from qa_queue.redis import RedisClient, explain_among
 from qa_queue.settings import Settings
 
 
@@ -68,4 +69,4 @@ def health_check(settings: Settings, client: RedisClient, check_store: Callable[
     except RedisUnavailableError as error:
         return Health(redis=str(error), supabase=supabase)
     except RedisError as error:
-        return Health(redis=explain(error, address_of(connection)), supabase=supabase)
+        return Health(redis=explain_among(error, connection, queue_names()), supabase=supabase)

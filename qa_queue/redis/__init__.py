@@ -2,6 +2,15 @@
 
 from qa_queue.redis.client import RedisClient, RedisHealth
 from qa_queue.redis.findings import address_of, explain
-from qa_queue.redis.queues import MainRedis, by_server, connection_of
+from qa_queue.redis.queues import MainRedis, by_server, connection_of, explain_among
 
-__all__ = ["MainRedis", "RedisClient", "RedisHealth", "address_of", "by_server", "connection_of", "explain"]
+__all__ = [
+    "MainRedis",
+    "RedisClient",
+    "RedisHealth",
+    "address_of",
+    "by_server",
+    "connection_of",
+    "explain",
+    "explain_among",
+]

@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from redis import Redis
+from redis.exceptions import RedisError
+
+from qa_queue.redis.findings import address_of, explain
 
 
 class MainRedis(Redis):
@@ -36,3 +39,13 @@ def by_server(connection: Redis, queues: Iterable[str]) -> list[tuple[Redis, lis
         own = connection_of(connection, queue)
         groups.setdefault(id(own), (own, []))[1].append(queue)
     return list(groups.values())
+
+
+def explain_among(error: RedisError, connection: Redis, queues: Iterable[str]) -> str:
+    """As `explain`, where the error may be of any of these queues' servers: of the first that does not answer."""
+    for server, _ in by_server(connection, queues) if isinstance(connection, MainRedis) else ():
+        try:
+            server.ping()
+        except RedisError as found:
+            return explain(found, address_of(server))
+    return explain(error, address_of(connection))

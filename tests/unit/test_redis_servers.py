@@ -12,7 +12,7 @@ from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
 from qa_queue.errors import InputError, SettingsError
-from qa_queue.redis import MainRedis, address_of, by_server, connection_of, explain
+from qa_queue.redis import MainRedis, address_of, by_server, connection_of, explain, explain_among
 from qa_queue.redis.pools import ReplicaError, leaving, pool_of
 from qa_queue.redis.servers import main_server, server_for_all, server_of
 from qa_queue.settings import Settings, load_settings, on_redis
@@ -153,3 +153,12 @@ def test_a_connection_leaves_a_replica(answer: str, leaves: bool) -> None:
     with pytest.raises(ReplicaError if leaves else ResponseError):
         leaving(Answers)().read_response()  # type: ignore[arg-type] # what of a connection matters here
     assert closed == [True] * leaves
+
+
+def test_of_several_servers_the_one_that_is_away_is_named() -> None:
+    """An error alone does not say where it came from."""
+    away = Redis(port=1)
+    main = MainRedis(find=lambda queue: away if queue == "cleanup" else None, port=2)
+    message = explain_among(ConnectionError("gone"), main, ["cleanup"])
+    assert message.startswith("Redis at localhost:1/0 cannot be used: nothing listens there")
+    assert explain_among(ConnectionError("gone"), away, ["cleanup"]).startswith("Redis at localhost:1/0")
