@@ -146,8 +146,8 @@ def wilson_lower_bound(successes: int, trials: int, z: float = Z_95) -> float:
     if trials == 0:
         return 0.0
     share, z2n = successes / trials, z * z / trials
-    lower = (share + z2n / 2 - z * math.sqrt((share * (1 - share) + z2n / 4) / trials)) / (1 + z2n)
-    return min(1.0, max(0.0, lower))
+    # The smaller root of a quadratic by its product with the larger: a difference would lose the digits of small ones.
+    return share * share / (share + z2n / 2 + z * math.sqrt((share * (1 - share) + z2n / 4) / trials))
 
 
 def trusted(attempt: Sequence[StepRecord], total_steps: int) -> list[StepRecord]:
