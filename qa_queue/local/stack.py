@@ -23,7 +23,7 @@ from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server
 from qa_queue.settings import STACK_ENV, Settings, with_overrides
 
-_REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port", "redis_sentinels"})
+_REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port"})
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def needs(settings: Settings, left_over: dict[str, str]) -> Needs:
     redis_is_stale = settings.redis_url is not None and settings.redis_url == left_over.get("REDIS_URL")
     supabase_is_stale = settings.supabase_url is not None and settings.supabase_url == left_over.get("SUPABASE_URL")
     return Needs(
-        redis=redis_is_stale or not named & _REDIS_FIELDS,
+        redis=settings.redis_sentinels is None and (redis_is_stale or not named & _REDIS_FIELDS),
         supabase=supabase_is_stale or settings.supabase_url is None,
     )
 

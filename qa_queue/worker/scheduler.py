@@ -23,6 +23,7 @@ from qa_queue.extensions import queue_names
 from qa_queue.health import BEAT_S, beat
 from qa_queue.logs import configure_logging
 from qa_queue.redis import RedisClient, connection_of
+from qa_queue.redis.workers import ANSWER_TIMEOUT_S
 from qa_queue.schedules import ScheduleServer
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
@@ -74,7 +75,7 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        connection = RedisClient.instance(settings).connect()
+        connection = RedisClient(settings, socket_timeout=ANSWER_TIMEOUT_S).connect()
     except RedisUnavailableError as error:
         raise SystemExit(str(error)) from None
     log.info("The scheduler serves %s", ", ".join(queue_names()))

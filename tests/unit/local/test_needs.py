@@ -10,6 +10,9 @@ from qa_queue.settings import Settings
 PROJECT = {"supabase_url": "https://p.supabase.co", "supabase_secret_key": "k"}
 
 
+SENTINELS = {"redis_sentinels": "h:1", "redis_sentinel_master": "m"}
+
+
 def make_settings(**given: object) -> Settings:
     """Settings of these values alone: no file is read."""
     return Settings(_env_file=None, **given)  # type: ignore[call-arg]
@@ -23,6 +26,7 @@ def make_settings(**given: object) -> Settings:
         ({"redis_host": "h"}, Needs(redis=False, supabase=True)),
         ({"redis_port": 6379}, Needs(redis=False, supabase=True)),
         ({"redis_db": 3}, Needs(redis=True, supabase=True)),
+        (SENTINELS, Needs(redis=False, supabase=True)),
         (PROJECT, Needs(redis=True, supabase=False)),
         ({"redis_url": "redis://h:1", **PROJECT}, Needs(redis=False, supabase=False)),
     ],
@@ -39,6 +43,8 @@ def test_an_address_that_only_a_killed_stack_left_does_not_count() -> None:
     assert needs(read_from_it, left_over) == Needs(redis=True, supabase=True)
     configured = make_settings(redis_url="redis://other:2", supabase_url="http://127.0.0.1:3")
     assert needs(configured, left_over) == Needs(redis=False, supabase=True)
+    behind_sentinels = make_settings(redis_url="redis://127.0.0.1:2", supabase_url="http://h", **SENTINELS)
+    assert needs(behind_sentinels, left_over) == Needs(redis=False, supabase=False)
 
 
 def test_children_get_both_names_of_redis_and_no_empty_values() -> None:
@@ -47,6 +53,7 @@ def test_children_get_both_names_of_redis_and_no_empty_values() -> None:
         "REDIS_URL": "redis://h:6379/0",
         "RQ_REDIS_URL": "redis://h:6379/0",
     }
+    assert redis_variables(make_settings(**SENTINELS)) == {}  # they find it by the settings
     assert supabase_variables(make_settings()) == {}
     assert supabase_variables(make_settings(**PROJECT)) == {
         "SUPABASE_URL": "https://p.supabase.co",
