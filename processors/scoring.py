@@ -146,7 +146,7 @@ def wilson_lower_bound(successes: int, trials: int, z: float = Z_95) -> float:
     if trials == 0:
         return 0.0
     share, z2n = successes / trials, z * z / trials
-    # The smaller root of a quadratic by its product with the larger: a difference would lose the digits of small ones.
+    # The smaller root of a quadratic by its product with the larger: a difference would lose digits.
     return share * share / (share + z2n / 2 + z * math.sqrt((share * (1 - share) + z2n / 4) / trials))
 
 
