@@ -66,6 +66,8 @@ def test_a_clock_that_is_off(scene: Scene, survived, offset: int) -> None:
     recovery = scene.all_end(since)
     scene.check()
     assert [scene.attempts(run) for run in scene.runs] == [1, 1, 1, 1]
+    scene.runs[0].job.refresh()
+    assert abs(scene.runs[0].job.started_at.timestamp() - time.time()) > OFFSET_S / 2  # it was off indeed
     assert "is gone" not in right.text + skewed.text
     scene.leaves_nothing()
     survived(f"a worker's clock {offset:+d} s off", recovery, "completed; attempts [1, 1, 1, 1]")
