@@ -17,9 +17,11 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from qa_queue.cancel import request_cancel
+from qa_queue.dashboard import create_app
 from qa_queue.deadletters import DeadLetters
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.events import EventStream
+from qa_queue.health import health_check
 from qa_queue.limits import LimitRule, Limits
 from qa_queue.models import CleanupJobData, QueueName, RunStatus
 from qa_queue.producer import JobProducer
@@ -162,6 +164,10 @@ def test_the_documented_user_does_all_that_the_service_does(
         site.held["/"].set()
         said = _rq(secured, "info", "-c", "qa_queue.rq_config", "--raw")
         assert "queue test-execution" in said
+        pages = create_app(settings(secured), ask_login=False).test_client()
+        assert pages.get("/0/data/queues.json").json["queues"]
+        assert pages.get("/0/data/workers.json").json["workers"]
+        assert health_check(settings(secured), client, store.check).workers["test-execution"] == 1
     assert "NOPERM" not in worker.text, worker.text
     assert "no permission" not in worker.text, worker.text
     queues.pause(QueueName.TEST_EXECUTION)

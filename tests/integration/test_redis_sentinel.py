@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -69,12 +70,16 @@ def test_what_is_wrong_is_told(sentinels):
 
 
 def test_rqs_commands_find_the_master(sentinels):
-    """By `-c qa_queue.rq_config`."""
+    """By `-c qa_queue.rq_config`; a worker that cannot says why, in a line."""
     enqueue(sentinels.redis, "echo")
-    command = [RQ, "info", "-c", "qa_queue.rq_config", "--raw"]
-    env = {**os.environ, **sentinels.variables}
-    said = subprocess.run(command, cwd=ROOT, env=env, capture_output=True, text=True, timeout=60, check=False)
+    said = _rq(sentinels, "info", "-c", "qa_queue.rq_config", "--raw")
     assert "queue test-execution 1" in said.stdout, said.stderr
+    refused = _rq(
+        sentinels, "worker", "-w", "qa_queue.worker.QAWorker", "test-execution", REDIS_SENTINEL_MASTER="x"
+    )
+    assert refused.returncode == 1
+    assert "watch no master 'x': set REDIS_SENTINEL_MASTER" in refused.stderr
+    assert "Traceback" not in refused.stderr
 
 
 @pytest.mark.parametrize("arguments", [(), ("-c", "qa_queue.rq_config")])
@@ -127,6 +132,35 @@ def test_the_worker_of_qa_queue_follows_too(sentinels, tmp_path):
             assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
         finally:
             popen.terminate()
+
+
+def test_the_scheduler_alone_puts_what_is_due_on_its_queue_after_a_failover(sentinels, tmp_path):
+    """Without any worker."""
+    env = {**os.environ, **sentinels.variables}
+    command = [sys.executable, "-m", "qa_queue.worker.scheduler"]
+    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=env, stderr=log) as popen:
+        try:
+            wait_until(lambda: "serves" in (tmp_path / "log").read_text(), timeout=60, what="a scheduler")
+            job = _later(sentinels.redis, 2)
+            old = sentinels.freeze_master()
+            sentinels.wait_for_failover(old)
+            redis = sentinels.redis
+            wait_until(lambda: redis.lrange("rq:queue:test-execution", 0, -1) == [job.id.encode()], timeout=30)
+            assert popen.poll() is None
+        finally:
+            popen.terminate()
+
+
+def _rq(sentinels: SentinelSet, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [RQ, *arguments],
+        cwd=ROOT,
+        env={**os.environ, **sentinels.variables, **changes},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
 
 
 def _later(redis: Redis, seconds: int) -> Job:
