@@ -119,26 +119,35 @@ def test_a_worker_that_is_frozen_and_taken_over(scene: Scene, survived) -> None:
 
 
 def test_malformed_jobs_harm_nobody(scene: Scene, survived) -> None:
-    """A hash that is no job, an id without a hash, a payload of 0 bytes and of others: the next run is done."""
+    """Hashes that are no jobs, ids without a hash, payloads of 0 bytes and of others: the next run is done."""
     empty, other = scene.submit(2)
     redis = scene.redis
     redis.hset(empty.job.key, "data", b"")
     redis.hset(other.job.key, "data", b"\x80\x05pickled")
     redis.rpush(f"rq:queue:{QUEUE}", str(uuid4()))
-    odd = str(uuid4())
-    redis.hset(f"rq:job:{odd}", mapping={"status": "no status", "created_at": "never"})
+    odd, taken, due = (str(uuid4()) for _ in range(3))
+    for job_id in (odd, taken, due):
+        redis.hset(f"rq:job:{job_id}", mapping={"status": "no status", "created_at": "never"})
     redis.rpush(f"rq:queue:{QUEUE}", odd)
+    redis.rpush(f"rq:queue:{QUEUE}:intermediate", taken, str(uuid4()))
+    redis.zadd(f"rq:scheduled:{QUEUE}", {due: 1, str(uuid4()): 1, "no such thing": 2})
     redis.zadd(f"rq:wip:{QUEUE}", {"no such thing": 1, f"{uuid4()}:{uuid4().hex}": 1})
     broken, scene.runs = scene.runs, []
     scene.submit(1)
     since = time.monotonic()
     scene.worker()
     recovery = scene.all_end(since)
+    wait_until(lambda: not redis.llen(f"rq:queue:{QUEUE}:intermediate"), timeout=60, what="nothing taken and left")
+    wait_until(lambda: not redis.llen(f"rq:queue:{QUEUE}"), timeout=30, what="an empty queue")
     scene.check()
     for run in broken:
         wait_until(lambda run=run: scene.store.get_run(run.id).status.final, timeout=30)
     scene.leaves_nothing()
-    survived("malformed hashes, payloads and registry entries", recovery, "they fail once; the next run completes")
+    survived(
+        "malformed hashes, payloads, and entries of queue, intermediate list, registry and schedule",
+        recovery,
+        "they fail once; the next run completes",
+    )
 
 
 def test_a_payload_of_a_megabyte(scene: Scene, survived) -> None:
