@@ -5,7 +5,6 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 from redis import Redis
@@ -64,9 +63,8 @@ def ours() -> list[Contender]:
     return [
         *(worker("in memory", slots=slots, runtime=MEMORY, prepare=_put_login) for slots in (1, 2, 4, 8)),
         worker("in memory", slots=4, workers=2, runtime=MEMORY, prepare=_put_login),
-        *(worker("Supabase Lite", slots=slots, runtime="", prepare=submit) for slots in (2, 4, 8)),
+        *(worker("Supabase Lite", slots=slots, runtime="", prepare=submit) for slots in (4, 8)),
         worker("in memory, with traces", slots=4, runtime=MEMORY, prepare=_put_traced),
-        worker("Supabase Lite, with traces", slots=4, runtime="", prepare=partial(submit, trace=True)),
     ]
 
 

@@ -1,0 +1,81 @@
+"""What the worker's benchmark and the soak make of what they measured."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.engine.goals import goals
+from benchmarks.soak.growth import growths
+from benchmarks.soak.samples import PARTS, Sample
+
+
+def row(name: str, per_s: float, **fields: Any) -> dict[str, Any]:
+    return {"name": name, "per_s": per_s, "from_nothing_per_s": per_s, "mb_per_run": 50.0, **fields}
+
+
+def result(**ours: float) -> dict[str, Any]:
+    """A result in which everything but ours does 4 runs/s, and a browser a job 1."""
+    others = [row(f"bare async loop, {slots} at once", 4.0) for slots in (1, 2, 4, 8)]
+    others += [row("pytest-playwright -n 2", 4.0, from_nothing_per_s=3.0), row("Playwright Test --workers=2", 3.5)]
+    others.append(row("rq.Worker, a browser a job, 1 worker", 1.0))
+    mine = [row(f"qa-queue, in memory, {slots} at once", ours.get("memory", 5.2)) for slots in (1, 2, 4, 8)]
+    mine += [
+        row("qa-queue, in memory, 2 workers, 4 at once each", 99.0),
+        row("qa-queue, in memory, with traces, 4 at once", 99.0),
+        row("qa-queue, Supabase Lite, 4 at once", ours.get("lite", 4.0)),
+    ]
+    times = {"p50": 10.0, "p95": 20.0}
+    return {
+        "five steps": [*others, *mine],
+        "latency": {"started": times, "first_step": times},
+        "no-op": {"ratio": 3},
+    }
+
+
+def missed(found: dict[str, Any]) -> list[str]:
+    return [goal.name for goal in goals(found) if not goal.reached]
+
+
+def test_goals_are_judged_by_one_worker_without_traces():
+    """What two workers or traced runs do is no answer to the goals."""
+    assert missed(result()) == []
+    values = {goal.name: goal.value for goal in goals(result())}
+    assert values["in memory / better of the runners, start-up left out"] == 1.3
+    assert values["in memory / better of the runners, with start-up"] == pytest.approx(1.49)
+
+
+def test_a_goal_that_is_missed_is_named():
+    """Each by itself."""
+    assert missed(result(memory=3.9)) == [
+        "in memory / better of the runners, start-up left out",
+        "in memory / better of the runners, with start-up",
+        "in memory / rq.Worker, a browser a job",
+    ]
+    assert missed(result(lite=3.9)) == ["Supabase Lite / better of the runners, start-up left out"]
+
+
+def samples(driver_mb: Any) -> list[Sample]:
+    same = dict.fromkeys(PARTS, 100.0)
+    counts = dict.fromkeys(PARTS, 10)
+    return [
+        Sample(
+            runs=n, pss_mb={**same, "driver": driver_mb(n)}, rss_mb=same, fds=counts, threads=counts, processes=9
+        )
+        for n in range(0, 1001, 10)
+    ]
+
+
+@pytest.mark.parametrize(
+    ("driver_mb", "grows"),
+    [
+        (lambda n: 100 + n * 0.3, ["driver, MB of PSS"]),
+        (lambda n: 100 + (n % 100), []),
+        (lambda n: 60 + n * 0.2 if n < 200 else 100, []),
+    ],
+    ids=["leaks", "collects its garbage", "warms up"],
+)
+def test_growth_is_told_from_garbage_and_from_warming_up(driver_mb, grows):
+    """The lowest values of the later windows decide."""
+    assert [one.what for one in growths(samples(driver_mb)) if one.too_much] == grows
