@@ -80,8 +80,8 @@ class RedisClient:
         with self._lock:
             connections, self._open = list(self._open.values()), {}
         for connection in connections:
-            connection.connection_pool.disconnect()
             connection.close()
+            connection.connection_pool.close()
 
     def health_check(self, queue: str | None = None) -> RedisHealth:
         """PING and look, at the main Redis or at that of a queue; never raises for a Redis that is down."""
@@ -132,9 +132,12 @@ def check(server: RedisServer) -> None:
         SettingsError: a setting cannot be used.
     """
     pool = pool_of(server, max_connections=1, socket_timeout=CONNECT_TIMEOUT_S, retry=Retry(NoBackoff(), 0))
-    with Redis.from_pool(pool) as probe:
-        try:
-            probe.ping()
-        except RedisError as error:
-            raise RedisUnavailableError(explain(error, address_of(probe), server.setting)) from error
+    probe = Redis(connection_pool=pool)
+    try:
+        probe.ping()
+    except RedisError as error:
+        raise RedisUnavailableError(explain(error, address_of(probe), server.setting)) from error
+    finally:
+        probe.close()
+        pool.close()
     log.debug("Redis answers at %s", address_of(probe))

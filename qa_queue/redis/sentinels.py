@@ -38,6 +38,12 @@ class FollowingPool(SentinelConnectionPool, BlockingConnectionPool):
                 self._ask_at = now + ASK_AGAIN_S  # the connections that there are may do without Sentinels
         return super().get_connection(*args, **options)  # type: ignore[no-untyped-call] # redis-py
 
+    def close(self) -> None:
+        """Close every connection, those to the Sentinels too."""
+        super().close()
+        for sentinel in self.sentinel_manager.sentinels:
+            sentinel.close()
+
 
 class Discovery(Sentinel):
     """Asks one Sentinel after the other, and tells apart why none names the master."""
