@@ -141,7 +141,7 @@ def test_a_part_that_does_not_start_stops_the_others(settings: Settings, monkeyp
     """Half a stack is none."""
     started: list[int] = []
 
-    def refuse(folder: Path) -> None:
+    def refuse(folder: Path, **options: object) -> None:
         started.extend(recorded_pids(settings.qa_home))
         raise StackError("no Supabase today")
 
