@@ -150,6 +150,7 @@ class QAWorker(Worker):
     def bootstrap(self, logging_level: str | None = None, *_formats: str, **_more: str) -> None:
         """Register and listen for commands."""
         super().bootstrap(logging_level)
+        self.heartbeat()  # RQ lists a new worker for 90 s; one that is killed at once is to be missed sooner
         self.set_state(WorkerStatus.IDLE)
         jobs = self.settings.queue_concurrency
         log.info("Worker %s serves %s, %d at once", self.name, ", ".join(self.queue_names()), jobs)

@@ -85,9 +85,15 @@ def test_what_is_not_there_is_bad_input(program: Program) -> None:
     assert program("adaptations", "list", "--status", "odd").code == 2
 
 
-def test_programs_read_a_judgement_as_json(program: Program, healed: AdaptationRow) -> None:
+def test_programs_read_a_judgement_as_json(program: Program, store: SupabaseStore, healed: AdaptationRow) -> None:
     """The patch goes to standard error then."""
+    before = store.get_case(healed.test_case_id)
+    assert before is not None
     ended = program("adaptations", "accept", healed.id, "--json")
     said = ended.json
-    assert (said["adaptation"]["status"], said["case_version"], said["step_number"]) == ("accepted", 2, 2)
+    assert (said["adaptation"]["status"], said["case_version"], said["step_number"]) == (
+        "accepted",
+        before.version + 1,
+        2,
+    )
     assert '+- click: {target: {"role": "button", "name": "Buy"}}' in ended.err
