@@ -80,13 +80,17 @@ class ScheduleServer:
     def settle(self, schedule: ScheduleRecord) -> ScheduleRecord:
         """Start what is pending and confirm it; returns the row as it stands then.
 
+        What another process has confirmed meanwhile is left alone, and so is all of a row that is gone: with the
+        row's newer `last_...` the policy `replace` would cancel the very run of such a moment.
+
         Raises:
             RedisError, InfrastructureError: a part is away; what is pending stays so.
         """
+        current = schedule
         for moment in schedule.pending:
-            last = self._begin(schedule, moment)
-            schedule = self._confirm(schedule, moment, last)
-        return schedule
+            if moment in current.pending:
+                current = self._confirm(current, moment, self._begin(current, moment))
+        return current
 
     def _serve_all(self, schedules: Sequence[ScheduleRecord]) -> int:
         """Side by side, since most of the time goes by waiting for the store."""

@@ -13,6 +13,7 @@ from rq.serializers import JSONSerializer
 from qa_queue.errors import NotFoundError, RedisUnavailableError
 from qa_queue.models import QueueName, RunStatus
 from qa_queue.schedules import ScheduleBook, ScheduleServer, last_outcomes, read_spec
+from qa_queue.schedules.decide import awake
 from qa_queue.schedules.starting import Starter
 from qa_queue.settings import load_settings
 from qa_queue.store.schedules import ScheduleRecord
@@ -275,6 +276,53 @@ def test_a_schedule_that_is_removed_in_the_midst_of_a_start_stays_removed(
     clock.pass_by(minutes=1)
     assert Removed(redis_db, store, load_settings(), clock).serve_due() == 1
     assert book.list_all() == []
+    assert len(jobs_on(redis_db)) == 1
+
+
+@pytest.fixture
+def pending(nightly, store, clock):
+    """Stores a schedule of which so many moments were decided and not started."""
+
+    def add(count: int, **overrides: object) -> ScheduleRecord:
+        schedule = nightly(**overrides)
+        moments = tuple(clock.pass_by(minutes=1) for _ in range(count))
+        assert store.schedules.replace(awake(schedule, clock(), pending=moments, next_fire_at=None))
+        return store.schedules.get(schedule.id)
+
+    return add
+
+
+def test_a_second_scheduler_does_not_replace_the_run_that_the_first_one_has_started(
+    server, pending, store, redis_db, clock
+) -> None:
+    """It reads the row, the first starts both moments, and it goes on."""
+    schedule = pending(2, overlap="replace")
+
+    class Overtaken(ScheduleServer):
+        def _begin(self, schedule, moment):
+            if moment == schedule.pending[0]:
+                server.settle(schedule)
+            return super()._begin(schedule, moment)
+
+    row = Overtaken(redis_db, store, load_settings(), clock).settle(schedule)
+    assert row == store.schedules.get(schedule.id)
+    assert jobs_on(redis_db) == [row.last_run_id]
+    found = sorted(run.status for run in runs_of(store, schedule))
+    assert found == [RunStatus.CANCELLED, RunStatus.QUEUED]
+
+
+def test_of_a_schedule_that_is_removed_in_the_midst_no_further_moment_is_started(
+    pending, book, store, redis_db, clock
+) -> None:
+    """Five were to be started, and it goes with the first."""
+    pending(5, overlap="allow")
+
+    class Removed(ScheduleServer):
+        def _begin(self, schedule, moment):
+            book.remove(schedule.id)
+            return super()._begin(schedule, moment)
+
+    Removed(redis_db, store, load_settings(), clock).serve_due()
     assert len(jobs_on(redis_db)) == 1
 
 
