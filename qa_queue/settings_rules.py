@@ -22,6 +22,11 @@ def sentinel_hosts(text: str) -> tuple[tuple[str, int], ...]:
     Raises:
         ValueError: a part of it is no host:port.
     """
+    if "@" in text:  # and none of it is shown: a password may hold any sign
+        raise ValueError(
+            "REDIS_SENTINELS holds a login, which belongs in REDIS_SENTINEL_USERNAME and REDIS_SENTINEL_PASSWORD: "
+            + _HOW
+        )
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise ValueError(f"REDIS_SENTINELS names no host: {_HOW}")
@@ -53,6 +58,6 @@ def _host(part: str) -> tuple[str, int]:
         host, port = url.hostname, url.port
     except ValueError:
         host, port = None, None
-    if not host or any(sign in part for sign in "@/?#"):
+    if not host or any(sign in part for sign in "/?#"):
         raise ValueError(f"REDIS_SENTINELS has {part!r}, which is no host:port: {_HOW}")
     return host, port or SENTINEL_PORT

@@ -121,10 +121,10 @@ def _network(server: RedisServer) -> dict[str, Any]:
 def _parsed(server: RedisServer) -> dict[str, Any]:
     try:
         return dict(parse_url(server.url))  # type: ignore[no-untyped-call] # redis-py
-    except ValueError as error:
+    except ValueError:  # its text may hold a part of the password
         raise SettingsError(
-            f"{server.setting} is no Redis URL: {error}. Set it to redis://HOST:PORT/DB, rediss:// for TLS or "
-            "unix://PATH."
+            f"{server.setting} is no Redis URL. Set it to redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH; "
+            "write / # ? @ : in a password as %2F %23 %3F %40 %3A."
         ) from None
 
 

@@ -49,6 +49,27 @@ def test_half_a_configuration_is_refused_with_the_other_half(given: dict[str, ob
     assert words in str(refused.value)
 
 
+@pytest.mark.parametrize("url", ["redis://qa:Sup3rSecret#1@host", "redis://qa:Sup3rSecret/1@host", "Sup3rSecret"])
+def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> None:
+    """And with the way to write one that holds signs of a URL."""
+    server = main_server(settings(redis_url=url))
+    with pytest.raises(SettingsError) as refused:
+        pool_of(server, max_connections=1, socket_timeout=1, retry=Retry(NoBackoff(), 0))
+    message = str(refused.value)
+    assert message.startswith("REDIS_URL is no Redis URL. Set it to redis://HOST:PORT/DB")
+    assert "%23" in message
+    assert "Sup3r" not in message
+
+
+@pytest.mark.parametrize("hosts", ["qa:Sup3rSecret@one:1", "redis://qa:Sup3rSecret@one:1", "qa:Sup3r,x@one:1"])
+def test_a_login_in_the_list_of_sentinels_is_refused_without_showing_it(hosts: str) -> None:
+    """It has a setting of its own."""
+    with pytest.raises(SettingsError) as refused:
+        settings(**{**SENTINELS, "redis_sentinels": hosts})
+    assert "REDIS_SENTINELS holds a login, which belongs in REDIS_SENTINEL_USERNAME" in str(refused.value)
+    assert "Sup3r" not in str(refused.value)
+
+
 def test_sentinels_win_over_the_url_and_take_login_and_database_of_the_parts() -> None:
     """Port 26379 where none is given."""
     server = main_server(
