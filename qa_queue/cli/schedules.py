@@ -156,10 +156,12 @@ def remove(ref: Ref, as_json: Json = False) -> None:
     """Delete a schedule; the runs that it has started stay, and go on."""
     service = open_service()
     row = ScheduleBook(service.store).remove(ref)
-    if as_json:
+    if as_json and row is None:
+        Console().print_json(data={"id": ref})
+    elif as_json and row is not None:
         _say(service, row, as_json=True)
-        return
-    Console().print(f"{escape(row.name)} is removed.", highlight=False)
+    else:
+        Console().print(f"{escape(row.name if row else ref)} is removed.", highlight=False)
 
 
 def _next(row: ScheduleRecord) -> str:

@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
-from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors import InputError, NotFoundError, StoreSchemaError
 from qa_queue.models import utc_now
 from qa_queue.schedules.changing import changed, edited, fresh, refuse_taken
 from qa_queue.schedules.decide import awake
@@ -95,9 +95,17 @@ class ScheduleBook:
 
         return self._changed(self.get(ref), resumed)
 
-    def remove(self, ref: str) -> ScheduleRecord:
-        """Delete a schedule; runs that it started stay, and go on. Returns what it was."""
-        row = self.get(ref)
+    def remove(self, ref: str) -> ScheduleRecord | None:
+        """Delete a schedule; runs that it started stay, and go on.
+
+        Returns what it was; None for a row that cannot be read, which only its id removes.
+        """
+        try:
+            row = self.get(ref)
+        except StoreSchemaError:
+            if not self._store.schedules.remove(ref):
+                raise
+            return None
         self._store.schedules.remove(row.id)
         return row
 

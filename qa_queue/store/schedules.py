@@ -109,7 +109,10 @@ class ScheduleRecord(ScheduleFields):
 
 
 class ScheduleStore(Protocol):
-    """Schedules in a store; every method raises what those of `RunStore` raise."""
+    """Schedules in a store; every method raises what those of `RunStore` raise.
+
+    A row that cannot be read is left out of the lists, and removed by its id like any other.
+    """
 
     def add(self, schedule: ScheduleRecord) -> bool:
         """Insert a schedule; False: its name is taken, and nothing was written."""

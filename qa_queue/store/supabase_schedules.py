@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from postgrest.types import CountMethod, ReturnMethod
 
-from qa_queue.errors import StoreError, StoreUnavailableError
+from qa_queue.errors import StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.connection import Connection
 from qa_queue.store.records import RunRecord
 from qa_queue.store.rows import chunks, columns, mend, to_record, to_row, uuids
 from qa_queue.store.schedules import ScheduleRecord
+
+log = logging.getLogger(__name__)
 
 _TABLE = "schedules"
 _ROWS_A_CALL = 500
@@ -24,10 +27,15 @@ _SMALLEST_PAGE = 100  # no server is set to fewer rows a call, so a page shorter
 
 
 class SupabaseSchedules:
-    """A `ScheduleStore` on the connection of a `SupabaseStore`."""
+    """A `ScheduleStore` on the connection of a `SupabaseStore`.
+
+    A row that does not fit, as one that a newer qa-queue wrote may not, is left out of the lists and logged once:
+    it must not hold up the other schedules. `get` and `find` raise `StoreSchemaError` for it.
+    """
 
     def __init__(self, line: Connection) -> None:
         self._line = line
+        self._logged: set[str] = set()  # what was said of rows that do not fit
 
     def add(self, schedule: ScheduleRecord) -> bool:
         """Insert a schedule, unless its name is taken."""
@@ -52,18 +60,27 @@ class SupabaseSchedules:
     def list_all(self) -> list[ScheduleRecord]:
         """Every schedule, by name."""
         found: list[ScheduleRecord] = []
+        last = None
         while True:
             query = self._select()
-            query = query.gt("id", found[-1].id) if found else query
+            query = query.gt("id", last) if last else query
             page = self._line.send(query.order("id").limit(_PAGE)).data
-            found += [to_record(ScheduleRecord, row) for row in page]
+            found += self._readable(page)
             if len(page) < _SMALLEST_PAGE:
                 return sorted(found, key=lambda one: one.name)
+            last = page[-1]["id"]
 
     def list_due(self, now: datetime, limit: int = 200) -> list[ScheduleRecord]:
         """Those whose `next_run_at` has come, the longest overdue first."""
-        query = self._select().lte("next_run_at", now.isoformat()).order("next_run_at").order("id").limit(limit)
-        return [to_record(ScheduleRecord, row) for row in self._line.send(query).data]
+        found: list[ScheduleRecord] = []
+        seen = 0
+        while True:  # since rows that do not fit stay due, and must not fill every page
+            query = self._select().lte("next_run_at", now.isoformat()).order("next_run_at").order("id")
+            page = self._line.send(query.range(seen, seen + limit - 1)).data
+            found += self._readable(page)
+            seen += len(page)
+            if len(found) >= limit or len(page) < min(limit, _SMALLEST_PAGE):
+                return found[:limit]
 
     def remove(self, schedule_id: str) -> bool:
         """Delete a schedule."""
@@ -98,6 +115,18 @@ class SupabaseSchedules:
             found += page
             if len(page) < _SMALLEST_PAGE:
                 return found
+
+    def _readable(self, rows: Sequence[dict[str, Any]]) -> Iterator[ScheduleRecord]:
+        for row in rows:
+            try:
+                yield to_record(ScheduleRecord, row)
+            except StoreSchemaError as error:
+                self._log_once(f"The schedule {row['name']} is left out: {error}", row["id"])
+
+    def _log_once(self, words: str, schedule_id: str) -> None:
+        if words not in self._logged:
+            self._logged.add(words)
+            log.error("%s Or delete it: `qa-queue schedule remove %s`.", words, schedule_id)
 
     def _one(self, column: str, value: str) -> ScheduleRecord | None:
         rows = self._line.send(self._select().eq(column, value).limit(1)).data

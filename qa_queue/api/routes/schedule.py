@@ -36,9 +36,13 @@ def router(backend: Backend) -> APIRouter:
         return _shown(backend, backend.schedules.patch(ref, body.model_dump(exclude_unset=True)))
 
     @routes.delete("", responses=answers(404), summary="Delete a schedule")
-    def delete_schedule(ref: Ref, _: Admin) -> Schedule:
-        """Delete it; the runs that it has started stay, and go on. Answers what it was."""
-        return _shown(backend, backend.schedules.remove(ref))
+    def delete_schedule(ref: Ref, _: Admin) -> Schedule | None:
+        """Delete it; the runs that it has started stay, and go on. Answers what it was.
+
+        One that this version cannot read is deleted by its id alone, and the answer is null.
+        """
+        row = backend.schedules.remove(ref)
+        return None if row is None else _shown(backend, row)
 
     @routes.post("/pause", responses=answers(404, 409), summary="Pause a schedule")
     def pause_schedule(ref: Ref, _: Runner) -> Schedule:
