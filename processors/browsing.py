@@ -74,7 +74,7 @@ class Aid:
     """What is known of the element of a step, from earlier runs.
 
     `old` is what it looked like, `others` what the other elements of its page did. `learned` is a locator that has
-    earned to be tried first. `rejected` has the digests of locators that people refused for this step. With `take`
+    earned to be tried first, `vouched` when somebody accepted it. `rejected` has the digests of locators that people refused for this step. With `take`
     the step's fingerprint is wanted, with `pictures` those of a heal.
     """
 
@@ -82,6 +82,7 @@ class Aid:
     old: Fingerprint | None = None
     others: tuple[Fingerprint, ...] = ()
     learned: Target | None = None
+    vouched: bool = False
     rejected: frozenset[str] = frozenset()
     take: bool = False
     pictures: bool = True

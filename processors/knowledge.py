@@ -89,12 +89,14 @@ def aid_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: 
     if mode == "off":
         return NO_AID
     row = _row_of(planned, key, known)
+    accepted = _accepted(key, known.verdicts)
     rejected = frozenset(digest(one.locator) for one in known.verdicts if _rejects(one.step_key, one.verdict, key))
     return Aid(
         mode=mode if adapted < plan.config.max_adaptations else "off",
         old=None if row is None else _latest(row),
         others=() if row is None else others_of(row, known.fingerprints),
-        learned=_accepted(key, known.verdicts) or _learned(key, known.patterns, rejected),
+        learned=accepted or _learned(key, known.patterns, rejected),
+        vouched=accepted is not None,
         rejected=rejected,
         take=row is None or _looks_again(plan.run_id),
         pictures=plan.config.screenshots != "off",

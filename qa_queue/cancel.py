@@ -94,11 +94,25 @@ def cancel_runs(
         redis.exceptions.RedisError, StoreError: a part failed; ask again, a second request does no harm.
     """
     outcomes = request_cancel(connection, run_ids)
+    removed = [run_id for run_id, outcome in outcomes.items() if outcome is CancelOutcome.REMOVED]
+    ended = [run_id for run_id, outcome in outcomes.items() if outcome is CancelOutcome.ALREADY_FINISHED]
     cancelled = {"status": RunStatus.CANCELLED, "error": reason, "error_kind": ErrorKind.CANCELLED}
-    for run_id, outcome in outcomes.items():
-        if outcome is CancelOutcome.REMOVED:
-            store.update_run(run_id, **cancelled, finished_at=utc_now())
+    for run_id in (*removed, *_left_behind(connection, store, ended)):
+        store.update_run(run_id, **cancelled, finished_at=utc_now())
     return outcomes
+
+
+def _left_behind(connection: Redis, store: RunStore, run_ids: Sequence[str]) -> list[str]:
+    """Those whose jobs an earlier request removed, but which still wait in the store: it failed in between."""
+    found: list[str] = []
+    for server, its in homes_of(connection, run_ids):
+        pipeline = server.pipeline(transaction=False)
+        for run_id in its:
+            pipeline.hget(Job.key_for(run_id), "status")
+        found += [run_id for run_id, status in zip(its, pipeline.execute(), strict=True) if status == b"canceled"]
+    return [
+        run_id for run_id in found if (run := store.get_run(run_id)) is not None and run.status is RunStatus.QUEUED
+    ]
 
 
 def signal_key(run_id: str) -> str:

@@ -88,13 +88,17 @@ def _proposed(decision: Decision) -> int | None:
 
 
 async def is_still(page: Page, view: View, aid: Aid, element: str) -> bool:
-    """Whether the element of this name (as `locate` gives them) would be taken for the stored one."""
+    """Whether the element of this name (as `locate` gives them) would be taken for the stored one.
+
+    Where somebody accepted its locator, a new name alone is no doubt.
+    """
     assert aid.old is not None
     candidates = await _candidates(page, view)
     decision = await asyncio.to_thread(decide, aid.old, [one.fingerprint for one in candidates], aid.others)
-    if not isinstance(decision, Accepted):
+    index = _proposed(decision)
+    if index is None or not (aid.vouched or isinstance(decision, Accepted)):
         return False
-    picked = await pick(candidates[decision.index], view)
+    picked = await pick(candidates[index], view)
     return picked is not None and picked.name == element
 
 

@@ -81,8 +81,8 @@ def _operations_of(router: APIRouter) -> Iterator[tuple[str, str]]:
         InputError: no document can be made of it.
     """
     app = FastAPI()
-    app.include_router(router)
     try:
+        app.include_router(router)
         paths = app.openapi()["paths"]
     except Exception as error:  # another package's models may raise whatever they like
         raise InputError(f"its operations cannot be documented ({type(error).__name__}: {error}).") from error

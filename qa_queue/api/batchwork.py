@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from qa_queue.api.backend import Backend
 from qa_queue.api.batch_shapes import RerunBatchBody, SubmittedBatch
+from qa_queue.api.problems import Fault, FaultsError
 from qa_queue.api.rerun import rerun_request
-from qa_queue.api.submission import each, submitted
+from qa_queue.api.submission import each, faults_of, submitted
+from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
+from qa_queue.store.records import RunRecord
 
 
 def submit_batch(backend: Backend, requests: Sequence[RunRequest]) -> SubmittedBatch:
@@ -34,4 +37,12 @@ def rerun_batch(backend: Backend, batch_id: str, body: RerunBatchBody, user: str
         FaultsError: at least one cannot be made again; every one is named by its index.
     """
     runs = backend.batches.worth_again(batch_id, only_failed=body.only_failed)
-    return submit_batch(backend, each(runs, lambda _, run: rerun_request(backend, run, user, body.env)))
+
+    def again(_: int, run: RunRecord) -> RunRequest:
+        try:
+            return rerun_request(backend, run, user, body.env)
+        except InputError as error:  # the list of runs is not one that the client sent
+            messages = [f"run {run.id}: {one.message}" for one in faults_of(error)]
+            raise FaultsError(str(error), [Fault(message=message) for message in messages]) from None
+
+    return submit_batch(backend, each(runs, again))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any, Self
@@ -47,6 +48,18 @@ class Body(BaseModel):
     """What is sent: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _is_unicode(cls, data: Any) -> Any:
+        """JSON can name half a character, which no database and no address can hold."""
+        try:
+            json.dumps(data, ensure_ascii=False, default=str).encode()
+        except UnicodeEncodeError:
+            raise ValueError("it holds half a character (a lone surrogate): send whole Unicode text") from None
+        except RecursionError:
+            pass  # refused for its depth, by whoever reads it
+        return data
 
 
 class RunOptions(Body):

@@ -16,8 +16,9 @@ from qa_queue.cases.write import dump_yaml
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import Service, open_service
-from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors import InputError
 from qa_queue.producer.casebook import delete_case, new_case, replaced_case
+from qa_queue.schedules.jobs import case_named
 from qa_queue.store.records import CaseRecord
 
 PANEL = "Cases"
@@ -119,10 +120,7 @@ def _one(file: Path) -> Case:
 
 
 def _found(service: Service, ref: str) -> CaseRecord:
-    for record in service.store.list_cases():
-        if ref in (record.id, record.key, record.name):
-            return record
-    raise NotFoundError(f"there is no case {ref!r}: `qa-queue case list` has those that there are.")
+    return case_named(ref, service.store.list_cases())
 
 
 def _say(record: CaseRecord, what: str, *, as_json: bool) -> None:

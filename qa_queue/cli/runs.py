@@ -14,10 +14,11 @@ from qa_queue.cli import submit
 from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.render import report_json, run_list_table, runs_table, steps_table
 from qa_queue.cli.service import Service, open_service
-from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors import InputError
 from qa_queue.models import RunStatus, TestConfig, TraceMode
 from qa_queue.producer import SubmittedRun
 from qa_queue.schedules.durations import seconds_of
+from qa_queue.schedules.jobs import case_named
 from qa_queue.store.records import RunRecord
 
 _CANCEL_WORDS = {
@@ -156,10 +157,7 @@ def _status(text: str) -> RunStatus:
 
 
 def _case_id(service: Service, name: str) -> str:
-    for record in service.store.list_cases():
-        if name in (record.name, record.key, record.id):
-            return record.id
-    raise NotFoundError(f"there is no case {name!r} in the store.")
+    return case_named(name, service.store.list_cases()).id
 
 
 def show(

@@ -75,6 +75,10 @@ class QueueSpec:
             ),
             (isinstance(self.backoff, Backoff), f"backoff={self.backoff!r} should be a Backoff"),
             (
+                self.migrations is None or isinstance(self.migrations, Path),
+                f"migrations={self.migrations!r} should be a Path",
+            ),
+            (
                 _within(self.timeout_s, LONGEST_S),
                 f"timeout_s={self.timeout_s!r} should be 1 to {LONGEST_S}",
             ),

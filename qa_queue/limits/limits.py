@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 from redis import Redis
 from rq.utils import as_text
@@ -19,7 +20,7 @@ from qa_queue.priorities import QueueKeys
 from qa_queue.priorities.keys import LIMITS_KEY
 from qa_queue.redis import by_server
 
-_KEY = re.compile(r"[a-z]+:\S+")
+_KEY = re.compile(r"[a-z]+:\S+(?: \S+)*")
 MOST = 1_000_000
 
 
@@ -45,8 +46,7 @@ class Limits:
         Raises:
             InputError: the key or a number cannot be one.
         """
-        if not _KEY.fullmatch(key):
-            raise InputError(f"{key!r} cannot be limited: name a site or a user, as site:shop.example or user:ann.")
+        key = normal_key(key)
         for name, number in (("at_once", rule.at_once), ("a_minute", rule.a_minute)):
             if number is not None and not 1 <= number <= MOST:
                 raise InputError(
@@ -60,8 +60,12 @@ class Limits:
             _look_again(server, queues)
 
     def remove(self, key: str) -> bool:
-        """Remove the rule of a key; what it held up may start at once. False when there was none."""
-        removed = False
+        """Remove the rule of a key; what it held up may start at once. False when there was none.
+
+        Raises:
+            InputError: no rule can have such a key.
+        """
+        removed, key = False, normal_key(key)
         for server, queues in self._servers():
             removed = bool(server.hdel(LIMITS_KEY, key)) or removed
             _look_again(server, queues)
@@ -74,6 +78,30 @@ class Limits:
 
     def _servers(self) -> list[tuple[Redis, list[str]]]:
         return by_server(self._connection, queue_names())
+
+
+def normal_key(key: str) -> str:
+    """The key as runs are counted for: a site by its host alone, in lower case.
+
+    Raises:
+        InputError: no run would ever be counted for it.
+    """
+    kind, _, what = key.partition(":")
+    if not _KEY.fullmatch(key):
+        raise InputError(f"{key!r} cannot be limited: name a site or a user, as site:shop.example or user:ann.")
+    if kind != "site" or what == "*":
+        return key
+    host = _host(what)
+    if host is None or " " in what or what.lower() not in (host, f"[{host}]"):
+        raise InputError(f"{key!r} would limit nothing: name the host alone, as site:{host or 'shop.example'}.")
+    return f"site:{host}"
+
+
+def _host(what: str) -> str | None:
+    try:
+        return urlsplit(what if "//" in what else f"//{what}").hostname
+    except ValueError:
+        return None
 
 
 def _look_again(connection: Redis, queues: Sequence[str]) -> None:

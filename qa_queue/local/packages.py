@@ -5,6 +5,7 @@ from __future__ import annotations
 from qa_queue.errors import InputError
 from qa_queue.extensions import QueueSpec, catalogue, load_named
 from qa_queue.local.findings import Finding
+from qa_queue.local.migrations import lacks_migrations, missing_migrations
 
 PART = "package"
 
@@ -18,6 +19,8 @@ def check_packages() -> list[Finding]:
 
 
 def _added(spec: QueueSpec, package: str) -> Finding:
+    if lacks_migrations(spec):
+        return Finding(PART, "broken", f"{package}: {missing_migrations(spec)}", _mend(package))
     try:
         for named in (spec.processor, spec.router):
             if named is not None:

@@ -9,6 +9,7 @@ from qa_queue.cases.values import check_references, references
 from qa_queue.errors import CaseError, InputError
 from qa_queue.producer.requests import RunRequest
 from qa_queue.settings import read_variables
+from qa_queue.store.rows import mend
 
 
 def resolve_environments(requests: Sequence[RunRequest]) -> list[dict[str, str]]:
@@ -40,7 +41,8 @@ def resolve_environments(requests: Sequence[RunRequest]) -> list[dict[str, str]]
 def _environment(request: RunRequest, names: frozenset[str]) -> dict[str, str]:
     given = {name: value for name, value in request.env.items() if name in names}
     own = read_variables(names)
-    return own | given if request.process_env else given
+    found = own | given if request.process_env else given
+    return {name: str(mend(value)) for name, value in found.items()}
 
 
 def _variables(case: Case) -> frozenset[str]:

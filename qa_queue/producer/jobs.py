@@ -24,6 +24,7 @@ from qa_queue.queues.jobs import PayloadRequest
 from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.records import digest
+from qa_queue.store.rows import mend
 
 LONGEST_METADATA = 100  # entries
 LONGEST_S = 24 * 3600
@@ -86,7 +87,7 @@ class _Planned:
                 "attempts": request.attempts,
                 "backoff": backoff.model_dump(mode="json") if backoff else None,
                 "timeout_s": request.timeout_s,
-                "metadata": dict(request.metadata),
+                "metadata": self._metadata,
             }
         )
 
@@ -103,8 +104,14 @@ class _Planned:
             due=due_at(request, now),
             limit_keys=request.limit_keys,
             claim=wanted.claim if wanted else None,
-            metadata=request.metadata,
+            metadata=self._metadata,
         )
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """As JSON and Postgres can keep it."""
+        mended: dict[str, Any] = mend(dict(self.request.metadata))
+        return mended
 
 
 class QueueProducer:
@@ -171,7 +178,7 @@ def _job_problems(request: JobRequest) -> Iterator[str]:
 
 def _read(spec: QueueSpec, data: BaseModel | Mapping[str, Any]) -> BaseModel:
     try:
-        return spec.payload.model_validate(data)
+        return spec.payload.model_validate(mend(dict(data)) if isinstance(data, Mapping) else data)
     except ValidationError as error:
         problems = tuple(f"{'.'.join(map(str, one['loc'])) or 'data'}: {one['msg']}" for one in error.errors())
         raise PayloadError("\n".join(problems), problems) from None

@@ -13,7 +13,7 @@ from redis import Redis
 from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
 from qa_queue.producer.checks import check_number, check_requests
-from qa_queue.producer.idempotency import claim
+from qa_queue.producer.idempotency import Wanted, claim, release
 from qa_queue.producer.plan import PlannedRun, case_records, distinct_cases, job_request, run_record
 from qa_queue.producer.repeats import expanded
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
@@ -54,7 +54,7 @@ class JobProducer:
         with explained(self._connection):
             self._connection.ping()
             wanted = [plan.wanted for plan in plans if plan.wanted is not None]
-            holders = claim(self._connection, wanted)
+            holders = self._claim(wanted)
             fresh = [plan for plan in plans if holders.get(plan.run_id, plan.run_id) == plan.run_id]
             try:
                 self._record(fresh)
@@ -91,6 +91,19 @@ class JobProducer:
         """
         with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
+
+    def _claim(self, wanted: Sequence[Wanted]) -> dict[str, str]:
+        """The run that holds each claim; a claim of a run that was deleted since, with its case, is free again."""
+        holders = claim(self._connection, wanted)
+        given_back = {one.key: holders[one.run_id] for one in wanted if holders[one.run_id] != one.run_id}
+        if not given_back:
+            return holders
+        there = self._store.existing_runs(sorted(set(given_back.values())))
+        lost = {run_id: key for key, run_id in given_back.items() if run_id not in there}
+        if not lost:
+            return holders
+        release(self._connection, lost)
+        return claim(self._connection, wanted)
 
     def _record(self, plans: Sequence[PlannedRun]) -> None:
         cases = distinct_cases(plans)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from qa_queue.store.rows import mend
+
 
 def read_metadata(text: str | bytes | None) -> dict[str, Any]:
     """The metadata; none where there is nothing, or nothing that can be read."""
@@ -12,4 +14,4 @@ def read_metadata(text: str | bytes | None) -> dict[str, Any]:
         read = json.loads(text or "{}")
     except ValueError:
         return {}
-    return read if isinstance(read, dict) else {}
+    return mend(read) if isinstance(read, dict) else {}

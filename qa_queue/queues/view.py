@@ -19,6 +19,7 @@ from qa_queue.errors import InputError, NotFoundError
 from qa_queue.priorities.keys import METADATA_FIELD
 from qa_queue.priorities.where import home_of
 from qa_queue.queues.metadata import read_metadata
+from qa_queue.store.rows import mend
 
 _WORDS = {
     JobStatus.QUEUED: "waiting",
@@ -73,8 +74,8 @@ def read_job(connection: Redis, job_id: str) -> JobView:
         queue=job.origin,
         name=job.description or "",
         status=_WORDS.get(job.get_status(refresh=False), "waiting"),
-        data=data if isinstance(data, dict) else None,
-        result=returned,
+        data=mend(data) if isinstance(data, dict) else None,
+        result=mend(returned),
         errors=AttemptLog(connection).read(job.id),
         metadata=read_metadata(as_text(connection.hget(job.key, METADATA_FIELD) or b"{}")),
         created_at=job.created_at,

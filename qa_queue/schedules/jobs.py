@@ -89,18 +89,23 @@ def check_work(store: RunStore, schedule: F) -> F:
 def _ids(store: RunStore, names: Sequence[str]) -> tuple[str, ...]:
     """The ids of these cases, each once; a name, a key and an id will do."""
     known = store.list_cases() if names else []
-    return tuple(dict.fromkeys(_id_of(name, known) for name in names))
+    return tuple(dict.fromkeys(case_named(name, known).id for name in names))
 
 
-def _id_of(name: str, known: Sequence[CaseRecord]) -> str:
+def case_named(name: str, known: Sequence[CaseRecord]) -> CaseRecord:
+    """The case of this id or key, else the one of this name.
+
+    Raises:
+        InputError: several have that name, or none.
+    """
     found = [case for case in known if name in (case.id, case.key)] or [case for case in known if case.name == name]
     if len(found) > 1:
         raise InputError(f"{len(found)} cases are called {name!r}: give the id of one, such as {found[0].id}.")
     if not found:
         nearest = difflib.get_close_matches(name, [word for case in known for word in (case.name, case.key)], n=1)
         hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(f"there is no case {name!r}.{hint} Store it first, or run it once.")
-    return found[0].id
+        raise InputError(f"there is no case {name!r}.{hint} `qa-queue case list` has those that there are.")
+    return found[0]
 
 
 def chosen_cases(

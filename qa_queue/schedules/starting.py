@@ -9,8 +9,8 @@ from uuid import uuid4
 from redis import Redis
 from rq.job import Job
 
-from qa_queue.cancel import CancelOutcome, request_cancel
-from qa_queue.models import ErrorKind, QueueName, RunStatus, utc_now
+from qa_queue.cancel import cancel_runs, request_cancel
+from qa_queue.models import QueueName, RunStatus
 from qa_queue.priorities import Claim
 from qa_queue.queues import QueueManager
 from qa_queue.redis import connection_of
@@ -71,21 +71,19 @@ class Starter:
 
     def cancel_last(self, schedule: ScheduleRecord) -> None:
         """Cancel what the last moment started and has not ended: what waits never starts, what runs is told."""
-        outcomes = request_cancel(self._connection, self._living(schedule))
-        for run_id, outcome in outcomes.items():
-            if outcome is CancelOutcome.REMOVED and schedule.last_batch_id is not None:
-                self._store.update_run(
-                    run_id,
-                    status=RunStatus.CANCELLED,
-                    error=f"replaced by the next run of the schedule {schedule.name}",
-                    error_kind=ErrorKind.CANCELLED,
-                    finished_at=utc_now(),
-                )
+        if schedule.last_batch_id is not None:
+            reason = f"replaced by the next run of the schedule {schedule.name}"
+            cancel_runs(self._connection, self._store, self._going_on(schedule.last_batch_id), reason)
+        else:
+            request_cancel(self._connection, self._living(schedule))
+
+    def _going_on(self, batch_id: str) -> list[str]:
+        runs = self._store.list_runs(batch_id=batch_id, statuses=_GOING_ON, limit=_MOST)
+        return [run.id for run in runs]
 
     def _living(self, schedule: ScheduleRecord) -> list[str]:
         if schedule.last_batch_id is not None:
-            runs = self._store.list_runs(batch_id=schedule.last_batch_id, statuses=_GOING_ON, limit=_MOST)
-            return self._alive(QueueName.TEST_EXECUTION, [run.id for run in runs])
+            return self._alive(QueueName.TEST_EXECUTION, self._going_on(schedule.last_batch_id))
         return self._alive(schedule.queue, [schedule.last_run_id] if schedule.last_run_id else [])
 
     def _alive(self, queue: str, job_ids: list[str]) -> list[str]:

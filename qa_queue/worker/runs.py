@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from pydantic_core import PydanticSerializationError
 from redis.exceptions import RedisError
 
 from qa_queue.errors import InputError
@@ -15,7 +16,19 @@ from qa_queue.priorities import Taken
 from qa_queue.worker.fence import LostError
 from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger, UnreadableJobError, read_call
-from qa_queue.worker.messages import Abandon, Cancel, Done, Failed, Failure, Kind, Message, Noted, Release, Run
+from qa_queue.worker.messages import (
+    Abandon,
+    Cancel,
+    Done,
+    Failed,
+    Failure,
+    Kind,
+    Message,
+    Noted,
+    Release,
+    Run,
+    encode,
+)
 from qa_queue.worker.outcome import (
     Fail,
     Finish,
@@ -79,13 +92,15 @@ class Runs:
         log.info("Job %s started processing", context.job_id, extra=_data(slot))
         try:
             function, data = read_call(slot.job)
-        except InputError as error:
+            call = Run(id=slot.execution.id, function=function, data=data, context=context)
+            encode(call)
+        except (InputError, PydanticSerializationError) as error:
             self._conclude_failure(slot, describe(error))
             return
         slot.child = self._keeper.child
         if slot.child is not None:
             slot.child.runs += 1
-        self._keeper.send(Run(id=slot.execution.id, function=function, data=data, context=context))
+        self._keeper.send(call)
 
     def handle(self, message: Message) -> None:
         """Take an answer of the child."""

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
+from qa_queue import adaptations
 from qa_queue.cases.model import Case
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.store.records import AdaptationRow, VerdictRecord, verdict_id
@@ -91,6 +92,9 @@ async def test_another_name_in_its_place_is_proposed_only(lab: Lab, shop: Site) 
     assert (row.status, row.new_target) == ("proposed", {"role": "button", "name": "Buy later", "exact": True})
     assert row.evidence is not None
     assert row.evidence["summary"].startswith("refused: it has another name")
+    adaptations.accept(lab.store, row.id, by="ann", write=False)
+    again = await lab.test(order(base_url=shop.url, heal="auto"))
+    assert (again.status, again.error) == ("completed", None), "somebody said that it is the same"
 
 
 async def test_suggest_proposes_and_fails(lab: Lab, shop: Site) -> None:

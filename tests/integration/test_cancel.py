@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from redis import Redis
@@ -11,14 +12,30 @@ from rq.job import Job, JobStatus
 from rq.registry import CanceledJobRegistry, ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
-from qa_queue.cancel import KEEP_S, CancelOutcome, CancelSignals, request_cancel, signal_key
+from qa_queue.cancel import KEEP_S, CancelOutcome, CancelSignals, cancel_runs, request_cancel, signal_key
+from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import Priority, RunStatus
 from qa_queue.priorities import QueueKeys, Taken, acknowledge, dequeue
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import TestJobRequest
+from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
+from tests.support.records import case_record, run_record
 
 KEYS = QueueKeys(QUEUE)
+
+
+class Flaky(MemoryStore):
+    """Fails the first change of a run."""
+
+    failed = False
+
+    def update_run(self, run_id: str, **fields: Any) -> bool:
+        """Fail once."""
+        if not self.failed:
+            self.failed = True
+            raise StoreUnavailableError("away")
+        return super().update_run(run_id, **fields)
 
 
 def stored(connection: Redis, job_id: str) -> Job:
@@ -99,6 +116,22 @@ def test_a_run_without_a_job_is_unknown_and_leaves_no_trace(redis_db: Redis) -> 
 def test_a_second_request_does_no_harm(redis_db: Redis) -> None:
     add(redis_db, "r")
     assert [cancel(redis_db, "r") for _ in range(2)] == [CancelOutcome.REMOVED, CancelOutcome.ALREADY_FINISHED]
+
+
+def test_a_second_request_completes_what_the_first_left(redis_db: Redis) -> None:
+    """The store failed when the jobs were off their queue already."""
+    case, store = case_record(), Flaky()
+    runs = [run_record(case), run_record(case)]
+    store.save([case, *runs])
+    for run in runs:
+        add(redis_db, run.id)
+    ids = [run.id for run in runs]
+    with pytest.raises(StoreUnavailableError):
+        cancel_runs(redis_db, store, ids, "enough")
+    assert waiting(redis_db) == []
+    cancel_runs(redis_db, store, ids, "enough")
+    found = [store.get_run(run_id) for run_id in ids]
+    assert [(run.status, run.error) for run in found if run] == [(RunStatus.CANCELLED, "enough")] * 2
 
 
 def test_many_runs_are_cancelled_in_one_request(redis_db: Redis) -> None:

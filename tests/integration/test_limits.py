@@ -10,6 +10,7 @@ from redis import Redis
 from qa_queue.cancel import CancelOutcome, request_cancel
 from qa_queue.errors import InputError
 from qa_queue.limits import LimitRule, Limits
+from qa_queue.limits.limits import normal_key
 from qa_queue.models import Priority
 from qa_queue.priorities import acknowledge, dequeue, note, put_back
 from qa_queue.priorities.dequeue import Taken
@@ -206,4 +207,24 @@ def test_a_rule_that_cannot_be_one_is_refused(redis_db: Redis, key: str, rule: L
     """Nothing is set."""
     with pytest.raises(InputError):
         Limits(redis_db).put(key, rule)
+    assert Limits(redis_db).rules() == {}
+
+
+@pytest.mark.parametrize(
+    ("key", "normal"),
+    [
+        ("site:Shop.Example", "site:shop.example"),
+        ("site:[::1]", "site:::1"),
+        ("site:*", "site:*"),
+        ("user:CI bot", "user:CI bot"),
+    ],
+)
+def test_a_site_is_limited_by_its_host_as_runs_are_counted(key: str, normal: str) -> None:
+    assert normal_key(key) == normal
+
+
+@pytest.mark.parametrize("key", ["site:127.0.0.1:8080", "site:https://shop.example", "site:", "shop", "site:a b"])
+def test_a_rule_that_would_limit_nothing_is_refused(redis_db: Redis, key: str) -> None:
+    with pytest.raises(InputError):
+        Limits(redis_db).put(key, LimitRule(at_once=1))
     assert Limits(redis_db).rules() == {}

@@ -31,12 +31,15 @@ from qa_queue.producer import JobProducer
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import run_request
+class Shared(MemoryStore):
+    def existing_runs(self, run_ids):
+        return set(run_ids)
 connection = Redis.from_url(sys.argv[1])
 connection.incr("racers")
 while not connection.exists("go"):
     pass
 for _ in range(10):
-    producer = JobProducer(connection, MemoryStore(), Settings(_env_file=None))
+    producer = JobProducer(connection, Shared(), Settings(_env_file=None))
     (run,) = producer.submit(run_request(idempotency_key="k"))
     print(run.run_id, run.created)
 """
@@ -231,3 +234,14 @@ def test_only_one_s_own_claim_is_released(redis_db: Redis) -> None:
     assert redis_db.exists(wanted("a").key)
     release(redis_db, {"a": wanted("a").key})
     assert not redis_db.exists(wanted("a").key)
+
+
+def test_a_key_whose_run_was_deleted_with_its_case_makes_a_new_one(redis_db: Redis, store: MemoryStore) -> None:
+    """Nobody is given a run that does not exist."""
+    first = submit(redis_db, store)
+    assert submit(redis_db, store).run_id == first.run_id
+    store.delete_runs([first.run_id])
+    second = submit(redis_db, store)
+    assert (second.created, second.run_id != first.run_id) == (True, True)
+    assert store.get_run(second.run_id) is not None
+    assert submit(redis_db, store) == SubmittedRun(**{**vars(second), "created": False})

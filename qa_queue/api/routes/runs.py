@@ -19,6 +19,8 @@ from qa_queue.api.shapes import BatchBody, RerunManyBody, RunBody, RunPage, Subm
 from qa_queue.api.submission import each, run_requests, submitted
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus
+from qa_queue.producer import RunRequest
+from qa_queue.store.records import RunRecord
 
 
 def router(backend: Backend) -> APIRouter:
@@ -50,8 +52,12 @@ def router(backend: Backend) -> APIRouter:
         """Make these runs again, or only those of them that failed; all or none. Their cases are taken as they are
         now. Without any that failed, nothing is made."""
         runs = each(body.run_ids, lambda _, run_id: backend.run(run_id))
-        wanted = [run for run in runs if worth_again(run) or not body.only_failed]
-        requests = each(wanted, lambda _, run: rerun_request(backend, run, caller.name, {}))
+
+        def again(_: int, run: RunRecord) -> RunRequest | None:
+            wanted = worth_again(run) or not body.only_failed
+            return rerun_request(backend, run, caller.name, {}) if wanted else None
+
+        requests = [request for request in each(runs, again) if request is not None]
         found = backend.producer.submit(requests) if requests else ()
         return SubmittedMany(runs=[submitted(run) for run in found])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
@@ -21,6 +22,7 @@ from tests.support.queueing import take_all, waiting
 from tests.support.records import NOON, artifact_record, case_record, finished_run, run_record, step_record
 
 CASE = {"version": 1, "name": "Open the shop", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
+HALF = "\ud800"
 YAML = "version: 1\nname: In words\nsteps:\n- goto: http://127.0.0.1:1/\n- clik: '#go'\n"
 
 
@@ -240,3 +242,34 @@ def test_who_may_only_read_makes_nothing(client_of: Callable[[Role], httpx.Clien
     assert answer.status_code == 403
     assert "needs run" in answer.json()["detail"]
     assert store.list_runs() == []
+
+
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        ("runs", {"case": CASE, "env": {"X": HALF}}),
+        ("runs", {"case": CASE | {"steps": [{"goto": f"/{HALF}"}]}}),
+        ("runs", {"case": CASE, "base_url": f"http://{HALF}"}),
+        ("runs/batch", {"runs": [{"case": CASE | {"name": HALF}}]}),
+        ("cases", {"case": CASE | {"name": HALF}}),
+        (
+            "cases/import",
+            {"recording": {"title": HALF, "steps": [{"type": "navigate", "url": "http://a.example"}]}},
+        ),
+    ],
+)
+def test_half_a_character_is_refused(runner: httpx.Client, path: str, body: dict[str, Any]) -> None:
+    """JSON can name it, no database can hold it."""
+    answer = runner.post(f"/api/v1/{path}", content=json.dumps(body), headers={"content-type": "application/json"})
+    assert answer.status_code == 422
+    assert "half a character" in answer.text
+
+
+def test_a_fault_of_a_rerun_names_its_place_in_what_was_sent(runner: httpx.Client, store: MemoryStore) -> None:
+    """Also where some of the runs passed and are left out."""
+    case = case_record(definition=CASE | {"steps": [{"goto": "/${env.GONE}"}]})
+    passed, failed = finished_run(case), finished_run(case, RunStatus.FAILED)
+    store.save([case, passed, failed])
+    answer = runner.post("/api/v1/runs/rerun", json={"run_ids": [passed.id, failed.id]})
+    assert answer.status_code == 422
+    assert [one["index"] for one in answer.json()["problems"]] == [1]

@@ -36,6 +36,11 @@ def other(backend):
 def fails(backend):
     raise RuntimeError("no luck")
 
+def nowhere(backend):
+    routes = APIRouter()
+    routes.get("")(lambda: None)
+    return routes
+
 def good(backend):
     routes = APIRouter(prefix="/parcels")
     routes.post("")(lambda: {"sent": True})
@@ -123,6 +128,7 @@ def test_the_api_s_document_has_the_operation(url: str) -> None:
         ("other", "made a str"),
         ("fails", "RuntimeError: no luck"),
         ("missing", "AttributeError"),
+        ("nowhere", "cannot be documented"),
     ],
 )
 def test_a_router_that_cannot_be_used_is_told_and_the_service_works_on(

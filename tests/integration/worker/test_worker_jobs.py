@@ -105,6 +105,13 @@ def test_jobs_that_cannot_be_read_stop_no_worker(redis_db, start_worker):
     assert redis_db.llen(f"rq:queue:{QUEUE}:intermediate") == 0
 
 
+def test_text_that_is_no_unicode_costs_its_own_job_alone(redis_db, start_worker):
+    """JSON in Redis can name half a character, which the pipe to the child cannot carry."""
+    bad, good = enqueue(redis_db, "echo", {"x": "\ud800"}), enqueue(redis_db, "echo", {"n": 1})
+    start_worker()
+    assert (ended(bad), ended(good)) == ("failed", "finished")
+
+
 def test_a_killed_child_costs_its_job_one_attempt(redis_db, start_worker):
     """The worker sees the death at once, starts another child, and the next attempt does it."""
     job = enqueue(redis_db, "killer", {"good": 2}, attempts=2)

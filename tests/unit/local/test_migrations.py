@@ -7,8 +7,12 @@ from pathlib import Path
 import pytest
 
 from qa_queue.errors import StackError
+from qa_queue.extensions import QueueSpec
+from qa_queue.extensions.catalogue import Catalogue
+from qa_queue.local import migrations
 from qa_queue.local.migrations import every_folder, migration_files
 from qa_queue.local.project import MIGRATIONS
+from qa_queue.models import CleanupJobData
 
 
 def folder(at: Path, *names: str) -> Path:
@@ -40,3 +44,16 @@ def test_a_folder_without_files_and_two_of_one_name_are_told(tmp_path: Path) -> 
 def test_the_service_s_own_are_always_there() -> None:
     """Before those of packages."""
     assert every_folder()[0] == MIGRATIONS
+
+
+def test_a_package_without_its_files_takes_nothing_down(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As when its wheel was built without them; it is told by name."""
+    spec = QueueSpec(
+        name="parcels", function="parcels.jobs.post", payload=CleanupJobData, migrations=tmp_path / "none"
+    )
+    found = Catalogue(queues={"parcels": spec}, packages={"parcels": "parcels-for-qa"}, broken=())
+    monkeypatch.setattr(migrations, "catalogue", lambda: found)
+    assert every_folder() == (MIGRATIONS,)
+    assert "the queue parcels should bring migrations" in caplog.text
