@@ -28,10 +28,11 @@ class Condition:
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What is broken, and which rules could not be looked at, by name: of those nothing is known just now."""
+    """What is broken, and what could not be looked at: rules, and queues, by name. Of those nothing is known."""
 
     broken: tuple[Condition, ...] = ()
     unknown: frozenset[str] = frozenset()
+    unseen: frozenset[str] = frozenset()
 
 
 def find(rules: Iterable[Rule], snapshot: Snapshot) -> Findings:
@@ -41,7 +42,7 @@ def find(rules: Iterable[Rule], snapshot: Snapshot) -> Findings:
     broken = tuple(
         found for rule in rules if rule.name not in unknown for found in _LOOKS[rule.kind](rule, snapshot)
     )
-    return Findings(broken=broken, unknown=unknown)
+    return Findings(broken=broken, unknown=unknown, unseen=frozenset(snapshot.queues_away))
 
 
 def duration_words(seconds: float) -> str:
@@ -141,6 +142,8 @@ def _scheduler(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
 def _redis(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
     if snapshot.redis is not None:
         yield Condition(rule=rule, subject="", value=1, summary=snapshot.redis)
+    for queue, words in sorted(snapshot.queues_away.items()):
+        yield Condition(rule=rule, subject=queue, value=1, summary=words)
 
 
 def _supabase(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:

@@ -6,11 +6,11 @@ together, after `group_wait_s` for others to join, and once more when it is over
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from qa_queue.alerts.conditions import Condition, Findings
-from qa_queue.alerts.rules import EVENTS, Kind, Rule, Severity
+from qa_queue.alerts.rules import EVENTS, ON_QUEUES, Kind, Rule, Severity
 from qa_queue.models import Frozen
 
 
@@ -56,7 +56,7 @@ class Step:
 def advance(
     alerts: Mapping[str, Alert], findings: Findings, rules: Mapping[str, Rule], *, now: float, group_wait_s: float
 ) -> Step:
-    """The next step of every alert. Those of rules that could not be looked at stay as they are."""
+    """The next step of every alert. Those that could not be looked at stay as they are."""
     broken = {found.key: found for found in findings.broken}
     after = {key: _hold(alerts.get(key), found, now) for key, found in broken.items()}
     resolved = []
@@ -64,7 +64,7 @@ def advance(
         rule = rules.get(alert.rule)
         if rule is None or key in after:
             continue
-        if rule.name in findings.unknown or _untold_event(alert):
+        if _unseen(alert, findings, broken) or _untold_event(alert):
             after[key] = alert
             continue
         if alert.open:
@@ -96,6 +96,13 @@ def _hold(alert: Alert | None, found: Condition, now: float) -> Alert:
         told_value=alert.told_value if alert else 0,
         open=alert.open if alert else False,
     )
+
+
+def _unseen(alert: Alert, findings: Findings, broken: Collection[str]) -> bool:
+    """Whether nothing is known of it just now. While Redis is away, so is what is known of the queues' own."""
+    if alert.kind is Kind.REDIS_AWAY and f"{alert.rule}:" in broken:
+        return True
+    return alert.rule in findings.unknown or (alert.kind in ON_QUEUES and alert.subject in findings.unseen)
 
 
 def _untold_event(alert: Alert) -> bool:

@@ -17,13 +17,15 @@ from rq.registry import FailedJobRegistry
 from qa_queue.alerts.probe import Answer
 from qa_queue.alerts.roster import Roster, call
 from qa_queue.alerts.snapshot import Outcomes, QueueView, Snapshot
+from qa_queue.errors import RedisUnavailableError
 from qa_queue.extensions import queue_names
 from qa_queue.health import WorkerState, read_scheduler, read_workers
 from qa_queue.health.oldest import read_oldest
 from qa_queue.measures import FAILED, OUTCOMES_KEY
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.stats import QueueStats, read_stats
-from qa_queue.redis import address_of, by_server, explain
+from qa_queue.redis import address_of, by_server, connection_of, explain
+from qa_queue.settings_rules import queue_variable
 
 
 def read_snapshot(
@@ -32,21 +34,31 @@ def read_snapshot(
     """The service now, and the workers as they are known from now on.
 
     Raises:
-        redis.exceptions.RedisError: Redis failed; `without_redis` is what is left to be seen.
+        redis.exceptions.RedisError: the main Redis failed; `without_redis` is what is left to be seen.
     """
-    now, names = time.time(), queue_names()
+    now = time.time()
     workers: list[WorkerState] = []
     views: list[QueueView] = []
-    for server, queues in by_server(connection, names):
-        workers += read_workers(server, tuple(roster.known))
-        views += _views(server, queues, sorted(windows), now)
-    called = call(roster, _merged(workers), now)
+    there, away = _reachable(connection, queue_names())
+    for server, queues in by_server(connection, there):
+        try:
+            states = read_workers(server, tuple(roster.known))
+            views += _views(server, queues, sorted(windows), now)
+        except RedisError as error:
+            if server is connection:
+                raise
+            address = address_of(server)
+            away |= {name: explain(error, address, queue_variable(name)) for name in queues}
+        else:
+            workers += states
+    called = call(roster, _merged(workers), now, away)
     scheduler = read_scheduler(connection)
     snapshot = Snapshot(
         at=now,
         supabase=supabase.error,
         supabase_known=supabase.known,
         queues=tuple(views),
+        queues_away=away,
         lost=called.lost,
         scheduler_silent_since=scheduler.last if scheduler.stopped else None,
         disks=_disks(home, workers),
@@ -58,6 +70,19 @@ def without_redis(connection: Redis | None, error: Exception, supabase: Answer) 
     """The service now, as far as it is seen while Redis is away."""
     words = explain(error, address_of(connection)) if connection and isinstance(error, RedisError) else str(error)
     return Snapshot(at=time.time(), redis=words, supabase=supabase.error, supabase_known=supabase.known)
+
+
+def _reachable(connection: Redis, names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
+    """The queues to which there is a connection, and why there is none to the others, by name."""
+    there: list[str] = []
+    away: dict[str, str] = {}
+    for name in names:
+        try:
+            connection_of(connection, name)
+            there.append(name)
+        except RedisUnavailableError as error:
+            away[name] = str(error)
+    return there, away
 
 
 def _merged(workers: Iterable[WorkerState]) -> list[WorkerState]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from pydantic import Field
 
@@ -33,8 +33,10 @@ class Roster(Frozen):
     lost: tuple[LostWorker, ...] = ()
 
 
-def call(roster: Roster, seen: Iterable[WorkerState], now: float) -> Roster:
+def call(roster: Roster, seen: Iterable[WorkerState], now: float, unseen: Collection[str] = ()) -> Roster:
     """The roster after a look at the workers; `seen` has everyone on it too, alive or not.
+
+    Nobody is missed of the queues in `unseen`, whose own Redis could not be asked.
 
     A newcomer for the same queues replaces one that was lost; one that comes back replaces itself. After a gap of
     more than 25 s nobody is missed: who is there then is known from then on.
@@ -45,7 +47,7 @@ def call(roster: Roster, seen: Iterable[WorkerState], now: float) -> Roster:
     missed = tuple(
         LostWorker(name=name, host=one.host, queues=one.queues, at=now)
         for name, one in known.items()
-        if name not in alive and not (name in states and states[name].signed_off)
+        if name not in alive and not (name in states and states[name].signed_off) and not {*one.queues} & {*unseen}
     )
     return Roster(at=now, known=alive, lost=(*_still_lost(roster.lost, alive, now), *missed))
 

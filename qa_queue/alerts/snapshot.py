@@ -46,8 +46,9 @@ class Snapshot:
     """The service at one moment.
 
     `redis` and `supabase` say what is wrong with them, None when nothing is. While Redis is away nothing is known
-    of queues, workers and scheduler. `supabase_known` is False while it has not been looked at. `disks` are bytes
-    free under QA_HOME, by host.
+    of queues, workers and scheduler. `queues_away` says the same of the queues whose own Redis is away, by name;
+    they are not among `queues`. `supabase_known` is False while it has not been looked at. `disks` are bytes free
+    under QA_HOME, by host.
     """
 
     at: float  # s since 1970
@@ -55,6 +56,7 @@ class Snapshot:
     supabase: str | None = None
     supabase_known: bool = True
     queues: tuple[QueueView, ...] = ()
+    queues_away: dict[str, str] = field(default_factory=dict)
     lost: tuple[LostWorker, ...] = ()
     scheduler_silent_since: datetime | None = None
     disks: dict[str, int] = field(default_factory=dict)

@@ -18,7 +18,7 @@ from uuid import uuid4
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.alerts.conditions import Findings, find
+from qa_queue.alerts.conditions import find
 from qa_queue.alerts.config import AlertConfig
 from qa_queue.alerts.decide import Alert, Step, advance
 from qa_queue.alerts.message import compose
@@ -133,7 +133,7 @@ class Watch:
     def _decide(self, alerts: dict[str, Alert], snapshot: Snapshot, config: AlertConfig) -> Step:
         findings = find(config.rules.values(), snapshot)
         masked = tuple(replace(one, summary=mask(one.summary, self._secrets)) for one in findings.broken)
-        findings = Findings(broken=masked, unknown=findings.unknown)
+        findings = replace(findings, broken=masked)
         step = advance(alerts, findings, config.rules, now=snapshot.at, group_wait_s=config.group_wait_s)
         self._alerts = step.alerts
         return step

@@ -9,6 +9,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from qa_queue.redis.findings import address_of, explain
+from qa_queue.settings_rules import queue_variable
 
 
 class MainRedis(Redis):
@@ -43,9 +44,10 @@ def by_server(connection: Redis, queues: Iterable[str]) -> list[tuple[Redis, lis
 
 def explain_among(error: RedisError, connection: Redis, queues: Iterable[str]) -> str:
     """As `explain`, where the error may be of any of these queues' servers: of the first that does not answer."""
-    for server, _ in by_server(connection, queues) if isinstance(connection, MainRedis) else ():
+    for server, names in by_server(connection, queues) if isinstance(connection, MainRedis) else ():
         try:
             server.ping()
         except RedisError as found:
-            return explain(found, address_of(server))
+            setting = "REDIS_URL" if server is connection else queue_variable(names[0])
+            return explain(found, address_of(server), setting)
     return explain(error, address_of(connection))

@@ -116,3 +116,22 @@ def test_an_alert_whose_rule_was_taken_away_goes_without_a_word() -> None:
     looks.rules = {}
     step = looks.at(5, WELL)
     assert (step.alerts, step.fired, step.resolved) == ({}, (), ())
+
+
+def test_what_is_not_seen_of_a_queue_stays_as_it_is() -> None:
+    """While the Redis of that queue is away; another queue's alert is over."""
+    of = depth(hold_s=0)
+    looks = Looks(of)
+    both = Findings(broken=(*broken(of, "a").broken, *broken(of, "b").broken))
+    assert looks.told(0, both) == (2, 0)
+    assert [alert.subject for alert in looks.at(5, Findings(unseen=frozenset({"a"}))).resolved] == ["b"]
+    assert looks.told(10, WELL) == (0, 1)
+
+
+def test_that_a_queues_redis_is_away_is_not_over_because_the_main_one_is_too() -> None:
+    """It cannot be asked then."""
+    of = rule(Kind.REDIS_AWAY, hold_s=0)
+    looks = Looks(of)
+    assert looks.told(0, broken(of, "cleanup")) == (1, 0)
+    assert looks.told(5, broken(of, "")) == (1, 0)
+    assert looks.told(10, WELL) == (0, 2)

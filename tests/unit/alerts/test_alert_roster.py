@@ -67,3 +67,11 @@ def test_an_old_colleague_replaces_nobody() -> None:
     missed = call(start, [gone("a"), worker("old")], NOW)
     assert lost(call(missed, [worker("old")], NOW + 5)) == ["a"]
     assert lost(call(missed, [worker("old")], NOW + FORGOTTEN_S + 1)) == []
+
+
+def test_nobody_is_missed_of_a_queue_whose_redis_cannot_be_asked() -> None:
+    """Others are; and who is there afterwards is known again."""
+    start = call(Roster(), [worker("a", queues=("cleanup",)), worker("b")], NOW)
+    after = call(start, [gone("a"), gone("b")], NOW + 5, ["cleanup"])
+    assert lost(after) == ["b"]
+    assert "a" in call(after, [worker("a", queues=("cleanup",))], NOW + 10).known
