@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import accumulate
 from typing import Any
 
 from qa_queue.schedules.times import comes_at, due_moments, next_moment
@@ -86,10 +87,11 @@ def _wakes_at(row: ScheduleRecord, now: datetime) -> datetime | None:
 
 def _in_time(schedule: ScheduleRecord, found: Sequence[datetime], now: datetime) -> Sequence[datetime]:
     grace = timedelta(seconds=schedule.grace_s)
-    fresh = [moment for moment in found if now - comes_at(schedule, moment) <= grace]
+    came = accumulate((comes_at(schedule, moment) for moment in found), max)  # each waits for the one before it
+    fresh = [moment for moment, at in zip(found, came, strict=True) if now - at <= grace]
     if schedule.missed is Missed.ALL or len(fresh) == len(found):
         return found
-    return found[-1:] if schedule.missed is Missed.ONCE else fresh
+    return (fresh or found[-1:]) if schedule.missed is Missed.ONCE else fresh
 
 
 def _side_by_side(schedule: ScheduleRecord, wanted: Sequence[datetime], *, busy: bool) -> Sequence[datetime]:

@@ -17,6 +17,7 @@ from qa_queue.schedules.zones import zone_of
 from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
 
 T = TypeVar("T")
+MOST_JITTER = 10  # times the interval
 _SECRETS = "QA_SECRET_"
 _EXAMPLE: dict[str, Any] = {
     "name": "nightly",
@@ -75,6 +76,8 @@ class ScheduleSpec(ScheduleFields):
     def _goes_together(self) -> Self:
         if (self.cron is None) == (self.every is None):
             raise _refused("give either cron or every")
+        if self.every is not None and self.jitter_s > (most := MOST_JITTER * seconds_of(self.every)):
+            raise _refused(f"jitter_s {self.jitter_s} is too long for every {self.every}: it may be {most} at most")
         if self.start_at and self.end_at and self.end_at <= self.start_at:
             raise _refused("end_at must be later than start_at")
         if self.queue == QueueName.TEST_EXECUTION:

@@ -66,17 +66,21 @@ def due_moments(schedule: ScheduleRecord, now: datetime) -> list[datetime]:
     first = schedule.next_fire_at
     if first is None:
         return []
-    newest = _newest(schedule, first, now)
-    return list(takewhile(lambda moment: comes_at(schedule, moment) <= now, newest))
+    return list(_newest(schedule, first, now))
 
 
 def _newest(schedule: ScheduleRecord, first: datetime, now: datetime) -> deque[datetime]:
-    """The newest moments of [first, now]. Looking back further and further spares counting years of minutes."""
+    """The newest moments from `first` on that have come by `now`.
+
+    Looking back further and further spares counting years of minutes. Each look begins where all have come for
+    sure, so that none is passed by of which an earlier one is still to come.
+    """
     newest: deque[datetime] = deque(maxlen=MOST_DUE)
+    latest = now - timedelta(seconds=schedule.jitter_s)
     for span in (*_LOOK_BACK, now - first + _TICK):
-        after = max(first - _TICK, now - span)
+        after = max(first - _TICK, latest - span)
         every = moments(schedule, anchor=schedule.anchor_at, after=after)
-        newest = deque(takewhile(lambda moment: moment <= now, every), maxlen=MOST_DUE)
+        newest = deque(takewhile(lambda moment: comes_at(schedule, moment) <= now, every), maxlen=MOST_DUE)
         if len(newest) == MOST_DUE or after < first:
             break
     return newest

@@ -29,7 +29,10 @@ class Overlap(StrEnum):
 
 
 class Missed(StrEnum):
-    """What becomes of moments that nobody served in time: nothing, one run for all of them, or one for each."""
+    """What becomes of moments that nobody served in time.
+
+    Nothing, one run for all of them where no other is in time, or one for each.
+    """
 
     SKIP = "skip"
     ONCE = "once"

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from datetime import datetime, timedelta
+from itertools import accumulate, islice
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_queue.schedules.decide import Decision, claimed, due, settled
-from qa_queue.schedules.times import MOST_DUE, comes_at, due_moments
+from qa_queue.schedules.times import MOST_DUE, comes_at, due_moments, moments
 from qa_queue.store.schedules import Missed, Overlap, ScheduleRecord
 from tests.support.records import NOON
 from tests.support.schedules import schedule_record
@@ -147,6 +149,44 @@ def test_jitter_is_the_same_for_everybody_and_within_its_bound(jitter: int, numb
     assert moment <= comes_at(schedule, moment) <= moment + timedelta(seconds=jitter)
 
 
+def coming(schedule: ScheduleRecord, count: int) -> list[datetime]:
+    """When each of its first moments comes: none before the one before it."""
+    found = islice(moments(schedule, anchor=NOON, after=NOON), count)
+    return list(accumulate((comes_at(schedule, moment) for moment in found), max))
+
+
+@pytest.mark.parametrize("jitter", [0, 200, 600])
+@pytest.mark.parametrize("missed", Missed)
+def test_nothing_is_missed_while_somebody_looks(jitter: int, missed: Missed) -> None:
+    """Also with a jitter longer than the interval, when a moment waits for the one before it."""
+    schedule = schedule_record(jitter_s=jitter, overlap=Overlap.ALLOW, missed=missed, grace_s=10)
+    for second in range(0, 2 * 3600, 5):
+        now = NOON + timedelta(seconds=second)
+        decision = due(schedule, now, busy=False)
+        schedule = claimed(schedule, decision, now) if decision else schedule
+    assert (schedule.fired, schedule.missed_runs) == (bisect_right(coming(schedule, 120), now), 0)
+
+
+@given(every=st.integers(1, 300), away=st.integers(1, 3600), grace=st.integers(1, 600))
+def test_once_starts_what_skip_starts_and_at_least_the_last(every: int, away: int, grace: int) -> None:
+    """Whatever was missed beside it."""
+    schedule = schedule_record(every=f"{every}s", overlap=Overlap.ALLOW, grace_s=grace)
+    skip, once = (
+        decide(schedule.model_copy(update={"missed": one}), away / 60) for one in (Missed.SKIP, Missed.ONCE)
+    )
+    assert (skip is None) == (once is None)
+    if skip and once:
+        assert once.fires == (skip.fires or tuple(due_moments(schedule, NOON + timedelta(seconds=away))[-1:]))
+
+
+def test_moments_whose_jitter_holds_them_back_push_no_others_out() -> None:
+    """More of them are on their way than are looked at."""
+    schedule = schedule_record(every="1s", jitter_s=3600)
+    now = NOON + timedelta(hours=5)
+    came = bisect_right(coming(schedule, 5 * 3600), now)
+    assert due_moments(schedule, now) == [NOON + timedelta(seconds=one) for one in range(came - 99, came + 1)]
+
+
 @given(
     gaps=st.lists(st.floats(0.01, 12), min_size=1, max_size=25),
     jitter=st.sampled_from([0, 30, 200]),
@@ -157,16 +197,15 @@ def test_jitter_is_the_same_for_everybody_and_within_its_bound(jitter: int, numb
 def test_no_moment_is_started_twice_whenever_schedulers_look(gaps, jitter, overlap, missed, busy) -> None:
     """And each one that came is started, skipped or missed: none is forgotten."""
     schedule = schedule_record(jitter_s=jitter, overlap=overlap, missed=missed, grace_s=45)
-    now, fired, counted = NOON, [], 0
+    now, fired, counted, comes = NOON, [], 0, coming(schedule, 400)
     for gap, taken in zip(gaps, busy, strict=False):
         now += gap * MINUTE
-        expected = due_moments(schedule, now)
+        before, counted = counted, bisect_right(comes, now)
         decision = due(schedule, now, busy=taken)
-        assert (decision is None) == (not expected)
+        assert (decision is None) == (counted == before)
         if decision is None:
             continue
         fired += decision.fires
-        counted += len(expected)
         schedule = claimed(schedule, decision, now)
         assert schedule.fired + schedule.skipped + schedule.missed_runs == counted
     assert len(set(fired)) == len(fired)
