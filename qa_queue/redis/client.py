@@ -17,13 +17,14 @@ from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.redis.findings import address_of, explain
 from qa_queue.redis.pools import CONNECT_TIMEOUT_S, pool_of
 from qa_queue.redis.queues import MainRedis
-from qa_queue.redis.servers import RedisServer, main_server, server_of
+from qa_queue.redis.servers import RedisServer, SentinelGroup, main_server, server_of
 from qa_queue.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
 SOCKET_TIMEOUT_S = 15.0  # many jobs are enqueued in one step
 RETRIES = 2  # of opening a connection and of each command: a restart's short gap is not an error
+_Key = tuple[str, SentinelGroup | None]  # with Sentinels, host and port of the URL stand for nothing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +51,7 @@ class RedisClient:
         self._settings = settings
         self._socket_timeout = socket_timeout
         self._lock = threading.Lock()
-        self._open: dict[str, Redis] = {}  # by the URL of the server
+        self._open: dict[_Key, Redis] = {}
 
     @classmethod
     def instance(cls, settings: Settings | None = None) -> RedisClient:
@@ -98,12 +99,13 @@ class RedisClient:
         return RedisHealth(ok=True, latency_ms=latency_ms, version=version)
 
     def _connection(self, server: RedisServer) -> Redis:
+        key = (server.url, server.sentinels)
         with self._lock:
-            found = self._open.get(server.url)
+            found = self._open.get(key)
         if found is None:
             opened = self._opened(server)  # one that does not answer holds up nobody who wants another
             with self._lock:
-                found = self._open.setdefault(server.url, opened)
+                found = self._open.setdefault(key, opened)
         return found
 
     def _opened(self, server: RedisServer) -> Redis:

@@ -8,6 +8,7 @@ import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
 from redis import Redis
@@ -19,7 +20,7 @@ from qa_queue.priorities import PriorityQueue
 from qa_queue.redis import RedisClient, address_of
 from qa_queue.settings import Settings
 from tests.support.poll import wait_until
-from tests.support.sentinels import SentinelSet
+from tests.support.sentinels import PASSWORD, SentinelSet
 from tests.support.workers import FAKE, ROOT, RQ, WorkerProcess, did, ended, enqueue
 
 
@@ -50,6 +51,17 @@ def test_a_connection_follows_the_master(sentinels):
     sentinels.wait_for_failover(former)
     assert wait_until(lambda: count(keys=["n"]) and f":{sentinels.master}/0" in address_of(connection))
     assert opened.health_check().ok
+    opened.disconnect()
+
+
+def test_a_queue_whose_own_url_is_the_one_that_stands_for_nothing_has_its_own_redis(sentinels):
+    """With Sentinels the main URL is made of REDIS_HOST and REDIS_PORT, where a queue's own Redis may well be."""
+    own = sentinels.ports[2]
+    url = f"redis://:{quote(PASSWORD)}@127.0.0.1:{own}/0"
+    opened = client(sentinels, redis_port=str(own), redis_url_cleanup=url)
+    main, cleanup = opened.connect(), opened.connection_of("cleanup")
+    assert address_of(main).startswith("the master 'qa'")
+    assert address_of(cleanup) == f"127.0.0.1:{own}/0"
     opened.disconnect()
 
 
