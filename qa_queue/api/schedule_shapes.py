@@ -3,21 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from datetime import datetime
+from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
 
 from qa_queue.api.backend import Backend
 from qa_queue.api.shapes import Body
+from qa_queue.models import Frozen
 from qa_queue.schedules import last_outcomes
 from qa_queue.schedules.zones import zone_of
 from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
 
 
-class SchedulePatch(ScheduleFields):
-    """The fields that change; null puts one back to what it is when nobody sets it."""
+def _nullable(field: FieldInfo) -> tuple[Any, FieldInfo]:
+    """The type and the rules of a field that may be null as well, which it is when nobody gives it."""
+    found = copy(field)
+    found.default, found.default_factory = None, None
+    return field.annotation | None, found  # type: ignore[operator] # an annotation is a type
 
-    name: str | None = Field(default=None, min_length=1, max_length=100)  # type: ignore[assignment]
+
+_FIELDS: dict[str, Any] = {name: _nullable(field) for name, field in ScheduleFields.model_fields.items()}
+_Nullable = create_model("_Nullable", __base__=Frozen, **_FIELDS)
+
+
+class SchedulePatch(_Nullable):  # type: ignore[valid-type, misc] # made from the fields
+    """The fields that change; null puts one back to what it is when nobody sets it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 6 * * *", "every": None}]})
 

@@ -12,7 +12,6 @@ import typer
 
 from qa_queue.cli.submit import parse_env
 from qa_queue.errors import InputError
-from qa_queue.store.schedules import Missed, Overlap
 
 _NOTHING = "none"  # takes a field back
 
@@ -33,10 +32,10 @@ _OPTIONS: dict[str, Any] = {
     "start_at": _option(str | None, "--start", say="Not before this moment, ISO 8601."),
     "end_at": _option(str | None, "--end", say="Not after this moment, ISO 8601."),
     "max_runs": _option(str | None, "--max-runs", say="End after so many moments."),
-    "overlap": _option(Overlap | None, "--overlap", say="While an earlier run goes on."),
-    "missed": _option(Missed | None, "--missed", say="What becomes of moments that nobody served."),
-    "grace_s": _option(int | None, "--grace", say="Seconds after which a moment is missed."),
-    "jitter_s": _option(int | None, "--jitter", say="Each moment comes up to so many seconds later."),
+    "overlap": _option(str | None, "--overlap", say="While an earlier run goes on: skip, allow or replace."),
+    "missed": _option(str | None, "--missed", say="Moments that nobody served: skip, once or all."),
+    "grace_s": _option(str | None, "--grace", say="Seconds after which a moment is missed."),
+    "jitter_s": _option(str | None, "--jitter", say="Each moment comes up to so many seconds later."),
     "priority": _option(str | None, "--priority", say="urgent, high, normal or low."),
     "attempts": _option(str | None, "--attempts", say="When the infrastructure fails."),
     "env": _option(list[str] | None, "--env", say="A value for ${env.NAME}, as NAME=VALUE; never a secret."),
@@ -64,10 +63,11 @@ def given(values: dict[str, Any]) -> dict[str, Any]:
         InputError: a value cannot be read.
     """
     found = {name: value for name, value in values.items() if value not in (None, [])}
-    read = {name: None if value == _NOTHING else _READERS.get(name, _same)(value) for name, value in found.items()}
-    if read.get("cases") == [_NOTHING]:
-        read["cases"] = None
-    return read
+    return {name: _read(name, value) for name, value in found.items()}
+
+
+def _read(name: str, value: Any) -> Any:
+    return None if value in (_NOTHING, [_NOTHING]) else _READERS.get(name, _same)(value)
 
 
 def _same(value: Any) -> Any:

@@ -41,6 +41,36 @@ def body(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
+def test_null_puts_a_field_back_to_what_it_is_when_nobody_sets_it(runner, case) -> None:
+    """Any field but those without which there is no schedule."""
+    plain = runner.post(PATH, json=body(name="plain")).json()
+    given = {
+        "overlap": "replace",
+        "missed": "all",
+        "grace_s": 90,
+        "jitter_s": 5,
+        "priority": "urgent",
+        "attempts": 2,
+        "env": {"USER": "ann"},
+        "base_url": "https://shop.example",
+        "config": {"timeout": 5000},
+        "paused": True,
+        "max_runs": 7,
+        "start_at": "2026-01-01T00:00:00Z",
+        "time_zone": "Asia/Tokyo",
+        "queue": "test-execution",
+    }
+    assert runner.post(PATH, json=body(**given)).status_code == 201
+    answer = runner.patch(f"{PATH}/nightly", json=dict.fromkeys(given))
+    assert answer.status_code == 200, answer.text
+    expected = plain | {"time_zone": "UTC"}
+    assert {name: answer.json()[name] for name in given} == {name: expected[name] for name in given}
+    onto = runner.patch(f"{PATH}/nightly", json={"cases": None, "data": {}, "queue": "cleanup"})
+    assert (onto.status_code, onto.json()["cases"]) == (200, [])
+    for required in ("name", "cron"):
+        assert runner.patch(f"{PATH}/nightly", json={required: None}).status_code == 422
+
+
 def test_a_schedule_is_made_found_and_listed(runner, reader, nightly, case) -> None:
     """By its id and by its name; the case by its name too."""
     assert nightly["cases"] == [case.id]
