@@ -17,6 +17,7 @@ from qa_queue.schedules.zones import zone_of
 from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
 
 T = TypeVar("T")
+FIRST_YEAR, LAST_YEAR = 1970, 9000  # so that reckoning in any zone stays within what a datetime can be
 MOST_JITTER = 10  # times the interval
 _SECRETS = "QA_SECRET_"
 _EXAMPLE: dict[str, Any] = {
@@ -62,6 +63,8 @@ class ScheduleSpec(ScheduleFields):
     def _aware(cls, moment: datetime | None) -> datetime | None:
         if moment is not None and moment.tzinfo is None:
             raise _refused("a date needs a time zone: add Z or +02:00")
+        if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            raise _refused(f"a date has a year from {FIRST_YEAR} to {LAST_YEAR}")
         return moment
 
     @field_validator("env")
