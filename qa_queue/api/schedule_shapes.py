@@ -29,7 +29,7 @@ _FIELDS: dict[str, Any] = {name: _nullable(field) for name, field in ScheduleFie
 _Nullable = create_model("_Nullable", __base__=Frozen, **_FIELDS)
 
 
-class SchedulePatch(_Nullable):  # type: ignore[valid-type, misc] # made from the fields
+class SchedulePatch(_Nullable):
     """The fields that change; null puts one back to what it is when nobody sets it."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 6 * * *", "every": None}]})
