@@ -18,7 +18,8 @@ class Alert(Frozen):
     """An alert and how far it has come; moments in s since 1970.
 
     `firing_since` is None while it is pending, and once it is over; then it is kept until its cooldown has passed.
-    `told_at` is its last message, `told_value` its value then; `open` is whether that message still stands.
+    `told_at` is its last message, `told_value` its value then; `open` is whether that message still stands,
+    and `heard` whether there was a channel for it.
     """
 
     rule: str
@@ -32,6 +33,7 @@ class Alert(Frozen):
     told_at: float | None = None
     told_value: float = 0
     open: bool = False
+    heard: bool = True
 
     @property
     def key(self) -> str:
@@ -42,6 +44,11 @@ class Alert(Frozen):
     def firing(self) -> bool:
         """Whether it fires now."""
         return self.firing_since is not None
+
+    @property
+    def told(self) -> bool:
+        """Whether somebody was told, and not yet that it is over."""
+        return self.open and self.heard
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,9 +61,18 @@ class Step:
 
 
 def advance(
-    alerts: Mapping[str, Alert], findings: Findings, rules: Mapping[str, Rule], *, now: float, group_wait_s: float
+    alerts: Mapping[str, Alert],
+    findings: Findings,
+    rules: Mapping[str, Rule],
+    *,
+    now: float,
+    group_wait_s: float,
+    channels: bool = True,
 ) -> Step:
-    """The next step of every alert. Those that could not be looked at stay as they are."""
+    """The next step of every alert. Those that could not be looked at stay as they are.
+
+    `channels`: there is one. What nobody heard of is told once there is.
+    """
     broken = {found.key: found for found in findings.broken}
     after = {key: _hold(alerts.get(key), found, now) for key, found in broken.items()}
     resolved = []
@@ -71,10 +87,11 @@ def advance(
             resolved.append(alert)
         if ended := _ended(alert, rule, now):
             after[key] = ended
-    due = [alert for alert in after.values() if alert.firing and _worth_telling(alert, rules[alert.rule], now)]
+    firing = [alert for alert in after.values() if alert.firing]
+    due = [one for one in firing if (channels and not one.heard) or _worth_telling(one, rules[one.rule], now)]
     # The first waits for others; once it has waited, all go together. What is over goes along, or by itself.
     ready = bool(resolved) or any(now - (alert.firing_since or now) >= group_wait_s for alert in due)
-    fired = tuple(_told(alert, now) for alert in due) if ready else ()
+    fired = tuple(_told(alert, now, heard=channels) for alert in due) if ready else ()
     return Step(alerts=after | {alert.key: alert for alert in fired}, fired=fired, resolved=tuple(resolved))
 
 
@@ -95,6 +112,7 @@ def _hold(alert: Alert | None, found: Condition, now: float) -> Alert:
         told_at=alert.told_at if alert else None,
         told_value=alert.told_value if alert else 0,
         open=alert.open if alert else False,
+        heard=alert.heard if alert else True,
     )
 
 
@@ -128,5 +146,5 @@ def _worth_telling(alert: Alert, rule: Rule, now: float) -> bool:
     return bool(rule.repeat_s) and silence >= rule.repeat_s
 
 
-def _told(alert: Alert, now: float) -> Alert:
-    return alert.model_copy(update={"told_at": now, "told_value": alert.value, "open": True})
+def _told(alert: Alert, now: float, *, heard: bool) -> Alert:
+    return alert.model_copy(update={"told_at": now, "told_value": alert.value, "open": True, "heard": heard})

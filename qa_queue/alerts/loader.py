@@ -25,19 +25,26 @@ def load_config(path: Path, queues: Sequence[str], secrets: Secrets) -> AlertCon
     Raises:
         CaseError: what is wrong with it, each with its line.
     """
-    source = read_source(path)
+    source = read_source(path, "it has at least 'version: 1'")
     report = source.report()
     place = Place(report)
     document = source.document
     if not isinstance(document, dict):
         place.wrong(f"expected a mapping with version, rules and channels, got {kind_text(document)}")
         document = {}
-    top = TOP.read(place, {key: item for key, item in document.items() if key not in ("rules", "channels")})
-    rules = _rules(place.at("rules"), document.get("rules", {}), tuple(queues))
-    channels = _channels(place.at("channels"), document.get("channels", {}), secrets)
+    top = TOP.read(place, document)
+    rules = _rules(place.at("rules"), _present(document, "rules"), tuple(queues))
+    channels = _channels(place.at("channels"), _present(document, "channels"), secrets)
     report.raise_if_any()
     assert top is not INVALID
-    return AlertConfig(rules=rules, channels=tuple(channels), **{k: v for k, v in top.items() if k != "version"})
+    numbers = {name: top[name] for name in ("every_s", "group_wait_s") if name in top}
+    return AlertConfig(rules=rules, channels=tuple(channels), **numbers)
+
+
+def _present(document: dict[str, Any], key: str) -> Any:
+    """What stands under a key; an empty mapping where nothing does, as when all of it is commented out."""
+    found = document.get(key)
+    return {} if found is None else found
 
 
 def channels_of_setting(text: str) -> tuple[Channel, ...]:

@@ -50,11 +50,26 @@ class Mib:
         return Number(1).schema()
 
 
+@dataclass(frozen=True)
+class Anything:
+    """A value that is looked at elsewhere."""
+
+    def read(self, _place: Place, value: Any) -> Any:
+        """The value as it stands."""
+        return value
+
+    def schema(self) -> Schema:
+        """Any."""
+        return {}
+
+
 TOP = Keys(
     {
         "version": Field(Number(1, 1), "The format's version: 1.", required=True),
         "every": Field(Seconds(1, 15), "How often the rules are looked at.", attr="every_s"),
         "group_wait": Field(Seconds(0, 600), "How long the first waits for others.", attr="group_wait_s"),
+        "rules": Field(Anything(), "What is watched."),
+        "channels": Field(Anything(), "Who is told."),
     }
 )
 _COMMON: Mapping[str, Field] = {

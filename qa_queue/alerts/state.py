@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 from pydantic import ValidationError
@@ -93,6 +93,12 @@ class AlertState:
         """Keep how the last message to a channel ended."""
         self._connection.hset(CHANNELS_KEY, name, json.dumps({"at": time.time(), "error": error}))
         self._connection.expire(CHANNELS_KEY, KEEP_S)
+
+    def keep_channels(self, names: Collection[str]) -> None:
+        """Forget what became of messages to all other channels, such as those that were taken away."""
+        known = cast(list[bytes], self._connection.hkeys(CHANNELS_KEY))
+        if gone := [name for name in known if name.decode() not in names]:
+            self._connection.hdel(CHANNELS_KEY, *gone)
 
     def channel_errors(self) -> dict[str, str]:
         """The channels that did not take their last message, and why."""

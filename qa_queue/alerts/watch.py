@@ -60,6 +60,7 @@ class Watch:
         self._lock = LocalLock(settings.qa_home)
         self._secrets = read_every_secret()
         self._config: AlertConfig | None = None
+        self._kept: AlertConfig | None = None  # of which the notes on channels were kept, and no others
         self._sender = Sender(())
         self._due = 0.0
         self._alerts: dict[str, Alert] = {}  # as they stood at the last look
@@ -112,6 +113,9 @@ class Watch:
         self._outranked = not self._held
         if not self._held:
             return
+        if self._kept is not config:
+            state.keep_channels([channel.name for channel in config.channels])
+            self._kept = config
         snapshot, roster = read_snapshot(
             connection, self._home, config.windows(), state.load_roster(), self._supabase()
         )
@@ -134,7 +138,14 @@ class Watch:
         findings = find(config.rules.values(), snapshot)
         masked = tuple(replace(one, summary=mask(one.summary, self._secrets)) for one in findings.broken)
         findings = replace(findings, broken=masked)
-        step = advance(alerts, findings, config.rules, now=snapshot.at, group_wait_s=config.group_wait_s)
+        step = advance(
+            alerts,
+            findings,
+            config.rules,
+            now=snapshot.at,
+            group_wait_s=config.group_wait_s,
+            channels=bool(config.channels),
+        )
         self._alerts = step.alerts
         return step
 
@@ -143,9 +154,10 @@ class Watch:
             log.warning("Alert %s: %s", alert.key.rstrip(":"), alert.summary)
         for alert in step.resolved:
             log.info("The alert %s is over", alert.key.rstrip(":"))
-        if step.fired or step.resolved:
+        resolved = tuple(alert for alert in step.resolved if alert.heard)
+        if step.fired or resolved:
             now = datetime.now(UTC)
-            message = compose(step.fired, step.resolved, message_id=uuid4().hex, now=now, sender=self._name)
+            message = compose(step.fired, resolved, message_id=uuid4().hex, now=now, sender=self._name)
             self._sender.send(message)
 
     def _supabase(self) -> Answer:

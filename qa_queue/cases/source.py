@@ -32,8 +32,8 @@ class Source:
         return Report(self.name, self.lines, list(self.problems))
 
 
-def read_source(path: Path) -> Source:
-    """Read a .yaml, .yml or .json file.
+def read_source(path: Path, least: str = "a case has at least 'name' and 'steps'") -> Source:
+    """Read a .yaml, .yml or .json file; `least` says of an empty one what it lacks.
 
     Raises:
         CaseError: it cannot be read, is empty, too large, not UTF-8, or not YAML or JSON.
@@ -44,7 +44,7 @@ def read_source(path: Path) -> Source:
     if reader is None:
         raise _broken(name, f"{path.suffix or 'a file without a suffix'} is not read: give .yaml, .yml or .json")
     if not text.strip():
-        raise _broken(name, "is empty; a case has at least 'name' and 'steps'")
+        raise _broken(name, f"is empty; {least}")
     document, lines, problems = reader(text, name)
     return Source(name, document, lines, tuple(problems))
 

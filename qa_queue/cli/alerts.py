@@ -125,4 +125,4 @@ def _since(alert: Alert) -> str:
 def _as_json(alert: Alert) -> dict[str, Any]:
     since = datetime.fromtimestamp(alert.firing_since or 0, UTC).isoformat()
     shown = alert.model_dump(mode="json", include={"rule", "kind", "subject", "severity", "summary", "value"})
-    return shown | {"since": since, "told": alert.open}
+    return shown | {"since": since, "told": alert.told}

@@ -57,4 +57,4 @@ def router(backend: Backend) -> APIRouter:
 def _shown(alert: Alert) -> FiringAlert:
     since = datetime.fromtimestamp(alert.firing_since or 0, UTC)
     shown = alert.model_dump(include={"rule", "kind", "subject", "severity", "summary", "value"})
-    return FiringAlert(**shown, since=since, told=alert.open)
+    return FiringAlert(**shown, since=since, told=alert.told)

@@ -19,9 +19,17 @@ class Looks:
         self.rules = {of.name: of}
         self.alerts: dict[str, Alert] = {}
         self.group_wait_s = group_wait_s
+        self.channels = True
 
     def at(self, seconds: float, findings: Findings) -> Step:
-        step = advance(self.alerts, findings, self.rules, now=NOW + seconds, group_wait_s=self.group_wait_s)
+        step = advance(
+            self.alerts,
+            findings,
+            self.rules,
+            now=NOW + seconds,
+            group_wait_s=self.group_wait_s,
+            channels=self.channels,
+        )
         self.alerts = step.alerts
         return step
 
@@ -135,3 +143,16 @@ def test_that_a_queues_redis_is_away_is_not_over_because_the_main_one_is_too() -
     assert looks.told(0, broken(of, "cleanup")) == (1, 0)
     assert looks.told(5, broken(of, "")) == (1, 0)
     assert looks.told(10, WELL) == (0, 2)
+
+
+def test_what_nobody_heard_of_is_told_once_there_is_a_channel() -> None:
+    """Once; until then it does not count as told."""
+    of = depth(hold_s=0)
+    looks = Looks(of)
+    looks.channels = False
+    assert [looks.told(at, broken(of)) for at in (0, 5)] == [(1, 0), (0, 0)], "for the log"
+    assert not looks.alerts["queue_depth:q"].told
+    looks.channels = True
+    assert [looks.told(at, broken(of)) for at in (10, 15)] == [(1, 0), (0, 0)]
+    assert looks.alerts["queue_depth:q"].told
+    assert looks.told(20, WELL) == (0, 1)

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from qa_queue.alerts.loader import load_config
-from qa_queue.alerts.rules import Kind
+from qa_queue.alerts.rules import DEFAULTS, Kind
 from qa_queue.alerts.signature import sign
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to-alerts.md").read_text()
@@ -26,6 +26,14 @@ def test_every_file_in_the_page_can_be_read(text: str, tmp_path: Path) -> None:
 
 def test_the_page_tells_of_every_rule() -> None:
     assert [kind for kind in Kind if f"`{kind.value}`" not in PAGE] == []
+
+
+def test_the_page_tells_how_long_is_waited() -> None:
+    """Before an alert, and from one message to the next."""
+    row = next(line for line in PAGE.splitlines() if line.startswith("| `failure_rate`"))
+    assert (DEFAULTS[Kind.FAILURE_RATE].hold_s, row.endswith("for 1 m |")) == (60, True)
+    assert DEFAULTS[Kind.WORKER_LOST].cooldown_s == 300
+    assert "`cooldown` (default `30m`, for `worker_lost` `5m`:" in PAGE
 
 
 def test_the_example_of_a_receiver_works() -> None:

@@ -84,6 +84,9 @@ channels:
         ("version: 1\nchannels:\n  a: {url: 'mailto://${env.X}'}", 3, "write ${secret.X}"),
         ("version: 2", 1, "out of range: 1 to 1"),
         ("every: 5s", 1, "'version' is missing"),
+        ("version: 1\nrul: {}", 2, "did you mean 'rules'?"),
+        ("version: 1\nx: {}", 2, "known are channels, every, group_wait, rules, version"),
+        ("version: 1\nchannels: []", 2, "expected a mapping from names to channels"),
         ("- a", 1, "expected a mapping"),
         ("version: 1\nversion: 1", 2, "there twice"),
         ("version: [1", 1, "not YAML"),
@@ -136,3 +139,17 @@ def test_a_file_that_breaks_while_the_service_runs_changes_nothing(tmp_path: Pat
     assert caplog.text.count("'soon' is no duration") == 1
     file.write_text("version: 1\nevery: 10s\n")
     assert source.current().every_s == 10
+
+
+@pytest.mark.parametrize("key", ["rules", "channels"])
+def test_what_is_commented_out_as_a_whole_is_none(key: str, tmp_path: Path) -> None:
+    """As when one tries the service without its channels."""
+    config = load(tmp_path, f"version: 1\n{key}:\n#  one: {{}}\n")
+    assert config.channels == ()
+    assert config.rules == AlertConfig().rules
+
+
+def test_an_empty_file_is_told_what_it_lacks(tmp_path: Path) -> None:
+    """And nothing of cases."""
+    with pytest.raises(CaseError, match=r"qa-alerts\.yaml: is empty; it has at least 'version: 1'"):
+        load(tmp_path, " \n")
