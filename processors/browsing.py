@@ -74,8 +74,8 @@ class Aid:
     """What is known of the element of a step, from earlier runs.
 
     `old` is what it looked like, `others` what the other elements of its page did. `learned` is a locator that has
-    earned to be tried first, `vouched` when somebody accepted it. `rejected` has the digests of locators that people refused for this step. With `take`
-    the step's fingerprint is wanted, with `pictures` those of a heal.
+    earned to be tried first, `vouched` when somebody accepted it. `rejected` has the digests of locators that were
+    refused for this step. With `take` the step's fingerprint is wanted, with `pictures` those of a heal.
     """
 
     mode: Literal["off", "suggest", "auto"] = "off"

@@ -85,9 +85,7 @@ class Session:
         text = str(error)
         if is_crash(text) or await self._crashed(text):
             return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {self._page.url}")
-        if not is_closed(text) and not isinstance(error, TimeoutError):
-            return None
-        await self._ping()
+        await self._ping()  # also of a check that found nothing: the browser may have died while it looked
         return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if is_closed(text) else None
 
     async def _crashed(self, text: str) -> bool:
