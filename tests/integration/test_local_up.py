@@ -7,6 +7,7 @@ import re
 import signal
 import socket
 import subprocess
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -36,6 +37,7 @@ except QAError as error:
 SLEEPER = (
     'python -c \'import os, time; print("sleeper", os.getpid(), os.environ["RQ_REDIS_URL"][:8]); time.sleep(99)\''
 )
+PATIENCE_S = 120
 COMPOUND = "sleep 98 & echo compound $! ; wait"
 
 
@@ -52,7 +54,12 @@ def service(folder: Path, **lines: str) -> Iterator[subprocess.Popen[str]]:
         "QA_DASHBOARD_PORT": str(free_port()),
     }
     with program(SERVICE, procfile, cwd=folder, **variables) as running:
-        yield running
+        watchdog = threading.Timer(PATIENCE_S, running.kill)  # what it prints is read to its end
+        watchdog.start()
+        try:
+            yield running
+        finally:
+            watchdog.cancel()
 
 
 def pids_of(text: str, name: str) -> list[int]:
