@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
 from processors.browsing import BrowserPool
+from processors.claims import Claims
 from qa_queue.errors import InputError
 from qa_queue.models import JobContext, JobProgress
 from qa_queue.settings import Settings
@@ -63,7 +64,7 @@ class CancelCheck(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What processors share within one process."""
+    """What processors share within one process. `claims` are of runs that go on at once."""
 
     settings: Settings
     store: RunStore
@@ -72,6 +73,7 @@ class Services:
     cancels: CancelCheck
     browser: BrowserPool
     artifacts_dir: Path
+    claims: Claims = field(default_factory=Claims)
 
 
 Data = TypeVar("Data", bound=BaseModel)

@@ -119,23 +119,23 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         evidence = Evidence(
             services.artifacts_dir, plan.run_id, number, writer=services.writer, secrets=plan.secrets
         )
-        elements = KnownElements(plan, services.store)
         asked = time.perf_counter()
-        async with services.browser.session(options) as session:
-            started = time.perf_counter()
-            stop.arm(plan.timeout_ms)
-            attempt = Attempt(
-                plan=plan,
-                number=number,
-                session=session,
-                evidence=evidence,
-                reporter=reporter,
-                stop=stop,
-                traced=options.trace is not TraceContent.NONE,
-                elements=elements,
-            )
-            verdict = await attempt.run()
-            ended = time.perf_counter()
+        with KnownElements(plan, services.store, services.claims) as elements:
+            async with services.browser.session(options) as session:
+                started = time.perf_counter()
+                stop.arm(plan.timeout_ms)
+                attempt = Attempt(
+                    plan=plan,
+                    number=number,
+                    session=session,
+                    evidence=evidence,
+                    reporter=reporter,
+                    stop=stop,
+                    traced=options.trace is not TraceContent.NONE,
+                    elements=elements,
+                )
+                verdict = await attempt.run()
+                ended = time.perf_counter()
         return RunOutcome(
             verdict=verdict,
             attempt=number,

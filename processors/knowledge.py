@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Iterable
-from typing import Any
+from dataclasses import replace
+from typing import Any, Self
 from uuid import UUID
 
 from processors.browsing import NO_AID, Aid, StepOutcome
+from processors.claims import Claims
 from processors.describe import step_key, target_json, target_of
 from processors.healing.fingerprint import Fingerprint, parse_fingerprint
 from processors.heals import plain_document
@@ -34,20 +36,35 @@ _log = logging.getLogger(__name__)
 
 
 class KnownElements:
-    """The knowledge of one run. Reading begins with `load` and is waited for by the first step with an element."""
+    """The knowledge of one try, within a `with`. It is read meanwhile; the first step with an element waits for it.
 
-    def __init__(self, plan: RunPlan, store: RunStore) -> None:
+    Of runs of one case that go on at once, one alone takes the fingerprint of an element, which costs a page more
+    than most steps do.
+    """
+
+    def __init__(self, plan: RunPlan, store: RunStore, claims: Claims) -> None:
         self._plan = plan
+        self._claims = claims
         self._loading: asyncio.Task[CaseKnowledge] | None = None
         if adapts(plan):
             self._loading = asyncio.ensure_future(asyncio.to_thread(_read, store, plan.case_id))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self._claims.release(self)
 
     async def aid(self, planned: PlannedStep, adapted: int) -> Aid:
         """What is known for a step, when so many steps of this try have been adapted already."""
         if self._loading is None or target_of(planned.written.args) is None:
             return NO_AID
         await asyncio.wait({self._loading}, timeout=PATIENCE_S)
-        return aid_for(self._plan, planned, self._loading.result(), adapted) if self._loading.done() else NO_AID
+        if not self._loading.done():
+            return NO_AID
+        aid = aid_for(self._plan, planned, self._loading.result(), adapted)
+        element = self._plan.case_id, step_key(planned.written, planned.number)
+        return replace(aid, take=aid.take and self._claims.take(element, self))
 
     def record(self, planned: PlannedStep, outcome: StepOutcome) -> FingerprintRecord | None:
         """The row that a step's fingerprint makes; None where the store has the same."""

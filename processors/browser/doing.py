@@ -14,7 +14,7 @@ from processors.browser.call import Call
 from processors.browser.collect import View, fingerprint_of
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.healer import Finding, Refusal, is_still, search, settle
-from processors.browser.locate import FOUND_FLOOR_MS, Deadline, choose, find, look_at
+from processors.browser.locate import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
 from processors.browser.marking import marked_picture
 from processors.browser.targets import locator_for
 from processors.browser.wants import needs, wants_presence
@@ -124,8 +124,10 @@ class Doing:
         if target is not None:
             chosen = self._alternatives(target)
             learned = self._learned
-            locators = [self._locator(one) for one in (*chosen, *([learned] if learned else []))]
-            self.found = await find(locators, deadline, learned)
+            every = (*chosen, *([learned] if learned else []))
+            locators = [self._locator(one) for one in every]
+            framed = any(one.frame is not None for one in every)
+            self.found = await find(locators, deadline, learned, framed=framed)
             locator = locators[self.found.index]
             if self.found.by_learned and not await self._confirmed(locator):
                 self._unlearned = True
@@ -184,8 +186,7 @@ class Doing:
         target = target_of(self.step.args)
         assert target is not None
         tried = [*self._alternatives(target), *([self.aid.learned] if self.aid.learned else [])]
-        looks = await asyncio.gather(*(look_at(self._locator(one)) for one in tried))
-        counts = [look.count for look in looks]
+        counts = await asyncio.gather(*(count(self._locator(one)) for one in tried))
         # None of them is what the step will use, should it be healed: for learning that counts as a miss.
         self.found = Found(matches=tuple(Match(count=n, same=False) for n in counts), learned=self.aid.learned)
         return choose(counts[: len(self._alternatives(target))], fallbacks=True) is not None

@@ -15,7 +15,6 @@ from qa_queue.api.access import Reader, Runner
 from qa_queue.api.backend import Backend
 from qa_queue.api.batch_shapes import RerunBatchBody
 from qa_queue.api.batchwork import rerun_batch
-from qa_queue.store.records import RunPlace
 
 NEWEST = 50
 COLOURS = {"passed": "passed", "failed": "failed", "broken": "dead", "running": "running"}  # badges, by verdict
@@ -48,13 +47,12 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
 
 def _list(backend: Backend, cursor: str | None) -> dict[str, Any]:
     found = backend.batches.newest(limit=NEWEST + 1, after=cursors.decode(cursor) if cursor else None)
-    batches = found[:NEWEST]
-    last = RunPlace(queued_at=batches[-1].queued_at, id=batches[-1].id) if len(found) > NEWEST else None
+    batches, behind = cursors.paged(found, NEWEST)
     return {
         "batches": batches,
         "colours": COLOURS,
         "first_page": cursor is None,
-        "next": cursors.encode(last) if last else None,
+        "next": behind,
     }
 
 

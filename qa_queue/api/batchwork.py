@@ -34,7 +34,7 @@ def rerun_batch(backend: Backend, batch_id: str, body: RerunBatchBody, user: str
     Raises:
         NotFoundError: no run belongs to the batch.
         ConflictError: none is to be made again.
-        FaultsError: at least one cannot be made again; every one is named by its index.
+        FaultsError: at least one cannot be made again; every one is named by its run's id.
     """
     runs = backend.batches.worth_again(batch_id, only_failed=body.only_failed)
 

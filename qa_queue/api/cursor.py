@@ -4,16 +4,38 @@ from __future__ import annotations
 
 import base64
 import binascii
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 from qa_queue.errors import InputError
-from qa_queue.store.records import RunPlace, RunRecord
+from qa_queue.store.records import RunPlace
 
 
-def encode(run: RunRecord | RunPlace) -> str:
-    """The cursor behind this run, or what stands at this place."""
-    return _pack(f"{run.queued_at.astimezone(UTC).isoformat()}|{run.id}")
+class Placed(Protocol):
+    """What stands in a list by the time at which it was queued: a run, a batch."""
+
+    @property
+    def queued_at(self) -> datetime:
+        """With its zone."""
+
+    @property
+    def id(self) -> str:
+        """A UUID."""
+
+
+P = TypeVar("P", bound=Placed)
+
+
+def paged(found: Sequence[P], limit: int) -> tuple[Sequence[P], str | None]:
+    """The first `limit` of what was found, and the cursor behind them where there is more."""
+    return found[:limit], encode(found[limit - 1]) if len(found) > limit else None
+
+
+def encode(placed: Placed) -> str:
+    """The cursor behind this one."""
+    return _pack(f"{placed.queued_at.astimezone(UTC).isoformat()}|{placed.id}")
 
 
 def decode(cursor: str) -> RunPlace:

@@ -37,7 +37,7 @@ def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) 
     found = backend.store.list_runs(
         statuses=FILTERS[chosen], after=cursors.decode(cursor) if cursor else None, limit=NEWEST + 1
     )
-    runs = found[:NEWEST]
+    runs, behind = cursors.paged(found, NEWEST)
     return {
         "alerts": [(alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in _firing(backend)],
         "queues": list(backend.queues.get_queue_stats().values()),
@@ -46,7 +46,7 @@ def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) 
         "filters": list(FILTERS),
         "show": chosen,
         "first_page": cursor is None,
-        "next": cursors.encode(runs[-1]) if len(found) > NEWEST else None,
+        "next": behind,
     }
 
 

@@ -38,8 +38,8 @@ class Limits:
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
 
-    def put(self, key: str, rule: LimitRule) -> None:
-        """Set the rule of a key, such as `site:shop.example`, `site:*` or `user:ann`.
+    def put(self, key: str, rule: LimitRule) -> str:
+        """Set the rule of a key, such as `site:shop.example`, `site:*` or `user:ann`; returns the key as it counts.
 
         Jobs of the key that run already without a rule are not counted.
 
@@ -58,6 +58,7 @@ class Limits:
         for server, queues in self._servers():
             server.hset(LIMITS_KEY, key, text)
             _look_again(server, queues)
+        return key
 
     def remove(self, key: str) -> bool:
         """Remove the rule of a key; what it held up may start at once. False when there was none.

@@ -47,7 +47,11 @@ class Channel:
         return bool(self._unsent)
 
     def send(self, message: Message) -> None:
-        """Queue a message and send what the other side takes at once. Does nothing once closed."""
+        """Queue a message and send what the other side takes at once. Does nothing once closed.
+
+        Raises:
+            pydantic_core.PydanticSerializationError: JSON cannot say it; nothing was queued.
+        """
         self._unsent += encode(message)
         self.flush()
 

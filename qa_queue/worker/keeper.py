@@ -63,7 +63,11 @@ class Keeper:
                 child.retire()
 
     def send(self, message: Message) -> None:
-        """Send to the child, if there is one."""
+        """Send to the child, if there is one.
+
+        Raises:
+            pydantic_core.PydanticSerializationError: JSON cannot say it; nothing was sent.
+        """
         if self.child is not None:
             self.child.channel.send(message)
 

@@ -27,7 +27,6 @@ from qa_queue.worker.messages import (
     Noted,
     Release,
     Run,
-    encode,
 )
 from qa_queue.worker.outcome import (
     Fail,
@@ -92,15 +91,13 @@ class Runs:
         log.info("Job %s started processing", context.job_id, extra=_data(slot))
         try:
             function, data = read_call(slot.job)
-            call = Run(id=slot.execution.id, function=function, data=data, context=context)
-            encode(call)
+            self._keeper.send(Run(id=slot.execution.id, function=function, data=data, context=context))
         except (InputError, PydanticSerializationError) as error:
             self._conclude_failure(slot, describe(error))
             return
         slot.child = self._keeper.child
         if slot.child is not None:
             slot.child.runs += 1
-        self._keeper.send(call)
 
     def handle(self, message: Message) -> None:
         """Take an answer of the child."""

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol, Self, cast, runtime_checkable
 
-from qa_queue.errors import QAError, SettingsError
+from qa_queue.errors import InputError, QAError, SettingsError
+from qa_queue.extensions import load_named
 from qa_queue.models import JobContext
 from qa_queue.settings import Settings
 
@@ -56,10 +56,7 @@ def load_factory(path: str) -> RuntimeFactory:
     Raises:
         SettingsError: there is none.
     """
-    module, _, name = path.partition(":")
     try:
-        return cast(RuntimeFactory, getattr(importlib.import_module(module), name))
-    except (ImportError, AttributeError) as error:
-        raise SettingsError(
-            f"QA_RUNTIME={path!r} cannot be loaded ({error}): it names a factory as module:name, importable here."
-        ) from error
+        return cast(RuntimeFactory, load_named(path))
+    except InputError as error:
+        raise SettingsError(f"QA_RUNTIME={error} It names a factory as module:name, importable here.") from error

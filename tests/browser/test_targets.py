@@ -147,6 +147,17 @@ async def test_the_targets_own_words_win_and_every_alternative_is_judged(visit: 
     )
 
 
+async def test_alternatives_in_and_out_of_a_frame_are_told_apart(visit: Opener) -> None:
+    """The same words find one element in the frame and another one in the page."""
+    page = await visit("<button id=x>Go</button><iframe id=f srcdoc='<button id=x>Go</button>'></iframe>")
+    frame = {"css": "#f"}
+    fallbacks = [{"css": "#x"}, {"role": "button", "frame": frame}, {"css": "#y", "frame": frame}]
+    outcome = await page.do(on("click", {"css": "#x", "frame": frame, "fallbacks": fallbacks}))
+    assert outcome.found is not None
+    counts = [(match.count, match.same) for match in outcome.found.matches]
+    assert counts == [(1, True), (1, False), (1, True), (0, False)]
+
+
 async def test_a_fallback_with_one_match_stands_in(visit: Opener) -> None:
     """The first fallback that matches exactly one element is used after the grace."""
     page = await visit("<button id=x onclick='this.n=1'>Go</button><button>Stop</button>")

@@ -6,7 +6,7 @@ import threading
 
 from redis import Redis
 
-from qa_queue.events import EventStream, QueueEvent
+from qa_queue.events import PAGE, EventStream, QueueEvent
 from qa_queue.models import CleanupJobData
 from qa_queue.priorities import note
 from qa_queue.progress import ProgressWriter
@@ -47,6 +47,15 @@ def test_a_reader_goes_on_where_it_stopped(redis_db: Redis) -> None:
         add(redis_db, f"run-{number}")
     first = next(EventStream(redis_db).follow(from_id="0", timeout=0))
     assert seen(redis_db, from_id=first.id) == [("waiting", "run-1"), ("waiting", "run-2")]
+
+
+def test_a_reader_that_waits_for_nothing_gets_all_that_is_there(redis_db: Redis) -> None:
+    """More than Redis is asked for at once."""
+    pipeline = redis_db.pipeline()
+    for number in range(2 * PAGE + 1):
+        pipeline.xadd("qa:events", {"event": "waiting", "queue": QUEUE, "job": f"run-{number}", "data": "{}"})
+    pipeline.execute()
+    assert [job_id for _, job_id in seen(redis_db)] == [f"run-{number}" for number in range(2 * PAGE + 1)]
 
 
 def test_a_reader_that_waits_gets_what_comes(redis_db: Redis, redis_url: str) -> None:

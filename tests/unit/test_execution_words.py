@@ -7,9 +7,8 @@ from typing import Any
 import pytest
 
 from processors.browser.failures import explain, first_line, navigation
-from processors.browser.locate import Look, choose, matches
+from processors.browser.locate import choose
 from processors.browser.urls import absolute, glob
-from processors.browsing import Match
 from processors.describe import alternatives, describe, describe_target, step_key, target_json
 from processors.evidence import picture_name
 from qa_queue.cases.model import Step
@@ -188,19 +187,3 @@ def test_the_first_line_is_short() -> None:
 def test_which_alternative_wins(counts: list[int], fallbacks: bool, winner: int | None) -> None:
     """The target itself, else the first fallback with one match once fallbacks may win."""
     assert choose(counts, fallbacks=fallbacks) == winner
-
-
-def test_matches_compare_with_the_winner() -> None:
-    """The same element is told by its name in the document; many are never the same."""
-    looks = [
-        Look(count=1, element="d:1"),
-        Look(count=2),
-        Look(count=1, element="d:1"),
-        Look(count=1, element="d:2"),
-    ]
-    assert matches(looks, 0) == (
-        Match(count=1, same=True),
-        Match(count=2, same=False),
-        Match(count=1, same=True),
-        Match(count=1, same=False),
-    )

@@ -20,7 +20,6 @@ from qa_queue.api.batch_shapes import (
     SubmittedBatch,
 )
 from qa_queue.api.batchwork import rerun_batch
-from qa_queue.store.records import RunPlace
 
 
 def router(backend: Backend) -> APIRouter:
@@ -36,10 +35,8 @@ def router(backend: Backend) -> APIRouter:
         """Batches, the newest first, each with its verdict and how many of its runs stand where."""
         after = cursors.decode(cursor) if cursor else None
         found = backend.batches.newest(limit=limit + 1, after=after)
-        page = [BatchSummary(**asdict(one)) for one in found[:limit]]
-        more = len(found) > limit
-        last = RunPlace(queued_at=page[-1].queued_at, id=page[-1].id) if more else None
-        return BatchPage(batches=page, next=cursors.encode(last) if last else None)
+        page, behind = cursors.paged(found, limit)
+        return BatchPage(batches=[BatchSummary(**asdict(one)) for one in page], next=behind)
 
     @routes.get("/{batch_id}", responses=answers(404), summary="Get a batch")
     def get_batch(batch_id: str, _: Reader) -> Batch:

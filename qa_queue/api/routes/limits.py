@@ -11,7 +11,7 @@ from qa_queue.api.answers import answers
 from qa_queue.api.backend import Backend
 from qa_queue.api.queue_shapes import Limit, LimitBody, LimitList, LimitRemoved
 from qa_queue.errors import NotFoundError
-from qa_queue.limits import LimitRule
+from qa_queue.limits import LimitRule, normal_key
 
 Key = Annotated[
     str,
@@ -33,15 +33,14 @@ def router(backend: Backend) -> APIRouter:
         """Set the rule of `site:HOST`, `user:ID`, or of each of them by itself with `*`. It counts from the next
         job that is taken."""
         rule = LimitRule(at_once=body.at_once, a_minute=body.a_minute)
-        backend.limits.put(key, rule)
-        return _limit(key, rule)
+        return _limit(backend.limits.put(key, rule), rule)
 
     @routes.delete("/{key:path}", responses=answers(404), summary="Remove a limit")
     def remove_limit(key: Key, _: Admin) -> LimitRemoved:
         """Remove a rule; what it held up may start at once."""
         if not backend.limits.remove(key):
             raise NotFoundError(f"There is no limit for {key!r}.")
-        return LimitRemoved(key=key)
+        return LimitRemoved(key=normal_key(key))
 
     return routes
 

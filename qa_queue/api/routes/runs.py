@@ -83,8 +83,8 @@ def router(backend: Backend) -> APIRouter:
             after=cursors.decode(cursor) if cursor else None,
             limit=limit + 1,
         )
-        more = len(found) > limit
-        return RunPage(runs=found[:limit], next=cursors.encode(found[limit - 1]) if more else None)
+        runs, behind = cursors.paged(found, limit)
+        return RunPage(runs=list(runs), next=behind)
 
     return routes
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from qa_queue.events import PAGE
 from qa_queue.limits import LimitRule, Limits
 from qa_queue.priorities import dequeue, note
 from tests.support.queueing import QUEUE, add, manager
@@ -86,6 +87,13 @@ def test_limits_are_set_listed_and_removed(admin: httpx.Client, redis_db: Redis)
     assert admin.delete("/api/v1/limits/site:*").status_code == 404
 
 
+def test_a_limit_is_answered_by_the_key_that_counts(admin: httpx.Client, redis_db: Redis) -> None:
+    """Hosts know no capitals."""
+    assert admin.put("/api/v1/limits/site:Shop.Example", json={"at_once": 1}).json()["key"] == "site:shop.example"
+    assert list(Limits(redis_db).rules()) == ["site:shop.example"]
+    assert admin.delete("/api/v1/limits/site:SHOP.example").json() == {"key": "site:shop.example"}
+
+
 @pytest.mark.parametrize(("key", "body"), [("shop", {"at_once": 1}), ("site:shop", {}), ("site:x", {"at_once": 0})])
 def test_a_limit_that_cannot_be_one_is_refused(admin: httpx.Client, key: str, body: dict[str, Any]) -> None:
     """With what it should be."""
@@ -116,6 +124,15 @@ def test_what_happened_on_the_queues_is_told_from_the_last_event_on(reader: http
     assert events(reader, queue="cleanup") == every[2:]
     assert events(reader, event=["waiting"]) == every[:1]
     assert events(reader, last=None) == []
+
+
+def test_a_stream_of_no_seconds_has_all_that_is_there(reader: httpx.Client, redis_db: Redis) -> None:
+    """More than is read at once, and also where what was asked for is behind much else."""
+    for number in range(2 * PAGE):
+        note(redis_db, QUEUE, f"run-{number}", "active", {})
+    note(redis_db, "cleanup", "job-2", "active", {})
+    assert len(events(reader)) == 2 * PAGE + 1
+    assert [data["job_id"] for _, _, data in events(reader, queue="cleanup")] == ["job-2"]
 
 
 def test_what_happens_is_told_as_it_happens(reader: httpx.Client, redis_db: Redis) -> None:
