@@ -63,6 +63,10 @@ def _row(contender: Contender, turns: list[Turn], total: int) -> dict[str, Any]:
         "spread": [round(min(turn.per_s for turn in turns), 2), round(max(turn.per_s for turn in turns), 2)],
         "startup_s": round(startup, 2),
         "from_nothing_per_s": round(total / (startup + total / per_s), 2),
+        "rounds": [
+            {"per_s": turn.per_s, "from_nothing_per_s": total / (turn.startup + total / turn.per_s)}
+            for turn in turns
+        ],
         "cpu_ms_per_run": _cpu_per_run(turns, runs),
         "mb": _memory(turns),
         "peak_mb": max(turn.usage.peak_mb for turn in turns),

@@ -118,7 +118,7 @@ class ScheduleServer:
         now = self._now()
         try:
             decision = due(schedule, now, busy=needs_busy(schedule) and self._starter.busy(schedule))
-        except InputError as error:
+        except (InputError, OverflowError) as error:  # the second: dates at the ends of the calendar
             self._give_up(schedule, str(error))
             return started
         if decision is None:

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
-from redis import Redis
 
 from qa_queue.cases.loader import load_cases
 from qa_queue.local.server import LocalServer
@@ -14,17 +12,6 @@ from qa_queue.store.records import AdaptationRow
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.heals import store_healed
 from tests.support.program import Program
-
-
-@pytest.fixture
-def program(redis_db: Redis, redis_url: str, supabase: LocalServer, tmp_path: Path) -> Program:
-    settings = {
-        "REDIS_URL": redis_url,
-        "SUPABASE_URL": supabase.url,
-        "SUPABASE_SECRET_KEY": supabase.key or "",
-        "QA_HOME": str(tmp_path / "home"),
-    }
-    return Program(tmp_path, settings)
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from uuid import uuid4
 
-import pytest
 from redis import Redis
 
 from qa_queue.local.server import LocalServer
@@ -24,17 +23,6 @@ base_url: http://127.0.0.1:1
 steps:
 - goto: /
 """
-
-
-@pytest.fixture
-def program(redis_db: Redis, redis_url: str, supabase: LocalServer, tmp_path: Path) -> Program:
-    settings = {
-        "REDIS_URL": redis_url,
-        "SUPABASE_URL": supabase.url,
-        "SUPABASE_SECRET_KEY": supabase.key or "",
-        "QA_HOME": str(tmp_path / "home"),
-    }
-    return Program(tmp_path, settings)
 
 
 def write(program: Program, *names: str) -> list[Path]:

@@ -28,7 +28,7 @@ def router(backend: Backend) -> APIRouter:
         """Every rule, by key."""
         return LimitList(limits=[_limit(key, rule) for key, rule in backend.limits.rules().items()])
 
-    @routes.put("/{key:path}", responses=answers(body=True), summary="Set a limit")
+    @routes.put("/{key:path}", responses=answers(404, body=True), summary="Set a limit")
     def put_limit(key: Key, body: LimitBody, _: Admin) -> Limit:
         """Set the rule of `site:HOST`, `user:ID`, or of each of them by itself with `*`. It counts from the next
         job that is taken."""

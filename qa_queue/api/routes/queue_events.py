@@ -62,7 +62,7 @@ def router(backend: Backend) -> APIRouter:
 
         present = moment(await run_in_threadpool(stream.last_id))
         first = await read(position)
-        return EventSourceResponse(_follow(read, first, seconds, present), ping=KEEP_ALIVE_S)
+        return EventSourceResponse(_follow(read, first, min(seconds, LONGEST_S), present), ping=KEEP_ALIVE_S)
 
     return routes
 

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 from redis import Redis
 from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
@@ -20,6 +19,7 @@ from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
 from tests.support.records import adaptation_row, artifact_record, case_record, finished_run, step_record
 from tests.support.schedules import schedule_record
+from tests.support.schema import try_operation
 
 DOCUMENT = create_app(Backend(Settings(_env_file=None), MemoryStore())).openapi()
 OPERATIONS = [found.ok() for found in schemathesis.openapi.from_dict(DOCUMENT).get_all_operations()]
@@ -57,17 +57,4 @@ def test_no_operation_fails_or_answers_what_it_does_not_declare(
 ) -> None:
     """No 5xx, and no status, header or body that the document does not have."""
     token = TokenStore(redis_db).create("fuzz", Role.ADMIN)[1]
-
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate],
-    )
-    @given(case=operation.as_strategy(generation_mode=mode))
-    def attempt(case: schemathesis.Case) -> None:
-        headers = {"Authorization": f"Bearer {token}"}
-        case.call_and_validate(base_url=base_url, headers=headers, excluded_checks=EXCLUDED)
-
-    attempt()
+    try_operation(operation, mode, base_url, token, examples=EXAMPLES, excluded=EXCLUDED)

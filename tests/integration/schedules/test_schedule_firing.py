@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 
 import pytest
 from redis import Redis
@@ -222,6 +223,17 @@ def test_a_row_that_cannot_be_read_stops_until_it_is_changed(server, nightly, bo
     assert row.next_run_at is None
     assert "no time zone 'Atlantis/Capital'" in (row.last_error or "")
     assert book.patch("nightly", {"time_zone": "UTC"}).next_run_at is not None
+
+
+def test_a_date_at_the_end_of_the_calendar_holds_up_no_other(server, nightly, book, store, clock) -> None:
+    """It was stored before such dates were refused."""
+    odd, _ = nightly(name="odd"), nightly(name="good")
+    start = datetime.min.replace(tzinfo=UTC)
+    store.schedules.replace(odd.model_copy(update={"next_fire_at": start, "next_run_at": start}))
+    clock.pass_by(minutes=2)
+    assert server.serve_due() == 1
+    row = book.get("odd")
+    assert (row.next_run_at, bool(row.last_error)) == (None, True)
 
 
 def test_an_edit_holds_at_once_and_counts_from_now(server, nightly, book, store, clock) -> None:

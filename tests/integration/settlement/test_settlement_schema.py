@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 import schemathesis
-from hypothesis import HealthCheck, Phase, given, settings
 from redis import Redis
 from schemathesis import GenerationMode
 
@@ -17,6 +16,7 @@ from qa_queue.api.backend import Backend
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
+from tests.support.schema import try_operation
 from tests.support.serving import serving
 
 EXAMPLES = 25
@@ -41,16 +41,4 @@ def test_the_operation_answers_as_it_is_documented(
     """What the document allows is taken, what it does not is refused, and nothing fails."""
     token = TokenStore(redis_db).create("fuzz", Role.ADMIN)[1]
     operation = schemathesis.openapi.from_dict(app.openapi())["/api/v1/scan/verify"]["POST"]
-
-    @settings(
-        max_examples=EXAMPLES,
-        deadline=None,
-        derandomize=True,
-        suppress_health_check=list(HealthCheck),
-        phases=[Phase.explicit, Phase.generate],
-    )
-    @given(case=operation.as_strategy(generation_mode=mode))
-    def attempt(case: schemathesis.Case) -> None:
-        case.call_and_validate(base_url=url, headers={"Authorization": f"Bearer {token}"})
-
-    attempt()
+    try_operation(operation, mode, url, token, examples=EXAMPLES)

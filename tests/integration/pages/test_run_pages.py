@@ -1,12 +1,10 @@
 """The service's own pages, over a real Redis and the store's twin."""
 
 import re
-from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
 import httpx
-import pytest
 from redis import Redis
 
 from qa_queue.api.app import create_app
@@ -20,18 +18,6 @@ from tests.support.records import NOON, artifact_record, case_record, finished_r
 from tests.support.serving import serving
 
 EVIL = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def pages(redis_db: Redis, redis_url: str, store: MemoryStore, tmp_path: Path) -> Iterator[httpx.Client]:
-    settings = load_settings(redis_url=redis_url, qa_home=tmp_path, qa_api_open_on_loopback=True)
-    with serving(create_app(Backend(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
-        yield client
 
 
 def test_the_overview_lists_every_queue_and_the_newest_runs(pages: httpx.Client, store: MemoryStore) -> None:

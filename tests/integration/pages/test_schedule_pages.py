@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
-import pytest
 from bs4 import BeautifulSoup
 from redis import Redis
 
@@ -16,7 +14,6 @@ from qa_queue.api.backend import Backend
 from qa_queue.models import RunStatus
 from qa_queue.producer.plan import case_record
 from qa_queue.settings import load_settings
-from qa_queue.store.memory import MemoryStore
 from qa_queue.tokens import Role, TokenStore
 from tests.support.queueing import run_request
 from tests.support.records import run_record
@@ -26,18 +23,6 @@ from tests.support.serving import serving
 
 BATCH = "7d1d7a9e-0c3e-4c0a-9a55-2f4f8a1f7c11"
 EVIL = "<script>alert(1)</script>"
-
-
-@pytest.fixture
-def store() -> MemoryStore:
-    return MemoryStore()
-
-
-@pytest.fixture
-def pages(redis_db: Redis, redis_url: str, store: MemoryStore, tmp_path: Path) -> Iterator[httpx.Client]:
-    settings = load_settings(redis_url=redis_url, qa_home=tmp_path, qa_api_open_on_loopback=True)
-    with serving(create_app(Backend(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
-        yield client
 
 
 def rows(page: httpx.Response) -> list[str]:
