@@ -32,8 +32,10 @@ class Soak:
     samples: list[Sample]
 
 
-def soak(place: Scene, *, name: str, runs: int, recycle: int) -> Soak:
+def soak(place: Scene, *, name: str, runs: int, recycle: int, heap_mb: int = 0) -> Soak:
     """Do so many five-step runs on one worker that renews its child every `recycle` runs; 0 is never.
+
+    `heap_mb` limits the heap of Playwright's driver; 0 leaves it as it is.
 
     Raises:
         SystemExit: a run went wrong, nothing moved for 90 s, or the worker left a process behind.
@@ -42,18 +44,20 @@ def soak(place: Scene, *, name: str, runs: int, recycle: int) -> Soak:
         redis.flushdb()
         submit(place, redis, runs, trace=True)
         started = time.monotonic()
-        with _worker(place, recycle, runs) as pid:
+        with _worker(place, recycle, runs, heap_mb) as pid:
             samples = list(_watch(redis, pid, name, runs))
     return Soak(name=name, seconds=round(time.monotonic() - started, 1), samples=samples)
 
 
 @contextmanager
-def _worker(place: Scene, recycle: int, runs: int) -> Iterator[int]:
+def _worker(place: Scene, recycle: int, runs: int, heap_mb: int) -> Iterator[int]:
+    heap = {"NODE_OPTIONS": f"--max-old-space-size={heap_mb}"} if heap_mb else {}
     env = place.environment(
         QUEUE_CONCURRENCY=str(SLOTS),
         QUEUE_RECYCLE_RUNS=str(recycle),
         QUEUE_RECYCLE_MB="0",
         QUEUE_REMOVE_ON_COMPLETE=str(runs),
+        **heap,
     )
     command = [str(RQ), "worker", "-q", "-w", OURS, "-S", "json", QUEUE]
     with subprocess.Popen(command, cwd=ROOT, env=env) as popen:

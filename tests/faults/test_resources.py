@@ -12,6 +12,7 @@ from qa_queue.models import ErrorKind, RunStatus
 from tests.faults.disk import full_disk
 from tests.faults.scene import STEPS, Run, Scene
 from tests.support.poll import wait_until
+from tests.support.processes import command_of
 from tests.support.steps import expect, goto
 from tests.support.workers import WorkerProcess
 
@@ -20,7 +21,7 @@ _PAYLOAD = 50_000_000
 
 def pages_of(worker: WorkerProcess) -> list[psutil.Process]:
     """The browser's processes for pages."""
-    return [process for process in worker.family() if "--type=renderer" in process.cmdline()]
+    return [process for process in worker.family() if "--type=renderer" in command_of(process)]
 
 
 def inflate(scene: Scene, run: Run, size: int) -> None:

@@ -49,6 +49,14 @@ def wait_until_gone(pids: list[int], timeout: float = 10.0) -> None:
     wait_until(lambda: not [pid for pid in pids if runs(pid)], timeout, f"the end of the processes {pids}")
 
 
+def command_of(process: psutil.Process) -> list[str]:
+    """Its command line; empty where it has ended meanwhile."""
+    try:
+        return process.cmdline()
+    except psutil.Error:
+        return []
+
+
 def runs(pid: int) -> bool:
     """Whether the process runs; one that only waits to be collected does not."""
     try:

@@ -15,6 +15,7 @@ from rq.job import Job
 
 from qa_queue.priorities import PriorityQueue
 from tests.support.poll import wait_until
+from tests.support.processes import command_of
 
 ROOT = Path(__file__).resolve().parents[2]
 RQ = Path(sys.executable).with_name("rq")
@@ -54,7 +55,7 @@ class WorkerProcess:
         """The child process, once it has started."""
 
         def look() -> list[psutil.Process]:
-            return [p for p in self.process.children() if "qa_queue.worker.child" in p.cmdline()]
+            return [p for p in self.process.children() if "qa_queue.worker.child" in command_of(p)]
 
         return wait_until(look, what="a child process")[0]
 

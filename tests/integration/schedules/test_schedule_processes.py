@@ -31,6 +31,7 @@ from qa_queue.store.supabase import SupabaseStore
 from tests.conftest import ROOT
 from tests.support.dying_scheduler import POINTS
 from tests.support.poll import wait_until
+from tests.support.processes import command_of
 from tests.support.queueing import run_request
 from tests.support.schedulers import SchedulerProcess, jobs_on, runs_of
 from tests.support.schedules import schedule_record
@@ -205,7 +206,7 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(
         schedule = scheduled(real_store, overlap="allow", missed="all", max_runs=6)
         wait_until(lambda: len(jobs_on(redis_db)) >= 2, 60, "two starts")
         own = psutil.Process().children(recursive=True)
-        (victim,) = [one for one in own if one.is_running() and "qa_queue.worker.scheduler" in one.cmdline()]
+        (victim,) = [one for one in own if one.is_running() and "qa_queue.worker.scheduler" in command_of(one)]
         victim.kill()
         wait_until(lambda: ended(real_store, schedule), 60, "the end of the schedule")
     finally:

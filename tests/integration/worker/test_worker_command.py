@@ -14,6 +14,7 @@ import psutil
 from rq import Worker
 
 from tests.support.poll import wait_until
+from tests.support.processes import command_of
 from tests.support.workers import FAKE, ROOT, ended, enqueue, gone
 
 QA = Path(sys.executable).with_name("qa-queue")
@@ -60,7 +61,7 @@ def test_workers_are_added_and_a_dead_one_is_replaced(redis_db, redis_url):
         family = psutil.Process(popen.pid).children(recursive=True)
         redis_db.set("open", 1)
         assert {ended(job, 30) for job in jobs} == {"finished"}
-        workers = [p for p in family if "qa_queue.worker" in p.cmdline()]
+        workers = [p for p in family if "qa_queue.worker" in command_of(p)]
         assert len(workers) == 2
         workers[0].kill()
 

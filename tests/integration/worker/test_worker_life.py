@@ -137,7 +137,7 @@ def test_a_runtime_that_is_not_there_is_named(redis_db, start_worker):
     """QA_RUNTIME points to nothing."""
     worker = start_worker(QA_RUNTIME="tests.support.runtimes:Nothing")
     assert worker.wait() == 1
-    assert "QA_RUNTIME='tests.support.runtimes:Nothing' cannot be loaded" in worker.text
+    assert "QA_RUNTIME=tests.support.runtimes:Nothing cannot be loaded" in worker.text
 
 
 def test_a_runtime_that_cannot_start_yet_is_waited_for(redis_db, start_worker):
