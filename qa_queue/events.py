@@ -40,10 +40,14 @@ class QueueEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class EventPage:
-    """Events in order; `last_id` is the place to go on from, also where none of those behind it were asked for."""
+    """Events in order; `last_id` is the place to go on from, also where none of those behind it were asked for.
+
+    `more` says that others stood behind it already.
+    """
 
     events: tuple[QueueEvent, ...]
     last_id: str
+    more: bool
 
 
 class EventStream:
@@ -60,7 +64,7 @@ class EventStream:
         """The place of the latest event, to follow from here on."""
         latest: list[Any] = [server.xrevrange(EVENTS_KEY, count=1) for server in self._servers(None)]
         ids = [entries[0][0].decode() for entries in latest if entries]
-        return max(ids, key=moment, default=FROM_START)
+        return max(ids, key=_moment, default=FROM_START)
 
     def page(
         self, from_id: str, *, kinds: Collection[str] = KINDS, queue: str | None = None, job_id: str | None = None
@@ -72,7 +76,8 @@ class EventStream:
         """
         found = self._read(self._servers(queue), from_id, 0)
         asked = (one for one in found if _is_asked(one, kinds, queue, job_id))
-        return EventPage(events=tuple(asked), last_id=found[-1].id if found else from_id)
+        last_id = found[-1].id if found else from_id
+        return EventPage(events=tuple(asked), last_id=last_id, more=len(found) >= PAGE)
 
     def follow(
         self,
@@ -92,7 +97,6 @@ class EventStream:
         """
         servers = self._servers(queue)
         last = self.last_id() if from_id is None else from_id
-        present = moment(self.last_id())
         deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             block_ms = BLOCK_MS if deadline is None else round((deadline - time.monotonic()) * 1000)
@@ -101,7 +105,7 @@ class EventStream:
                 last = event.id
                 if _is_asked(event, kinds, queue, job_id):
                     yield event
-            if block_ms <= 0 and (not found or moment(last) >= present):
+            if block_ms <= 0 and len(found) < PAGE:
                 return
 
     def _servers(self, queue: str | None) -> list[Redis]:
@@ -121,9 +125,9 @@ class EventStream:
 def merged(pages: Sequence[Sequence[QueueEvent]]) -> list[QueueEvent]:
     """The events of several servers in order, as far as none of them may have more in between. Pure."""
     ends = [page[-1].id for page in pages if len(page) >= PAGE]
-    bound = min(map(moment, ends), default=None)
-    events = sorted((event for page in pages for event in page), key=lambda event: moment(event.id))
-    return [event for event in events if bound is None or moment(event.id) <= bound]
+    bound = min(map(_moment, ends), default=None)
+    events = sorted((event for page in pages for event in page), key=lambda event: _moment(event.id))
+    return [event for event in events if bound is None or _moment(event.id) <= bound]
 
 
 def _page(server: Redis, last: str, block_ms: int) -> list[QueueEvent]:
@@ -132,8 +136,7 @@ def _page(server: Redis, last: str, block_ms: int) -> list[QueueEvent]:
     return [_event(entry_id.decode(), fields) for _, entries in answer or [] for entry_id, fields in entries]
 
 
-def moment(event_id: str) -> tuple[int, int]:
-    """The place of an event as numbers that compare: the server's time in ms, and which one at that time."""
+def _moment(event_id: str) -> tuple[int, int]:
     milliseconds, _, number = event_id.partition("-")
     return int(milliseconds), int(number or 0)
 

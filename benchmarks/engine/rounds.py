@@ -62,9 +62,9 @@ def _row(contender: Contender, turns: list[Turn], total: int) -> dict[str, Any]:
         "per_s": round(per_s, 2),
         "spread": [round(min(turn.per_s for turn in turns), 2), round(max(turn.per_s for turn in turns), 2)],
         "startup_s": round(startup, 2),
-        "from_nothing_per_s": round(total / (startup + total / per_s), 2),
+        "from_nothing_per_s": round(_from_nothing(total, startup, per_s), 2),
         "rounds": [
-            {"per_s": turn.per_s, "from_nothing_per_s": total / (turn.startup + total / turn.per_s)}
+            {"per_s": turn.per_s, "from_nothing_per_s": _from_nothing(total, turn.startup, turn.per_s)}
             for turn in turns
         ],
         "cpu_ms_per_run": _cpu_per_run(turns, runs),
@@ -72,6 +72,11 @@ def _row(contender: Contender, turns: list[Turn], total: int) -> dict[str, Any]:
         "peak_mb": max(turn.usage.peak_mb for turn in turns),
         "mb_per_run": round(statistics.median(turn.usage.median_mb for turn in turns) / at_once, 1),
     }
+
+
+def _from_nothing(runs: int, startup: float, per_s: float) -> float:
+    """Runs per second of so many, the start-up counted in."""
+    return runs / (startup + runs / per_s)
 
 
 def _cpu_per_run(turns: list[Turn], runs: int) -> dict[str, int]:

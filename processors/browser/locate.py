@@ -108,7 +108,7 @@ async def find(
     used, compare = locators[winner], _same_by_name if framed else _same
 
     async def is_used(locator: Locator, number: int) -> bool:
-        return number == 1 and await compare(used, locator)
+        return number == 1 and (locator is used or await compare(used, locator))
 
     same = await asyncio.gather(*map(is_used, locators, counts))
     matches = tuple(Match(count=number, same=one) for number, one in zip(counts, same, strict=True))
@@ -131,7 +131,7 @@ async def count(locator: Locator) -> int:
 
 async def _same(one: Locator, other: Locator) -> bool:
     """Whether two locators that find one element each find the same one."""
-    return one is other or await count(one.and_(other)) == 1
+    return await count(one.and_(other)) == 1
 
 
 async def _same_by_name(one: Locator, other: Locator) -> bool:

@@ -16,18 +16,7 @@ from qa_queue.priorities import Taken
 from qa_queue.worker.fence import LostError
 from qa_queue.worker.keeper import Keeper
 from qa_queue.worker.ledger import Ledger, UnreadableJobError, read_call
-from qa_queue.worker.messages import (
-    Abandon,
-    Cancel,
-    Done,
-    Failed,
-    Failure,
-    Kind,
-    Message,
-    Noted,
-    Release,
-    Run,
-)
+from qa_queue.worker.messages import Abandon, Cancel, Done, Failed, Failure, Kind, Message, Noted, Release, Run
 from qa_queue.worker.outcome import (
     Fail,
     Finish,

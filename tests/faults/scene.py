@@ -28,7 +28,6 @@ from qa_queue.settings import load_settings
 from qa_queue.store.supabase import SupabaseStore
 from tests.faults.line import Line
 from tests.support.poll import wait_until
-from tests.support.processes import command_of
 from tests.support.queueing import run_request
 from tests.support.site import Site
 from tests.support.steps import expect, goto
@@ -210,7 +209,7 @@ def _stands_in(redis: Redis, registry: str, job_id: str) -> bool:
 
 def _is_main_browser(process: psutil.Process) -> bool:
     """Not the script that starts it, nor its crash handler, nor a process that it has started for a page."""
-    arguments = command_of(process)
+    arguments = process.cmdline()
     started = any(argument.startswith("--type=") or "crashpad" in argument for argument in arguments[:2])
     return "chrom" in process.exe() and not started
 
@@ -219,7 +218,7 @@ def find(worker: WorkerProcess, part: str) -> psutil.Process:
     """A process of a worker: `worker`, `child`, `driver` or `chromium`."""
     finders: dict[str, Callable[[psutil.Process], bool]] = {
         "worker": lambda process: process.pid == worker.popen.pid,
-        "child": lambda process: "qa_queue.worker.child" in command_of(process),
+        "child": lambda process: "qa_queue.worker.child" in process.cmdline(),
         "driver": lambda process: "node" in process.name(),
         "chromium": _is_main_browser,
     }

@@ -19,7 +19,7 @@ from qa_queue.api.answers import Absent, answers
 from qa_queue.api.backend import Backend
 from qa_queue.api.queue_names import KnownQueue
 from qa_queue.errors import QAError
-from qa_queue.events import KINDS, EventKind, EventPage, QueueEvent, moment
+from qa_queue.events import KINDS, EventKind, EventPage, QueueEvent
 
 LOOK_AGAIN_S = 0.25
 KEEP_ALIVE_S = 15
@@ -60,32 +60,29 @@ def router(backend: Backend) -> APIRouter:
         async def read(behind: str) -> EventPage:
             return await run_in_threadpool(lambda: stream.page(behind, kinds=kinds, queue=queue))
 
-        present = moment(await run_in_threadpool(stream.last_id))
         first = await read(position)
-        return EventSourceResponse(_follow(read, first, min(seconds, LONGEST_S), present), ping=KEEP_ALIVE_S)
+        return EventSourceResponse(_follow(read, first, min(seconds, LONGEST_S)), ping=KEEP_ALIVE_S)
 
     return routes
 
 
 async def _follow(
-    read: Callable[[str], Awaitable[EventPage]], page: EventPage, seconds: float, present: tuple[int, int]
+    read: Callable[[str], Awaitable[EventPage]], page: EventPage, seconds: float
 ) -> AsyncIterator[ServerSentEvent]:
-    """The events, the first ones at once, and at least those up to the place `present`; ends quietly when Redis
-    fails, so that the client asks again."""
-    deadline, nothing_new = time.monotonic() + seconds, False
+    """The events, the first ones at once, and in any time all that were there; ends quietly when Redis fails, so
+    that the client asks again."""
+    deadline = time.monotonic() + seconds
     while True:
         for event in page.events:
             yield _sent(event)
-        if time.monotonic() >= deadline and (nothing_new or moment(page.last_id) >= present):
-            return
-        if nothing_new:
+        if not page.more:
+            if time.monotonic() >= deadline:
+                return
             await asyncio.sleep(LOOK_AGAIN_S)
-        before = page.last_id
         try:
-            page = await read(before)
+            page = await read(page.last_id)
         except (RedisError, QAError):
             return
-        nothing_new = page.last_id == before
 
 
 def as_json(event: QueueEvent) -> dict[str, Any]:
