@@ -18,16 +18,16 @@ from typing import Any
 
 from benchmarks.live.runs import Memory, run_case
 from benchmarks.live.watch import Watch, numbered
-from processors.browser.collect import View, candidates_of, fingerprint_of
+from processors.browser.fingerprinting import PageView, candidates_of, fingerprint_of
 from processors.browser.healer import search
-from processors.browser.host import BrowserHost
-from processors.browsing import Aid, SessionOptions
-from qa_queue.browser_path import find_browser
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import ElementHints, SessionOptions
 from qa_queue.cases.model import Case, Click, Expect, Fill, Goto, Step, Target
 from qa_queue.settings import load_settings
+from qa_queue.settings.chromium import find_browser
 from tests.support.site import Site, serve_site
 
-VIEW = View(test_id_attribute="data-testid", need=("visible", "enabled", "hit"), tag="button")
+VIEW = PageView(test_id_attribute="data-testid", need=("visible", "enabled", "hit"), tag="button")
 ITEMS = 249  # of six elements each
 
 
@@ -53,7 +53,7 @@ async def times_of(work: Callable[[], Awaitable[object]], times: int) -> list[fl
     return sorted(found)
 
 
-async def on_one_page(browser: BrowserHost, site: Site, times: int) -> dict[str, list[float]]:
+async def on_one_page(browser: WarmBrowserPool, site: Site, times: int) -> dict[str, list[float]]:
     """Taking a fingerprint, and looking and deciding, the button's id and class having changed."""
     site.page("/list", page())
     async with browser.session(SessionOptions(base_url=site.url)) as session:
@@ -65,7 +65,7 @@ async def on_one_page(browser: BrowserHost, site: Site, times: int) -> dict[str,
         await tab.evaluate("() => document.querySelectorAll('button').forEach((b, n) => b.id = 'x-' + n)")
         some = tab.locator("#x-7")
         taken = await times_of(lambda: fingerprint_of(some, VIEW, in_frame=False, timeout_ms=5000), times)
-        decided = await times_of(lambda: search(tab, VIEW, Aid(old=old, others=others), ()), times)
+        decided = await times_of(lambda: search(tab, VIEW, ElementHints(old=old, others=others), ()), times)
         return {"take a fingerprint": taken, "look, decide and name": decided}
 
 
@@ -85,7 +85,7 @@ def case(heal: Any) -> Case:
     return numbered(Case(name="Cost", steps=tuple(steps), heal=heal))
 
 
-async def paired(browser: BrowserHost, site: Site, home: Path, times: int) -> dict[str, list[float]]:
+async def paired(browser: WarmBrowserPool, site: Site, home: Path, times: int) -> dict[str, list[float]]:
     """The time of the steps of whole runs, in ms, healing on and off in turns; fingerprints are known already."""
     site.page("/small", page(40))
     stores = {heal: Memory() for heal in ("auto", "off")}
@@ -107,7 +107,7 @@ def told(name: str, times: Sequence[float]) -> str:
 
 async def measure(times: int) -> None:
     """Measure and print."""
-    browser = BrowserHost(find_browser(load_settings()))
+    browser = WarmBrowserPool(find_browser(load_settings()))
     try:
         with serve_site() as site, tempfile.TemporaryDirectory() as home:
             figures = await on_one_page(browser, site, times)

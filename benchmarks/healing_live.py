@@ -26,11 +26,11 @@ from benchmarks.live.report import Result, document, mistakes, table
 from benchmarks.live.runs import Memory, Ran, run_case, shop_cases
 from benchmarks.live.watch import Watch, acts, watching
 from benchmarks.shop_versions import ORIGINAL, VERSIONS, Version, serve_version
-from processors.browser.host import BrowserHost
-from qa_queue.browser_path import find_browser
+from processors.browser.pool import WarmBrowserPool
 from qa_queue.cases.model import Case
 from qa_queue.models import StepStatus
 from qa_queue.settings import load_settings
+from qa_queue.settings.chromium import find_browser
 
 OUT = Path(__file__).parent / "out" / "healing_live.json"
 AT_ONCE = 4
@@ -40,7 +40,7 @@ AT_ONCE = 4
 class Lab:
     """One warm browser, the addresses of the versions, and how many runs may go on at once."""
 
-    browser: BrowserHost
+    browser: WarmBrowserPool
     home: Path
     urls: Mapping[str, str]
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(AT_ONCE))
@@ -128,7 +128,7 @@ async def measure(
     """Serve the versions, start a browser, compare."""
     with ExitStack() as sites, tempfile.TemporaryDirectory() as home, watching():
         urls = {version.name: sites.enter_context(serve_version(version)) for version in (ORIGINAL, *versions)}
-        browser = BrowserHost(find_browser(load_settings()))
+        browser = WarmBrowserPool(find_browser(load_settings()))
         try:
             return await compare(Lab(browser, Path(home), urls), cases, versions, arms)
         finally:

@@ -18,10 +18,10 @@ from redis import Redis
 from rq import Queue
 from rq.serializers import JSONSerializer
 
-from qa_queue.deadletters import DeadLetters
 from qa_queue.local.redis import start_redis
 from qa_queue.models import QueueName, TestJobData
 from qa_queue.queues import QueueManager, TestJobRequest
+from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.settings import Settings
 
 OUT = Path(__file__).parent / "out" / "queue.json"

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from processors.healing.decision import Accepted, decide
+from processors.healing.decision import HealAccepted, decide
 from processors.healing.fingerprint import Box, Fingerprint
 
 Element = Mapping[str, Any]
@@ -21,7 +21,7 @@ def relocate(old: Element, candidates: Sequence[Element], others: Sequence[Eleme
         [fingerprint_of(candidate) for candidate in candidates],
         [fingerprint_of(other) for other in others],
     )
-    return decision.index if isinstance(decision, Accepted) else None
+    return decision.index if isinstance(decision, HealAccepted) else None
 
 
 def fingerprint_of(element: Element) -> Fingerprint:

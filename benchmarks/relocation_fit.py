@@ -25,9 +25,9 @@ import numpy as np
 from scipy.optimize import minimize
 
 from benchmarks.relocation_data import Situation, situations
+from processors.healing.candidates import CandidatePage
 from processors.healing.compare import Comparison
-from processors.healing.decision import Accepted, Search, decide
-from processors.healing.page import Page
+from processors.healing.decision import HealAccepted, Search, decide
 from processors.healing.weights import DISAGREEMENTS, WEIGHTS, Weights
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
@@ -57,7 +57,7 @@ class Outcome:
 
 def example_of(situation: Situation) -> Example | None:
     """The situation as numbers; None where a right candidate exists but is of a kind that is never taken."""
-    search = Search(situation.old, Page(situation.candidates), situation.others, WEIGHTS)
+    search = Search(situation.old, CandidatePage(situation.candidates), situation.others, WEIGHTS)
     possible = [(at, row) for at, row in enumerate(search.comparisons()) if row is not None]
     right = np.array([float(at in situation.right) for at, _ in possible])
     if situation.right and not right.any():
@@ -105,13 +105,13 @@ def _only_last(size: int) -> Array:
 def outcome_of(situation: Situation, weights: Weights) -> Outcome:
     """What the healer does with these weights."""
     decision = decide(situation.old, situation.candidates, situation.others, weights)
-    taken = isinstance(decision, Accepted)
+    taken = isinstance(decision, HealAccepted)
     return Outcome(
         site=situation.site,
         hard=situation.hard,
         gone=not situation.right,
         taken=taken,
-        right=isinstance(decision, Accepted) and decision.index in situation.right,
+        right=isinstance(decision, HealAccepted) and decision.index in situation.right,
     )
 
 

@@ -1,7 +1,7 @@
 """The functions that jobs name, and where their parts are put together.
 
-`qa_queue.worker.QAWorker` gives the names to one warm `Runtime` in its child process. Any other RQ worker calls the
-functions themselves (`rq worker -S json test-execution`); each call then opens and closes a runtime of its own.
+`qa_queue.worker.QAWorker` gives the names to one warm `Runtime` in its child process. Any other RQ worker
+calls the functions themselves (`rq worker -S json test-execution`); each call then uses a runtime of its own.
 """
 
 from __future__ import annotations

@@ -9,22 +9,22 @@ from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
-from processors.browser.host import BrowserHost
-from processors.browsing import BrowserSession, SessionOptions
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import BrowserSession, SessionOptions
 from processors.cleanup import CleanupProcessor
-from processors.ended import earlier_end
-from processors.execution import TestExecutionProcessor
+from processors.execution.ended import earlier_end
+from processors.execution.processor import TestExecutionProcessor
 from processors.learning import LearningProcessor
-from qa_queue.browser_path import find_browser
-from qa_queue.cancel import CancelSignals
 from qa_queue.errors import InputError, QAError, RunCancelledError, RunTimedOutError, StoreError
 from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import ErrorKind, JobContext, QueueName, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
+from qa_queue.queues.cancellation import CancelSignals
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
-from qa_queue.store.base import RunStore
+from qa_queue.settings.chromium import find_browser
 from qa_queue.store.outbox import Outbox
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.store.writer import RecordWriter
 
@@ -50,17 +50,17 @@ class WarmBrowser:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._host: BrowserHost | None = None
+        self._host: WarmBrowserPool | None = None
 
     @property
-    def host(self) -> BrowserHost:
+    def host(self) -> WarmBrowserPool:
         """The host of the browser.
 
         Raises:
             BrowserMissingError: none is installed.
         """
         if self._host is None:
-            self._host = BrowserHost(find_browser(self._settings))
+            self._host = WarmBrowserPool(find_browser(self._settings))
         return self._host
 
     def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:

@@ -12,12 +12,12 @@ import redis
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from qa_queue.browser_path import find_browser
 from qa_queue.errors import InfrastructureError
 from qa_queue.local.redis import start_redis
 from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
+from qa_queue.settings.chromium import find_browser
 
 # No timed assertion: a busy machine may take as long as it needs for an example.
 hypothesis_settings.register_profile("qa", deadline=None, suppress_health_check=[HealthCheck.too_slow])

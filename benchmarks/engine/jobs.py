@@ -12,10 +12,10 @@ from rq.serializers import JSONSerializer
 
 from benchmarks.engine.moments import Span
 from benchmarks.engine.scene import Scene
-from qa_queue.cases.loader import case_document
+from qa_queue.cases.reader import case_document
 from qa_queue.models import TestConfig, TestJobData, TraceMode
-from qa_queue.priorities import PriorityQueue
 from qa_queue.producer import JobProducer, RunRequest
+from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.settings import load_settings
 from qa_queue.store.records import case_id
 from qa_queue.store.supabase import SupabaseStore

@@ -9,8 +9,8 @@ from typing import Any, Self
 from processors.runtime import Runtime
 from qa_queue.models import JobContext, utc_now
 from qa_queue.settings import Settings
-from qa_queue.store.base import RunStore
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord, digest
 
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from benchmarks.engine.kit import ROOT
-from qa_queue.browser_path import find_browser
-from qa_queue.cases.loader import load_cases
 from qa_queue.cases.model import Case
+from qa_queue.cases.reader import load_cases
 from qa_queue.local.redis import start_redis
 from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
+from qa_queue.settings.chromium import find_browser
 
 LOGIN = ROOT / "examples" / "shop" / "cases" / "login.yaml"
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "BENCH_")

@@ -12,14 +12,14 @@ from uuid import uuid4
 from benchmarks.live.watch import WATCH, Watch, WatchedPool
 from benchmarks.shop_versions import TRUTH
 from processors.base import BrowserPool, Services
-from processors.execution import TestExecutionProcessor
-from qa_queue.cases.loader import case_document, load_cases
+from processors.execution.processor import TestExecutionProcessor
 from qa_queue.cases.model import Case
-from qa_queue.cases.rebase import rebase
+from qa_queue.cases.reader import case_document, load_cases
+from qa_queue.cases.retarget import rebase
 from qa_queue.models import JobContext, JobProgress, QueueName, TestConfig, TestJobData, TraceMode, utc_now
 from qa_queue.settings import Settings
-from qa_queue.store.base import Record
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import Record
 from qa_queue.store.records import AdaptationRow, CaseRecord, RunRecord, StepRecord, case_id, digest
 from qa_queue.store.writer import RecordWriter
 

@@ -19,9 +19,9 @@ from playwright.async_api import Error, Locator, Page
 
 from benchmarks.shop_versions import TRUTH
 from processors.base import BrowserPool
+from processors.browser.action_context import ActionContext
 from processors.browser.actions import ACTIONS, Action
-from processors.browser.call import Call
-from processors.browsing import BrowserSession, SessionOptions, StepOutcome
+from processors.browser.protocol import BrowserSession, SessionOptions, StepOutcome
 from qa_queue.cases.model import Case, Press, Step
 
 ACTING = frozenset({"click", "dblclick", "hover", "fill", "type", "press", "check", "uncheck", "select", "upload"})
@@ -63,7 +63,7 @@ class Watch:
     number: int = 0
     page: Page | None = None
 
-    async def look(self, call: Call) -> Call:
+    async def look(self, call: ActionContext) -> ActionContext:
         """Note the element of a call; the call, led to the right element where that was asked for."""
         if self.lead and self.number in self.wanted:
             call = replace(call, locator=await self._lead(call))
@@ -89,7 +89,7 @@ class Watch:
         if key is not None and self.page is not None and not self.there.get(self.number):
             self.there[self.number] = await _find(self.page, key) is not None
 
-    async def _lead(self, call: Call) -> Locator | None:
+    async def _lead(self, call: ActionContext) -> Locator | None:
         locator = None
         while locator is None and not call.deadline.over:
             locator = await _find(call.page, self.wanted[self.number])
@@ -115,7 +115,7 @@ class WatchedPool:
     pool: BrowserPool
 
     def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:
-        """See `processors.browsing.BrowserPool`."""
+        """See `processors.browser.protocol.BrowserPool`."""
         return self._session(options)
 
     @asynccontextmanager
@@ -134,7 +134,7 @@ class WatchedSession:
         return getattr(self._session, name)
 
     async def perform(self, step: Step, **options: Any) -> StepOutcome:
-        """See `processors.browsing.BrowserSession`."""
+        """See `processors.browser.protocol.BrowserSession`."""
         watch = WATCH.get()
         watch.number = int((step.id or "").removeprefix(_STEP))
         outcome = await self._session.perform(step, **options)
@@ -144,7 +144,7 @@ class WatchedSession:
 
 
 def _watched(name: str, action: Action) -> Action:
-    async def act(call: Call) -> bytes | None:
+    async def act(call: ActionContext) -> bytes | None:
         watch = WATCH.get()
         watch.page = call.page
         return await action(await watch.look(call) if name in ACTING else call)

@@ -11,20 +11,20 @@ from playwright.async_api import Error, Position
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser import assertions
-from processors.browser.call import Call
+from processors.browser.action_context import ActionContext
 from processors.browser.failures import StepFailedError, is_closed, is_crash, navigation
 from processors.browser.urls import absolute
 from qa_queue.cases import model
 from qa_queue.models import ErrorKind
 
-Action = Callable[[Call], Awaitable[bytes | None]]
+Action = Callable[[ActionContext], Awaitable[bytes | None]]
 UNCHECKED = frozenset({"", "0", "false", "no", "off"})  # values that take a checkbox's mark away; any other sets it
 _NO_TEXT_FIELD = ("is not an <input>", "cannot be filled")
 _DOTS = "element => element.style.setProperty('-webkit-text-security', 'disc', 'important')"
 _KIND_OF_FIELD = "element => element.tagName === 'SELECT' ? 'select' : element.type"
 
 
-async def goto(call: Call) -> None:
+async def goto(call: ActionContext) -> None:
     """Open a page and wait for its load event."""
     args = cast(model.Goto, call.args)
     url = absolute(args.url, call.options.base_url)
@@ -42,13 +42,13 @@ async def goto(call: Call) -> None:
         raise navigation(text, url=url, timeout_ms=call.deadline.timeout_ms) from None
 
 
-async def click(call: Call) -> None:
+async def click(call: ActionContext) -> None:
     """Click once."""
     args = cast(model.Click, call.args)
     await call.element.click(button=args.button, position=_position(args), timeout=call.left_ms)
 
 
-async def dblclick(call: Call) -> None:
+async def dblclick(call: ActionContext) -> None:
     """Click twice."""
     args = cast(model.Click, call.args)
     await call.element.dblclick(button=args.button, position=_position(args), timeout=call.left_ms)
@@ -58,12 +58,12 @@ def _position(args: model.Click) -> Position | None:
     return Position(x=args.position[0], y=args.position[1]) if args.position else None
 
 
-async def hover(call: Call) -> None:
+async def hover(call: ActionContext) -> None:
     """Move the pointer over the element."""
     await call.element.hover(timeout=call.left_ms)
 
 
-async def fill(call: Call) -> None:
+async def fill(call: ActionContext) -> None:
     """Set a field's value; recordings also "fill" lists, checkboxes and radio buttons, which are set then."""
     value = cast(model.Fill, call.args).value
     await _hide_secret(call, value)
@@ -75,7 +75,7 @@ async def fill(call: Call) -> None:
         await _set_other_field(call, value, error)
 
 
-async def _set_other_field(call: Call, value: str, refused: Error) -> None:
+async def _set_other_field(call: ActionContext, value: str, refused: Error) -> None:
     match await call.element.evaluate(_KIND_OF_FIELD, timeout=call.left_ms):
         case "select":
             await call.element.select_option(value, timeout=call.left_ms)
@@ -87,20 +87,20 @@ async def _set_other_field(call: Call, value: str, refused: Error) -> None:
             raise refused
 
 
-async def type_(call: Call) -> None:
+async def type_(call: ActionContext) -> None:
     """Press the keys of a text one by one."""
     value = cast(model.Fill, call.args).value
     await _hide_secret(call, value)
     await call.element.press_sequentially(value, timeout=call.left_ms)
 
 
-async def _hide_secret(call: Call, value: str) -> None:
+async def _hide_secret(call: ActionContext, value: str) -> None:
     """Show dots in a field before a secret goes in, so that no picture and no film ever has it."""
     if call.secret(value):
         await call.element.evaluate(_DOTS, timeout=call.left_ms)
 
 
-async def press(call: Call) -> None:
+async def press(call: ActionContext) -> None:
     """Press a key or chord, on an element or on whatever has the focus."""
     args = cast(model.Press, call.args)
     if call.locator is None:
@@ -109,17 +109,17 @@ async def press(call: Call) -> None:
         await call.locator.press(args.key, timeout=call.left_ms)
 
 
-async def check(call: Call) -> None:
+async def check(call: ActionContext) -> None:
     """Set a checkbox or radio button."""
     await call.element.check(timeout=call.left_ms)
 
 
-async def uncheck(call: Call) -> None:
+async def uncheck(call: ActionContext) -> None:
     """Clear a checkbox."""
     await call.element.uncheck(timeout=call.left_ms)
 
 
-async def select(call: Call) -> None:
+async def select(call: ActionContext) -> None:
     """Choose options of a list, by value (which Playwright also compares with labels), or by label alone."""
     args = cast(model.Select, call.args)
     if args.label is not None:
@@ -129,7 +129,7 @@ async def select(call: Call) -> None:
         await call.element.select_option(values, timeout=call.left_ms)
 
 
-async def upload(call: Call) -> None:
+async def upload(call: ActionContext) -> None:
     """Give files to a file input."""
     files = [Path(name) for name in cast(model.Upload, call.args).files]
     for file in files:
@@ -140,7 +140,7 @@ async def upload(call: Call) -> None:
     await call.element.set_input_files(files, timeout=call.left_ms)
 
 
-async def wait_for(call: Call) -> None:
+async def wait_for(call: ActionContext) -> None:
     """Wait for each thing that is asked for: an element's state or count, a URL, a load state."""
     args = cast(model.WaitFor, call.args)
     if args.count is not None:
@@ -153,7 +153,7 @@ async def wait_for(call: Call) -> None:
         await call.page.wait_for_load_state(args.load_state, timeout=call.left_ms)
 
 
-async def _wait_until(check_name: str, call: Call, wanted: object) -> None:
+async def _wait_until(check_name: str, call: ActionContext, wanted: object) -> None:
     try:
         await assertions.CHECKS[check_name](call, wanted, False)
     except AssertionError as error:
@@ -161,7 +161,7 @@ async def _wait_until(check_name: str, call: Call, wanted: object) -> None:
         raise assertions.failed(call, str(error), f"waited for {expected}", ErrorKind.TIMEOUT) from None
 
 
-async def _wait_for_state(call: Call, state: Literal["visible", "hidden", "attached", "detached"]) -> None:
+async def _wait_for_state(call: ActionContext, state: Literal["visible", "hidden", "attached", "detached"]) -> None:
     try:
         await call.element.wait_for(state=state, timeout=call.left_ms)
     except WaitTimeoutError as error:
@@ -174,7 +174,7 @@ async def _wait_for_state(call: Call, state: Literal["visible", "hidden", "attac
         ) from None
 
 
-async def screenshot(call: Call) -> bytes:
+async def screenshot(call: ActionContext) -> bytes:
     """Take a picture of the page or of one element."""
     args = cast(model.Screenshot, call.args)
     if call.locator is not None:
@@ -182,13 +182,13 @@ async def screenshot(call: Call) -> bytes:
     return await call.page.screenshot(full_page=args.full_page, timeout=call.left_ms, mask=call.masks)
 
 
-async def set_viewport(call: Call) -> None:
+async def set_viewport(call: ActionContext) -> None:
     """Change the size of the page."""
     args = cast(model.SetViewport, call.args)
     await call.page.set_viewport_size({"width": args.width, "height": args.height})
 
 
-async def expect_(call: Call) -> None:
+async def expect_(call: ActionContext) -> None:
     """Check one thing until it holds."""
     await assertions.check(call)
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 
 from playwright.async_api import Error, Page
 
-from processors.browser.collect import Candidate, View, candidates_of, frame_css, pick
+from processors.browser.describe import target_json
+from processors.browser.element_finder import look_at
 from processors.browser.failures import is_closed, is_crash
-from processors.browser.locate import look_at
+from processors.browser.fingerprinting import Candidate, PageView, candidates_of, frame_css, pick
+from processors.browser.locators import locator_for
 from processors.browser.names import candidate_targets
-from processors.browser.targets import locator_for
-from processors.browsing import Aid
-from processors.describe import target_json
-from processors.healing.decision import Accepted, Decision, Reason, Refused, decide
+from processors.browser.protocol import ElementHints
+from processors.healing.decision import Decision, HealAccepted, HealRefused, Reason, decide
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Target
 from qa_queue.store.records import digest
@@ -31,14 +31,14 @@ _SETTLE = """([quiet, most]) => new Promise((done) => {
 
 
 @dataclass(frozen=True)
-class Finding:
+class HealFinding:
     """The element that was taken for the sought one, and its locator.
 
     One that was refused for its new name alone is here too, with that decision: it may be proposed to people.
     """
 
     target: Target
-    decision: Accepted | Refused
+    decision: HealAccepted | HealRefused
     new: Fingerprint
     runner_up: Fingerprint | None
 
@@ -60,7 +60,7 @@ async def settle(page: Page) -> None:
         # The page is just being left: what is there now is looked at.
 
 
-async def search(page: Page, view: View, aid: Aid, secrets: Sequence[str]) -> Finding | Refusal:
+async def search(page: Page, view: PageView, aid: ElementHints, secrets: Sequence[str]) -> HealFinding | Refusal:
     """The element of a step among all that are there now, or why none of them is taken."""
     assert aid.old is not None
     candidates = await _candidates(page, view)
@@ -68,7 +68,7 @@ async def search(page: Page, view: View, aid: Aid, secrets: Sequence[str]) -> Fi
     decision = await asyncio.to_thread(decide, aid.old, prints, aid.others)
     index = _proposed(decision)
     if index is None:
-        assert isinstance(decision, Refused)
+        assert isinstance(decision, HealRefused)
         return Refusal(decision.reason.value)
     chosen = candidates[index]
     targets = await unique_targets(page, chosen, view, secrets)
@@ -77,17 +77,17 @@ async def search(page: Page, view: View, aid: Aid, secrets: Sequence[str]) -> Fi
     if not targets:
         return Refusal("no locator finds it alone")
     runner_up = None if decision.runner_up is None else prints[decision.runner_up]
-    return Finding(targets[0], decision, chosen.fingerprint, runner_up)
+    return HealFinding(targets[0], decision, chosen.fingerprint, runner_up)
 
 
 def _proposed(decision: Decision) -> int | None:
     """The candidate that may be used, or at least shown to somebody."""
-    if isinstance(decision, Accepted):
+    if isinstance(decision, HealAccepted):
         return decision.index
     return decision.best if decision.reason is Reason.RENAMED else None
 
 
-async def is_still(page: Page, view: View, aid: Aid, element: str) -> bool:
+async def is_still(page: Page, view: PageView, aid: ElementHints, element: str) -> bool:
     """Whether the element of this name (as `locate` gives them) would be taken for the stored one.
 
     Where somebody accepted its locator, a new name alone is no doubt.
@@ -96,13 +96,13 @@ async def is_still(page: Page, view: View, aid: Aid, element: str) -> bool:
     candidates = await _candidates(page, view)
     decision = await asyncio.to_thread(decide, aid.old, [one.fingerprint for one in candidates], aid.others)
     index = _proposed(decision)
-    if index is None or not (aid.vouched or isinstance(decision, Accepted)):
+    if index is None or not (aid.vouched or isinstance(decision, HealAccepted)):
         return False
     picked = await pick(candidates[index], view)
     return picked is not None and picked.name == element
 
 
-async def unique_targets(page: Page, chosen: Candidate, view: View, secrets: Sequence[str]) -> list[Target]:
+async def unique_targets(page: Page, chosen: Candidate, view: PageView, secrets: Sequence[str]) -> list[Target]:
     """Every locator that finds this candidate and nothing else on the page, the best first."""
     picked = await pick(chosen, view)
     if picked is None:
@@ -117,7 +117,7 @@ async def unique_targets(page: Page, chosen: Candidate, view: View, secrets: Seq
     return [idea for idea, look in zip(ideas, looks, strict=True) if look.element == picked.name]
 
 
-async def _candidates(page: Page, view: View) -> list[Candidate]:
+async def _candidates(page: Page, view: PageView) -> list[Candidate]:
     """Those of every frame; a frame that is just going has none."""
     found = await asyncio.gather(*(candidates_of(frame, view) for frame in page.frames), return_exceptions=True)
     for result in found:
@@ -126,7 +126,7 @@ async def _candidates(page: Page, view: View) -> list[Candidate]:
     return [candidate for result in found if isinstance(result, list) for candidate in result]
 
 
-async def _frame_target(chosen: Candidate, view: View) -> Target | None:
+async def _frame_target(chosen: Candidate, view: PageView) -> Target | None:
     """How the frame of a candidate is named, frames around it included; None in the page itself."""
     chain = []
     frame = chosen.frame

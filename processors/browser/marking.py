@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import Error, Locator, Page
 
-from processors.browser.call import masks
+from processors.browser.action_context import masks
 
 PICTURE_TIMEOUT_MS = 3_000
 _MARK = """element => {

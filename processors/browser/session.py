@@ -8,12 +8,12 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, Error, Page
 
-from processors.browser.call import masks
-from processors.browser.doing import Doing
-from processors.browser.events import EventLog
+from processors.browser.action_context import masks
+from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
-from processors.browser.locate import Deadline
-from processors.browsing import NO_AID, Aid, SessionOptions, StepOutcome
+from processors.browser.page_log import EventLog
+from processors.browser.protocol import NO_AID, ElementHints, SessionOptions, StepOutcome
+from processors.browser.step_runner import StepRunner
 from qa_queue.cases.model import Step
 from qa_queue.errors import BrowserCrashedError, EvidenceError
 from qa_queue.models import ErrorKind
@@ -27,7 +27,7 @@ _ERROR_PAGE = "chrome-error://"
 
 
 class Session:
-    """`processors.browsing.BrowserSession` on Playwright."""
+    """`processors.browser.protocol.BrowserSession` on Playwright."""
 
     def __init__(self, context: BrowserContext, page: Page, options: SessionOptions) -> None:
         self._context = context
@@ -37,12 +37,12 @@ class Session:
 
     @property
     def events(self) -> list[dict[str, Any]]:
-        """See `processors.browsing.BrowserSession`."""
+        """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries
 
-    async def perform(self, step: Step, *, timeout_ms: int, aid: Aid = NO_AID) -> StepOutcome:
-        """See `processors.browsing.BrowserSession`."""
-        doing = Doing(self._page, self._options, step, Deadline(timeout_ms), aid)
+    async def perform(self, step: Step, *, timeout_ms: int, aid: ElementHints = NO_AID) -> StepOutcome:
+        """See `processors.browser.protocol.BrowserSession`."""
+        doing = StepRunner(self._page, self._options, step, Deadline(timeout_ms), aid)
         try:
             async with asyncio.timeout(timeout_ms / 1000 + SLACK_S) as limit:
                 return await doing.outcome(limit)
@@ -52,7 +52,7 @@ class Session:
             return StepOutcome(found=doing.found, error=text, kind=failure.kind, heal=doing.proposal)
 
     async def screenshot(self) -> bytes:
-        """See `processors.browsing.BrowserSession`."""
+        """See `processors.browser.protocol.BrowserSession`."""
         try:
             hidden = masks(self._page, self._options.secrets)
             async with asyncio.timeout(PICTURE_TIMEOUT_MS / 1000 + SLACK_S):
@@ -61,14 +61,14 @@ class Session:
             raise EvidenceError(f"no screenshot: {first_line(str(error)) or 'the page does not answer'}") from error
 
     async def save_trace(self, path: Path) -> None:
-        """See `processors.browsing.BrowserSession`."""
+        """See `processors.browser.protocol.BrowserSession`."""
         try:
             async with asyncio.timeout(TRACE_TIMEOUT_S):
                 await self._context.tracing.stop(path=path)
         except (Error, TimeoutError, OSError) as error:
             raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
 
-    async def _failure(self, doing: Doing, error: Exception, timeout_ms: int) -> StepFailedError:
+    async def _failure(self, doing: StepRunner, error: Exception, timeout_ms: int) -> StepFailedError:
         """What went wrong, in one line. Raises BrowserCrashedError where it was the browser's fault."""
         if gone := await self._gone(error):
             return gone

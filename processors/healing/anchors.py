@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from math import exp, hypot
 from operator import attrgetter
 
+from processors.healing.candidates import CandidatePage
 from processors.healing.fingerprint import Box
-from processors.healing.page import Page
 from processors.healing.traits import Traits
 
 KEYS = {
@@ -46,7 +46,7 @@ class Anchor:
     new: Traits
 
 
-def find_anchor(old: Traits, page: Page) -> Anchor | None:
+def find_anchor(old: Traits, page: CandidatePage) -> Anchor | None:
     """The one candidate that a stored element's keys agree on, or None.
 
     A key that n <= 3 candidates have gives each 1/n of a vote. One content key and one more must agree, and

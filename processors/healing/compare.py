@@ -8,11 +8,11 @@ from __future__ import annotations
 from math import exp
 from typing import NamedTuple
 
+from processors.healing.candidates import CandidatePage
 from processors.healing.fingerprint import Box
-from processors.healing.page import Page
 from processors.healing.rarity import Rarity
+from processors.healing.tokens import trigrams
 from processors.healing.traits import Traits
-from processors.healing.words import trigrams
 
 PLACE_PX = 200.0
 ROW_PX = 100.0
@@ -62,7 +62,7 @@ class Comparison(NamedTuple):
     height: float
 
 
-def compare(old: Traits, new: Traits, page: Page, expected: tuple[float, float]) -> Comparison | None:
+def compare(old: Traits, new: Traits, page: CandidatePage, expected: tuple[float, float]) -> Comparison | None:
     """Compare a stored element with a candidate of the page; None when the candidate cannot be the element.
 
     `expected` is how well the candidate lies where the anchors say that it is now: place and row, 0..1.
@@ -114,7 +114,7 @@ def _wording_similarity(one: str, other: str, rarity: Rarity) -> float:
     return (max(spelling, rarity.dice(words, others)) + rarity.containment(words, others)) / 2
 
 
-def _link(old: Traits, new: Traits, page: Page) -> tuple[float, float, float]:
+def _link(old: Traits, new: Traits, page: CandidatePage) -> tuple[float, float, float]:
     if not old.link or not new.link:
         return 0.0, 0.0, float(old.is_link != new.is_link)
     if old.link != new.link:
@@ -126,7 +126,7 @@ def _link(old: Traits, new: Traits, page: Page) -> tuple[float, float, float]:
     return float(buttons <= 1), 0.0, 0.0
 
 
-def _key(old: Traits, new: Traits, page: Page) -> tuple[float, float, float]:
+def _key(old: Traits, new: Traits, page: CandidatePage) -> tuple[float, float, float]:
     mine, yours = old.source, new.source
     shared = [("test_id", test_id) for test_id in mine.test_ids if test_id in yours.test_ids]
     if mine.id is not None and mine.id == yours.id != "" and not page.is_counter(mine.id):

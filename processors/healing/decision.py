@@ -14,10 +14,10 @@ from operator import mul
 from typing import Any
 
 from processors.healing.anchors import Anchor, Expectation, find_anchor
-from processors.healing.choice import Choice, choose
+from processors.healing.candidates import CandidatePage
 from processors.healing.compare import Comparison, compare
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.page import Page
+from processors.healing.probability import CandidateChoice, choose
 from processors.healing.traits import Traits
 from processors.healing.weights import WEIGHTS, Weights
 
@@ -41,7 +41,7 @@ class Reason(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class HealEvidence:
     """What the decision rests on: the stored element, the best candidate, how they compare, what that is worth."""
 
     sought: Fingerprint
@@ -51,7 +51,7 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
+class HealAccepted:
     """Candidate `index` is the element.
 
     `score` is its probability, `margin` its lead over `runner_up`, the best unrelated candidate; both are in 0..1.
@@ -61,11 +61,11 @@ class Accepted:
     score: float
     margin: float
     runner_up: int | None
-    evidence: Evidence
+    evidence: HealEvidence
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Refused:
+class HealRefused:
     """No candidate is taken; `best` is what came nearest, with the figures it had."""
 
     reason: Reason
@@ -73,10 +73,10 @@ class Refused:
     score: float = 0.0
     margin: float = 0.0
     runner_up: int | None = None
-    evidence: Evidence | None = None
+    evidence: HealEvidence | None = None
 
 
-Decision = Accepted | Refused
+Decision = HealAccepted | HealRefused
 
 
 def decide(
@@ -90,14 +90,16 @@ def decide(
     `others` are the other elements that were stored for the old page; those that are still there show where
     things moved, and what they fit better is theirs.
     """
-    search = Search(old, Page(candidates), others, weights)
+    search = Search(old, CandidatePage(candidates), others, weights)
     return search.decision()
 
 
 class Search:
     """One stored element sought on one page."""
 
-    def __init__(self, old: Fingerprint, page: Page, others: Sequence[Fingerprint], weights: Weights) -> None:
+    def __init__(
+        self, old: Fingerprint, page: CandidatePage, others: Sequence[Fingerprint], weights: Weights
+    ) -> None:
         self.old = Traits(old)
         self.page = page
         self.others = [Traits(other) for other in others]
@@ -108,7 +110,7 @@ class Search:
     def decision(self) -> Decision:
         """Compare, choose, decide."""
         if not self.page.traits:
-            return Refused(reason=Reason.NO_CANDIDATES)
+            return HealRefused(reason=Reason.NO_CANDIDATES)
         comparisons = self.comparisons()
         utilities = [self._worth(comparison) for comparison in comparisons]
         claimed = self._claimed(utilities)
@@ -116,7 +118,7 @@ class Search:
         choice = choose(free, self.weights.nothing, self.page)
         best = None if choice is None else comparisons[choice.index]
         if choice is None or best is None:
-            return Refused(reason=Reason.CLAIMED if claimed else Reason.NOTHING_LIKE_IT)
+            return HealRefused(reason=Reason.CLAIMED if claimed else Reason.NOTHING_LIKE_IT)
         return self._judge(choice, best, claimed_best=max(utilities) > max(free))
 
     def comparisons(self) -> list[Comparison | None]:
@@ -145,27 +147,27 @@ class Search:
     def _anchors_without(self, old: Traits) -> list[Anchor]:
         return [anchor for anchor in self.anchors if anchor.old is not old]
 
-    def _judge(self, choice: Choice, comparison: Comparison, *, claimed_best: bool) -> Decision:
+    def _judge(self, choice: CandidateChoice, comparison: Comparison, *, claimed_best: bool) -> Decision:
         reason = self._objection(choice, comparison, claimed_best)
         found = self.page.traits[choice.index].source
         figures: dict[str, Any] = {
             "score": choice.probability,
             "margin": choice.probability - choice.runner_up_probability,
             "runner_up": choice.runner_up,
-            "evidence": Evidence(self.old.source, found, comparison, self.weights),
+            "evidence": HealEvidence(self.old.source, found, comparison, self.weights),
         }
         if reason is None:
-            return Accepted(index=choice.index, **figures)
-        return Refused(reason=reason, best=choice.index, **figures)
+            return HealAccepted(index=choice.index, **figures)
+        return HealRefused(reason=reason, best=choice.index, **figures)
 
-    def _objection(self, choice: Choice, comparison: Comparison, claimed_best: bool) -> Reason | None:
+    def _objection(self, choice: CandidateChoice, comparison: Comparison, claimed_best: bool) -> Reason | None:
         if choice.probability >= self.weights.accept:
             return self._doubt(choice, comparison)
         if claimed_best:
             return Reason.CLAIMED
         return Reason.GONE if choice.none >= choice.runner_up_probability else Reason.AMBIGUOUS
 
-    def _doubt(self, choice: Choice, comparison: Comparison) -> Reason | None:
+    def _doubt(self, choice: CandidateChoice, comparison: Comparison) -> Reason | None:
         """What speaks against a candidate that is likely enough."""
         if choice.probability - choice.runner_up_probability < self.weights.lead:
             return Reason.AMBIGUOUS

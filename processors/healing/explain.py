@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from processors.healing.decision import Accepted, Decision, Evidence, Refused
+from processors.healing.decision import Decision, HealAccepted, HealEvidence, HealRefused
 from processors.healing.fingerprint import Fingerprint
 from processors.healing.weights import DISAGREEMENTS
 
@@ -51,11 +51,11 @@ def explain(decision: Decision) -> Explanation:
 
 def _opening(decision: Decision) -> str:
     match decision:
-        case Accepted(score=score, margin=margin):
+        case HealAccepted(score=score, margin=margin):
             return f"taken, {_percent(score)} likely, {_percent(margin)} ahead of the next"
-        case Refused(reason=reason, best=None):
+        case HealRefused(reason=reason, best=None):
             return f"refused: {reason}"
-        case Refused(reason=reason, score=score):
+        case HealRefused(reason=reason, score=score):
             return f"refused: {reason}; the nearest is {_percent(score)} likely"
 
 
@@ -74,12 +74,12 @@ def _change(row: Row) -> str:
     return f"{row.name} {row.before or 'none'} -> {row.after or 'none'}"
 
 
-def _rows(evidence: Evidence) -> tuple[Row, ...]:
+def _rows(evidence: HealEvidence) -> tuple[Row, ...]:
     rows = [_row(name, evidence) for name in _PROPERTIES]
     return tuple(sorted(rows, key=lambda row: -max(abs(row.points), row.most)))
 
 
-def _row(name: str, evidence: Evidence) -> Row:
+def _row(name: str, evidence: HealEvidence) -> Row:
     parts, show = _PROPERTIES[name]
     worth = {part: getattr(evidence.weights.of, part) for part in parts}
     return Row(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.words import identifier_words, link_page, link_words, path_steps, text_words
+from processors.healing.tokens import identifier_words, link_page, link_words, path_steps, text_words
 
 _COMPARED_ELSEWHERE = frozenset({"id", "name", "class", "href", "style", "alt", "title", "type", "value"})
 _BUTTON_TYPES = frozenset({"button", "submit", "reset", "image"})

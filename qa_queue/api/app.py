@@ -16,17 +16,24 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from qa_queue import __version__
-from qa_queue.alerts import Deputy
-from qa_queue.api import batch_pages, login, pages, schedule_pages
-from qa_queue.api.access import Gate, is_api
-from qa_queue.api.added import add_routers
-from qa_queue.api.answers import add_problem
+from qa_queue.api.auth import LOOPBACK_NAMES, AuthMiddleware, is_api
 from qa_queue.api.backend import Backend
-from qa_queue.api.guard import BodyLimit, SecurityHeaders
-from qa_queue.api.mounted import MountedDashboard
-from qa_queue.api.origin import LOOPBACK_NAMES
-from qa_queue.api.problems import Problem, headers_of, problem, problem_of, problem_of_validation, respond
-from qa_queue.api.rate import RateLimiter
+from qa_queue.api.dashboard_mount import MountedDashboard
+from qa_queue.api.errors import (
+    ProblemDocument,
+    add_problem,
+    headers_of,
+    problem,
+    problem_of,
+    problem_of_validation,
+    respond,
+)
+from qa_queue.api.http_limits import BodyLimit, RateLimiter, SecurityHeaders
+from qa_queue.api.pages import batches as batch_pages
+from qa_queue.api.pages import login
+from qa_queue.api.pages import runs as pages
+from qa_queue.api.pages import schedules as schedule_pages
+from qa_queue.api.plugins import add_routers
 from qa_queue.api.routes import (
     adaptations,
     alerts,
@@ -45,6 +52,7 @@ from qa_queue.api.routes import (
 )
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
+from qa_queue.monitoring.alerts import Deputy
 from qa_queue.redis import explain_among
 from qa_queue.settings import Settings
 
@@ -101,7 +109,7 @@ def create_app(backend: Backend) -> FastAPI:
     hosts = [*LOOPBACK_NAMES, *(name.strip() for name in settings.qa_web_hosts.split(",") if name.strip())]
     # The last one added stands first.
     app.add_middleware(BodyLimit, most=settings.qa_api_max_body)
-    app.add_middleware(Gate, backend=backend, limiter=RateLimiter(settings.qa_api_requests_per_minute))
+    app.add_middleware(AuthMiddleware, backend=backend, limiter=RateLimiter(settings.qa_api_requests_per_minute))
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(SecurityHeaders)
     return app
@@ -151,7 +159,7 @@ def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> N
 
 
 def _add_handlers(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
-    def answer(request: Request, document: Problem, headers: dict[str, str] | None = None) -> Response:
+    def answer(request: Request, document: ProblemDocument, headers: dict[str, str] | None = None) -> Response:
         if is_api(request.url.path):
             return respond(document, headers)
         page = {"title": document.title, "error": document.detail}

@@ -7,24 +7,24 @@ from collections.abc import Iterable
 
 from redis import Redis
 
-from qa_queue.alerts import AlertState
-from qa_queue.batches import Batches
-from qa_queue.deadletters import DeadLetters
+from qa_queue.auth.logins import Logins
+from qa_queue.auth.tokens import TokenStore
 from qa_queue.errors import NotFoundError
-from qa_queue.events import EventStream
-from qa_queue.health import Health, health_check
-from qa_queue.limits import Limits
-from qa_queue.logins import Logins
+from qa_queue.monitoring import Health, health_check
+from qa_queue.monitoring.alerts import AlertState
 from qa_queue.producer import JobProducer, QueueProducer
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
+from qa_queue.queues.batches import Batches
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.events import EventStream
+from qa_queue.queues.limits import Limits
 from qa_queue.redis import RedisClient
-from qa_queue.schedules import ScheduleBook
+from qa_queue.schedules import ScheduleRegistry
 from qa_queue.settings import Settings
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
 from qa_queue.store.supabase import SupabaseStore
-from qa_queue.tokens import TokenStore
 
 
 class Backend:
@@ -79,9 +79,9 @@ class Backend:
         return Batches(self.redis, self.store)
 
     @property
-    def schedules(self) -> ScheduleBook:
+    def schedules(self) -> ScheduleRegistry:
         """What is started at set times."""
-        return ScheduleBook(self.store)
+        return ScheduleRegistry(self.store)
 
     @property
     def limits(self) -> Limits:

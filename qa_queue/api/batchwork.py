@@ -5,16 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa_queue.api.backend import Backend
-from qa_queue.api.batch_shapes import RerunBatchBody, SubmittedBatch
-from qa_queue.api.problems import Fault, FaultsError
+from qa_queue.api.errors import FieldError, FieldErrorsError
 from qa_queue.api.rerun import rerun_request
+from qa_queue.api.schemas.batches import BatchSubmitted, RerunBatchBody
 from qa_queue.api.submission import each, faults_of, submitted
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
 from qa_queue.store.records import RunRecord
 
 
-def submit_batch(backend: Backend, requests: Sequence[RunRequest]) -> SubmittedBatch:
+def submit_batch(backend: Backend, requests: Sequence[RunRequest]) -> BatchSubmitted:
     """Submit runs as a batch: all of them, or none.
 
     Raises:
@@ -25,10 +25,10 @@ def submit_batch(backend: Backend, requests: Sequence[RunRequest]) -> SubmittedB
     if not any(run.created for run in batch.runs):
         first = backend.run(batch.runs[0].run_id)
         batch_id = first.batch_id or batch_id
-    return SubmittedBatch(batch_id=batch_id, runs=[submitted(run) for run in batch.runs])
+    return BatchSubmitted(batch_id=batch_id, runs=[submitted(run) for run in batch.runs])
 
 
-def rerun_batch(backend: Backend, batch_id: str, body: RerunBatchBody, user: str) -> SubmittedBatch:
+def rerun_batch(backend: Backend, batch_id: str, body: RerunBatchBody, user: str) -> BatchSubmitted:
     """Make runs of a batch again, as a new batch: all of those wanted, or none.
 
     Raises:
@@ -43,6 +43,6 @@ def rerun_batch(backend: Backend, batch_id: str, body: RerunBatchBody, user: str
             return rerun_request(backend, run, user, body.env)
         except InputError as error:  # the list of runs is not one that the client sent
             messages = [f"run {run.id}: {one.message}" for one in faults_of(error)]
-            raise FaultsError(str(error), [Fault(message=message) for message in messages]) from None
+            raise FieldErrorsError(str(error), [FieldError(message=message) for message in messages]) from None
 
     return submit_batch(backend, each(runs, again))

@@ -11,12 +11,13 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.alerts import Alert, firing
 from qa_queue.api.backend import Backend
 from qa_queue.errors import QAError
 from qa_queue.extensions import queue_names
-from qa_queue.health import WorkerState, read_scheduler, read_workers
-from qa_queue.measures import (
+from qa_queue.monitoring import WorkerState, read_scheduler, read_workers
+from qa_queue.monitoring.alerts import Alert, firing
+from qa_queue.redis import by_server
+from qa_queue.redis.counters import (
     BROWSER_RESTARTS,
     COUNTS_KEY,
     JOB_BOUNDS_MS,
@@ -26,7 +27,6 @@ from qa_queue.measures import (
     histograms,
     retries_field,
 )
-from qa_queue.redis import by_server
 
 
 class Counts(Collector):

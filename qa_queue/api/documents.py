@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from qa_queue.api.problems import Fault, FaultsError
+from qa_queue.api.errors import FieldError, FieldErrorsError
+from qa_queue.cases.document_path import CaseProblem, DocumentPath, Report, path_text
+from qa_queue.cases.importers.recorder import Converted, convert_recording
 from qa_queue.cases.model import Case, Upload
 from qa_queue.cases.parse import read_case
-from qa_queue.cases.places import Place, Problem, Report, path_text
-from qa_queue.cases.recorder import Converted, convert_recording
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError
 
@@ -26,7 +26,7 @@ def read(document: Document) -> Case:
         FaultsError: it cannot be used; every fault has its path and, for a text, its line.
     """
     report, plain = _opened(document)
-    case = read_case(Place(report), plain)
+    case = read_case(DocumentPath(report), plain)
     if isinstance(case, Case):
         _refuse_uploads(report, case)
     if report.problems or not isinstance(case, Case):
@@ -42,9 +42,11 @@ def read_recording(document: Document) -> Converted:
     """
     report, plain = _opened(document)
     if not isinstance(plain, dict) or not isinstance(plain.get("steps"), list) or "title" not in plain:
-        raise FaultsError("This is no recording.", [Fault(message="a recording has a title and a list of steps")])
+        raise FieldErrorsError(
+            "This is no recording.", [FieldError(message="a recording has a title and a list of steps")]
+        )
     try:
-        return convert_recording(Place(report), plain)
+        return convert_recording(DocumentPath(report), plain)
     except CaseError:
         raise _faults(report.problems) from None
 
@@ -54,10 +56,12 @@ def _opened(document: Document) -> tuple[Report, Any]:
         try:
             plain, lines, problems = read_yaml(document, SOURCE)  # YAML 1.2 reads JSON too
         except CaseError as error:
-            raise FaultsError(str(error), [Fault(message=text) for text in error.problems]) from None
+            raise FieldErrorsError(str(error), [FieldError(message=text) for text in error.problems]) from None
         return Report(SOURCE, lines, list(problems)), plain
     if any(depth > MAX_DEPTH for depth in _depths(document)):
-        raise FaultsError("The document is nested too deep.", [Fault(message=f"more than {MAX_DEPTH} levels")])
+        raise FieldErrorsError(
+            "The document is nested too deep.", [FieldError(message=f"more than {MAX_DEPTH} levels")]
+        )
     return Report(SOURCE), document
 
 
@@ -80,7 +84,7 @@ def _refuse_uploads(report: Report, case: Case) -> None:
             )
 
 
-def _faults(problems: list[Problem]) -> FaultsError:
-    faults = [Fault(message=one.text, path=path_text(one.path), line=one.line) for one in problems]
+def _faults(problems: list[CaseProblem]) -> FieldErrorsError:
+    faults = [FieldError(message=one.text, path=path_text(one.path), line=one.line) for one in problems]
     count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
-    return FaultsError(f"The document cannot be used: {count}.", faults)
+    return FieldErrorsError(f"The document cannot be used: {count}.", faults)

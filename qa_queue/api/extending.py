@@ -3,10 +3,10 @@
 A router is made by a function of a `Backend`, named in `QueueSpec.router`. Its paths are those behind `/api/v1`.
 """
 
-from qa_queue.api.access import Admin, Reader, Runner
-from qa_queue.api.answers import answers
+from qa_queue.api.auth import Admin, Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.keys import IdempotencyKey
-from qa_queue.api.shapes import Body
+from qa_queue.api.errors import answers
+from qa_queue.api.schemas.parameters import IdempotencyKey
+from qa_queue.api.schemas.runs import Body
 
 __all__ = ["Admin", "Backend", "Body", "IdempotencyKey", "Reader", "Runner", "answers"]

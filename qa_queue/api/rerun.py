@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from qa_queue.api.backend import Backend
-from qa_queue.producer import RunRequest, again
-from qa_queue.producer.again import worth_again
+from qa_queue.producer import RunRequest, rerun
+from qa_queue.producer.rerun import worth_again
 from qa_queue.store.records import RunRecord
 
 __all__ = ["rerun_request", "worth_again"]
 
 
 def rerun_request(backend: Backend, run: RunRecord, user: str, env: dict[str, str]) -> RunRequest:
-    """A request for the run's case as it is now; see `qa_queue.producer.again`."""
-    return again.rerun_request(backend.redis, backend.store, run, user, env)
+    """A request for the run's case as it is now; see `qa_queue.producer.rerun`."""
+    return rerun.rerun_request(backend.redis, backend.store, run, user, env)

@@ -7,14 +7,14 @@ from typing import TypeVar
 
 from qa_queue.api.backend import Backend
 from qa_queue.api.documents import read
-from qa_queue.api.problems import Fault, FaultsError
-from qa_queue.api.shapes import RunBody, Submitted
+from qa_queue.api.errors import FieldError, FieldErrorsError
+from qa_queue.api.schemas.runs import RunBody, Submitted
 from qa_queue.cases.model import Case
 from qa_queue.cases.parse import parse_case
-from qa_queue.cases.rebase import moved
+from qa_queue.cases.retarget import moved
 from qa_queue.errors import CaseError, InputError
 from qa_queue.producer import RunRequest, SubmittedRun
-from qa_queue.producer.environments import resolve_environments
+from qa_queue.producer.planning import resolve_environments
 from qa_queue.store.records import CaseRecord
 
 T = TypeVar("T")
@@ -41,7 +41,7 @@ def each(items: Sequence[T], make: Callable[[int, T], R]) -> list[R]:
         FaultsError: has what is wrong with any of them.
     """
     made: list[R] = []
-    faults: list[Fault] = []
+    faults: list[FieldError] = []
     for index, item in enumerate(items):
         try:
             made.append(make(index, item))
@@ -49,16 +49,16 @@ def each(items: Sequence[T], make: Callable[[int, T], R]) -> list[R]:
             faults += [fault.model_copy(update={"index": index}) for fault in faults_of(error)]
     if faults:
         count = len({fault.index for fault in faults})
-        raise FaultsError(f"{count} of {len(items)} cannot be used; nothing was done.", faults)
+        raise FieldErrorsError(f"{count} of {len(items)} cannot be used; nothing was done.", faults)
     return made
 
 
-def faults_of(error: InputError) -> list[Fault]:
+def faults_of(error: InputError) -> list[FieldError]:
     """What is wrong, one by one."""
-    if isinstance(error, FaultsError):
+    if isinstance(error, FieldErrorsError):
         return error.faults
     texts = error.problems if isinstance(error, CaseError) and error.problems else (str(error),)
-    return [Fault(message=text) for text in texts]
+    return [FieldError(message=text) for text in texts]
 
 
 def stored_case(record: CaseRecord) -> Case:

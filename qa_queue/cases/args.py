@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
 from qa_queue.cases.keys import Keys
 from qa_queue.cases.model import LOCATOR_KINDS, Args
-from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
 from qa_queue.cases.shapes import Schema, Text
 
 
@@ -29,7 +29,7 @@ class ArgsShape:
     needs: Mapping[str, str] = field(default_factory=dict)
     excludes: Mapping[str, str] = field(default_factory=dict)
 
-    def read(self, place: Place, value: Any) -> Args | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> Args | Invalid:
         """The arguments as the model's class for this action."""
         if self.empty and (value is None or value is True):
             return self.model()
@@ -43,7 +43,7 @@ class ArgsShape:
             return place.at(misplaced[0]).wrong(f"{misplaced[0]!r} belongs to the target: write it under 'target'")
         return self._build(place, value)
 
-    def _build(self, place: Place, value: dict[str, Any]) -> Args | Invalid:
+    def _build(self, place: DocumentPath, value: dict[str, Any]) -> Args | Invalid:
         values = self.keys.read(place, value)
         problems = [self._one_of_problem(value), *self._companion_problems(value)]
         found = [place.wrong(problem) for problem in problems if problem]

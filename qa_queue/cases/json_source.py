@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-from qa_queue.cases.places import KeyPath, Problem, case_error
+from qa_queue.cases.document_path import CaseProblem, KeyPath, case_error
 
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"|[\[\]{},:]|[^\s\[\]{},:"]+')
 
@@ -26,11 +26,11 @@ class _Level:
 class _Scan:
     name: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[CaseProblem] = field(default_factory=list)
     levels: list[_Level] = field(default_factory=list)
 
 
-def read_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Problem]]:
+def read_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[CaseProblem]]:
     """The document, the line of each value, and the keys that are there twice.
 
     Raises:
@@ -40,10 +40,10 @@ def read_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Probl
         document = json.loads(text)
     except json.JSONDecodeError as error:
         raise case_error(
-            [Problem(name, (), f"not JSON: {error.msg}, column {error.colno}", error.lineno)]
+            [CaseProblem(name, (), f"not JSON: {error.msg}, column {error.colno}", error.lineno)]
         ) from None
     except RecursionError:
-        raise case_error([Problem(name, (), "is nested too deep")]) from None
+        raise case_error([CaseProblem(name, (), "is nested too deep")]) from None
     scan = _Scan(name)
     line, last = 1, 0
     for piece in _PIECE.finditer(text):
@@ -81,6 +81,6 @@ def _key(scan: _Scan, level: _Level, key: str, line: int) -> None:
     level.key = key
     path = (*level.path, key)
     if key in level.seen:
-        scan.problems.append(Problem(scan.name, path, f"key {key!r} is there twice", line))
+        scan.problems.append(CaseProblem(scan.name, path, f"key {key!r} is there twice", line))
     level.seen.add(key)
     scan.lines.setdefault(path, line)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
 from qa_queue.cases.shapes import Schema, Shape, Text
 
 NAME_PATTERN = "[A-Za-z_][A-Za-z0-9_]*"
@@ -17,7 +17,7 @@ NAME_PATTERN = "[A-Za-z_][A-Za-z0-9_]*"
 class TextMap:
     """A mapping from names to texts."""
 
-    def read(self, place: Place, value: Any) -> dict[str, str] | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> dict[str, str] | Invalid:
         """The mapping."""
         if not isinstance(value, dict):
             return place.wrong(f"expected a mapping of names to texts, got {kind_text(value)}")
@@ -25,7 +25,7 @@ class TextMap:
         return INVALID if INVALID in texts.values() else texts
 
     @staticmethod
-    def _entry(place: Place, name: str, text: Any) -> Any:
+    def _entry(place: DocumentPath, name: str, text: Any) -> Any:
         if not re.fullmatch(NAME_PATTERN, name):
             return place.wrong("a name has letters, digits and _ and does not start with a digit")
         return Text().read(place, text)
@@ -62,7 +62,7 @@ class Keys:
     noun: str = "key"
     later: frozenset[str] = frozenset()
 
-    def read(self, place: Place, value: dict[str, Any]) -> dict[str, Any] | Invalid:
+    def read(self, place: DocumentPath, value: dict[str, Any]) -> dict[str, Any] | Invalid:
         """The values that were given, by the model's names."""
         results = {self.attr(key): self._entry(place.at(key), key, item) for key, item in value.items()}
         for key, spec in self.fields.items():
@@ -76,7 +76,7 @@ class Keys:
         """The model's name of a key."""
         return self.fields[key].attr or key if key in self.fields else key
 
-    def _entry(self, place: Place, key: str, value: Any) -> Any:
+    def _entry(self, place: DocumentPath, key: str, value: Any) -> Any:
         if key not in self.fields:
             return place.unknown(self.noun, key, self.fields.keys(), self.later)
         if value is None and self.fields[key].nullable:

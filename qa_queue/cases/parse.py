@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, Lines, Report, kind_text
+from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.keys import Field, Keys, TextMap
 from qa_queue.cases.later import LATER_CASE_KEYS
-from qa_queue.cases.legacy import from_legacy, is_legacy
 from qa_queue.cases.model import FORMAT_VERSION, Case, Use
-from qa_queue.cases.places import INVALID, Invalid, Lines, Place, Report, kind_text
 from qa_queue.cases.shapes import Choice, Duration, ListOf, Nothing, Number, Schema, Text
 from qa_queue.cases.steps import HEAL_WORDS, StepShape
 from qa_queue.cases.viewports import ViewportShape
@@ -24,7 +24,7 @@ _NAME = Text(min_length=1, max_length=200)
 class UseShape:
     """The mapping under `use`, read as the values that were given, so that a suite's can be laid under a case's."""
 
-    def read(self, place: Place, value: Any) -> dict[str, Any] | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> dict[str, Any] | Invalid:
         """The given values, by the model's names."""
         if not isinstance(value, dict):
             return place.wrong(f"expected a mapping such as {{viewport: 1280x720}}, got {kind_text(value)}")
@@ -50,7 +50,7 @@ USE_KEYS = Keys(
 class RawCase:
     """A case of a suite, left as it is: it is read once the suite's own values are known."""
 
-    def read(self, place: Place, value: Any) -> Any:
+    def read(self, place: DocumentPath, value: Any) -> Any:
         """The mapping itself."""
         return value if isinstance(value, dict) else place.wrong(f"expected a case, got {kind_text(value)}")
 
@@ -63,7 +63,7 @@ class RawCase:
 class Version:
     """The version of the format."""
 
-    def read(self, place: Place, value: Any) -> int | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> int | Invalid:
         """The version."""
         if value == FORMAT_VERSION and not isinstance(value, bool):
             return FORMAT_VERSION
@@ -110,13 +110,13 @@ def parse_case(document: Any, *, source: str, lines: Lines | None = None) -> Cas
         CaseError: the document breaks the format; all of its problems are in the error.
     """
     report = Report(source, lines or {})
-    case = read_case(Place(report), document)
+    case = read_case(DocumentPath(report), document)
     report.raise_if_any()
     assert isinstance(case, Case)
     return case
 
 
-def read_suite(place: Place, document: dict[str, Any]) -> list[Case | Invalid]:
+def read_suite(place: DocumentPath, document: dict[str, Any]) -> list[Case | Invalid]:
     """The cases of a suite, each with what the suite shares laid under its own."""
     shared = SUITE_KEYS.read(place, document)
     entries = document.get("cases")
@@ -129,7 +129,7 @@ def read_suite(place: Place, document: dict[str, Any]) -> list[Case | Invalid]:
     return cases
 
 
-def read_case(place: Place, document: Any, shared: dict[str, Any] | None = None) -> Case | Invalid:
+def read_case(place: DocumentPath, document: Any, shared: dict[str, Any] | None = None) -> Case | Invalid:
     """One case at a place; `shared` are the suite's values for it."""
     if not isinstance(document, dict):
         return place.wrong(f"expected a mapping with 'name' and 'steps', got {kind_text(document)}")
@@ -145,7 +145,7 @@ def _laid_under(shared: dict[str, Any], own: dict[str, Any]) -> dict[str, Any]:
     return shared | own | {"tags": tags, "use": use}
 
 
-def _build(place: Place, values: dict[str, Any]) -> Case | Invalid:
+def _build(place: DocumentPath, values: dict[str, Any]) -> Case | Invalid:
     try:
         return Case(**values)
     except ValidationError as error:  # the shapes let nothing through that the model refuses, unless one is wrong
@@ -154,7 +154,7 @@ def _build(place: Place, values: dict[str, Any]) -> Case | Invalid:
         return INVALID
 
 
-def _report_twins(place: Place, cases: list[Case | Invalid]) -> None:
+def _report_twins(place: DocumentPath, cases: list[Case | Invalid]) -> None:
     first: dict[str, int] = {}
     for index, case in enumerate(cases):
         if isinstance(case, Case) and first.setdefault(case.key, index) != index:

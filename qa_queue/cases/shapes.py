@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from qa_queue.cases.places import INVALID, Invalid, Place, did_you_mean, kind_text
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, did_you_mean, kind_text
 
 Schema = dict[str, Any]
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
@@ -19,7 +19,7 @@ _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
 class Shape(Protocol):
     """Reads one value and describes it."""
 
-    def read(self, place: Place, value: Any) -> Any:
+    def read(self, place: DocumentPath, value: Any) -> Any:
         """The value as the model wants it, or INVALID after its problems were reported."""
 
     def schema(self) -> Schema:
@@ -33,7 +33,7 @@ class Text:
     min_length: int = 0
     max_length: int | None = None
 
-    def read(self, place: Place, value: Any) -> str | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> str | Invalid:
         """The text."""
         if not isinstance(value, str):
             mend = "; put it in quotes" if isinstance(value, (int, float)) else ""
@@ -54,7 +54,7 @@ class Text:
 class Flag:
     """true or false."""
 
-    def read(self, place: Place, value: Any) -> bool | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> bool | Invalid:
         """The boolean."""
         return value if isinstance(value, bool) else place.wrong(f"expected true or false, got {kind_text(value)}")
 
@@ -71,7 +71,7 @@ class Number:
     most: float | None = None
     whole: bool = True
 
-    def read(self, place: Place, value: Any) -> int | float | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> int | float | Invalid:
         """The number."""
         kinds = int if self.whole else (int, float)
         if isinstance(value, bool) or not isinstance(value, kinds):
@@ -99,7 +99,7 @@ class Choice:
 
     words: tuple[str, ...]
 
-    def read(self, place: Place, value: Any) -> str | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> str | Invalid:
         """The word."""
         if isinstance(value, str) and value in self.words:
             return value
@@ -117,7 +117,7 @@ class Choice:
 class Duration:
     """A time as `500ms`, `5s`, `1.5s`, `1m`, `1h`, or a whole number of milliseconds; read as ms."""
 
-    def read(self, place: Place, value: Any) -> int | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> int | Invalid:
         """The duration in ms."""
         parsed = parse_duration(value)
         if parsed is None:
@@ -147,7 +147,7 @@ class ListOf:
     min_length: int = 0
     max_length: int | None = None
 
-    def read(self, place: Place, value: Any) -> tuple[Any, ...] | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> tuple[Any, ...] | Invalid:
         """The items as a tuple."""
         if self.or_one and not isinstance(value, list):
             only = self.item.read(place, value)
@@ -178,7 +178,7 @@ class ListOf:
 class Nothing:
     """Only an explicit null: a key of the format whose values are not supported yet."""
 
-    def read(self, place: Place, value: Any) -> Invalid | None:
+    def read(self, place: DocumentPath, value: Any) -> Invalid | None:
         """None."""
         if value is None:
             return None

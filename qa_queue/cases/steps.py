@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from qa_queue.cases.actions import ACTION_SHAPES
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
 from qa_queue.cases.keys import Field, Keys
 from qa_queue.cases.later import LATER_ACTIONS, LATER_STEP_KEYS
 from qa_queue.cases.model import Step
-from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
 from qa_queue.cases.shapes import Choice, Duration, Flag, Schema, Text
 
 HEAL_WORDS = ("off", "suggest", "auto")
@@ -32,7 +32,7 @@ STEP_KEYS = Keys(
 class StepShape:
     """One step."""
 
-    def read(self, place: Place, value: Any) -> Step | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> Step | Invalid:
         """The step, with its line."""
         if not isinstance(value, dict):
             return place.wrong(f'expected a step such as {{click: "#go"}}, got {kind_text(value)}')
@@ -50,7 +50,7 @@ class StepShape:
         return {"$ref": "#/$defs/step"}
 
 
-def _action(place: Place, value: dict[str, Any]) -> str | Invalid:
+def _action(place: DocumentPath, value: dict[str, Any]) -> str | Invalid:
     """The step's action. `screenshot` beside another action is a field."""
     actions = [key for key in value if key in ACTION_SHAPES]
     if len(actions) > 1 and "screenshot" in actions:
@@ -62,7 +62,7 @@ def _action(place: Place, value: dict[str, Any]) -> str | Invalid:
     return _no_action(place, value)
 
 
-def _no_action(place: Place, value: dict[str, Any]) -> Invalid:
+def _no_action(place: DocumentPath, value: dict[str, Any]) -> Invalid:
     strangers = [key for key in value if key not in STEP_KEYS.fields]
     for key in strangers:
         later = LATER_ACTIONS | LATER_STEP_KEYS

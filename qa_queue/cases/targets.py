@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
 from qa_queue.cases.keys import Field, Keys
 from qa_queue.cases.later import LATER_TARGET_KEYS
 from qa_queue.cases.model import LOCATOR_KINDS, Target
-from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
 from qa_queue.cases.shapes import Flag, ListOf, Number, Schema, Text
 
 _FULL = Text(min_length=1)
@@ -20,7 +20,7 @@ _POSITIONS = ("nth", "first", "last")
 class TargetShape:
     """A target, with targets inside it."""
 
-    def read(self, place: Place, value: Any) -> Target | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> Target | Invalid:
         """The target. A bare string is a Playwright selector."""
         if isinstance(value, str):
             selector = _FULL.read(place, value)

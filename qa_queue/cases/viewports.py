@@ -8,8 +8,8 @@ from typing import Any, Generic, TypeVar
 
 from pydantic import BaseModel
 
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
 from qa_queue.cases.keys import Field, Keys
-from qa_queue.cases.places import INVALID, Invalid, Place, kind_text
 from qa_queue.cases.shapes import Number, Schema
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -31,7 +31,7 @@ class ViewportShape(Generic[Model]):
     model: type[Model]
     about: str
 
-    def read(self, place: Place, value: Any) -> Model | Invalid:
+    def read(self, place: DocumentPath, value: Any) -> Model | Invalid:
         """The size as the model's class."""
         match = _TEXT.fullmatch(value) if isinstance(value, str) else None
         if match:

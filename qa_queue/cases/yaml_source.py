@@ -10,7 +10,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from qa_queue.cases.places import KeyPath, Problem, case_error
+from qa_queue.cases.document_path import CaseProblem, KeyPath, case_error
 from qa_queue.errors import CaseError
 
 MAX_VALUES = 50_000
@@ -19,7 +19,7 @@ _PREFIX = "tag:yaml.org,2002:"
 _TEXT_TAGS = ("str", "timestamp")
 
 
-def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Problem]]:
+def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[CaseProblem]]:
     """The document, the line of each value, and what is wrong besides syntax (keys twice, odd tags).
 
     Raises:
@@ -55,14 +55,14 @@ def _marked(name: str, error: MarkedYAMLError) -> CaseError:
 
 
 def _broken(name: str, text: str, line: int | None = None) -> CaseError:
-    return case_error([Problem(name, (), text, line)])
+    return case_error([CaseProblem(name, (), text, line)])
 
 
 @dataclass
 class _Builder:
     name: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[CaseProblem] = field(default_factory=list)
     values: int = 0
     open: list[int] = field(default_factory=list)
 
@@ -99,7 +99,7 @@ class _Builder:
             place = (*path, key)
             line = key_node.start_mark.line + 1
             if key in own:
-                self.problems.append(Problem(self.name, place, f"key {key!r} is there twice", line))
+                self.problems.append(CaseProblem(self.name, place, f"key {key!r} is there twice", line))
             self.lines[place] = line
             own[key] = self.build(value_node, place)
         return merged | own
@@ -130,7 +130,7 @@ class _Builder:
         return None
 
     def _wrong(self, node: Node, path: KeyPath, text: str) -> None:
-        self.problems.append(Problem(self.name, path, text, node.start_mark.line + 1))
+        self.problems.append(CaseProblem(self.name, path, text, node.start_mark.line + 1))
 
 
 def _kind(node: Node) -> str:

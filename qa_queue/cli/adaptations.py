@@ -13,12 +13,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from qa_queue import adaptations
-from qa_queue.adaptations import Judgement
-from qa_queue.cases.patch import unified
+from qa_queue.cases.retarget import unified
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.service import Service, open_service
+from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
+from qa_queue.services import adaptations
+from qa_queue.services.adaptations import Judgement
 from qa_queue.store.records import AdaptationRow
 
 STATUSES = ("applied", "proposed", "accepted", "rejected")
@@ -171,7 +171,7 @@ def _properties(properties: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _pictures(service: Service, row: AdaptationRow) -> list[Path]:
+def _pictures(service: CommandServices, row: AdaptationRow) -> list[Path]:
     return [
         service.settings.artifacts_dir / artifact.path
         for artifact in service.store.list_artifacts([row.test_run_id])

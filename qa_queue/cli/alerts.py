@@ -10,15 +10,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.alerts import Alert, AlertState, alert_config, firing
-from qa_queue.alerts.config import AlertConfig, Channel
-from qa_queue.alerts.message import Message, trial_message
-from qa_queue.alerts.sender import transport_of
 from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
 from qa_queue.errors import InputError, QAError
+from qa_queue.monitoring.alerts import Alert, AlertState, alert_config, firing
+from qa_queue.monitoring.alerts.config import AlertConfig, Channel
+from qa_queue.monitoring.alerts.message import Message, trial_message
+from qa_queue.monitoring.alerts.sender import transport_of
 from qa_queue.redis import RedisClient
 
 PANEL = "Service"

@@ -12,10 +12,8 @@ from rich.markup import escape
 from qa_queue import __version__
 from qa_queue.cli import (
     adaptations,
-    again,
     alerts,
     batches,
-    casebook,
     cases,
     demo,
     events,
@@ -24,8 +22,10 @@ from qa_queue.cli import (
     limits,
     operate,
     queues,
+    rerun,
     runs,
     schedules,
+    stored_cases,
     tokens,
     worker,
 )
@@ -56,7 +56,7 @@ def _options(
     """Options of every command."""
 
 
-_ROOMS = (runs, again, batches, schedules, cases, casebook, adaptations, operate, queues, jobs, limits, events)
+_ROOMS = (runs, rerun, batches, schedules, cases, stored_cases, adaptations, operate, queues, jobs, limits, events)
 for room in (*_ROOMS, worker, demo, tokens, alerts, health):
     room.register(app)
 

@@ -9,13 +9,13 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.batches import Batches, BatchSummary, BatchVerdict, BatchView
 from qa_queue.cli import submit
 from qa_queue.cli.render import plain_table, run_list_table
 from qa_queue.cli.runs import Json, say_submitted
-from qa_queue.cli.service import Service, open_service
+from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.producer import JobProducer
-from qa_queue.producer.again import rerun_request
+from qa_queue.producer.rerun import rerun_request
+from qa_queue.queues.batches import Batches, BatchSummary, BatchVerdict, BatchView
 
 PANEL = "Runs"
 Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
@@ -100,7 +100,7 @@ def rerun(
     say_submitted(batch.runs, out, as_json=as_json, batch_id=batch.id)
 
 
-def _batches(service: Service) -> Batches:
+def _batches(service: CommandServices) -> Batches:
     return Batches(service.redis, service.store)
 
 

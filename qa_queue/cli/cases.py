@@ -10,16 +10,15 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cases.document import case_document
-from qa_queue.cases.loader import load_file
-from qa_queue.cases.rebase import rebase
+from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+from qa_queue.cases.reader import load_file
+from qa_queue.cases.retarget import rebase
 from qa_queue.cases.schema import case_schema
-from qa_queue.cases.write import dump_yaml
 from qa_queue.cli import submit
 from qa_queue.cli.exits import Exit
 from qa_queue.cli.runs import Json
 from qa_queue.errors import CaseError, InputError
-from qa_queue.producer.environments import resolve_environments
+from qa_queue.producer.planning import resolve_environments
 
 PANEL = "Cases"
 

@@ -18,10 +18,10 @@ from rich.console import Console
 
 from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import RunReport, runs_table
-from qa_queue.cli.service import Service, open_service
+from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.cli.submit import RunOptions, load_requests, submit, wait_for
 from qa_queue.errors import InputError
-from qa_queue.local.process import Service as Child
+from qa_queue.local.process import LocalService as Child
 from qa_queue.local.process import free_port, launch
 from qa_queue.local.project import ROOT
 from qa_queue.local.stack import Stack, stack_runs
@@ -139,7 +139,7 @@ def _rq() -> str:
     return str(beside) if beside.exists() else shutil.which("rq") or "rq"
 
 
-def _run(service: Service, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
+def _run(service: CommandServices, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
     runs, _ = submit(service, requests)
     reports, code = wait_for(service, runs, RunOptions(timeout=TIMEOUT), out, quiet=False)
     if code is Exit.INTERRUPTED:

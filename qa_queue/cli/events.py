@@ -14,8 +14,8 @@ from rich.markup import escape
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
 from qa_queue.errors import InputError
-from qa_queue.events import FROM_START, KINDS, EventStream, QueueEvent
 from qa_queue.extensions import known_queue
+from qa_queue.queues.events import FROM_START, KINDS, EventStream, QueueEvent
 from qa_queue.redis import RedisClient
 
 PANEL = "Queues"

@@ -18,14 +18,14 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from qa_queue.cli.render import status_text
-from qa_queue.cli.service import Service
+from qa_queue.cli.service import CommandServices
 from qa_queue.models import JobProgress, RunStatus
 from qa_queue.store.records import RunRecord
 
 SILENCE = 5.0  # s without news after which the rows are asked, for runs whose worker could not say their end
 
 
-class View(Protocol):
+class ProgressView(Protocol):
     """Where the news of runs is shown."""
 
     def show(self, run_id: str, progress: JobProgress) -> None:
@@ -123,7 +123,7 @@ def _filled(progress: JobProgress) -> int:
     return progress.percentage if progress.status.final else min(progress.percentage, 99)
 
 
-def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> View:
+def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> ProgressView:
     """Bars for a person at a terminal, lines for a log, nothing for a program."""
     if quiet:
         return NoView()
@@ -131,7 +131,7 @@ def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> V
 
 
 def follow(
-    service: Service, names: Mapping[str, str], view: View, *, timeout: float | None
+    service: CommandServices, names: Mapping[str, str], view: ProgressView, *, timeout: float | None
 ) -> dict[str, RunStatus]:
     """Show the progress of these runs until all have ended or `timeout` s are over.
 
@@ -148,7 +148,9 @@ def follow(
     return statuses
 
 
-def _reports(service: Service, statuses: Mapping[str, RunStatus], timeout: float | None) -> Iterator[JobProgress]:
+def _reports(
+    service: CommandServices, statuses: Mapping[str, RunStatus], timeout: float | None
+) -> Iterator[JobProgress]:
     """The reports of the runs that have not ended; the caller keeps `statuses` up to date."""
     seen = dict.fromkeys(statuses, "0")
     deadline = math.inf if timeout is None else time.monotonic() + timeout
@@ -162,7 +164,7 @@ def _reports(service: Service, statuses: Mapping[str, RunStatus], timeout: float
         yield from _ended_unheard(service, statuses)
 
 
-def _ended_unheard(service: Service, statuses: Mapping[str, RunStatus]) -> list[JobProgress]:
+def _ended_unheard(service: CommandServices, statuses: Mapping[str, RunStatus]) -> list[JobProgress]:
     """Last reports, made from the rows, of runs that ended although no report has said so yet."""
     waiting = [run_id for run_id, status in statuses.items() if not status.final]
     rows = [run for run in map(service.store.get_run, waiting) if run is not None]

@@ -9,11 +9,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.alerts.conditions import duration_words
 from qa_queue.cli.exits import Exit
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
-from qa_queue.health import Health, health_check
+from qa_queue.monitoring import Health, health_check
+from qa_queue.monitoring.alerts.conditions import duration_words
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 from qa_queue.store.supabase import SupabaseStore

@@ -16,7 +16,7 @@ from qa_queue.cli.service import open_settings
 from qa_queue.cli.submit import parse_priority
 from qa_queue.errors import InputError
 from qa_queue.producer import JobRequest, QueueProducer
-from qa_queue.queues.view import JobView, read_job
+from qa_queue.queues.job_view import JobView, read_job
 from qa_queue.redis import RedisClient
 
 PANEL = "Queues"

@@ -13,7 +13,7 @@ from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
 from qa_queue.errors import NotFoundError
-from qa_queue.limits import LimitRule, Limits
+from qa_queue.queues.limits import LimitRule, Limits
 from qa_queue.redis import RedisClient
 
 PANEL = "Queues"

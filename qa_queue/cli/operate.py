@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue import dashboard as rq_dashboard
+from qa_queue.api import dashboard as rq_dashboard
 from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
@@ -19,7 +19,7 @@ from qa_queue.cli.service import open_service, open_settings
 from qa_queue.errors import InputError
 from qa_queue.local import doctor as local_doctor
 from qa_queue.local import migrate as local_migrate
-from qa_queue.local.findings import Finding
+from qa_queue.local.diagnosis import Diagnosis
 from qa_queue.models import CleanupJobData, LearningJobData
 from qa_queue.producer import JobProducer
 from qa_queue.queues import QueueManager
@@ -93,7 +93,7 @@ def doctor(
         raise typer.Exit(Exit.INFRASTRUCTURE)
 
 
-def _findings_within(seconds: float) -> list[Finding]:
+def _findings_within(seconds: float) -> list[Diagnosis]:
     """What was found last: when all was well, or when the time was up."""
     deadline = time.monotonic() + seconds
     while True:

@@ -12,9 +12,10 @@ from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
-from qa_queue.deadletters import DeadLetter, DeadLetters
 from qa_queue.queues import QueueManager
-from qa_queue.queues.clean import CleanKind
+from qa_queue.queues.dead_letter import DeadLetter
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.retention import CleanKind
 from qa_queue.redis import RedisClient
 
 PANEL = "Queues"

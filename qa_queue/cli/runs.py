@@ -9,16 +9,16 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cancel import CancelOutcome
 from qa_queue.cli import submit
 from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.render import report_json, run_list_table, runs_table, steps_table
-from qa_queue.cli.service import Service, open_service
+from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus, TestConfig, TraceMode
 from qa_queue.producer import SubmittedRun
-from qa_queue.schedules.durations import seconds_of
+from qa_queue.queues.cancellation import CancelOutcome
 from qa_queue.schedules.jobs import case_named
+from qa_queue.schedules.times import seconds_of
 from qa_queue.store.records import RunRecord
 
 _CANCEL_WORDS = {
@@ -156,7 +156,7 @@ def _status(text: str) -> RunStatus:
         raise InputError(f"--status {text!r} is not known: choose one of {known}.") from None
 
 
-def _case_id(service: Service, name: str) -> str:
+def _case_id(service: CommandServices, name: str) -> str:
     return case_named(name, service.store.list_cases()).id
 
 

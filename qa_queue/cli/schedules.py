@@ -13,13 +13,13 @@ from rich.markup import escape
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.schedule_options import given, takes_fields
-from qa_queue.cli.service import Service, open_service
+from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
 from qa_queue.models import utc_now
-from qa_queue.schedules import ScheduleBook, ScheduleServer, last_outcomes, previewed, read_spec
-from qa_queue.schedules.words import local_time, what_of, when_of
-from qa_queue.schedules.zones import zone_of
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.schedules import ScheduleRegistry, ScheduleRunner, last_outcomes, previewed, read_spec
+from qa_queue.schedules.display import local_time, what_of, when_of
+from qa_queue.schedules.times import zone_of
+from qa_queue.store.schedule_records import ScheduleRecord
 
 PANEL = "Runs"
 Ref = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name or id.")]
@@ -56,7 +56,7 @@ def add(
     """
     spec = read_spec({"name": name, **given(values)})
     service = open_service()
-    _say(service, ScheduleBook(service.store).add(spec, by="command line"), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).add(spec, by="command line"), as_json=as_json)
 
 
 @takes_fields
@@ -74,13 +74,13 @@ def edit(
     if not changes:
         raise InputError("nothing is to be changed: `qa-queue schedule edit --help` lists what can be.")
     service = open_service()
-    _say(service, ScheduleBook(service.store).patch(ref, changes), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).patch(ref, changes), as_json=as_json)
 
 
 def list_schedules(as_json: Json = False) -> None:
     """List schedules, with their next time in their zone and what became of the last start."""
     out, service = Console(), open_service()
-    found = ScheduleBook(service.store).list_all()
+    found = ScheduleRegistry(service.store).list_all()
     if as_json:
         out.print_json(data={"schedules": _as_json(service, found)})
         return
@@ -100,7 +100,7 @@ def list_schedules(as_json: Json = False) -> None:
 def show(ref: Ref, as_json: Json = False) -> None:
     """Show a schedule with everything that is set, and what it has done."""
     service = open_service()
-    row = ScheduleBook(service.store).get(ref)
+    row = ScheduleRegistry(service.store).get(ref)
     _say(service, row, as_json=as_json)
     if not as_json and row.last_error:
         Console().print(f"[red]last start:[/] {escape(row.last_error)}", soft_wrap=True)
@@ -109,20 +109,20 @@ def show(ref: Ref, as_json: Json = False) -> None:
 def pause(ref: Ref, as_json: Json = False) -> None:
     """Start nothing until it is resumed; what runs goes on."""
     service = open_service()
-    _say(service, ScheduleBook(service.store).pause(ref), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).pause(ref), as_json=as_json)
 
 
 def resume(ref: Ref, as_json: Json = False) -> None:
     """Go on with its next time; those of the pause are not made up for."""
     service = open_service()
-    _say(service, ScheduleBook(service.store).resume(ref), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).resume(ref), as_json=as_json)
 
 
 def run(ref: Ref, as_json: Json = False) -> None:
     """Start a schedule at once, besides its times, also while it is paused."""
     service = open_service()
-    server = ScheduleServer(service.redis, service.store, service.settings)
-    row = server.run_now(ScheduleBook(service.store).get(ref))
+    server = ScheduleRunner(service.redis, service.store, service.settings)
+    row = server.run_now(ScheduleRegistry(service.store).get(ref))
     if row.last_run_id is None:
         raise InputError(f"{row.name} could not be started: {row.last_error}")
     if as_json:
@@ -143,7 +143,7 @@ def preview(
     if (ref is None) == (cron is None and every is None):
         raise InputError("give either a schedule, or --cron or --every.")
     if ref is not None:
-        book = ScheduleBook(open_service().store)
+        book = ScheduleRegistry(open_service().store)
         row = book.get(ref)
         _say_times(row.time_zone, book.preview(row.id, count), as_json=as_json)
         return
@@ -155,7 +155,7 @@ def preview(
 def remove(ref: Ref, as_json: Json = False) -> None:
     """Delete a schedule; the runs that it has started stay, and go on."""
     service = open_service()
-    row = ScheduleBook(service.store).remove(ref)
+    row = ScheduleRegistry(service.store).remove(ref)
     if as_json and row is None:
         Console().print_json(data={"id": ref})
     elif as_json and row is not None:
@@ -172,7 +172,7 @@ def _next(row: ScheduleRecord) -> str:
     return f"{local_time(row, row.next_run_at):%Y-%m-%d %H:%M:%S %z}"
 
 
-def _say(service: Service, row: ScheduleRecord, *, as_json: bool) -> None:
+def _say(service: CommandServices, row: ScheduleRecord, *, as_json: bool) -> None:
     out = Console()
     (shown,) = _as_json(service, [row])
     if as_json:
@@ -187,7 +187,7 @@ def _say(service: Service, row: ScheduleRecord, *, as_json: bool) -> None:
     out.print(table)
 
 
-def _as_json(service: Service, rows: Sequence[ScheduleRecord]) -> list[dict[str, Any]]:
+def _as_json(service: CommandServices, rows: Sequence[ScheduleRecord]) -> list[dict[str, Any]]:
     outcomes = last_outcomes(service.redis, service.store, rows)
     return [{**row.model_dump(mode="json"), "last_outcome": outcomes.get(row.id)} for row in rows]
 

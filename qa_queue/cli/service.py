@@ -7,21 +7,21 @@ from dataclasses import dataclass
 
 from redis import Redis
 
-from qa_queue.cancel import CancelOutcome, cancel_runs
 from qa_queue.cli.render import RunReport
 from qa_queue.errors import NotFoundError
 from qa_queue.logs import configure_logging
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
+from qa_queue.queues.cancellation import CancelOutcome, cancel_runs
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings, load_settings
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
 
 
 @dataclass(frozen=True, kw_only=True)
-class Service:
+class CommandServices:
     """An open connection to the whole service."""
 
     settings: Settings
@@ -83,7 +83,7 @@ def open_settings() -> Settings:
     return settings
 
 
-def open_service(settings: Settings | None = None) -> Service:
+def open_service(settings: Settings | None = None) -> CommandServices:
     """Connect to Redis and the store, and see that both can be used.
 
     Raises:
@@ -94,4 +94,4 @@ def open_service(settings: Settings | None = None) -> Service:
     redis = RedisClient(settings).connect()
     store = SupabaseStore.from_settings(settings)
     store.check()
-    return Service(settings=settings, redis=redis, store=store)
+    return CommandServices(settings=settings, redis=redis, store=store)

@@ -9,13 +9,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cases.loader import load_file
 from qa_queue.cases.model import Case
-from qa_queue.cases.rebase import moved
+from qa_queue.cases.reader import load_file
+from qa_queue.cases.retarget import moved
 from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.render import RunReport, report_json, runs_table
-from qa_queue.cli.service import Service
+from qa_queue.cli.service import CommandServices
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import Priority, TestConfig
 from qa_queue.producer import JobProducer, RunRequest, SubmittedRun
@@ -108,7 +108,7 @@ def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
     )
 
 
-def submit(service: Service, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
+def submit(service: CommandServices, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
     """Put these runs on the queue, all or none; several are a batch, whose id is returned with them."""
     producer = JobProducer(service.redis, service.store, service.settings)
     if len(requests) == 1:
@@ -117,7 +117,7 @@ def submit(service: Service, requests: Sequence[RunRequest]) -> tuple[tuple[Subm
     return batch.runs, batch.id
 
 
-def warn_without_worker(service: Service, err: Console) -> None:
+def warn_without_worker(service: CommandServices, err: Console) -> None:
     """Say how to start a worker when none listens; the runs wait for one."""
     if service.queues.get_queue_stats("test-execution")["test-execution"].workers == 0:
         err.print(
@@ -131,7 +131,7 @@ INTERRUPTED_WATCHING = "the run goes on; `qa-queue cancel RUN` ends it."
 
 
 def wait_for(
-    service: Service, runs: Sequence[SubmittedRun], options: RunOptions, out: Console, *, quiet: bool
+    service: CommandServices, runs: Sequence[SubmittedRun], options: RunOptions, out: Console, *, quiet: bool
 ) -> tuple[list[RunReport], Exit]:
     """Follow runs to their end; what they left, and the exit code.
 
@@ -147,7 +147,7 @@ def wait_for(
 
 
 def watch(
-    service: Service, runs: Sequence[SubmittedRun], options: RunOptions, out: Console
+    service: CommandServices, runs: Sequence[SubmittedRun], options: RunOptions, out: Console
 ) -> tuple[list[RunReport], Exit]:
     """Follow runs that somebody else may have submitted: on Ctrl-C they go on."""
     names = {run.run_id: run.case_name for run in runs}

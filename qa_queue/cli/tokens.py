@@ -10,12 +10,12 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from qa_queue.auth.logins import login_link
+from qa_queue.auth.tokens import Role, TokenInfo, TokenStore
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
 from qa_queue.errors import NotFoundError
-from qa_queue.logins import login_link
 from qa_queue.redis import RedisClient
-from qa_queue.tokens import Role, TokenInfo, TokenStore
 
 tokens = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens of the API; log in to the pages.")
 

@@ -11,8 +11,7 @@ from qa_queue.logs import configure_logging
 from qa_queue.redis import RedisClient
 from qa_queue.redis.servers import server_for_all
 from qa_queue.settings import load_settings, with_overrides
-from qa_queue.worker.autoscale import Autoscaler
-from qa_queue.worker.scaling import MIB, Bounds
+from qa_queue.worker.autoscaler import MIB, Autoscaler, WorkerBounds
 from qa_queue.worker.serve import known_queues, serve
 
 PANEL = "Service"
@@ -47,7 +46,7 @@ def worker(
         return
     if burst:
         raise InputError("--burst and --autoscale do not go together: leave one out.")
-    bounds = Bounds.parse(autoscale, None if memory is None else memory * MIB)
+    bounds = WorkerBounds.parse(autoscale, None if memory is None else memory * MIB)
     names = known_queues(queues or ())
     configure_logging(settings.log_level, settings.log_format)
     server_for_all(settings, names)

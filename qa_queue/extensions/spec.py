@@ -8,8 +8,8 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from qa_queue.backoff import EXPONENTIAL, Backoff
 from qa_queue.errors import InputError
+from qa_queue.models.backoff import EXPONENTIAL, Backoff
 
 TIMEOUT_S = 3600
 MOST_ATTEMPTS = 25

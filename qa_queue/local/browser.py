@@ -6,9 +6,9 @@ import os
 import subprocess
 from pathlib import Path
 
-from qa_queue.browser_path import find_browser
 from qa_queue.errors import InfrastructureError
 from qa_queue.settings import Settings
+from qa_queue.settings.chromium import find_browser
 
 _TIMEOUT = 30.0
 

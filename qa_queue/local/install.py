@@ -18,31 +18,31 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.errors import QAError
-from qa_queue.local import ways
+from qa_queue.local import install_methods
 from qa_queue.local.browser import check_browser
 from qa_queue.local.files import private_folder
+from qa_queue.local.install_methods import InstallMethod
 from qa_queue.local.node import find_node
 from qa_queue.local.project import ROOT
 from qa_queue.local.redis import find_redis
 from qa_queue.local.supabase import check_lite
-from qa_queue.local.ways import Way
 from qa_queue.settings import HOME, Settings, child_environment, load_settings
 
 _TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
-class Part:
+class InstallPart:
     """Something to install: `look` says where it is, or raises a QAError while it is missing."""
 
     name: str
     look: Callable[[], object]
-    ways: tuple[Way, ...]
+    ways: tuple[InstallMethod, ...]
     mend: str
 
 
 @dataclass(frozen=True)
-class Outcome:
+class InstallOutcome:
     """What became of a part; `mend` is for a person to run, None where the part is there."""
 
     part: str
@@ -50,24 +50,29 @@ class Outcome:
     mend: str | None = None
 
 
-def parts(settings: Settings) -> tuple[Part, ...]:
+def parts(settings: Settings) -> tuple[InstallPart, ...]:
     """Everything that may have to be installed, in order."""
-    machine = ways.this_machine()
+    machine = install_methods.this_machine()
     return (
-        Part("node", find_node, (), ways.NODE_MEND),
-        Part("supabase lite", check_lite, ways.lite(), ways.LITE_MEND),
-        Part("redis", find_redis, ways.redis(machine), ways.redis_mend(machine)),
-        Part("browser", lambda: check_browser(settings), ways.browser(machine), ways.browser_mend(machine)),
+        InstallPart("node", find_node, (), install_methods.NODE_MEND),
+        InstallPart("supabase lite", check_lite, install_methods.lite(), install_methods.LITE_MEND),
+        InstallPart("redis", find_redis, install_methods.redis(machine), install_methods.redis_mend(machine)),
+        InstallPart(
+            "browser",
+            lambda: check_browser(settings),
+            install_methods.browser(machine),
+            install_methods.browser_mend(machine),
+        ),
     )
 
 
-def ensure(part: Part, log: Path) -> Outcome:
+def ensure(part: InstallPart, log: Path) -> InstallOutcome:
     """Have the part: as it is, else by the first way that works. The commands' output goes to `log`."""
     missing = _missing(part)
     for way in part.ways if missing else ():
         if _go(way, log) and not (missing := _missing(part)):
             break
-    return Outcome(part.name, missing, part.mend) if missing else Outcome(part.name, str(part.look()))
+    return InstallOutcome(part.name, missing, part.mend) if missing else InstallOutcome(part.name, str(part.look()))
 
 
 def main() -> int:
@@ -89,7 +94,7 @@ def main() -> int:
     return 3 if failed else 0
 
 
-def _missing(part: Part) -> str | None:
+def _missing(part: InstallPart) -> str | None:
     """Why the part cannot be used; None if it can."""
     try:
         part.look()
@@ -98,7 +103,7 @@ def _missing(part: Part) -> str | None:
     return None
 
 
-def _go(way: Way, log: Path) -> bool:
+def _go(way: InstallMethod, log: Path) -> bool:
     return all(_run(command, way.limit, log) for command in way.commands)
 
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from qa_queue.errors import StoreSchemaError
 from qa_queue.local.migrations import every_folder, migration_files
-from qa_queue.local.record import StackRecord
 from qa_queue.local.stack import needs, stack_runs, stack_variables
+from qa_queue.local.stack_lock import StackRecord
 from qa_queue.local.supabase import migrate as migrate_lite
 from qa_queue.settings import Settings
 from qa_queue.store.supabase import SupabaseStore

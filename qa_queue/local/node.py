@@ -8,7 +8,7 @@ import subprocess
 from pathlib import Path
 
 from qa_queue.errors import StackError
-from qa_queue.local.wheels import binary_in_wheel
+from qa_queue.local.bundled_binaries import binary_in_wheel
 
 OLDEST = 20
 MEND = "make setup  (or put Node 20 or newer on PATH)"

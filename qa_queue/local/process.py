@@ -25,7 +25,7 @@ _TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
-class Service:
+class LocalService:
     """A running child. `log` is the file that takes its output."""
 
     name: str
@@ -88,7 +88,7 @@ def launch(
     log: Path,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
-) -> Service:
+) -> LocalService:
     """Start a command that dies with the calling thread (see `tied`); its output goes to `log`, mode 0600.
 
     `environment` replaces this process's own.
@@ -109,7 +109,7 @@ def launch(
             )
     except OSError as error:
         raise StackError(f"{name} cannot be started as {command[0]}: {error}.") from error
-    return Service(name, popen, log)
+    return LocalService(name, popen, log)
 
 
 def tied_command(command: Sequence[str | Path]) -> list[str]:

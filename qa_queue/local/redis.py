@@ -12,10 +12,10 @@ from pathlib import Path
 import redis
 
 from qa_queue.errors import StackError
+from qa_queue.local.bundled_binaries import binary_in_wheel
 from qa_queue.local.files import private_folder, stored_secret, write_private
 from qa_queue.local.process import LOOPBACK, free_port, launch
 from qa_queue.local.server import LocalServer
-from qa_queue.local.wheels import binary_in_wheel
 
 NAMES = ("redis-server", "valkey-server")
 MEND = "sudo apt-get install -y redis-server  (macOS: brew install redis), or set REDIS_URL"

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Self
 
-from qa_queue.local.process import Service
+from qa_queue.local.process import LocalService
 
 
 @dataclass(frozen=True)
@@ -16,7 +16,7 @@ class LocalServer:
 
     address: str
     url: str = field(repr=False)
-    service: Service
+    service: LocalService
     ready: Callable[[], bool] = field(repr=False)
     key: str | None = field(default=None, repr=False)
     start_timeout: float = 30.0

@@ -15,9 +15,9 @@ from dotenv import dotenv_values
 
 from qa_queue.local.files import write_private
 from qa_queue.local.migrations import every_folder
-from qa_queue.local.record import StackRecord, held
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.server import LocalServer
+from qa_queue.local.stack_lock import StackRecord, held
 from qa_queue.local.supabase import launch_supabase
 from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server

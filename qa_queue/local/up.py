@@ -16,13 +16,13 @@ from honcho.colour import get_colours
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 
+from qa_queue.auth.logins import login_link
 from qa_queue.errors import StackError
 from qa_queue.local.files import private_folder, stored_secret
 from qa_queue.local.process import LOOPBACK, port_is_free
 from qa_queue.local.project import PROCFILE
 from qa_queue.local.stack import Stack
 from qa_queue.local.supervise import Supervisor
-from qa_queue.logins import login_link
 from qa_queue.redis import RedisClient
 from qa_queue.redis.servers import main_server
 from qa_queue.settings import Settings, child_environment

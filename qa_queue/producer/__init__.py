@@ -1,8 +1,8 @@
 """Submitting runs: everything is checked first, then recorded, then enqueued; all of it or nothing."""
 
-from qa_queue.producer.jobs import JobRequest, QueueProducer, SubmittedJob
-from qa_queue.producer.producer import JobProducer
+from qa_queue.producer.job_producer import JobRequest, QueueProducer, SubmittedJob
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
+from qa_queue.producer.run_producer import JobProducer
 
 __all__ = [
     "JobProducer",

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from redis import Redis
 
 from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError
-from qa_queue.priorities import Claim
+from qa_queue.queues.enqueue import EnqueueClaim
 
 LEASE_S = 60  # how long a submission may take
 PATIENCE_S = 30.0  # how long another waits for it
@@ -24,7 +24,7 @@ LOOK_AGAIN_S = 0.05
 
 
 @dataclass(frozen=True, kw_only=True)
-class Wanted:
+class IdempotencyClaim:
     """A claim that a run wants; `digest` is that of everything that the run was asked to do."""
 
     run_id: str
@@ -33,10 +33,10 @@ class Wanted:
     label: str = ""
 
     @property
-    def claim(self) -> Claim:
+    def claim(self) -> EnqueueClaim:
         """The claim as enqueueing makes it final, to last beyond `KEEP_S` of waiting."""
         what = f"{self.run_id}|{self.digest}"
-        return Claim(key=self.key, pending=f"pending|{what}", final=f"final|{what}", keep_s=KEEP_S)
+        return EnqueueClaim(key=self.key, pending=f"pending|{what}", final=f"final|{what}", keep_s=KEEP_S)
 
 
 # KEYS: claims. ARGV: seconds of the lease, then a run id and a digest for each. All are claimed, or none while one
@@ -74,7 +74,9 @@ def claim_key(idempotency_key: str, case_id: str) -> str:
     return f"qa:idempotency:{name}"
 
 
-def claim(connection: Redis, wanted: Sequence[Wanted], *, patience_s: float = PATIENCE_S) -> dict[str, str]:
+def claim(
+    connection: Redis, wanted: Sequence[IdempotencyClaim], *, patience_s: float = PATIENCE_S
+) -> dict[str, str]:
     """Claim all of these, for as long as the submission may take; returns `{run id: run id that holds its claim}`.
 
     Atomic: of any number of racers, one finds its own run id, and the others, once it is enqueued, that one's. Two
@@ -84,7 +86,7 @@ def claim(connection: Redis, wanted: Sequence[Wanted], *, patience_s: float = PA
         IdempotencyConflictError: a key was used for something else.
         IdempotencyBusyError: another submission has not ended within `patience_s`.
     """
-    first: dict[str, Wanted] = {}
+    first: dict[str, IdempotencyClaim] = {}
     for one in wanted:
         if first.setdefault(one.key, one).digest != one.digest:
             raise _conflict(one)
@@ -105,7 +107,7 @@ def release(connection: Redis, claims: Mapping[str, str]) -> None:
         connection.eval(_RELEASE, len(claims), *claims.values(), *claims)
 
 
-def _try(connection: Redis, wanted: Sequence[Wanted]) -> dict[str, str] | None:
+def _try(connection: Redis, wanted: Sequence[IdempotencyClaim]) -> dict[str, str] | None:
     """`{claim key: run id that holds it}`; None while one is pending for another."""
     if not wanted:
         return {}
@@ -118,7 +120,7 @@ def _try(connection: Redis, wanted: Sequence[Wanted]) -> dict[str, str] | None:
     return {one.key: holder.decode() for one, holder in zip(wanted, answer[1], strict=True)}
 
 
-def _conflict(one: Wanted) -> IdempotencyConflictError:
+def _conflict(one: IdempotencyClaim) -> IdempotencyConflictError:
     return IdempotencyConflictError(
         f"The idempotency key of {one.label or one.run_id} was used for another submission: the same case with "
         "other values, or with another definition. Send what was sent then, or use a new key."

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from qa_queue.backoff import EXPONENTIAL, Backoff
 from qa_queue.cases.model import Case
 from qa_queue.models import Priority, TestConfig
+from qa_queue.models.backoff import EXPONENTIAL, Backoff
 
 
 class Timed(Protocol):

@@ -1,7 +1,6 @@
 """The progress of runs: written with each step, followed live, and replayed by who comes late."""
 
-from qa_queue.progress.reader import ProgressEvent, ProgressReader
-from qa_queue.progress.stream import KEEP_S, stream_key
+from qa_queue.progress.reader import KEEP_S, ProgressEvent, ProgressReader, stream_key
 from qa_queue.progress.writer import ProgressWriter
 
 __all__ = ["KEEP_S", "ProgressEvent", "ProgressReader", "ProgressWriter", "stream_key"]

@@ -11,9 +11,8 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq.job import Job
 
-from qa_queue.measures import COUNTS_KEY, bucket_field, sum_field
 from qa_queue.models import JobProgress, RunStatus
-from qa_queue.progress.stream import (
+from qa_queue.progress.reader import (
     EVENTS_KEY,
     KEEP_S,
     MAX_EVENTS,
@@ -23,6 +22,7 @@ from qa_queue.progress.stream import (
     meta_document,
     stream_key,
 )
+from qa_queue.redis.counters import COUNTS_KEY, bucket_field, sum_field
 
 log = logging.getLogger(__name__)
 

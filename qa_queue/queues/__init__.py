@@ -2,8 +2,16 @@
 
 from qa_queue.queues.jobs import TestJobRequest
 from qa_queue.queues.manager import MAX_JOBS_AT_ONCE, WORKER_CLASS, QueueManager
-from qa_queue.queues.place import QueuePlace
+from qa_queue.queues.position import QueuePosition
+from qa_queue.queues.retention import trim
 from qa_queue.queues.stats import QueueStats
-from qa_queue.queues.trim import trim
 
-__all__ = ["MAX_JOBS_AT_ONCE", "WORKER_CLASS", "QueueManager", "QueuePlace", "QueueStats", "TestJobRequest", "trim"]
+__all__ = [
+    "MAX_JOBS_AT_ONCE",
+    "WORKER_CLASS",
+    "QueueManager",
+    "QueuePosition",
+    "QueueStats",
+    "TestJobRequest",
+    "trim",
+]

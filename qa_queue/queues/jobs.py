@@ -13,11 +13,11 @@ from pydantic import BaseModel
 from rq import Queue, Retry
 from rq.job import Job, JobStatus
 
-from qa_queue.backoff import EXPONENTIAL, Backoff, schedule
 from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.extensions import catalogue
 from qa_queue.models import Priority, TestJobData, utc_now
-from qa_queue.priorities import Claim
+from qa_queue.models.backoff import EXPONENTIAL, Backoff, schedule
+from qa_queue.queues.enqueue import EnqueueClaim
 
 START_ALLOWANCE_S = 60  # for the browser's start, evidence and rows around the tries themselves
 RESULT_TTL_S = 24 * 3600
@@ -49,7 +49,7 @@ class TestJobRequest:
     backoff: Backoff = EXPONENTIAL
     due: datetime | None = None
     limit_keys: tuple[str, ...] = ()
-    claim: Claim | None = None
+    claim: EnqueueClaim | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +69,7 @@ class PayloadRequest:
     timeout_s: int | None = None
     due: datetime | None = None
     limit_keys: tuple[str, ...] = ()
-    claim: Claim | None = None
+    claim: EnqueueClaim | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
 

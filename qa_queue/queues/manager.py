@@ -17,13 +17,14 @@ from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.errors import IdempotencyBusyError, InputError
 from qa_queue.extensions import catalogue, known_queue, queue_names
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
-from qa_queue.priorities import NewJob, PriorityQueue, enqueue_all, pause, resume
-from qa_queue.priorities.where import home_of
-from qa_queue.queues.clean import CleanKind, clean
+from qa_queue.queues.enqueue import NewJob, enqueue_all
 from qa_queue.queues.jobs import JobLimits, PayloadRequest, TestJobRequest, build_job, job_timeout_s
-from qa_queue.queues.place import QueuePlace, read_place
+from qa_queue.queues.keys import home_of
+from qa_queue.queues.pausing import pause, resume
+from qa_queue.queues.position import QueuePosition, read_place
+from qa_queue.queues.priority_queue import PriorityQueue
+from qa_queue.queues.retention import CleanKind, clean, trim
 from qa_queue.queues.stats import QueueStats, read_stats
-from qa_queue.queues.trim import trim
 from qa_queue.redis import by_server, connection_of
 from qa_queue.settings import Settings
 
@@ -155,7 +156,7 @@ class QueueManager:
         """
         return resume(self._of(name), known_queue(name))
 
-    def get_place(self, job_id: str) -> QueuePlace:
+    def get_place(self, job_id: str) -> QueuePosition:
         """Where a job that has not started stands in its queue, and about when it will start.
 
         Raises:

@@ -21,7 +21,7 @@ from rq.registry import (
 from rq.utils import parse_composite_key
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from qa_queue.priorities.keys import PAUSED_KEY, QueueKeys
+from qa_queue.queues.keys import PAUSED_KEY, QueueKeys
 
 # Workers that died without a word stay in RQ's set until maintenance; those with a heartbeat have a key.
 _LIVE_WORKERS = """

@@ -1,8 +1,8 @@
 """Connections to Redis: which server, by which way, made once a process, and explained when one fails."""
 
 from qa_queue.redis.client import RedisClient, RedisHealth
-from qa_queue.redis.findings import address_of, explain
-from qa_queue.redis.queues import MainRedis, by_server, connection_of, explain_among
+from qa_queue.redis.connections import MainRedis, by_server, connection_of, explain_among
+from qa_queue.redis.diagnosis import address_of, explain
 
 __all__ = [
     "MainRedis",

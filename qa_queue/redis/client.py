@@ -14,9 +14,9 @@ from redis.exceptions import RedisError
 from redis.retry import Retry
 
 from qa_queue.errors import RedisUnavailableError, SettingsError
-from qa_queue.redis.findings import address_of, explain
+from qa_queue.redis.connections import MainRedis
+from qa_queue.redis.diagnosis import address_of, explain
 from qa_queue.redis.pools import CONNECT_TIMEOUT_S, pool_of
-from qa_queue.redis.queues import MainRedis
 from qa_queue.redis.servers import RedisServer, SentinelGroup, main_server, server_of
 from qa_queue.settings import Settings, load_settings
 

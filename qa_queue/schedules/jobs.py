@@ -14,26 +14,25 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ValidationError
 
-from qa_queue.cases.document import case_document
+from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.parse import parse_case
-from qa_queue.cases.rebase import moved
+from qa_queue.cases.retarget import moved
 from qa_queue.errors import InputError
 from qa_queue.extensions import catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
-from qa_queue.producer.environments import resolve_environments
-from qa_queue.producer.plan import PlannedRun, job_request, run_record
+from qa_queue.producer.planning import PlannedRun, job_request, resolve_environments, run_record
 from qa_queue.queues.jobs import PayloadRequest, TestJobRequest
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
-from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 F = TypeVar("F", bound=ScheduleFields)
 _NAMESPACE = UUID("0f1c2b7e-8a0e-4d64-8f0b-51cf8a1e6d02")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Work:
+class ScheduledWork:
     """What a moment starts: jobs of one queue and, where they are runs, the rows and the batch of these.
 
     `note` says what is amiss though the work can be done.
@@ -47,7 +46,7 @@ class Work:
     note: str | None = None
 
 
-def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Work:
+def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> ScheduledWork:
     """What this moment of the schedule starts.
 
     Raises:
@@ -61,7 +60,7 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Work
     batch_id = _id(schedule, moment, "batch")
     plans = _plans(schedule, cases, moment, batch_id)
     now = utc_now()
-    return Work(
+    return ScheduledWork(
         queue=schedule.queue,
         jobs=[job_request(plan, now) for plan in plans],
         first_id=plans[0].run_id,
@@ -167,7 +166,7 @@ def _request(schedule: ScheduleFields, record: CaseRecord, user: str | None, bat
     )
 
 
-def _job(schedule: ScheduleRecord, moment: datetime) -> Work:
+def _job(schedule: ScheduleRecord, moment: datetime) -> ScheduledWork:
     job_id = _id(schedule, moment, schedule.queue)
     job = PayloadRequest(
         data=_payload(schedule),
@@ -176,7 +175,7 @@ def _job(schedule: ScheduleRecord, moment: datetime) -> Work:
         priority=Priority[schedule.priority.upper()],
         attempts=schedule.attempts,
     )
-    return Work(queue=schedule.queue, jobs=[job], first_id=job_id)
+    return ScheduledWork(queue=schedule.queue, jobs=[job], first_id=job_id)
 
 
 def _payload(schedule: ScheduleFields) -> BaseModel:

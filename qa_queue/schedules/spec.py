@@ -12,9 +12,8 @@ from pydantic_core import PydanticCustomError
 from qa_queue.errors import InputError
 from qa_queue.models import QueueName
 from qa_queue.schedules.cron import check_cron
-from qa_queue.schedules.durations import duration, seconds_of
-from qa_queue.schedules.zones import zone_of
-from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
+from qa_queue.schedules.times import duration, seconds_of, zone_of
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 T = TypeVar("T")
 FIRST_YEAR, LAST_YEAR = 1970, 9000  # so that reckoning in any zone stays within what a datetime can be

@@ -1,17 +1,87 @@
-"""The moments of a schedule. Pure: the present is an argument."""
+"""Intervals as people write them: 15m, 1h30m, 2d. Pure.
+
+IANA time zones by name.
+
+The moments of a schedule. Pure: the present is an argument.
+"""
 
 from __future__ import annotations
 
+import difflib
 import hashlib
+import re
 from collections import deque
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from itertools import count, takewhile
+from zoneinfo import ZoneInfo, available_timezones
 
+from qa_queue.errors import InputError
 from qa_queue.schedules.cron import check_cron, cron_moments
-from qa_queue.schedules.durations import seconds_of
-from qa_queue.schedules.zones import zone_of
-from qa_queue.store.schedules import ScheduleFields, ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
+
+LONGEST_S = 366 * 24 * 3600
+_PARTS = re.compile(r"(?:(\d{1,9})d)?(?:(\d{1,9})h)?(?:(\d{1,9})m)?(?:(\d{1,9})s)?", re.ASCII)
+_SECONDS = (24 * 3600, 3600, 60, 1)
+
+
+def seconds_of(text: str) -> int:
+    """The whole seconds of an interval, 1 s to 366 d.
+
+    Raises:
+        InputError: it is none, or too short or too long.
+    """
+    found = _PARTS.fullmatch(text.strip().lower())
+    counts = [int(part or 0) for part in found.groups()] if found else []
+    seconds = sum(count * unit for count, unit in zip(counts, _SECONDS, strict=False))
+    if not text.strip() or found is None:
+        raise InputError(f"{text!r} is no interval: write days, hours, minutes and seconds, as 15m, 1h30m or 2d.")
+    if not 1 <= seconds <= LONGEST_S:
+        raise InputError(f"the interval {text!r} is too {'long' if seconds else 'short'}: it may be 1s to 366d.")
+    return seconds
+
+
+def duration(seconds: int) -> str:
+    """An interval as `seconds_of` reads it, in the largest units."""
+    parts = []
+    for unit, name in zip(_SECONDS, "dhms", strict=True):
+        count, seconds = divmod(seconds, unit)
+        parts.append(f"{count}{name}" if count else "")
+    return "".join(parts) or "0s"
+
+
+_NO_PLACES = {"localtime", "Factory"}  # what the first means is another on each machine, and the second nothing
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """The zone of this name; names are matched as they are written.
+
+    Raises:
+        InputError: there is none; it says the nearest name.
+    """
+    if name not in _names():
+        nearest = _nearest(name)
+        hint = f" Did you mean {nearest}?" if nearest else ""
+        raise InputError(f"there is no time zone {name!r}.{hint} Use a name such as Europe/Berlin or UTC.")
+    return ZoneInfo(name)
+
+
+@lru_cache(maxsize=1)
+def _names() -> frozenset[str]:
+    return frozenset(available_timezones()) - _NO_PLACES
+
+
+def _nearest(name: str) -> str | None:
+    """By the whole name, else by the city alone: people write `berlin`."""
+    whole = {known.lower(): known for known in sorted(_names())}
+    cities = {known.rsplit("/", 1)[-1].lower(): known for known in sorted(_names(), reverse=True)}
+    wanted = name.strip().lower().replace(" ", "_")
+    for names in (whole, cities):
+        if found := difflib.get_close_matches(wanted, names, n=1, cutoff=0.8):
+            return names[found[0]]
+    return None
+
 
 MOST_DUE = 100  # of the newest moments that are looked at when many have gone by
 _TICK = timedelta(microseconds=1)

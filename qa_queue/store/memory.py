@@ -12,9 +12,10 @@ from pydantic import ValidationError
 
 from qa_queue.errors import StoreError
 from qa_queue.models import Frozen, RunStatus, utc_now
-from qa_queue.store.base import Record
+from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
 from qa_queue.store.memory_batches import MemoryBatches
 from qa_queue.store.memory_schedules import MemorySchedules
+from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
@@ -28,8 +29,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
-from qa_queue.store.rows import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 
 F = TypeVar("F", bound=Frozen)
 R = TypeVar("R", bound=Record)

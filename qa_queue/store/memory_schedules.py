@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from qa_queue.models import RunStatus
+from qa_queue.store.mapping import mend, uuids
 from qa_queue.store.records import RunRecord
-from qa_queue.store.rows import mend, uuids
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 
 
 class MemorySchedules:

@@ -26,8 +26,8 @@ from pydantic import ValidationError
 
 from qa_queue.errors import StoreError
 from qa_queue.models import Frozen
-from qa_queue.store.batches import Change, Entry
-from qa_queue.store.rows import TABLES, mend
+from qa_queue.store.mapping import TABLES, mend
+from qa_queue.store.write_batch import Entry, RunChange
 
 log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Depth:
 
 def encode(entry: Entry) -> bytes:
     """An entry as one frame."""
-    if isinstance(entry, Change):
+    if isinstance(entry, RunChange):
         document: dict[str, Any] = {"run": entry.run_id, "fields": entry.fields}
     else:
         document = {"table": TABLES[type(entry)], "row": mend(entry.model_dump())}
@@ -82,7 +82,7 @@ def decode(data: bytes) -> Iterator[Entry]:
 
 def _entry(document: dict[str, Any]) -> Entry:
     if "run" in document:
-        return Change(document["run"], document["fields"])
+        return RunChange(document["run"], document["fields"])
     record: Any = _KINDS[document["table"]].model_validate(document["row"])
     return record  # type: ignore[no-any-return]
 

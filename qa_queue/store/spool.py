@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from qa_queue.errors import StoreError
-from qa_queue.store.batches import Entry
 from qa_queue.store.outbox import Depth, Outbox
+from qa_queue.store.write_batch import Entry
 
 E = TypeVar("E", bound=StoreError)
 

@@ -12,9 +12,9 @@ from postgrest.types import CountMethod, ReturnMethod
 from qa_queue.errors import SettingsError
 from qa_queue.models import RunStatus
 from qa_queue.settings import Settings
-from qa_queue.store.base import Record
-from qa_queue.store.connection import Connection
-from qa_queue.store.filters import behind, one_of, when, which
+from qa_queue.store.connection import Connection, behind, one_of, when, which
+from qa_queue.store.mapping import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
+from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
@@ -28,7 +28,6 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
-from qa_queue.store.rows import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
 from qa_queue.store.supabase_batches import SupabaseBatches
 from qa_queue.store.supabase_schedules import SupabaseSchedules
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from qa_queue.store.batch_records import BatchRecord
-from qa_queue.store.connection import Connection
-from qa_queue.store.filters import behind
+from qa_queue.store.connection import Connection, behind
+from qa_queue.store.mapping import columns, to_record
 from qa_queue.store.records import RunPlace
-from qa_queue.store.rows import columns, to_record
 
 _VIEW = "test_batches"
 

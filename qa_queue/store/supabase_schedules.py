@@ -13,9 +13,9 @@ from postgrest.types import CountMethod, ReturnMethod
 from qa_queue.errors import StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.connection import Connection
+from qa_queue.store.mapping import chunks, columns, mend, to_record, to_row, uuids
 from qa_queue.store.records import RunRecord
-from qa_queue.store.rows import chunks, columns, mend, to_record, to_row, uuids
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 
 log = logging.getLogger(__name__)
 

@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from qa_queue.backoff import exponential
 from qa_queue.errors import StoreAuthError, StoreError, StoreSchemaError, StoreUnavailableError
-from qa_queue.store.base import Record, RunStore
-from qa_queue.store.batches import Batch, Change, Entry, coalesce, owner
+from qa_queue.models.backoff import exponential
+from qa_queue.store.mapping import run_changes, run_of
 from qa_queue.store.outbox import Depth, Outbox
-from qa_queue.store.rows import run_changes, run_of
+from qa_queue.store.protocol import Record, RunStore
 from qa_queue.store.spool import Spool
+from qa_queue.store.write_batch import Entry, RunChange, WriteBatch, coalesce, owner
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class RecordWriter:
         Raises:
             StoreError: a field is no column, or the writer is closed.
         """
-        self._take([Change(run_id, run_changes(fields))])
+        self._take([RunChange(run_id, run_changes(fields))])
 
     def flush(self, timeout: float, run_id: str | None = None) -> None:
         """Return when all that was put, or what belongs to one run, is stored, or kept in the outbox.
@@ -232,7 +232,7 @@ class RecordWriter:
             return error
         return None
 
-    def _write_batch(self, batch: Batch) -> None:
+    def _write_batch(self, batch: WriteBatch) -> None:
         self._save(batch.records)
         for change in batch.changes:
             refusal = _refusal(partial(self._store.update_run, change.run_id, **change.fields))

@@ -4,6 +4,6 @@ from qa_queue.worker.environment import complete_environment
 
 complete_environment()
 
-from qa_queue.worker.parent import QAWorker  # noqa: E402 - RQ reads the environment as soon as it is imported
+from qa_queue.worker.worker import QAWorker  # noqa: E402 - RQ reads the environment as soon as it is imported
 
 __all__ = ["QAWorker"]

@@ -19,16 +19,16 @@ from pydantic_core import PydanticSerializationError
 from qa_queue.errors import InputError, QAError
 from qa_queue.logs import configure_logging
 from qa_queue.settings import Settings, load_settings, on_redis
-from qa_queue.worker.channel import LineBuffer
 from qa_queue.worker.death import die_with_parent
-from qa_queue.worker.messages import (
+from qa_queue.worker.ipc import (
     Abandon,
     Broken,
     Cancel,
+    ChildFailure,
     Done,
     Failed,
-    Failure,
     Hold,
+    LineBuffer,
     Message,
     Noted,
     Ready,
@@ -41,7 +41,7 @@ from qa_queue.worker.messages import (
     encode,
 )
 from qa_queue.worker.outcome import describe, rebuild
-from qa_queue.worker.runtime import Reporting, Runtime, load_factory
+from qa_queue.worker.runtime import JobRuntime, Reporting, load_factory
 
 log = logging.getLogger(__name__)
 _CHUNK = 1 << 16
@@ -52,12 +52,12 @@ _VITALS_S = 2.0  # between two reports
 class Child:
     """Runs what the parent says, each job as a task of its own."""
 
-    def __init__(self, runtime: Runtime, writer: asyncio.StreamWriter) -> None:
+    def __init__(self, runtime: JobRuntime, writer: asyncio.StreamWriter) -> None:
         self._runtime = runtime
         self._writer = writer
         self._runs: dict[str, asyncio.Task[None]] = {}
         self._others: set[asyncio.Task[None]] = set()
-        self._reasons: dict[str, Failure] = {}
+        self._reasons: dict[str, ChildFailure] = {}
         self._stop = asyncio.Event()
 
     async def serve(self, messages: AsyncIterator[Message]) -> None:

@@ -8,53 +8,53 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from qa_queue.cases.masking import mask
+from qa_queue.cases.texts import mask
 from qa_queue.errors import InfrastructureError, InputError, QAError, RunCancelledError, RunTimedOutError
-from qa_queue.worker.messages import Failure, Kind
+from qa_queue.worker.ipc import ChildFailure, FailureKind
 
 # The first class that fits decides.
-_KINDS: tuple[tuple[type[BaseException], Kind], ...] = (
-    (InputError, Kind.INPUT),
-    (RunCancelledError, Kind.CANCELLED),
-    (RunTimedOutError, Kind.TIMED_OUT),
-    (InfrastructureError, Kind.INFRASTRUCTURE),
+_KINDS: tuple[tuple[type[BaseException], FailureKind], ...] = (
+    (InputError, FailureKind.INPUT),
+    (RunCancelledError, FailureKind.CANCELLED),
+    (RunTimedOutError, FailureKind.TIMED_OUT),
+    (InfrastructureError, FailureKind.INFRASTRUCTURE),
 )
-_ERRORS: dict[Kind, type[QAError]] = {kind: error for error, kind in _KINDS if issubclass(error, QAError)}
+_ERRORS: dict[FailureKind, type[QAError]] = {kind: error for error, kind in _KINDS if issubclass(error, QAError)}
 
 
 @dataclass(frozen=True, kw_only=True)
-class Finish:
+class FinishJob:
     """The job ends with this result."""
 
     result: Any
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retry:
+class RetryJob:
     """The job fails and is tried again, after the delay that its `rq.Retry` says."""
 
-    failure: Failure
+    failure: ChildFailure
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fail:
+class FailJob:
     """The job fails for good."""
 
-    failure: Failure
+    failure: ChildFailure
 
 
 @dataclass(frozen=True, kw_only=True)
-class HandBack:
+class Requeue:
     """The job goes back to its queue with every attempt that it had; a `suspect` is then run alone."""
 
-    failure: Failure
+    failure: ChildFailure
     suspect: bool = False
 
 
-Verdict = Finish | Retry | Fail | HandBack
+Verdict = FinishJob | RetryJob | FailJob | Requeue
 
 
-class Share(Enum):
+class CrashBlame(Enum):
     """What a run bears of the death of the process that it was in."""
 
     ATTEMPT = "attempt"  # its attempt failed
@@ -62,53 +62,53 @@ class Share(Enum):
     SUSPICION = "suspicion"  # it goes back, and is run alone, so that it can harm nobody but itself
 
 
-def share_of_death(*, returning: bool, overdue: bool, somebody_overdue: bool, alone: bool) -> Share:
+def share_of_death(*, returning: bool, overdue: bool, somebody_overdue: bool, alone: bool) -> CrashBlame:
     """What a run bears when its process has died.
 
     `returning` runs were on their way back already. One that did not end when told (`overdue`) is why the process
     was ended. Else the culprit is only known where it was `alone` in there.
     """
     if returning:
-        return Share.NOTHING
+        return CrashBlame.NOTHING
     if overdue:
-        return Share.ATTEMPT
+        return CrashBlame.ATTEMPT
     if somebody_overdue:
-        return Share.NOTHING
-    return Share.ATTEMPT if alone else Share.SUSPICION
+        return CrashBlame.NOTHING
+    return CrashBlame.ATTEMPT if alone else CrashBlame.SUSPICION
 
 
-def describe(error: BaseException) -> Failure:
+def describe(error: BaseException) -> ChildFailure:
     """What went wrong, as it travels to the parent."""
-    kind = next((kind for known, kind in _KINDS if isinstance(error, known)), Kind.BUG)
+    kind = next((kind for known, kind in _KINDS if isinstance(error, known)), FailureKind.BUG)
     message = str(error) or type(error).__name__
-    if kind is Kind.BUG:
+    if kind is FailureKind.BUG:
         message = f"{type(error).__name__}: {message}"
-    return Failure(kind=kind, message=message, detail="".join(traceback.format_exception(error)))
+    return ChildFailure(kind=kind, message=message, detail="".join(traceback.format_exception(error)))
 
 
-def masked(failure: Failure, secrets: Mapping[str, str]) -> Failure:
+def masked(failure: ChildFailure, secrets: Mapping[str, str]) -> ChildFailure:
     """The failure without the values of secrets, for a driver's error may quote what it was given."""
     texts = {"message": mask(failure.message, secrets), "detail": mask(failure.detail, secrets)}
     return failure.model_copy(update=texts)
 
 
-def rebuild(failure: Failure) -> QAError:
+def rebuild(failure: ChildFailure) -> QAError:
     """The failure as an error again."""
     return _ERRORS.get(failure.kind, QAError)(failure.message)
 
 
-def judge(failure: Failure, *, retries_left: int, stopped: bool = False) -> Verdict:
+def judge(failure: ChildFailure, *, retries_left: int, stopped: bool = False) -> Verdict:
     """What becomes of a job whose attempt failed.
 
     Only a failure of the infrastructure may pass by itself. A cancelled run did what was asked of it, so its job
     ends without being a failure; one that an operator stopped by RQ's own command is a failed job in RQ's terms.
     """
     if stopped:
-        return Fail(failure=failure)
-    if failure.kind is Kind.RETURNED:
-        return HandBack(failure=failure)
-    if failure.kind is Kind.CANCELLED:
-        return Finish(result={"status": "cancelled", "error": failure.message})
-    if failure.kind is Kind.INFRASTRUCTURE and retries_left > 0:
-        return Retry(failure=failure)
-    return Fail(failure=failure)
+        return FailJob(failure=failure)
+    if failure.kind is FailureKind.RETURNED:
+        return Requeue(failure=failure)
+    if failure.kind is FailureKind.CANCELLED:
+        return FinishJob(result={"status": "cancelled", "error": failure.message})
+    if failure.kind is FailureKind.INFRASTRUCTURE and retries_left > 0:
+        return RetryJob(failure=failure)
+    return FailJob(failure=failure)

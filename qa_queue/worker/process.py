@@ -12,8 +12,7 @@ import time
 from collections.abc import Sequence
 
 from qa_queue.settings import child_environment
-from qa_queue.worker.channel import Channel
-from qa_queue.worker.messages import Start, Stop
+from qa_queue.worker.ipc import Channel, Start, Stop
 
 _MODULE = "qa_queue.worker.child"
 _NODE_OPTIONS = "NODE_OPTIONS"

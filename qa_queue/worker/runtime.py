@@ -1,4 +1,4 @@
-"""The seam between a worker and the processors, which this package never imports: a dotted path to a `Runtime`."""
+"""What a worker calls to run jobs: a `JobRuntime`, named by dotted path: the worker imports no processor."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qa_queue.models import JobContext
 from qa_queue.settings import Settings
 
 
-class Runtime(Protocol):
+class JobRuntime(Protocol):
     """What a child process runs jobs with, all of them on one event loop; entered once, left at its end."""
 
     async def __aenter__(self) -> Self:
@@ -47,7 +47,7 @@ class Reporting(Protocol):
         """`browser_restarts` since it was entered; `outbox_bytes` and `outbox_segments` that wait."""
 
 
-RuntimeFactory = Callable[[Settings, Sequence[str]], Runtime]  # the queues that will be served
+RuntimeFactory = Callable[[Settings, Sequence[str]], JobRuntime]  # the queues that will be served
 
 
 def load_factory(path: str) -> RuntimeFactory:

@@ -17,18 +17,17 @@ from functools import partial
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.alerts import watch_of
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
-from qa_queue.health import BEAT_S, beat
 from qa_queue.logs import configure_logging
+from qa_queue.monitoring import BEAT_S, beat
+from qa_queue.monitoring.alerts import watch_of
 from qa_queue.redis import RedisClient, connection_of
-from qa_queue.redis.workers import ANSWER_TIMEOUT_S
-from qa_queue.schedules import ScheduleServer
+from qa_queue.redis.connections import ANSWER_TIMEOUT_S
+from qa_queue.schedules import ScheduleRunner
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
-from qa_queue.worker.due import enqueue_due
-from qa_queue.worker.duties import Duty, serve
+from qa_queue.worker.periodic import PeriodicTask, enqueue_due, serve
 
 log = logging.getLogger(__name__)
 
@@ -49,22 +48,22 @@ def enqueue_all_due(connection: Redis) -> None:
         raise failed
 
 
-def duties_of(connection: Redis) -> list[Duty]:
+def duties_of(connection: Redis) -> list[PeriodicTask]:
     """Everything that the scheduler does; a new duty is a new line here."""
     return [
-        Duty(name="put due jobs on their queues", every_s=_PAUSE, do=partial(enqueue_all_due, connection)),
+        PeriodicTask(name="put due jobs on their queues", every_s=_PAUSE, do=partial(enqueue_all_due, connection)),
     ]
 
 
-def schedule_duties(connection: Redis, settings: Settings) -> list[Duty]:
+def schedule_duties(connection: Redis, settings: Settings) -> list[PeriodicTask]:
     """Serving the schedules, where there is a store that has any."""
     try:
         store = SupabaseStore.from_settings(settings)
     except SettingsError as error:
         log.warning("No schedules are served: %s", error)
         return []
-    server = ScheduleServer(connection, store, settings)
-    return [Duty(name="serve the schedules", every_s=_LOOK, do=server.serve_due)]
+    server = ScheduleRunner(connection, store, settings)
+    return [PeriodicTask(name="serve the schedules", every_s=_LOOK, do=server.serve_due)]
 
 
 def main() -> None:
@@ -81,8 +80,8 @@ def main() -> None:
     log.info("The scheduler serves %s", ", ".join(queue_names()))
     watch = watch_of(settings, "scheduler", deputy=False)
     own = [
-        Duty(name="say that it lives", every_s=BEAT_S, do=partial(beat, connection, _name())),
-        Duty(name="look for alerts", every_s=_PAUSE, do=watch.look),
+        PeriodicTask(name="say that it lives", every_s=BEAT_S, do=partial(beat, connection, _name())),
+        PeriodicTask(name="look for alerts", every_s=_PAUSE, do=watch.look),
     ]
     serve([*duties_of(connection), *schedule_duties(connection, settings), *own], stop)
     watch.close(_GRACE)

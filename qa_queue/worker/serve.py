@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.redis.client import check
+from qa_queue.redis.connections import worker_connection
 from qa_queue.redis.servers import server_for_all
-from qa_queue.redis.workers import worker_connection
 from qa_queue.settings import Settings
-from qa_queue.worker.parent import QAWorker
+from qa_queue.worker.worker import QAWorker
 
 
 def known_queues(names: Sequence[str]) -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qa_queue.models import JobContext
-from qa_queue.worker.messages import Failure
+from qa_queue.worker.ipc import ChildFailure
 from qa_queue.worker.outcome import Verdict
 
 if TYPE_CHECKING:
@@ -19,23 +19,23 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Deadline:
+class SlotDeadline:
     """When an attempt is told to end and when it is ended, in seconds of a monotonic clock; None is never."""
 
     cancel_at: float | None
     kill_at: float | None
 
     @classmethod
-    def of(cls, timeout: float | None, *, now: float, grace: float) -> Deadline:
+    def of(cls, timeout: float | None, *, now: float, grace: float) -> SlotDeadline:
         """The deadline of an attempt that starts now; `timeout` in s, None or below 0 is none."""
         if timeout is None or timeout < 0:
             return cls(cancel_at=None, kill_at=None)
         return cls(cancel_at=now + timeout, kill_at=now + timeout + grace)
 
-    def sooner(self, *, now: float, grace: float) -> Deadline:
+    def sooner(self, *, now: float, grace: float) -> SlotDeadline:
         """The deadline of an attempt that has been told to end now."""
         kill_at = now + grace
-        return Deadline(cancel_at=None, kill_at=kill_at if self.kill_at is None else min(kill_at, self.kill_at))
+        return SlotDeadline(cancel_at=None, kill_at=kill_at if self.kill_at is None else min(kill_at, self.kill_at))
 
     def to_cancel(self, now: float) -> bool:
         """Whether it is time to tell the attempt to end."""
@@ -59,12 +59,12 @@ class Slot:
     queue: Queue
     execution: Execution
     context: JobContext
-    deadline: Deadline
+    deadline: SlotDeadline
     child: ChildProcess | None = None
     suspect: bool = False
     stopped: bool = False
     overdue: bool = False
-    told: Failure | None = None
+    told: ChildFailure | None = None
     verdict: Verdict | None = None
 
 

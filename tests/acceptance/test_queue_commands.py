@@ -7,7 +7,7 @@ from typing import Any
 
 from redis import Redis
 
-from qa_queue.priorities import PriorityQueue
+from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
 from tests.support.program import Program
 from tests.support.workers import WorkerProcess

@@ -12,11 +12,11 @@ import pytest
 
 from examples.shop import serve
 from processors.base import Services
-from processors.browser.host import BrowserHost
-from processors.execution import TestExecutionProcessor
-from qa_queue.cases.loader import case_document, load_cases
+from processors.browser.pool import WarmBrowserPool
+from processors.execution.processor import TestExecutionProcessor
 from qa_queue.cases.model import Case
-from qa_queue.cases.rebase import rebase
+from qa_queue.cases.reader import case_document, load_cases
+from qa_queue.cases.retarget import rebase
 from qa_queue.models import (
     ArtifactKind,
     ErrorKind,
@@ -85,7 +85,7 @@ def outcomes(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 async def run_all(url: str, browser_path: Path, home: Path) -> Outcomes:
-    store, progress, browser = MemoryStore(), Reports(), BrowserHost(browser_path)
+    store, progress, browser = MemoryStore(), Reports(), WarmBrowserPool(browser_path)
     services = Services(
         settings=load_settings(qa_home=home),
         store=store,

@@ -14,9 +14,9 @@ import pytest_asyncio
 from playwright.async_api import Page
 from pytest_asyncio import is_async_test
 
-from processors.browser.host import BrowserHost
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.browser.session import Session
-from processors.browsing import SessionOptions, StepOutcome
 from qa_queue.cases.model import Step
 from tests.support.running import Lab
 from tests.support.site import Site, serve_site
@@ -41,8 +41,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def host(browser_path: Path) -> AsyncIterator[BrowserHost]:
-    running = BrowserHost(browser_path)
+async def host(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
+    running = WarmBrowserPool(browser_path)
     await running.start()
     yield running
     await running.close()
@@ -84,7 +84,7 @@ Opener = Callable[..., Awaitable[Visit]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(host: BrowserHost, site: Site) -> AsyncIterator[Opener]:
+async def visit(host: WarmBrowserPool, site: Site) -> AsyncIterator[Opener]:
     """Open a page with this HTML in a fresh context: `page = await visit("<h1>Hi</h1>")`."""
     async with AsyncExitStack() as stack:
 
@@ -101,7 +101,7 @@ async def visit(host: BrowserHost, site: Site) -> AsyncIterator[Opener]:
 
 
 @pytest.fixture
-def lab(host: BrowserHost, tmp_path: Path) -> Iterator[Lab]:
+def lab(host: WarmBrowserPool, tmp_path: Path) -> Iterator[Lab]:
     """A place to run whole cases in."""
     running = Lab(browser=host, artifacts_dir=tmp_path / "artifacts")
     yield running

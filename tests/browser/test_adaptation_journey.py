@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from processors.learning import LearningProcessor
-from qa_queue import adaptations
 from qa_queue.errors import NotFoundError
 from qa_queue.models import LearningJobResult, StepStatus, TestJobResult
+from qa_queue.services import adaptations
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import AdaptationRow
 from tests.browser.test_healing import NEW, OLD, order

@@ -18,8 +18,8 @@ from urllib.parse import quote, quote_plus
 import playwright
 import pytest
 
-from processors.browser.host import BrowserHost
-from processors.browsing import SessionOptions
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionOptions
 from qa_queue.models import ArtifactKind, RunStatus, TestJobResult, TraceMode
 from qa_queue.store.records import ArtifactRecord
 from tests.browser.conftest import Opener
@@ -234,7 +234,7 @@ def viewer(lab: Lab) -> Iterator[str]:
 
 
 async def test_a_redacted_trace_opens_in_the_trace_viewer(
-    lab: Lab, site: Site, viewer: str, host: BrowserHost, monkeypatch: pytest.MonkeyPatch
+    lab: Lab, site: Site, viewer: str, host: WarmBrowserPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Playwright's viewer lists the actions of a trace that went through redaction."""
     monkeypatch.setenv("QA_SECRET_KEY", "1234567")  # digits, as stand in times and sizes too

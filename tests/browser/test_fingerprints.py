@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from processors.browser.collect import View, candidates_of, fingerprint_of, pick
+from processors.browser.fingerprinting import PageView, candidates_of, fingerprint_of, pick
 from processors.healing.fingerprint import Fingerprint
 from tests.browser.conftest import Opener, Visit
 from tests.support.site import Site
 
-VIEW = View(test_id_attribute="data-testid", ignored=("data-truth",), need=("visible", "enabled", "hit"))
+VIEW = PageView(test_id_attribute="data-testid", ignored=("data-truth",), need=("visible", "enabled", "hit"))
 PAGE = """<style>*{font: 16px sans-serif}</style>
 <main id=main><h1>Your order</h1>
 <label for=mail>E-mail</label><input id=mail name=email type=email

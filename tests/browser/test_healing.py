@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from qa_queue import adaptations
 from qa_queue.cases.model import Case
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
+from qa_queue.services import adaptations
 from qa_queue.store.records import AdaptationRow, VerdictRecord, verdict_id
 from tests.support.records import NOON
 from tests.support.running import Lab

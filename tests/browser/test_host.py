@@ -12,8 +12,8 @@ import psutil
 import pytest
 import pytest_asyncio
 
-from processors.browser.host import BrowserHost
-from processors.browsing import SessionOptions
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionOptions
 from qa_queue.errors import BrowserCrashedError, BrowserMissingError, InputError
 from qa_queue.models import Viewport
 from tests.browser.conftest import TIMEOUT_MS, Opener, Visit
@@ -23,14 +23,14 @@ from tests.support.steps import goto, on
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_host(browser_path: Path) -> AsyncIterator[BrowserHost]:
+async def own_host(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
     """A browser of the test's own, to be killed."""
-    host = BrowserHost(browser_path)
+    host = WarmBrowserPool(browser_path)
     yield host
     await host.close()
 
 
-async def browser_pid(host: BrowserHost) -> int:
+async def browser_pid(host: WarmBrowserPool) -> int:
     """The process of the host's browser."""
     session = await host._browsers[True].new_browser_cdp_session()
     processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
@@ -68,7 +68,7 @@ async def test_size_of_the_page(visit: Opener, options: dict[str, object], width
     assert await page.js("innerWidth") == width
 
 
-async def test_an_unknown_device_is_refused(host: BrowserHost) -> None:
+async def test_an_unknown_device_is_refused(host: WarmBrowserPool) -> None:
     """The message names the device."""
     with pytest.raises(InputError, match="device 'Abacus' is unknown"):
         async with host.session(SessionOptions(device="Abacus")):
@@ -78,7 +78,7 @@ async def test_an_unknown_device_is_refused(host: BrowserHost) -> None:
 async def test_a_missing_browser_is_named(tmp_path: Path) -> None:
     """No browser at the path: the message says what to set."""
     with pytest.raises(BrowserMissingError, match=r"no browser at .*set QA_BROWSER_PATH"):
-        await BrowserHost(tmp_path / "chromium").start()
+        await WarmBrowserPool(tmp_path / "chromium").start()
 
 
 async def test_a_browser_that_does_not_start(tmp_path: Path) -> None:
@@ -86,7 +86,7 @@ async def test_a_browser_that_does_not_start(tmp_path: Path) -> None:
     fake = tmp_path / "chromium"
     fake.write_text("#!/bin/sh\nexit 7\n")
     fake.chmod(0o755)
-    host = BrowserHost(fake)
+    host = WarmBrowserPool(fake)
     with pytest.raises(BrowserCrashedError, match="does not start"):
         await host.start()
     await host.close()
@@ -99,18 +99,18 @@ def launches(tmp_path: Path) -> Path:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def counted_host(browser_path: Path, launches: Path) -> AsyncIterator[BrowserHost]:
+async def counted_host(browser_path: Path, launches: Path) -> AsyncIterator[WarmBrowserPool]:
     """A browser that leaves a line when it starts."""
     script = launches.with_name("chromium")
     script.write_text(f'#!/bin/sh\necho started >> "{launches}"\nexec "{browser_path}" "$@"\n')
     script.chmod(0o755)
-    host = BrowserHost(script)
+    host = WarmBrowserPool(script)
     yield host
     await host.close()
 
 
 async def test_a_killed_browser_ends_its_sessions_and_is_replaced(
-    counted_host: BrowserHost, launches: Path, site: Site
+    counted_host: WarmBrowserPool, launches: Path, site: Site
 ) -> None:
     """The step that was on it raises BrowserCrashedError; sessions after that have a new browser, one for all."""
     path = site.page("/killed", "<p>")
@@ -125,7 +125,7 @@ async def test_a_killed_browser_ends_its_sessions_and_is_replaced(
     assert counted_host.restarts == 1
 
 
-async def test_a_killed_driver_is_replaced(own_host: BrowserHost, site: Site) -> None:
+async def test_a_killed_driver_is_replaced(own_host: WarmBrowserPool, site: Site) -> None:
     """Playwright's own process can die too; the next session starts it again."""
     path = site.page("/driver", "<p>")
     before = {child.pid for child in psutil.Process().children()}
@@ -136,7 +136,7 @@ async def test_a_killed_driver_is_replaced(own_host: BrowserHost, site: Site) ->
     await _opens(own_host, site, path)
 
 
-async def test_a_closed_host_starts_again(own_host: BrowserHost, site: Site) -> None:
+async def test_a_closed_host_starts_again(own_host: WarmBrowserPool, site: Site) -> None:
     """Closing lets go of everything, and is no end."""
     path = site.page("/again", "<p>")
     await _opens(own_host, site, path)
@@ -148,6 +148,6 @@ def lines(file: Path) -> list[str]:
     return file.read_text().splitlines()
 
 
-async def _opens(host: BrowserHost, site: Site, path: str) -> None:
+async def _opens(host: WarmBrowserPool, site: Site, path: str) -> None:
     async with host.session(SessionOptions(base_url=site.url)) as session:
         await Visit(session).passes(goto(path))

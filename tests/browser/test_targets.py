@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from processors.browser.targets import locator_for
-from processors.browsing import Found, Match
+from processors.browser.locators import locator_for
+from processors.browser.protocol import Found, Match
 from qa_queue.cases.model import Target
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import Opener

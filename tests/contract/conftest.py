@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from qa_queue.store.base import RunStore
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.supabase import SupabaseStore
 
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from qa_queue.models import RunStatus
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunPlace
 from tests.support.records import case_record, run_record
 

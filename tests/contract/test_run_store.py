@@ -10,7 +10,7 @@ import pytest
 
 from qa_queue.errors import StoreError
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseKnowledge, CaseRecord, RowCounts, RunPlace, RunRecord
 from tests.support.records import (
     NOON,

@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 
 from qa_queue.models import RunStatus, TestConfig
-from qa_queue.store.base import RunStore
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.protocol import RunStore
+from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.records import NOON, case_record, run_record
 from tests.support.schedules import schedule_record
 

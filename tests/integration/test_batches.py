@@ -7,13 +7,13 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from qa_queue.batches import Batches, BatchVerdict
-from qa_queue.cancel import CancelOutcome, CancelSignals
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import RunStatus
-from qa_queue.priorities import dequeue
 from qa_queue.producer import JobProducer, SubmittedBatch
 from qa_queue.progress import ProgressWriter
+from qa_queue.queues.batches import Batches, BatchVerdict
+from qa_queue.queues.cancellation import CancelOutcome, CancelSignals
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, report, run_request, take_all

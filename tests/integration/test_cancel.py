@@ -12,12 +12,20 @@ from rq.job import Job, JobStatus
 from rq.registry import CanceledJobRegistry, ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
-from qa_queue.cancel import KEEP_S, CancelOutcome, CancelSignals, cancel_runs, request_cancel, signal_key
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import Priority, RunStatus
-from qa_queue.priorities import QueueKeys, Taken, acknowledge, dequeue
 from qa_queue.progress import ProgressReader
-from qa_queue.queues import TestJobRequest
+from qa_queue.queues import TestJobRequest, dequeue
+from qa_queue.queues.cancellation import (
+    KEEP_S,
+    CancelOutcome,
+    CancelSignals,
+    cancel_runs,
+    request_cancel,
+    signal_key,
+)
+from qa_queue.queues.dequeue import ReservedJob, acknowledge
+from qa_queue.queues.keys import QueueKeys
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
 from tests.support.records import case_record, run_record
@@ -50,7 +58,7 @@ def signalled(connection: Redis, run_id: str) -> bool:
     return CancelSignals(connection).requested(run_id)
 
 
-def take(connection: Redis) -> Taken:
+def take(connection: Redis) -> ReservedJob:
     taken = dequeue(connection, [QUEUE], None)
     assert taken is not None
     return taken

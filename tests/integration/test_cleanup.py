@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 
 from processors.cleanup import CleanupProcessor
-from processors.disk import run_folder
+from processors.cleanup.retention import run_folder
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.local.server import LocalServer
 from qa_queue.models import CleanupJobResult, RunStatus
-from qa_queue.store.base import RunStore
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.records import (

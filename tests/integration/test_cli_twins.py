@@ -10,8 +10,8 @@ from redis import Redis
 
 from qa_queue.local.server import LocalServer
 from qa_queue.models import RunStatus
-from qa_queue.priorities import note
 from qa_queue.progress import ProgressWriter
+from qa_queue.queues.notes import note
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.program import Program
 from tests.support.queueing import QUEUE, final, manager, report, take_all, waiting

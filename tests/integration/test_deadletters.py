@@ -11,12 +11,13 @@ import pytest
 from redis import Redis
 from rq.job import JobStatus
 
-from qa_queue.attempts import AttemptLog, attempts_key
-from qa_queue.cancel import CancelSignals, signal_key
-from qa_queue.deadletters import DeadLetters, bury_unreadable
 from qa_queue.errors import InputError, NotFoundError, StoreUnavailableError
 from qa_queue.models import CleanupJobData, RunStatus
-from qa_queue.priorities import Taken, dequeue
+from qa_queue.queues.attempts import AttemptLog, attempts_key
+from qa_queue.queues.cancellation import CancelSignals, signal_key
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.dequeue import ReservedJob, dequeue
+from qa_queue.queues.poison_jobs import bury_unreadable
 from qa_queue.store.memory import MemoryStore
 from tests.support.dying import bury, dead_run, let_die
 from tests.support.queueing import QUEUE, add, manager, snapshot, take_all, waiting
@@ -141,7 +142,7 @@ def test_a_requeue_that_crashed_midway_is_done_by_the_next(
     run_id = str(uuid4())
     bury(redis_db, run_id)
     dead_run(store, run_id)
-    monkeypatch.setattr("qa_queue.deadletters.deadletters.REQUEUE", "error('crash')")
+    monkeypatch.setattr("qa_queue.queues.dead_letters.REQUEUE", "error('crash')")
     with pytest.raises(Exception, match="crash"):
         DeadLetters(redis_db, store).requeue(run_id)
     assert (waiting(redis_db), DeadLetters(redis_db).count()) == ([], 1)
@@ -213,7 +214,7 @@ def test_what_is_no_job_becomes_a_dead_letter_that_everybody_can_read(redis_db: 
         redis_db.set("rq:job:odd", content)
     redis_db.rpush(f"rq:queue:{QUEUE}", "odd")
     taken = dequeue(redis_db, [QUEUE], None)
-    assert taken == Taken(job_id="odd", queue=QUEUE)
+    assert taken == ReservedJob(job_id="odd", queue=QUEUE)
     assert bury_unreadable(redis_db, taken, "created_at: no time")
     assert not bury_unreadable(redis_db, taken, "again")
     (letter,) = DeadLetters(redis_db).list()
@@ -230,5 +231,5 @@ def test_what_is_no_job_becomes_a_dead_letter_that_everybody_can_read(redis_db: 
 
 def test_a_job_that_is_gone_leaves_no_letter(redis_db: Redis) -> None:
     """There is nothing to look at."""
-    assert not bury_unreadable(redis_db, Taken(job_id="gone", queue=QUEUE), "no such job")
+    assert not bury_unreadable(redis_db, ReservedJob(job_id="gone", queue=QUEUE), "no such job")
     assert DeadLetters(redis_db).count() == 0

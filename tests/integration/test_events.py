@@ -6,11 +6,11 @@ import threading
 
 from redis import Redis
 
-from qa_queue.events import PAGE, EventStream, QueueEvent
 from qa_queue.models import CleanupJobData
-from qa_queue.priorities import note
 from qa_queue.progress import ProgressWriter
-from qa_queue.progress.stream import MOST_EVENTS
+from qa_queue.progress.reader import MOST_EVENTS
+from qa_queue.queues.events import PAGE, EventStream, QueueEvent
+from qa_queue.queues.notes import note
 from tests.support.poll import wait_until
 from tests.support.queueing import QUEUE, add, manager, report
 

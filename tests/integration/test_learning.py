@@ -16,8 +16,8 @@ from processors.learning import LearningProcessor
 from qa_queue.errors import NotFoundError
 from qa_queue.local.server import LocalServer
 from qa_queue.models import LearningJobResult, RunStatus, StepStatus
-from qa_queue.store.base import RunStore
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord, StepRecord
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.records import NOON, case_record, finished_run, pattern_record, step_record

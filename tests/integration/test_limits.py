@@ -7,15 +7,14 @@ import threading
 import pytest
 from redis import Redis
 
-from qa_queue.cancel import CancelOutcome, request_cancel
 from qa_queue.errors import InputError
-from qa_queue.limits import LimitRule, Limits
-from qa_queue.limits.limits import normal_key
 from qa_queue.models import Priority
-from qa_queue.priorities import acknowledge, dequeue, note, put_back
-from qa_queue.priorities.dequeue import Taken
 from qa_queue.producer import JobProducer
-from qa_queue.queues import TestJobRequest
+from qa_queue.queues import TestJobRequest, dequeue
+from qa_queue.queues.cancellation import CancelOutcome, request_cancel
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
+from qa_queue.queues.limits import LimitRule, Limits, normal_key
+from qa_queue.queues.notes import note
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, job_data, manager, run_request, take_all
@@ -80,13 +79,13 @@ def test_a_taker_that_waits_is_woken_when_a_limit_lets_go(redis_db: Redis, redis
     add(redis_db, "a", "b")
     assert start(redis_db) == "a"
     assert start(redis_db) is None
-    found: list[Taken | None] = []
+    found: list[ReservedJob | None] = []
     with Redis.from_url(redis_url) as connection:
         thread = threading.Thread(target=lambda: found.append(dequeue(connection, [QUEUE], 30)))
         thread.start()
         end(redis_db, "a")
         thread.join(20)
-    assert found == [Taken(job_id="b", queue=QUEUE)]
+    assert found == [ReservedJob(job_id="b", queue=QUEUE)]
 
 
 def test_a_worker_that_died_with_a_limited_job_holds_up_nobody(redis_db: Redis) -> None:
@@ -108,7 +107,7 @@ def test_a_job_put_back_frees_its_place(redis_db: Redis) -> None:
     taken = dequeue(redis_db, [QUEUE], None)
     assert taken is not None
     assert dequeue(redis_db, [QUEUE], None) is None
-    assert put_back(redis_db, taken)
+    assert release(redis_db, taken)
     assert [start(redis_db), start(redis_db)] == ["a", None]
 
 
@@ -162,7 +161,7 @@ def test_a_limited_job_can_be_cancelled(redis_db: Redis) -> None:
     assert [start(redis_db), start(redis_db)] == ["a", None]
     assert request_cancel(redis_db, ["b"]) == {"b": CancelOutcome.REMOVED}
     end(redis_db, "a")
-    assert dequeue(redis_db, [QUEUE], 10) == Taken(job_id="c", queue=QUEUE)
+    assert dequeue(redis_db, [QUEUE], 10) == ReservedJob(job_id="c", queue=QUEUE)
     assert manager(redis_db).get_queue_stats(QUEUE)[QUEUE].waiting == 0
 
 

@@ -8,8 +8,8 @@ import pytest
 
 from qa_queue.errors import StackError, StoreSchemaError
 from qa_queue.local.migrate import migrate
-from qa_queue.local.record import StackRecord
 from qa_queue.local.server import LocalServer
+from qa_queue.local.stack_lock import StackRecord
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
 

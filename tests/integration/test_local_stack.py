@@ -13,8 +13,8 @@ import redis
 
 from qa_queue.errors import StackError
 from qa_queue.local.identity import ProcessId, identify
-from qa_queue.local.record import StackRecord, held
 from qa_queue.local.stack import Stack, stack_runs, stack_variables
+from qa_queue.local.stack_lock import StackRecord, held
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.processes import program, read_until, runs, wait_until_gone

@@ -19,8 +19,8 @@ from qa_queue.models import CleanupJobData, LearningJobData, Priority, RunStatus
 from qa_queue.producer import JobProducer, SubmittedRun
 from qa_queue.queues import QueueManager
 from qa_queue.settings import Settings
-from qa_queue.store.base import Record, RunStore
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import Record, RunStore
 from qa_queue.store.records import RunRecord, case_id
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.queueing import QUEUE, run_request, take_all, waiting
@@ -132,7 +132,7 @@ def test_a_run_remembers_the_version_of_its_case(redis_db: Redis, store: MemoryS
 
 
 def test_rows_are_written_in_batches(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa_queue.producer.producer.ROWS_AT_ONCE", 4)
+    monkeypatch.setattr("qa_queue.producer.run_producer.ROWS_AT_ONCE", 4)
     store = RecordingStore()
     producer(redis_db, store).submit([run_request(f"Case {n}") for n in range(10)])
     assert store.batches == [4, 4, 2]

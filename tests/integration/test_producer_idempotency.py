@@ -14,9 +14,10 @@ from redis import Redis
 
 from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError, StoreUnavailableError
 from qa_queue.models import Priority
-from qa_queue.priorities import dequeue, note
 from qa_queue.producer import JobProducer, SubmittedRun
-from qa_queue.producer.idempotency import KEEP_S, LEASE_S, Wanted, claim, release
+from qa_queue.producer.idempotency import KEEP_S, LEASE_S, IdempotencyClaim, claim, release
+from qa_queue.queues.dequeue import dequeue
+from qa_queue.queues.notes import note
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.poll import wait_until
@@ -62,8 +63,8 @@ def claim_ttl(connection: Redis) -> int:
     return ttl
 
 
-def wanted(run_id: str, digest: str = "d") -> Wanted:
-    return Wanted(run_id=run_id, key="qa:idempotency:k", digest=digest)
+def wanted(run_id: str, digest: str = "d") -> IdempotencyClaim:
+    return IdempotencyClaim(run_id=run_id, key="qa:idempotency:k", digest=digest)
 
 
 def test_of_fifty_racers_with_one_key_one_creates_the_run(redis_db: Redis, store: MemoryStore) -> None:

@@ -13,13 +13,13 @@ from redis import Redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.backoff import Backoff
-from qa_queue.deadletters import DeadLetters
 from qa_queue.errors import IdempotencyConflictError, InputError, PayloadError, UnknownQueueError
 from qa_queue.extensions import catalogue
 from qa_queue.models import CleanupJobData, Priority
-from qa_queue.priorities import dequeue
+from qa_queue.models.backoff import Backoff
 from qa_queue.producer import JobRequest, QueueProducer
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.settings import Settings
 from tests.support.dying import let_die
 from tests.support.packages import install, spec_module

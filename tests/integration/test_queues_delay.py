@@ -7,11 +7,11 @@ from pathlib import Path
 
 from redis import Redis
 
-from qa_queue.cancel import CancelOutcome, request_cancel
 from qa_queue.local.redis import start_redis
 from qa_queue.models import Priority, utc_now
-from qa_queue.priorities import promote_due
 from qa_queue.queues import TestJobRequest
+from qa_queue.queues.cancellation import CancelOutcome, request_cancel
+from qa_queue.queues.enqueue import promote_due
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
 
 

@@ -21,8 +21,8 @@ from rq.worker import BaseWorker
 
 from qa_queue.errors import InputError, UnknownQueueError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestConfig
-from qa_queue.priorities import NewJob, Refused, dequeue, enqueue_all
-from qa_queue.queues import WORKER_CLASS, QueueStats, TestJobRequest
+from qa_queue.queues import WORKER_CLASS, QueueStats, TestJobRequest, dequeue
+from qa_queue.queues.enqueue import EnqueueConflict, NewJob, enqueue_all
 from qa_queue.queues.jobs import FAILURE_TTL_S, RESULT_TTL_S, START_ALLOWANCE_S
 from tests.support.queueing import QUEUE, add, job_data, manager, snapshot, waiting
 
@@ -152,7 +152,7 @@ def test_the_same_enqueue_sent_again_after_a_lost_answer_queues_once(redis_db: R
     """The client sends a command again when the connection broke before its answer came."""
     queue = manager(redis_db).get_queue(QUEUE)
     job = manager(redis_db).add_test_job(job_data("run-1"))
-    assert enqueue_all(redis_db, queue.name, [NewJob(job=job)]) == Refused()
+    assert enqueue_all(redis_db, queue.name, [NewJob(job=job)]) == EnqueueConflict()
     assert waiting(redis_db) == ["run-1"]
 
 

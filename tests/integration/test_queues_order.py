@@ -20,8 +20,11 @@ from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
 from qa_queue.models import Priority
-from qa_queue.priorities import LOW_AGEING_S, PriorityQueue, QueueKeys, Taken, acknowledge, dequeue, put_back
-from qa_queue.queues import TestJobRequest
+from qa_queue.queues import TestJobRequest, dequeue
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
+from qa_queue.queues.keys import QueueKeys
+from qa_queue.queues.priority import LOW_AGEING_S
+from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
 
@@ -93,7 +96,7 @@ def test_any_mix_of_adding_and_taking_keeps_the_order(redis_db: Redis, moves: st
             continue
         found = dequeue(redis_db, [QUEUE], None) if move == "T" else redis_db.lpop(KEYS.waiting)
         expected = model.pop(0) if model else None
-        assert (found.job_id if isinstance(found, Taken) else found and found.decode()) == expected
+        assert (found.job_id if isinstance(found, ReservedJob) else found and found.decode()) == expected
     assert waiting(redis_db) == model
 
 
@@ -113,7 +116,7 @@ def test_a_job_put_back_by_rq_s_scheduler_gets_its_old_place(redis_db: Redis) ->
     """The scheduler pushes to the end with RQ's own queue class, which knows no priorities."""
     add_by_letter(redis_db, "h1", "n1", "n2")
     taken = dequeue(redis_db, [QUEUE], None)
-    assert taken == Taken(job_id="h1", queue=QUEUE)
+    assert taken == ReservedJob(job_id="h1", queue=QUEUE)
     acknowledge(redis_db, taken)
     job = Job.fetch("h1", connection=redis_db, serializer=JSONSerializer)
     ScheduledJobRegistry(QUEUE, connection=redis_db).schedule(job, datetime(2020, 1, 1, tzinfo=UTC))
@@ -148,7 +151,7 @@ def test_a_queue_that_rq_emptied_still_gives_what_others_push_later(redis_db: Re
     add_by_letter(redis_db, "n1", "n2", "n3")
     plain_queue(redis_db).empty()
     plain_queue(redis_db).enqueue("processors.entry.clean_up", job_id="foreign", kwargs={"data": {}})
-    assert dequeue(redis_db, [QUEUE], None) == Taken(job_id="foreign", queue=QUEUE)
+    assert dequeue(redis_db, [QUEUE], None) == ReservedJob(job_id="foreign", queue=QUEUE)
     assert redis_db.zcard(KEYS.ranks) == 0
 
 
@@ -172,7 +175,7 @@ def test_a_job_put_back_goes_before_those_that_came_later(redis_db: Redis) -> No
     taken = dequeue(redis_db, [QUEUE], None)
     assert taken is not None
     add_by_letter(redis_db, "n3")
-    assert put_back(redis_db, taken)
+    assert release(redis_db, taken)
     assert (waiting(redis_db), intermediate(redis_db)) == (["n1", "n2", "n3"], [])
 
 
@@ -182,7 +185,7 @@ def test_a_job_that_is_no_longer_intermediate_is_not_put_back(redis_db: Redis) -
     taken = dequeue(redis_db, [QUEUE], None)
     assert taken is not None
     acknowledge(redis_db, taken)
-    assert not put_back(redis_db, taken)
+    assert not release(redis_db, taken)
     assert waiting(redis_db) == []
 
 
@@ -203,8 +206,8 @@ def test_queues_are_served_in_the_order_given(redis_db: Redis) -> None:
     add_by_letter(redis_db, "u1")
     job = plain_queue(redis_db).create_job("processors.entry.clean_up", kwargs={"data": {}}, job_id="c1")
     PriorityQueue(OTHER, connection=redis_db).enqueue_job(job)
-    assert dequeue(redis_db, [OTHER, QUEUE], None) == Taken(job_id="c1", queue=OTHER)
-    assert dequeue(redis_db, [OTHER, QUEUE], None) == Taken(job_id="u1", queue=QUEUE)
+    assert dequeue(redis_db, [OTHER, QUEUE], None) == ReservedJob(job_id="c1", queue=OTHER)
+    assert dequeue(redis_db, [OTHER, QUEUE], None) == ReservedJob(job_id="u1", queue=QUEUE)
     assert dequeue(redis_db, [OTHER, QUEUE], None) is None
 
 
@@ -235,7 +238,7 @@ def test_a_taker_that_waits_on_one_queue_is_woken_by_redis(redis_db: Redis, bloc
     wait_until(lambda: redis_db.info("clients")["blocked_clients"], what="a blocked taker")
     add_by_letter(redis_db, "l1")
     wait_until(lambda: blocked_taker, what="the job")
-    assert blocked_taker[0] == Taken(job_id="l1", queue=QUEUE)
+    assert blocked_taker[0] == ReservedJob(job_id="l1", queue=QUEUE)
     assert intermediate(redis_db) == [b"l1"]
     wait_until(lambda: redis_db.zcard(KEYS.ranks) == 0, what="the rank gone too")
 
@@ -244,7 +247,7 @@ def test_a_taker_that_waits_on_one_queue_is_woken_by_redis(redis_db: Redis, bloc
 def test_a_taker_that_waits_on_several_queues_gets_what_comes(redis_db: Redis, blocked_taker: list[object]) -> None:
     add_by_letter(redis_db, "n1")
     wait_until(lambda: blocked_taker, what="the job")
-    assert blocked_taker[0] == Taken(job_id="n1", queue=QUEUE)
+    assert blocked_taker[0] == ReservedJob(job_id="n1", queue=QUEUE)
 
 
 def test_rq_s_workers_get_the_job_with_its_queue(redis_db: Redis) -> None:

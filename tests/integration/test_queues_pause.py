@@ -9,7 +9,7 @@ from redis import Redis
 
 from qa_queue.errors import UnknownQueueError
 from qa_queue.models import CleanupJobData
-from qa_queue.priorities import Taken, dequeue
+from qa_queue.queues.dequeue import ReservedJob, dequeue
 from tests.support.poll import wait_until
 from tests.support.queueing import QUEUE, add, manager, take_all
 
@@ -31,7 +31,7 @@ def test_a_queue_is_paused_by_itself(redis_db: Redis) -> None:
     manager(redis_db).pause(QUEUE)
     add(redis_db, "run-1")
     job = manager(redis_db).add_cleanup_job(CleanupJobData())
-    assert dequeue(redis_db, [QUEUE, "cleanup"], None) == Taken(job_id=job.id, queue="cleanup")
+    assert dequeue(redis_db, [QUEUE, "cleanup"], None) == ReservedJob(job_id=job.id, queue="cleanup")
 
 
 def test_pausing_and_resuming_twice_is_told(redis_db: Redis) -> None:
@@ -50,7 +50,7 @@ def test_resuming_wakes_a_taker_that_waits(redis_db: Redis, redis_url: str) -> N
     """It blocks inside Redis while the queue is paused, though jobs wait."""
     manager(redis_db).pause(QUEUE)
     add(redis_db, "run-1")
-    found: list[Taken | None] = []
+    found: list[ReservedJob | None] = []
     with Redis.from_url(redis_url) as connection:
         thread = threading.Thread(target=lambda: found.append(dequeue(connection, [QUEUE], 30)))
         thread.start()
@@ -58,12 +58,12 @@ def test_resuming_wakes_a_taker_that_waits(redis_db: Redis, redis_url: str) -> N
         assert found == []
         manager(redis_db).resume(QUEUE)
         thread.join(10)
-    assert found == [Taken(job_id="run-1", queue=QUEUE)]
+    assert found == [ReservedJob(job_id="run-1", queue=QUEUE)]
 
 
 def test_one_word_wakes_as_many_takers_as_there_are_jobs(redis_db: Redis, redis_url: str) -> None:
     """Each taker that finds more than it takes passes the word on."""
-    found: list[Taken | None] = []
+    found: list[ReservedJob | None] = []
     connections = [Redis.from_url(redis_url) for _ in range(4)]
     threads = [
         threading.Thread(target=lambda c=connection: found.append(dequeue(c, [QUEUE], 30)))

@@ -10,18 +10,18 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from qa_queue.cancel import CancelOutcome, request_cancel
-from qa_queue.deadletters import DeadLetters
 from qa_queue.errors import InputError, NotFoundError, RedisUnavailableError
-from qa_queue.events import EventStream
-from qa_queue.limits import LimitRule, Limits
 from qa_queue.local.redis import start_redis
 from qa_queue.local.server import LocalServer
 from qa_queue.models import CleanupJobData
 from qa_queue.producer import JobProducer
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
-from qa_queue.queues.view import read_job
+from qa_queue.queues.cancellation import CancelOutcome, request_cancel
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.events import EventStream
+from qa_queue.queues.job_view import read_job
+from qa_queue.queues.limits import LimitRule, Limits
 from qa_queue.redis import MainRedis, RedisClient, connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore

@@ -16,22 +16,22 @@ from rq.command import send_stop_job_command
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.cancel import request_cancel
-from qa_queue.dashboard import create_app
-from qa_queue.deadletters import DeadLetters
+from qa_queue.api.dashboard import create_app
+from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.errors import RedisUnavailableError, SettingsError
-from qa_queue.events import EventStream
-from qa_queue.health import health_check
-from qa_queue.limits import LimitRule, Limits
 from qa_queue.models import CleanupJobData, QueueName, RunStatus
+from qa_queue.monitoring import health_check
 from qa_queue.producer import JobProducer
 from qa_queue.progress import ProgressReader
 from qa_queue.queues import QueueManager
+from qa_queue.queues.cancellation import request_cancel
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.events import EventStream
+from qa_queue.queues.limits import LimitRule, Limits
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.supabase import SupabaseStore
-from qa_queue.tokens import Role, TokenStore
 from qa_queue.worker.scheduler import enqueue_all_due
 from tests.support.poll import wait_until
 from tests.support.queueing import run_request

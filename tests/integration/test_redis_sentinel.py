@@ -16,7 +16,7 @@ from rq.command import send_stop_job_command
 from rq.job import Job
 
 from qa_queue.errors import RedisUnavailableError
-from qa_queue.priorities import PriorityQueue
+from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis import RedisClient, address_of
 from qa_queue.settings import Settings
 from tests.support.poll import wait_until

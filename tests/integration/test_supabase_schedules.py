@@ -10,8 +10,8 @@ import pytest
 
 from qa_queue.errors import StoreSchemaError
 from qa_queue.local.server import LocalServer
-from qa_queue.schedules import ScheduleBook
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.schedules import ScheduleRegistry
+from qa_queue.store.schedule_records import ScheduleRecord
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.records import NOON
 from tests.support.schedules import schedule_record
@@ -72,7 +72,7 @@ def test_the_list_leaves_it_out_and_the_log_names_it_once(store, broken, due, ca
 
 def test_it_says_what_is_wrong_and_is_removed_by_its_id(store, broken) -> None:
     """Not by its name alone, for whoever does so could not see what it is."""
-    book, row = ScheduleBook(store), broken[1]
+    book, row = ScheduleRegistry(store), broken[1]
     for ref in (row.id, row.name):
         with pytest.raises(StoreSchemaError, match=f"the row {row.id} of schedules cannot be read: jitter_s"):
             book.get(ref)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from qa_queue.alerts.conditions import Condition, Findings, find
-from qa_queue.alerts.rules import DEFAULTS, Kind, Rule
-from qa_queue.alerts.snapshot import QueueView, Snapshot
+from qa_queue.monitoring.alerts.conditions import Condition, Findings, find
+from qa_queue.monitoring.alerts.rules import DEFAULTS, Rule, RuleKind
+from qa_queue.monitoring.alerts.snapshot import QueueView, Snapshot
 
 NOW = 1_768_000_000.0
 
 
-def rule(kind: Kind = Kind.QUEUE_DEPTH, **overrides: Any) -> Rule:
+def rule(kind: RuleKind = RuleKind.QUEUE_DEPTH, **overrides: Any) -> Rule:
     """A default rule with changes."""
     return DEFAULTS[kind].model_copy(update=overrides)
 

@@ -9,9 +9,9 @@ from redis import Redis
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from qa_queue.attempts import AttemptFailure, AttemptLog
 from qa_queue.models import ATTEMPT_FIELD, utc_now
 from qa_queue.queues import TestJobRequest
+from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, job_data, manager
 from tests.support.records import case_record, finished_run

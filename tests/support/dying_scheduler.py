@@ -11,10 +11,10 @@ import sys
 from typing import Any, NoReturn
 
 from qa_queue.redis import RedisClient
-from qa_queue.schedules import ScheduleServer
-from qa_queue.schedules.starting import Starter
+from qa_queue.schedules import ScheduleRunner
+from qa_queue.schedules.starter import ScheduleStarter
 from qa_queue.settings import load_settings
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 from qa_queue.store.supabase import SupabaseStore
 
 POINTS = ("claimed", "marked", "rows", "enqueued", "confirmed")
@@ -43,23 +43,23 @@ def arrange(store: SupabaseStore, point: str) -> None:
         if point == "rows":
             die()
 
-    start = Starter.start
+    start = ScheduleStarter.start
 
-    def started(self: Starter, *arguments: Any) -> Any:
+    def started(self: ScheduleStarter, *arguments: Any) -> Any:
         done = start(self, *arguments)
         if point == "enqueued":
             die()
         return done
 
     schedules.replace, schedules.open_runs = replaced, opened  # type: ignore[method-assign]
-    Starter.start = started  # type: ignore[method-assign]
+    ScheduleStarter.start = started  # type: ignore[method-assign]
 
 
 def main() -> None:
     settings = load_settings()
     store = SupabaseStore.from_settings(settings)
     arrange(store, sys.argv[1])
-    ScheduleServer(RedisClient(settings).connect(), store, settings).serve_due()
+    ScheduleRunner(RedisClient(settings).connect(), store, settings).serve_due()
 
 
 if __name__ == "__main__":

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from qa_queue.errors import StoreError
-from qa_queue.store.base import Record
 from qa_queue.store.memory import MemoryStore
+from qa_queue.store.protocol import Record
 
 
 class FaultyStore(MemoryStore):

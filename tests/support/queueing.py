@@ -9,9 +9,8 @@ from uuid import uuid4
 from redis import Redis
 
 from qa_queue.models import JobProgress, Priority, QueueName, RunStatus, TestJobData
-from qa_queue.priorities import dequeue
 from qa_queue.producer import RunRequest
-from qa_queue.queues import QueueManager
+from qa_queue.queues import QueueManager, dequeue
 from qa_queue.settings import Settings
 from tests.support.steps import case, goto
 

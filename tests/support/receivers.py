@@ -15,9 +15,9 @@ from typing import Any
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from qa_queue.alerts import verify
-from qa_queue.alerts.signature import HEADER
 from qa_queue.local.process import free_port
+from qa_queue.monitoring.alerts import verify
+from qa_queue.monitoring.alerts.transports import HEADER
 from tests.support.poll import wait_until
 
 SECRET = "hook-secret-4711"

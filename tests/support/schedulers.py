@@ -13,9 +13,9 @@ from typing import Self
 from redis import Redis
 
 from qa_queue.models import QueueName
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunRecord
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 
 ROOT = Path(__file__).resolve().parents[2]
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")

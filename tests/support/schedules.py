@@ -6,9 +6,9 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from qa_queue.schedules.decide import awake
+from qa_queue.schedules.policy import awake
 from qa_queue.schedules.times import next_moment
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.records import NOON
 
 

@@ -11,7 +11,7 @@ from typing import Any, Self
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.local.process import LOOPBACK, Service, free_port, launch
+from qa_queue.local.process import LOOPBACK, LocalService, free_port, launch
 from qa_queue.local.redis import find_redis
 from tests.support.poll import wait_until
 
@@ -26,7 +26,7 @@ class SentinelSet:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._services: dict[int, Service] = {}
+        self._services: dict[int, LocalService] = {}
         self.ports: list[int] = []
         self.sentinel_port = 0
 

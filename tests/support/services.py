@@ -8,7 +8,7 @@ from typing import Any, NoReturn
 from processors.base import Services
 from qa_queue.models import JobContext, JobProgress
 from qa_queue.settings import load_settings
-from qa_queue.store.base import RunStore
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.writer import RecordWriter
 
 

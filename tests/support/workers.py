@@ -13,7 +13,7 @@ from redis import Redis
 from rq import Retry
 from rq.job import Job
 
-from qa_queue.priorities import PriorityQueue
+from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
 from tests.support.processes import command_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qa_queue.attempts import CUT, ERROR_LENGTH, TRACEBACK_LENGTH, AttemptFailure, bounded
+from qa_queue.queues.attempts import CUT, ERROR_LENGTH, TRACEBACK_LENGTH, AttemptFailure, bounded
 from tests.support.records import NOON
 
 

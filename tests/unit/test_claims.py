@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from processors.claims import Claims
+from processors.base.claims import Claims
 
 
 def test_who_comes_first_has_it_until_it_is_released() -> None:

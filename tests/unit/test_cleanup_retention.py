@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-from processors.retention import Policy, expired
+from processors.cleanup.retention import RetentionPolicy, expired
 from qa_queue.models import RunStatus
 from tests.support.records import NOON, case_record, finished_run, run_record
 
 CASE = case_record()
-POLICY = Policy(keep_days=30, keep_failed_days=90)
+POLICY = RetentionPolicy(keep_days=30, keep_failed_days=90)
 
 
 @pytest.mark.parametrize("status", [RunStatus.COMPLETED, RunStatus.ADAPTED])
@@ -46,10 +46,10 @@ def test_what_is_to_be_kept_is_kept() -> None:
 def test_no_days_keep_nothing() -> None:
     """With 0 days every ended run has outlived its time."""
     run = finished_run(CASE, finished_at=NOON - timedelta(seconds=1))
-    assert expired([run], now=NOON, policy=Policy(keep_days=0, keep_failed_days=0)) == [run]
+    assert expired([run], now=NOON, policy=RetentionPolicy(keep_days=0, keep_failed_days=0)) == [run]
 
 
 def test_evidence_without_a_run_stays_as_long_as_the_longer_lived_runs() -> None:
     """Whichever of the two that is."""
     assert POLICY.orphans_before(NOON) == NOON - timedelta(days=90)
-    assert Policy(keep_days=9, keep_failed_days=1).orphans_before(NOON) == NOON - timedelta(days=9)
+    assert RetentionPolicy(keep_days=9, keep_failed_days=1).orphans_before(NOON) == NOON - timedelta(days=9)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa_queue.dashboard.guard import Login, refusal
+from qa_queue.api.dashboard.guard import Login, refusal
 
 OWN = {"X-Requested-With": "XMLHttpRequest", "Origin": "http://127.0.0.1:9181"}
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from typer.main import get_command
 
-from qa_queue.cases.loader import load_cases
+from qa_queue.cases.reader import load_cases
 from qa_queue.cli import app
 
 ROOT = Path(__file__).resolve().parents[2]

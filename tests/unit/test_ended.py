@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.ended import earlier_end
+from processors.execution.ended import earlier_end
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import JobContext, RunStatus
 from qa_queue.store.memory import MemoryStore

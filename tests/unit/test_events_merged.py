@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from qa_queue.events import PAGE, QueueEvent, merged
+from qa_queue.queues.events import PAGE, QueueEvent, merged
 
 
 def event(event_id: str) -> QueueEvent:

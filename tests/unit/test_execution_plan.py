@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from processors.browsing import TraceContent
-from processors.plan import RunPlan, plan_run, secret_names
+from processors.browser.protocol import TraceContent
+from processors.execution.plan import RunPlan, plan_run, secret_names
 from qa_queue.cases.model import Case, Use
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.redaction import redact, redact_json, redact_trace
+from processors.execution.redaction import redact, redact_json, redact_trace
 
 SECRETS = {"KEY": 'a "b"&ü/42'}
 VALUE = SECRETS["KEY"]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from processors.browsing import Found, StepOutcome, TraceContent
-from processors.verdict import (
+from processors.browser.protocol import Found, StepOutcome, TraceContent
+from processors.execution.verdict import (
+    RunVerdict,
     StepResult,
-    Verdict,
     ends_try,
     judge,
     keeps_trace,
@@ -103,7 +103,7 @@ def test_what_ends_a_try(soft: bool, status: StepStatus, ends: bool) -> None:
 @pytest.mark.parametrize(("status", "again"), [(s, s is RunStatus.FAILED) for s in RunStatus if s.final])
 def test_only_a_failed_test_is_tried_again(status: RunStatus, again: bool) -> None:
     """Neither a time-out nor a cancel leaves time for another try."""
-    assert may_retry(Verdict(status=status)) is again
+    assert may_retry(RunVerdict(status=status)) is again
 
 
 @pytest.mark.parametrize(
@@ -137,4 +137,4 @@ def test_what_a_trace_records(mode: TraceMode, test_try: int, secrets: bool, con
 )
 def test_which_traces_are_kept(mode: TraceMode, status: RunStatus, kept: bool) -> None:
     """Keep or drop at the end."""
-    assert keeps_trace(mode, Verdict(status=status)) is kept
+    assert keeps_trace(mode, RunVerdict(status=status)) is kept

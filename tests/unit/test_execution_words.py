@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
+from processors.browser.describe import alternatives, describe, describe_target, step_key, target_json
+from processors.browser.element_finder import choose
 from processors.browser.failures import explain, first_line, navigation
-from processors.browser.locate import choose
 from processors.browser.urls import absolute, glob
-from processors.describe import alternatives, describe, describe_target, step_key, target_json
-from processors.evidence import picture_name
+from processors.execution.artifacts import picture_name
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind
 from tests.support.steps import expect, goto, on, step, target

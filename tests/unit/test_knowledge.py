@@ -8,11 +8,18 @@ from typing import Any
 
 import pytest
 
-from processors.browsing import NO_AID, Found, Match, StepOutcome
-from processors.claims import Claims
+from processors.base.claims import Claims
+from processors.browser.protocol import NO_AID, Found, Match, StepOutcome
+from processors.execution.element_history import (
+    EVERY_NTH_RUN,
+    ElementHistory,
+    aid_for,
+    fingerprint_row,
+    mode_of,
+    others_of,
+)
+from processors.execution.plan import RunPlan, plan_run
 from processors.healing.fingerprint import Fingerprint
-from processors.knowledge import EVERY_NTH_RUN, KnownElements, aid_for, fingerprint_row, mode_of, others_of
-from processors.plan import RunPlan, plan_run
 from qa_queue.cases.model import Target
 from qa_queue.models import TestConfig, TestJobData
 from qa_queue.store.memory import MemoryStore
@@ -137,7 +144,7 @@ def test_a_failed_step_leaves_no_fingerprint() -> None:
 async def test_of_runs_at_once_one_takes_an_elements_fingerprint() -> None:
     """The next run does where the first one ended without a row for it."""
     store, claims, step = MemoryStore(), Claims(), plan().steps[1]
-    with KnownElements(plan(), store, claims) as first, KnownElements(plan(), store, claims) as second:
+    with ElementHistory(plan(), store, claims) as first, ElementHistory(plan(), store, claims) as second:
         assert [(await one.aid(step, 0)).take for one in (first, second, first)] == [True, False, True]
-    with KnownElements(plan(), store, claims) as third:
+    with ElementHistory(plan(), store, claims) as third:
         assert (await third.aid(step, 0)).take

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from processors.scoring import EARNED, CaseTally, LocatorTally, trusted, wilson_lower_bound
+from processors.learning.scoring import EARNED, CaseTally, LocatorTally, trusted, wilson_lower_bound
 from qa_queue.models import RunStatus, StepStatus
 from qa_queue.store.records import RunRecord, StepRecord
 from tests.support.records import NOON, case_record, finished_run, step_record

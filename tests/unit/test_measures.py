@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa_queue.measures import JOB_BOUNDS_MS, Histogram, bucket_field, histograms, sum_field
+from qa_queue.redis.counters import JOB_BOUNDS_MS, Histogram, bucket_field, histograms, sum_field
 
 
 @pytest.mark.parametrize(("ms", "bucket"), [(0, 0), (100, 0), (101, 1), (600_000, 11), (600_001, 12)])

@@ -9,7 +9,7 @@ import pytest
 
 from qa_queue.errors import CaseError
 from qa_queue.models import utc_now
-from qa_queue.producer.checks import check_requests, problems_of
+from qa_queue.producer.validation import check_requests, problems_of
 from tests.support.queueing import run_request
 from tests.support.steps import goto
 

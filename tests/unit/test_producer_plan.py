@@ -8,8 +8,14 @@ import pytest
 
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import Priority, TestConfig
-from qa_queue.producer.environments import resolve_environments
-from qa_queue.producer.plan import PlannedRun, case_record, distinct_cases, job_request, run_record
+from qa_queue.producer.planning import (
+    PlannedRun,
+    case_record,
+    distinct_cases,
+    job_request,
+    resolve_environments,
+    run_record,
+)
 from qa_queue.producer.requests import RunRequest
 from tests.support.queueing import run_request
 from tests.support.steps import goto, on

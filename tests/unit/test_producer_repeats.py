@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from qa_queue.errors import CaseError
-from qa_queue.producer.checks import check_requests
-from qa_queue.producer.repeats import expanded, repeat_problems
+from qa_queue.producer.validation import check_requests, expanded, repeat_problems
 from tests.support.queueing import run_request
 
 NOON = datetime(2026, 1, 8, 12, tzinfo=UTC)

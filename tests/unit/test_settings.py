@@ -15,7 +15,7 @@ from qa_queue.settings import (
     read_variables,
     with_overrides,
 )
-from qa_queue.settings_reference import ROOT, allowed, dotenv_example, reference
+from qa_queue.settings.reference import ROOT, allowed, dotenv_example, reference
 
 
 @pytest.fixture(autouse=True)
@@ -161,7 +161,7 @@ def test_children_get_our_environment_and_the_additions(monkeypatch: pytest.Monk
 
 
 def test_the_reference_and_the_example_are_up_to_date() -> None:
-    """`python -m qa_queue.settings_reference` mends a failure."""
+    """`python -m qa_queue.settings.reference` mends a failure."""
     assert (ROOT / "docs" / "settings.md").read_text() == reference()
     assert (ROOT / ".env.example").read_text() == dotenv_example()
 

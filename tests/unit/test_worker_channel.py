@@ -14,8 +14,21 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from qa_queue.models import JobContext
-from qa_queue.worker.channel import Channel, LineBuffer
-from qa_queue.worker.messages import Cancel, Done, Failure, Kind, Message, Ready, Run, Start, Stop, decode, encode
+from qa_queue.worker.ipc import (
+    Cancel,
+    Channel,
+    ChildFailure,
+    Done,
+    FailureKind,
+    LineBuffer,
+    Message,
+    Ready,
+    Run,
+    Start,
+    Stop,
+    decode,
+    encode,
+)
 
 CONTEXT = JobContext(
     job_id="a", queue="test-execution", attempt=2, max_attempts=3, enqueued_at=datetime(2026, 1, 8, tzinfo=UTC)
@@ -23,7 +36,7 @@ CONTEXT = JobContext(
 MESSAGES: list[Message] = [
     Start(redis_url="redis://:päss@h/0", queues=("cleanup",)),
     Run(id="1", function="f", data={"text": "a\nb", "deep": {"n": [1, 2.5, None]}}, context=CONTEXT),
-    Cancel(id="1", failure=Failure(kind=Kind.TIMED_OUT, message="late")),
+    Cancel(id="1", failure=ChildFailure(kind=FailureKind.TIMED_OUT, message="late")),
     Done(id="1", result=None),
     Stop(),
     Ready(),

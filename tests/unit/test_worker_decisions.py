@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from qa_queue.settings import load_settings
-from qa_queue.worker.messages import Failure, Kind
-from qa_queue.worker.outcome import HandBack, Share, judge, share_of_death
-from qa_queue.worker.recycling import MIB, Limits, reason_to_renew, too_big
+from qa_queue.worker.ipc import ChildFailure, FailureKind
+from qa_queue.worker.outcome import CrashBlame, Requeue, judge, share_of_death
+from qa_queue.worker.renewal import MIB, RenewalLimits, reason_to_renew, too_big
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from qa_queue.worker.recycling import MIB, Limits, reason_to_renew, too_big
 )
 def test_a_process_is_renewed_at_the_first_limit(runs, age, memory, reason):
     """By runs, by minutes, by memory where that is known."""
-    limits = Limits(runs=10, age=600, memory=100 * MIB)
+    limits = RenewalLimits(runs=10, age=600, memory=100 * MIB)
     assert reason_to_renew(limits, runs=runs, age=age, memory=memory) == reason
 
 
@@ -32,24 +32,24 @@ def test_a_process_is_renewed_at_the_first_limit(runs, age, memory, reason):
 )
 def test_a_process_that_holds_twice_its_limit_is_ended(memory, limit, ended):
     """Renewal alone would wait for what runs in it, and that may never end."""
-    assert too_big(Limits(runs=0, age=0, memory=limit), memory) is ended
+    assert too_big(RenewalLimits(runs=0, age=0, memory=limit), memory) is ended
 
 
 def test_limits_of_zero_are_none():
     """Such a process is never renewed."""
     off = load_settings(queue_recycle_runs=0, queue_recycle_minutes=0, queue_recycle_mb=0)
-    assert reason_to_renew(Limits.of(off), runs=10**9, age=1e9, memory=10**15) is None
+    assert reason_to_renew(RenewalLimits.of(off), runs=10**9, age=1e9, memory=10**15) is None
 
 
 @pytest.mark.parametrize(
     ("returning", "overdue", "somebody", "alone", "share"),
     [
-        (True, False, False, True, Share.NOTHING),
-        (True, True, True, True, Share.NOTHING),
-        (False, True, True, False, Share.ATTEMPT),
-        (False, False, True, False, Share.NOTHING),
-        (False, False, False, True, Share.ATTEMPT),
-        (False, False, False, False, Share.SUSPICION),
+        (True, False, False, True, CrashBlame.NOTHING),
+        (True, True, True, True, CrashBlame.NOTHING),
+        (False, True, True, False, CrashBlame.ATTEMPT),
+        (False, False, True, False, CrashBlame.NOTHING),
+        (False, False, False, True, CrashBlame.ATTEMPT),
+        (False, False, False, False, CrashBlame.SUSPICION),
     ],
 )
 def test_who_pays_for_the_death_of_a_process(returning, overdue, somebody, alone, share):
@@ -60,5 +60,5 @@ def test_who_pays_for_the_death_of_a_process(returning, overdue, somebody, alone
 
 def test_a_run_that_is_returned_is_handed_back_whatever_is_left():
     """Without a retry too."""
-    failure = Failure(kind=Kind.RETURNED, message="the worker stops")
-    assert judge(failure, retries_left=0) == HandBack(failure=failure)
+    failure = ChildFailure(kind=FailureKind.RETURNED, message="the worker stops")
+    assert judge(failure, retries_left=0) == Requeue(failure=failure)

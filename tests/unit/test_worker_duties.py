@@ -10,7 +10,7 @@ from itertools import count
 import pytest
 
 from qa_queue.errors import StoreUnavailableError
-from qa_queue.worker.duties import Duty, serve
+from qa_queue.worker.periodic import PeriodicTask, serve
 from tests.support.poll import wait_until
 
 
@@ -21,7 +21,7 @@ def start():
     threads: list[threading.Thread] = []
 
     def start(*does: Callable[[], None]) -> None:
-        duties = [Duty(name=f"do no. {number}", every_s=0.01, do=do) for number, do in enumerate(does, 1)]
+        duties = [PeriodicTask(name=f"do no. {number}", every_s=0.01, do=do) for number, do in enumerate(does, 1)]
         threads.append(threading.Thread(target=serve, args=(duties, stop)))
         threads[-1].start()
 

@@ -13,21 +13,21 @@ from qa_queue.errors import (
     RunTimedOutError,
     StoreUnavailableError,
 )
-from qa_queue.worker.messages import Failure, Kind
-from qa_queue.worker.outcome import Fail, Finish, Retry, describe, judge, rebuild
+from qa_queue.worker.ipc import ChildFailure, FailureKind
+from qa_queue.worker.outcome import FailJob, FinishJob, RetryJob, describe, judge, rebuild
 
 
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (InputError("x"), Kind.INPUT),
-        (CaseError("x"), Kind.INPUT),
-        (BrowserCrashedError("x"), Kind.INFRASTRUCTURE),
-        (StoreUnavailableError("x"), Kind.INFRASTRUCTURE),
-        (RunCancelledError("x"), Kind.CANCELLED),
-        (RunTimedOutError("x"), Kind.TIMED_OUT),
-        (QAError("x"), Kind.BUG),
-        (KeyError("x"), Kind.BUG),
+        (InputError("x"), FailureKind.INPUT),
+        (CaseError("x"), FailureKind.INPUT),
+        (BrowserCrashedError("x"), FailureKind.INFRASTRUCTURE),
+        (StoreUnavailableError("x"), FailureKind.INFRASTRUCTURE),
+        (RunCancelledError("x"), FailureKind.CANCELLED),
+        (RunTimedOutError("x"), FailureKind.TIMED_OUT),
+        (QAError("x"), FailureKind.BUG),
+        (KeyError("x"), FailureKind.BUG),
     ],
 )
 def test_an_error_is_told_by_its_kind(error, kind):
@@ -54,20 +54,20 @@ def test_the_traceback_travels_along():
     assert failure.detail.rstrip().endswith("InputError: no steps")
 
 
-def failure(kind: Kind) -> Failure:
-    return Failure(kind=kind, message="because", detail="at ...")
+def failure(kind: FailureKind) -> ChildFailure:
+    return ChildFailure(kind=kind, message="because", detail="at ...")
 
 
 @pytest.mark.parametrize(
     ("kind", "retries_left", "verdict"),
     [
-        (Kind.INFRASTRUCTURE, 2, Retry),
-        (Kind.INFRASTRUCTURE, 0, Fail),
-        (Kind.INPUT, 2, Fail),
-        (Kind.BUG, 2, Fail),
-        (Kind.TIMED_OUT, 2, Fail),
-        (Kind.CANCELLED, 2, Finish),
-        (Kind.CANCELLED, 0, Finish),
+        (FailureKind.INFRASTRUCTURE, 2, RetryJob),
+        (FailureKind.INFRASTRUCTURE, 0, FailJob),
+        (FailureKind.INPUT, 2, FailJob),
+        (FailureKind.BUG, 2, FailJob),
+        (FailureKind.TIMED_OUT, 2, FailJob),
+        (FailureKind.CANCELLED, 2, FinishJob),
+        (FailureKind.CANCELLED, 0, FinishJob),
     ],
 )
 def test_only_the_infrastructure_is_given_another_try(kind, retries_left, verdict):
@@ -75,20 +75,22 @@ def test_only_the_infrastructure_is_given_another_try(kind, retries_left, verdic
     assert isinstance(judge(failure(kind), retries_left=retries_left), verdict)
 
 
-@pytest.mark.parametrize("kind", list(Kind))
+@pytest.mark.parametrize("kind", list(FailureKind))
 def test_what_an_operator_stopped_stays_stopped(kind):
     """However the attempt ended."""
-    assert judge(failure(kind), retries_left=5, stopped=True) == Fail(failure=failure(kind))
+    assert judge(failure(kind), retries_left=5, stopped=True) == FailJob(failure=failure(kind))
 
 
 def test_a_cancelled_run_says_so_in_its_result():
     """Its job is no failure."""
-    assert judge(failure(Kind.CANCELLED), retries_left=0) == Finish(
+    assert judge(failure(FailureKind.CANCELLED), retries_left=0) == FinishJob(
         result={"status": "cancelled", "error": "because"}
     )
 
 
-@pytest.mark.parametrize("kind", [Kind.INPUT, Kind.INFRASTRUCTURE, Kind.CANCELLED, Kind.TIMED_OUT])
+@pytest.mark.parametrize(
+    "kind", [FailureKind.INPUT, FailureKind.INFRASTRUCTURE, FailureKind.CANCELLED, FailureKind.TIMED_OUT]
+)
 def test_a_failure_becomes_an_error_of_its_kind_again(kind):
     """With its message."""
     error = rebuild(failure(kind))

@@ -6,13 +6,13 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Query
 
-from qa_queue import adaptations
-from qa_queue.adaptations import Judgement
-from qa_queue.api.access import Reader, Runner
-from qa_queue.api.answers import Absent, answers
+from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.shapes import AcceptBody, AdaptationList, Judged, RejectBody
-from qa_queue.cases.patch import unified
+from qa_queue.api.errors import Absent, answers
+from qa_queue.api.schemas.runs import AcceptBody, AdaptationList, Judged, RejectBody
+from qa_queue.cases.retarget import unified
+from qa_queue.services import adaptations
+from qa_queue.services.adaptations import Judgement
 from qa_queue.store.records import AdaptationRow
 
 Status = Literal["applied", "proposed", "accepted", "rejected"]

@@ -7,18 +7,18 @@ from datetime import UTC, datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from qa_queue.alerts import Alert, firing
-from qa_queue.alerts.rules import Kind, Severity
-from qa_queue.api.access import Reader
-from qa_queue.api.answers import answers
+from qa_queue.api.auth import Reader
 from qa_queue.api.backend import Backend
+from qa_queue.api.errors import answers
+from qa_queue.monitoring.alerts import Alert, firing
+from qa_queue.monitoring.alerts.rules import RuleKind, Severity
 
 
 class FiringAlert(BaseModel):
     """An alert that fires now; `subject` is the queue or host, empty where it is the whole service."""
 
     rule: str = Field(description="The rule's name in qa-alerts.yaml.")
-    kind: Kind
+    kind: RuleKind
     subject: str
     severity: Severity
     summary: str

@@ -7,19 +7,19 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from qa_queue.api import cursor as cursors
-from qa_queue.api.access import Reader, Runner
-from qa_queue.api.answers import Absent, answers
+from qa_queue.api import pagination as cursors
+from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.batch_shapes import (
-    Batch,
-    BatchCancelled,
-    BatchPage,
-    BatchSummary,
-    RerunBatchBody,
-    SubmittedBatch,
-)
 from qa_queue.api.batchwork import rerun_batch
+from qa_queue.api.errors import Absent, answers
+from qa_queue.api.schemas.batches import (
+    BatchCancelled,
+    BatchDetail,
+    BatchItem,
+    BatchPage,
+    BatchSubmitted,
+    RerunBatchBody,
+)
 
 
 def router(backend: Backend) -> APIRouter:
@@ -36,12 +36,12 @@ def router(backend: Backend) -> APIRouter:
         after = cursors.decode(cursor) if cursor else None
         found = backend.batches.newest(limit=limit + 1, after=after)
         page, behind = cursors.paged(found, limit)
-        return BatchPage(batches=[BatchSummary(**asdict(one)) for one in page], next=behind)
+        return BatchPage(batches=[BatchItem(**asdict(one)) for one in page], next=behind)
 
     @routes.get("/{batch_id}", responses=answers(404), summary="Get a batch")
-    def get_batch(batch_id: str, _: Reader) -> Batch:
+    def get_batch(batch_id: str, _: Reader) -> BatchDetail:
         """Its verdict, its progress, and the ids of its runs."""
-        return Batch(**asdict(backend.batches.view(batch_id)))
+        return BatchDetail(**asdict(backend.batches.view(batch_id)))
 
     @routes.post("/{batch_id}/cancel", responses=answers(404), summary="Cancel a batch")
     def cancel_batch(batch_id: str, caller: Runner) -> BatchCancelled:
@@ -56,7 +56,7 @@ def router(backend: Backend) -> APIRouter:
         responses=answers(404, 409, body=True),
         summary="Make the runs of a batch again",
     )
-    def rerun_runs(batch_id: str, caller: Runner, body: RerunBatchBody | None = None) -> SubmittedBatch:
+    def rerun_runs(batch_id: str, caller: Runner, body: RerunBatchBody | None = None) -> BatchSubmitted:
         """A new batch of those that failed, or of all that have ended; their cases are taken as they are now. 409
         when there is none."""
         return rerun_batch(backend, batch_id, body or RerunBatchBody(), caller.name)

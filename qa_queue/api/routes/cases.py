@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from qa_queue.api import cursor as cursors
 from qa_queue.api import documents
-from qa_queue.api.access import Admin, Reader, Runner
-from qa_queue.api.answers import Absent, answers
+from qa_queue.api import pagination as cursors
+from qa_queue.api.auth import Admin, Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.shapes import (
+from qa_queue.api.errors import Absent, answers
+from qa_queue.api.schemas.runs import (
     CaseBody,
     CasePage,
     CaseSummary,
@@ -21,14 +21,13 @@ from qa_queue.api.shapes import (
     Imported,
     StoredCase,
     ValidateBody,
-    Verdict,
+    ValidationResult,
 )
 from qa_queue.api.submission import checked, faults_of, stored_case
-from qa_queue.cases.document import case_document
-from qa_queue.cases.write import dump_yaml
+from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
-from qa_queue.producer.casebook import delete_case, new_case, replaced_case
+from qa_queue.producer.stored_cases import delete_case, new_case, replaced_case
 
 
 def router(backend: Backend) -> APIRouter:
@@ -43,14 +42,14 @@ def router(backend: Backend) -> APIRouter:
         return stored
 
     @routes.post("/validate", responses=answers(body=True), summary="Look at a case without storing it")
-    def validate_case(body: ValidateBody, _: Reader) -> Verdict:
+    def validate_case(body: ValidateBody, _: Reader) -> ValidationResult:
         """Everything that is wrong with a case, as a run of it would find; nothing is written."""
         try:
             case = documents.read(body.case)
             checked(RunRequest(case=case, env=body.env, process_env=False))
         except InputError as error:
-            return Verdict(valid=False, problems=faults_of(error))
-        return Verdict(valid=True, name=case.name, steps=len(case.steps))
+            return ValidationResult(valid=False, problems=faults_of(error))
+        return ValidationResult(valid=True, name=case.name, steps=len(case.steps))
 
     @routes.post("/import", responses=answers(body=True), summary="Turn a recording into a case")
     def import_recording(body: ImportBody, _: Reader) -> Imported:

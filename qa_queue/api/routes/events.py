@@ -13,9 +13,9 @@ from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from qa_queue.api.access import Reader
-from qa_queue.api.answers import answers
+from qa_queue.api.auth import Reader
 from qa_queue.api.backend import Backend
+from qa_queue.api.errors import answers
 from qa_queue.errors import QAError
 from qa_queue.models import JobProgress
 from qa_queue.progress import ProgressEvent

@@ -6,14 +6,13 @@ from dataclasses import asdict
 
 from fastapi import APIRouter, Response
 
-from qa_queue.api.access import Admin, Reader
-from qa_queue.api.answers import answers
+from qa_queue.api.auth import Admin, Reader
 from qa_queue.api.backend import Backend
-from qa_queue.api.job_shapes import JobBody, JobState, SubmittedJob
-from qa_queue.api.keys import IdempotencyKey
-from qa_queue.api.queue_names import KnownQueue
+from qa_queue.api.errors import answers
+from qa_queue.api.schemas.jobs import JobBody, JobState, JobSubmitted
+from qa_queue.api.schemas.parameters import IdempotencyKey, KnownQueue
 from qa_queue.producer import JobRequest
-from qa_queue.queues.view import read_job
+from qa_queue.queues.job_view import read_job
 
 
 def router(backend: Backend) -> APIRouter:
@@ -23,12 +22,12 @@ def router(backend: Backend) -> APIRouter:
     @routes.post(
         "/{queue}/jobs",
         status_code=201,
-        responses={200: {"model": SubmittedJob}, **answers(409, body=True)},
+        responses={200: {"model": JobSubmitted}, **answers(409, body=True)},
         summary="Make a job",
     )
     def create_job(
         queue: KnownQueue, body: JobBody, _: Admin, response: Response, idempotency_key: IdempotencyKey = None
-    ) -> SubmittedJob:
+    ) -> JobSubmitted:
         """Put a job on a queue, its payload checked by the queue's model: 201 for a new one, 200 for one that its
         Idempotency-Key made before. Runs are made by `POST /runs`."""
         request = JobRequest(
@@ -45,7 +44,7 @@ def router(backend: Backend) -> APIRouter:
         (job,) = backend.jobs.submit(queue, request)
         response.status_code = 201 if job.created else 200
         response.headers["Location"] = f"/api/v1/queue/jobs/{job.job_id}"
-        return SubmittedJob(job_id=job.job_id, queue=job.queue, created=job.created)
+        return JobSubmitted(job_id=job.job_id, queue=job.queue, created=job.created)
 
     @routes.get("/jobs/{job_id}", responses=answers(404), summary="Get a job")
     def get_job(job_id: str, _: Reader) -> JobState:

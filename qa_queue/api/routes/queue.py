@@ -6,11 +6,11 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from qa_queue.api.access import Admin, Reader
-from qa_queue.api.answers import Absent, answers
+from qa_queue.api.auth import Admin, Reader
 from qa_queue.api.backend import Backend
-from qa_queue.api.queue_names import KnownQueue
-from qa_queue.api.queue_shapes import (
+from qa_queue.api.errors import Absent, answers
+from qa_queue.api.schemas.parameters import KnownQueue
+from qa_queue.api.schemas.queues import (
     CleanBody,
     Cleaned,
     DeadLetterAnswer,
@@ -24,9 +24,9 @@ from qa_queue.api.queue_shapes import (
     Requeued,
     Stats,
 )
-from qa_queue.deadletters import DeadLetter
 from qa_queue.errors import InputError
 from qa_queue.models import utc_now
+from qa_queue.queues.dead_letter import DeadLetter
 
 MOST_LETTERS = 1000  # in one answer
 

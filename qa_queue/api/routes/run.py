@@ -7,12 +7,12 @@ from dataclasses import asdict
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from qa_queue.api.access import Reader, Runner
-from qa_queue.api.answers import answers
+from qa_queue.api.artifacts import artifact_response
+from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.evidence import artifact_response
+from qa_queue.api.errors import answers
 from qa_queue.api.rerun import rerun_request
-from qa_queue.api.shapes import Artifact, Artifacts, Cancelled, Place, RerunBody, Steps, Submitted
+from qa_queue.api.schemas.runs import Artifact, Artifacts, Cancelled, Position, RerunBody, Steps, Submitted
 from qa_queue.api.stopping import cancel
 from qa_queue.api.submission import submitted
 from qa_queue.store.records import RunRecord
@@ -61,9 +61,9 @@ def router(backend: Backend) -> APIRouter:
         return artifact_response(backend, run_id, artifact_id)
 
     @routes.get("/place", responses=answers(404), summary="Where a run stands in its queue")
-    def get_place(run_id: str, _: Reader) -> Place:
+    def get_place(run_id: str, _: Reader) -> Position:
         """Its place among those that wait, and about when it will start; 404 once it has started."""
-        return Place(**asdict(backend.queues.get_place(backend.run(run_id).id)))
+        return Position(**asdict(backend.queues.get_place(backend.run(run_id).id)))
 
     @routes.post("/cancel", responses=answers(404), summary="Cancel a run")
     def cancel_run(run_id: str, caller: Runner) -> Cancelled:

@@ -7,15 +7,15 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 
-from qa_queue.api import cursor as cursors
-from qa_queue.api.access import Reader, Runner
-from qa_queue.api.answers import Absent, answers
+from qa_queue.api import pagination as cursors
+from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.batch_shapes import SubmittedBatch
 from qa_queue.api.batchwork import submit_batch
-from qa_queue.api.keys import IdempotencyKey
+from qa_queue.api.errors import Absent, answers
 from qa_queue.api.rerun import rerun_request, worth_again
-from qa_queue.api.shapes import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
+from qa_queue.api.schemas.batches import BatchSubmitted
+from qa_queue.api.schemas.parameters import IdempotencyKey
+from qa_queue.api.schemas.runs import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
 from qa_queue.api.submission import each, run_requests, submitted
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus
@@ -41,7 +41,7 @@ def router(backend: Backend) -> APIRouter:
         return run
 
     @routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Make a batch of runs")
-    def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> SubmittedBatch:
+    def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> BatchSubmitted:
         """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index.
         They are one batch, with one verdict and one cancel."""
         requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)

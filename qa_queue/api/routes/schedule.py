@@ -6,12 +6,12 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
 
-from qa_queue.api.access import Admin, Reader, Runner
-from qa_queue.api.answers import answers
+from qa_queue.api.auth import Admin, Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.schedule_shapes import Preview, Schedule, SchedulePatch, preview_of, schedules_of
-from qa_queue.schedules import ScheduleServer, ScheduleSpec
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.api.errors import answers
+from qa_queue.api.schemas.schedules import Preview, Schedule, SchedulePatch, preview_of, schedules_of
+from qa_queue.schedules import ScheduleRunner, ScheduleSpec
+from qa_queue.store.schedule_records import ScheduleRecord
 
 Ref = Annotated[str, Path(alias="schedule", description="The schedule's id or name.")]
 
@@ -74,7 +74,7 @@ def run_now(backend: Backend, ref: str) -> ScheduleRecord:
     Raises:
         NotFoundError, InfrastructureError: as their names say.
     """
-    server = ScheduleServer(backend.redis, backend.store, backend.settings)
+    server = ScheduleRunner(backend.redis, backend.store, backend.settings)
     return server.run_now(backend.schedules.get(ref))
 
 

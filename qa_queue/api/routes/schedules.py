@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from fastapi import APIRouter, Response
 
-from qa_queue.api.access import Reader, Runner
-from qa_queue.api.answers import answers
+from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.backend import Backend
-from qa_queue.api.schedule_shapes import Preview, PreviewBody, Schedule, Schedules, preview_of, schedules_of
+from qa_queue.api.errors import answers
+from qa_queue.api.schemas.schedules import Preview, PreviewBody, Schedule, Schedules, preview_of, schedules_of
 from qa_queue.models import utc_now
 from qa_queue.schedules import ScheduleSpec, previewed, read_spec
 

@@ -10,13 +10,13 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
 from redis.retry import Retry
 
-from qa_queue.alerts.conditions import find
-from qa_queue.alerts.probe import Answer
-from qa_queue.alerts.reading import read_snapshot
-from qa_queue.alerts.roster import Known, Roster
-from qa_queue.alerts.rules import Kind
 from qa_queue.errors import RedisUnavailableError
 from qa_queue.models import utc_now
+from qa_queue.monitoring.alerts.conditions import find
+from qa_queue.monitoring.alerts.probe import Answer
+from qa_queue.monitoring.alerts.roster import Known, Roster
+from qa_queue.monitoring.alerts.rules import RuleKind
+from qa_queue.monitoring.alerts.snapshot_reader import read_snapshot
 from qa_queue.redis import MainRedis
 from tests.support.alerting import rule
 
@@ -43,7 +43,7 @@ def test_the_away_redis_of_one_queue_blinds_no_other(own, redis_db: Redis, tmp_p
     assert [view.name for view in snapshot.queues] == ["test-execution", "adaptation-learning"]
     assert [one.name for one in called.lost] == ["test-execution"]
     assert snapshot.redis is None
-    (away,) = find([rule(Kind.REDIS_AWAY)], snapshot).broken
+    (away,) = find([rule(RuleKind.REDIS_AWAY)], snapshot).broken
     assert away.subject == "cleanup"
     assert "REDIS_URL_CLEANUP" in away.summary
 

@@ -11,14 +11,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from qa_queue.alerts.config import Channel
-from qa_queue.alerts.message import Message, trial_message
-from qa_queue.alerts.rules import Severity
-from qa_queue.alerts.sender import TRIES, Sender, deliver, transport_of
-from qa_queue.alerts.services import secret_parts
-from qa_queue.alerts.transports import DeliveryError, WebhookTransport
 from qa_queue.errors import InputError
 from qa_queue.local.process import free_port
+from qa_queue.monitoring.alerts.channels import secret_parts
+from qa_queue.monitoring.alerts.config import Channel
+from qa_queue.monitoring.alerts.message import Message, trial_message
+from qa_queue.monitoring.alerts.rules import Severity
+from qa_queue.monitoring.alerts.sender import TRIES, Sender, deliver, transport_of
+from qa_queue.monitoring.alerts.transports import DeliveryError, WebhookTransport
 from tests.support.poll import wait_until
 from tests.support.receivers import SECRET, Hook, mail_server, webhook
 
@@ -152,7 +152,7 @@ def test_a_url_that_apprise_does_not_know_is_refused_and_not_shown() -> None:
 def test_without_apprise_the_message_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     """A webhook needs nothing."""
     monkeypatch.setitem(sys.modules, "apprise", None)
-    monkeypatch.delitem(sys.modules, "qa_queue.alerts.services", raising=False)
+    monkeypatch.delitem(sys.modules, "qa_queue.monitoring.alerts.channels", raising=False)
     with pytest.raises(InputError, match=r"pip install 'qa-queue\[alerts\]'"):
         transport_of(Channel(name="mail", url="mailto://a@b.example"))
 

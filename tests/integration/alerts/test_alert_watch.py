@@ -8,8 +8,8 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from qa_queue.alerts.state import AlertState, firing
-from qa_queue.alerts.watch import Watch
+from qa_queue.monitoring.alerts.monitor import AlertMonitor
+from qa_queue.monitoring.alerts.state import AlertState, firing
 from qa_queue.settings import load_settings
 from tests.support.poll import wait_until
 from tests.support.queueing import add
@@ -26,12 +26,14 @@ def watch(tmp_path: Path, redis_db: Redis, redis_url: str, monkeypatch: pytest.M
     file = tmp_path / "qa-alerts.yaml"
     file.write_text(RULES)
     add(redis_db, str(uuid4()))
-    found = Watch(load_settings(redis_url=redis_url, qa_alerts_file=file, qa_home=tmp_path), name="w", deputy=False)
+    found = AlertMonitor(
+        load_settings(redis_url=redis_url, qa_alerts_file=file, qa_home=tmp_path), name="w", deputy=False
+    )
     yield found
     found.close()
 
 
-def test_the_first_channel_is_told_what_fires_already(watch: Watch, redis_db: Redis, tmp_path: Path) -> None:
+def test_the_first_channel_is_told_what_fires_already(watch: AlertMonitor, redis_db: Redis, tmp_path: Path) -> None:
     """Until then nobody was told; and notes of channels that are no more are forgotten."""
     state = AlertState(redis_db)
     state.note_channel("gone", "refused")

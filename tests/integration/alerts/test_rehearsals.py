@@ -8,10 +8,10 @@ import socket
 import pytest
 from redis import Redis
 
-from qa_queue.alerts import AlertState, watch_of
-from qa_queue.health.beat import BEAT_KEY
 from qa_queue.local.process import free_port
 from qa_queue.local.supabase import start_supabase
+from qa_queue.monitoring.alerts import AlertState, watch_of
+from qa_queue.monitoring.scheduler_heartbeat import BEAT_KEY
 from qa_queue.settings import load_settings
 from tests.integration.alerts.conftest import QUICK, ROOT, Scene
 from tests.support.dying import bury

@@ -9,9 +9,9 @@ import httpx
 import pytest
 from redis import Redis
 
-from qa_queue.logins import Logins
+from qa_queue.auth.logins import Logins
+from qa_queue.auth.tokens import KEY, Role, TokenStore
 from qa_queue.store.memory import MemoryStore
-from qa_queue.tokens import KEY, Role, TokenStore
 from tests.support.records import case_record, run_record
 
 OWN = {"Sec-Fetch-Site": "same-origin"}

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 import httpx
 from redis import Redis
 
-from qa_queue.alerts import Alert, AlertState
-from qa_queue.alerts.roster import Roster
-from qa_queue.alerts.rules import Kind, Severity
-from qa_queue.health import beat
-from qa_queue.health.beat import BEAT_KEY
+from qa_queue.monitoring.alerts import Alert, AlertState
+from qa_queue.monitoring.alerts.roster import Roster
+from qa_queue.monitoring.alerts.rules import RuleKind, Severity
+from qa_queue.monitoring.scheduler_heartbeat import BEAT_KEY, beat
 from tests.support.queueing import QUEUE, add, take_all
 
 EVIL = "<script>alert(1)</script>"
@@ -30,7 +29,7 @@ def alert(rule: str, *, firing: bool = True, severity: Severity = Severity.WARNI
     now = time.time()
     return Alert(
         rule=rule,
-        kind=Kind.QUEUE_DEPTH,
+        kind=RuleKind.QUEUE_DEPTH,
         subject=QUEUE,
         severity=severity,
         summary=f"{rule} is bad {EVIL}",

@@ -10,9 +10,10 @@ import httpx
 import pytest
 from redis import Redis
 
-from qa_queue.events import PAGE
-from qa_queue.limits import LimitRule, Limits
-from qa_queue.priorities import dequeue, note
+from qa_queue.queues.dequeue import dequeue
+from qa_queue.queues.events import PAGE
+from qa_queue.queues.limits import LimitRule, Limits
+from qa_queue.queues.notes import note
 from tests.support.queueing import QUEUE, add, manager
 
 JOBS = "/api/v1/queue/cleanup/jobs"

@@ -11,10 +11,10 @@ from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
-from qa_queue.health import beat
-from qa_queue.measures import COUNTS_KEY, JOB_BOUNDS_MS
 from qa_queue.models import StepData, StepStatus
+from qa_queue.monitoring import beat
 from qa_queue.progress import ProgressWriter
+from qa_queue.redis.counters import COUNTS_KEY, JOB_BOUNDS_MS
 from tests.support.poll import wait_until
 from tests.support.queueing import report
 from tests.support.workers import QUEUE, WorkerProcess, ended, enqueue

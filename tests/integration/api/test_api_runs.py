@@ -15,9 +15,9 @@ from redis import Redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from qa_queue.auth.tokens import Role
 from qa_queue.models import Priority, RunStatus
 from qa_queue.store.memory import MemoryStore
-from qa_queue.tokens import Role
 from tests.support.queueing import take_all, waiting
 from tests.support.records import NOON, artifact_record, case_record, finished_run, run_record, step_record
 

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from qa_queue.models import utc_now
-from qa_queue.producer.plan import case_record
+from qa_queue.producer.planning import case_record
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import CaseRecord
 from tests.support.queueing import run_request

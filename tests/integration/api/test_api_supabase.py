@@ -8,9 +8,9 @@ import httpx
 import pytest
 from redis import Redis
 
+from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.local.server import LocalServer
 from qa_queue.store.supabase import SupabaseStore
-from qa_queue.tokens import Role, TokenStore
 
 CASE = {"version": 1, "name": "By HTTP", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
 

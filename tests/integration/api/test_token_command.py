@@ -8,10 +8,10 @@ import pytest
 from redis import Redis
 from typer.testing import CliRunner, Result
 
+from qa_queue.auth.logins import Logins
+from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.cli.app import app
 from qa_queue.errors import NotFoundError
-from qa_queue.logins import Logins
-from qa_queue.tokens import Role, TokenStore
 
 
 @pytest.fixture(autouse=True)

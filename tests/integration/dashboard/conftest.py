@@ -17,7 +17,9 @@ from tests.support.poll import wait_until
 
 LOGIN = ("qa", "s3cret")
 ROOT = Path(__file__).resolve().parents[3]
-SERVE = "from qa_queue.dashboard import serve; from qa_queue.settings import load_settings; serve(load_settings())"
+SERVE = (
+    "from qa_queue.api.dashboard import serve; from qa_queue.settings import load_settings; serve(load_settings())"
+)
 
 
 def free_port() -> int:

@@ -10,9 +10,9 @@ from redis import Redis
 from rq.job import JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
-from qa_queue.dashboard import create_app
+from qa_queue.api.dashboard import create_app
 from qa_queue.errors import RedisUnavailableError, SettingsError
-from qa_queue.priorities import PriorityQueue
+from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.settings import load_settings
 from tests.integration.dashboard.conftest import LOGIN
 from tests.support.workers import QUEUE, enqueue

@@ -8,7 +8,7 @@ import pytest
 from flask.testing import FlaskClient
 from redis import Redis
 
-from qa_queue.dashboard import create_app
+from qa_queue.api.dashboard import create_app
 from qa_queue.local.redis import start_redis
 from qa_queue.settings import Settings
 from tests.support.workers import enqueue

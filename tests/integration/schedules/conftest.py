@@ -9,8 +9,8 @@ import pytest
 from redis import Redis
 
 from qa_queue.models import utc_now
-from qa_queue.producer.plan import case_record
-from qa_queue.schedules import ScheduleServer
+from qa_queue.producer.planning import case_record
+from qa_queue.schedules import ScheduleRunner
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import CaseRecord
@@ -43,9 +43,9 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def server(redis_db: Redis, store: MemoryStore, clock: Clock) -> ScheduleServer:
+def server(redis_db: Redis, store: MemoryStore, clock: Clock) -> ScheduleRunner:
     """One scheduler."""
-    return ScheduleServer(redis_db, store, load_settings(), clock)
+    return ScheduleRunner(redis_db, store, load_settings(), clock)
 
 
 @pytest.fixture

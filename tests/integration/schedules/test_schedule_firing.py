@@ -13,19 +13,19 @@ from rq.serializers import JSONSerializer
 
 from qa_queue.errors import NotFoundError, RedisUnavailableError
 from qa_queue.models import QueueName, RunStatus
-from qa_queue.schedules import ScheduleBook, ScheduleServer, last_outcomes, read_spec
-from qa_queue.schedules.decide import awake
-from qa_queue.schedules.starting import Starter
+from qa_queue.schedules import ScheduleRegistry, ScheduleRunner, last_outcomes, read_spec
+from qa_queue.schedules.policy import awake
+from qa_queue.schedules.starter import ScheduleStarter
 from qa_queue.settings import load_settings
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.queueing import take_all
 from tests.support.schedulers import jobs_on, runs_of
 from tests.support.steps import goto, on
 
 
 @pytest.fixture
-def book(store, clock) -> ScheduleBook:
-    return ScheduleBook(store, clock)
+def book(store, clock) -> ScheduleRegistry:
+    return ScheduleRegistry(store, clock)
 
 
 @pytest.fixture
@@ -112,7 +112,7 @@ def test_another_queue_gets_its_job(server, nightly, book, store, redis_db, cloc
 def test_asked_at_once_by_many_a_moment_is_started_once(nightly, store, redis_db, clock) -> None:
     """Eight schedulers, ten moments."""
     schedule = nightly(overlap="allow")
-    servers = [ScheduleServer(redis_db, store, load_settings(), clock) for _ in range(8)]
+    servers = [ScheduleRunner(redis_db, store, load_settings(), clock) for _ in range(8)]
     for _ in range(10):
         clock.pass_by(minutes=1)
         with ThreadPoolExecutor(8) as pool:
@@ -132,7 +132,7 @@ def test_a_start_that_is_asked_for_again_much_later_does_nothing(server, nightly
     take_all(redis_db)
     redis_db.delete(f"rq:job:{run.id}")
     store.update_run(run.id, status=RunStatus.COMPLETED)
-    again = Starter(redis_db, store, load_settings()).start(schedule, moment)
+    again = ScheduleStarter(redis_db, store, load_settings()).start(schedule, moment)
     assert (again.run_id, again.fresh) == (run.id, False)
     assert jobs_on(redis_db) == []
     assert store.get_run(run.id).status is RunStatus.COMPLETED
@@ -260,7 +260,7 @@ def test_an_edit_in_the_midst_of_a_start_loses_neither(nightly, book, store, red
     """The scheduler has decided and the editor writes before it confirms."""
     schedule = nightly()
 
-    class Edited(ScheduleServer):
+    class Edited(ScheduleRunner):
         def _begin(self, schedule, moment):
             book.patch("nightly", {"name": "renamed", "every": "5m"})
             return super()._begin(schedule, moment)
@@ -280,7 +280,7 @@ def test_a_schedule_that_is_removed_in_the_midst_of_a_start_stays_removed(
     """Its run goes on."""
     nightly()
 
-    class Removed(ScheduleServer):
+    class Removed(ScheduleRunner):
         def _begin(self, schedule, moment):
             book.remove("nightly")
             return super()._begin(schedule, moment)
@@ -310,7 +310,7 @@ def test_a_second_scheduler_does_not_replace_the_run_that_the_first_one_has_star
     """It reads the row, the first starts both moments, and it goes on."""
     schedule = pending(2, overlap="replace")
 
-    class Overtaken(ScheduleServer):
+    class Overtaken(ScheduleRunner):
         def _begin(self, schedule, moment):
             if moment == schedule.pending[0]:
                 server.settle(schedule)
@@ -329,7 +329,7 @@ def test_of_a_schedule_that_is_removed_in_the_midst_no_further_moment_is_started
     """Five were to be started, and it goes with the first."""
     pending(5, overlap="allow")
 
-    class Removed(ScheduleServer):
+    class Removed(ScheduleRunner):
         def _begin(self, schedule, moment):
             book.remove(schedule.id)
             return super()._begin(schedule, moment)
@@ -386,10 +386,10 @@ def test_away_redis_decides_nothing_and_the_missed_moments_count_as_missed(
     away = Redis(host="127.0.0.1", port=1)
     clock.pass_by(minutes=1)
     with pytest.raises(RedisUnavailableError, match=r"127\.0\.0\.1:1/0"):
-        ScheduleServer(away, store, load_settings(), clock).serve_due()
+        ScheduleRunner(away, store, load_settings(), clock).serve_due()
     assert store.schedules.get(schedule.id) == schedule
     clock.pass_by(minutes=4, seconds=45)
-    assert ScheduleServer(redis_db, store, load_settings(), clock).serve_due() == 1
+    assert ScheduleRunner(redis_db, store, load_settings(), clock).serve_due() == 1
     row = store.schedules.get(schedule.id)
     assert (row.fired, row.missed_runs) == (1, 4)
 

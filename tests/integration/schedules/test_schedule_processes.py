@@ -25,8 +25,8 @@ from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.local.supervise import Supervisor
 from qa_queue.models import utc_now
-from qa_queue.producer.plan import case_record
-from qa_queue.store.schedules import ScheduleRecord
+from qa_queue.producer.planning import case_record
+from qa_queue.store.schedule_records import ScheduleRecord
 from qa_queue.store.supabase import SupabaseStore
 from tests.conftest import ROOT
 from tests.support.dying_scheduler import POINTS

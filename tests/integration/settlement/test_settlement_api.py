@@ -13,10 +13,10 @@ from redis import Redis
 
 from qa_queue.api.app import create_app
 from qa_queue.api.backend import Backend
+from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.extensions import catalogue
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.memory import MemoryStore
-from qa_queue.tokens import Role, TokenStore
 from tests.support.packages import install, spec_module
 from tests.support.queueing import manager
 from tests.support.serving import serving

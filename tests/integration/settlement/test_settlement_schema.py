@@ -13,9 +13,9 @@ from schemathesis import GenerationMode
 
 from qa_queue.api.app import create_app
 from qa_queue.api.backend import Backend
+from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
-from qa_queue.tokens import Role, TokenStore
 from tests.support.schema import try_operation
 from tests.support.serving import serving
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qa_queue.attempts import KEEP_S, MOST, AttemptFailure, AttemptLog, attempts_key
 from qa_queue.models import utc_now
+from qa_queue.queues.attempts import KEEP_S, MOST, AttemptFailure, AttemptLog, attempts_key
 from tests.support.workers import ended, enqueue
 
 

@@ -12,7 +12,7 @@ from datetime import timedelta
 import pytest
 from rq import Queue, Worker
 
-from qa_queue.priorities import PriorityQueue
+from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
 from tests.support.workers import FAKE, ROOT, RQ, did, ended, enqueue, gone
 

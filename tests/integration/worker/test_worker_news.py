@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from qa_queue.deadletters import DeadLetters
-from qa_queue.events import EventStream
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.events import EventStream
 from tests.support.poll import wait_until
 from tests.support.workers import QUEUE, did, ended, enqueue
 

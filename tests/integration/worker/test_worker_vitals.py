@@ -8,10 +8,10 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from qa_queue.health.workers import DISK_FIELD, OUTBOX_FIELD
-from qa_queue.measures import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS
-from qa_queue.worker.messages import Vitals
-from qa_queue.worker.vitals import VitalSigns
+from qa_queue.monitoring.workers import DISK_FIELD, OUTBOX_FIELD
+from qa_queue.redis.counters import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS
+from qa_queue.worker.heartbeat import HeartbeatStatistics
+from qa_queue.worker.ipc import Vitals
 
 
 def count(redis: Redis, field: str) -> int:
@@ -20,7 +20,7 @@ def count(redis: Redis, field: str) -> int:
 
 def test_restarts_are_counted_once_over_children_and_heartbeats(redis_db: Redis, tmp_path: Path) -> None:
     """A child says how many there were since it started; its successor begins at none."""
-    signs = VitalSigns(tmp_path / "not" / "there")
+    signs = HeartbeatStatistics(tmp_path / "not" / "there")
     signs.take(1, Vitals(browser_restarts=2, outbox_bytes=5))
     signs.write(redis_db, "rq:worker:w")
     signs.write(redis_db, "rq:worker:w")
@@ -36,7 +36,7 @@ def test_restarts_are_counted_once_over_children_and_heartbeats(redis_db: Redis,
 
 def test_what_redis_did_not_take_is_counted_the_next_time(redis_db: Redis, tmp_path: Path) -> None:
     """An outage loses no restart."""
-    signs = VitalSigns(tmp_path)
+    signs = HeartbeatStatistics(tmp_path)
     signs.take(1, Vitals(browser_restarts=2))
     with Redis(port=1) as away, pytest.raises(RedisConnectionError):
         signs.write(away, "rq:worker:w")

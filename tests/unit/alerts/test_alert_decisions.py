@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from qa_queue.alerts.conditions import Findings
-from qa_queue.alerts.decide import Alert, Step, advance
-from qa_queue.alerts.rules import Kind, Rule
+from qa_queue.monitoring.alerts.conditions import Findings
+from qa_queue.monitoring.alerts.rules import Rule, RuleKind
+from qa_queue.monitoring.alerts.state import Alert, AlertChange, advance
 from tests.support.alerting import NOW, broken, rule
 
 WELL = Findings()
@@ -21,7 +21,7 @@ class Looks:
         self.group_wait_s = group_wait_s
         self.channels = True
 
-    def at(self, seconds: float, findings: Findings) -> Step:
+    def at(self, seconds: float, findings: Findings) -> AlertChange:
         step = advance(
             self.alerts,
             findings,
@@ -81,7 +81,10 @@ def test_one_that_lasts_is_told_again_now_and_then() -> None:
 
 def test_another_event_is_told_and_a_longer_state_is_not() -> None:
     """A second dead letter is news after the cooldown; a deeper queue is the same alert."""
-    events, states = rule(Kind.DEAD_LETTER, cooldown_s=60, repeat_s=0), depth(hold_s=0, cooldown_s=60, repeat_s=0)
+    events, states = (
+        rule(RuleKind.DEAD_LETTER, cooldown_s=60, repeat_s=0),
+        depth(hold_s=0, cooldown_s=60, repeat_s=0),
+    )
     for of, expected in ((events, (1, 0)), (states, (0, 0))):
         looks = Looks(of)
         looks.at(0, broken(of, value=1))
@@ -99,7 +102,7 @@ def test_the_first_waits_for_others_and_all_go_together() -> None:
 
 def test_an_event_that_is_over_before_it_could_be_told_is_told_all_the_same() -> None:
     """A worker that died and was replaced did die; a queue that is short again is no news."""
-    lost, short = rule(Kind.WORKER_LOST), depth(hold_s=0)
+    lost, short = rule(RuleKind.WORKER_LOST), depth(hold_s=0)
     for of, after in ((lost, [(0, 0), (1, 0), (0, 1)]), (short, [(0, 0), (0, 0), (0, 0)])):
         looks = Looks(of, group_wait_s=10)
         looks.at(0, broken(of))
@@ -138,7 +141,7 @@ def test_what_is_not_seen_of_a_queue_stays_as_it_is() -> None:
 
 def test_that_a_queues_redis_is_away_is_not_over_because_the_main_one_is_too() -> None:
     """It cannot be asked then."""
-    of = rule(Kind.REDIS_AWAY, hold_s=0)
+    of = rule(RuleKind.REDIS_AWAY, hold_s=0)
     looks = Looks(of)
     assert looks.told(0, broken(of, "cleanup")) == (1, 0)
     assert looks.told(5, broken(of, "")) == (1, 0)

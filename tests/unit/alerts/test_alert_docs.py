@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from qa_queue.alerts.loader import load_config
-from qa_queue.alerts.rules import DEFAULTS, Kind
-from qa_queue.alerts.signature import sign
+from qa_queue.monitoring.alerts.loader import load_config
+from qa_queue.monitoring.alerts.rules import DEFAULTS, RuleKind
+from qa_queue.monitoring.alerts.transports import sign
 
 PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to-alerts.md").read_text()
 SECRETS = {"MAIL_PASSWORD": "a", "SLACK_TOKENS": "b", "ALERT_HOOK": "c"}
@@ -25,14 +25,14 @@ def test_every_file_in_the_page_can_be_read(text: str, tmp_path: Path) -> None:
 
 
 def test_the_page_tells_of_every_rule() -> None:
-    assert [kind for kind in Kind if f"`{kind.value}`" not in PAGE] == []
+    assert [kind for kind in RuleKind if f"`{kind.value}`" not in PAGE] == []
 
 
 def test_the_page_tells_how_long_is_waited() -> None:
     """Before an alert, and from one message to the next."""
     row = next(line for line in PAGE.splitlines() if line.startswith("| `failure_rate`"))
-    assert (DEFAULTS[Kind.FAILURE_RATE].hold_s, row.endswith("for 1 m |")) == (60, True)
-    assert DEFAULTS[Kind.WORKER_LOST].cooldown_s == 300
+    assert (DEFAULTS[RuleKind.FAILURE_RATE].hold_s, row.endswith("for 1 m |")) == (60, True)
+    assert DEFAULTS[RuleKind.WORKER_LOST].cooldown_s == 300
     assert "`cooldown` (default `30m`, for `worker_lost` `5m`:" in PAGE
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.alerts.config import AlertConfig, Channel
-from qa_queue.alerts.loader import channels_of_setting, load_config
-from qa_queue.alerts.rules import DEFAULTS, Severity
-from qa_queue.alerts.source import ConfigSource, alert_config
 from qa_queue.errors import CaseError, InputError
+from qa_queue.monitoring.alerts.config import AlertConfig, Channel
+from qa_queue.monitoring.alerts.loader import channels_of_setting, load_config
+from qa_queue.monitoring.alerts.rules import DEFAULTS, Severity
+from qa_queue.monitoring.alerts.source import ConfigSource, alert_config
 from qa_queue.settings import load_settings
 
 QUEUES = ("test-execution", "cleanup")

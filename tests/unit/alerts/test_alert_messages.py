@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from qa_queue.alerts.decide import Alert
-from qa_queue.alerts.message import Message, compose, trial_message
-from qa_queue.alerts.rules import Kind, Severity
-from qa_queue.alerts.signature import sign, verify
+from qa_queue.monitoring.alerts.message import Message, compose, trial_message
+from qa_queue.monitoring.alerts.rules import RuleKind, Severity
+from qa_queue.monitoring.alerts.state import Alert
+from qa_queue.monitoring.alerts.transports import sign, verify
 from tests.support.alerting import NOW
 
 BODY = b'{"a": 1}'
@@ -19,7 +19,7 @@ HEADER = sign("secret", BODY, now=int(NOW))
 def alert(rule: str, severity: Severity = Severity.WARNING, subject: str = "q") -> Alert:
     return Alert(
         rule=rule,
-        kind=Kind.QUEUE_DEPTH,
+        kind=RuleKind.QUEUE_DEPTH,
         subject=subject,
         severity=severity,
         summary=f"{rule} is bad.",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from qa_queue.alerts.roster import FORGOTTEN_S, GAP_S, Roster, call
-from qa_queue.health import WorkerState
+from qa_queue.monitoring import WorkerState
+from qa_queue.monitoring.alerts.roster import FORGOTTEN_S, GAP_S, Roster, call
 from tests.support.alerting import NOW
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa_queue.api.origin import host_name, is_cross_site, is_local, local_path
+from qa_queue.api.auth import host_name, is_cross_site, is_local, local_path
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.api.rate import MOST_CALLERS, RateLimiter, take
+from qa_queue.api.http_limits import MOST_CALLERS, RateLimiter, take
 
 
 def test_a_full_bucket_holds_a_minutes_worth() -> None:

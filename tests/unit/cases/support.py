@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.loader import load_file, parse_case
+from qa_queue.cases.document_path import DocumentPath, Report
+from qa_queue.cases.importers.recorder import Converted, convert_recording
 from qa_queue.cases.model import Case
-from qa_queue.cases.places import Place, Report
-from qa_queue.cases.recorder import Converted, convert_recording
+from qa_queue.cases.reader import load_file, parse_case
 from qa_queue.errors import CaseError
 
 
@@ -56,7 +56,7 @@ def recording(*steps: dict[str, Any], **overrides: Any) -> dict[str, Any]:
 
 def converted(*steps: dict[str, Any], **overrides: Any) -> Converted:
     """The import of `recording(...)`."""
-    return convert_recording(Place(Report("recording.json")), recording(*steps, **overrides))
+    return convert_recording(DocumentPath(Report("recording.json")), recording(*steps, **overrides))
 
 
 def write_recording(folder: Path, *steps: dict[str, Any], **overrides: Any) -> Path:

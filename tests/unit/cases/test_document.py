@@ -8,11 +8,10 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 
-from qa_queue.cases.document import case_document, duration_text
-from qa_queue.cases.loader import parse_case
+from qa_queue.cases.exporters.yaml import case_document, dump_yaml, duration_text
 from qa_queue.cases.model import ACTIONS, Case
+from qa_queue.cases.reader import parse_case
 from qa_queue.cases.schema import case_schema
-from qa_queue.cases.write import dump_yaml
 from qa_queue.cases.yaml_source import read_yaml
 from tests.unit.cases.strategies import arguments, cases
 from tests.unit.cases.support import case

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.loader import load_file, parse_case
 from qa_queue.cases.model import Click, Expect, Fill, Goto, Target
+from qa_queue.cases.reader import load_file, parse_case
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import file_problems
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.cases.loader import load_cases, load_file
-from qa_queue.cases.source import MAX_BYTES
+from qa_queue.cases.reader import MAX_BYTES, load_cases, load_file
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import document, file_problems, write, write_recording
 

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.cases.masking import MASK, mask
+from qa_queue.cases.texts import MASK, mask
 
 SECRET = 'p&ss "wörd"/<1>'
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.loader import parse_case
 from qa_queue.cases.model import Click, Expect, Fill, Goto, Press, Screenshot, SetViewport, Target, Upload, WaitFor
+from qa_queue.cases.reader import parse_case
 from qa_queue.errors import CaseError
 from qa_queue.models import TraceMode, Viewport
 from tests.unit.cases.support import case, problems_of

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from qa_queue.cases.model import Target
-from qa_queue.cases.patch import retarget
+from qa_queue.cases.retarget import retarget
 from tests.support.steps import on
 
 BUY = on("click", "#buy")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from qa_queue.cases.model import Case
-from qa_queue.cases.rebase import first_origin, rebase
+from qa_queue.cases.retarget import first_origin, rebase
 from qa_queue.errors import InputError
 from tests.unit.cases.support import case, converted
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.document import case_document
-from qa_queue.cases.loader import parse_case
+from qa_queue.cases.document_path import DocumentPath, Report
+from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Args, Click, Fill, Goto, OnTarget, Press, SetViewport, Target, WaitFor
-from qa_queue.cases.places import Place, Report
-from qa_queue.cases.recorder import convert_recording, is_recording
+from qa_queue.cases.reader import parse_case
 from qa_queue.errors import CaseError
 from qa_queue.models import Viewport
 from tests.unit.cases.support import converted
@@ -76,7 +76,7 @@ def test_a_recording_becomes_a_case_of_its_own_site():
             click(),
         ],
     }
-    made = convert_recording(Place(Report("recording.json")), document).case
+    made = convert_recording(DocumentPath(Report("recording.json")), document).case
 
     assert (made.name, made.base_url) == ("Order", "https://shop.example")
     assert made.use.viewport == Viewport(width=400, height=812)
@@ -89,7 +89,7 @@ def test_a_recording_becomes_a_case_of_its_own_site():
 def test_the_name_comes_from_the_title_else_from_the_file(title: Any, name: str):
     """A recording without a title can still be told from others."""
     made = convert_recording(
-        Place(Report("order.json")), {"title": title, "steps": [click()]}, default_name="order"
+        DocumentPath(Report("order.json")), {"title": title, "steps": [click()]}, default_name="order"
     )
 
     assert made.case.name == name
@@ -264,7 +264,7 @@ def test_a_recording_that_opens_no_page_says_so():
     """It would act on a blank one."""
     document = {"title": "Order", "steps": [click()]}
 
-    assert convert_recording(Place(Report("recording.json")), document).notes == (
+    assert convert_recording(DocumentPath(Report("recording.json")), document).notes == (
         "the recording opens no page: add a goto step before its first one",
     )
 
@@ -308,7 +308,7 @@ def test_a_broken_step_is_refused(step: dict[str, Any], problem: str):
 def test_a_recording_of_nothing_is_refused(steps: list[Any], problem: str):
     """There is nothing to run."""
     with pytest.raises(CaseError) as caught:
-        convert_recording(Place(Report("r.json")), {"title": "Order", "steps": steps})
+        convert_recording(DocumentPath(Report("r.json")), {"title": "Order", "steps": steps})
 
     assert caught.value.problems == (f"r.json: {problem}",)
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from qa_queue.cases.importers.recorder.selectors import aim
 from qa_queue.cases.model import Target
-from qa_queue.cases.recorder.selectors import aim
 
 
 def target(*selectors: Any, **step: Any) -> Target | None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
 from qa_queue.cases.model import Args, Expect, Target, WaitFor
-from qa_queue.cases.recorder.waits import wait_for_element, wait_for_expression
 
 ITEM = Target(css=".item")
 FIRST = Target(css="#a", nth=0)

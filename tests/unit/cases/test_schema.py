@@ -9,9 +9,9 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from qa_queue.cases.actions import ACTION_SHAPES
-from qa_queue.cases.loader import parse_case
 from qa_queue.cases.model import ACTIONS, Case, Step, Target
 from qa_queue.cases.parse import CASE_KEYS
+from qa_queue.cases.reader import parse_case
 from qa_queue.cases.schema import case_schema
 from qa_queue.cases.steps import STEP_KEYS
 from qa_queue.cases.targets import TARGET_KEYS

@@ -7,10 +7,9 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.loader import load_cases
 from qa_queue.cases.model import Click, Fill, Goto, Target, Upload
-from qa_queue.cases.references import Reference
-from qa_queue.cases.values import Scope, check_references, references, resolve, resolve_step, scope_for
+from qa_queue.cases.reader import load_cases
+from qa_queue.cases.values import Reference, Scope, check_references, references, resolve, resolve_step, scope_for
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import case, write
 

@@ -5,18 +5,18 @@ from dataclasses import replace
 
 import pytest
 
+from processors.healing.candidates import CandidatePage
 from processors.healing.compare import Comparison, compare
 from processors.healing.fingerprint import Box, Fingerprint, fingerprint_document, parse_fingerprint
-from processors.healing.page import Page
 from processors.healing.rarity import Rarity
+from processors.healing.tokens import counter_stem, identifier_words, link_page, path_steps, text_words
 from processors.healing.traits import Traits
 from processors.healing.weights import DISAGREEMENTS, WEIGHTS
-from processors.healing.words import counter_stem, identifier_words, link_page, path_steps, text_words
 from tests.unit.healing.support import element, menu
 
 
 def compared(old: Fingerprint, new: Fingerprint, *rest: Fingerprint) -> Comparison:
-    page = Page([new, *rest])
+    page = CandidatePage([new, *rest])
     comparison = compare(Traits(old), page.traits[0], page, (0.0, 0.0))
     assert comparison is not None
     return comparison
@@ -122,13 +122,13 @@ def test_what_one_side_did_not_record_is_not_compared() -> None:
 def test_input_is_only_sought_in_what_takes_the_same_input(
     old: dict[str, str], new: dict[str, str], possible: bool
 ) -> None:
-    page = Page([element("Tea", **new)])
+    page = CandidatePage([element("Tea", **new)])
     assert (compare(Traits(element("Tea", **old)), page.traits[0], page, (0.0, 0.0)) is not None) is possible
 
 
 def test_what_shares_nothing_and_lies_far_away_is_not_looked_at() -> None:
     """No word, no link, another corner of the page."""
-    page = Page([element("Mugs", x=1500.0, y=3000.0)])
+    page = CandidatePage([element("Mugs", x=1500.0, y=3000.0)])
     assert compare(Traits(element("Tea")), page.traits[0], page, (0.0, 0.0)) is None
 
 

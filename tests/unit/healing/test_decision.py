@@ -4,20 +4,20 @@ from dataclasses import replace
 
 import pytest
 
-from processors.healing.decision import Accepted, Reason, Refused, decide
+from processors.healing.decision import HealAccepted, HealRefused, Reason, decide
 from processors.healing.fingerprint import Fingerprint
 from tests.unit.healing.support import NAV, element, login_form, menu, moved, named, page, under
 
 
 def found(old: Fingerprint, candidates: list[Fingerprint], others: list[Fingerprint] | None = None) -> Fingerprint:
     decision = decide(old, candidates, others or [])
-    assert isinstance(decision, Accepted), decision
+    assert isinstance(decision, HealAccepted), decision
     return candidates[decision.index]
 
 
 def refusal(old: Fingerprint, candidates: list[Fingerprint], others: list[Fingerprint] | None = None) -> Reason:
     decision = decide(old, candidates, others or [])
-    assert isinstance(decision, Refused), candidates[decision.index]
+    assert isinstance(decision, HealRefused), candidates[decision.index]
     return decision.reason
 
 
@@ -88,7 +88,7 @@ def test_a_new_name_needs_a_key_or_a_link_that_stayed(was: str, now: str, name: 
     """Place, style and neighbours are those of whatever stands there now."""
     old = element("Add to cart", accessible_name="Add to cart", action=was, **BUTTON)
     new = [*page(), element(name, accessible_name=name, action=now, **BUTTON)]
-    assert isinstance(decide(old, new, page()), Accepted) is taken
+    assert isinstance(decide(old, new, page()), HealAccepted) is taken
 
 
 def test_what_is_refused_for_its_name_alone_is_named() -> None:
@@ -96,7 +96,7 @@ def test_what_is_refused_for_its_name_alone_is_named() -> None:
     old = element("Add to cart", accessible_name="Add to cart", **BUTTON)
     new = [*page(), element("Add to basket", accessible_name="Add to basket", **BUTTON)]
     decision = decide(old, new, page())
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, HealRefused)
     assert (decision.reason, decision.best) == (Reason.RENAMED, len(new) - 1)
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
-from processors.healing.decision import Accepted, Reason, Refused, decide
+from processors.healing.decision import HealAccepted, HealRefused, Reason, decide
 from processors.healing.fingerprint import Fingerprint, fingerprint_document, parse_fingerprint
 from tests.unit.healing.support import NAV, element
 
@@ -32,7 +32,7 @@ def test_an_identical_element_is_always_accepted(page: list[Fingerprint], data: 
     """A page that did not change gives back what is unique on it."""
     sought = data.draw(st.sampled_from(page))
     decision = decide(sought, page)
-    assert isinstance(decision, Accepted)
+    assert isinstance(decision, HealAccepted)
     assert page[decision.index] == sought
     assert 0 <= decision.margin <= decision.score <= 1 + 1e-9
 
@@ -45,9 +45,9 @@ def test_the_order_of_candidates_does_not_matter(page: list[Fingerprint], data: 
     shuffled = data.draw(st.permutations(page))
     one, other = decide(sought, page), decide(sought, shuffled)
     assert type(one) is type(other)
-    if isinstance(one, Accepted) and isinstance(other, Accepted):
+    if isinstance(one, HealAccepted) and isinstance(other, HealAccepted):
         assert page[one.index] == shuffled[other.index]
-    if isinstance(one, Refused) and isinstance(other, Refused):
+    if isinstance(one, HealRefused) and isinstance(other, HealRefused):
         assert abs(one.score - other.score) < 1e-9
 
 
@@ -57,7 +57,7 @@ def test_exact_twins_are_never_accepted(page: list[Fingerprint]) -> None:
     """Two elements that differ in nothing that is compared cannot be told apart."""
     sought = page[0]
     twins = [replace(sought, xpath=f"/html[1]/body[1]/p[{number}]", id_xpath="") for number in (1, 2)]
-    assert isinstance(decide(sought, [*twins, *page[1:]]), Refused)
+    assert isinstance(decide(sought, [*twins, *page[1:]]), HealRefused)
 
 
 @settings(deadline=None)
@@ -67,7 +67,7 @@ def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> 
     sought, other = data.draw(st.sampled_from(page)), data.draw(st.sampled_from(page))
     assume(sought != other)
     decision = decide(sought, [each for each in page if each != sought], [other])
-    assert not isinstance(decision, Accepted) or page[decision.index] != other
+    assert not isinstance(decision, HealAccepted) or page[decision.index] != other
 
 
 @settings(deadline=None)
@@ -75,7 +75,7 @@ def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> 
 def test_nothing_is_found_on_an_empty_page(page: list[Fingerprint]) -> None:
     """Without candidates there is no answer, whatever else was stored."""
     decision = decide(page[0], [], page[1:])
-    assert isinstance(decision, Refused)
+    assert isinstance(decision, HealRefused)
     assert decision.reason is Reason.NO_CANDIDATES
 
 

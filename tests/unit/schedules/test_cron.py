@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from qa_queue.errors import InputError
 from qa_queue.schedules.cron import check_cron, cron_moments
-from qa_queue.schedules.zones import zone_of
+from qa_queue.schedules.times import zone_of
 
 BERLIN = zone_of("Europe/Berlin")
 LORD_HOWE = zone_of("Australia/Lord_Howe")  # its clocks change by half an hour

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.schedules.decide import Decision, claimed, due, settled
+from qa_queue.schedules.policy import ScheduleDecision, claimed, due, settled
 from qa_queue.schedules.times import MOST_DUE, comes_at, due_moments, moments
-from qa_queue.store.schedules import Missed, Overlap, ScheduleRecord
+from qa_queue.store.schedule_records import Missed, Overlap, ScheduleRecord
 from tests.support.records import NOON
 from tests.support.schedules import schedule_record
 
@@ -24,7 +24,7 @@ def minutes(*numbers: float) -> tuple[datetime, ...]:
     return tuple(NOON + number * MINUTE for number in numbers)
 
 
-def decide(schedule: ScheduleRecord, after: float, *, busy: bool = False) -> Decision | None:
+def decide(schedule: ScheduleRecord, after: float, *, busy: bool = False) -> ScheduleDecision | None:
     """The decision so many minutes after noon."""
     return due(schedule, NOON + after * MINUTE, busy=busy)
 
@@ -37,7 +37,7 @@ def test_nothing_is_done_before_the_first_moment() -> None:
 def test_a_moment_is_started_and_the_next_one_awaited() -> None:
     """On time."""
     found = decide(schedule_record(), 1)
-    assert found == Decision(fires=minutes(1), skipped=0, missed=0, next_fire_at=minutes(2)[0])
+    assert found == ScheduleDecision(fires=minutes(1), skipped=0, missed=0, next_fire_at=minutes(2)[0])
 
 
 def test_a_paused_schedule_does_nothing() -> None:

@@ -9,9 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_queue.errors import InputError
-from qa_queue.schedules.durations import LONGEST_S, duration, seconds_of
 from qa_queue.schedules.spec import read_spec, spec_of
-from qa_queue.schedules.zones import zone_of
+from qa_queue.schedules.times import LONGEST_S, duration, seconds_of, zone_of
 from tests.support.schedules import schedule_record
 
 

@@ -16,7 +16,7 @@ from qa_queue.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
-from qa_queue.store.answers import explain_answer, explain_failure, refuse_public_key
+from qa_queue.store.postgrest_errors import explain_answer, explain_failure, refuse_public_key
 
 
 @pytest.mark.parametrize(

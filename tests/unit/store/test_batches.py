@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_queue.models import RunStatus
-from qa_queue.store.batches import Change, Entry, coalesce
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord
+from qa_queue.store.write_batch import Entry, RunChange, coalesce
 from tests.support.records import NOON, case_record, run_record, step_record
 
 CASE = case_record(key="the case")
@@ -21,7 +21,7 @@ fields = st.fixed_dictionaries(
     {},
     optional={"status": st.sampled_from(RunStatus), "attempt": st.integers(0, 3), "worker": st.sampled_from("ab")},
 )
-changes = st.builds(Change, st.sampled_from(IDS), fields)
+changes = st.builds(RunChange, st.sampled_from(IDS), fields)
 rows = st.builds(lambda run, some: run.model_copy(update=some), st.sampled_from(RUNS), fields)
 steps = st.builds(
     lambda run, n, name: step_record(run, n, name=name), st.sampled_from(IDS), st.integers(1, 3), st.text()
@@ -29,7 +29,7 @@ steps = st.builds(
 
 
 def write(store: MemoryStore, entry: Entry) -> None:
-    if isinstance(entry, Change):
+    if isinstance(entry, RunChange):
         store.update_run(entry.run_id, **entry.fields)
     else:
         store.save([entry])
@@ -60,7 +60,7 @@ def test_many_steps_and_changes_of_two_runs_are_one_batch() -> None:
     entries: list[Entry] = []
     for number in range(1, 6):
         for run in RUNS:
-            entries += [step_record(run, number), Change(run.id, {"completed_steps": number})]
+            entries += [step_record(run, number), RunChange(run.id, {"completed_steps": number})]
     (batch,) = coalesce(entries)
     assert len(batch.records) == 10
     assert [change.fields for change in batch.changes] == [{"completed_steps": 5}] * 2
@@ -69,5 +69,5 @@ def test_many_steps_and_changes_of_two_runs_are_one_batch() -> None:
 def test_a_runs_whole_row_does_not_overtake_its_changes() -> None:
     """A row put after a change starts a new batch."""
     late = RunRecord(id=IDS[0], test_case_id=CASE.id, queued_at=NOON)
-    assert len(coalesce([Change(IDS[0], {"attempt": 1}), late])) == 2
-    assert len(coalesce([Change(IDS[1], {"attempt": 1}), late])) == 1
+    assert len(coalesce([RunChange(IDS[0], {"attempt": 1}), late])) == 2
+    assert len(coalesce([RunChange(IDS[1], {"attempt": 1}), late])) == 1

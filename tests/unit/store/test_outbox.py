@@ -12,9 +12,9 @@ import pytest
 
 from qa_queue.errors import StoreAuthError, StoreError, StoreUnavailableError
 from qa_queue.models import RunStatus
-from qa_queue.store.batches import Change, Entry
 from qa_queue.store.outbox import Outbox, OutboxFullError, decode, encode
 from qa_queue.store.records import RunRecord
+from qa_queue.store.write_batch import Entry, RunChange
 from qa_queue.store.writer import RecordWriter
 from tests.support.faulty_store import FaultyStore
 from tests.support.poll import wait_until
@@ -46,7 +46,7 @@ def run(store: FaultyStore) -> RunRecord:
 
 
 def changes(*numbers: int) -> list[Entry]:
-    return [Change("run", {"attempt": number}) for number in numbers]
+    return [RunChange("run", {"attempt": number}) for number in numbers]
 
 
 def held(outbox: Outbox) -> list[Entry]:
@@ -56,7 +56,13 @@ def held(outbox: Outbox) -> list[Entry]:
 def test_entries_of_every_kind_come_back_as_they_were() -> None:
     """Records and changes survive the way to disk."""
     run = run_record(case_record())
-    entries = [run, step_record(run), artifact_record(run), adaptation_row(run), Change(run.id, {"worker": "ä\n"})]
+    entries = [
+        run,
+        step_record(run),
+        artifact_record(run),
+        adaptation_row(run),
+        RunChange(run.id, {"worker": "ä\n"}),
+    ]
     assert list(decode(b"".join(map(encode, entries)))) == entries
 
 
@@ -131,10 +137,10 @@ def test_what_a_killed_process_left_is_adopted_by_one(tmp_path: Path) -> None:
     source = """
 import sys, time
 from pathlib import Path
-from qa_queue.store.batches import Change
+from qa_queue.store.write_batch import RunChange
 from qa_queue.store.outbox import Outbox
 Outbox.keep = box = Outbox(Path(sys.argv[1]), 1 << 20)
-box.append([Change("run", {"attempt": n}) for n in range(3)])
+box.append([RunChange("run", {"attempt": n}) for n in range(3)])
 print("kept", flush=True)
 time.sleep(60)
 """

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from qa_queue.backoff import Backoff
 from qa_queue.extensions import QueueSpec
+from qa_queue.models.backoff import Backoff
 from qa_settlement.models import Settlement
 
 QUEUE = QueueSpec(

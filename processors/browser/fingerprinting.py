@@ -1,0 +1,111 @@
+"""What elements look like: fingerprints of one element or of all that a step could mean, one evaluation a frame."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Frame, Locator
+
+from processors.healing.fingerprint import Box, Fingerprint
+
+TEST_ID_ATTRIBUTES = ("data-testid", "data-test-id", "data-test", "data-cy", "data-qa")
+_LIBRARY = Path(__file__).with_name("collect.js").read_text(encoding="utf-8").strip()
+_ONE = f"(element, options) => ({_LIBRARY})(options).one(element)"
+_ALL = f"(options) => ({_LIBRARY})(options).all()"
+_PICK = f"([options, place]) => ({_LIBRARY})(options).pick(place)"
+_FRAME = f"(element, options) => ({_LIBRARY})(options).frame(element)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PageView:
+    """How a page is looked at.
+
+    `test_id_attribute` is the case's, `ignored` are attributes that fingerprints and locators leave out, `need` is
+    what an action needs of its element (visible, enabled, editable, hit), `tag` that of the sought element.
+    """
+
+    test_id_attribute: str
+    ignored: tuple[str, ...] = ()
+    need: tuple[str, ...] = ()
+    tag: str = ""
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """As the script takes them."""
+        test_ids = dict.fromkeys((self.test_id_attribute, *TEST_ID_ATTRIBUTES))
+        return {
+            "testIds": [name for name in test_ids if name not in self.ignored],
+            "ignored": list(self.ignored),
+            "need": list(self.need),
+            "tag": self.tag,
+        }
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """An element of the page that a step could mean: its frame, and its place among the frame's candidates."""
+
+    frame: Frame
+    place: int
+    fingerprint: Fingerprint
+
+
+@dataclass(frozen=True)
+class Picked:
+    """A candidate that was chosen: its name in its document, and CSS and XPath that may find it."""
+
+    name: str
+    css: tuple[str, ...] = field(default=())
+    xpath: str | None = None
+
+
+async def fingerprint_of(locator: Locator, view: PageView, *, in_frame: bool, timeout_ms: float) -> Fingerprint:
+    """What the one element of a locator looks like. Raises Playwright's Error where it is not there."""
+    document = json.loads(await locator.evaluate(_ONE, view.options, timeout=timeout_ms))
+    found = _fingerprint(document)
+    if not in_frame:
+        return found
+    handle = await locator.element_handle(timeout=timeout_ms)
+    frame = await handle.owner_frame()
+    return replace(found, frames=frame_path(frame)) if frame else found
+
+
+async def candidates_of(frame: Frame, view: PageView) -> list[Candidate]:
+    """All elements of a frame that a step could mean."""
+    path = frame_path(frame)
+    documents = json.loads(await frame.evaluate(_ALL, view.options))
+    return [Candidate(frame, place, _fingerprint(document, path)) for place, document in enumerate(documents)]
+
+
+async def pick(candidate: Candidate, view: PageView) -> Picked | None:
+    """A candidate again, or None when the page has replaced it."""
+    found = await candidate.frame.evaluate(_PICK, [view.options, candidate.place])
+    return found and Picked(found["name"], tuple(found["css"]), found["xpath"])
+
+
+async def frame_css(frame: Frame, view: PageView) -> str:
+    """CSS of the element of a frame in its parent."""
+    element = await frame.frame_element()
+    return str(await element.evaluate(_FRAME, view.options))
+
+
+def frame_path(frame: Frame) -> tuple[str, ...]:
+    """The way from the page into a frame: of each frame its name or, where it has none, its place."""
+    steps: list[str] = []
+    while frame.parent_frame is not None:
+        parent = frame.parent_frame
+        steps.append(frame.name or f"#{parent.child_frames.index(frame) + 1}")
+        frame = parent
+    return tuple(reversed(steps))
+
+
+def _fingerprint(document: dict[str, Any], frames: tuple[str, ...] = ()) -> Fingerprint:
+    """What the script wrote; it always gives every property."""
+    for name in ("classes", "test_ids", "neighbours", "shadow"):
+        document[name] = tuple(document[name])
+    document["attributes"] = tuple((name, value) for name, value in document["attributes"])
+    document["box"] = Box(**document["box"]) if document["box"] else None
+    return Fingerprint(**document, frames=frames)

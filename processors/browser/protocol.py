@@ -1,0 +1,151 @@
+"""What processors say to a browser and hear from it: plain values and protocols, without Playwright.
+
+`processors.browser` is the real one; tests of processors may bring a twin of their own.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from processors.healing.decision import HealAccepted, HealRefused
+from processors.healing.fingerprint import Fingerprint
+from qa_queue.cases.model import Step, Target
+from qa_queue.models import ErrorKind, Viewport
+
+
+class TraceContent(StrEnum):
+    """What a Playwright trace records: nothing, the DOM after each action, or that and a film of the page."""
+
+    NONE = "none"
+    SNAPSHOTS = "snapshots"
+    FILM = "film"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SessionOptions:
+    """How a browser context is made. `viewport` None is the device's, else 1280x720.
+
+    `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
+    screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
+    """
+
+    base_url: str | None = None
+    viewport: Viewport | None = None
+    device: str | None = None
+    test_id_attribute: str = "data-testid"
+    headless: bool = True
+    trace: TraceContent = TraceContent.NONE
+    secrets: tuple[str, ...] = ()
+    ignored_attributes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """How one alternative of a target did: elements matched, and whether it was exactly the one used."""
+
+    count: int
+    same: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """Which alternative found the element: 0 is the target itself, 1 its first fallback.
+
+    `matches` has one entry for each alternative, and none for a target without fallbacks. A `learned` locator that
+    was tried too counts as the last alternative.
+    """
+
+    index: int = 0
+    matches: tuple[Match, ...] = ()
+    learned: Target | None = None
+
+    @property
+    def by_learned(self) -> bool:
+        """Whether the learned locator found the element, none of the case's own."""
+        return self.learned is not None and self.index == len(self.matches) - 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ElementHints:
+    """What is known of the element of a step, from earlier runs.
+
+    `old` is what it looked like, `others` what the other elements of its page did. `learned` is a locator that has
+    earned to be tried first, `vouched` when somebody accepted it. `rejected` has the digests of locators that were
+    refused for this step. With `take` the step's fingerprint is wanted, with `pictures` those of a heal.
+    """
+
+    mode: Literal["off", "suggest", "auto"] = "off"
+    old: Fingerprint | None = None
+    others: tuple[Fingerprint, ...] = ()
+    learned: Target | None = None
+    vouched: bool = False
+    rejected: frozenset[str] = frozenset()
+    take: bool = False
+    pictures: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heal:
+    """Another element than the target's words find was taken for the step's, or, if not `performed`, proposed.
+
+    `runner_up` is the best candidate beside it; the pictures are PNGs with the element marked.
+    """
+
+    target: Target
+    performed: bool
+    decision: HealAccepted | HealRefused
+    old: Fingerprint
+    new: Fingerprint
+    runner_up: Fingerprint | None = None
+    before: bytes | None = None
+    after: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepOutcome:
+    """What a step came to: passed where `error` is None. `picture` is a PNG that the step itself asked for.
+
+    `fingerprint` is that of the step's element, where it was wanted, and `page` the path of the page it was on.
+    """
+
+    found: Found | None = None
+    error: str | None = None
+    kind: ErrorKind | None = None
+    picture: bytes | None = None
+    fingerprint: Fingerprint | None = None
+    page: str = ""
+    heal: Heal | None = None
+
+
+NO_AID = ElementHints()
+
+
+class BrowserSession(Protocol):
+    """One browser context with its page."""
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        """Console messages, page errors and dialogs so far, oldest first, as JSON objects."""
+
+    async def perform(self, step: Step, *, timeout_ms: int, aid: ElementHints = NO_AID) -> StepOutcome:
+        """Do one step, its values filled in. Raises BrowserCrashedError; every other failure is an outcome."""
+
+    async def screenshot(self) -> bytes:
+        """The page as PNG. Raises EvidenceError where the page cannot be pictured."""
+
+    async def save_trace(self, path: Path) -> None:
+        """End the trace and write it to `path` (.zip), secrets still in it. Raises EvidenceError."""
+
+
+class BrowserPool(Protocol):
+    """The warm browser of this process; `processors.browser.pool.BrowserHost` is the real one."""
+
+    def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:
+        """A fresh context with a page of its own, closed at the end.
+
+        Raises BrowserMissingError, BrowserCrashedError, or InputError for options that cannot be had.
+        """

@@ -1,0 +1,244 @@
+"""One step on one page: its element is found as the case says, else healed where that is allowed, and acted on."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+from urllib.parse import urlsplit
+
+from playwright.async_api import Error, Locator, Page
+from playwright.async_api import TimeoutError as WaitTimeoutError
+
+from processors.browser.action_context import ActionContext
+from processors.browser.actionability import needs, wants_presence
+from processors.browser.actions import ACTIONS
+from processors.browser.describe import alternatives, describe, describe_target, target_of
+from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
+from processors.browser.failures import StepFailedError, explain
+from processors.browser.fingerprinting import PageView, fingerprint_of
+from processors.browser.healer import HealFinding, Refusal, is_still, search, settle
+from processors.browser.locators import locator_for
+from processors.browser.marking import marked_picture
+from processors.browser.protocol import ElementHints, Found, Heal, Match, SessionOptions, StepOutcome
+from processors.healing.decision import HealRefused
+from processors.healing.fingerprint import Fingerprint
+from qa_queue.cases.model import Step, Target
+from qa_queue.models import ErrorKind
+
+HEAL_SHARE = 0.5  # of the step's time belongs to the target as written, before healing is thought of
+HEAL_S = 10.0  # for looking, deciding, two pictures and the action; a step overruns its time only where it heals
+_MISSING = (ErrorKind.NOT_FOUND, ErrorKind.AMBIGUOUS)
+_BY_PARTS = ("type",)  # begun twice, it would type twice
+
+
+@dataclass
+class StepRunner:
+    """A step while it is done; what it finds on its way is kept for the message when it fails."""
+
+    page: Page
+    options: SessionOptions
+    step: Step
+    deadline: Deadline
+    aid: ElementHints
+    found: Found | None = None
+    proposal: Heal | None = None
+    refusal: str = ""
+    healed: Target | None = None
+    _unlearned: bool = field(default=False, repr=False)
+
+    @property
+    def subject(self) -> str:
+        """What the step works on, in words: the alternative that found its element."""
+        target = target_of(self.step.args)
+        if target is None:
+            return describe(self.step)
+        if self.healed is not None:
+            return f"{describe_target(self.healed)} (healed, for {describe_target(target)})"
+        words = describe_target(self._known(self.found)[self.found.index if self.found else 0])
+        if self.found and self.found.by_learned:
+            return f"{words} (learned for {describe_target(target)})"
+        return f"{words} (fallback for {describe_target(target)})" if self.found and self.found.index else words
+
+    async def outcome(self, limit: asyncio.Timeout) -> StepOutcome:
+        """Do it; a heal may move the limit. Raises what Playwright raises, or StepFailedError."""
+        if not self._may_heal:
+            return await self._act(self.deadline)
+        try:
+            return await self._act(self.deadline.share(HEAL_SHARE))
+        except (Error, StepFailedError) as error:
+            kind = self._kind(error)
+            if kind in _MISSING:
+                limit.reschedule(max(limit.when() or 0, asyncio.get_running_loop().time() + HEAL_S))
+                if healed := await self._heal():
+                    return healed
+            if kind is ErrorKind.AMBIGUOUS or not _is_patient(error) or self.step.action in _BY_PARTS:
+                raise
+        return await self._act(self.deadline)
+
+    @property
+    def _may_heal(self) -> bool:
+        return (
+            self.aid.mode != "off"
+            and self.aid.old is not None
+            and target_of(self.step.args) is not None
+            and wants_presence(self.step)
+        )
+
+    def _kind(self, error: Exception) -> ErrorKind:
+        if isinstance(error, StepFailedError):
+            return error.kind
+        return explain(str(error), subject="", timeout_ms=self.deadline.timeout_ms).kind
+
+    async def _act(self, deadline: Deadline) -> StepOutcome:
+        call = await self._locate(deadline)
+        if self._may_heal and (self.step.action in _BY_PARTS or self.step.action in ("expect", "wait_for")):
+            await call.element.wait_for(state="attached", timeout=call.left_ms)
+            call = replace(call, deadline=self.deadline) if self.step.action in _BY_PARTS else call
+        return await self._do(call)
+
+    async def _do(self, call: ActionContext) -> StepOutcome:
+        """The action, and beside it, where it is wanted, the fingerprint of its element."""
+        page = urlsplit(self.page.url).path
+        taking = asyncio.ensure_future(self._take(call)) if self.aid.take and call.locator is not None else None
+        try:
+            picture = await ACTIONS[self.step.action](call)
+            taken = await taking if taking else None
+        finally:
+            if taking:
+                taking.cancel()
+        return StepOutcome(found=self.found, picture=picture, fingerprint=taken, page=page)
+
+    async def _take(self, call: ActionContext) -> Fingerprint | None:
+        target = target_of(self.step.args)
+        if not wants_presence(self.step) or target is None:
+            return None
+        in_frame = target.frame is not None
+        try:
+            return await fingerprint_of(call.element, self._view(), in_frame=in_frame, timeout_ms=call.left_ms)
+        except Error:
+            return None  # the action left the page first, or fails itself
+
+    async def _locate(self, deadline: Deadline) -> ActionContext:
+        """The step's element, by the alternative of its target that finds it."""
+        target, locator = target_of(self.step.args), None
+        if target is not None:
+            chosen = self._alternatives(target)
+            learned = self._learned
+            every = (*chosen, *([learned] if learned else []))
+            locators = [self._locator(one) for one in every]
+            framed = any(one.frame is not None for one in every)
+            self.found = await find(locators, deadline, learned, framed=framed)
+            locator = locators[self.found.index]
+            if self.found.by_learned and not await self._confirmed(locator):
+                self._unlearned = True
+                return await self._locate(deadline)
+            deadline = replace(deadline, floor_ms=FOUND_FLOOR_MS) if self.found.matches else deadline
+        return self._call(deadline, locator)
+
+    def _call(self, deadline: Deadline, locator: Locator | None) -> ActionContext:
+        return ActionContext(
+            page=self.page,
+            args=self.step.args,
+            options=self.options,
+            deadline=deadline,
+            subject=self.subject,
+            locator=locator,
+        )
+
+    @property
+    def _learned(self) -> Target | None:
+        return None if self._unlearned or not wants_presence(self.step) else self.aid.learned
+
+    async def _confirmed(self, locator: Locator) -> bool:
+        """Whether what a learned locator found still looks like the step's element, else would be taken for it."""
+        if self.aid.old is None:
+            return False
+        look = await look_at(locator)
+        if look.element is None:
+            return False
+        now = await fingerprint_of(locator, self._view(), in_frame=False, timeout_ms=FOUND_FLOOR_MS)
+        return _alike(now, self.aid.old) or await is_still(self.page, self._view(), self.aid, look.element)
+
+    async def _heal(self) -> StepOutcome | None:
+        """The step done on another element; None where none is sure enough, or it may only be proposed."""
+        await settle(self.page)
+        if await self._is_there():
+            return await self._act(self.deadline)
+        finding = await search(self.page, self._view(), self.aid, self.options.secrets)
+        if isinstance(finding, Refusal):
+            self.refusal = finding.reason
+            return None
+        locator = self._locator(finding.target)
+        before = await self._picture(locator)
+        if self.aid.mode == "suggest" or isinstance(finding.decision, HealRefused):
+            self.proposal = self._heal_of(finding, performed=False, before=before)
+            doubt = f" ({finding.decision.reason})" if isinstance(finding.decision, HealRefused) else ""
+            self.refusal = f"{describe_target(finding.target)} is proposed, to be accepted by somebody{doubt}"
+            return None
+        self.healed = finding.target
+        call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)
+        picture = await ACTIONS[self.step.action](call)
+        heal = replace(self._heal_of(finding, performed=True, before=before), after=await self._picture(locator))
+        return StepOutcome(found=self.found, picture=picture, heal=heal, page=urlsplit(self.page.url).path)
+
+    async def _is_there(self) -> bool:
+        """Whether the page has the element as written after all."""
+        target = target_of(self.step.args)
+        assert target is not None
+        tried = [*self._alternatives(target), *([self.aid.learned] if self.aid.learned else [])]
+        counts = await asyncio.gather(*(count(self._locator(one)) for one in tried))
+        # None of them is what the step will use, should it be healed: for learning that counts as a miss.
+        self.found = Found(matches=tuple(Match(count=n, same=False) for n in counts), learned=self.aid.learned)
+        return choose(counts[: len(self._alternatives(target))], fallbacks=True) is not None
+
+    def _heal_of(self, finding: HealFinding, *, performed: bool, before: bytes | None) -> Heal:
+        assert self.aid.old is not None
+        return Heal(
+            target=finding.target,
+            performed=performed,
+            decision=finding.decision,
+            old=self.aid.old,
+            new=finding.new,
+            runner_up=finding.runner_up,
+            before=before,
+        )
+
+    async def _picture(self, locator: Locator) -> bytes | None:
+        return await marked_picture(self.page, locator, self.options.secrets) if self.aid.pictures else None
+
+    def _alternatives(self, target: Target) -> tuple[Target, ...]:
+        return alternatives(target) if wants_presence(self.step) else alternatives(target)[:1]
+
+    def _known(self, found: Found | None) -> tuple[Target, ...]:
+        target = target_of(self.step.args)
+        assert target is not None
+        return (*alternatives(target), *([found.learned] if found and found.learned else []))
+
+    def _locator(self, target: Target) -> Locator:
+        return locator_for(self.page, target, self.options.test_id_attribute)
+
+    def _view(self) -> PageView:
+        return PageView(
+            test_id_attribute=self.options.test_id_attribute,
+            ignored=self.options.ignored_attributes,
+            need=needs(self.step.action),
+            tag=self.aid.old.tag if self.aid.old else "",
+        )
+
+
+def _is_patient(error: Exception) -> bool:
+    """Whether more time could help: the step ran out of its first share, and was not refused at once."""
+    if isinstance(error, StepFailedError):
+        return error.kind in (ErrorKind.ASSERTION, ErrorKind.TIMEOUT)
+    return isinstance(error, WaitTimeoutError)
+
+
+def _alike(one: Fingerprint, other: Fingerprint) -> bool:
+    """Whether two fingerprints differ at most in place and neighbours."""
+    return _of_itself(one) == _of_itself(other)
+
+
+def _of_itself(fingerprint: Fingerprint) -> Fingerprint:
+    return replace(
+        fingerprint, box=None, neighbours=(), xpath=None, id_xpath=None, match_counts=(), usable=True, frames=()
+    )

@@ -1,0 +1,144 @@
+"""Which runs are old enough to go. Pure: the time is an argument.
+
+Evidence on the disk: the folders of runs, how much lies in them, and taking them away.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+
+from qa_queue.models import RunStatus
+from qa_queue.store.records import RunRecord
+
+GOOD = tuple(status for status in RunStatus if status.good)
+BAD = tuple(status for status in RunStatus if status.final and not status.good)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetentionPolicy:
+    """How many days after its end a run is kept: a good one, and one that ended in any other way."""
+
+    keep_days: int
+    keep_failed_days: int
+
+    def good_before(self, now: datetime) -> datetime:
+        """A good run that ended before this moment may go."""
+        return now - timedelta(days=self.keep_days)
+
+    def bad_before(self, now: datetime) -> datetime:
+        """Any other run that ended before this moment may go."""
+        return now - timedelta(days=self.keep_failed_days)
+
+    def orphans_before(self, now: datetime) -> datetime:
+        """Evidence of no known run that was last touched before this moment may go.
+
+        It stays as long as the longer-lived runs do: right after a change of SUPABASE_URL every folder looks
+        like an orphan, and evidence must not go for that.
+        """
+        return min(self.good_before(now), self.bad_before(now))
+
+
+def expired(
+    runs: Iterable[RunRecord], *, now: datetime, policy: RetentionPolicy, keep: frozenset[str] = frozenset()
+) -> list[RunRecord]:
+    """Those of the runs that have outlived the policy.
+
+    A run that has not ended never does; nor do those with an id in `keep`, the newest good run of each case, so
+    that there is always one to compare a failure with.
+    """
+    before = dict.fromkeys(GOOD, policy.good_before(now)) | dict.fromkeys(BAD, policy.bad_before(now))
+    return [
+        run
+        for run in runs
+        if run.id not in keep
+        and run.finished_at is not None
+        and run.status in before
+        and run.finished_at < before[run.status]
+    ]
+
+
+@dataclass(frozen=True)
+class Freed:
+    """How many files there were, and their size in bytes."""
+
+    files: int = 0
+    size: int = 0
+
+    def __add__(self, other: Freed) -> Freed:
+        return Freed(self.files + other.files, self.size + other.size)
+
+
+def run_folder(root: Path, run_id: str) -> Path | None:
+    """The folder of a run's evidence; None for an id that is no UUID, which could lead anywhere."""
+    return root / run_id if _is_uuid(run_id) else None
+
+
+def clear(path: Path, *, dry_run: bool) -> Freed:
+    """Take a folder away, or only measure it; links go but are never followed, and a missing one is no error.
+
+    Raises:
+        OSError: something cannot be deleted.
+    """
+    freed = sum((_clear_file(file, dry_run=dry_run) for file in _files(path)), Freed())
+    if not dry_run:
+        _clear_folders(path)
+    return freed
+
+
+def untouched_since(path: Path, moment: datetime) -> bool:
+    """Whether nothing in the folder was changed since then; False where somebody is changing it right now."""
+    try:
+        latest = max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
+    except FileNotFoundError:
+        return False
+    return datetime.fromtimestamp(latest, UTC) < moment
+
+
+def run_folders(root: Path) -> list[Path]:
+    """The folders of runs below the root, by name; what is not named as a run's folder is not ours."""
+    if not root.is_dir():
+        return []
+    return sorted(
+        path for path in root.iterdir() if _is_uuid(path.name) and path.is_dir() and not path.is_symlink()
+    )
+
+
+def _is_uuid(name: str) -> bool:
+    try:
+        return str(UUID(name)) == name
+    except ValueError:
+        return False
+
+
+def _files(path: Path) -> Iterator[Path]:
+    if path.is_symlink() or path.is_file():
+        yield path
+        return
+    for folder, folders, files in os.walk(path):
+        here = Path(folder)
+        links = [name for name in folders if (here / name).is_symlink()]
+        yield from (here / name for name in files + links)
+
+
+def _clear_file(file: Path, *, dry_run: bool) -> Freed:
+    try:
+        size = file.lstat().st_size
+        if not dry_run:
+            file.unlink()
+    except FileNotFoundError:  # somebody else was faster
+        return Freed()
+    return Freed(1, size)
+
+
+def _clear_folders(path: Path) -> None:
+    if path.is_symlink() or not path.is_dir():
+        return
+    for folder, _, _ in os.walk(path, topdown=False):
+        with suppress(FileNotFoundError):
+            Path(folder).rmdir()

@@ -1,0 +1,119 @@
+"""Keeping what a run leaves behind: files in the artifacts folder, a row for each. Never changes a verdict."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import logging
+import re
+import tempfile
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from processors.base import RecordSink
+from processors.browser.protocol import BrowserSession
+from processors.execution.redaction import redact, redact_json, redact_trace
+from qa_queue.errors import EvidenceError
+from qa_queue.models import ArtifactKind, utc_now
+from qa_queue.store.records import ArtifactRecord, artifact_id
+
+TYPES = {".png": "image/png", ".zip": "application/zip", ".jsonl": "application/x-ndjson"}
+_log = logging.getLogger(__name__)
+
+
+class ArtifactRecorder:
+    """The files of one try, in `<artifacts>/<run>/<attempt>/`.
+
+    What cannot be taken or kept (a full disk, a page that is gone) is logged and noted in `notes`, and the run
+    goes on.
+    """
+
+    def __init__(
+        self, root: Path, run_id: str, attempt: int, *, writer: RecordSink, secrets: Mapping[str, str]
+    ) -> None:
+        self.notes: list[str] = []
+        self._root = root
+        self._run_id = run_id
+        self._attempt = attempt
+        self._writer = writer
+        self._secrets = secrets
+
+    async def picture(self, session: BrowserSession, name: str, step_number: int) -> None:
+        """Keep a picture of the page as it is now."""
+        try:
+            data = await session.screenshot()
+        except EvidenceError as error:
+            self._note(name, error)
+        else:
+            await self.keep(ArtifactKind.SCREENSHOT, name, data, step_number)
+
+    async def trace(self, session: BrowserSession) -> None:
+        """Keep the session's trace, without the secrets."""
+        try:
+            data = await self._trace(session)
+        except (EvidenceError, OSError, zipfile.BadZipFile) as error:
+            self._note("trace.zip", error)
+        else:
+            await self.keep(ArtifactKind.TRACE, "trace.zip", data)
+
+    async def console(self, session: BrowserSession) -> None:
+        """Keep what the page said, and what evidence is missing, one JSON object a line; nothing makes no file."""
+        notes = [{"time": utc_now().isoformat(), "type": "note", "text": text} for text in self.notes]
+        if entries := [*session.events, *notes]:
+            lines = [json.dumps(redact_json(entry, self._secrets), ensure_ascii=False) for entry in entries]
+            await self.keep(ArtifactKind.CONSOLE, "console.jsonl", "\n".join([*lines, ""]).encode())
+
+    async def keep(self, kind: ArtifactKind, name: str, data: bytes, step_number: int | None = None) -> None:
+        """Write a file and put its row; `name` is unique in the try."""
+        path = Path(self._run_id, str(self._attempt), name)
+        try:
+            await asyncio.to_thread(_write, self._root / path, data)
+        except OSError as error:
+            self._note(name, error)
+            return
+        self._writer.put(
+            ArtifactRecord(
+                id=artifact_id(self._run_id, self._attempt, name),
+                test_run_id=self._run_id,
+                attempt=self._attempt,
+                step_number=step_number,
+                kind=kind,
+                name=name,
+                path=path.as_posix(),
+                content_type=TYPES[path.suffix],
+                size_bytes=len(data),
+                sha256=hashlib.sha256(data).hexdigest(),
+                created_at=utc_now(),
+            )
+        )
+
+    async def _trace(self, session: BrowserSession) -> bytes:
+        with tempfile.TemporaryDirectory(prefix="qa-trace-") as folder:  # readable by this user alone
+            raw, clean = Path(folder, "raw.zip"), Path(folder, "clean.zip")
+            await session.save_trace(raw)
+            if not self._secrets:
+                return await asyncio.to_thread(raw.read_bytes)
+            await asyncio.to_thread(redact_trace, raw, clean, self._secrets)
+            return await asyncio.to_thread(clean.read_bytes)
+
+    def _note(self, name: str, error: Exception) -> None:
+        text = redact(f"{name} was not kept: {error}", self._secrets)
+        self.notes.append(text)
+        _log.warning("Run %s: %s", self._run_id, text)
+
+
+def picture_name(step_number: int, suffix: str = "") -> str:
+    """The file of a step's picture, as `step-003-failed.png`; any text can be the suffix."""
+    slug = re.sub(r"[^a-z0-9]+", "-", suffix.lower()).strip("-")[:60]
+    return f"step-{step_number:03d}{'-' if slug else ''}{slug}.png"
+
+
+def _write(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.write_bytes(data)
+    except OSError:
+        path.unlink(missing_ok=True)  # half a file is no evidence
+        raise

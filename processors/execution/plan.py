@@ -1,0 +1,125 @@
+"""What a run is going to do, settled before a browser is touched. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from processors.browser.protocol import SessionOptions
+from processors.execution.verdict import trace_content
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Upload
+from qa_queue.cases.values import references, resolve, resolve_step, scope_for
+from qa_queue.errors import InputError
+from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlannedStep:
+    """A step as written, for all that people read, and with its values filled in, for the browser."""
+
+    number: int
+    written: Step
+    resolved: Step = field(repr=False)
+
+    @property
+    def timeout_ms(self) -> int:
+        """The step's own time-out, or the default."""
+        return self.written.timeout_ms or STEP_TIMEOUT_MS
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunPlan:
+    """A case with its values and settings. `secrets` are the values that must not leave the worker, by name."""
+
+    run_id: str
+    case_id: str
+    case: Case
+    steps: tuple[PlannedStep, ...]
+    config: TestConfig
+    base_url: str | None
+    secrets: Mapping[str, str] = field(repr=False)
+    ignored_attributes: tuple[str, ...] = ()
+
+    @property
+    def tries(self) -> int:
+        """How often the test is tried at most."""
+        return self.case.retries + 1
+
+    @property
+    def timeout_ms(self) -> int:
+        """The time of the run, all tries together."""
+        return self.config.timeout or self.case.timeout_ms
+
+    @property
+    def trace(self) -> TraceMode:
+        """When a trace is recorded and kept."""
+        return self.config.trace or self.case.trace
+
+    def attempt(self, job_attempt: int, test_try: int) -> int:
+        """The number under which a try's rows are kept; every number is 1-based."""
+        return (job_attempt - 1) * self.tries + test_try
+
+    def session_options(self, test_try: int) -> SessionOptions:
+        """The browser context of a try."""
+        use = self.case.use
+        return SessionOptions(
+            base_url=self.base_url,
+            viewport=self.config.viewport or self._own_viewport(),
+            device=use.device,
+            test_id_attribute=use.test_id_attribute,
+            headless=self.config.headless,
+            trace=trace_content(self.trace, test_try=test_try, secrets=bool(self.secrets)),
+            secrets=tuple(self.secrets.values()),
+            ignored_attributes=self.ignored_attributes,
+        )
+
+    def _own_viewport(self) -> Viewport | None:
+        """The case's viewport; a device keeps its own unless the case says otherwise."""
+        use = self.case.use
+        return None if use.device and "viewport" not in use.model_fields_set else use.viewport
+
+
+def _located(step: Step, case_dir: str | None) -> Step:
+    """The step with its files found from the folder of the case's file."""
+    if case_dir is None or not isinstance(step.args, Upload):
+        return step
+    files = tuple(str(Path(case_dir) / file) for file in step.args.files)
+    return step.model_copy(update={"args": step.args.model_copy(update={"files": files})})
+
+
+def secret_names(case: Case) -> frozenset[str]:
+    """The names of the secrets that a case uses."""
+    return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
+
+
+def plan_run(
+    case: Case, data: TestJobData, secrets: Mapping[str, str], ignored_attributes: tuple[str, ...] = ()
+) -> RunPlan:
+    """Fill in the case's values.
+
+    Raises:
+        InputError: a value is missing, or an id cannot name a folder.
+    """
+    if not _ID.fullmatch(data.test_run_id):
+        raise InputError(
+            f"test_run_id {data.test_run_id!r} is no id: use letters, digits, _ and - alone, as a UUID."
+        )
+    scope = scope_for(case, data.env, secrets)
+    base_url = data.base_url or case.base_url
+    return RunPlan(
+        run_id=data.test_run_id,
+        case_id=data.test_case_id,
+        case=case,
+        steps=tuple(
+            PlannedStep(number=number, written=step, resolved=_located(resolve_step(step, scope), data.case_dir))
+            for number, step in enumerate(case.steps, 1)
+        ),
+        config=data.config,
+        base_url=resolve(base_url, scope) if base_url else None,
+        secrets={name: value for name, value in secrets.items() if value.strip()},
+        ignored_attributes=ignored_attributes,
+    )

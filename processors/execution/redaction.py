@@ -1,0 +1,89 @@
+"""Taking the values of secrets out of evidence: texts, JSON and whole trace files."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import zipfile
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from qa_queue.cases.texts import MASK, mask
+
+_JSON_LINES = (".trace", ".network", ".stacks")
+# Pictures, fonts and films: compressed, so that a match in their bytes would be chance.
+_COMPRESSED = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"wOFF", b"wOF2", b"\x1aE\xdf\xa3", b"\x1f\x8b")
+_LEAST_BASE64 = 6  # fewer characters of a piece are found by chance
+
+
+def redact(text: str, secrets: Mapping[str, str]) -> str:
+    """The text with every secret masked, also where it stands in URL, JSON, HTML or base64 coding."""
+    masked = mask(text, secrets)
+    pattern = _base64_pattern(tuple(sorted(secrets.values())))
+    return pattern.sub(MASK, masked) if pattern else masked
+
+
+def redact_json(value: Any, secrets: Mapping[str, str]) -> Any:
+    """JSON with every text in it redacted; numbers stay, so that a secret of digits cannot break a document."""
+    match value:
+        case str():
+            return redact(value, secrets)
+        case list():
+            return [redact_json(item, secrets) for item in value]
+        case dict():
+            return {redact(key, secrets): redact_json(item, secrets) for key, item in value.items()}
+    return value
+
+
+def redact_trace(source: Path, target: Path, secrets: Mapping[str, str]) -> None:
+    """Write a Playwright trace again, every entry redacted.
+
+    Raises:
+        OSError, zipfile.BadZipFile: a file cannot be read or written.
+    """
+    with zipfile.ZipFile(source) as old, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as new:
+        for name in old.namelist():
+            new.writestr(redact(name, secrets), _redact_entry(name, old.read(name), secrets))
+
+
+def _redact_entry(name: str, content: bytes, secrets: Mapping[str, str]) -> bytes:
+    if content.startswith(_COMPRESSED) or content[8:12] == b"WEBP":
+        return content
+    text = content.decode("utf-8", "surrogateescape")  # what is no text comes back byte for byte
+    if name.endswith(_JSON_LINES):
+        redacted = "\n".join(_redact_line(line, secrets) for line in text.split("\n"))
+    else:
+        redacted = redact(text, secrets)
+    return redacted.encode("utf-8", "surrogateescape")
+
+
+def _redact_line(line: str, secrets: Mapping[str, str]) -> str:
+    if redact(line, secrets) == line:  # most lines: nothing to take apart
+        return line
+    try:
+        return json.dumps(redact_json(json.loads(line), secrets), ensure_ascii=False, separators=(",", ":"))
+    except ValueError:
+        return redact(line, secrets)
+
+
+@lru_cache(maxsize=64)
+def _base64_pattern(values: tuple[str, ...]) -> re.Pattern[str] | None:
+    forms = {form for value in values for form in _base64_forms(value) if len(form) >= _LEAST_BASE64}
+    return re.compile("|".join(re.escape(form) for form in sorted(forms, key=len, reverse=True))) if forms else None
+
+
+def _base64_forms(value: str) -> Iterator[str]:
+    """What a text becomes inside base64 of a longer one, at each of the three places where it can begin.
+
+    The characters at its ends, which also depend on its neighbours, are left out.
+    """
+    data = value.encode()
+    for offset in range(3):
+        coded = base64.b64encode(b"\0" * offset + data).decode().rstrip("=")
+        first = -(-offset * 8 // 6)
+        whole = (offset + len(data)) * 8 // 6
+        yield coded[first:whole]
+        yield coded[first:whole].translate(str.maketrans("+/", "-_"))

@@ -1,0 +1,123 @@
+"""Telling the world how a run goes: progress for people who watch, rows for the store."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable
+from datetime import datetime
+
+from processors.base import RecordSink
+from processors.browser.describe import describe, describe_target
+from processors.execution.plan import PlannedStep, RunPlan
+from processors.execution.records import RunOutcome, adaptation_row, clean, is_adaptation, step_record
+from processors.execution.verdict import StepResult
+from qa_queue.models import JobContext, JobProgress, RunStatus, StepData, StepStatus, utc_now
+from qa_queue.store.records import FingerprintRecord
+
+Report = Callable[[JobProgress], Awaitable[None]]
+_WORDS = {StepStatus.ADAPTED: "passed by a fallback", StepStatus.SKIPPED: "skipped, it is optional"}
+
+
+class RunReporter:
+    """Reports one run. Rows go to the writer, which does not hold the run up; progress is written at once."""
+
+    def __init__(self, plan: RunPlan, context: JobContext, *, writer: RecordSink, report: Report) -> None:
+        self._plan = plan
+        self._context = context
+        self._writer = writer
+        self._report = report
+
+    async def begin(self) -> None:
+        """The run has begun."""
+        now = utc_now()
+        self._update(
+            status=RunStatus.RUNNING,
+            attempt=self._plan.attempt(self._context.attempt, 1),
+            worker=self._context.worker,
+            total_steps=len(self._plan.steps),
+            started_at=now,
+            waiting_ms=_between(self._context.enqueued_at, now),
+        )
+        await self._progress(0, f"{self._plan.case.name} started")
+
+    async def retry(self, test_try: int, error: str | None) -> None:
+        """The test is tried again."""
+        self._update(attempt=self._plan.attempt(self._context.attempt, test_try))
+        await self._progress(0, f"retry {test_try - 1} of {self._plan.tries - 1} after: {error}")
+
+    async def step(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
+        """A step was done."""
+        self.row(attempt, planned, result)
+        data = StepData(
+            action=planned.written.action,
+            status=result.status,
+            duration=result.duration_ms,
+            error=clean(self._plan, result.error),
+        )
+        words = _words(result)
+        await self._progress(planned.number, f"{describe(planned.written)}: {words}", data=data)
+
+    def row(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
+        """Put the row of a step, done or passed over, and that of its adaptation."""
+        self._writer.put(step_record(self._plan, attempt, planned, result))
+        if is_adaptation(result):
+            self._writer.put(adaptation_row(self._plan, attempt, planned, result))
+
+    def fingerprints(self, rows: Iterable[FingerprintRecord]) -> None:
+        """Put what elements look like now."""
+        self._writer.put(*rows)
+
+    def end(self, outcome: RunOutcome) -> None:
+        """The run has ended: its row."""
+        verdict = outcome.verdict
+        self._update(
+            status=verdict.status,
+            attempt=outcome.attempt,
+            flaky=outcome.flaky,
+            total_steps=len(self._plan.steps),
+            completed_steps=verdict.passed,
+            failed_steps=verdict.failed,
+            adapted_steps=verdict.adapted,
+            error=clean(self._plan, outcome.error),
+            error_kind=verdict.error_kind,
+            finished_at=utc_now(),
+            starting_ms=outcome.starting_ms,
+            running_ms=outcome.running_ms,
+        )
+
+    async def announce(self, outcome: RunOutcome) -> None:
+        """The last report of a run; only once its rows are stored, as who sees it may read them."""
+        detail = f": {outcome.error}" if outcome.error else ""
+        status = outcome.verdict.status
+        await self._progress(outcome.steps_done, f"{self._plan.case.name} {status.value}{detail}", status=status)
+
+    def _update(self, **fields: object) -> None:
+        self._writer.update_run(self._plan.run_id, fence=self._context.attempt, **fields)
+
+    async def _progress(
+        self, current: int, message: str, *, status: RunStatus = RunStatus.RUNNING, data: StepData | None = None
+    ) -> None:
+        total = len(self._plan.steps)
+        await self._report(
+            JobProgress(
+                test_run_id=self._plan.run_id,
+                current_step=current,
+                total_steps=total,
+                percentage=100 if status.final else current * 100 // total,
+                message=clean(self._plan, message) or "",
+                status=status,
+                step_data=data,
+            )
+        )
+
+
+def _words(result: StepResult) -> str:
+    """How a step ended, for people who watch."""
+    if result.heal is not None and result.heal.performed:
+        return f"healed, by {describe_target(result.heal.target)} ({result.heal.decision.score:.0%} sure)"
+    if result.found is not None and result.found.by_learned and result.error is None:
+        return "passed by a learned locator"
+    return _WORDS.get(result.status, result.status.value)
+
+
+def _between(start: datetime | None, end: datetime) -> int | None:
+    return None if start is None else max(0, round((end - start).total_seconds() * 1000))

@@ -1,0 +1,193 @@
+"""Where a request comes from: this machine, our own pages, or another site's. Pure.
+
+Who makes a request, and what that person or program may do.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from ipaddress import ip_address
+from typing import Annotated
+from urllib.parse import quote, urlsplit
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyCookie, HTTPBearer
+from redis.exceptions import RedisError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import Headers
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from qa_queue.api.backend import Backend
+from qa_queue.api.errors import RefusedError, headers_of, problem_of, respond
+from qa_queue.api.http_limits import RateLimiter
+from qa_queue.auth.tokens import Identity, Role
+from qa_queue.errors import QAError, RedisUnavailableError
+from qa_queue.redis import address_of, explain
+
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
+LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
+_PASSED_ON = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
+
+
+def is_local(client: str, headers: Mapping[str, str]) -> bool:
+    """Whether somebody on this machine asks by a loopback name, and no proxy passed the request on."""
+    try:
+        loopback = ip_address(client).is_loopback
+    except ValueError:
+        return False
+    return (
+        loopback and host_name(headers.get("host", "")) in LOOPBACK_NAMES and not set(headers.keys()) & _PASSED_ON
+    )
+
+
+def host_name(host: str) -> str:
+    """The name in a Host header, without its port."""
+    return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+
+
+def is_cross_site(headers: Mapping[str, str]) -> bool:
+    """Whether another site's page made a browser send this.
+
+    `Sec-Fetch-Site` says so where a browser sends it; else `Origin`, which every browser sends with a POST. A
+    request with neither comes from a program that is no browser.
+    """
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in ("same-origin", "none")
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != headers.get("host", "")
+
+
+def local_path(path: str) -> str:
+    """A path of our own to go on to after a login; `/` for anything that leads elsewhere."""
+    parts = urlsplit(path)
+    safe = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable()
+    return path if safe else "/"
+
+
+COOKIE = "qa_session"
+LOCAL = Identity(name="local", role=Role.ADMIN)
+API = ("/api/", "/metrics")
+_PUBLIC = ("/static/", "/health/", "/login", "/api/v1/openapi.json", "/api/openapi.json")
+_bearer = HTTPBearer(auto_error=False, description="A token made by `qa-queue token create`.")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The login of the pages.")
+
+
+def is_api(path: str) -> bool:
+    """Whether programs ask for this path, so that errors are problem documents and not pages."""
+    return path.startswith(API) or path.startswith("/health/")
+
+
+class AuthMiddleware:
+    """Lets a request pass when it says who makes it; everything that is not public stays behind it.
+
+    It stands before routing and reading the body, so a stranger learns nothing, not even which paths there are.
+    """
+
+    def __init__(self, app: ASGIApp, backend: Backend, limiter: RateLimiter) -> None:
+        self._app = app
+        self._backend = backend
+        self._limiter = limiter
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request."""
+        if scope["type"] == "http":
+            refusal = await self._refusal(scope)
+            if refusal is not None:
+                await refusal(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+    async def _refusal(self, scope: Scope) -> Response | None:
+        path: str = scope["path"]
+        try:
+            await run_in_threadpool(self._check, scope, Headers(scope=scope))
+        except RefusedError as error:
+            if error.status is HTTPStatus.UNAUTHORIZED and scope["method"] == "GET" and not is_api(path):
+                return RedirectResponse(f"/login?next={quote(path)}", HTTPStatus.SEE_OTHER)
+            return respond(problem_of(error), headers_of(error))
+        except RedisError as error:
+            away = RedisUnavailableError(explain(error, address_of(self._backend.redis)))
+            return respond(problem_of(away), headers_of(away))
+        except QAError as error:
+            return respond(problem_of(error), headers_of(error))
+        return None
+
+    def _check(self, scope: Scope, headers: Headers) -> None:
+        client = scope["client"][0] if scope.get("client") else ""
+        public = scope["path"].startswith(_PUBLIC)
+        by_token = headers.get("authorization", "").lower().startswith("bearer ")
+        if scope["method"] not in SAFE_METHODS and not by_token and is_cross_site(headers):
+            raise RefusedError(HTTPStatus.FORBIDDEN, "Another site's page sent this: it is not done.")
+        if public:
+            if scope["method"] not in SAFE_METHODS:
+                self._count(f"client:{client}")
+            return
+        identity = self._identity(client, headers)
+        if identity is None:
+            self._count(f"client:{client}")
+            raise _unknown()
+        if is_api(scope["path"]):
+            self._count(f"{identity.token_id or 'login'}:{identity.name}")
+        scope.setdefault("state", {})["identity"] = identity
+
+    def _identity(self, client: str, headers: Headers) -> Identity | None:
+        scheme, _, token = headers.get("authorization", "").partition(" ")
+        if scheme.lower() == "bearer":
+            return self._backend.tokens.identify(token.strip())
+        session = _cookie_of(headers)
+        found = self._backend.logins.find(session) if session else None
+        if found is None and self._backend.settings.qa_api_open_on_loopback and is_local(client, headers):
+            return LOCAL
+        return found
+
+    def _count(self, caller: str) -> None:
+        wait = self._limiter.wait_s(caller)
+        if wait:
+            detail = f"Too many requests: try again in {wait} s, or raise QA_API_REQUESTS_PER_MINUTE."
+            raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
+
+
+def needs(role: Role) -> object:
+    """The dependency of a route that this role may use; its value is the caller's identity.
+
+    Raises:
+        RefusedError: 403 when the caller's role is less.
+    """
+
+    def check(
+        request: Request,
+        token: Annotated[object, Security(_bearer)] = None,
+        session: Annotated[object, Security(_cookie)] = None,
+    ) -> Identity:
+        del token, session  # named for the API's document; the gate has looked at them
+        identity: Identity = request.state.identity
+        if not identity.role.covers(role):
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN,
+                f"{identity.name} has the role {identity.role}, and this needs {role}.",
+            )
+        return identity
+
+    return Depends(check)
+
+
+Reader = Annotated[Identity, needs(Role.READ)]
+Runner = Annotated[Identity, needs(Role.RUN)]
+Admin = Annotated[Identity, needs(Role.ADMIN)]
+
+
+def _unknown() -> RefusedError:
+    return RefusedError(
+        HTTPStatus.UNAUTHORIZED,
+        "This needs a token that is known and has not expired: send `Authorization: Bearer TOKEN`. "
+        "`qa-queue token create` makes one.",
+        {"WWW-Authenticate": 'Bearer realm="qa-queue"'},
+    )
+
+
+def _cookie_of(headers: Headers) -> str:
+    pairs = (pair.partition("=") for pair in headers.get("cookie", "").split(";"))
+    return next((value.strip() for name, _, value in pairs if name.strip() == COOKIE), "")

@@ -1,0 +1,174 @@
+"""Errors as problem documents (RFC 9457), and which error is which status.
+
+What every operation declares, for the API's document: the statuses beside its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
+from starlette.responses import JSONResponse
+
+from qa_queue.errors import (
+    CaseError,
+    ConflictError,
+    IdempotencyConflictError,
+    InfrastructureError,
+    InputError,
+    NotFoundError,
+    PayloadError,
+    QAError,
+    SettingsError,
+)
+
+MEDIA_TYPE = "application/problem+json"
+RETRY_AFTER_S = 5  # when a part of the service is away
+
+
+class FieldError(BaseModel):
+    """One thing that is wrong with a request."""
+
+    message: str = Field(examples=["unknown action 'clik'; did you mean 'click'?"])
+    path: str = Field(default="", description="Where in the document or request it is.", examples=["steps[2]"])
+    line: int | None = Field(default=None, description="Line of a document that was sent as text.")
+    index: int | None = Field(default=None, description="Which item of a batch it is, counted from 0.")
+
+
+class ProblemDocument(BaseModel):
+    """A problem document, RFC 9457; `problems` lists everything that is wrong with a request."""
+
+    type: str = Field(default="about:blank")
+    title: str = Field(examples=["Unprocessable Content"])
+    status: int = Field(examples=[422])
+    detail: str = Field(examples=["The case cannot be used: 1 problem."])
+    problems: list[FieldError] = Field(default_factory=list)
+
+
+class FieldErrorsError(InputError):
+    """A request cannot be used; `faults` has everything that is wrong with it."""
+
+    def __init__(self, message: str, faults: Sequence[FieldError]) -> None:
+        super().__init__(message)
+        self.faults = list(faults)
+
+
+class RefusedError(QAError):
+    """A request is refused for what it is, not for what it holds: no login, no right, too much."""
+
+    def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
+        super().__init__(message)
+        self.status = status
+        self.headers = dict(headers or {})
+
+
+# The first that matches wins, so the special stand before the general.
+_STATUSES: tuple[tuple[type[QAError], HTTPStatus], ...] = (
+    (NotFoundError, HTTPStatus.NOT_FOUND),
+    (ConflictError, HTTPStatus.CONFLICT),
+    (IdempotencyConflictError, HTTPStatus.CONFLICT),
+    (SettingsError, HTTPStatus.SERVICE_UNAVAILABLE),
+    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
+    (InfrastructureError, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def status_of(error: QAError) -> HTTPStatus:
+    """The status that says what an error means to the client."""
+    if isinstance(error, RefusedError):
+        return error.status
+    found = (status for kind, status in _STATUSES if isinstance(error, kind))
+    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+
+
+def problem_of(error: QAError) -> ProblemDocument:
+    """The document of an error."""
+    return problem(status_of(error), str(error), _faults(error))
+
+
+def problem(status: int, detail: str, faults: Sequence[FieldError] = ()) -> ProblemDocument:
+    """A document of this status."""
+    return ProblemDocument(title=HTTPStatus(status).phrase, status=status, detail=detail, problems=list(faults))
+
+
+def headers_of(error: QAError) -> dict[str, str]:
+    """The headers that go with an error."""
+    if isinstance(error, RefusedError):
+        return error.headers
+    away = status_of(error) is HTTPStatus.SERVICE_UNAVAILABLE
+    return {"Retry-After": str(RETRY_AFTER_S)} if away else {}
+
+
+def respond(document: ProblemDocument, headers: Mapping[str, str] | None = None) -> JSONResponse:
+    """A problem document as an answer."""
+    return JSONResponse(document.model_dump(), document.status, dict(headers or {}), media_type=MEDIA_TYPE)
+
+
+def problem_of_validation(error: RequestValidationError) -> ProblemDocument:
+    """What FastAPI found wrong with a request: 400 when the body is no JSON, else 422 with every fault."""
+    items = error.errors()
+    if any(item["type"] == "json_invalid" for item in items):
+        return problem(HTTPStatus.BAD_REQUEST, "The body is not JSON.", [_fault(item) for item in items])
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request cannot be used.", [_fault(item) for item in items])
+
+
+def _fault(item: Mapping[str, Any]) -> FieldError:
+    where = [part for part in item["loc"] if part != "body"]
+    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
+    return FieldError(message=str(item["msg"]), path=path)
+
+
+def _faults(error: QAError) -> list[FieldError]:
+    if isinstance(error, FieldErrorsError):
+        return error.faults
+    return (
+        [FieldError(message=text) for text in error.problems]
+        if isinstance(error, (CaseError, PayloadError))
+        else []
+    )
+
+
+Absent = SkipJsonSchema[None]  # a parameter that may be left out; a query cannot hold null
+
+_WORDS = {
+    400: "The body is not JSON.",
+    401: "No token, or one that is not known.",
+    403: "The token's role is too small, or another site's page asked.",
+    404: "It does not exist.",
+    409: "It does not go together with what is there.",
+    413: "The body is too large.",
+    422: "What was sent cannot be used; `problems` says why.",
+    429: "Too many requests; `Retry-After` says for how many seconds to wait.",
+    503: "Redis or Supabase is away.",
+}
+ALWAYS = (401, 403, 422, 429, 503)
+WITH_BODY = (400, 413)
+
+Answers = dict[int | str, dict[str, Any]]
+
+
+def answers(*statuses: int, body: bool = False) -> Answers:
+    """The problem documents that an operation may answer with: those that every one may, and these."""
+    every = sorted({*ALWAYS, *statuses, *(WITH_BODY if body else ())})
+    return {status: _answer(status) for status in every}
+
+
+def _answer(status: int) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "description": _WORDS[status],
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+    }
+    if status == 429:
+        found["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
+    return found
+
+
+def add_problem(document: dict[str, Any]) -> None:
+    """Put the problem document's own schema into the API's document."""
+    schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
+    inner = schema.pop("$defs", {})
+    document.setdefault("components", {}).setdefault("schemas", {}).update({"ProblemDocument": schema, **inner})

@@ -1,0 +1,67 @@
+"""The page of schedules: when each comes next, how it ended last, and pausing it."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import HTMLResponse, RedirectResponse
+from starlette.responses import Response
+from starlette.templating import Jinja2Templates
+
+from qa_queue.api.auth import Reader, Runner
+from qa_queue.api.backend import Backend
+from qa_queue.api.routes.schedule import run_now
+from qa_queue.models import QueueName
+from qa_queue.schedules import last_outcomes
+from qa_queue.schedules.display import local_time, what_of, when_of
+
+
+def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
+    """The page; it is no part of the API's document."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.get("/schedules", response_class=HTMLResponse)
+    def schedules_page(request: Request, _: Reader) -> Response:
+        return templates.TemplateResponse(request, "schedules.html", _shown(backend))
+
+    @routes.post("/schedules/{schedule_id}/pause")
+    def pause_schedule(schedule_id: str, _: Runner) -> Response:
+        backend.schedules.pause(schedule_id)
+        return _back()
+
+    @routes.post("/schedules/{schedule_id}/resume")
+    def resume_schedule(schedule_id: str, _: Runner) -> Response:
+        backend.schedules.resume(schedule_id)
+        return _back()
+
+    @routes.post("/schedules/{schedule_id}/run-now")
+    def run_schedule(schedule_id: str, _: Runner) -> Response:
+        run_now(backend, schedule_id)
+        return _back()
+
+    return routes
+
+
+def _back() -> Response:
+    return RedirectResponse("/schedules", HTTPStatus.SEE_OTHER)
+
+
+def _shown(backend: Backend) -> dict[str, Any]:
+    rows = backend.schedules.list_all()
+    outcomes = last_outcomes(backend.redis, backend.store, rows)
+    return {
+        "rows": [
+            {
+                "row": row,
+                "when": when_of(row),
+                "what": what_of(row),
+                "next": local_time(row, row.next_run_at) if row.next_run_at else None,
+                "last": local_time(row, row.last_fire_at) if row.last_fire_at else None,
+                "outcome": outcomes.get(row.id),
+                "run": row.last_run_id if row.queue == QueueName.TEST_EXECUTION else None,
+            }
+            for row in rows
+        ]
+    }

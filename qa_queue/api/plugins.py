@@ -1,0 +1,88 @@
+"""Operations that installed packages add to the API, behind the same tokens and roles.
+
+A router that cannot be used is logged with its package, and the service works on without it.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator
+from http import HTTPStatus
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+
+from qa_queue.api.auth import SAFE_METHODS, Reader
+from qa_queue.api.backend import Backend
+from qa_queue.api.errors import RefusedError, answers
+from qa_queue.auth.tokens import Role
+from qa_queue.errors import InputError
+from qa_queue.extensions import QueueSpec, catalogue, load_named
+
+log = logging.getLogger(__name__)
+_PARAMETER = re.compile(r"\{[^}]*\}")
+
+
+def add_routers(operations: APIRouter, backend: Backend) -> None:
+    """Include the router of every queue that has one; called after the service's own are in."""
+    found = catalogue()
+    for spec in found.added:
+        try:
+            router = _router_of(spec, backend)
+            _refuse_clash(router, operations)
+        except InputError as error:
+            package = found.packages[spec.name]
+            log.warning("The package %s adds no operations for its queue %s: %s", package, spec.name, error)
+            continue
+        if router is not None:
+            operations.include_router(router, dependencies=[Depends(least_role)], responses=answers())
+
+
+def least_role(request: Request, caller: Reader) -> None:
+    """What every operation of a package asks for, whatever it asks for itself: `run` where it may change something.
+
+    Raises:
+        RefusedError: 403 when the caller's role is less.
+    """
+    if request.method not in SAFE_METHODS and not caller.role.covers(Role.RUN):
+        raise RefusedError(
+            HTTPStatus.FORBIDDEN, f"{caller.name} has the role {caller.role}, and this needs {Role.RUN}."
+        )
+
+
+def _router_of(spec: QueueSpec, backend: Backend) -> APIRouter | None:
+    if spec.router is None:
+        return None
+    make = load_named(spec.router)
+    try:
+        router = make(backend)
+    except Exception as error:  # another package's code runs here, and may raise whatever it likes
+        raise InputError(f"{spec.router} cannot be made ({type(error).__name__}: {error}).") from error
+    if not isinstance(router, APIRouter):
+        raise InputError(f"{spec.router} made a {type(router).__name__}: it should make a FastAPI APIRouter.")
+    return router
+
+
+def _refuse_clash(router: APIRouter | None, operations: APIRouter) -> None:
+    if router is None:
+        return
+    taken = set(_operations_of(operations))
+    for method, path in _operations_of(router):
+        if (method, path) in taken:
+            raise InputError(f"{method} {path} is another operation already: give it another path.")
+
+
+def _operations_of(router: APIRouter) -> Iterator[tuple[str, str]]:
+    """Methods and paths as the document has them, names of parameters left out.
+
+    Raises:
+        InputError: no document can be made of it.
+    """
+    app = FastAPI()
+    try:
+        app.include_router(router)
+        paths = app.openapi()["paths"]
+    except Exception as error:  # another package's models may raise whatever they like
+        raise InputError(f"its operations cannot be documented ({type(error).__name__}: {error}).") from error
+    for path, methods in paths.items():
+        yield from ((method.upper(), _PARAMETER.sub("{}", path)) for method in methods)

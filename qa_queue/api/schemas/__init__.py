@@ -1,0 +1,1 @@
+"""Bodies of requests and responses, as the OpenAPI document describes them."""

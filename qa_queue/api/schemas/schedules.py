@@ -1,0 +1,90 @@
+"""What the API takes and gives of schedules."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import copy
+from datetime import datetime
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, create_model
+from pydantic.fields import FieldInfo
+
+from qa_queue.api.backend import Backend
+from qa_queue.api.schemas.runs import Body
+from qa_queue.models import Frozen
+from qa_queue.schedules import last_outcomes
+from qa_queue.schedules.times import zone_of
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
+
+
+def _nullable(field: FieldInfo) -> tuple[Any, FieldInfo]:
+    """The type and the rules of a field that may be null as well, which it is when nobody gives it."""
+    found = copy(field)
+    found.default, found.default_factory = None, None
+    return field.annotation | None, found  # type: ignore[operator] # an annotation is a type
+
+
+_FIELDS: dict[str, Any] = {name: _nullable(field) for name, field in ScheduleFields.model_fields.items()}
+_Nullable = create_model("_Nullable", __base__=Frozen, **_FIELDS)
+
+
+class SchedulePatch(_Nullable):
+    """The fields that change; null puts one back to what it is when nobody sets it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 6 * * *", "every": None}]})
+
+
+class Schedule(ScheduleRecord):
+    """A schedule as it stands.
+
+    `last_outcome` is what became of the last start: running, passed, failed, broken (by the infrastructure),
+    cancelled or not started; null before the first one, and once it was cleaned up.
+    """
+
+    last_outcome: str | None = None
+
+
+class Schedules(BaseModel):
+    """Every schedule, by name."""
+
+    schedules: list[Schedule]
+
+
+class PreviewBody(Body):
+    """Times to be looked at without a schedule: `cron` or `every`."""
+
+    cron: str | None = Field(default=None, max_length=200, examples=["30 2 * * mon-fri"])
+    every: str | None = Field(default=None, max_length=30, examples=[None])
+    time_zone: str = Field(default="UTC", max_length=100, examples=["Europe/Berlin"])
+    start_at: datetime | None = None
+    end_at: datetime | None = None
+    max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
+    count: int = Field(default=5, ge=1, le=100)
+
+
+class Moment(BaseModel):
+    """A time of a schedule, and the same as the clocks of its zone show it."""
+
+    at: datetime
+    local: str = Field(examples=["2026-03-29T03:00:00+02:00"])
+
+
+class Preview(BaseModel):
+    """When a schedule comes next; fewer than asked for where it ends."""
+
+    time_zone: str
+    times: list[Moment]
+
+
+def schedules_of(backend: Backend, rows: Sequence[ScheduleRecord]) -> list[Schedule]:
+    """These rows with what became of them."""
+    outcomes = last_outcomes(backend.redis, backend.store, rows)
+    return [Schedule(**row.model_dump(), last_outcome=outcomes.get(row.id)) for row in rows]
+
+
+def preview_of(time_zone: str, moments: Sequence[datetime]) -> Preview:
+    """These moments, in this zone."""
+    zone = zone_of(time_zone)
+    times = [Moment(at=moment, local=moment.astimezone(zone).isoformat()) for moment in moments]
+    return Preview(time_zone=time_zone, times=times)

@@ -1,0 +1,1 @@
+"""API tokens, login links and sessions."""

@@ -1,0 +1,1 @@
+"""Readers of other formats: Chrome DevTools Recorder exports and Cinnamon-QA cases."""

@@ -1,0 +1,122 @@
+"""A recording as a whole: its steps in order, its first page as the base URL, its timeouts, its notes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from qa_queue.cases.document_path import INVALID, DocumentPath, kind_text
+from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
+from qa_queue.cases.importers.recorder.steps import Made, Raw, make
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Goto, SetViewport, Step, Use
+from qa_queue.cases.retarget import first_origin, relative_steps
+from qa_queue.models import Viewport
+
+_MAX_NAME = 200
+
+
+@dataclass(frozen=True)
+class Converted:
+    """A case made from a recording; `notes` say, step by step, what was not carried over."""
+
+    case: Case
+    notes: tuple[str, ...] = ()
+
+
+@dataclass
+class _Draft:
+    """What has been converted so far."""
+
+    steps: list[Step] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    viewport: Viewport | None = None
+
+
+def is_recording(document: Any) -> bool:
+    """Whether the document is a recording of Chrome DevTools Recorder: a title, and steps that have a type."""
+    if not isinstance(document, dict) or "title" not in document or "name" in document:
+        return False
+    steps = document.get("steps")
+    return isinstance(steps, list) and (
+        not steps or any(isinstance(step, dict) and "type" in step for step in steps)
+    )
+
+
+def convert_recording(
+    place: DocumentPath, document: dict[str, Any], *, default_name: str = "recording"
+) -> Converted:
+    """The case of a recording.
+
+    Raises:
+        CaseError: a step breaks the recording's own schema, or nothing of it can be carried over.
+    """
+    raw_steps = _raw_steps(place, document)
+    draft = _Draft()
+    repeated, pressed = repeats(raw_steps), presses(raw_steps)
+    for index, step in enumerate(raw_steps):
+        if index in repeated:
+            draft.notes.append(_note(index, step, f"not carried over: {repeated[index]}"))
+        else:
+            _convert(draft, place.at("steps", index), step, _timeout(step, document), pressed)
+    if not draft.steps and not place.report.problems:
+        place.at("steps").wrong("the recording has no step that can be carried over")
+    place.report.raise_if_any()
+    return Converted(_case(document, default_name, draft), tuple(draft.notes + _whole_notes(draft)))
+
+
+def _raw_steps(place: DocumentPath, document: dict[str, Any]) -> Sequence[dict[str, Any]]:
+    for index, step in enumerate(document["steps"]):
+        if not isinstance(step, dict):
+            place.at("steps", index).wrong(f"expected a recorded step, got {kind_text(step)}")
+    place.report.raise_if_any()
+    steps: list[dict[str, Any]] = document["steps"]
+    return steps
+
+
+def _convert(
+    draft: _Draft, place: DocumentPath, step: dict[str, Any], timeout_ms: int | None, pressed: Presses
+) -> None:
+    index = int(place.path[-1])
+    made = make(Raw(place, step, pressed.chords.get(index), pressed.held.get(index, ())))
+    if made is INVALID:
+        return
+    draft.notes += _notes(index, step, made)
+    for action, args in made.actions:
+        if isinstance(args, SetViewport) and not draft.steps:
+            draft.viewport = Viewport(width=args.width, height=args.height)
+        else:
+            draft.steps.append(Step(action=action, args=args, timeout_ms=timeout_ms, line=place.line))
+
+
+def _notes(index: int, step: dict[str, Any], made: Made) -> list[str]:
+    dropped = [f"not carried over: {made.dropped}"] if made.dropped else []
+    return [_note(index, step, text) for text in (*dropped, *made.notes)]
+
+
+def _note(index: int, step: dict[str, Any], text: str) -> str:
+    return f"step {index + 1} ({step.get('type')}): {text}"
+
+
+def _whole_notes(draft: _Draft) -> list[str]:
+    opened = any(isinstance(step.args, Goto) for step in draft.steps)
+    return [] if opened else ["the recording opens no page: add a goto step before its first one"]
+
+
+def _timeout(step: dict[str, Any], document: dict[str, Any]) -> int | None:
+    """The step's own timeout, else the flow's; None for the default of 5 s, which is the same here."""
+    value = step.get("timeout") or document.get("timeout")
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1:
+        return None
+    return None if int(value) == STEP_TIMEOUT_MS else int(value)
+
+
+def _case(document: dict[str, Any], default_name: str, draft: _Draft) -> Case:
+    title = document["title"].strip() if isinstance(document["title"], str) else ""
+    origin = first_origin(draft.steps)
+    return Case(
+        name=(title or default_name)[:_MAX_NAME],
+        base_url=origin,
+        use=Use(viewport=draft.viewport) if draft.viewport else Use(),
+        steps=relative_steps(draft.steps, origin) if origin else tuple(draft.steps),
+    )

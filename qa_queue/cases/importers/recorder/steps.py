@@ -1,0 +1,219 @@
+"""One recorded step as steps of a case: a function for each type, chosen by table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
+from qa_queue.cases.importers.recorder.selectors import aim
+from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
+from qa_queue.cases.model import Args, Click, Fill, Goto, OnTarget, Press, SetViewport, Target, WaitFor
+from qa_queue.cases.retarget import split_url
+
+_BUTTONS = {"primary": "left", "secondary": "right", "auxiliary": "middle"}
+_BROWSER_SCHEMES = ("chrome", "edge", "about", "chrome-extension", "devtools")
+_LONG_PRESS_MS = 500
+_FAKE_PATH = "C:\\fakepath\\"
+_NO_ELEMENT = "none of its selectors can be read"
+
+
+@dataclass(frozen=True)
+class Raw:
+    """A recorded step, where it stands, and what the key events around it say."""
+
+    place: DocumentPath
+    step: dict[str, Any]
+    chord: str | None = None
+    held: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Made:
+    """What became of a recorded step: actions with their arguments, and what is to be told about it.
+
+    Without actions the reason stands in `dropped`; a step that another has swallowed has neither.
+    """
+
+    actions: tuple[tuple[str, Args], ...] = ()
+    dropped: str | None = None
+    notes: tuple[str, ...] = ()
+
+
+def make(raw: Raw) -> Made | Invalid:
+    """The actions of a recorded step; INVALID when it breaks the recording's own schema."""
+    kind, page = raw.step.get("type"), raw.step.get("target", "main")
+    maker = _MAKERS.get(str(kind))
+    if maker is None:
+        return Made(dropped=f"{kind!r} has no counterpart in the case format")
+    if page not in ("main", None, "") and kind not in _ANY_PAGE:
+        return Made(dropped=f"it happens in another page or a frame of another site ({page})")
+    made = maker(raw)
+    return made if made is INVALID else _after_navigation(raw.step, made)
+
+
+def _after_navigation(step: dict[str, Any], made: Made) -> Made:
+    """A step that was seen to navigate waits for the load, so that the next one does not act on the old page."""
+    navigates = any(isinstance(event, dict) for event in step.get("assertedEvents") or ())
+    if not navigates or not made.actions or step.get("type") == "navigate":
+        return made
+    return Made((*made.actions, ("wait_for", WaitFor(load_state="load"))), made.dropped, made.notes)
+
+
+def _set_viewport(raw: Raw) -> Made | Invalid:
+    sizes = {key: _number(raw, key) for key in ("width", "height")}
+    if INVALID in sizes.values():
+        return INVALID
+    width, height = (int(size) for size in sizes.values() if size is not INVALID)
+    if not (1 <= width <= 10_000 and 1 <= height <= 10_000):
+        return Made(dropped=f"{width}x{height} is no size of a page")
+    phone = raw.step.get("isMobile") or raw.step.get("hasTouch")
+    notes = ("only the size is carried over; for touch and a mobile browser set use.device",) if phone else ()
+    return Made((("set_viewport", SetViewport(width=width, height=height)),), notes=notes)
+
+
+def _navigate(raw: Raw) -> Made | Invalid:
+    url = raw.step.get("url")
+    if not isinstance(url, str) or not url:
+        return raw.place.wrong("has no 'url'")
+    parts = split_url(url)
+    if parts is None:
+        return raw.place.wrong(f"{url!r} is no URL")
+    if parts.scheme in _BROWSER_SCHEMES:
+        return Made(dropped=f"{url} is a page of the browser itself")
+    return Made((("goto", Goto(url=url)),))
+
+
+def _click(raw: Raw) -> Made | Invalid:
+    button = _BUTTONS.get(raw.step.get("button") or "primary")
+    if button is None:
+        return Made(dropped=f"the mouse button {raw.step['button']!r} is not supported")
+
+    def args(target: Target, canvas: bool) -> Args:
+        return Click.model_validate({"target": target, "button": button, "position": _position(raw.step, canvas)})
+
+    action = "dblclick" if raw.step["type"] == "doubleClick" else "click"
+    made = _on_element(raw, action, args)
+    if made is INVALID or made.dropped:
+        return made
+    return Made(made.actions, notes=(*made.notes, *_click_notes(raw)))
+
+
+def _click_notes(raw: Raw) -> tuple[str, ...]:
+    notes = []
+    if raw.held:
+        notes.append(f"{'+'.join(raw.held)} was held; the click is made without")
+    if raw.step.get("deviceType") in ("touch", "pen"):
+        notes.append(f"made by {raw.step['deviceType']}; the click is made by mouse")
+    duration = raw.step.get("duration")
+    if isinstance(duration, (int, float)) and duration >= _LONG_PRESS_MS:
+        notes.append(f"held for {duration:g} ms; the click is made at once")
+    return tuple(notes)
+
+
+def _position(step: dict[str, Any], canvas: bool) -> tuple[float, float] | None:
+    """The recorded offset, on a canvas alone: elsewhere it says where the pointer was, not what was meant."""
+    x, y = step.get("offsetX"), step.get("offsetY")
+    if canvas and isinstance(x, (int, float)) and isinstance(y, (int, float)):
+        return float(x), float(y)
+    return None
+
+
+def _hover(raw: Raw) -> Made | Invalid:
+    return _on_element(raw, "hover", lambda target, _canvas: OnTarget(target=target))
+
+
+def _change(raw: Raw) -> Made | Invalid:
+    """A recorded change says the new value, not the kind of element: `fill` also sets lists, boxes and radios."""
+    value = raw.step.get("value")
+    if not isinstance(value, str):
+        return raw.place.wrong(f"'value' should be text, got {kind_text(value)}")
+    if value.startswith(_FAKE_PATH):
+        return Made(dropped=f"the recording lacks the file {value.removeprefix(_FAKE_PATH)}: add an upload step")
+    return _on_element(raw, "fill", lambda target, _canvas: Fill(target=target, value=value))
+
+
+def _key(raw: Raw) -> Made | Invalid:
+    if not isinstance(raw.step.get("key"), str):
+        return raw.place.wrong("has no 'key'")
+    return Made((("press", Press(key=raw.chord)),)) if raw.chord else Made()
+
+
+def _wait_for_element(raw: Raw) -> Made | Invalid:
+    count, operator = raw.step.get("count", 1), raw.step.get("operator", ">=")
+    if not isinstance(count, int) or isinstance(count, bool) or count < 0:
+        return raw.place.wrong(f"'count' should be a whole number, got {kind_text(count)}")
+    if operator not in ("==", ">=", "<="):
+        return raw.place.wrong(f"'operator' should be one of ==, >=, <=, got {kind_text(operator)}")
+    aimed = aim(raw.step)
+    if aimed.target is None:
+        return Made(dropped=_NO_ELEMENT)
+    wait = wait_for_element(raw.step, aimed.target)
+    actions = tuple(("wait_for" if isinstance(args, WaitFor) else "expect", args) for args in wait.args)
+    if not actions:
+        return Made(dropped="it waits for nothing")
+    return Made(actions, notes=tuple(f"{what} is not compared" for what in wait.left_out))
+
+
+def _wait_for_expression(raw: Raw) -> Made | Invalid:
+    expression = raw.step.get("expression")
+    if not isinstance(expression, str):
+        return raw.place.wrong("has no 'expression'")
+    args = wait_for_expression(expression, raw.step.get("frame"))
+    if args is None:
+        shown = expression if len(expression) <= 80 else expression[:77] + "..."
+        return Made(dropped=f"a script of its own: write an expect or wait_for step for {shown!r}")
+    return Made((("wait_for" if isinstance(args, WaitFor) else "expect", args),))
+
+
+def _scroll(_raw: Raw) -> Made:
+    return Made(dropped="every action scrolls its element into view by itself")
+
+
+def _close(_raw: Raw) -> Made:
+    return Made(dropped="a run closes its pages at its end")
+
+
+def _network(_raw: Raw) -> Made:
+    return Made(dropped="this version does not emulate network conditions")
+
+
+def _custom(raw: Raw) -> Made:
+    return Made(dropped=f"it is a custom step ({raw.step.get('name', 'without a name')})")
+
+
+def _on_element(raw: Raw, action: str, args: Callable[[Target, bool], Args]) -> Made | Invalid:
+    if not isinstance(raw.step.get("selectors"), list) or not raw.step["selectors"]:
+        return raw.place.wrong("has no 'selectors'")
+    aimed = aim(raw.step)
+    if aimed.target is None:
+        return Made(dropped=_NO_ELEMENT)
+    notes = tuple(f"its selector {unread!r} cannot be read" for unread in aimed.unread)
+    return Made(((action, args(aimed.target, aimed.canvas)),), notes=notes)
+
+
+def _number(raw: Raw, key: str) -> float | Invalid:
+    value = raw.step.get(key)
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return raw.place.wrong(f"{key!r} should be a number, got {kind_text(value)}")
+    return value
+
+
+_MAKERS: dict[str, Callable[[Raw], Made | Invalid]] = {
+    "setViewport": _set_viewport,
+    "navigate": _navigate,
+    "click": _click,
+    "doubleClick": _click,
+    "change": _change,
+    "keyDown": _key,
+    "keyUp": _key,
+    "hover": _hover,
+    "scroll": _scroll,
+    "waitForElement": _wait_for_element,
+    "waitForExpression": _wait_for_expression,
+    "close": _close,
+    "emulateNetworkConditions": _network,
+    "customStep": _custom,
+}
+_ANY_PAGE = frozenset({"keyDown", "keyUp", "close", "scroll", "emulateNetworkConditions", "customStep"})

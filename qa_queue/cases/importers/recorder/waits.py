@@ -1,0 +1,142 @@
+"""Recorded waits as steps: waitForElement and the common shapes of waitForExpression."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from qa_queue.cases.importers.recorder.selectors import css_target
+from qa_queue.cases.model import Args, Expect, Target, WaitFor
+
+_TEXT_PROPERTIES = {"innerText": "text", "textContent": "text", "value": "value"}
+_FLAG_PROPERTIES = {"checked": "checked", "disabled": "disabled"}
+
+
+@dataclass(frozen=True)
+class Wait:
+    """The steps of a recorded wait, and what of it was not carried over."""
+
+    args: tuple[Args, ...]
+    left_out: tuple[str, ...] = ()
+
+
+def wait_for_element(step: dict[str, Any], target: Target) -> Wait:
+    """The steps that wait as the original runner does: it counts matches and never asks whether they are visible.
+
+    Its operator defaults to `>=`, its count to 1; `visible: false` turns the whole condition round.
+    """
+    count, visible = int(step.get("count", 1)), step.get("visible", True) is not False
+    counting = _count(target, step.get("operator", ">="), count, visible)
+    checks, left_out = _properties(step.get("properties") or {}, target) if visible else ((), ())
+    attributes = tuple(f"attribute {name}" for name in step.get("attributes") or {})
+    return Wait((*counting, *checks), (*left_out, *attributes))
+
+
+def _count(target: Target, operator: str, count: int, wanted: bool) -> tuple[Args, ...]:
+    if operator == "==":
+        return (Expect(target=_countable(target), count=count, negate=not wanted),)
+    index = count - 1 if operator == ">=" else count
+    there = wanted if operator == ">=" else not wanted
+    if index < 0:
+        return ()  # "at least none" is always true
+    if there:
+        return (WaitFor(target=_nth(target, index), state="attached"),)
+    return (WaitFor(target=_nth(_countable(target), index), state="detached"),)
+
+
+def _countable(target: Target) -> Target:
+    """The alternative to count by. Counts and absence have no fallbacks, since a fallback would turn their meaning
+    round; CSS and XPath select here exactly what they select in Chrome."""
+    ways = (target.model_copy(update={"fallbacks": ()}), *target.fallbacks)
+    return next((way for way in ways if way.css or way.xpath), ways[0])
+
+
+def _nth(target: Target, index: int) -> Target:
+    fallbacks = tuple(_nth(fallback, index) for fallback in target.fallbacks)
+    return target.model_copy(update={"nth": index, "fallbacks": fallbacks})
+
+
+def _properties(properties: dict[str, Any], target: Target) -> tuple[tuple[Args, ...], tuple[str, ...]]:
+    checks: list[Args] = []
+    left_out: list[str] = []
+    for name, value in properties.items():
+        check = _TEXT_PROPERTIES.get(name) if isinstance(value, str) else None
+        check = check or (_FLAG_PROPERTIES.get(name) if isinstance(value, bool) else None)
+        if check:
+            checks.append(Expect(**{"target": target, check: value}))
+        else:
+            left_out.append(f"property {name}")
+    return tuple(checks), tuple(left_out)
+
+
+_STRING = r"(?P<{0}q>['\"`])(?P<{0}>(?:\\.|(?!(?P={0}q)).)*)(?P={0}q)"
+_ONE = r"document\.querySelector\(\s*" + _STRING.format("css") + r"\s*\)"
+_ALL = r"document\.querySelectorAll\(\s*" + _STRING.format("css") + r"\s*\)"
+_EQUALS = r"\s*(?P<op>[=!]==?)\s*"
+_WANTED = _STRING.format("wanted")
+_TEXT = re.compile(rf"{_ONE}\??\.(?P<of>innerText|textContent|value)(?:\.trim\(\))?{_EQUALS}{_WANTED}")
+_INCLUDES = re.compile(rf"{_ONE}\??\.(?:innerText|textContent)\??\.includes\(\s*{_WANTED}\s*\)")
+_FLAG = re.compile(rf"(?P<no>!?){_ONE}\??\.(?P<of>checked|disabled)(?:{_EQUALS}(?P<wanted>true|false))?")
+_LENGTH = re.compile(rf"{_ALL}\.length\s*(?P<op>[=!]==?|>=?|<=?)\s*(?P<wanted>\d+)")
+_THERE = re.compile(rf"(?P<no>!{{0,2}}){_ONE}(?:\s*(?P<op>[=!]==?)\s*null)?")
+_PAGE = re.compile(rf"(?P<of>document\.title|(?:window\.|document\.)?location\.href){_EQUALS}{_WANTED}")
+
+
+def wait_for_expression(expression: str, frame: Any) -> Args | None:
+    """The step for a common shape of expression, such as `document.querySelector('#a').innerText === 'b'`."""
+    text = expression.strip().rstrip(";").strip()
+    readers = ((_TEXT, _text), (_INCLUDES, _includes), (_FLAG, _flag), (_LENGTH, _length), (_THERE, _there))
+    for pattern, reader in readers:
+        if match := pattern.fullmatch(text):
+            return reader(match, frame)
+    match = _PAGE.fullmatch(text)
+    return _page(match) if match else None
+
+
+def _page(match: re.Match[str]) -> Args:
+    check = "title" if match["of"] == "document.title" else "url"
+    return Expect(**{check: _unquoted(match["wanted"]), "negate": match["op"].startswith("!")})
+
+
+def _text(match: re.Match[str], frame: Any) -> Args:
+    check = _TEXT_PROPERTIES[match["of"]]
+    wanted, negate = _unquoted(match["wanted"]), match["op"].startswith("!")
+    return Expect(**{"target": _element(match, frame), check: wanted, "negate": negate})
+
+
+def _includes(match: re.Match[str], frame: Any) -> Args:
+    return Expect(target=_element(match, frame), contains_text=_unquoted(match["wanted"]))
+
+
+def _flag(match: re.Match[str], frame: Any) -> Args:
+    odd = [match["no"] == "!", (match["op"] or "").startswith("!"), match["wanted"] == "false"]
+    return Expect(**{"target": _element(match, frame), match["of"]: True, "negate": sum(odd) % 2 == 1})
+
+
+def _length(match: re.Match[str], frame: Any) -> Args | None:
+    count, operator = int(match["wanted"]), match["op"]
+    every = css_target(_unquoted(match["css"]), frame)
+    if operator[0] in "=!":
+        return Expect(target=every, count=count, negate=operator[0] == "!")
+    at_least = operator[0] == ">"
+    strict = len(operator) == 1
+    index = count if strict == at_least else count - 1
+    if index < 0:
+        return None  # always true, or never
+    return WaitFor(target=_nth(every, index), state="attached" if at_least else "detached")
+
+
+def _there(match: re.Match[str], frame: Any) -> Args:
+    absent = match["no"] == "!" or (match["op"] or "").startswith("=")
+    return WaitFor(target=_element(match, frame), state="detached" if absent else "attached")
+
+
+def _element(match: re.Match[str], frame: Any) -> Target:
+    """`querySelector` means the first match."""
+    return css_target(_unquoted(match["css"]), frame, nth=0)
+
+
+def _unquoted(text: str) -> str:
+    escapes = {"n": "\n", "t": "\t", "r": "\r"}
+    return re.sub(r"\\(.)", lambda match: escapes.get(match[1], match[1]), text)

@@ -1,0 +1,168 @@
+"""Moving a case to another host.
+
+Giving a step of a case file another target, every other character left as it is. Pure.
+"""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Iterable, Iterator
+from functools import partial
+from urllib.parse import SplitResult, urlsplit
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
+
+from qa_queue.cases.exporters.yaml import target_document
+from qa_queue.cases.model import Args, Case, Expect, Goto, Step, Target, WaitFor
+from qa_queue.errors import InputError
+
+_SCHEMES = ("http", "https", "file")
+
+
+def rebase(case: Case, base_url: str) -> Case:
+    """The case at another base URL.
+
+    Absolute URLs of the case's own site (that of its base URL and of its first goto) become relative; those of
+    other sites stay. A path in `base_url` goes before the case's paths, as `/shop` before `/login`; where the case
+    opens its site's root, it opens `base_url` itself, so that a single page can stand for a site.
+
+    Raises:
+        InputError: `base_url` is no http, https or file URL.
+    """
+    new = split_url(base_url)
+    if new is None or new.scheme not in _SCHEMES or not (new.netloc or new.scheme == "file"):
+        raise InputError(f"base URL {base_url!r} is no whole URL: give one such as http://127.0.0.1:8080")
+    own = {origin for origin in (_origin(case.base_url or ""), first_origin(case.steps)) if origin}
+    steps: tuple[Step, ...] = case.steps
+    for origin in sorted(own):
+        steps = relative_steps(steps, origin)
+    if not _has_path(case.base_url or ""):
+        steps = _changed(steps, partial(_below, new))
+    return case.model_copy(update={"base_url": base_url, "steps": steps})
+
+
+def moved(case: Case, base_url: str) -> Case:
+    """The case with its URLs made to fit another host; its own base URL stays where it is plain text, so that the
+    stored case is the same whichever host a run goes to.
+
+    Raises:
+        InputError: as `rebase`.
+    """
+    new = rebase(case, base_url)
+    own = case.base_url
+    return new.model_copy(update={"base_url": own}) if own and "${" not in own else new
+
+
+def first_origin(steps: Iterable[Step]) -> str | None:
+    """Scheme and host of the first absolute http URL that the steps open."""
+    origins = (_origin(step.args.url) for step in steps if isinstance(step.args, Goto))
+    return next((origin for origin in origins if origin), None)
+
+
+def relative_steps(steps: Iterable[Step], origin: str) -> tuple[Step, ...]:
+    """The steps with the URLs of this origin made relative to it."""
+    return _changed(steps, partial(_relative, origin))
+
+
+def _changed(steps: Iterable[Step], change: partial[str]) -> tuple[Step, ...]:
+    return tuple(step.model_copy(update={"args": _with_url(step.args, change)}) for step in steps)
+
+
+def _with_url(args: Args, change: partial[str]) -> Args:
+    if isinstance(args, (Goto, WaitFor, Expect)) and args.url is not None:
+        return args.model_copy(update={"url": change(args.url)})
+    return args
+
+
+def split_url(url: str) -> SplitResult | None:
+    """The parts of a URL; None for what cannot be one, such as an unfinished IPv6 address."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None
+
+
+def _origin(url: str) -> str | None:
+    parts = split_url(url)
+    if parts is None or parts.scheme not in ("http", "https") or not parts.netloc:
+        return None
+    return f"{parts.scheme}://{parts.netloc}"
+
+
+def _has_path(base_url: str) -> bool:
+    """Whether a base URL names a folder; one that is a reference is taken to name none."""
+    origin = _origin(base_url)
+    return origin is not None and base_url.removeprefix(origin).strip("/") != ""
+
+
+def _relative(origin: str, url: str) -> str:
+    if url != origin and not url.startswith((f"{origin}/", f"{origin}?", f"{origin}#")):
+        return url
+    rest = url.removeprefix(origin)
+    return rest if rest.startswith("/") else f"/{rest}"
+
+
+def _below(base: SplitResult, url: str) -> str:
+    """A root-relative URL below the path of the base URL; others stay."""
+    if base.path in ("", "/") or not url.startswith("/") or url.startswith("//"):
+        return url
+    if url == "/":
+        return base.path + (f"?{base.query}" if base.query else "")
+    folder, _, last = base.path.rpartition("/")
+    prefix = folder if "." in last else base.path.rstrip("/")
+    return prefix + url
+
+
+def retarget(text: str, *, case: str, number: int, step: Step, target: Target) -> str | None:
+    """The text of a YAML or JSON file with the target of a step replaced; None where the step is not found.
+
+    `case` is the case's id or name, `number` counts its steps from 1, `step` is the step as it was.
+    """
+    try:
+        root = YAML(typ="rt").compose(text)
+    except YAMLError:
+        return None
+    steps = next((_item(one, "steps") for one in _cases(root) if _is_called(one, case)), None)
+    if not isinstance(steps, SequenceNode) or len(steps.value) < number:
+        return None
+    arguments = _item(steps.value[number - 1], step.action)
+    document = target_document(target)
+    if isinstance(arguments, ScalarNode):  # a bare selector
+        return _replaced(text, arguments, {"target": document})
+    node = _item(arguments, "target")
+    return None if node is None else _replaced(text, node, document)
+
+
+def unified(before: str, after: str, name: str) -> str:
+    """The change of a file as a patch that `patch -p1` and `git apply` take."""
+    old, new = before.splitlines(keepends=True), after.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(old, new, f"a/{name}", f"b/{name}"))
+
+
+def _cases(root: Node | None) -> Iterator[Node]:
+    if root is None:
+        return
+    yield root
+    several = _item(root, "cases")
+    if isinstance(several, SequenceNode):
+        yield from several.value
+
+
+def _is_called(node: Node, name: str) -> bool:
+    return any(isinstance(found := _item(node, key), ScalarNode) and found.value == name for key in ("id", "name"))
+
+
+def _item(node: Node | None, key: str) -> Node | None:
+    if not isinstance(node, MappingNode):
+        return None
+    return next((value for name, value in node.value if name.value == key), None)
+
+
+def _replaced(text: str, node: Node, document: object) -> str:
+    """JSON is YAML as well, so it fits files of both kinds."""
+    start, end = node.start_mark.index, node.end_mark.index
+    end = start + len(text[start:end].rstrip())
+    return f"{text[:start]}{json.dumps(document, ensure_ascii=False)}{text[end:]}"

@@ -1,0 +1,130 @@
+"""`qa-queue case`: the cases that are stored."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.cases.exporters.yaml import dump_yaml
+from qa_queue.cases.model import Case
+from qa_queue.cases.parse import parse_case
+from qa_queue.cases.reader import load_file
+from qa_queue.cli.render import plain_table
+from qa_queue.cli.runs import Json
+from qa_queue.cli.service import CommandServices, open_service
+from qa_queue.errors import InputError
+from qa_queue.producer.stored_cases import delete_case, new_case, replaced_case
+from qa_queue.schedules.jobs import case_named
+from qa_queue.store.records import CaseRecord
+
+PANEL = "Cases"
+Ref = Annotated[str, typer.Argument(metavar="CASE", help="The case's id, key or name.")]
+File = Annotated[Path, typer.Argument(help="The case: YAML, JSON or a recording.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    group = typer.Typer(help="Stored cases: create, list, get, replace, duplicate, delete.", no_args_is_help=True)
+    for name, command in (
+        ("create", create),
+        ("list", list_cases),
+        ("get", get),
+        ("replace", replace),
+        ("duplicate", duplicate),
+        ("delete", delete),
+    ):
+        group.command(name)(command)
+    app.add_typer(group, name="case", rich_help_panel=PANEL)
+
+
+def create(file: File, as_json: Json = False) -> None:
+    """Store a new case; one of its name or id must not be there."""
+    case = _one(file)
+    _say(new_case(open_service().store, case), "stored", as_json=as_json)
+
+
+def list_cases(
+    tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None, as_json: Json = False
+) -> None:
+    """List stored cases by name."""
+    out = Console()
+    found = [case for case in open_service().store.list_cases() if tag is None or tag in case.tags]
+    if as_json:
+        out.print_json(data={"cases": [case.model_dump(mode="json", exclude={"definition"}) for case in found]})
+        return
+    if not found:
+        out.print("No cases. `qa-queue case create FILE` stores one, and so does `qa-queue run FILE`.")
+        return
+    table = plain_table()
+    for column in ("Id", "Name", "Version", "Tags"):
+        table.add_column(column, overflow="fold", no_wrap=column == "Id")
+    for case in found:
+        table.add_row(case.id, escape(case.name), str(case.version), escape(", ".join(case.tags)))
+    out.print(table)
+
+
+def get(ref: Ref, as_json: Json = False) -> None:
+    """Print a stored case as YAML; with --json, its row."""
+    record = _found(open_service(), ref)
+    if as_json:
+        Console().print_json(data=record.model_dump(mode="json"))
+    else:
+        typer.echo(dump_yaml(parse_case(record.definition, source=record.name)), nl=False)
+
+
+def replace(ref: Ref, file: File, as_json: Json = False) -> None:
+    """Give a stored case another definition, which is its next version; its id, or name, must stay."""
+    service, case = open_service(), _one(file)
+    _say(replaced_case(service.store, _found(service, ref), case), "replaced", as_json=as_json)
+
+
+def duplicate(
+    ref: Ref,
+    name: Annotated[str, typer.Option(help="What the copy is called.")],
+    case_id: Annotated[str | None, typer.Option("--id", help="An id of its own, which stays.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Store a copy of a case under another name."""
+    service = open_service()
+    record = _found(service, ref)
+    case = parse_case(record.definition, source=record.name)
+    _say(new_case(service.store, case.model_copy(update={"name": name, "id": case_id})), "stored", as_json=as_json)
+
+
+def delete(
+    ref: Ref,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Delete a case with all its runs; those that wait are cancelled first."""
+    service = open_service()
+    record = _found(service, ref)
+    if not yes and not as_json:
+        typer.confirm(f"Delete {record.name!r} with all its runs?", abort=True)
+    runs = delete_case(service.redis, service.store, record, by="the command line")
+    if as_json:
+        Console().print_json(data={"case_id": record.id, "runs": runs})
+    else:
+        Console().print(f"{record.id}  deleted, with {runs} runs", highlight=False)
+
+
+def _one(file: Path) -> Case:
+    loaded = load_file(file)
+    if len(loaded.cases) != 1:
+        raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: this takes one at a time.")
+    return loaded.cases[0]
+
+
+def _found(service: CommandServices, ref: str) -> CaseRecord:
+    return case_named(ref, service.store.list_cases())
+
+
+def _say(record: CaseRecord, what: str, *, as_json: bool) -> None:
+    if as_json:
+        Console().print_json(data=record.model_dump(mode="json"))
+    else:
+        Console().print(f"{record.id}  {what}: {escape(record.name)}, version {record.version}", highlight=False)

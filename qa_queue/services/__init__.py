@@ -1,0 +1,1 @@
+"""Operations that the HTTP API and the command line share."""

@@ -1,0 +1,173 @@
+"""What people say of adaptations: accepted, the locator becomes the case's; rejected, it never serves again."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from qa_queue.cases.model import Case, Step, Target
+from qa_queue.cases.reader import case_document, parse_case
+from qa_queue.cases.retarget import retarget
+from qa_queue.errors import InputError, NotFoundError
+from qa_queue.models import utc_now
+from qa_queue.store.protocol import RunStore
+from qa_queue.store.records import AdaptationRow, CaseRecord, VerdictRecord, digest, verdict_id
+
+
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """An adaptation that was judged. `case` is the new version of its case, where that was changed.
+
+    `step_number` is the step's place in the case, `step` what stood there and `target` what it names now.
+    """
+
+    adaptation: AdaptationRow
+    case: CaseRecord | None = None
+    step_number: int | None = None
+    step: Step | None = None
+    target: Target | None = None
+
+    def rewrite(self, text: str) -> str | None:
+        """The text of the case's file with the step changed in place, nothing else touched.
+
+        None where the case was not changed, or where the text does not have the step as it was stored.
+        """
+        if self.case is None or self.step_number is None or self.step is None or self.target is None:
+            return None
+        return retarget(text, case=self.case.key, number=self.step_number, step=self.step, target=self.target)
+
+
+def accept(store: RunStore, adaptation_id: str, *, by: str | None, write: bool = True) -> Judgement:
+    """Say that an adaptation was right and, with `write`, name its element so in the stored case from now on.
+
+    Raises:
+        NotFoundError: there is no such adaptation.
+        InputError: the case has changed since, so that nobody knows which step is meant.
+    """
+    row = get(store, adaptation_id)
+    change = _retarget(store, row, row.old_target, row.new_target) if write else None
+    judged = _judge(store, row, "accepted", by)
+    return _stored(store, judged, change)
+
+
+def reject(store: RunStore, adaptation_id: str, *, by: str | None) -> Judgement:
+    """Say that an adaptation was wrong: that locator never serves the step again, and what rested on it is undone.
+
+    Raises:
+        NotFoundError: there is no such adaptation.
+    """
+    row = get(store, adaptation_id)
+    judged = _judge(store, row, "rejected", by)
+    known = store.knowledge(row.test_case_id)
+    store.delete_patterns(
+        [one.id for one in known.patterns if one.learned and _means(one.step_key, one.locator, row)]
+    )
+    store.save(
+        one.model_copy(update={"healed": None})
+        for one in known.fingerprints
+        if one.healed and _means(one.step_key, one.healed["locator"], row)
+    )
+    try:
+        change = _retarget(store, row, row.new_target, row.old_target)
+    except InputError:
+        change = None  # the case does not name it: nothing to take back
+    return _stored(store, judged, change)
+
+
+def get(store: RunStore, adaptation_id: str) -> AdaptationRow:
+    """The adaptation. Raises NotFoundError where there is none."""
+    row = store.get_adaptation(adaptation_id)
+    if row is None:
+        raise NotFoundError(
+            f"there is no adaptation {adaptation_id!r}: `qa-queue adaptations list` has the newest."
+        )
+    return row
+
+
+@dataclass(frozen=True)
+class _Change:
+    case: Case
+    record: CaseRecord
+    number: int
+    step: Step
+    target: Target
+
+
+def _retarget(store: RunStore, row: AdaptationRow, old: dict[str, Any], new: dict[str, Any]) -> _Change | None:
+    """The case with the step naming `new` where it named `old`; None where it names `new` already."""
+    record = store.get_case(row.test_case_id)
+    if record is None:
+        raise NotFoundError(f"the case {row.test_case_id} of adaptation {row.id} is no longer in the store.")
+    case = parse_case(record.definition, source=f"case {record.name!r}")
+    if _place(case, row, new) is not None:
+        return None
+    number = _number_of(case, row, old)
+    before = case.steps[number - 1]
+    target = Target.model_validate(new).model_copy(update={"fallbacks": _target(before).fallbacks})
+    after = before.model_copy(update={"args": before.args.model_copy(update={"target": target})})
+    steps = (*case.steps[: number - 1], after, *case.steps[number:])
+    return _Change(case.model_copy(update={"steps": steps}), record, number, before, target)
+
+
+def _place(case: Case, row: AdaptationRow, target: dict[str, Any]) -> int | None:
+    """The number of the row's step, if it names this target now."""
+    for number, step in enumerate(case.steps, 1):
+        key = step.id or f"{number}:{step.action}"
+        if key == row.step_key and getattr(step.args, "target", None) is not None:
+            return number if _words(_target(step)) == target else None
+    return None
+
+
+def _number_of(case: Case, row: AdaptationRow, old: dict[str, Any]) -> int:
+    found = _place(case, row, old)
+    if found is not None:
+        return found
+    raise InputError(
+        f"the case {case.name!r} has changed since: its step {row.step_key} no longer names {_short(old)}. "
+        "Accept with --no-write to let workers use the locator all the same."
+    )
+
+
+def _target(step: Step) -> Target:
+    target = getattr(step.args, "target", None)
+    assert isinstance(target, Target)
+    return target
+
+
+def _words(target: Target) -> dict[str, Any]:
+    return target.model_dump(mode="json", exclude_defaults=True, exclude={"fallbacks"})
+
+
+def _judge(store: RunStore, row: AdaptationRow, verdict: Any, by: str | None) -> AdaptationRow:
+    now = utc_now()
+    judged = row.model_copy(update={"status": verdict, "judged_by": by, "judged_at": now})
+    said = VerdictRecord(
+        id=verdict_id(row.test_case_id, row.step_key, row.new_target),
+        test_case_id=row.test_case_id,
+        step_key=row.step_key,
+        locator=row.new_target,
+        verdict=verdict,
+        judged_by=by,
+        judged_at=now,
+    )
+    store.save([judged, said])
+    return judged
+
+
+def _stored(store: RunStore, judged: AdaptationRow, change: _Change | None) -> Judgement:
+    if change is None:
+        return Judgement(adaptation=judged)
+    document = case_document(change.case)
+    changed = change.record.model_copy(update={"definition": document, "content_hash": digest(document)})
+    stored = store.save_cases([changed])[0]
+    return Judgement(
+        adaptation=judged, case=stored, step_number=change.number, step=change.step, target=change.target
+    )
+
+
+def _means(step_key: str, locator: dict[str, Any], row: AdaptationRow) -> bool:
+    return step_key == row.step_key and locator == row.new_target
+
+
+def _short(target: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value!r}" for name, value in target.items())

@@ -1,0 +1,171 @@
+"""Records as rows: their tables and columns, parents first, with what Postgres cannot keep mended. Pure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+from uuid import UUID
+
+from pydantic import ValidationError
+
+from qa_queue.errors import StoreError, StoreSchemaError
+from qa_queue.models import Frozen, RunStatus
+from qa_queue.store.protocol import Record
+from qa_queue.store.records import (
+    AdaptationRow,
+    ArtifactRecord,
+    CaseRecord,
+    FingerprintRecord,
+    PatternRecord,
+    RunRecord,
+    StepRecord,
+    VerdictRecord,
+)
+from qa_queue.store.schedule_records import ScheduleRecord
+
+TABLES: dict[type[Frozen], str] = {  # parents before children: the order in which they are written
+    CaseRecord: "test_cases",
+    RunRecord: "test_runs",
+    StepRecord: "test_steps",
+    ArtifactRecord: "test_artifacts",
+    AdaptationRow: "adaptations",
+    PatternRecord: "locator_patterns",
+    FingerprintRecord: "fingerprints",
+    VerdictRecord: "locator_verdicts",
+    ScheduleRecord: "schedules",
+}
+CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the rest the store keeps
+REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # how the runs of dead letters have ended
+_ORDER = {kind: place for place, kind in enumerate(TABLES)}
+
+R = TypeVar("R", bound=Frozen)
+T = TypeVar("T")
+
+
+def columns(kind: type[Frozen]) -> tuple[str, ...]:
+    """The columns of a kind's table, as its record names them."""
+    return tuple(kind.model_fields)
+
+
+def parents_first(records: Iterable[Record]) -> list[Record]:
+    """The records in the order in which their tables need them; those of one kind stay in their order."""
+    return sorted(records, key=lambda record: _ORDER[type(record)])
+
+
+def by_kind(records: Iterable[Record]) -> list[tuple[type[Record], list[Record]]]:
+    """The records of each kind, parents first; of two with one id the last counts."""
+    kinds: dict[type[Record], dict[str, Record]] = {}
+    for record in parents_first(records):
+        kinds.setdefault(type(record), {})[record.id] = record
+    return [(kind, list(found.values())) for kind, found in kinds.items()]
+
+
+def run_of(record: Record) -> str | None:
+    """The run that a record belongs to; None for cases and patterns."""
+    if isinstance(record, RunRecord):
+        return record.id
+    return getattr(record, "test_run_id", None)
+
+
+def mend(value: Any) -> Any:
+    """The value as JSON that Postgres can keep.
+
+    NUL characters go, a lone surrogate becomes U+FFFD, a number that is none (NaN, infinity) becomes null.
+    """
+    if isinstance(value, str):
+        return _mend_text(value)
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, dict):
+        return {_mend_text(str(key)): mend(item) for key, item in value.items()}
+    return [mend(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _mend_text(text: str) -> str:
+    text = str.__str__(text).replace("\x00", "")
+    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def to_row(record: Record) -> dict[str, Any]:
+    """The row of a record, as JSON."""
+    row: dict[str, Any] = mend(record.model_dump())
+    return {name: row[name] for name in CASE_COLUMNS} if isinstance(record, CaseRecord) else row
+
+
+def to_record(kind: type[R], row: dict[str, Any]) -> R:
+    """The record of a row.
+
+    Raises:
+        StoreSchemaError: the row does not fit, as one that a newer qa-queue wrote may not.
+    """
+    try:
+        return kind.model_validate(
+            {name: _moment(value) if name.endswith("_at") else value for name, value in row.items()}
+        )
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        table = TABLES.get(kind, kind.__name__)
+        raise StoreSchemaError(
+            f"the row {row.get('id')} of {table} cannot be read: {where}: {first['msg']}. "
+            "Was it written by another version of qa-queue? Update qa-queue, then run `qa-queue migrate`."
+        ) from None
+
+
+def _moment(value: Any) -> Any:
+    """A time as Postgres itself writes it (`2026-01-08 13:30:04.5+00`) or as PostgREST does (ISO 8601)."""
+    try:
+        return datetime.fromisoformat(value) if isinstance(value, str) else value
+    except ValueError:
+        return value  # not a time: let the record say so
+
+
+def run_changes(fields: dict[str, Any]) -> dict[str, Any]:
+    """The changes of a run's row as JSON.
+
+    Raises:
+        StoreError: a field is no column of `test_runs`.
+    """
+    unknown = sorted(fields.keys() - RunRecord.model_fields.keys() | fields.keys() & {"id"})
+    if unknown:
+        raise StoreError(
+            f"test_runs has no column {unknown[0]!r} that could be changed: it has {columns(RunRecord)}."
+        )
+    changes: dict[str, Any] = mend(fields)
+    return changes
+
+
+def uuids(ids: Iterable[str]) -> list[str]:
+    """Those of these ids that are UUIDs, each once, sorted, in the form that the database gives back."""
+    return sorted({text for text in map(_uuid, ids) if text})
+
+
+def _uuid(text: str) -> str | None:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        return None
+
+
+def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
+    """The items in slices of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def is_outrun(old: RunRecord, changes: Mapping[str, Any]) -> bool:
+    """Whether these changes of the run `old` come from an execution that a later one has followed."""
+    fence: int = changes.get("fence", 0)
+    return 0 < fence < old.fence
+
+
+def ends_differently(old: RunRecord, changes: Mapping[str, Any]) -> bool:
+    """Whether the run `old` has ended and these changes would undo that, other than by its next requeue."""
+    status = changes.get("status")
+    if not old.status.final or status is None or RunStatus(status) is old.status:
+        return False
+    next_requeue = changes.get("requeues") == old.requeues + 1 and RunStatus(status) is RunStatus.QUEUED
+    return not (next_requeue and old.status in REVIVABLE)
