@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import Priority, RunStatus
 from qa_queue.progress import ProgressReader
-from qa_queue.queues import TestJobRequest, dequeue
+from qa_queue.queues import TestJobRequest
 from qa_queue.queues.cancellation import (
     KEEP_S,
     CancelOutcome,
@@ -24,7 +24,7 @@ from qa_queue.queues.cancellation import (
     request_cancel,
     signal_key,
 )
-from qa_queue.queues.dequeue import ReservedJob, acknowledge
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue
 from qa_queue.queues.keys import QueueKeys
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting

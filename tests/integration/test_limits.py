@@ -10,9 +10,9 @@ from redis import Redis
 from qa_queue.errors import InputError
 from qa_queue.models import Priority
 from qa_queue.producer import JobProducer
-from qa_queue.queues import TestJobRequest, dequeue
+from qa_queue.queues import TestJobRequest
 from qa_queue.queues.cancellation import CancelOutcome, request_cancel
-from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
 from qa_queue.queues.limits import LimitRule, Limits, normal_key
 from qa_queue.queues.notes import note
 from qa_queue.settings import Settings

@@ -21,7 +21,8 @@ from rq.worker import BaseWorker
 
 from qa_queue.errors import InputError, UnknownQueueError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestConfig
-from qa_queue.queues import WORKER_CLASS, QueueStats, TestJobRequest, dequeue
+from qa_queue.queues import WORKER_CLASS, QueueStats, TestJobRequest
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.enqueue import EnqueueConflict, NewJob, enqueue_all
 from qa_queue.queues.jobs import FAILURE_TTL_S, RESULT_TTL_S, START_ALLOWANCE_S
 from tests.support.queueing import QUEUE, add, job_data, manager, snapshot, waiting

@@ -20,8 +20,8 @@ from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
 from qa_queue.models import Priority
-from qa_queue.queues import TestJobRequest, dequeue
-from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
+from qa_queue.queues import TestJobRequest
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
 from qa_queue.queues.keys import QueueKeys
 from qa_queue.queues.priority import LOW_AGEING_S
 from qa_queue.queues.priority_queue import PriorityQueue

@@ -9,7 +9,8 @@ from redis import Redis
 
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import Priority, utc_now
-from qa_queue.queues import TestJobRequest, dequeue
+from qa_queue.queues import TestJobRequest
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.notes import note
 from tests.support.dying import bury
 from tests.support.queueing import QUEUE, add, job_data, manager, waiting

@@ -10,7 +10,8 @@ from redis import Redis
 
 from qa_queue.models import JobProgress, Priority, QueueName, RunStatus, TestJobData
 from qa_queue.producer import RunRequest
-from qa_queue.queues import QueueManager, dequeue
+from qa_queue.queues import QueueManager
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.settings import Settings
 from tests.support.steps import case, goto
 
