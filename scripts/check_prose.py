@@ -82,7 +82,7 @@ def _docstrings(path: str, text: str, lines: list[str]) -> Iterator[str]:
             if docstring and (found := _OPENING.match(docstring)):
                 number = node.body[0].lineno
                 if ALLOW not in lines[number - 1]:
-                    yield f"{path}:{number}: docstring begins with '{found.group(0)}': use 'Return ...' or a noun phrase"
+                    yield f"{path}:{number}: docstring begins with '{found.group(0)}': write 'Return ...' or a noun"
 
 
 def main() -> int:
