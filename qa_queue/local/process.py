@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import random
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from qa_queue.errors import StackError
-from qa_queue.local import tied
 from qa_queue.local.files import open_private
+from qa_queue.worker.die_with_parent import bound_command
 
 LOOPBACK = "127.0.0.1"
 # Below the ports that Linux and macOS give to outgoing connections, which could take one between choice and use.
@@ -89,7 +87,7 @@ def launch(
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
 ) -> LocalService:
-    """Start a command that dies with the calling thread (see `tied`); its output goes to `log`, mode 0600.
+    """Start a command that ends with the calling thread; its output goes to `log`, mode 0600.
 
     `environment` replaces this process's own.
 
@@ -99,7 +97,7 @@ def launch(
     try:
         with open_private(log) as output:
             popen = subprocess.Popen(  # noqa: S603 - the commands are our own
-                tied_command(command),
+                bound_command(command),
                 cwd=cwd,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -110,11 +108,6 @@ def launch(
     except OSError as error:
         raise StackError(f"{name} cannot be started as {command[0]}: {error}.") from error
     return LocalService(name, popen, log)
-
-
-def tied_command(command: Sequence[str | Path]) -> list[str]:
-    """The command line under which `command` dies with the thread that starts it."""
-    return [sys.executable, "-I", "-S", tied.__file__, str(os.getpid()), *map(str, command)]
 
 
 def free_port() -> int:

@@ -1,7 +1,7 @@
 """The embedded stack of a folder: starts what the settings do not name, tells the folder's commands, stops it.
 
 While it runs, `stack.env` in the home folder holds the URLs and the key; `qa_queue.settings` reads it as its least
-source. Start it from a thread that lives as long as the stack (see `tied`).
+source. Start it from a thread that lives as long as the stack (see `die_with_parent`).
 """
 
 from __future__ import annotations

@@ -16,10 +16,11 @@ from qa_queue.errors import StackError
 from qa_queue.local.files import open_private, private_folder, stored_secret, write_private
 from qa_queue.local.migrations import Folders, migration_files
 from qa_queue.local.node import find_node
-from qa_queue.local.process import LOOPBACK, free_port, launch, tied_command
+from qa_queue.local.process import LOOPBACK, free_port, launch
 from qa_queue.local.project import MIGRATIONS, NODE_MODULES, ROOT
 from qa_queue.local.server import LocalServer
 from qa_queue.local.template import copy_of, fingerprint
+from qa_queue.worker.die_with_parent import bound_command
 
 MEND = "make setup"
 _MIGRATE_TIMEOUT = 180.0
@@ -156,7 +157,7 @@ def _apply(project: Path) -> None:
     with open_private(log) as output:
         try:
             done = subprocess.run(  # noqa: S603 - our own command
-                tied_command(_command("migration", "up")),
+                bound_command(_command("migration", "up")),
                 cwd=project,
                 stdin=subprocess.DEVNULL,
                 stdout=output,

@@ -1,7 +1,7 @@
 """Processes that run together: their output in one stream, started again when they end, stopped as one.
 
 Each is the leader of a process group of its own, so that Ctrl-C in a terminal reaches the supervisor alone, and
-what a process leaves behind can be swept up with it. They die with the supervisor's thread (see `tied`).
+what a process leaves behind can be swept up with it. They die with the supervisor's thread (see `die_with_parent`).
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from qa_queue.errors import StackError
-from qa_queue.local.process import tied_command
 from qa_queue.local.restarts import MOST_STARTS, WINDOW, restart_delay
+from qa_queue.worker.die_with_parent import bound_command
 
 _TICK = 0.1  # s
 _GRACE = 20.0  # s; a worker finishes its job first
@@ -91,7 +91,7 @@ class Supervisor:
 
     def _start(self, name: str, child: _Child, now: float) -> None:
         child.popen = subprocess.Popen(  # noqa: S603 - the Procfile's own lines
-            tied_command(["/bin/sh", "-c", as_one_process(child.command)]),
+            bound_command(["/bin/sh", "-c", as_one_process(child.command)]),
             env=self._environment,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -7,7 +7,7 @@ import sys
 
 from qa_queue.errors import QAError
 from qa_queue.settings import load_settings
-from qa_queue.worker.death import die_with_parent
+from qa_queue.worker.die_with_parent import die_with_parent
 from qa_queue.worker.serve import serve
 
 if __name__ == "__main__":
