@@ -10,7 +10,7 @@ class QAError(Exception):
 
 
 class InputError(QAError):
-    """What the user gave cannot be used; nothing was enqueued or written."""
+    """The user's input cannot be used; nothing was enqueued or written."""
 
 
 class SettingsError(InputError):
@@ -42,7 +42,7 @@ class NotFoundError(InputError):
 
 
 class ConflictError(InputError):
-    """What was asked for does not go together with what is there; nothing was changed."""
+    """A request contradicts the current state; nothing was changed."""
 
 
 class IdempotencyConflictError(InputError):
@@ -74,11 +74,11 @@ class StoreAuthError(StoreError):
 
 
 class StoreSchemaError(StoreError):
-    """A table or column is missing; `qa-queue migrate` mends it."""
+    """A table or column is missing: run `qa-queue migrate`."""
 
 
 class BrowserMissingError(InfrastructureError):
-    """No browser is installed; the message names the command that mends it."""
+    """No browser is installed; the message names the command that installs one."""
 
 
 class BrowserCrashedError(InfrastructureError):

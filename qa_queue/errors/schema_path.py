@@ -1,0 +1,140 @@
+"""Following the location of a validation error through the model that refused the value.
+
+Pydantic's location also has parts that no document has: the names of the branches of a union and the tags of a
+discriminated one. Only the model's core schema tells them from keys.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from pydantic import BaseModel, SecretStr, TypeAdapter
+
+KeyPath = tuple[str | int, ...]  # of keys and indices, from the top of the document
+_Schema = Mapping[str, Any]
+_WRAPPERS = {"lax-or-strict": "lax_schema", "json-or-python": "python_schema"}
+_LIMITS = ("ge", "gt", "le", "lt")
+
+
+@dataclass(frozen=True)
+class Site:
+    """The place of an error: its path in the document, and the schemas that refused the value there.
+
+    `known` are the keys of the mapping that holds it, `union` is the path of the innermost union on the way.
+    """
+
+    path: KeyPath
+    known: tuple[str, ...] = ()
+    union: KeyPath | None = None
+    schemas: tuple[_Schema, ...] = field(default=(), repr=False)
+
+    @property
+    def secret(self) -> bool:
+        """True where the model keeps the value secret."""
+        branches = (branch for schema in self.schemas for branch in schema.get("choices", ()))
+        return any(isinstance(branch, dict) and branch.get("cls") is SecretStr for branch in branches)
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The values of a literal or an enumeration."""
+        found = (schema.get("expected") or schema.get("members") or () for schema in self.schemas)
+        return tuple(str(word.value if isinstance(word, Enum) else word) for words in found for word in words)
+
+    @property
+    def limits(self) -> dict[str, Any]:
+        """The limits of a number, by pydantic's names of them."""
+        return {name: schema[name] for schema in self.schemas for name in _LIMITS if name in schema}
+
+    @property
+    def lengths(self) -> tuple[int | None, int | None]:
+        """The least and the greatest length of a text or list."""
+        schema = next((one for one in self.schemas if "min_length" in one or "max_length" in one), {})
+        return schema.get("min_length"), schema.get("max_length")
+
+
+def locate(model: type[BaseModel] | TypeAdapter[Any] | None, loc: KeyPath) -> Site:
+    """Return the place in the document that a location of this model's validation stands for."""
+    if model is None:
+        return Site(tuple(part for part in loc if part != "[key]"))
+    root = model.core_schema if isinstance(model, TypeAdapter) else model.__pydantic_core_schema__
+    return _Walk(root).follow(loc)
+
+
+class _Walk:
+    """A core schema with its definitions by reference."""
+
+    def __init__(self, root: _Schema) -> None:
+        self.definitions: dict[str, _Schema] = {}
+        self.root = root
+
+    def follow(self, loc: KeyPath) -> Site:
+        """Follow a location from the root."""
+        site = Site((), schemas=tuple(self.unwrapped(self.root)))
+        for part in loc:
+            if part != "[key]":
+                site = self._step(site, part)
+        return site
+
+    def _step(self, site: Site, part: str | int) -> Site:
+        branches = [schema for schema in site.schemas if schema["type"] in ("union", "tagged-union")]
+        if branches:
+            chosen = tuple(inner for schema in branches for inner in self._branch(schema, part))
+            return Site(site.path, union=site.path, schemas=chosen)
+        known = tuple(name for schema in site.schemas for name in self._fields(schema))
+        inside = tuple(inner for schema in site.schemas for inner in self._inside(schema, part))
+        return Site((*site.path, part), known, site.union, inside)
+
+    def _branch(self, schema: _Schema, part: str | int) -> Iterator[_Schema]:
+        """Yield the branch of a union that a part of a location names, else all of them."""
+        choices = schema["choices"]
+        if schema["type"] == "tagged-union":
+            found = choices.get(part)
+            yield from self.unwrapped(found) if found else ()
+            return
+        plain = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
+        inner = [one for choice in plain for one in self.unwrapped(choice)]
+        named = [one for one in inner if part in (one.get("model_name"), one["type"])]
+        yield from named or inner
+
+    def _fields(self, schema: _Schema) -> dict[str, _Schema]:
+        """Return the fields of a mapping by each name that a document may use."""
+        fields = schema.get("fields", {})
+        listed = {one["name"]: one for one in fields} if isinstance(fields, list) else fields
+        return {alias: one for name, one in listed.items() for alias in _names(name, one)}
+
+    def _inside(self, schema: _Schema, part: str | int) -> Iterator[_Schema]:
+        """Yield the schema of a key or an item."""
+        match schema["type"]:
+            case "model-fields" | "typed-dict" | "dataclass-args":
+                found = self._fields(schema).get(str(part), {}).get("schema")
+            case "dict":
+                found = schema.get("values_schema")
+            case "tuple" if isinstance(part, int):
+                items = schema["items_schema"]
+                found = items[min(part, len(items) - 1)] if items else None
+            case _:
+                found = schema.get("items_schema")
+        yield from self.unwrapped(found) if found else ()
+
+    def unwrapped(self, schema: _Schema) -> Iterator[_Schema]:
+        """Yield a schema without validators, defaults and references around it."""
+        for definition in schema.get("definitions", ()):
+            self.definitions[definition["ref"]] = definition
+        if schema["type"] == "definition-ref":
+            yield from self.unwrapped(self.definitions[schema["schema_ref"]])
+        elif schema["type"] in _WRAPPERS:
+            yield from self.unwrapped(schema[_WRAPPERS[schema["type"]]])
+        elif "schema" in schema:
+            yield from self.unwrapped(schema["schema"])
+        else:
+            yield schema
+
+
+def _names(name: str, model_field: _Schema) -> tuple[str, ...]:
+    alias = model_field.get("validation_alias", name)
+    if isinstance(alias, str):
+        return (alias,)
+    return tuple(choice[0] if isinstance(choice, list) else choice for choice in alias)
