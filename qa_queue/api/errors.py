@@ -17,6 +17,7 @@ from starlette.responses import JSONResponse
 from qa_queue.errors import (
     CaseError,
     ConflictError,
+    ForbiddenError,
     IdempotencyConflictError,
     InfrastructureError,
     InputError,
@@ -68,6 +69,7 @@ class RefusedError(QAError):
 
 # The first that matches wins, so the special stand before the general.
 _STATUSES: tuple[tuple[type[QAError], HTTPStatus], ...] = (
+    (ForbiddenError, HTTPStatus.FORBIDDEN),
     (NotFoundError, HTTPStatus.NOT_FOUND),
     (ConflictError, HTTPStatus.CONFLICT),
     (IdempotencyConflictError, HTTPStatus.CONFLICT),

@@ -11,29 +11,17 @@ import hashlib
 import secrets
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from enum import StrEnum
 from hmac import compare_digest
 
 from redis import Redis
 
-from qa_queue.models import Frozen, utc_now
+from qa_queue.models import Frozen, Role, utc_now
+
+__all__ = ["KEY", "Identity", "Role", "TokenInfo", "TokenStore"]
 
 PREFIX = "qaq"
 KEY = "qa:tokens"
 _NO_HASH = "0" * 64
-
-
-class Role(StrEnum):
-    """What a token is good for; each role includes the ones before it."""
-
-    READ = "read"  # look at runs, cases, queues and evidence
-    RUN = "run"  # and submit, cancel and rerun runs, and store their cases
-    ADMIN = "admin"  # and delete cases, change queues, use rq-dashboard
-
-    def covers(self, wanted: Role) -> bool:
-        """Whether this role may do what `wanted` may."""
-        order = list(Role)
-        return order.index(self) >= order.index(wanted)
 
 
 class Identity(Frozen):

@@ -10,18 +10,20 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from qa_queue.auth.tokens import Identity
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.schedule_options import given, takes_fields
 from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
-from qa_queue.models import utc_now
+from qa_queue.models import Role, utc_now
 from qa_queue.schedules import ScheduleRegistry, ScheduleRunner, last_outcomes, previewed, read_spec
 from qa_queue.schedules.display import local_time, what_of, when_of
 from qa_queue.schedules.times import zone_of
 from qa_queue.store.schedule_records import ScheduleRecord
 
 PANEL = "Runs"
+OPERATOR = Identity(name="command line", role=Role.ADMIN)  # who may use Redis and the store directly
 Ref = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name or id.")]
 schedules = typer.Typer(help="Start cases and jobs at set times.", no_args_is_help=True)
 
@@ -56,7 +58,7 @@ def add(
     """
     spec = read_spec({"name": name, **given(values)})
     service = open_service()
-    _say(service, ScheduleRegistry(service.store).add(spec, by="command line"), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).add(spec, by=OPERATOR), as_json=as_json)
 
 
 @takes_fields
@@ -74,7 +76,7 @@ def edit(
     if not changes:
         raise InputError("nothing is to be changed: `qa-queue schedule edit --help` lists what can be.")
     service = open_service()
-    _say(service, ScheduleRegistry(service.store).patch(ref, changes), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).patch(ref, changes, by=OPERATOR), as_json=as_json)
 
 
 def list_schedules(as_json: Json = False) -> None:
@@ -109,20 +111,20 @@ def show(ref: Ref, as_json: Json = False) -> None:
 def pause(ref: Ref, as_json: Json = False) -> None:
     """Start nothing until it is resumed; what runs goes on."""
     service = open_service()
-    _say(service, ScheduleRegistry(service.store).pause(ref), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).pause(ref, by=OPERATOR), as_json=as_json)
 
 
 def resume(ref: Ref, as_json: Json = False) -> None:
     """Go on with its next time; those of the pause are not made up for."""
     service = open_service()
-    _say(service, ScheduleRegistry(service.store).resume(ref), as_json=as_json)
+    _say(service, ScheduleRegistry(service.store).resume(ref, by=OPERATOR), as_json=as_json)
 
 
 def run(ref: Ref, as_json: Json = False) -> None:
     """Start a schedule at once, besides its times, also while it is paused."""
     service = open_service()
     server = ScheduleRunner(service.redis, service.store, service.settings)
-    row = server.run_now(ScheduleRegistry(service.store).get(ref))
+    row = server.run_now(ScheduleRegistry(service.store).get(ref), by=OPERATOR)
     if row.last_run_id is None:
         raise InputError(f"{row.name} could not be started: {row.last_error}")
     if as_json:

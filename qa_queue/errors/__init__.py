@@ -41,6 +41,10 @@ class NotFoundError(InputError):
     """A run, case or job that was asked for does not exist."""
 
 
+class ForbiddenError(InputError):
+    """The role of the caller does not include what was asked for; nothing was changed."""
+
+
 class ConflictError(InputError):
     """A request contradicts the current state; nothing was changed."""
 

@@ -39,6 +39,19 @@ class Priority(IntEnum):
     URGENT = 20
 
 
+class Role(StrEnum):
+    """Rights of a token or login; each role includes the ones before it."""
+
+    READ = "read"  # look at runs, cases, queues and evidence
+    RUN = "run"  # and submit, cancel and rerun runs, and store their cases
+    ADMIN = "admin"  # and delete cases, change queues, use rq-dashboard
+
+    def covers(self, wanted: Role) -> bool:
+        """Return whether this role includes `wanted`."""
+        order = list(Role)
+        return order.index(self) >= order.index(wanted)
+
+
 class RunStatus(StrEnum):
     """Where a run stands. `completed` means that every step passed as written."""
 

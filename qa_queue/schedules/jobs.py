@@ -23,6 +23,7 @@ from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
 from qa_queue.producer.planning import PlannedRun, job_request, resolve_environments, run_record
 from qa_queue.queues.jobs import PayloadRequest, TestJobRequest
+from qa_queue.schedules.spec import authorize
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
@@ -51,8 +52,10 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Sche
 
     Raises:
         InputError: it cannot be started: a case is gone or unreadable, a value or the queue is not known.
+        ForbiddenError: the role that last set the schedule may not start it.
         StoreError: the store failed.
     """
+    authorize(schedule.queue, schedule.role)
     if schedule.queue != QueueName.TEST_EXECUTION:
         return _job(schedule, moment)
     cases, gone = chosen_cases(store, schedule)

@@ -12,11 +12,12 @@ from itertools import islice
 from typing import Any
 from uuid import uuid4
 
+from qa_queue.auth.tokens import Identity
 from qa_queue.errors import ConflictError, InputError, NotFoundError, StoreSchemaError
-from qa_queue.models import utc_now
+from qa_queue.models import Role, utc_now
 from qa_queue.schedules.jobs import check_work
 from qa_queue.schedules.policy import awake
-from qa_queue.schedules.spec import ScheduleSpec, read_spec, spec_of
+from qa_queue.schedules.spec import ScheduleSpec, authorize, read_spec, spec_of
 from qa_queue.schedules.times import comes_at, moments, next_moment
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord, ScheduleStore
@@ -66,8 +67,8 @@ def refuse_taken(store: ScheduleStore, schedule: ScheduleRecord) -> None:
         raise ConflictError(f"there is a schedule {schedule.name!r} already, {other.id}: choose another name.")
 
 
-def edited(row: ScheduleRecord, spec: ScheduleFields, now: datetime) -> ScheduleRecord:
-    """The row with what people set of it put anew. Pure.
+def edited(row: ScheduleRecord, spec: ScheduleFields, now: datetime, *, role: Role) -> ScheduleRecord:
+    """Return the row with new values of the fields that people set, and the role of who set them. Pure.
 
     Other times count from now on: what they had been before is neither missed nor made up for. The same holds for a
     schedule that goes on after a pause, or after its end.
@@ -76,7 +77,7 @@ def edited(row: ScheduleRecord, spec: ScheduleFields, now: datetime) -> Schedule
         InputError: the times cannot be read.
     """
     given = {name: getattr(spec, name) for name in ScheduleFields.model_fields}
-    new = row.model_copy(update=given)
+    new = row.model_copy(update={**given, "role": role})
     if any(getattr(new, name) != getattr(row, name) for name in _TIMING):
         new = new.model_copy(update={"anchor_at": now})
         return awake(new, now, next_fire_at=next_moment(new, now))
@@ -85,10 +86,18 @@ def edited(row: ScheduleRecord, spec: ScheduleFields, now: datetime) -> Schedule
     return awake(new, now)
 
 
-def fresh(spec: ScheduleSpec, *, schedule_id: str, by: str | None, now: datetime) -> ScheduleRecord:
+def fresh(spec: ScheduleSpec, *, schedule_id: str, by: Identity, now: datetime) -> ScheduleRecord:
     """The row of a new schedule. Pure."""
     given = {name: getattr(spec, name) for name in ScheduleFields.model_fields}
-    row = ScheduleRecord(**given, id=schedule_id, anchor_at=now, created_by=by, created_at=now, updated_at=now)
+    row = ScheduleRecord(
+        **given,
+        id=schedule_id,
+        anchor_at=now,
+        role=by.role,
+        created_by=by.name,
+        created_at=now,
+        updated_at=now,
+    )
     return awake(row, now, next_fire_at=next_moment(row, now))
 
 
@@ -97,23 +106,27 @@ _TICK = timedelta(microseconds=1)
 
 
 class ScheduleRegistry:
-    """The schedules of one store. A `ref` is a schedule's id or its name.
+    """The schedules of one store. A `ref` is a schedule's id or its name, `by` is the caller.
 
-    Every method raises `StoreError` when the store fails, and those with a `ref` `NotFoundError` for an unknown
-    one.
+    A schedule starts jobs with the role of the caller who last set it. To add or change one, to pause or resume it,
+    the caller needs the role that may start its jobs: both those of the schedule as it is and as it becomes.
+
+    Every method raises `StoreError` when the store fails, those with a `ref` `NotFoundError` for an unknown one,
+    and those with `by` `ForbiddenError`.
     """
 
     def __init__(self, store: RunStore, now: Callable[[], datetime] = utc_now) -> None:
         self._store = store
         self._now = now
 
-    def add(self, spec: ScheduleSpec, *, by: str | None = None) -> ScheduleRecord:
+    def add(self, spec: ScheduleSpec, *, by: Identity) -> ScheduleRecord:
         """Store a new schedule.
 
         Raises:
             InputError: it could not be started as it stands: it says why.
             ConflictError: its name is taken.
         """
+        authorize(spec.queue, by.role)
         row = fresh(check_work(self._store, spec), schedule_id=str(uuid4()), by=by, now=self._now())
         while not self._store.schedules.add(row):
             refuse_taken(self._store.schedules, row)
@@ -133,40 +146,47 @@ class ScheduleRegistry:
         """Every schedule, by name."""
         return self._store.schedules.list_all()
 
-    def replace(self, ref: str, spec: ScheduleSpec) -> ScheduleRecord:
+    def replace(self, ref: str, spec: ScheduleSpec, *, by: Identity) -> ScheduleRecord:
         """Put a schedule anew; what has been of it stays. It holds at once.
 
         Raises:
             InputError: it could not be started as it stands: it says why.
             ConflictError: its name is another's.
         """
+        authorize(spec.queue, by.role)
         row, checked = self.get(ref), check_work(self._store, spec)
-        return self._changed(row, lambda row: edited(row, checked, self._now()))
+        return self._changed(row, by, lambda row: edited(row, checked, self._now(), role=by.role))
 
-    def patch(self, ref: str, changes: Mapping[str, Any]) -> ScheduleRecord:
+    def patch(self, ref: str, changes: Mapping[str, Any], *, by: Identity) -> ScheduleRecord:
         """Change these fields alone; None puts one back to what it is when nobody sets it (RFC 7396).
 
         Raises:
             InputError, ConflictError: as `replace`.
         """
         row = self.get(ref)
-        checked = check_work(self._store, patched(row, changes))
+        spec = patched(row, changes)
+        authorize(spec.queue, by.role)
+        checked = check_work(self._store, spec)
         if "cases" in changes:
             changes = {**changes, "cases": checked.cases}
-        return self._changed(row, lambda row: edited(row, patched(row, changes), self._now()))
+        return self._changed(row, by, lambda row: edited(row, patched(row, changes), self._now(), role=by.role))
 
-    def pause(self, ref: str) -> ScheduleRecord:
+    def pause(self, ref: str, *, by: Identity) -> ScheduleRecord:
         """Start nothing any more; what runs goes on. Harmless when asked again."""
-        return self._changed(self.get(ref), lambda row: row if row.paused else awake(row, self._now(), paused=True))
 
-    def resume(self, ref: str) -> ScheduleRecord:
+        def paused(row: ScheduleRecord) -> ScheduleRecord:
+            return row if row.paused else awake(row, self._now(), paused=True)
+
+        return self._changed(self.get(ref), by, paused)
+
+    def resume(self, ref: str, *, by: Identity) -> ScheduleRecord:
         """Go on with the next moment from now; those of the pause are not made up for."""
 
         def resumed(row: ScheduleRecord) -> ScheduleRecord:
             again = row.model_copy(update={"paused": False})
-            return edited(row, again, self._now()) if row.paused else row
+            return edited(row, again, self._now(), role=row.role) if row.paused else row
 
-        return self._changed(self.get(ref), resumed)
+        return self._changed(self.get(ref), by, resumed)
 
     def remove(self, ref: str) -> ScheduleRecord | None:
         """Delete a schedule; runs that it started stay, and go on.
@@ -192,8 +212,16 @@ class ScheduleRegistry:
         found = moments(row, anchor=row.anchor_at, after=after)
         return [comes_at(row, moment) for moment in islice(found, _checked(left, count))]
 
-    def _changed(self, row: ScheduleRecord, change: Callable[[ScheduleRecord], ScheduleRecord]) -> ScheduleRecord:
-        return changed(self._store.schedules, row.id, change, known=row)
+    def _changed(
+        self, row: ScheduleRecord, by: Identity, change: Callable[[ScheduleRecord], ScheduleRecord]
+    ) -> ScheduleRecord:
+        def authorized(row: ScheduleRecord) -> ScheduleRecord:
+            authorize(row.queue, by.role)
+            new = change(row)
+            authorize(new.queue, by.role)
+            return new
+
+        return changed(self._store.schedules, row.id, authorized, known=row)
 
 
 def previewed(spec: ScheduleFields, now: datetime, count: int = 5) -> list[datetime]:

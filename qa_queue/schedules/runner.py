@@ -18,11 +18,13 @@ from typing import Any
 from redis import Redis
 from redis.exceptions import RedisError
 
+from qa_queue.auth.tokens import Identity
 from qa_queue.errors import InputError, NotFoundError, RedisUnavailableError
 from qa_queue.models import utc_now
 from qa_queue.redis import address_of, connection_of, explain
 from qa_queue.schedules.policy import awake, claimed, due, needs_busy, settled
 from qa_queue.schedules.registry import changed
+from qa_queue.schedules.spec import authorize
 from qa_queue.schedules.starter import ScheduleStarter
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import RunStore
@@ -61,21 +63,24 @@ class ScheduleRunner:
             started += self._serve_all(schedules)
         return started
 
-    def run_now(self, schedule: ScheduleRecord) -> ScheduleRecord:
+    def run_now(self, schedule: ScheduleRecord, *, by: Identity) -> ScheduleRecord:
         """Start a schedule at once, besides its moments, also a paused one, and whatever still runs; the policy
         `replace` cancels the run before. Returns the row as it stands then.
 
         Raises:
             NotFoundError: it is gone.
+            ForbiddenError: the caller may not start its jobs.
             RedisUnavailableError: Redis is away; nothing was started.
             StoreError: the store failed; what was decided is started by the next scheduler that meets it.
         """
         with self._explained(schedule):
             moment = self._now()
-            row = changed(
-                self._store.schedules, schedule.id, lambda row: awake(row, moment, pending=(*row.pending, moment))
-            )
-            return self.settle(row)
+
+            def requested(row: ScheduleRecord) -> ScheduleRecord:
+                authorize(row.queue, by.role)
+                return awake(row, moment, pending=(*row.pending, moment))
+
+            return self.settle(changed(self._store.schedules, schedule.id, requested))
 
     def settle(self, schedule: ScheduleRecord) -> ScheduleRecord:
         """Start what is pending and confirm it; returns the row as it stands then.

@@ -9,8 +9,8 @@ from typing import Any, Self, TypeVar
 from pydantic import ConfigDict, ValidationError, field_validator, model_validator
 from pydantic_core import PydanticCustomError
 
-from qa_queue.errors import InputError
-from qa_queue.models import QueueName
+from qa_queue.errors import ForbiddenError, InputError
+from qa_queue.models import QueueName, Role
 from qa_queue.schedules.cron import check_cron
 from qa_queue.schedules.times import duration, seconds_of, zone_of
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
@@ -101,6 +101,22 @@ def read_spec(values: dict[str, Any]) -> ScheduleSpec:
     except ValidationError as error:
         found = (f"{'.'.join(map(str, one['loc']))}: {one['msg']}".removeprefix(": ") for one in error.errors())
         raise InputError("the schedule cannot be used: " + "; ".join(found).rstrip(".") + ".") from None
+
+
+def role_to_start(queue: str) -> Role:
+    """Return the least role that may start jobs of this queue: runs need `run`, jobs of other queues `admin`."""
+    return Role.RUN if queue == QueueName.TEST_EXECUTION else Role.ADMIN
+
+
+def authorize(queue: str, role: Role) -> None:
+    """Return if this role may start jobs of this queue.
+
+    Raises:
+        ForbiddenError: the role is too small.
+    """
+    needed = role_to_start(queue)
+    if not role.covers(needed):
+        raise ForbiddenError(f"a schedule of the queue {queue} needs the role {needed}, not {role}.")
 
 
 def spec_of(schedule: ScheduleRecord) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol
 
 from pydantic import Field
 
-from qa_queue.models import Frozen, QueueName, RunStatus, TestConfig
+from qa_queue.models import Frozen, QueueName, Role, RunStatus, TestConfig
 from qa_queue.store.records import RunRecord
 
 MOST_CASES = 500
@@ -91,6 +91,7 @@ class ScheduleRecord(ScheduleFields):
     `next_fire_at` is the first moment of which nothing was decided, `next_run_at` when to look at the row (with
     jitter; at once while something is `pending`). `pending` are moments whose start was decided and not confirmed.
     The last start's run (or job) is `last_run_id`, and its batch `last_batch_id`. `revision` counts changes.
+    `role` is that of the caller who last set the schedule: it starts only what this role may start.
     """
 
     id: str
@@ -106,6 +107,7 @@ class ScheduleRecord(ScheduleFields):
     last_batch_id: str | None = None
     last_run_id: str | None = None
     last_error: str | None = None
+    role: Role
     created_by: str | None = None
     created_at: datetime
     updated_at: datetime

@@ -54,6 +54,7 @@ def test_a_schedule_comes_back_as_it_was_added(store: RunStore) -> None:
         last_batch_id=str(uuid4()),
         last_run_id="job",
         last_error="its case is gone",
+        role="run",
         created_by="ann",
     )
     assert store.schedules.get(given.id) == given

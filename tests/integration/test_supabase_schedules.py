@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
 from datetime import timedelta
+from pathlib import Path
+from uuid import uuid4
 
+import httpx
 import pytest
 
 from qa_queue.errors import StoreSchemaError
 from qa_queue.local.server import LocalServer
+from qa_queue.local.supabase import start_supabase
+from qa_queue.models import Role
 from qa_queue.schedules import ScheduleRegistry
 from qa_queue.store.schedule_records import ScheduleRecord
 from qa_queue.store.supabase import SupabaseStore
+from tests.conftest import ROOT
 from tests.support.records import NOON
 from tests.support.schedules import schedule_record
 
@@ -80,3 +87,34 @@ def test_it_says_what_is_wrong_and_is_removed_by_its_id(store, broken) -> None:
         book.remove(row.name)
     assert book.remove(row.id) is None
     assert store.schedules.get(row.id) is None
+
+
+def test_schedules_made_before_roles_were_stored_count_as_an_administrators(tmp_path: Path) -> None:
+    """A row that an older version adds afterwards has the role `run`."""
+    migrations, folder = tmp_path / "migrations", tmp_path / "data"
+    older, [role_added] = _split(lambda name: name.endswith("_schedule_role.sql"))
+    migrations.mkdir()
+    for file in older:
+        shutil.copy(file, migrations)
+    row = {"cron": "@daily", "anchor_at": NOON.isoformat()}
+    with start_supabase(folder, migrations=migrations) as server:
+        _insert(server, row | {"id": str(uuid4()), "name": "before"})
+    shutil.copy(role_added, migrations)
+    with start_supabase(folder, migrations=migrations) as server:
+        _insert(server, row | {"id": str(uuid4()), "name": "after"})
+        real = SupabaseStore(server.url, server.key or "")
+        found = {one.name: one.role for one in real.schedules.list_all()}
+        real.close()
+    assert found == {"before": Role.ADMIN, "after": Role.RUN}
+
+
+def _split(chosen: Callable[[str], bool]) -> tuple[list[Path], list[Path]]:
+    files = sorted((ROOT / "supabase" / "migrations").glob("*.sql"))
+    return [file for file in files if not chosen(file.name)], [file for file in files if chosen(file.name)]
+
+
+def _insert(server: LocalServer, row: dict[str, str]) -> None:
+    answer = httpx.post(
+        f"{server.url}/rest/v1/schedules", json=row, headers={"apikey": str(server.key)}, timeout=30
+    )
+    assert answer.status_code == 201, answer.text

@@ -6,10 +6,14 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from qa_queue.auth.tokens import Identity
+from qa_queue.models import Role
 from qa_queue.schedules.policy import awake
 from qa_queue.schedules.times import next_moment
 from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.records import NOON
+
+ADMIN = Identity(name="ann", role=Role.ADMIN)
 
 
 def schedule_record(**overrides: Any) -> ScheduleRecord:
@@ -21,6 +25,7 @@ def schedule_record(**overrides: Any) -> ScheduleRecord:
         "name": f"schedule {uuid4()}",
         "tag": "smoke",
         "anchor_at": created,
+        "role": "admin",
         "created_at": created,
         "updated_at": created,
     }

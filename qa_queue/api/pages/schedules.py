@@ -13,9 +13,11 @@ from starlette.templating import Jinja2Templates
 from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.backend import Backend
 from qa_queue.api.routes.schedule import run_now
+from qa_queue.auth.tokens import Identity
 from qa_queue.models import QueueName
 from qa_queue.schedules import last_outcomes
 from qa_queue.schedules.display import local_time, what_of, when_of
+from qa_queue.schedules.spec import role_to_start
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
@@ -23,22 +25,22 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/schedules", response_class=HTMLResponse)
-    def schedules_page(request: Request, _: Reader) -> Response:
-        return templates.TemplateResponse(request, "schedules.html", _shown(backend))
+    def schedules_page(request: Request, caller: Reader) -> Response:
+        return templates.TemplateResponse(request, "schedules.html", _shown(backend, caller))
 
     @routes.post("/schedules/{schedule_id}/pause")
-    def pause_schedule(schedule_id: str, _: Runner) -> Response:
-        backend.schedules.pause(schedule_id)
+    def pause_schedule(schedule_id: str, caller: Runner) -> Response:
+        backend.schedules.pause(schedule_id, by=caller)
         return _back()
 
     @routes.post("/schedules/{schedule_id}/resume")
-    def resume_schedule(schedule_id: str, _: Runner) -> Response:
-        backend.schedules.resume(schedule_id)
+    def resume_schedule(schedule_id: str, caller: Runner) -> Response:
+        backend.schedules.resume(schedule_id, by=caller)
         return _back()
 
     @routes.post("/schedules/{schedule_id}/run-now")
-    def run_schedule(schedule_id: str, _: Runner) -> Response:
-        run_now(backend, schedule_id)
+    def run_schedule(schedule_id: str, caller: Runner) -> Response:
+        run_now(backend, schedule_id, caller)
         return _back()
 
     return routes
@@ -48,7 +50,7 @@ def _back() -> Response:
     return RedirectResponse("/schedules", HTTPStatus.SEE_OTHER)
 
 
-def _shown(backend: Backend) -> dict[str, Any]:
+def _shown(backend: Backend, caller: Identity) -> dict[str, Any]:
     rows = backend.schedules.list_all()
     outcomes = last_outcomes(backend.redis, backend.store, rows)
     return {
@@ -60,6 +62,7 @@ def _shown(backend: Backend) -> dict[str, Any]:
                 "next": local_time(row, row.next_run_at) if row.next_run_at else None,
                 "last": local_time(row, row.last_fire_at) if row.last_fire_at else None,
                 "outcome": outcomes.get(row.id),
+                "may_change": caller.role.covers(role_to_start(row.queue)),
                 "run": row.last_run_id if row.queue == QueueName.TEST_EXECUTION else None,
             }
             for row in rows

@@ -10,6 +10,7 @@ from qa_queue.api.auth import Admin, Reader, Runner
 from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.schemas.schedules import Preview, Schedule, SchedulePatch, preview_of, schedules_of
+from qa_queue.auth.tokens import Identity
 from qa_queue.schedules import ScheduleRunner, ScheduleSpec
 from qa_queue.store.schedule_records import ScheduleRecord
 
@@ -26,14 +27,15 @@ def router(backend: Backend) -> APIRouter:
         return _shown(backend, backend.schedules.get(ref))
 
     @routes.put("", responses=answers(404, 409, body=True), summary="Replace a schedule")
-    def replace_schedule(ref: Ref, body: ScheduleSpec, _: Runner) -> Schedule:
+    def replace_schedule(ref: Ref, body: ScheduleSpec, caller: Runner) -> Schedule:
         """Set all of it anew, at once. What it has started stays; other times count from now on."""
-        return _shown(backend, backend.schedules.replace(ref, body))
+        return _shown(backend, backend.schedules.replace(ref, body, by=caller))
 
     @routes.patch("", responses=answers(404, 409, body=True), summary="Change a schedule")
-    def change_schedule(ref: Ref, body: SchedulePatch, _: Runner) -> Schedule:
+    def change_schedule(ref: Ref, body: SchedulePatch, caller: Runner) -> Schedule:
         """Set some fields anew, at once; the others stay as they are."""
-        return _shown(backend, backend.schedules.patch(ref, body.model_dump(exclude_unset=True)))
+        changes = body.model_dump(exclude_unset=True)
+        return _shown(backend, backend.schedules.patch(ref, changes, by=caller))
 
     @routes.delete("", responses=answers(404), summary="Delete a schedule")
     def delete_schedule(ref: Ref, _: Admin) -> Schedule | None:
@@ -45,19 +47,19 @@ def router(backend: Backend) -> APIRouter:
         return None if row is None else _shown(backend, row)
 
     @routes.post("/pause", responses=answers(404, 409), summary="Pause a schedule")
-    def pause_schedule(ref: Ref, _: Runner) -> Schedule:
+    def pause_schedule(ref: Ref, caller: Runner) -> Schedule:
         """Start nothing until it is resumed; what runs goes on. Harmless when asked again."""
-        return _shown(backend, backend.schedules.pause(ref))
+        return _shown(backend, backend.schedules.pause(ref, by=caller))
 
     @routes.post("/resume", responses=answers(404, 409), summary="Resume a schedule")
-    def resume_schedule(ref: Ref, _: Runner) -> Schedule:
+    def resume_schedule(ref: Ref, caller: Runner) -> Schedule:
         """Go on with its next time from now; those of the pause are not made up for."""
-        return _shown(backend, backend.schedules.resume(ref))
+        return _shown(backend, backend.schedules.resume(ref, by=caller))
 
     @routes.post("/run-now", responses=answers(404, 409), summary="Start a schedule at once")
-    def run_schedule_now(ref: Ref, _: Runner) -> Schedule:
+    def run_schedule_now(ref: Ref, caller: Runner) -> Schedule:
         """Start it besides its times, also while it is paused; `last_run_id` and `last_batch_id` say what."""
-        return _shown(backend, run_now(backend, ref))
+        return _shown(backend, run_now(backend, ref, caller))
 
     @routes.get("/preview", responses=answers(404), summary="Look at a schedule's next times")
     def preview_schedule(ref: Ref, _: Reader, count: Annotated[int, Query(ge=1, le=100)] = 5) -> Preview:
@@ -68,14 +70,14 @@ def router(backend: Backend) -> APIRouter:
     return routes
 
 
-def run_now(backend: Backend, ref: str) -> ScheduleRecord:
+def run_now(backend: Backend, ref: str, by: Identity) -> ScheduleRecord:
     """Start a schedule at once; returns its row then.
 
     Raises:
-        NotFoundError, InfrastructureError: as their names say.
+        NotFoundError, ForbiddenError, InfrastructureError: as their names say.
     """
     server = ScheduleRunner(backend.redis, backend.store, backend.settings)
-    return server.run_now(backend.schedules.get(ref))
+    return server.run_now(backend.schedules.get(ref), by=by)
 
 
 def _shown(backend: Backend, row: ScheduleRecord) -> Schedule:

@@ -19,7 +19,7 @@ def router(backend: Backend) -> APIRouter:
     @routes.post("", status_code=201, responses=answers(409, body=True), summary="Make a schedule")
     def create_schedule(body: ScheduleSpec, caller: Runner, response: Response) -> Schedule:
         """Start cases, or a job of another queue, at set times; 409 when the name is taken."""
-        made = backend.schedules.add(body, by=caller.name)
+        made = backend.schedules.add(body, by=caller)
         response.headers["Location"] = f"/api/v1/schedules/{made.id}"
         return schedules_of(backend, [made])[0]
 

@@ -41,7 +41,7 @@ def body(**changes: Any) -> dict[str, Any]:
     } | changes
 
 
-def test_null_puts_a_field_back_to_what_it_is_when_nobody_sets_it(runner, case) -> None:
+def test_null_resets_a_field_to_its_default(runner, admin, case) -> None:
     """Any field but those without which there is no schedule."""
     plain = runner.post(PATH, json=body(name="plain")).json()
     given = {
@@ -65,16 +65,16 @@ def test_null_puts_a_field_back_to_what_it_is_when_nobody_sets_it(runner, case) 
     assert answer.status_code == 200, answer.text
     expected = plain | {"time_zone": "UTC"}
     assert {name: answer.json()[name] for name in given} == {name: expected[name] for name in given}
-    onto = runner.patch(f"{PATH}/nightly", json={"cases": None, "data": {}, "queue": "cleanup"})
+    onto = admin.patch(f"{PATH}/nightly", json={"cases": None, "data": {}, "queue": "cleanup"})
     assert (onto.status_code, onto.json()["cases"]) == (200, [])
     for required in ("name", "cron"):
-        assert runner.patch(f"{PATH}/nightly", json={required: None}).status_code == 422
+        assert admin.patch(f"{PATH}/nightly", json={required: None}).status_code == 422
 
 
 def test_a_schedule_is_made_found_and_listed(runner, reader, nightly, case) -> None:
     """By its id and by its name; the case by its name too."""
     assert nightly["cases"] == [case.id]
-    assert nightly["created_by"] == "run"
+    assert (nightly["created_by"], nightly["role"]) == ("run", "run")
     assert (nightly["fired"], nightly["last_outcome"]) == (0, None)
     next_run = datetime.fromisoformat(nightly["next_run_at"])
     assert next_run > utc_now()
@@ -113,12 +113,12 @@ def test_what_cannot_be_used_is_named_at_its_field(runner, case, changes, path, 
         ({"cases": [], "queue": "cleanup", "data": {"keep_days": -1}}, "data is no payload of cleanup: keep_days"),
     ],
 )
-def test_what_could_not_be_started_is_refused(runner, case, changes, said) -> None:
-    """Before it is stored."""
-    answer = runner.post(PATH, json=body(**changes))
+def test_a_schedule_that_could_not_be_started_is_refused(admin, case, changes, said) -> None:
+    """Nothing is stored."""
+    answer = admin.post(PATH, json=body(**changes))
     assert answer.status_code == 422
     assert said in answer.json()["detail"]
-    assert runner.get(PATH).json() == {"schedules": []}
+    assert admin.get(PATH).json() == {"schedules": []}
 
 
 def test_a_case_whose_values_are_missing_is_refused(runner, store) -> None:

@@ -12,7 +12,7 @@ from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from qa_queue.errors import NotFoundError, RedisUnavailableError
-from qa_queue.models import QueueName, RunStatus
+from qa_queue.models import QueueName, Role, RunStatus
 from qa_queue.schedules import ScheduleRegistry, ScheduleRunner, last_outcomes, read_spec
 from qa_queue.schedules.policy import awake
 from qa_queue.schedules.starter import ScheduleStarter
@@ -20,6 +20,7 @@ from qa_queue.settings import load_settings
 from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.queueing import take_all
 from tests.support.schedulers import jobs_on, runs_of
+from tests.support.schedules import ADMIN
 from tests.support.steps import goto, on
 
 
@@ -36,7 +37,7 @@ def nightly(book, stored):
         case = stored(**overrides.pop("case", {}))
         timing = {} if "cron" in overrides else {"every": "1m"}
         what = {} if {"tag", "queue", "cases"} & overrides.keys() else {"cases": [case.id]}
-        return book.add(read_spec({"name": "nightly", **timing, **what, **overrides}), by="ann")
+        return book.add(read_spec({"name": "nightly", **timing, **what, **overrides}), by=ADMIN)
 
     return add
 
@@ -107,6 +108,25 @@ def test_another_queue_gets_its_job(server, nightly, book, store, redis_db, cloc
     assert last_outcomes(redis_db, store, [row]) == {row.id: "running"}
     redis_db.hset(job.key, "status", "finished")
     assert last_outcomes(redis_db, store, [row]) == {row.id: "passed"}
+
+
+def test_a_moment_is_not_started_with_a_role_that_may_not_start_it(
+    server, nightly, book, store, redis_db, clock
+) -> None:
+    """The row came about without the checks, as by SQL or by an older version; no later moment starts either."""
+    schedule = nightly(queue="cleanup", data={"keep_days": 0, "keep_failed_days": 0})
+    assert store.schedules.replace(schedule.model_copy(update={"role": Role.RUN}))
+    for _ in range(2):
+        clock.pass_by(minutes=1)
+        server.serve_due()
+    row = server.run_now(book.get("nightly"), by=ADMIN)
+    assert jobs_on(redis_db, QueueName.CLEANUP) == []
+    assert (row.last_run_id, row.last_error) == (
+        None,
+        "a schedule of the queue cleanup needs the role admin, not run.",
+    )
+    edited = book.patch("nightly", {"data": {"keep_days": 30}}, by=ADMIN)
+    assert server.run_now(edited, by=ADMIN).last_run_id in jobs_on(redis_db, QueueName.CLEANUP)
 
 
 def test_asked_at_once_by_many_a_moment_is_started_once(nightly, store, redis_db, clock) -> None:
@@ -222,7 +242,7 @@ def test_a_row_that_cannot_be_read_stops_until_it_is_changed(server, nightly, bo
     row = book.get("nightly")
     assert row.next_run_at is None
     assert "no time zone 'Atlantis/Capital'" in (row.last_error or "")
-    assert book.patch("nightly", {"time_zone": "UTC"}).next_run_at is not None
+    assert book.patch("nightly", {"time_zone": "UTC"}, by=ADMIN).next_run_at is not None
 
 
 def test_a_date_at_the_end_of_the_calendar_holds_up_no_other(server, nightly, book, store, clock) -> None:
@@ -240,7 +260,7 @@ def test_an_edit_holds_at_once_and_counts_from_now(server, nightly, book, store,
     """What the old times had in store is neither missed nor made up for."""
     schedule = nightly(missed="all")
     clock.pass_by(seconds=50)
-    row = book.patch("nightly", {"every": "10s"})
+    row = book.patch("nightly", {"every": "10s"}, by=ADMIN)
     clock.pass_by(seconds=10)
     assert row.next_run_at == clock()
     server.serve_due()
@@ -252,7 +272,7 @@ def test_an_edit_of_something_else_leaves_the_times_alone(nightly, book, clock) 
     """The next moment stays."""
     schedule = nightly()
     clock.pass_by(seconds=50)
-    row = book.patch("nightly", {"priority": "low", "env": None})
+    row = book.patch("nightly", {"priority": "low", "env": None}, by=ADMIN)
     assert (row.next_run_at, row.priority) == (schedule.next_run_at, "low")
 
 
@@ -262,7 +282,7 @@ def test_an_edit_in_the_midst_of_a_start_loses_neither(nightly, book, store, red
 
     class Edited(ScheduleRunner):
         def _begin(self, schedule, moment):
-            book.patch("nightly", {"name": "renamed", "every": "5m"})
+            book.patch("nightly", {"name": "renamed", "every": "5m"}, by=ADMIN)
             return super()._begin(schedule, moment)
 
     clock.pass_by(minutes=1)
@@ -341,14 +361,14 @@ def test_of_a_schedule_that_is_removed_in_the_midst_no_further_moment_is_started
 def test_a_pause_starts_nothing_and_is_not_made_up_for(server, nightly, book, redis_db, clock) -> None:
     """It goes on with the next moment after the resume."""
     nightly(missed="all")
-    assert book.pause("nightly").next_run_at is None
+    assert book.pause("nightly", by=ADMIN).next_run_at is None
     clock.pass_by(minutes=5, seconds=30)
     assert server.serve_due() == 0
-    row = book.resume("nightly")
+    row = book.resume("nightly", by=ADMIN)
     assert row.next_run_at == clock.pass_by(seconds=30)
     assert server.serve_due() == 1
     assert book.get("nightly").missed_runs == 0
-    assert book.resume("nightly") == book.get("nightly")
+    assert book.resume("nightly", by=ADMIN) == book.get("nightly")
 
 
 def test_it_ends_after_as_many_runs_as_were_wanted_and_goes_on_when_more_are(
@@ -362,18 +382,18 @@ def test_it_ends_after_as_many_runs_as_were_wanted_and_goes_on_when_more_are(
     assert len(jobs_on(redis_db)) == 2
     assert book.get("nightly").next_run_at is None
     assert book.preview("nightly") == []
-    assert book.patch("nightly", {"max_runs": 3}).next_run_at == clock.pass_by(minutes=1)
+    assert book.patch("nightly", {"max_runs": 3}, by=ADMIN).next_run_at == clock.pass_by(minutes=1)
 
 
 def test_run_now_starts_it_besides_its_moments(server, nightly, book, store, redis_db, clock) -> None:
     """Also a paused one; its next moment stays."""
     schedule = nightly()
-    book.pause("nightly")
-    row = server.run_now(book.get("nightly"))
+    book.pause("nightly", by=ADMIN)
+    row = server.run_now(book.get("nightly"), by=ADMIN)
     assert jobs_on(redis_db) == [row.last_run_id]
     assert (row.next_run_at, row.pending, row.fired) == (None, (), 0)
-    resumed = book.resume("nightly")
-    again = server.run_now(resumed)
+    resumed = book.resume("nightly", by=ADMIN)
+    again = server.run_now(resumed, by=ADMIN)
     assert again.next_run_at == resumed.next_run_at
     assert len(runs_of(store, schedule)) == 1, "the same moment is the same run"
 
