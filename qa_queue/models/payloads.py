@@ -1,0 +1,90 @@
+"""The payloads of the service's own queues, and the context in which a job runs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from pydantic import Field
+
+from qa_queue.models.values import Frozen, TraceMode
+
+PAYLOAD_VERSION: Literal[1] = 1
+ATTEMPT_FIELD = "attempt"  # of the job's hash, beside RQ's own: attempts begun; RQ counts those left
+
+
+class Viewport(Frozen):
+    """The size of the page, in CSS pixels."""
+
+    width: int = Field(default=1280, ge=1, le=10_000)
+    height: int = Field(default=720, ge=1, le=10_000)
+
+
+class TestConfig(Frozen):
+    """Settings of a run; None takes the case's value, else the default."""
+
+    __test__: ClassVar[bool] = False
+
+    timeout: int | None = Field(default=None, ge=1, description="Of the run, in ms.")
+    headless: bool = True
+    viewport: Viewport | None = None
+    adaptive_mode: bool = True
+    max_adaptations: int = Field(default=5, ge=0)
+    trace: TraceMode | None = None
+    screenshots: Literal["off", "on-failure", "every-step"] = "on-failure"
+
+
+class TestJobData(Frozen):
+    """The payload of a `test-execution` job.
+
+    `case` is the case as JSON, with secrets unresolved; without it the worker loads `test_case_id` from the
+    store. `env` holds the values of the `${env.X}` that the case uses. `case_dir` is the folder of the case's file,
+    against which the files of `upload` steps are resolved; workers on other machines need it at the same path.
+    """
+
+    __test__: ClassVar[bool] = False
+
+    version: Literal[1] = PAYLOAD_VERSION
+    test_case_id: str
+    test_run_id: str
+    user_id: str | None = None
+    config: TestConfig = Field(default_factory=TestConfig)
+    case: dict[str, Any] | None = None
+    base_url: str | None = None
+    case_dir: str | None = None
+    env: dict[str, str] = Field(default_factory=dict)
+
+
+class CleanupJobData(Frozen):
+    """The payload of a `cleanup` job; ages in days, None takes the setting."""
+
+    version: Literal[1] = PAYLOAD_VERSION
+    dry_run: bool = False
+    keep_days: int | None = Field(default=None, ge=0)
+    keep_failed_days: int | None = Field(default=None, ge=0)
+
+
+class LearningJobData(Frozen):
+    """The payload of an `adaptation-learning` job: learn from all runs of these cases; None means every case."""
+
+    version: Literal[1] = PAYLOAD_VERSION
+    test_case_ids: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobContext:
+    """A job as its queue has it; `attempt` counts from 1. `job_id` is the run's id for test runs."""
+
+    job_id: str
+    queue: str
+    attempt: int = 1
+    max_attempts: int = 1
+    enqueued_at: datetime | None = None
+    started_at: datetime | None = None
+    worker: str = ""
+
+    @property
+    def last_attempt(self) -> bool:
+        """True when a failure of this attempt is final."""
+        return self.attempt >= self.max_attempts

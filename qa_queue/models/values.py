@@ -1,0 +1,121 @@
+"""The base of all values, the present moment, and the words for states and kinds."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from enum import IntEnum, StrEnum
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Frozen(BaseModel):
+    """An immutable value; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+def utc_now() -> datetime:
+    """Return the present moment, aware, in UTC."""
+    return datetime.now(UTC)
+
+
+class QueueName(StrEnum):
+    """The service's own queues, one processor each."""
+
+    TEST_EXECUTION = "test-execution"
+    CLEANUP = "cleanup"
+    ADAPTATION_LEARNING = "adaptation-learning"
+
+
+class Priority(IntEnum):
+    """The urgency of a job: a larger number runs first."""
+
+    LOW = 1
+    NORMAL = 5
+    HIGH = 10
+    URGENT = 20
+
+
+class Role(StrEnum):
+    """Rights of a token or login; each role includes the ones before it."""
+
+    READ = "read"  # look at runs, cases, queues and evidence
+    RUN = "run"  # and submit, cancel and rerun runs, and store their cases
+    ADMIN = "admin"  # and delete cases, change queues, use rq-dashboard
+
+    def covers(self, wanted: Role) -> bool:
+        """Return whether this role includes `wanted`."""
+        order = list(Role)
+        return order.index(self) >= order.index(wanted)
+
+
+class RunStatus(StrEnum):
+    """The state of a run. `completed`: every step passed as written."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    COMPLETED = "completed"
+    ADAPTED = "adapted"
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    CANCELLED = "cancelled"
+    DEAD = "dead"  # the infrastructure failed on every attempt
+
+    @property
+    def final(self) -> bool:
+        """True once the run has ended."""
+        return self not in (RunStatus.QUEUED, RunStatus.RUNNING)
+
+    @property
+    def good(self) -> bool:
+        """True for a run that passed, as written or adapted."""
+        return self in (RunStatus.COMPLETED, RunStatus.ADAPTED)
+
+    @property
+    def bad(self) -> bool:
+        """True for a run that ended with a failure, and worth a rerun; a cancelled run is neither good nor bad."""
+        return self in (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEAD)
+
+
+class StepStatus(StrEnum):
+    """The outcome of a step."""
+
+    PASSED = "passed"
+    ADAPTED = "adapted"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+
+
+class ErrorKind(StrEnum):
+    """The kind of failure of a step or run, to filter by."""
+
+    NOT_FOUND = "not_found"
+    AMBIGUOUS = "ambiguous"
+    NOT_ACTIONABLE = "not_actionable"
+    ASSERTION = "assertion"
+    NAVIGATION = "navigation"
+    PAGE_CRASH = "page_crash"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+    INPUT = "input"
+    INFRASTRUCTURE = "infrastructure"
+
+
+class ArtifactKind(StrEnum):
+    """The kinds of files that a run can record."""
+
+    SCREENSHOT = "screenshot"
+    TRACE = "trace"
+    CONSOLE = "console"
+    VIDEO = "video"
+    HAR = "har"
+    REPORT = "report"
+
+
+class TraceMode(StrEnum):
+    """When to record and keep a Playwright trace."""
+
+    OFF = "off"
+    ON = "on"
+    ON_FAILURE = "on-failure"
+    ON_FIRST_RETRY = "on-first-retry"
