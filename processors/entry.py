@@ -17,6 +17,7 @@ from processors.runtime import Runtime
 from qa_queue.errors import InfrastructureError, InputError, QAError, RunCancelledError, RunTimedOutError
 from qa_queue.logs import configure_logging
 from qa_queue.models import ATTEMPT_FIELD, JobContext
+from qa_queue.models.outcomes import cancelled_result
 from qa_queue.settings import load_settings
 
 __all__ = ["Runtime", "clean_up", "execute_run", "learn", "perform"]
@@ -57,7 +58,7 @@ async def _attempt(runtime: Runtime, job: Job, function_name: str, data: dict[st
         try:
             return await runtime.perform(function_name, data, context)
         except RunCancelledError as error:
-            return {"status": "cancelled", "error": str(error)}
+            return cancelled_result(str(error))
         except Exception as error:
             if not isinstance(error, InfrastructureError) or context.last_attempt:
                 job.retries_left = 0  # RQ tries again whatever has retries left

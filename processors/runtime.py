@@ -15,9 +15,10 @@ from processors.cleanup import CleanupProcessor
 from processors.execution.ended import earlier_end
 from processors.execution.processor import TestExecutionProcessor
 from processors.learning import LearningProcessor
-from qa_queue.errors import InputError, QAError, RunCancelledError, RunTimedOutError, StoreError
+from qa_queue.errors import InputError, QAError, StoreError
 from qa_queue.extensions import catalogue, load_named
-from qa_queue.models import ErrorKind, JobContext, QueueName, RunStatus, utc_now
+from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
+from qa_queue.models.outcomes import failure_of
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.cancellation import CancelSignals
 from qa_queue.redis import RedisClient
@@ -35,14 +36,6 @@ REDIS_TIMEOUT_S = 5.0  # a step waits for its report, so a Redis that has vanish
 OUTBOX = "outbox"  # the folder below QA_HOME
 
 Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
-
-# How a run ends whose job ended without a result.
-_ENDS: tuple[tuple[type[QAError], RunStatus, ErrorKind], ...] = (
-    (RunCancelledError, RunStatus.CANCELLED, ErrorKind.CANCELLED),
-    (RunTimedOutError, RunStatus.TIMED_OUT, ErrorKind.TIMEOUT),
-    (InputError, RunStatus.FAILED, ErrorKind.INPUT),
-    (QAError, RunStatus.DEAD, ErrorKind.INFRASTRUCTURE),
-)
 
 
 class WarmBrowser:
@@ -144,12 +137,17 @@ class Runtime:
         """
         if context.queue != QueueName.TEST_EXECUTION:
             return
-        status, kind = next((status, kind) for known, status, kind in _ENDS if isinstance(error, known))
-        fields = {"status": status, "error": str(error), "error_kind": kind, "finished_at": utc_now()}
+        end = failure_of(error)
+        fields = {
+            "status": end.status,
+            "error": str(error),
+            "error_kind": end.error_kind,
+            "finished_at": utc_now(),
+        }
         try:
             await asyncio.to_thread(self._store_end, context, fields)
         finally:
-            await asyncio.to_thread(self._progress.finish, context.job_id, status, str(error))
+            await asyncio.to_thread(self._progress.finish, context.job_id, end.status, str(error))
 
     async def release(self, context: JobContext) -> None:
         """Record that a run waits again, as if this attempt had not been; one that has ended stays as it is.

@@ -24,7 +24,7 @@ _OPENING = re.compile(r"(What|Whether|How|Who|Whoever|Which|Where|When|That|Why)
 PHRASES = {
     r"\bis no (?!longer\b|more\b)": "is not a",
     r"\bare no (?!longer\b|more\b)": "are not",
-    r"\bis none\b": "is missing, or: does not exist",
+    r"(?-i:\bis none\b)": "is missing, or: does not exist",
     r"\bwaits again\b": "is requeued",
     r"\bmend(s|ed|ing)?\b": "fix, or: run `...`",
     r"\bsays that it lives\b": "sends a heartbeat",

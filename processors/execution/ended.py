@@ -4,19 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Any, Literal
+from typing import Any
 
 from qa_queue.errors import StoreError
 from qa_queue.models import JobContext, QueueName, RunStatus, TestJobResult
+from qa_queue.models.outcomes import cancelled_result, result_status
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunRecord
 
 log = logging.getLogger(__name__)
-
-_RESULTS: dict[RunStatus, Literal["completed", "adapted"]] = {
-    RunStatus.COMPLETED: "completed",
-    RunStatus.ADAPTED: "adapted",
-}
 
 
 async def earlier_end(store: RunStore, context: JobContext) -> dict[str, Any] | None:
@@ -40,10 +36,10 @@ async def earlier_end(store: RunStore, context: JobContext) -> dict[str, Any] | 
 def result_of(run: RunRecord) -> dict[str, Any]:
     """The job's result, from the row of a run that has ended."""
     if run.status is RunStatus.CANCELLED:
-        return {"status": "cancelled", "error": run.error or ""}
+        return cancelled_result(run.error or "")
     result = TestJobResult(
         test_run_id=run.id,
-        status=_RESULTS.get(run.status, "failed"),
+        status=result_status(run.status),
         total_steps=run.total_steps,
         completed_steps=run.completed_steps,
         failed_steps=run.failed_steps,

@@ -23,6 +23,7 @@ from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
 from qa_queue.errors import InputError, NotFoundError, QAError, RunCancelledError
 from qa_queue.models import ErrorKind, JobProgress, RunStatus, TestJobData, TestJobResult, utc_now
+from qa_queue.models.outcomes import JobFate, failure_of
 from qa_queue.settings import read_secrets
 
 FLUSH_TIMEOUT_S = 30.0
@@ -62,11 +63,10 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         """Put the run back to `queued`, or to `dead` where this was the last attempt; bad input is `failed`."""
         if isinstance(error, RunCancelledError):
             return
-        status, kind = RunStatus.FAILED, ErrorKind.INPUT
-        if not isinstance(error, InputError):
-            status = RunStatus.DEAD if self.context.last_attempt else RunStatus.QUEUED
-            kind = ErrorKind.INFRASTRUCTURE
-        self._set_status(data, status, str(error), kind)
+        end = failure_of(error)
+        again = end.job is JobFate.RETRY and not self.context.last_attempt
+        status = RunStatus.QUEUED if again else end.status
+        self._set_status(data, status, str(error), end.error_kind)
         try:
             await self._flush(data.test_run_id, ERROR_FLUSH_TIMEOUT_S)
         except QAError as second:

@@ -12,13 +12,9 @@ from processors.execution.plan import PlannedStep, RunPlan
 from processors.execution.redaction import redact, redact_json
 from processors.execution.verdict import RunVerdict, StepResult
 from qa_queue.cases.model import Target
-from qa_queue.models import AdaptationRecord, RunStatus, StepStatus, TestJobResult, utc_now
+from qa_queue.models import AdaptationRecord, StepStatus, TestJobResult, utc_now
+from qa_queue.models.outcomes import result_status
 from qa_queue.store.records import AdaptationRow, StepRecord, adaptation_id, step_id
-
-_RESULTS: dict[RunStatus, Literal["completed", "adapted"]] = {
-    RunStatus.COMPLETED: "completed",
-    RunStatus.ADAPTED: "adapted",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,7 +122,7 @@ def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:
     adapted = [result for result in outcome.results if result.status is StepStatus.ADAPTED]
     return TestJobResult(
         test_run_id=plan.run_id,
-        status=_RESULTS.get(verdict.status, "failed"),
+        status=result_status(verdict.status),
         total_steps=len(plan.steps),
         completed_steps=verdict.passed,
         failed_steps=verdict.failed,

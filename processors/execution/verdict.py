@@ -9,6 +9,7 @@ from datetime import datetime
 from processors.browser.protocol import Found, Heal, StepOutcome, TraceContent
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind, RunStatus, StepStatus, TraceMode
+from qa_queue.models.outcomes import KINDS
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,9 +78,9 @@ def _judge(
     first = next((result for result in results if result.status is StepStatus.FAILED), None)
     error = f"step {first.number}: {first.error}" if first else None
     if stopped is ErrorKind.CANCELLED:
-        return RunStatus.CANCELLED, "the run was cancelled", stopped
+        return KINDS[stopped], "the run was cancelled", stopped
     if stopped is ErrorKind.TIMEOUT:
-        return RunStatus.TIMED_OUT, error or "the run used up its time", stopped
+        return KINDS[stopped], error or "the run used up its time", stopped
     if first:
         return RunStatus.FAILED, error, first.kind
     if adapted > max_adaptations:

@@ -14,18 +14,8 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import JSONResponse
 
-from qa_queue.errors import (
-    CaseError,
-    ConflictError,
-    ForbiddenError,
-    IdempotencyConflictError,
-    InfrastructureError,
-    InputError,
-    NotFoundError,
-    PayloadError,
-    QAError,
-    SettingsError,
-)
+from qa_queue.errors import CaseError, InputError, PayloadError, QAError
+from qa_queue.models.outcomes import outcome_of
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5  # when a part of the service is away
@@ -67,24 +57,9 @@ class RefusedError(QAError):
         self.headers = dict(headers or {})
 
 
-# The first that matches wins, so the special stand before the general.
-_STATUSES: tuple[tuple[type[QAError], HTTPStatus], ...] = (
-    (ForbiddenError, HTTPStatus.FORBIDDEN),
-    (NotFoundError, HTTPStatus.NOT_FOUND),
-    (ConflictError, HTTPStatus.CONFLICT),
-    (IdempotencyConflictError, HTTPStatus.CONFLICT),
-    (SettingsError, HTTPStatus.SERVICE_UNAVAILABLE),
-    (InputError, HTTPStatus.UNPROCESSABLE_ENTITY),
-    (InfrastructureError, HTTPStatus.SERVICE_UNAVAILABLE),
-)
-
-
 def status_of(error: QAError) -> HTTPStatus:
-    """The status that says what an error means to the client."""
-    if isinstance(error, RefusedError):
-        return error.status
-    found = (status for kind, status in _STATUSES if isinstance(error, kind))
-    return next(found, HTTPStatus.INTERNAL_SERVER_ERROR)
+    """Return the HTTP status of an error: a refusal's own, else that of the table of outcomes."""
+    return error.status if isinstance(error, RefusedError) else outcome_of(error).http_status
 
 
 def problem_of(error: QAError) -> ProblemDocument:

@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
 from qa_queue.errors import InputError, QAError
+from qa_queue.models.outcomes import ExitCode
 from qa_queue.monitoring.alerts import Alert, AlertState, alert_config, firing
 from qa_queue.monitoring.alerts.config import AlertConfig, Channel
 from qa_queue.monitoring.alerts.message import Message, trial_message
@@ -77,7 +77,7 @@ def try_channels(
             why = f"  {escape(error)}" if error else ""
             out.print(f"{mark} {escape(one.name)} ({escape(one.kind)}){why}", soft_wrap=True)
     if any(errors.values()):
-        raise typer.Exit(Exit.FAILED)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 def check(as_json: Json = False) -> None:

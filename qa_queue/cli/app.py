@@ -29,8 +29,8 @@ from qa_queue.cli import (
     tokens,
     worker,
 )
-from qa_queue.cli.exits import Exit, exit_for_error
 from qa_queue.errors import CaseError, PayloadError, QAError
+from qa_queue.models.outcomes import ExitCode, outcome_of
 
 app = typer.Typer(
     name="qa-queue",
@@ -75,9 +75,9 @@ def main() -> None:
         app()
     except QAError as error:
         explain(error, err)
-        sys.exit(exit_for_error(error))
+        sys.exit(outcome_of(error).exit_code)
     except KeyboardInterrupt:
-        sys.exit(Exit.INTERRUPTED)
+        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # `qa-queue runs | head`
         sys.stderr.close()
-        sys.exit(Exit.OK)
+        sys.exit(ExitCode.OK)

@@ -13,9 +13,10 @@ from qa_queue.cli import submit
 from qa_queue.cli.render import plain_table, run_list_table
 from qa_queue.cli.runs import Json, say_submitted
 from qa_queue.cli.service import CommandServices, open_service
+from qa_queue.models.outcomes import BatchVerdict
 from qa_queue.producer import JobProducer
 from qa_queue.producer.rerun import rerun_request
-from qa_queue.queues.batches import Batches, BatchSummary, BatchVerdict, BatchView
+from qa_queue.queues.batches import Batches, BatchSummary, BatchView
 
 PANEL = "Runs"
 Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]

@@ -15,9 +15,9 @@ from qa_queue.cases.reader import load_file
 from qa_queue.cases.retarget import rebase
 from qa_queue.cases.schema import case_schema
 from qa_queue.cli import submit
-from qa_queue.cli.exits import Exit
 from qa_queue.cli.runs import Json
 from qa_queue.errors import CaseError, InputError
+from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer.planning import resolve_environments
 
 PANEL = "Cases"
@@ -49,7 +49,7 @@ def check(
         if not as_json:
             raise
         out.print_json(data={"valid": False, "problems": list(error.problems or (str(error),)), "cases": []})
-        raise typer.Exit(Exit.BAD_INPUT) from None
+        raise typer.Exit(ExitCode.BAD_INPUT) from None
     if as_json:
         found = [{"source": one.source, "name": one.case.name, "steps": len(one.case.steps)} for one in requests]
         out.print_json(data={"valid": True, "problems": [], "cases": found})

@@ -16,7 +16,6 @@ from urllib.request import urlopen
 import typer
 from rich.console import Console
 
-from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import RunReport, runs_table
 from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.cli.submit import RunOptions, load_requests, submit, wait_for
@@ -26,6 +25,7 @@ from qa_queue.local.process import free_port, launch
 from qa_queue.local.project import ROOT
 from qa_queue.local.stack import Stack, stack_runs
 from qa_queue.models import QueueName, RunStatus
+from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import RunRequest
 from qa_queue.settings import Settings, child_environment, load_settings
 
@@ -64,7 +64,7 @@ def demo(
     out.print(runs_table(reports, width=out.width))
     surprises = unexpected(requests, reports)
     _conclude(surprises, reports, out)
-    raise typer.Exit(Exit.FAILED if surprises else Exit.OK)
+    raise typer.Exit(ExitCode.FAILED if surprises else ExitCode.OK)
 
 
 def unexpected(requests: Sequence[RunRequest], reports: Sequence[RunReport]) -> list[str]:
@@ -142,7 +142,7 @@ def _rq() -> str:
 def _run(service: CommandServices, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
     runs, _ = submit(service, requests)
     reports, code = wait_for(service, runs, RunOptions(timeout=TIMEOUT), out, quiet=False)
-    if code is Exit.INTERRUPTED:
+    if code is ExitCode.INTERRUPTED:
         raise typer.Exit(code)
     failing = _expected_to_fail(requests)
     return [replace(r, note=KNOWN_BUG) if r.case_name in failing else r for r in reports]

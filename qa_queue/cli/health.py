@@ -9,9 +9,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.exits import Exit
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_settings
+from qa_queue.models.outcomes import ExitCode
 from qa_queue.monitoring import Health, health_check
 from qa_queue.monitoring.alerts.conditions import duration_words
 from qa_queue.redis import RedisClient
@@ -34,7 +34,7 @@ def health(as_json: Json = False) -> None:
         for line in _lines(found):
             out.print(line, soft_wrap=True, highlight=False)
     if not found.ok:
-        raise typer.Exit(Exit.INFRASTRUCTURE)
+        raise typer.Exit(ExitCode.INFRASTRUCTURE)
 
 
 def _check_store(settings: Settings) -> None:

@@ -12,7 +12,6 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.api import dashboard as rq_dashboard
-from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
@@ -21,6 +20,7 @@ from qa_queue.local import doctor as local_doctor
 from qa_queue.local import migrate as local_migrate
 from qa_queue.local.diagnosis import Diagnosis
 from qa_queue.models import CleanupJobData, LearningJobData
+from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import JobProducer
 from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient
@@ -90,7 +90,7 @@ def doctor(
             if finding.mend:
                 out.print(f"        mend: [cyan]{escape(finding.mend)}[/]", soft_wrap=True)
     if any(finding.status != "ok" for finding in findings):
-        raise typer.Exit(Exit.INFRASTRUCTURE)
+        raise typer.Exit(ExitCode.INFRASTRUCTURE)
 
 
 def _findings_within(seconds: float) -> list[Diagnosis]:

@@ -8,10 +8,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.exits import Exit
 from qa_queue.cli.render import plain_table
 from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
+from qa_queue.models.outcomes import ExitCode
 from qa_queue.queues import QueueManager
 from qa_queue.queues.dead_letter import DeadLetter
 from qa_queue.queues.dead_letters import DeadLetters
@@ -98,7 +98,7 @@ def requeue(
         lines = [f"{len(report.requeued)} put back."]
         lines += [f"[yellow]refused[/] {job_id}: {escape(why)}" for job_id, why in report.refused.items()]
         _say({"requeued": list(report.requeued), "refused": report.refused}, "\n".join(lines), as_json=as_json)
-        raise typer.Exit(Exit.FAILED if report.refused else Exit.OK)
+        raise typer.Exit(ExitCode.FAILED if report.refused else ExitCode.OK)
     for job_id in job_ids or ():
         dead.requeue(job_id)
     lines = [f"{job_id}  put back" for job_id in job_ids or ()]

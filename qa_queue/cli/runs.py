@@ -10,11 +10,11 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli import submit
-from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.render import report_json, run_list_table, runs_table, steps_table
 from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus, TestConfig, TraceMode
+from qa_queue.models.outcomes import ExitCode, exit_code_of
 from qa_queue.producer import SubmittedRun
 from qa_queue.queues.cancellation import CancelOutcome
 from qa_queue.schedules.jobs import case_named
@@ -63,7 +63,7 @@ def run(
 ) -> None:
     """Put cases on the queue; with --wait, follow them.
 
-    Exit codes: 0 all passed or adapted, 1 a test failed, 2 bad input, 3 infrastructure, 4 timed out,
+    ExitCode codes: 0 all passed or adapted, 1 a test failed, 2 bad input, 3 infrastructure, 4 timed out,
     130 interrupted (and the runs cancelled).
     """
     out, err = Console(), Console(stderr=True)
@@ -117,7 +117,7 @@ def watch(
     if as_json:
         for event in service.progress.follow(record.id, timeout=0 if record.status.final else timeout):
             typer.echo(event.progress.model_dump_json())
-        raise typer.Exit(exit_for_runs([service.run(run_id).status]))
+        raise typer.Exit(exit_code_of([service.run(run_id).status]))
     name = service.case_names([record.test_case_id])[record.test_case_id]
     runs = (SubmittedRun(run_id=run_id, job_id=run_id, case_name=name),)
     reports, code = submit.watch(service, runs, submit.RunOptions(timeout=timeout), out)
@@ -195,4 +195,4 @@ def cancel(
         for run_id, outcome in outcomes.items():
             out.print(f"{run_id}  {_CANCEL_WORDS[outcome]}", highlight=False)
     if CancelOutcome.UNKNOWN in outcomes.values():
-        raise typer.Exit(Exit.BAD_INPUT)
+        raise typer.Exit(ExitCode.BAD_INPUT)

@@ -12,12 +12,12 @@ from rich.markup import escape
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file
 from qa_queue.cases.retarget import moved
-from qa_queue.cli.exits import Exit, exit_for_runs
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.render import RunReport, report_json, runs_table
 from qa_queue.cli.service import CommandServices
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import Priority, TestConfig
+from qa_queue.models.outcomes import ExitCode, exit_code_of
 from qa_queue.producer import JobProducer, RunRequest, SubmittedRun
 
 
@@ -132,7 +132,7 @@ INTERRUPTED_WATCHING = "the run goes on; `qa-queue cancel RUN` ends it."
 
 def wait_for(
     service: CommandServices, runs: Sequence[SubmittedRun], options: RunOptions, out: Console, *, quiet: bool
-) -> tuple[list[RunReport], Exit]:
+) -> tuple[list[RunReport], ExitCode]:
     """Follow runs to their end; what they left, and the exit code.
 
     On Ctrl-C the runs are cancelled and the code is 130.
@@ -142,29 +142,29 @@ def wait_for(
         statuses = follow(service, names, choose_view(out, names, quiet=quiet), timeout=options.timeout)
     except KeyboardInterrupt:
         service.cancel(names, "cancelled from the command line")
-        return service.reports(names), Exit.INTERRUPTED
-    return service.reports(names), exit_for_runs(statuses.values())
+        return service.reports(names), ExitCode.INTERRUPTED
+    return service.reports(names), exit_code_of(statuses.values())
 
 
 def watch(
     service: CommandServices, runs: Sequence[SubmittedRun], options: RunOptions, out: Console
-) -> tuple[list[RunReport], Exit]:
+) -> tuple[list[RunReport], ExitCode]:
     """Follow runs that somebody else may have submitted: on Ctrl-C they go on."""
     names = {run.run_id: run.case_name for run in runs}
     try:
         statuses = follow(service, names, choose_view(out, names, quiet=False), timeout=options.timeout)
     except KeyboardInterrupt:
-        return service.reports(names), Exit.INTERRUPTED
-    return service.reports(names), exit_for_runs(statuses.values())
+        return service.reports(names), ExitCode.INTERRUPTED
+    return service.reports(names), exit_code_of(statuses.values())
 
 
-def render(reports: Sequence[RunReport], code: Exit, out: Console, *, as_json: bool, interrupted: str) -> None:
+def render(reports: Sequence[RunReport], code: ExitCode, out: Console, *, as_json: bool, interrupted: str) -> None:
     """The end of `run --wait`: a table for people, JSON for programs."""
     if as_json:
         out.print_json(data={"runs": [report_json(report) for report in reports], "exit_code": int(code)})
         return
     out.print(runs_table(reports, width=out.width))
-    if code is Exit.INTERRUPTED:
+    if code is ExitCode.INTERRUPTED:
         out.print(f"[magenta]Interrupted:[/] {interrupted}")
-    if code is Exit.TIMED_OUT:
+    if code is ExitCode.TIMED_OUT:
         out.print("[red]Timed out:[/] `qa-queue watch RUN` goes on following a run that has not ended.")

@@ -22,7 +22,7 @@ CUT = "[...]"
 
 
 class AttemptFailure(Frozen):
-    """One attempt that failed. `number` counts from 1; `kind` is as in `qa_queue.worker.ipc.Kind`."""
+    """One attempt that failed. `number` counts from 1; `kind` is a `FailureKind`."""
 
     number: int
     kind: str

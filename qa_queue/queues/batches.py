@@ -9,34 +9,17 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from enum import StrEnum
 
 from redis import Redis
 
 from qa_queue.errors import ConflictError, NotFoundError
 from qa_queue.models import RunStatus
+from qa_queue.models.outcomes import BatchVerdict, verdict_of
 from qa_queue.progress import ProgressReader
 from qa_queue.queues.cancellation import CancelOutcome, cancel_runs
 from qa_queue.store.batch_records import BatchRecord
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunPlace, RunRecord
-
-
-class BatchVerdict(StrEnum):
-    """What a batch comes to."""
-
-    RUNNING = "running"  # some runs have not ended
-    PASSED = "passed"  # every run ended well
-    FAILED = "failed"  # a run found something wrong with the site or the case
-    BROKEN = "broken"  # none did, but the infrastructure failed one for good
-    CANCELLED = "cancelled"  # none of these, but not all were run
-
-
-_BAD = (
-    (BatchVerdict.FAILED, (RunStatus.FAILED, RunStatus.TIMED_OUT)),
-    (BatchVerdict.BROKEN, (RunStatus.DEAD,)),
-    (BatchVerdict.CANCELLED, (RunStatus.CANCELLED,)),
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,14 +84,6 @@ def view_of(batch_id: str, runs: Sequence[RunRecord], percentages: Mapping[str, 
         finished_at=max(ends) if ended == len(runs) and ends else None,
         run_ids=tuple(run.id for run in runs),
     )
-
-
-def verdict_of(counts: Mapping[RunStatus, int]) -> BatchVerdict:
-    """One word for all runs; the worst counts, once all have ended."""
-    if any(number and not status.final for status, number in counts.items()):
-        return BatchVerdict.RUNNING
-    bad = (verdict for verdict, statuses in _BAD if any(counts.get(status) for status in statuses))
-    return next(bad, BatchVerdict.PASSED)
 
 
 MOST_RUNS = 10_000

@@ -11,6 +11,7 @@ from typing import Any
 
 from rq.utils import str_to_date
 
+from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.keys import METADATA_FIELD, read_metadata
@@ -101,10 +102,10 @@ def reason(status: str, attempts: Sequence[AttemptFailure], *, readable: bool) -
     return _REASONS.get(attempts[-1].kind, used_up)
 
 
-_REASONS = {
-    "input": "it cannot be done as given, so it was not tried again",
-    "bug": "a processor raised an error of its own, so it was not tried again",
-    "timed_out": "it used up its time, so it was not tried again",
+_REASONS: Mapping[str, str] = {
+    FailureKind.INPUT: "it cannot be done as given, so it was not tried again",
+    FailureKind.BUG: "a processor raised an error of its own, so it was not tried again",
+    FailureKind.TIMED_OUT: "it used up its time, so it was not tried again",
 }
 
 

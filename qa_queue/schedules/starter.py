@@ -14,8 +14,8 @@ from redis import Redis
 from rq.job import Job, JobStatus
 
 from qa_queue.models import QueueName, RunStatus
+from qa_queue.models.outcomes import verdict_of
 from qa_queue.queues import QueueManager
-from qa_queue.queues.batches import verdict_of
 from qa_queue.queues.cancellation import cancel_runs, request_cancel
 from qa_queue.queues.enqueue import EnqueueClaim
 from qa_queue.redis import connection_of

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 
 from qa_queue.errors import InputError
 from qa_queue.models.backoff import exponential
-from qa_queue.worker.ipc import Broken, FailureKind, Message, Ready
+from qa_queue.models.outcomes import FailureKind
+from qa_queue.worker.ipc import Broken, Message, Ready
 from qa_queue.worker.outcome import rebuild
 from qa_queue.worker.process import ChildProcess
 

@@ -12,6 +12,7 @@ from pydantic_core import PydanticSerializationError
 from redis.exceptions import RedisError
 
 from qa_queue.errors import InputError
+from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.dequeue import ReservedJob
 from qa_queue.worker.bookkeeping import Bookkeeping, UnreadableJobError, read_call
 from qa_queue.worker.child_supervisor import ChildSupervisor
@@ -22,7 +23,6 @@ from qa_queue.worker.ipc import (
     ChildFailure,
     Done,
     Failed,
-    FailureKind,
     Message,
     Noted,
     Release,

@@ -7,23 +7,12 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from enum import StrEnum
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
 from qa_queue.models import Frozen, JobContext
-
-
-class FailureKind(StrEnum):
-    """What became of an attempt; decides whether another one makes sense."""
-
-    INPUT = "input"  # the job cannot be done as given
-    INFRASTRUCTURE = "infrastructure"  # a part under the run failed
-    CANCELLED = "cancelled"  # somebody wanted it to end
-    RETURNED = "returned"  # nobody's fault: the job goes back to its queue as it was
-    TIMED_OUT = "timed_out"  # it used up the job's time and ended when told to
-    BUG = "bug"  # anything else: an error of a processor
+from qa_queue.models.outcomes import FailureKind
 
 
 class ChildFailure(Frozen):

@@ -12,21 +12,14 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from qa_queue.models import RunStatus, utc_now
+from qa_queue.models.outcomes import FAILURES
 from qa_queue.queues.attempts import ERROR_LENGTH
 from qa_queue.queues.notes import Event, note
 from qa_queue.redis.counters import EndedRun
-from qa_queue.worker.ipc import ChildFailure, FailureKind
+from qa_queue.worker.ipc import ChildFailure
 from qa_queue.worker.slots import Slot
 
 log = logging.getLogger(__name__)
-
-
-# How a job ended that ended without a result; every other kind of failure makes a dead letter.
-_ENDS = {
-    FailureKind.CANCELLED: RunStatus.CANCELLED.value,
-    FailureKind.TIMED_OUT: RunStatus.TIMED_OUT.value,
-    FailureKind.INPUT: RunStatus.FAILED.value,
-}
 
 
 class JobEvents:
@@ -53,7 +46,7 @@ class JobEvents:
         if again:
             self._tell(slot, "retrying", data)
         else:
-            ended = EndedRun(outcome=_ENDS.get(failure.kind, RunStatus.DEAD.value), ran_ms=_ran_ms(slot) or 0)
+            ended = EndedRun(outcome=FAILURES[failure.kind].status.value, ran_ms=_ran_ms(slot) or 0)
             self._tell(slot, "dead", data, ended=ended)
 
     def _tell(

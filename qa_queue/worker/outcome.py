@@ -9,17 +9,9 @@ from enum import Enum
 from typing import Any
 
 from qa_queue.cases.texts import mask
-from qa_queue.errors import InfrastructureError, InputError, QAError, RunCancelledError, RunTimedOutError
-from qa_queue.worker.ipc import ChildFailure, FailureKind
-
-# The first class that fits decides.
-_KINDS: tuple[tuple[type[BaseException], FailureKind], ...] = (
-    (InputError, FailureKind.INPUT),
-    (RunCancelledError, FailureKind.CANCELLED),
-    (RunTimedOutError, FailureKind.TIMED_OUT),
-    (InfrastructureError, FailureKind.INFRASTRUCTURE),
-)
-_ERRORS: dict[FailureKind, type[QAError]] = {kind: error for error, kind in _KINDS if issubclass(error, QAError)}
+from qa_queue.errors import QAError
+from qa_queue.models.outcomes import FAILURES, FailureKind, JobFate, cancelled_result, outcome_of
+from qa_queue.worker.ipc import ChildFailure
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +71,7 @@ def share_of_death(*, returning: bool, overdue: bool, somebody_overdue: bool, al
 
 def describe(error: BaseException) -> ChildFailure:
     """What went wrong, as it travels to the parent."""
-    kind = next((kind for known, kind in _KINDS if isinstance(error, known)), FailureKind.BUG)
+    kind = outcome_of(error).failure
     message = str(error) or type(error).__name__
     if kind is FailureKind.BUG:
         message = f"{type(error).__name__}: {message}"
@@ -94,7 +86,7 @@ def masked(failure: ChildFailure, secrets: Mapping[str, str]) -> ChildFailure:
 
 def rebuild(failure: ChildFailure) -> QAError:
     """The failure as an error again."""
-    return _ERRORS.get(failure.kind, QAError)(failure.message)
+    return FAILURES[failure.kind].error(failure.message)
 
 
 def judge(failure: ChildFailure, *, retries_left: int, stopped: bool = False) -> Verdict:
@@ -105,10 +97,12 @@ def judge(failure: ChildFailure, *, retries_left: int, stopped: bool = False) ->
     """
     if stopped:
         return FailJob(failure=failure)
-    if failure.kind is FailureKind.RETURNED:
-        return Requeue(failure=failure)
-    if failure.kind is FailureKind.CANCELLED:
-        return FinishJob(result={"status": "cancelled", "error": failure.message})
-    if failure.kind is FailureKind.INFRASTRUCTURE and retries_left > 0:
-        return RetryJob(failure=failure)
-    return FailJob(failure=failure)
+    match FAILURES[failure.kind].job:
+        case JobFate.REQUEUE:
+            return Requeue(failure=failure)
+        case JobFate.FINISH:
+            return FinishJob(result=cancelled_result(failure.message))
+        case JobFate.RETRY if retries_left > 0:
+            return RetryJob(failure=failure)
+        case _:
+            return FailJob(failure=failure)

@@ -14,9 +14,10 @@ from rq.executions import Execution
 from rq.job import JobStatus
 from rq.utils import as_text
 
+from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
 from qa_queue.worker.bookkeeping import Bookkeeping
-from qa_queue.worker.ipc import ChildFailure, FailureKind
+from qa_queue.worker.ipc import ChildFailure
 from qa_queue.worker.slots import Slot
 
 log = logging.getLogger(__name__)

@@ -9,9 +9,10 @@ from redis import Redis
 
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import RunStatus
+from qa_queue.models.outcomes import BatchVerdict
 from qa_queue.producer import JobProducer, SubmittedBatch
 from qa_queue.progress import ProgressWriter
-from qa_queue.queues.batches import Batches, BatchVerdict
+from qa_queue.queues.batches import Batches
 from qa_queue.queues.cancellation import CancelOutcome, CancelSignals
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.settings import Settings

@@ -7,7 +7,8 @@ from datetime import timedelta
 import pytest
 
 from qa_queue.models import RunStatus
-from qa_queue.queues.batches import BatchVerdict, view_of
+from qa_queue.models.outcomes import BatchVerdict
+from qa_queue.queues.batches import view_of
 from tests.support.records import NOON, finished_run, run_record
 
 

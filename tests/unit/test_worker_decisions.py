@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qa_queue.models.outcomes import FailureKind
 from qa_queue.settings import load_settings
-from qa_queue.worker.ipc import ChildFailure, FailureKind
+from qa_queue.worker.ipc import ChildFailure
 from qa_queue.worker.outcome import CrashBlame, Requeue, judge, share_of_death
 from qa_queue.worker.renewal import MIB, RenewalLimits, reason_to_renew, too_big
 

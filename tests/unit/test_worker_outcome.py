@@ -13,7 +13,8 @@ from qa_queue.errors import (
     RunTimedOutError,
     StoreUnavailableError,
 )
-from qa_queue.worker.ipc import ChildFailure, FailureKind
+from qa_queue.models.outcomes import FailureKind
+from qa_queue.worker.ipc import ChildFailure
 from qa_queue.worker.outcome import FailJob, FinishJob, RetryJob, describe, judge, rebuild
 
 

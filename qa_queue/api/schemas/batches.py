@@ -8,7 +8,7 @@ from pydantic import BaseModel, Field
 
 from qa_queue.api.schemas.runs import Body, Submitted
 from qa_queue.models import RunStatus
-from qa_queue.queues.batches import BatchVerdict
+from qa_queue.models.outcomes import BatchVerdict
 
 BATCH_ID = "7f1f6a52-3a10-4a57-9a3e-2f6f1f0e8f10"
 
