@@ -76,8 +76,8 @@ class Attempt:
 
     async def _perform(self, planned: PlannedStep) -> StepOutcome:
         adapted = sum(result.status is StepStatus.ADAPTED for result in self.results)
-        aid = await self.elements.aid(planned, adapted)
-        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, aid=aid)
+        hints = await self.elements.hints(planned, adapted)
+        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, hints=hints)
         outcome = await self.stop.race(work)
         if outcome is not None:
             return outcome

@@ -11,7 +11,7 @@ from uuid import UUID
 
 from processors.base.claims import Claims
 from processors.browser.describe import step_key, target_json, target_of
-from processors.browser.protocol import NO_AID, ElementHints, StepOutcome
+from processors.browser.protocol import NO_HINTS, ElementHints, StepOutcome
 from processors.execution.heals import plain_document
 from processors.execution.plan import PlannedStep, RunPlan
 from processors.execution.redaction import redact_json
@@ -55,16 +55,16 @@ class ElementHistory:
     def __exit__(self, *exc_info: object) -> None:
         self._claims.release(self)
 
-    async def aid(self, planned: PlannedStep, adapted: int) -> ElementHints:
+    async def hints(self, planned: PlannedStep, adapted: int) -> ElementHints:
         """What is known for a step, when so many steps of this try have been adapted already."""
         if self._loading is None or target_of(planned.written.args) is None:
-            return NO_AID
+            return NO_HINTS
         await asyncio.wait({self._loading}, timeout=PATIENCE_S)
         if not self._loading.done():
-            return NO_AID
-        aid = aid_for(self._plan, planned, self._loading.result(), adapted)
+            return NO_HINTS
+        hints = hints_for(self._plan, planned, self._loading.result(), adapted)
         element = self._plan.case_id, step_key(planned.written, planned.number)
-        return replace(aid, take=aid.take and self._claims.take(element, self))
+        return replace(hints, take=hints.take and self._claims.take(element, self))
 
     def record(self, planned: PlannedStep, outcome: StepOutcome) -> FingerprintRecord | None:
         """The row that a step's fingerprint makes; None where the store has the same."""
@@ -100,11 +100,11 @@ def mode_of(plan: RunPlan, planned: PlannedStep) -> Any:
     return own or plan.case.heal
 
 
-def aid_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: int) -> ElementHints:
+def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: int) -> ElementHints:
     """What a step is given. Pure."""
     mode, key = mode_of(plan, planned), step_key(planned.written, planned.number)
     if mode == "off":
-        return NO_AID
+        return NO_HINTS
     row = _row_of(planned, key, known)
     accepted = _accepted(key, known.verdicts)
     rejected = frozenset(digest(one.locator) for one in known.verdicts if _rejects(one.step_key, one.verdict, key))
@@ -113,7 +113,7 @@ def aid_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: 
         old=None if row is None else _latest(row),
         others=() if row is None else others_of(row, known.fingerprints),
         learned=accepted or _learned(key, known.patterns, rejected),
-        vouched=accepted is not None,
+        accepted=accepted is not None,
         rejected=rejected,
         take=row is None or _looks_again(plan.run_id),
         pictures=plan.config.screenshots != "off",
