@@ -13,8 +13,8 @@ from processors.browser.protocol import NO_HINTS, Found, Match, StepOutcome
 from processors.execution.element_history import (
     EVERY_NTH_RUN,
     ElementHistory,
-    aid_for,
     fingerprint_row,
+    hints_for,
     mode_of,
     others_of,
 )
@@ -58,29 +58,29 @@ def test_the_steps_word_goes_before_the_cases() -> None:
 
 def test_an_unknown_step_is_looked_at() -> None:
     """Nothing to heal from; its fingerprint is wanted."""
-    hints = aid_for(plan(), plan().steps[1], CaseKnowledge(), 0)
+    hints = hints_for(plan(), plan().steps[1], CaseKnowledge(), 0)
     assert (hints.old, hints.take) == (None, True)
 
 
 @pytest.mark.parametrize(("run", "take"), [(RARE_RUN, True), (COMMON_RUN, False)])
 def test_a_known_step_is_looked_at_now_and_then(run: str, take: bool) -> None:
     """By the run's id."""
-    hints = aid_for(plan(run=run), plan().steps[1], known(), 0)
+    hints = hints_for(plan(run=run), plan().steps[1], known(), 0)
     assert (hints.take, hints.old) == (take, Fingerprint(tag="button", text="Go"))
 
 
 def test_another_target_needs_another_fingerprint() -> None:
     """The case names another element now: the old one's looks say nothing."""
     row = fingerprint_record(CASE, step_key=KEY, target_hash=digest({"css": "#other"}))
-    assert aid_for(plan(), plan().steps[1], known(fingerprints=(row,)), 0).old is None
+    assert hints_for(plan(), plan().steps[1], known(fingerprints=(row,)), 0).old is None
 
 
 def test_the_number_of_adaptations_is_limited() -> None:
     """What is beyond it is not healed."""
     config = {"max_adaptations": 2}
-    modes = [aid_for(plan(config=config), plan().steps[1], known(), adapted).mode for adapted in (1, 2)]
+    modes = [hints_for(plan(config=config), plan().steps[1], known(), adapted).mode for adapted in (1, 2)]
     assert modes == ["auto", "off"]
-    assert aid_for(plan(heal="off"), plan().steps[1], known(), 0) == NO_HINTS
+    assert hints_for(plan(heal="off"), plan().steps[1], known(), 0) == NO_HINTS
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_the_number_of_adaptations_is_limited() -> None:
 )
 def test_what_is_tried_first(patterns: Any, verdicts: Any, learned: dict[str, str] | None) -> None:
     """A locator that has earned it, or that somebody accepted; never a rejected one."""
-    hints = aid_for(plan(), plan().steps[1], known(patterns=patterns, verdicts=verdicts), 0)
+    hints = hints_for(plan(), plan().steps[1], known(patterns=patterns, verdicts=verdicts), 0)
     assert hints.learned == (None if learned is None else Target.model_validate(learned))
 
 
