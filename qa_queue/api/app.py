@@ -17,7 +17,6 @@ from starlette.templating import Jinja2Templates
 
 from qa_queue import __version__
 from qa_queue.api.auth import LOOPBACK_NAMES, AuthMiddleware, is_api
-from qa_queue.api.backend import Backend
 from qa_queue.api.dashboard_mount import MountedDashboard
 from qa_queue.api.errors import (
     ProblemDocument,
@@ -54,6 +53,7 @@ from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
 from qa_queue.monitoring.alerts import Deputy
 from qa_queue.redis import explain_among
+from qa_queue.services import Backend
 from qa_queue.settings import Settings
 
 HOST = "127.0.0.1"

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from fastapi.responses import FileResponse
 
-from qa_queue.api.backend import Backend
 from qa_queue.errors import NotFoundError
+from qa_queue.services import Backend
 from qa_queue.store.records import ArtifactRecord
 
 # What a browser may show in place; anything else could be a page with scripts of the site under test.

@@ -19,12 +19,12 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import RefusedError, headers_of, problem_of, respond
 from qa_queue.api.http_limits import RateLimiter
 from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.redis import address_of, explain
+from qa_queue.services import Backend
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")

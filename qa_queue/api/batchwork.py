@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import FieldError, FieldErrorsError
 from qa_queue.api.rerun import rerun_request
 from qa_queue.api.schemas.batches import BatchSubmitted, RerunBatchBody
 from qa_queue.api.submission import each, faults_of, submitted
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
+from qa_queue.services import Backend
 from qa_queue.store.records import RunRecord
 
 

@@ -11,7 +11,6 @@ from prometheus_client.registry import Collector
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.api.backend import Backend
 from qa_queue.errors import QAError
 from qa_queue.extensions import queue_names
 from qa_queue.monitoring import WorkerState, read_scheduler, read_workers
@@ -27,6 +26,7 @@ from qa_queue.redis.counters import (
     histograms,
     retries_field,
 )
+from qa_queue.services import Backend
 
 
 class Counts(Collector):

@@ -11,10 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from qa_queue.api import dashboard
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import RefusedError, headers_of, problem_of, respond
 from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import QAError
+from qa_queue.services import Backend
 
 
 class MountedDashboard:

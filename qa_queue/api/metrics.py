@@ -16,10 +16,10 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 from redis.exceptions import RedisError
 
-from qa_queue.api.backend import Backend
 from qa_queue.api.counts import Counts
 from qa_queue.errors import QAError
 from qa_queue.monitoring import oldest_waiting
+from qa_queue.services import Backend
 from qa_queue.store.records import RunRecord
 
 STORE_S = 15.0  # the store is asked at most so often, however many ask

@@ -13,11 +13,11 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, FastAPI, Request
 
 from qa_queue.api.auth import SAFE_METHODS, Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import RefusedError, answers
 from qa_queue.auth.tokens import Role
 from qa_queue.errors import InputError
 from qa_queue.extensions import QueueSpec, catalogue, load_named
+from qa_queue.services import Backend
 
 log = logging.getLogger(__name__)
 _PARAMETER = re.compile(r"\{[^}]*\}")

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from qa_queue.api.backend import Backend
 from qa_queue.producer import RunRequest, rerun
 from qa_queue.producer.rerun import worth_again
+from qa_queue.services import Backend
 from qa_queue.store.records import RunRecord
 
 __all__ = ["rerun_request", "worth_again"]

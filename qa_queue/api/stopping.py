@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from qa_queue.api.backend import Backend
 from qa_queue.queues.cancellation import CancelOutcome, cancel_runs
+from qa_queue.services import Backend
 
 
 def cancel(backend: Backend, run_ids: Sequence[str], reason: str) -> dict[str, CancelOutcome]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from qa_queue.api.backend import Backend
 from qa_queue.api.documents import read
 from qa_queue.api.errors import FieldError, FieldErrorsError
 from qa_queue.api.schemas.runs import RunBody, Submitted
@@ -15,6 +14,7 @@ from qa_queue.cases.retarget import moved
 from qa_queue.errors import CaseError, InputError
 from qa_queue.producer import RunRequest, SubmittedRun
 from qa_queue.producer.planning import resolve_environments
+from qa_queue.services import Backend
 from qa_queue.store.records import CaseRecord
 
 T = TypeVar("T")

@@ -1,1 +1,5 @@
-"""Operations that the HTTP API and the command line share."""
+"""The service behind the HTTP API and the command line: its composition root, and the operations of both."""
+
+from qa_queue.services.backend import Backend
+
+__all__ = ["Backend"]

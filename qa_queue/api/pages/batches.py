@@ -12,9 +12,9 @@ from starlette.templating import Jinja2Templates
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.batchwork import rerun_batch
 from qa_queue.api.schemas.batches import RerunBatchBody
+from qa_queue.services import Backend
 
 NEWEST = 50
 COLOURS = {"passed": "passed", "failed": "failed", "broken": "dead", "running": "running"}  # badges, by verdict
@@ -61,7 +61,7 @@ def _one(backend: Backend, batch_id: str) -> dict[str, Any]:
     return {
         "batch": backend.batches.view(batch_id),
         "runs": runs,
-        "names": backend.case_names(runs),
+        "names": backend.case_names(run.test_case_id for run in runs),
         "colours": COLOURS,
         "any_bad": any(run.status.bad for run in runs),
     }

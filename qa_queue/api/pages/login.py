@@ -16,8 +16,8 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from qa_queue.api.auth import COOKIE, local_path
-from qa_queue.api.backend import Backend
 from qa_queue.auth.logins import SESSION_S
+from qa_queue.services import Backend
 
 _WRONG = {
     "ticket": "This link was used already, or is older than an hour: `qa-queue token link` makes a new one.",

@@ -11,11 +11,10 @@ from starlette.templating import Jinja2Templates
 
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import Reader, Runner, local_path
-from qa_queue.api.backend import Backend
 from qa_queue.api.pages import views
 from qa_queue.api.rerun import rerun_request
 from qa_queue.api.stopping import cancel
-from qa_queue.services import adaptations
+from qa_queue.services import Backend, adaptations
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:

@@ -11,13 +11,13 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.routes.schedule import run_now
 from qa_queue.auth.tokens import Identity
 from qa_queue.models import QueueName
 from qa_queue.schedules import last_outcomes
 from qa_queue.schedules.display import local_time, what_of, when_of
 from qa_queue.schedules.spec import role_to_start
+from qa_queue.services import Backend
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:

@@ -7,9 +7,9 @@ from typing import Any
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.artifacts import is_picture
-from qa_queue.api.backend import Backend
 from qa_queue.models import RunStatus
 from qa_queue.monitoring.alerts import Alert, firing
+from qa_queue.services import Backend
 from qa_queue.store.records import ArtifactRecord, StepRecord
 
 NEWEST = 50
@@ -42,7 +42,7 @@ def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) 
         "alerts": [(alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in _firing(backend)],
         "queues": list(backend.queues.get_queue_stats().values()),
         "runs": runs,
-        "names": backend.case_names(runs),
+        "names": backend.case_names(run.test_case_id for run in runs),
         "filters": list(FILTERS),
         "show": chosen,
         "first_page": cursor is None,
@@ -68,7 +68,7 @@ def run(backend: Backend, run_id: str) -> dict[str, Any]:
     shown = {one.id for ones in beside.values() for one in ones}
     return {
         "run": found,
-        "name": backend.case_names([found])[found.test_case_id],
+        "name": backend.case_names([found.test_case_id])[found.test_case_id],
         "progress": None if found.status.final else backend.progress.latest([found.id]).get(found.id),
         "steps": steps,
         "several": len({step.attempt for step in steps}) > 1,
@@ -83,7 +83,7 @@ def adaptations(backend: Backend, *, show: str = "open") -> dict[str, Any]:
     """The newest adaptations of one filter; `open` are those that nobody has judged."""
     chosen = show if show in JUDGED else "open"
     rows = backend.store.find_adaptations(statuses=JUDGED[chosen], limit=NEWEST)
-    names = backend.names_of({row.test_case_id for row in rows})
+    names = backend.case_names(row.test_case_id for row in rows)
     return {"rows": rows, "names": names, "filters": list(JUDGED), "show": chosen}
 
 

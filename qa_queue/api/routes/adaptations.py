@@ -7,11 +7,10 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Query
 
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.runs import AcceptBody, AdaptationList, Judged, RejectBody
 from qa_queue.cases.retarget import unified
-from qa_queue.services import adaptations
+from qa_queue.services import Backend, adaptations
 from qa_queue.services.adaptations import Judgement
 from qa_queue.store.records import AdaptationRow
 

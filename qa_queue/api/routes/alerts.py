@@ -8,10 +8,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from qa_queue.api.auth import Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.monitoring.alerts import Alert, firing
 from qa_queue.monitoring.alerts.rules import RuleKind, Severity
+from qa_queue.services import Backend
 
 
 class FiringAlert(BaseModel):

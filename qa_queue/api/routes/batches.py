@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.batchwork import rerun_batch
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.batches import (
@@ -20,6 +19,7 @@ from qa_queue.api.schemas.batches import (
     BatchSubmitted,
     RerunBatchBody,
 )
+from qa_queue.services import Backend
 
 
 def router(backend: Backend) -> APIRouter:

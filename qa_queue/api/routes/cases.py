@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Response
 from qa_queue.api import documents
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Admin, Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.runs import (
     CaseBody,
@@ -28,6 +27,7 @@ from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
 from qa_queue.producer.stored_cases import delete_case, new_case, replaced_case
+from qa_queue.services import Backend
 
 
 def router(backend: Backend) -> APIRouter:

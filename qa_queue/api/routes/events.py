@@ -14,11 +14,11 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from qa_queue.api.auth import Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.errors import QAError
 from qa_queue.models import JobProgress
 from qa_queue.progress import ProgressEvent
+from qa_queue.services import Backend
 from qa_queue.store.records import RunRecord
 
 # Many readers share few threads, so none may block in Redis: each looks, and comes again.

@@ -10,10 +10,10 @@ from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
 from qa_queue.api.auth import Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.metrics import Metrics
 from qa_queue.monitoring import Health, SchedulerState
+from qa_queue.services import Backend
 
 
 class Live(BaseModel):

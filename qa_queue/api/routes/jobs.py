@@ -7,12 +7,12 @@ from dataclasses import asdict
 from fastapi import APIRouter, Response
 
 from qa_queue.api.auth import Admin, Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.schemas.jobs import JobBody, JobState, JobSubmitted
 from qa_queue.api.schemas.parameters import IdempotencyKey, KnownQueue
 from qa_queue.producer import JobRequest
 from qa_queue.queues.job_view import read_job
+from qa_queue.services import Backend
 
 
 def router(backend: Backend) -> APIRouter:

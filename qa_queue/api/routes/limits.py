@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 
 from qa_queue.api.auth import Admin, Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.schemas.queues import Limit, LimitBody, LimitList, LimitRemoved
 from qa_queue.errors import NotFoundError
 from qa_queue.queues.limits import LimitRule, normal_key
+from qa_queue.services import Backend
 
 Key = Annotated[
     str,

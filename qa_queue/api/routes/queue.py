@@ -7,7 +7,6 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from qa_queue.api.auth import Admin, Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.parameters import KnownQueue
 from qa_queue.api.schemas.queues import (
@@ -27,6 +26,7 @@ from qa_queue.api.schemas.queues import (
 from qa_queue.errors import InputError
 from qa_queue.models import utc_now
 from qa_queue.queues.dead_letter import DeadLetter
+from qa_queue.services import Backend
 
 MOST_LETTERS = 1000  # in one answer
 

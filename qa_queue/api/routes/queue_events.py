@@ -15,11 +15,11 @@ from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
 from qa_queue.api.auth import Reader
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.parameters import KnownQueue
 from qa_queue.errors import QAError
 from qa_queue.queues.events import KINDS, EventKind, EventPage, QueueEvent
+from qa_queue.services import Backend
 
 LOOK_AGAIN_S = 0.25
 KEEP_ALIVE_S = 15

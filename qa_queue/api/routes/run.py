@@ -9,12 +9,12 @@ from fastapi.responses import FileResponse
 
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.rerun import rerun_request
 from qa_queue.api.schemas.runs import Artifact, Artifacts, Cancelled, Position, RerunBody, Steps, Submitted
 from qa_queue.api.stopping import cancel
 from qa_queue.api.submission import submitted
+from qa_queue.services import Backend
 from qa_queue.store.records import RunRecord
 
 

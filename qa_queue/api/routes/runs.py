@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query, Response
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.batchwork import submit_batch
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.rerun import rerun_request, worth_again
@@ -20,6 +19,7 @@ from qa_queue.api.submission import each, run_requests, submitted
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest
+from qa_queue.services import Backend
 from qa_queue.store.records import RunRecord
 
 

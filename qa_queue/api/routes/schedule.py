@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 
 from qa_queue.api.auth import Admin, Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.schemas.schedules import Preview, Schedule, SchedulePatch, preview_of, schedules_of
 from qa_queue.auth.tokens import Identity
 from qa_queue.schedules import ScheduleRunner, ScheduleSpec
+from qa_queue.services import Backend
 from qa_queue.store.schedule_records import ScheduleRecord
 
 Ref = Annotated[str, Path(alias="schedule", description="The schedule's id or name.")]

@@ -5,11 +5,11 @@ from __future__ import annotations
 from fastapi import APIRouter, Response
 
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.backend import Backend
 from qa_queue.api.errors import answers
 from qa_queue.api.schemas.schedules import Preview, PreviewBody, Schedule, Schedules, preview_of, schedules_of
 from qa_queue.models import utc_now
 from qa_queue.schedules import ScheduleSpec, previewed, read_spec
+from qa_queue.services import Backend
 
 
 def router(backend: Backend) -> APIRouter:

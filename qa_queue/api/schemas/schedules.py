@@ -10,11 +10,11 @@ from typing import Any
 from pydantic import BaseModel, ConfigDict, Field, create_model
 from pydantic.fields import FieldInfo
 
-from qa_queue.api.backend import Backend
 from qa_queue.api.schemas.runs import Body
 from qa_queue.models import Frozen
 from qa_queue.schedules import last_outcomes
 from qa_queue.schedules.times import zone_of
+from qa_queue.services import Backend
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 

@@ -12,8 +12,8 @@ import pytest
 from redis import Redis
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
 from qa_queue.auth.tokens import Role, TokenStore
+from qa_queue.services import Backend
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore

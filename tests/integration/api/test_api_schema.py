@@ -12,9 +12,9 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
 from qa_queue.api.routes import queue_events
 from qa_queue.auth.tokens import Role, TokenStore
+from qa_queue.services import Backend
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.records import adaptation_row, artifact_record, case_record, finished_run, step_record

@@ -10,7 +10,7 @@ import pytest
 from redis import Redis
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
+from qa_queue.services import Backend
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.serving import serving

@@ -8,8 +8,8 @@ import httpx
 from redis import Redis
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
+from qa_queue.services import Backend
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.heals import store_healed

@@ -10,10 +10,10 @@ from bs4 import BeautifulSoup
 from redis import Redis
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
 from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.models import RunStatus
 from qa_queue.producer.planning import case_record
+from qa_queue.services import Backend
 from qa_queue.settings import load_settings
 from tests.support.queueing import run_request
 from tests.support.records import run_record

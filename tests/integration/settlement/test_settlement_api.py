@@ -12,9 +12,9 @@ import pytest
 from redis import Redis
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
 from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.extensions import catalogue
+from qa_queue.services import Backend
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.packages import install, spec_module

@@ -12,8 +12,8 @@ from redis import Redis
 from schemathesis import GenerationMode
 
 from qa_queue.api.app import create_app
-from qa_queue.api.backend import Backend
 from qa_queue.auth.tokens import Role, TokenStore
+from qa_queue.services import Backend
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.schema import try_operation

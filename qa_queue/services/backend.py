@@ -1,0 +1,219 @@
+"""The composition root of the HTTP API and the command line: all parts of the service, over one Redis and store.
+
+A part is imported and opened on its first use. So the API starts while Redis or Supabase is unavailable, and a
+command pays only for the parts that it uses.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Self
+
+from qa_queue.errors import NotFoundError
+
+if TYPE_CHECKING:
+    from redis import Redis
+
+    from qa_queue.auth.logins import Logins
+    from qa_queue.auth.tokens import TokenStore
+    from qa_queue.monitoring import Health
+    from qa_queue.monitoring.alerts import AlertState
+    from qa_queue.producer import JobProducer, QueueProducer
+    from qa_queue.progress import ProgressReader
+    from qa_queue.queues import QueueManager
+    from qa_queue.queues.batches import Batches
+    from qa_queue.queues.dead_letters import DeadLetters
+    from qa_queue.queues.events import EventStream
+    from qa_queue.queues.limits import Limits
+    from qa_queue.redis import RedisClient
+    from qa_queue.schedules import ScheduleRegistry, ScheduleRunner
+    from qa_queue.settings import Settings
+    from qa_queue.store.protocol import RunStore
+    from qa_queue.store.records import CaseRecord, RunRecord
+
+
+class Backend:
+    """The parts of the service. Safe to use from several threads; `close` when done.
+
+    Every property and method raises `RedisUnavailableError` or `StoreError` when its part is unavailable, and
+    `SettingsError` when it is not set up.
+    """
+
+    def __init__(self, settings: Settings, store: RunStore | None = None) -> None:
+        self.settings = settings
+        self._lock = threading.Lock()
+        self._opened = ExitStack()
+        self._client: RedisClient | None = None
+        self._store = store
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that were opened; a store that was given stays open."""
+        self._opened.close()
+
+    def check(self) -> None:
+        """Return when Redis and the store can be used."""
+        self.redis.ping()
+        self.check_store()
+
+    def check_store(self) -> None:
+        """Return when the store can be used."""
+        self.store.check()
+
+    @property
+    def redis(self) -> Redis:
+        """The connection to Redis."""
+        return self.redis_client.connect()
+
+    @property
+    def redis_client(self) -> RedisClient:
+        """The client that connects to Redis, without connecting."""
+        with self._lock:
+            if self._client is None:
+                from qa_queue.redis import RedisClient
+
+                self._client = RedisClient(self.settings)
+                self._opened.callback(self._client.disconnect)
+            return self._client
+
+    @property
+    def store(self) -> RunStore:
+        """The store of cases and runs."""
+        with self._lock:
+            if self._store is None:
+                from qa_queue.store.supabase import SupabaseStore
+
+                self._store = opened = SupabaseStore.from_settings(self.settings)
+                self._opened.callback(opened.close)
+            return self._store
+
+    @property
+    def queues(self) -> QueueManager:
+        """The queues."""
+        from qa_queue.queues import QueueManager
+
+        return QueueManager(self.redis, self.settings)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead letters, with their runs."""
+        from qa_queue.queues.dead_letters import DeadLetters
+
+        return DeadLetters(self.redis, self.store)
+
+    @property
+    def producer(self) -> JobProducer:
+        """The producer of runs."""
+        from qa_queue.producer import JobProducer
+
+        return JobProducer(self.redis, self.store, self.settings)
+
+    @property
+    def jobs(self) -> QueueProducer:
+        """The producer of jobs without rows, those of installed packages among them."""
+        from qa_queue.producer import QueueProducer
+
+        return QueueProducer(self.redis, self.settings)
+
+    @property
+    def batches(self) -> Batches:
+        """The batches of runs."""
+        from qa_queue.queues.batches import Batches
+
+        return Batches(self.redis, self.store)
+
+    @property
+    def schedules(self) -> ScheduleRegistry:
+        """The schedules."""
+        from qa_queue.schedules import ScheduleRegistry
+
+        return ScheduleRegistry(self.store)
+
+    @property
+    def schedule_runner(self) -> ScheduleRunner:
+        """The runner that starts schedules."""
+        from qa_queue.schedules import ScheduleRunner
+
+        return ScheduleRunner(self.redis, self.store, self.settings)
+
+    @property
+    def limits(self) -> Limits:
+        """The limits of sites and users."""
+        from qa_queue.queues.limits import Limits
+
+        return Limits(self.redis)
+
+    @property
+    def events(self) -> EventStream:
+        """The events of all queues."""
+        from qa_queue.queues.events import EventStream
+
+        return EventStream(self.redis)
+
+    @property
+    def progress(self) -> ProgressReader:
+        """The live progress of runs."""
+        from qa_queue.progress import ProgressReader
+
+        return ProgressReader(self.redis)
+
+    @property
+    def tokens(self) -> TokenStore:
+        """The tokens of the API."""
+        from qa_queue.auth.tokens import TokenStore
+
+        return TokenStore(self.redis)
+
+    @property
+    def logins(self) -> Logins:
+        """The logins to the pages."""
+        from qa_queue.auth.logins import Logins
+
+        return Logins(self.redis)
+
+    @property
+    def alerts(self) -> AlertState:
+        """The state of the alerts after the last evaluation."""
+        from qa_queue.monitoring.alerts import AlertState
+
+        return AlertState(self.redis)
+
+    def health_check(self) -> Health:
+        """Return the health of every part that the service needs; never raises."""
+        from qa_queue.monitoring import health_check
+
+        return health_check(self.settings, self.redis_client, self.check_store)
+
+    def run(self, run_id: str) -> RunRecord:
+        """Return the run.
+
+        Raises:
+            NotFoundError: there is no run with this id.
+        """
+        found = self.store.get_run(run_id)
+        if found is None:
+            raise NotFoundError(f"there is no run {run_id!r}.")
+        return found
+
+    def case(self, case_id: str) -> CaseRecord:
+        """Return the case.
+
+        Raises:
+            NotFoundError: there is no case with this id.
+        """
+        found = self.store.get_case(case_id)
+        if found is None:
+            raise NotFoundError(f"there is no case {case_id!r}.")
+        return found
+
+    def case_names(self, case_ids: Iterable[str]) -> dict[str, str]:
+        """Return the names of these cases by id; an id without a case is its own name."""
+        found = {case_id: self.store.get_case(case_id) for case_id in set(case_ids)}
+        return {case_id: case.name if case else case_id for case_id, case in found.items()}
