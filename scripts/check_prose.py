@@ -22,8 +22,8 @@ _OPENING = re.compile(r"(What|Whether|How|Who|Whoever|Which|Where|When|That|Why)
 
 # phrase -> what to write instead
 PHRASES = {
-    r"\bis no (?!longer\b|more\b)": "is not a",
-    r"\bare no (?!longer\b|more\b)": "are not",
+    r"(?<!there )\bis no (?!longer\b|more\b)": "is not a",
+    r"(?<!there )\bare no (?!longer\b|more\b)": "are not",
     r"(?-i:\bis none\b)": "is missing, or: does not exist",
     r"\bwaits again\b": "is requeued",
     r"\bmend(s|ed|ing)?\b": "fix, or: run `...`",

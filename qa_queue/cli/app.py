@@ -22,6 +22,7 @@ from qa_queue.cli import (
     limits,
     operate,
     queues,
+    reports,
     rerun,
     runs,
     schedules,
@@ -56,9 +57,10 @@ def _options(
     """Options of every command."""
 
 
-_ROOMS = (runs, rerun, batches, schedules, cases, stored_cases, adaptations, operate, queues, jobs, limits, events)
-for room in (*_ROOMS, worker, demo, tokens, alerts, health):
-    room.register(app)
+_RUNS = (runs, reports, rerun, batches, schedules, cases, stored_cases, adaptations)
+_SERVICE = (operate, queues, jobs, limits, events, worker, demo, tokens, alerts, health)
+for module in (*_RUNS, *_SERVICE):
+    module.register(app)
 
 
 def explain(error: QAError, err: Console) -> None:

@@ -43,7 +43,7 @@ class Cancels:
 
 
 @dataclass
-class ExecutionHarness:
+class Lab:
     """Everything that a run needs, and what it left."""
 
     browser: BrowserPool

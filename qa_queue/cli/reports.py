@@ -1,0 +1,123 @@
+"""Commands on evidence: report, trace."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from qa_queue.cli.service import CommandServices, open_service
+from qa_queue.errors import InputError, NotFoundError
+from qa_queue.models import ArtifactKind, utc_now
+from qa_queue.reports.allure import write_allure
+from qa_queue.reports.collect import report_of_batch, report_of_run
+from qa_queue.reports.model import Report
+from qa_queue.reports.render import Format, render
+from qa_queue.reports.texts import github_annotations
+
+PANEL = "Runs"
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command("report", rich_help_panel=PANEL)(report)
+    app.command("trace", rich_help_panel=PANEL)(trace)
+
+
+def report(
+    of: Annotated[str, typer.Argument(metavar="RUN|BATCH", help="The id of a run or of a batch.")],
+    *,
+    html: Annotated[bool, typer.Option("--html", help="One self-contained HTML file (the default).")] = False,
+    junit: Annotated[bool, typer.Option("--junit", help="JUnit XML, for CI systems.")] = False,
+    allure: Annotated[bool, typer.Option("--allure", help="A folder of Allure results.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="JSON, as its schema describes it.")] = False,
+    brief: Annotated[bool, typer.Option("--brief", help="At most 2 kB for each failure, as text.")] = False,
+    github: Annotated[bool, typer.Option("--github", help="GitHub step summary, with annotations.")] = False,
+    output: Annotated[
+        Path | None,
+        typer.Option("-o", "--output", help="File to write, - for the terminal; with --allure a folder."),
+    ] = None,
+    open_it: Annotated[bool, typer.Option("--open", help="Open the HTML report in a browser.")] = False,
+) -> None:
+    """Write a report of a run or a batch."""
+    err = Console(stderr=True)
+    format_ = _format(html=html, junit=junit, allure=allure, json=as_json, brief=brief, github=github)
+    if open_it and format_ is not Format.HTML:
+        raise InputError("--open opens an HTML report: leave out the other format.")
+    found = _collect(open_service(), of)
+    if format_ is None:
+        folder = output or Path("allure-results")
+        err.print(f"Wrote {write_allure(found, folder)} results to {folder}/", highlight=False, soft_wrap=True)
+        return
+    text = render(found, format_)
+    if format_ is Format.GITHUB:
+        typer.echo(github_annotations(found.failures), nl=False)
+    path = output or (Path(f"report-{of[:8]}.html") if format_ is Format.HTML else None)
+    if path is None or str(path) == "-":
+        typer.echo(text, nl=False)
+        return
+    _write(path, text)
+    err.print(f"Wrote {path}", highlight=False, soft_wrap=True)
+    if open_it:
+        webbrowser.open(path.resolve().as_uri())
+
+
+def _format(**chosen: bool) -> Format | None:
+    """Return the one chosen format, HTML if none is, or None for Allure."""
+    names = [name for name, wanted in chosen.items() if wanted]
+    if len(names) > 1:
+        raise InputError(f"Choose one format, not {' and '.join(f'--{name}' for name in names)}.")
+    name = names[0] if names else "html"
+    return None if name == "allure" else Format(name)
+
+
+def _collect(service: CommandServices, of: str) -> Report:
+    artifacts, now = service.settings.artifacts_dir, utc_now()
+    if service.store.get_run(of) is not None:
+        return report_of_run(service.store, artifacts, of, now)
+    try:
+        return report_of_batch(service.store, artifacts, of, now)
+    except NotFoundError:
+        raise NotFoundError(
+            f"There is no run or batch {of!r}: `qa-queue runs` and `qa-queue batch list` list them."
+        ) from None
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
+
+
+def trace(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    attempt: Annotated[int | None, typer.Option(min=1, help="Of this attempt instead of the last one.")] = None,
+    path_only: Annotated[bool, typer.Option("--path", help="Print the file's path instead of opening it.")] = False,
+) -> None:
+    """Open the Playwright trace of a run."""
+    service = open_service()
+    run = service.run(run_id)
+    kept = [one for one in service.store.list_artifacts([run.id]) if one.kind is ArtifactKind.TRACE]
+    traces = [one for one in kept if attempt is None or one.attempt == attempt]
+    if not traces:
+        of = f"Attempt {attempt} of run" if attempt else "Run"
+        raise NotFoundError(f"{of} {run.id} has no trace: run the case with --trace on, or on-failure.")
+    path = service.settings.artifacts_dir / traces[-1].path
+    if not path.is_file():
+        raise NotFoundError(f"The trace is not on this machine: {path} is where the worker {run.worker} wrote it.")
+    if path_only:
+        typer.echo(path)
+        return
+    _show(path)
+
+
+def _show(path: Path) -> None:
+    command = [sys.executable, "-m", "playwright", "show-trace", str(path)]
+    raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603

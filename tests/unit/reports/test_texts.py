@@ -1,0 +1,91 @@
+"""Text formats and grouping by cause."""
+
+from __future__ import annotations
+
+import pytest
+
+from qa_queue.reports.causes import group
+from qa_queue.reports.model import LogEntry, Outcome
+from qa_queue.reports.texts import BRIEF_BYTES, brief, github_annotations, github_summary, totals
+from tests.support.report_values import attempt, failed_step, failed_test, flaky_test, make_report, passed_test
+
+
+def test_brief_shows_step_comparison_console_requests_and_page() -> None:
+    """All that a reader needs for a first look stands in the failure's block."""
+    log = (
+        LogEntry(type="console", level="error", text="TypeError: x is undefined"),
+        LogEntry(type="console", level="log", text="ready"),
+        LogEntry(type="request", text="GET /api/user 500"),
+    )
+    tries = (attempt(outcome=Outcome.FAILED, steps=(failed_step("1"),), log=log, snapshot='- heading "Sorry"'),)
+    text = brief(make_report(passed_test(), failed_test(attempts=tries)))
+    assert text.splitlines()[0] == "Nightly: 1 passed, 1 failed of 2 tests"
+    for part in (
+        "FAILED Greeting (login.yaml)",
+        "step 1: step 1",
+        "expected: text 'Welcome'",
+        "actual:   'Sorry'",
+        "error: TypeError: x is undefined",
+        "GET /api/user 500",
+        '- heading "Sorry"',
+    ):
+        assert part in text
+    assert "ready" not in text
+
+
+def test_brief_is_capped_for_each_failure() -> None:
+    """A failure with long evidence is cut at a character, never inside one."""
+    log = tuple(LogEntry(type="console", level="error", text="ü" * 2000) for _ in range(20))
+    tries = (attempt(outcome=Outcome.FAILED, steps=(failed_step("1"),), log=log),)
+    blocks = brief(make_report(failed_test("a", attempts=tries), failed_test("b", attempts=tries))).split("\n\n")
+    assert [block.split()[1] for block in blocks[1:]] == ["a", "b"]
+    assert all(len(block.encode()) <= BRIEF_BYTES for block in blocks)
+
+
+def test_failures_of_one_cause_are_one_group() -> None:
+    """Numbers, ids, addresses and what was found differ; the largest group comes first."""
+    alone = failed_test("alone", error="button 'Buy' was not found in 5000 ms", error_kind="not_found")
+    refused = [
+        failed_test(
+            f"t{port}", error=f"cannot open http://127.0.0.1:{port}/: nothing listens", error_kind="navigation"
+        )
+        for port in (8080, 9090)
+    ]
+    causes = group([alone, *refused])
+    assert [[test.name for test in cause.tests] for cause in causes] == [["t8080", "t9090"], ["alone"]]
+
+
+def test_the_github_summary_escapes_markup() -> None:
+    """A name cannot break the table or add HTML."""
+    text = github_summary(make_report(failed_test("a|b <img src=x>", error="<script>x</script>")))
+    assert "a\\|b \\<img src=x\\>" in text
+    assert "<script>" not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_annotations_escape_line_breaks_and_separators() -> None:
+    """One workflow command a failure, whatever its message contains."""
+    text = github_annotations([failed_test("a: b, c", error="first\nsecond 100%")])
+    assert text == "::error title=a%3A b%2C c::first%0Asecond 100%25\n"
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "expected"),
+    [
+        ([Outcome.PASSED], Outcome.PASSED),
+        ([Outcome.PASSED, Outcome.FLAKY, Outcome.ADAPTED], Outcome.PASSED),
+        ([Outcome.ERROR, Outcome.TIMED_OUT], Outcome.FAILED),
+        ([Outcome.PASSED, Outcome.ERROR, Outcome.UNFINISHED], Outcome.ERROR),
+        ([Outcome.CANCELLED, Outcome.UNFINISHED], Outcome.UNFINISHED),
+        ([], Outcome.PASSED),
+    ],
+)
+def test_the_outcome_of_a_report_is_its_worst(outcomes: list[Outcome], expected: Outcome) -> None:
+    """Failed before error before unfinished before cancelled."""
+    assert make_report(*(passed_test(str(n), outcome=one) for n, one in enumerate(outcomes))).outcome is expected
+
+
+def test_totals_name_every_outcome_that_occurs() -> None:
+    """In a fixed order, with the number of tests."""
+    assert totals(make_report(flaky_test(), passed_test())) == "1 passed, 1 flaky of 2 tests"
+    assert totals(make_report()) == "none of 0 tests"
