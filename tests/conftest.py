@@ -13,8 +13,8 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from qa_queue.errors import InfrastructureError
+from qa_queue.local.process import LocalServer
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
 from qa_queue.settings.chromium import find_browser

@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from qa_queue.local.node import find_node
+from qa_queue.local.binaries import find_node
 
 ROOT = Path(__file__).resolve().parents[2]
 HOME = ROOT / "benchmarks" / ".cache"

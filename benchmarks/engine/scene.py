@@ -14,8 +14,8 @@ from tempfile import TemporaryDirectory
 from benchmarks.engine.kit import ROOT
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases
+from qa_queue.local.process import LocalServer
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
 from qa_queue.settings.chromium import find_browser

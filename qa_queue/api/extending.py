@@ -1,6 +1,6 @@
-"""What a package needs whose queue has operations of its own: who may use them, and what they may answer.
+"""Names for API operations of packages: who may use an operation, and what it may answer.
 
-A router is made by a function of a `Backend`, named in `QueueSpec.router`. Its paths are those behind `/api/v1`.
+A function of a `Backend`, named in `ExtensionSpec.router`, makes the router. Its paths are below `/api/v1`.
 """
 
 from qa_queue.api.auth import Admin, Reader, Runner

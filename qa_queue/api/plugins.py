@@ -16,7 +16,7 @@ from qa_queue.api.auth import SAFE_METHODS, Reader
 from qa_queue.api.errors import RefusedError, answers
 from qa_queue.auth.tokens import Role
 from qa_queue.errors import InputError
-from qa_queue.extensions import QueueSpec, catalogue, load_named
+from qa_queue.extensions import ExtensionSpec, catalogue, load_named
 from qa_queue.services import Backend
 
 log = logging.getLogger(__name__)
@@ -50,7 +50,7 @@ def least_role(request: Request, caller: Reader) -> None:
         )
 
 
-def _router_of(spec: QueueSpec, backend: Backend) -> APIRouter | None:
+def _router_of(spec: ExtensionSpec, backend: Backend) -> APIRouter | None:
     if spec.router is None:
         return None
     make = load_named(spec.router)

@@ -20,9 +20,9 @@ from qa_queue.cli.render import RunReport, runs_table
 from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.cli.submit import RunOptions, load_requests, submit, wait_for
 from qa_queue.errors import InputError
+from qa_queue.local.files import ROOT
 from qa_queue.local.process import LocalService as Child
 from qa_queue.local.process import free_port, launch
-from qa_queue.local.project import ROOT
 from qa_queue.local.stack import Stack, stack_runs
 from qa_queue.models import QueueName, RunStatus
 from qa_queue.models.outcomes import ExitCode

@@ -17,7 +17,7 @@ from qa_queue.cli.runs import Json
 from qa_queue.cli.service import open_service, open_settings
 from qa_queue.errors import InputError
 from qa_queue.local import doctor as local_doctor
-from qa_queue.local import migrate as local_migrate
+from qa_queue.local import stack as local_stack
 from qa_queue.local.diagnosis import Diagnosis
 from qa_queue.models import CleanupJobData, LearningJobData
 from qa_queue.models.outcomes import ExitCode
@@ -87,8 +87,8 @@ def doctor(
     else:
         for finding in findings:
             out.print(f"{_MARKS[finding.status]} [bold]{finding.part}[/]  {escape(finding.found)}", soft_wrap=True)
-            if finding.mend:
-                out.print(f"        mend: [cyan]{escape(finding.mend)}[/]", soft_wrap=True)
+            if finding.fix:
+                out.print(f"        to fix: [cyan]{escape(finding.fix)}[/]", soft_wrap=True)
     if any(finding.status != "ok" for finding in findings):
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
 
@@ -120,7 +120,7 @@ def _extra(module: str, extra: str) -> Any:
 def migrate() -> None:
     """Bring the database's tables up to date."""
     out = Console()
-    for line in local_migrate.migrate(open_settings()):
+    for line in local_stack.migrate(open_settings()):
         out.print(escape(line), soft_wrap=True)
 
 

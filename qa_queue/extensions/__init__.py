@@ -1,16 +1,19 @@
-"""The queues that there are: the service's own, and those that installed packages add by an entry point.
+"""All queues: the service's own, and those that installed packages add by an entry point.
 
-A package names a `QueueSpec` in the group `qa_queue.queues`; `docs/how-to-processor.md` tells how.
+A package names an `ExtensionSpec` in the group `qa_queue.queues`; see `docs/how-to-processor.md`.
 """
 
 from qa_queue.extensions.catalogue import GROUP, BrokenExtension, Catalogue, catalogue, known_queue, queue_names
 from qa_queue.extensions.named import load_named
-from qa_queue.extensions.spec import QueueSpec
+from qa_queue.extensions.spec import ExtensionSpec
+
+QueueSpec = ExtensionSpec  # the name in earlier versions
 
 __all__ = [
     "GROUP",
     "BrokenExtension",
     "Catalogue",
+    "ExtensionSpec",
     "QueueSpec",
     "catalogue",
     "known_queue",

@@ -10,16 +10,19 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from qa_queue.errors import InputError, UnknownQueueError
-from qa_queue.extensions.spec import QueueSpec
+from qa_queue.extensions.spec import ExtensionSpec
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, TestJobData
 
 log = logging.getLogger(__name__)
 
 GROUP = "qa_queue.queues"
-BUILT_IN = (
-    QueueSpec(name=QueueName.TEST_EXECUTION.value, function="processors.entry.execute_run", payload=TestJobData),
-    QueueSpec(name=QueueName.CLEANUP.value, function="processors.entry.clean_up", payload=CleanupJobData),
-    QueueSpec(name=QueueName.ADAPTATION_LEARNING.value, function="processors.entry.learn", payload=LearningJobData),
+BUILT_IN = tuple(
+    ExtensionSpec(name=name.value, function=function, payload=payload)
+    for name, function, payload in (
+        (QueueName.TEST_EXECUTION, "processors.entry.execute_run", TestJobData),
+        (QueueName.CLEANUP, "processors.entry.clean_up", CleanupJobData),
+        (QueueName.ADAPTATION_LEARNING, "processors.entry.learn", LearningJobData),
+    )
 )
 
 
@@ -39,16 +42,16 @@ class BrokenExtension:
 class Catalogue:
     """Every queue by name, the service's own first; the package of each that was added; what is broken."""
 
-    queues: Mapping[str, QueueSpec]
+    queues: Mapping[str, ExtensionSpec]
     packages: Mapping[str, str]
     broken: tuple[BrokenExtension, ...]
 
     @property
-    def added(self) -> tuple[QueueSpec, ...]:
+    def added(self) -> tuple[ExtensionSpec, ...]:
         """The queues of installed packages."""
         return tuple(self.queues[name] for name in self.packages)
 
-    def of_function(self, function: str) -> QueueSpec | None:
+    def of_function(self, function: str) -> ExtensionSpec | None:
         """The queue of an installed package whose jobs call this function."""
         return next((spec for spec in self.added if spec.function == function), None)
 
@@ -101,19 +104,19 @@ def known_queue(name: str) -> str:
     raise UnknownQueueError(f"No queue is called {name!r}. {hint}There are {', '.join(known)}.{broken}")
 
 
-def _spec_of(point: EntryPoint) -> QueueSpec:
+def _spec_of(point: EntryPoint) -> ExtensionSpec:
     try:
         found = point.load()
     except (Exception, SystemExit) as error:  # another package's code runs here, and may raise whatever it likes
         raise InputError(f"{point.value} cannot be loaded ({type(error).__name__}: {error}).") from error
-    if not isinstance(found, QueueSpec):
-        raise InputError(f"{point.value} is of type {type(found).__name__}: it should be a qa_queue QueueSpec.")
+    if not isinstance(found, ExtensionSpec):
+        raise InputError(f"{point.value} is of type {type(found).__name__}: it should be a qa_queue ExtensionSpec.")
     if found.processor is None:
         raise InputError(f"{point.value} names no processor: give processor='package.module:Class'.")
     return found
 
 
-def _refuse_clash(spec: QueueSpec, queues: Mapping[str, QueueSpec], owners: Mapping[str, str]) -> None:
+def _refuse_clash(spec: ExtensionSpec, queues: Mapping[str, ExtensionSpec], owners: Mapping[str, str]) -> None:
     if spec.name in queues:
         raise InputError(f"the queue {spec.name!r} is that of {owners[spec.name]} already: give it another name.")
     for other in queues.values():

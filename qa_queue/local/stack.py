@@ -1,11 +1,12 @@
-"""The embedded stack of a folder: starts what the settings do not name, tells the folder's commands, stops it.
+"""The embedded stack of a folder: the servers that the settings do not name, started, stopped and migrated.
 
-While it runs, `stack.env` in the home folder holds the URLs and the key; `qa_queue.settings` reads it as its least
-source. Start it from a thread that lives as long as the stack (see `die_with_parent`).
+While a stack runs, `stack.env` in the home folder holds its URLs and its key; `qa_queue.settings` reads that file
+with the lowest precedence. Start a stack from a thread that runs as long as the stack (see `die_with_parent`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -13,32 +14,34 @@ from typing import Self
 
 from dotenv import dotenv_values
 
+from qa_queue.errors import StoreSchemaError
 from qa_queue.local.files import write_private
-from qa_queue.local.migrations import every_folder
+from qa_queue.local.migrations import migration_files, migration_folders
+from qa_queue.local.process import LocalServer
 from qa_queue.local.redis import launch_redis
-from qa_queue.local.server import LocalServer
-from qa_queue.local.stack_lock import StackRecord, held
-from qa_queue.local.supabase import launch_supabase
+from qa_queue.local.stack_lock import StackLock, is_held
+from qa_queue.local.supabase import launch_supabase, migrate_data
 from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server
 from qa_queue.settings import STACK_ENV, Settings, with_overrides
+from qa_queue.store.supabase import SupabaseStore
 
 _REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port"})
 
 
 @dataclass(frozen=True)
 class Needs:
-    """Which parts the settings do not name."""
+    """The parts that the settings do not name."""
 
     redis: bool
     supabase: bool
 
 
-def needs(settings: Settings, left_over: dict[str, str]) -> Needs:
-    """What has to be started; an URL that only a killed stack's `stack.env` names (`left_over`) does not count."""
+def needs(settings: Settings, stale: dict[str, str]) -> Needs:
+    """Return the parts to start; URLs of `stale`, the `stack.env` that a killed stack left, do not count."""
     named = settings.model_fields_set
-    redis_is_stale = settings.redis_url is not None and settings.redis_url == left_over.get("REDIS_URL")
-    supabase_is_stale = settings.supabase_url is not None and settings.supabase_url == left_over.get("SUPABASE_URL")
+    redis_is_stale = settings.redis_url is not None and settings.redis_url == stale.get("REDIS_URL")
+    supabase_is_stale = settings.supabase_url is not None and settings.supabase_url == stale.get("SUPABASE_URL")
     return Needs(
         redis=settings.redis_sentinels is None and (redis_is_stale or not named & _REDIS_FIELDS),
         supabase=supabase_is_stale or settings.supabase_url is None,
@@ -46,55 +49,55 @@ def needs(settings: Settings, left_over: dict[str, str]) -> Needs:
 
 
 class Stack:
-    """The servers of one folder. A context manager: starts on entry, stops on exit."""
+    """The servers of one folder. A context manager: starts them on entry, stops them on exit."""
 
     def __init__(self, settings: Settings) -> None:
         self._given = settings
         self._settings = settings
         self._home = settings.qa_home.resolve()
-        self._record = StackRecord(self._home)
+        self._lock = StackLock(self._home)
         self._servers: list[LocalServer] = []
         self._own: dict[str, str] = {}
 
     @property
     def settings(self) -> Settings:
-        """The settings with the stack's own URLs and key in them."""
+        """The given settings with the URLs and the key of the stack."""
         return self._settings
 
     @property
     def servers(self) -> tuple[LocalServer, ...]:
-        """What was started, for those who watch over it."""
+        """The servers that the stack started."""
         return tuple(self._servers)
 
     def start(self) -> Self:
         """Start what is needed and wait until it answers.
 
         Raises:
-            StackError: another stack runs in this folder, a part is missing, or one did not come up; whatever
-                was started has been stopped.
+            StackError: another stack runs in this folder, a part is missing, or one did not answer in time; every
+                server that was started has been stopped.
         """
-        self._record.take()
+        self._lock.acquire()
         try:
             self._launch(needs(self._given, stack_variables(self._home)))
             for server in self._servers:
                 server.wait_until_ready()
             write_private(self._home / STACK_ENV, _as_dotenv(self._own))
-        except BaseException:  # an interrupt too must leave nothing running
+        except BaseException:  # an interrupt too must leave no process behind
             self.stop()
             raise
         return self
 
     def stop(self) -> None:
-        """Stop what was started, the last first; does nothing to a stack that does not run."""
-        if not self._record.taken:
+        """Stop the servers in reverse order; do nothing if the stack does not run."""
+        if not self._lock.acquired:
             return
         (self._home / STACK_ENV).unlink(missing_ok=True)
         while self._servers:
             self._servers.pop().stop()
-        self._record.release()
+        self._lock.release()
 
     def check(self) -> None:
-        """Look after the servers.
+        """Return if every server runs.
 
         Raises:
             StackError: one has ended.
@@ -103,16 +106,16 @@ class Stack:
             server.service.check()
 
     def environment(self) -> dict[str, str]:
-        """The variables by which child processes, RQ's own commands included, find Redis and Supabase."""
+        """Return the variables by which child processes, RQ's own commands included, find Redis and Supabase."""
         return redis_variables(self._settings) | supabase_variables(self._settings) | {"QA_HOME": str(self._home)}
 
-    def _launch(self, wanted: Needs) -> None:
-        if wanted.redis:
+    def _launch(self, needed: Needs) -> None:
+        if needed.redis:
             redis = self._started(launch_redis(self._home / "redis"))
             self._settings = with_overrides(self._settings, redis_url=redis.url)
             self._own |= redis_variables(self._settings)
-        if wanted.supabase:
-            supabase = self._started(launch_supabase(self._home / "supabase", migrations=every_folder()))
+        if needed.supabase:
+            supabase = self._started(launch_supabase(self._home / "supabase", migrations=migration_folders()))
             self._settings = with_overrides(
                 self._settings, supabase_url=supabase.url, supabase_secret_key=supabase.key
             )
@@ -120,7 +123,7 @@ class Stack:
 
     def _started(self, server: LocalServer) -> LocalServer:
         self._servers.append(server)
-        self._record.write([started.pid for started in self._servers])
+        self._lock.record([started.pid for started in self._servers])
         return server
 
     def __enter__(self) -> Self:
@@ -133,17 +136,17 @@ class Stack:
 
 
 def stack_runs(settings: Settings) -> bool:
-    """Whether a living stack holds the home folder."""
-    return held(settings.qa_home.resolve())
+    """Return whether a stack runs in the home folder."""
+    return is_held(settings.qa_home.resolve())
 
 
 def stack_variables(home: Path) -> dict[str, str]:
-    """What the `stack.env` in this folder says; a killed stack leaves its own behind."""
+    """Return the variables in this folder's `stack.env`, which a killed stack leaves behind."""
     return {name: value for name, value in dotenv_values(home / STACK_ENV).items() if value is not None}
 
 
 def redis_variables(settings: Settings) -> dict[str, str]:
-    """The variables by which qa-queue and RQ's commands find Redis; none behind Sentinels, which no URL names."""
+    """Return the variables by which qa-queue and RQ's commands find Redis; none if Redis is behind Sentinels."""
     server = main_server(settings)
     if server.sentinels is not None:
         return {}
@@ -151,10 +154,57 @@ def redis_variables(settings: Settings) -> dict[str, str]:
 
 
 def supabase_variables(settings: Settings) -> dict[str, str]:
-    """The variables by which qa-queue finds Supabase; those that are not set are left out."""
+    """Return the variables by which qa-queue finds Supabase, without those that are not set."""
     key = settings.supabase_secret_key
     found = {"SUPABASE_URL": settings.supabase_url, "SUPABASE_SECRET_KEY": key and key.get_secret_value()}
     return {name: value for name, value in found.items() if value}
+
+
+def migrate(settings: Settings) -> Iterator[str]:
+    """Migrate the embedded database, or check the user's own project; yield a line about the result.
+
+    Raises:
+        StackError: a migration failed, or a stack runs in the folder.
+        StoreSchemaError: the project lacks tables; the message says how to create them.
+        StoreError: the project cannot be reached or refused the key.
+    """
+    stale = {} if stack_runs(settings) else stack_variables(settings.qa_home)
+    if needs(settings, stale).supabase:
+        yield from _migrate_embedded(settings)
+    else:
+        yield from _check_project(settings)
+
+
+def _migrate_embedded(settings: Settings) -> Iterator[str]:
+    """Migrate under the stack's lock, because two processes must never use the data folder."""
+    home = settings.qa_home.resolve()
+    lock = StackLock(home)
+    lock.acquire()
+    try:
+        changed = migrate_data(home / "supabase", migrations=migration_folders())
+    finally:
+        lock.release()
+    yield f"The embedded database in {home / 'supabase'} {'is now' if changed else 'was already'} up to date."
+
+
+def _check_project(settings: Settings) -> Iterator[str]:
+    """Check the tables; only the project's owner can create them, because the secret key cannot."""
+    store = SupabaseStore.from_settings(settings)
+    try:
+        store.check()
+    except StoreSchemaError as error:
+        raise StoreSchemaError(f"{error}\n{_migration_advice(settings)}") from error
+    finally:
+        store.close()
+    yield f"The tables in {settings.supabase_url} are up to date."
+
+
+def _migration_advice(settings: Settings) -> str:
+    if settings.supabase_url == stack_variables(settings.qa_home).get("SUPABASE_URL"):
+        return "The embedded database is migrated when it starts: stop `qa-queue up` and start it again."
+    files = (str(path) for path in migration_files(migration_folders()))
+    how = "Run `npx supabase link && npx supabase db push`, or these files in the project's SQL editor, in order:"
+    return "\n  ".join([how, *files])
 
 
 def _as_dotenv(variables: dict[str, str]) -> str:

@@ -1,7 +1,7 @@
-"""The embedded Supabase: Supabase Lite on its `pglite` driver, real Postgres in one Node process.
+"""The embedded Supabase: Supabase Lite with its `pglite` driver, which is real Postgres in one Node process.
 
-Its folder is a Supabase project of its own, with copies of the checkout's migrations, so that nothing is written
-into the checkout's `supabase/`. It listens on loopback alone and refuses requests without the secret key.
+Its folder is a Supabase project of its own with copies of the migrations, so that nothing is written into the
+checkout's `supabase/`. It listens on loopback only and refuses requests without the secret key.
 """
 
 from __future__ import annotations
@@ -13,46 +13,51 @@ import subprocess
 from pathlib import Path
 
 from qa_queue.errors import StackError
-from qa_queue.local.files import open_private, private_folder, stored_secret, write_private
-from qa_queue.local.migrations import Folders, migration_files
-from qa_queue.local.node import find_node
-from qa_queue.local.process import LOOPBACK, free_port, launch
-from qa_queue.local.project import MIGRATIONS, NODE_MODULES, ROOT
-from qa_queue.local.server import LocalServer
-from qa_queue.local.template import copy_of, fingerprint
+from qa_queue.local.binaries import find_node
+from qa_queue.local.files import (
+    MIGRATIONS,
+    NODE_MODULES,
+    ROOT,
+    open_private,
+    private_folder,
+    stored_secret,
+    write_private,
+)
+from qa_queue.local.migrations import Folders, copy_template, fingerprint, migration_files
+from qa_queue.local.process import LOOPBACK, LocalServer, free_port, launch
 from qa_queue.worker.die_with_parent import bound_command
 
-MEND = "make setup"
-_MIGRATE_TIMEOUT = 180.0
-_START_TIMEOUT = 90.0
+FIX = "make setup"
+_MIGRATE_TIMEOUT_S = 180.0
+_START_TIMEOUT_S = 90.0
 
 
 def find_lite() -> Path:
-    """The entry of Supabase Lite's command line.
+    """Return the JavaScript file that is Supabase Lite's command line.
 
     Raises:
         StackError: it is not installed.
     """
     entry = NODE_MODULES / "@supabase" / "lite" / "dist" / "cli" / "index.js"
     if not entry.is_file():
-        raise StackError(f"Supabase Lite is not installed in {NODE_MODULES}: {MEND}.")
+        raise StackError(f"Supabase Lite is not installed in {NODE_MODULES}: {FIX}.")
     return entry
 
 
 def check_lite() -> str:
-    """The version of Supabase Lite that is installed, which must be the one that `package.json` pins.
+    """Return the name and version of the installed Supabase Lite if it is the version that `package.json` pins.
 
     Raises:
         StackError: it is not installed, or another version is.
     """
     pinned = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]["@supabase/lite"]
     if lite_version() != pinned:
-        raise StackError(f"Supabase Lite {lite_version()} is installed, {pinned} is wanted: {MEND}.")
+        raise StackError(f"Supabase Lite {lite_version()} is installed, but {pinned} is required: {FIX}.")
     return f"Supabase Lite {pinned}"
 
 
 def lite_version() -> str:
-    """The installed version of Supabase Lite.
+    """Return the installed version of Supabase Lite.
 
     Raises:
         StackError: it is not installed.
@@ -63,10 +68,10 @@ def lite_version() -> str:
 def launch_supabase(
     folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Folders = MIGRATIONS
 ) -> LocalServer:
-    """Migrate and start a Supabase with its data in `folder`, without waiting until it answers.
+    """Migrate and start a Supabase with its data in `folder`; do not wait until it answers.
 
-    `cache` holds migrated databases to copy from; it is `folder`'s neighbour `cache` unless given. `migrations` is
-    a folder, or several.
+    `cache` holds migrated databases to copy from (by default the folder `cache` beside `folder`). `migrations` is
+    one folder or several.
 
     Raises:
         StackError: a part is missing, a migration failed, or it cannot be started.
@@ -77,22 +82,22 @@ def launch_supabase(
     key = stored_secret(project / "secret_key")
     url = f"http://{LOOPBACK}:{port}"
     service = launch("Supabase", _command("start", "--no-admin"), log=project / "supabase.log", cwd=project)
-    return LocalServer(url, url, service, lambda: _answers(port, key), key, _START_TIMEOUT)
+    return LocalServer(url, url, service, lambda: _answers(port, key), key, _START_TIMEOUT_S)
 
 
 def start_supabase(
     folder: Path, port: int | None = None, *, cache: Path | None = None, migrations: Folders = MIGRATIONS
 ) -> LocalServer:
-    """As `launch_supabase`, and wait until it answers.
+    """Start a Supabase as `launch_supabase` does, and wait until it answers.
 
     Raises:
-        StackError: a part is missing, a migration failed, or it did not come up.
+        StackError: a part is missing, a migration failed, or it did not answer in time.
     """
     return launch_supabase(folder, port, cache=cache, migrations=migrations).wait_until_ready()
 
 
-def migrate(folder: Path, *, cache: Path | None = None, migrations: Folders = MIGRATIONS) -> bool:
-    """Apply the migrations that the database in `folder` lacks, while no server runs on it; whether there were any.
+def migrate_data(folder: Path, *, cache: Path | None = None, migrations: Folders = MIGRATIONS) -> bool:
+    """Apply the migrations that the database in `folder` lacks, while no server uses it; return whether any did.
 
     Raises:
         StackError: a part is missing or a migration failed.
@@ -102,7 +107,7 @@ def migrate(folder: Path, *, cache: Path | None = None, migrations: Folders = MI
 
 
 def _lay_out(folder: Path, port: int, migrations: Folders) -> Path:
-    """Write the Supabase project that `lite` works in; return it."""
+    """Write the project folder that Supabase Lite works in; return it."""
     files = migration_files(migrations)
     project = private_folder(folder.resolve())
     copies = project / "supabase" / "migrations"
@@ -132,11 +137,11 @@ secret_key = "{key}"
 
 
 def _migrate(project: Path, cache: Path, migrations: Folders) -> bool:
-    """Bring the data up to the migrations; the file `migrated` says which ones it has."""
+    """Apply what is missing and return whether anything was; the file `migrated` records the applied ones."""
     wanted = fingerprint(migration_files(migrations), lite_version())
     stamp, data = project / "migrated", project / "data"
     if not data.exists():
-        copy_of(cache, f"supabase-{wanted}", lambda folder: _migrated_data(folder, migrations), data)
+        copy_template(cache, f"supabase-{wanted}", lambda folder: _migrated_data(folder, migrations), data)
     elif stamp.exists() and stamp.read_text(encoding="utf-8") == wanted:
         return False
     else:
@@ -146,7 +151,7 @@ def _migrate(project: Path, cache: Path, migrations: Folders) -> bool:
 
 
 def _migrated_data(folder: Path, migrations: Folders) -> Path:
-    """The data of a new database with these migrations, made in a project of its own in this folder."""
+    """Create a database with these migrations in a new project in this folder; return its data folder."""
     project = _lay_out(folder / "project", free_port(), migrations)
     _apply(project)
     return project / "data"
@@ -162,11 +167,11 @@ def _apply(project: Path) -> None:
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
-                timeout=_MIGRATE_TIMEOUT,
+                timeout=_MIGRATE_TIMEOUT_S,
                 check=False,
             )
         except subprocess.TimeoutExpired:
-            raise StackError(f"The migrations did not end within {_MIGRATE_TIMEOUT:g} s.") from None
+            raise StackError(f"The migrations did not end within {_MIGRATE_TIMEOUT_S:g} s.") from None
     if done.returncode:
         raise StackError(f"A migration failed. Supabase Lite says:\n{log.read_text(encoding='utf-8').strip()}")
 

@@ -1,7 +1,7 @@
-"""Processes that run together: their output in one stream, started again when they end, stopped as one.
+"""Processes that run together: their output in one stream, restarted when they end, stopped together.
 
-Each is the leader of a process group of its own, so that Ctrl-C in a terminal reaches the supervisor alone, and
-what a process leaves behind can be swept up with it. They die with the supervisor's thread (see `die_with_parent`).
+Each leads a process group of its own, so that Ctrl-C in a terminal reaches only the supervisor, and so that the
+processes that one leaves behind can be killed with it. They end with the supervisor's thread.
 """
 
 from __future__ import annotations
@@ -14,24 +14,37 @@ import signal
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from qa_queue.errors import StackError
-from qa_queue.local.restarts import MOST_STARTS, WINDOW, restart_delay
 from qa_queue.worker.die_with_parent import bound_command
 
-_TICK = 0.1  # s
-_GRACE = 20.0  # s; a worker finishes its job first
+RESTART_WINDOW_S = 60.0
+MAX_STARTS = 5  # within the window
+_TICK_S = 0.1
+_GRACE_S = 20.0  # a worker finishes its job first
 _RESERVED = frozenset({"while", "until", "for", "if", "case", "{", "!", "exec", "cd", "export", "set", "."})
-_REDIRECTED = re.compile(r"[<>]&")  # this & starts nothing in the background
+_REDIRECTED = re.compile(r"[<>]&")  # this & does not start a background process
+
+
+def restart_delay(starts: Sequence[float], now: float) -> float | None:
+    """Return the seconds to wait before the next start, or None to give up.
+
+    `starts` are the times, in seconds, of the starts so far. The first restart within the window is immediate, the
+    next ones wait 1, 2 and 4 s.
+    """
+    recent = sum(1 for start in starts if now - start <= RESTART_WINDOW_S)
+    if recent >= MAX_STARTS:
+        return None
+    return 0.0 if recent <= 1 else 2.0 ** (recent - 2)
 
 
 def as_one_process(command: str) -> str:
-    """The shell command without the shell left standing between us and the program, where it is a single program.
+    """Return the shell command with `exec` before it, if it is a single program, so that no shell stays above it.
 
-    `env` carries leading `NAME=value` words over. A compound line keeps its shell: that gets our signals, and
-    what it started is swept up when it has gone.
+    `env` applies leading `NAME=value` words. A compound line keeps its shell, which gets our signals; the processes
+    that it started are killed once it has ended.
     """
     tokens = shlex.shlex(_REDIRECTED.sub(">", command), posix=True, punctuation_chars=";&|()")
     tokens.whitespace_split = True
@@ -45,7 +58,7 @@ class _Child:
     command: str
     popen: subprocess.Popen[bytes] | None = None
     starts: list[float] = field(default_factory=list)
-    due: float | None = 0.0  # when to start it; None while it runs
+    due: float | None = 0.0  # when to start it, on the monotonic clock; None while it runs
 
     @property
     def running(self) -> bool:
@@ -53,7 +66,7 @@ class _Child:
 
 
 class Supervisor:
-    """Runs shell commands by name. `say(name, text)` gets every line of their output, and our own with name ''."""
+    """Run shell commands by name. `say(name, text)` gets each line of their output; our own lines have no name."""
 
     def __init__(
         self, commands: Mapping[str, str], environment: Mapping[str, str], say: Callable[[str, str], None]
@@ -65,19 +78,19 @@ class Supervisor:
         self._asked = 0
 
     def ask_to_stop(self) -> None:
-        """Let `run` end; asked twice, it does not wait for jobs that still run. Safe in a signal handler."""
+        """Make `run` return; after a second call it does not wait for running jobs. Safe in a signal handler."""
         self._asked += 1
 
     def run(self, watch: Callable[[], None] = lambda: None) -> None:
-        """Start all and stay until asked to stop; `watch` is called ten times a second and may raise.
+        """Start all processes and block until asked to stop; call `watch`, which may raise, ten times a second.
 
         Raises:
-            StackError: a process ended too often. Whatever is raised, all have been stopped.
+            StackError: a process ended too often. On every error all processes have been stopped.
         """
         try:
             while not self._asked:
                 self._start_due()
-                self._print_for(_TICK)
+                self._print_for(_TICK_S)
                 self._collect()
                 watch()
         finally:
@@ -109,7 +122,7 @@ class Supervisor:
                 self._lines.put((name, line))
 
     def _print_for(self, seconds: float) -> None:
-        """Pass lines on as they come, for this long."""
+        """Pass on the lines that arrive within this time."""
         deadline = time.monotonic() + seconds
         while (left := deadline - time.monotonic()) > 0:
             try:
@@ -119,45 +132,45 @@ class Supervisor:
             self._say(name, line.decode("utf-8", "replace").rstrip("\n"))
 
     def _collect(self) -> None:
-        """Plan the restart of what ended."""
+        """Schedule the restart of the processes that ended."""
         for name, child in self._children.items():
             if child.due is not None or child.running:
                 continue
-            self._sweep(child)
+            self._kill_group(child)
             now = time.monotonic()
             code = child.popen.returncode if child.popen else None
             delay = restart_delay(child.starts, now)
             if delay is None:
-                self._print_for(_TICK)
+                self._print_for(_TICK_S)
                 raise StackError(
-                    f"{name} ended {MOST_STARTS} times within {WINDOW:g} s, the last time with code {code}: "
-                    "its lines above say why."
+                    f"{name} ended {MAX_STARTS} times within {RESTART_WINDOW_S:g} s, "
+                    f"the last time with code {code}: see its output above."
                 )
-            self._say("", f"{name} ended with code {code}; it starts again{f' in {delay:g} s' if delay else ''}")
+            self._say("", f"{name} ended with code {code}; restarting{f' in {delay:g} s' if delay else ''}")
             child.due = now + delay
 
     def _stop(self) -> None:
-        """End all at once: SIGTERM, wait for jobs to finish, then SIGKILL; sweep up what they left."""
+        """Send SIGTERM to all at once, wait for jobs to finish, then send SIGKILL to them and what they started."""
         for popen in self._running():
             popen.terminate()
-        deadline = time.monotonic() + _GRACE
+        deadline = time.monotonic() + _GRACE_S
         while self._running() and time.monotonic() < deadline and self._asked < 2:
-            self._print_for(_TICK)
+            self._print_for(_TICK_S)
         for child in self._children.values():
-            self._sweep(child)
+            self._kill_group(child)
         for popen in self._running():
             popen.wait()
-        self._print_for(_TICK)
+        self._print_for(_TICK_S)
 
     def _running(self) -> list[subprocess.Popen[bytes]]:
         return [child.popen for child in self._children.values() if child.popen and child.running]
 
     @staticmethod
-    def _sweep(child: _Child) -> None:
-        """Kill what is left of the child's process group; the group lives as long as one of it does."""
+    def _kill_group(child: _Child) -> None:
+        """Kill what remains of the child's process group, which exists while one of its processes does."""
         if child.popen is None:
             return
         try:
             os.killpg(child.popen.pid, signal.SIGKILL)
-        except (ProcessLookupError, PermissionError):  # nothing left; macOS says it the second way
+        except (ProcessLookupError, PermissionError):  # nothing remains; macOS raises the second one
             return

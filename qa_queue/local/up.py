@@ -1,4 +1,4 @@
-"""`qa-queue up`: the stack and, on it, every line of the Procfile, until Ctrl-C."""
+"""`qa-queue up`: the stack and every line of the Procfile, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,9 +18,8 @@ from honcho.printer import Message, Printer
 
 from qa_queue.auth.logins import login_link
 from qa_queue.errors import StackError
-from qa_queue.local.files import private_folder, stored_secret
+from qa_queue.local.files import PROCFILE, private_folder, stored_secret
 from qa_queue.local.process import LOOPBACK, port_is_free
-from qa_queue.local.project import PROCFILE
 from qa_queue.local.stack import Stack
 from qa_queue.local.supervise import Supervisor
 from qa_queue.redis import RedisClient
@@ -35,29 +34,29 @@ _LOGIN = re.compile(r"(?<=://)[^/]*@")
 def up(settings: Settings, procfile: Path | None = None) -> int:
     """Run the service until it is asked to stop; return the exit code 0.
 
-    `procfile` is the one in the working folder, else the checkout's, unless given.
+    `procfile` is by default the one in the working folder, else the checkout's.
 
     Raises:
-        StackError: a part did not start, or a process ended too often. Nothing is left running.
+        StackError: a part did not start, or a process ended too often. Every process has been stopped.
     """
     commands = read_procfile(procfile or _procfile())
     _refuse_taken_ports(settings)
     say = printer(tuple(commands))
-    say("", "starting; the very first time takes half a minute")
+    say("", "starting; the first start takes half a minute")
     with _signals() as signals, Stack(settings) as stack:
-        login, where = dashboard_login(settings)
+        login, source = dashboard_login(settings)
         supervisor = Supervisor(commands, _environment(stack.environment() | login), say)
-        for line in addresses(stack.settings, where, _way_in(stack.settings)):
+        for line in addresses(stack.settings, source, _login_hint(stack.settings)):
             say("", line)
         signals.act = supervisor.ask_to_stop
         supervisor.run(watch=stack.check)
-        signals.act = _nothing  # the stack stops in peace
-    say("", "everything is stopped")
+        signals.act = _ignore  # nothing interrupts the stack while it stops
+    say("", "everything has stopped")
     return 0
 
 
 def read_procfile(path: Path) -> dict[str, str]:
-    """The commands of a Procfile by name.
+    """Return the commands of a Procfile by name.
 
     Raises:
         StackError: it cannot be read or has no line of the form `name: command`.
@@ -71,15 +70,15 @@ def read_procfile(path: Path) -> dict[str, str]:
     return found
 
 
-def addresses(settings: Settings, dashboard_password: str, way_in: str = "") -> list[str]:
-    """Where everything is, for people; without passwords. `way_in` is the link that logs in to the pages."""
+def addresses(settings: Settings, dashboard_password: str, login_hint: str = "") -> list[str]:
+    """Return the addresses of the service as lines without passwords; `login_hint` replaces that of the pages."""
     return [
-        f"pages      {way_in or f'http://{LOOPBACK}:{settings.qa_web_port}'}",
+        f"pages      {login_hint or f'http://{LOOPBACK}:{settings.qa_web_port}'}",
         f"dashboard  http://{LOOPBACK}:{settings.qa_dashboard_port}  (user {settings.qa_dashboard_user}, "
         f"password {dashboard_password})",
         f"redis      {_redis(settings)}",
         f"supabase   {settings.supabase_url}",
-        "Ctrl-C stops everything; a second one does not wait for running tests",
+        "Ctrl-C stops everything; a second Ctrl-C does not wait for running tests",
     ]
 
 
@@ -90,21 +89,21 @@ def _redis(settings: Settings) -> str:
     return without_login(settings.redis_dsn)
 
 
-def _way_in(settings: Settings) -> str:
-    """A link that logs in to the pages once, with where to get more; nothing where the pages are open."""
+def _login_hint(settings: Settings) -> str:
+    """Return a link that logs in to the pages once, and how to get another; empty if the pages need no login."""
     if settings.qa_api_open_on_loopback:
         return ""
     link = login_link(RedisClient(settings).connect(), settings.qa_web_port)
-    return f"{link}  (works once; `qa-queue token link` makes more)"
+    return f"{link}  (works once; `qa-queue token link` prints another)"
 
 
 def without_login(url: str) -> str:
-    """The URL without user and password."""
+    """Return the URL without user and password."""
     return _LOGIN.sub("", url)
 
 
 def dashboard_login(settings: Settings) -> tuple[dict[str, str], str]:
-    """rq-dashboard's password as variables, and in words where to find it; made where none is set."""
+    """Return rq-dashboard's password as variables, and where it is kept; generate one if none is set."""
     if settings.qa_dashboard_password:
         return {}, "from QA_DASHBOARD_PASSWORD"
     kept = private_folder(settings.qa_home) / "dashboard_password"
@@ -112,7 +111,7 @@ def dashboard_login(settings: Settings) -> tuple[dict[str, str], str]:
 
 
 def printer(names: tuple[str, ...]) -> Callable[[str, str], None]:
-    """What writes a line of a process to stdout, in honcho's form; the name '' is our own."""
+    """Return a function that writes a line of a process to stdout in honcho's format; our own name is ''."""
     out = Printer(sys.stdout, width=max(len(name) for name in (*names, _OWN_NAME)))
     colours = dict(zip(names, get_colours(), strict=False))
 
@@ -136,14 +135,14 @@ def _refuse_taken_ports(settings: Settings) -> None:
 
 
 def _environment(additions: dict[str, str]) -> dict[str, str]:
-    """The commands of this Python's environment come first on PATH; output arrives line by line."""
+    """Return variables that put this Python's commands first on PATH and make Python's output unbuffered."""
     found = child_environment(additions | {"PYTHONUNBUFFERED": "1"})
     return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
 
 
 @dataclass
 class _Signals:
-    """What a signal to stop does just now."""
+    """The current reaction to a signal to stop."""
 
     act: Callable[[], None]
 
@@ -152,13 +151,13 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def _nothing() -> None:
-    """The signal comes while everything stops already."""
+def _ignore() -> None:
+    """Ignore a signal while everything is stopping."""
 
 
 @contextmanager
 def _signals() -> Iterator[_Signals]:
-    """Route the signals to stop; at first they interrupt."""
+    """Handle the signals to stop; at first they interrupt."""
     signals = _Signals(_interrupt)
     before = {number: signal.signal(number, lambda *_: signals.act()) for number in _SIGNALS}
     try:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, ValidationError
 from redis import Redis
 
 from qa_queue.errors import InputError, PayloadError
-from qa_queue.extensions import QueueSpec, catalogue, known_queue
+from qa_queue.extensions import ExtensionSpec, catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.models.backoff import Backoff
 from qa_queue.producer.idempotency import IdempotencyClaim, claim, claim_key
@@ -176,7 +176,7 @@ def _job_problems(request: JobRequest) -> Iterator[str]:
         yield f"metadata has {len(request.metadata)} entries: it should have at most {LONGEST_METADATA}"
 
 
-def _read(spec: QueueSpec, data: BaseModel | Mapping[str, Any]) -> BaseModel:
+def _read(spec: ExtensionSpec, data: BaseModel | Mapping[str, Any]) -> BaseModel:
     try:
         return spec.payload.model_validate(mend(dict(data)) if isinstance(data, Mapping) else data)
     except ValidationError as error:

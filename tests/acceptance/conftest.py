@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from examples.shop import serve
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.program import Program, settings_for
 from tests.support.workers import WorkerProcess

@@ -19,9 +19,8 @@ from redis.exceptions import RedisError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.local.process import free_port
+from qa_queue.local.process import LocalServer, free_port
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.producer import JobProducer
 from qa_queue.settings import load_settings

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from tests.support.program import Program
 
 

@@ -14,7 +14,7 @@ import pytest
 from processors.cleanup import CleanupProcessor
 from processors.cleanup.retention import run_folder
 from qa_queue.errors import StoreUnavailableError
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.models import CleanupJobResult, RunStatus
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore

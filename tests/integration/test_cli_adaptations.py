@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from qa_queue.cases.reader import load_cases
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.store.records import AdaptationRow
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.heals import store_healed

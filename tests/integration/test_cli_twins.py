@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from redis import Redis
 
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.notes import note

@@ -14,7 +14,7 @@ import pytest
 import processors.learning
 from processors.learning import LearningProcessor
 from qa_queue.errors import NotFoundError
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.models import LearningJobResult, RunStatus, StepStatus
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore

@@ -1,4 +1,4 @@
-"""The embedded Redis and Supabase as servers: who gets in, what is kept, what a failed start says."""
+"""The embedded Redis and Supabase as servers: access, data over restarts, errors of failed starts."""
 
 from __future__ import annotations
 
@@ -12,10 +12,9 @@ import pytest
 import redis
 
 from qa_queue.errors import StackError
-from qa_queue.local.process import free_port, launch, port_is_free
+from qa_queue.local.process import LocalServer, free_port, launch, port_is_free
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
-from qa_queue.local.supabase import migrate, start_supabase
+from qa_queue.local.supabase import migrate_data, start_supabase
 from tests.support.processes import runs
 
 
@@ -39,14 +38,16 @@ def test_redis_keeps_its_data_over_a_restart(tmp_path: Path) -> None:
         assert not runs(server.pid)
 
 
-def test_redis_wants_its_password_and_listens_on_loopback_alone(redis_server: LocalServer) -> None:
-    """Whoever writes to Redis can name the function that a worker calls."""
+def test_redis_requires_its_password_and_listens_on_loopback_only(redis_server: LocalServer) -> None:
+    """Anyone who can write to Redis can name the function that a worker calls."""
     assert addresses(redis_server.pid) == {"127.0.0.1"}
-    with redis.Redis.from_url(redis_server.address) as stranger, pytest.raises(redis.AuthenticationError):
-        stranger.ping()
+    with redis.Redis.from_url(redis_server.address) as client, pytest.raises(redis.AuthenticationError):
+        client.ping()
 
 
-def test_files_with_passwords_are_for_their_owner_alone(redis_server: LocalServer, supabase: LocalServer) -> None:
+def test_files_with_passwords_are_readable_by_their_owner_only(
+    redis_server: LocalServer, supabase: LocalServer
+) -> None:
     """Logs too: Supabase Lite prints its key."""
     redis_home, supabase_home = redis_server.service.log.parent, supabase.service.log.parent
     private = [redis_home / name for name in ("password", "redis.conf", "redis.log")]
@@ -57,8 +58,8 @@ def test_files_with_passwords_are_for_their_owner_alone(redis_server: LocalServe
     assert (mode(redis_home), mode(supabase_home)) == (0o700, 0o700)
 
 
-def test_what_a_server_is_shown_as_has_no_password(redis_server: LocalServer, supabase: LocalServer) -> None:
-    """It ends up in logs."""
+def test_the_representation_of_a_server_has_no_password(redis_server: LocalServer, supabase: LocalServer) -> None:
+    """It appears in logs."""
     password = redis_server.url.partition(":")[2].partition("@")[0].lstrip("/:")
     assert len(password) > 20
     assert password not in repr(redis_server) + redis_server.address
@@ -66,7 +67,7 @@ def test_what_a_server_is_shown_as_has_no_password(redis_server: LocalServer, su
     assert supabase.key not in repr(supabase)
 
 
-def test_a_redis_that_cannot_start_says_why(tmp_path: Path) -> None:
+def test_a_redis_that_cannot_start_is_reported_with_the_reason(tmp_path: Path) -> None:
     """The end of its log is in the message."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -75,18 +76,18 @@ def test_a_redis_that_cannot_start_says_why(tmp_path: Path) -> None:
 
 
 def test_a_server_that_never_answers_is_stopped(tmp_path: Path) -> None:
-    """The wait ends with a message, not with a process left over."""
+    """The wait ends with an error, and no process is left."""
     service = launch("Sleeper", ["sleep", "100"], log=tmp_path / "log")
     with pytest.raises(StackError, match=r"Sleeper did not answer within 0.2 s"):
-        service.wait_until(lambda: False, timeout=0.2)
+        service.wait_until(lambda: False, timeout_s=0.2)
     assert not runs(service.pid)
 
 
-def test_a_command_that_is_not_there_is_an_error_of_the_child(tmp_path: Path) -> None:
-    """It ends at once, and its log says so."""
-    service = launch("Nobody", [tmp_path / "nobody"], log=tmp_path / "log")
-    with pytest.raises(StackError, match=r"(?s)Nobody ended with code.*No such file"):
-        service.wait_until(lambda: False, timeout=10)
+def test_a_command_that_does_not_exist_is_an_error_of_the_child(tmp_path: Path) -> None:
+    """The child ends at once, and its log has the reason."""
+    service = launch("Missing", [tmp_path / "missing"], log=tmp_path / "log")
+    with pytest.raises(StackError, match=r"(?s)Missing ended with code.*No such file"):
+        service.wait_until(lambda: False, timeout_s=10)
 
 
 def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
@@ -94,14 +95,14 @@ def test_a_child_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
     service = launch(
         "Stubborn", ["sh", "-c", "trap '' TERM; echo up; while :; do sleep 0.1; done"], log=tmp_path / "log"
     )
-    service.wait_until(lambda: (tmp_path / "log").read_text() == "up\n", timeout=10)
-    service.stop(grace=0.3)
+    service.wait_until(lambda: (tmp_path / "log").read_text() == "up\n", timeout_s=10)
+    service.stop(grace_s=0.3)
     assert not service.running
     assert service.popen.returncode == -9
 
 
-def test_a_free_port_is_free_and_a_taken_one_is_seen() -> None:
-    """Ports are looked for on loopback."""
+def test_a_free_port_is_free_and_a_used_one_is_not() -> None:
+    """Only loopback counts."""
     port = free_port()
     assert port_is_free(port)
     with socket.create_server(("127.0.0.1", port)):
@@ -117,14 +118,14 @@ def test_a_free_port_is_free_and_a_taken_one_is_seen() -> None:
         ({"apikey": "KEY"}, 200),
     ],
 )
-def test_supabase_wants_its_key(supabase: LocalServer, headers: dict[str, str], status: int) -> None:
-    """No request is let in for coming from this machine."""
+def test_supabase_requires_its_key(supabase: LocalServer, headers: dict[str, str], status: int) -> None:
+    """Requests from this machine are not trusted either."""
     filled = {name: value.replace("KEY", str(supabase.key)) for name, value in headers.items()}
     assert httpx.get(f"{supabase.url}/rest/v1/test_runs?limit=1", headers=filled, timeout=30).status_code == status
 
 
-def test_supabase_listens_on_loopback_alone_and_nobody_can_sign_up(supabase: LocalServer) -> None:
-    """Its rows are for the service."""
+def test_supabase_listens_on_loopback_only_and_refuses_to_sign_users_up(supabase: LocalServer) -> None:
+    """Only the service may read its rows."""
     assert addresses(supabase.pid) == {"127.0.0.1"}
     answer = httpx.post(
         f"{supabase.url}/auth/v1/signup",
@@ -136,22 +137,22 @@ def test_supabase_listens_on_loopback_alone_and_nobody_can_sign_up(supabase: Loc
 
 
 def test_supabase_keeps_its_rows_and_gets_new_migrations(tmp_path: Path) -> None:
-    """A second start applies what was added, and only that."""
+    """A second start applies the new migrations only."""
     migrations, folder = tmp_path / "migrations", tmp_path / "data"
     migrations.mkdir()
     (migrations / "20260101000000_a.sql").write_text("create table public.things (id int primary key);")
     with start_supabase(folder, migrations=migrations) as server:
         rows = {"headers": {"apikey": str(server.key)}, "timeout": 30}
         assert httpx.post(f"{server.url}/rest/v1/things", json={"id": 7}, **rows).status_code == 201
-    assert not migrate(folder, migrations=migrations)
+    assert not migrate_data(folder, migrations=migrations)
     (migrations / "20260102000000_b.sql").write_text("create table public.more (id int primary key);")
     with start_supabase(folder, migrations=migrations) as server:
         assert httpx.get(f"{server.url}/rest/v1/things", **rows).json() == [{"id": 7}]
         assert httpx.get(f"{server.url}/rest/v1/more", **rows).json() == []
 
 
-def test_a_migration_that_fails_says_what_and_leaves_nothing_behind(tmp_path: Path) -> None:
-    """The next start begins anew."""
+def test_a_migration_that_fails_is_reported_and_leaves_no_files_behind(tmp_path: Path) -> None:
+    """The next start begins from an empty database."""
     migrations, folder = tmp_path / "migrations", tmp_path / "data"
     migrations.mkdir()
     (migrations / "20260101000000_a.sql").write_text("create table nonsense (;")
@@ -164,4 +165,4 @@ def test_a_migration_that_fails_says_what_and_leaves_nothing_behind(tmp_path: Pa
 def test_a_folder_without_migrations_is_refused(tmp_path: Path) -> None:
     """An empty database would look like a lost one."""
     with pytest.raises(StackError, match="No migrations in"):
-        migrate(tmp_path / "data", migrations=tmp_path)
+        migrate_data(tmp_path / "data", migrations=tmp_path)

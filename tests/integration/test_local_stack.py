@@ -1,4 +1,4 @@
-"""The embedded stack of a folder: what it starts, who finds it, and what becomes of it however it ends."""
+"""The embedded stack of a folder: its servers, the commands that use it, and its end in every way."""
 
 from __future__ import annotations
 
@@ -12,9 +12,8 @@ import pytest
 import redis
 
 from qa_queue.errors import StackError
-from qa_queue.local.identity import ProcessId, identify
 from qa_queue.local.stack import Stack, stack_runs, stack_variables
-from qa_queue.local.stack_lock import StackRecord, held
+from qa_queue.local.stack_lock import ProcessId, StackLock, identify, is_held
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.processes import program, read_until, runs, wait_until_gone
@@ -41,14 +40,14 @@ def settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
 
 
 def recorded_pids(home: Path) -> list[int]:
-    """The processes that the stack in this folder has written down."""
+    """The processes that the stack in this folder has recorded."""
     return [child["pid"] for child in json.loads((home / "stack.json").read_text())["children"]]
 
 
-def test_a_stack_brings_both_servers_and_every_command_in_the_folder_finds_them(
+def test_a_stack_starts_both_servers_and_every_command_in_the_folder_finds_them(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From nothing configured to tables that answer, and back to nothing running."""
+    """From empty settings to tables that answer, and back to no process."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / ".qa").mkdir()
     (tmp_path / ".qa" / "cache").symlink_to(Path(__file__).resolve().parents[2] / ".qa" / "cache")
@@ -69,15 +68,15 @@ def test_a_stack_brings_both_servers_and_every_command_in_the_folder_finds_them(
     assert not stack_runs(load_settings())
 
 
-def test_what_is_configured_is_used_as_it_is_and_not_written_down(settings: Settings) -> None:
-    """`stack.env` names only what the stack started."""
+def test_a_configured_part_is_used_as_it_is_and_not_recorded(settings: Settings) -> None:
+    """`stack.env` names only the servers that the stack started."""
     with Stack(settings) as stack:
         assert [server.service.name for server in stack.servers] == ["Redis"]
         assert set(stack_variables(settings.qa_home)) == {"REDIS_URL", "RQ_REDIS_URL"}
         assert stack.environment()["SUPABASE_URL"] == ELSEWHERE["supabase_url"]
 
 
-def test_a_second_stack_in_the_folder_is_refused_and_the_first_goes_on(settings: Settings) -> None:
+def test_a_second_stack_in_the_folder_is_refused_and_the_first_keeps_running(settings: Settings) -> None:
     """Two would write to the same data."""
     with Stack(settings) as first:
         with pytest.raises(StackError, match=r"already running in .*home .*set QA_HOME"):
@@ -89,8 +88,8 @@ def test_a_second_stack_in_the_folder_is_refused_and_the_first_goes_on(settings:
         assert stack_runs(settings)
 
 
-def test_a_stack_that_was_killed_takes_its_servers_along_and_the_next_starts_anew(settings: Settings) -> None:
-    """Its `stack.env` stays behind and must not be believed."""
+def test_the_servers_of_a_killed_stack_end_with_it_and_the_next_starts_its_own(settings: Settings) -> None:
+    """The `stack.env` that it leaves behind is ignored."""
     home = settings.qa_home
     with program(HOLDER, home, cwd=home.parent, **IN_ENVIRONMENT) as holder:
         read_until(holder, "ready")
@@ -98,7 +97,7 @@ def test_a_stack_that_was_killed_takes_its_servers_along_and_the_next_starts_ane
         assert all(runs(pid) for pid in pids)
         holder.kill()
         wait_until_gone(pids)
-    assert not held(home)
+    assert not is_held(home)
     read_with_left_over = load_settings(qa_home=home, **ELSEWHERE)
     assert read_with_left_over.redis_url is not None
     with Stack(read_with_left_over) as stack:
@@ -107,38 +106,38 @@ def test_a_stack_that_was_killed_takes_its_servers_along_and_the_next_starts_ane
 
 
 def test_servers_that_outlived_a_killed_stack_are_ended_by_the_next(tmp_path: Path) -> None:
-    """Where the system does not tie children to their parent, the record does."""
+    """On systems that do not end children with their parent, the record does."""
     with subprocess.Popen(["sleep", "100"]) as orphan:
-        StackRecord(tmp_path).write([orphan.pid])
-        record = StackRecord(tmp_path)
-        record.take()
+        StackLock(tmp_path).record([orphan.pid])
+        lock = StackLock(tmp_path)
+        lock.acquire()
         assert orphan.wait(timeout=10) == -signal.SIGTERM
-        record.release()
+        lock.release()
 
 
-def test_a_process_that_merely_has_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
-    """Ids are used again: the start time decides."""
+def test_another_process_with_a_recorded_id_is_left_alone(tmp_path: Path) -> None:
+    """Systems reuse ids: the start time decides."""
     with subprocess.Popen(["sleep", "100"]) as stranger:
-        entry = {"owner": 1, "children": [{"pid": stranger.pid, "started": "long ago"}]}
+        entry = {"owner": 1, "children": [{"pid": stranger.pid, "started": 1.5}]}
         (tmp_path / "stack.json").write_text(json.dumps(entry))
-        record = StackRecord(tmp_path)
-        record.take()
-        record.release()
+        lock = StackLock(tmp_path)
+        lock.acquire()
+        lock.release()
         assert runs(stranger.pid)
         stranger.kill()
 
 
-def test_a_broken_record_is_no_obstacle(tmp_path: Path) -> None:
-    """A disk that was full must not lock the folder."""
+def test_a_damaged_record_does_not_block_the_folder(tmp_path: Path) -> None:
+    """A full disk may have cut it short."""
     (tmp_path / "stack.json").write_text('{"owner": 1, "chil')
-    record = StackRecord(tmp_path)
-    record.take()
-    assert record.taken
-    record.release()
+    lock = StackLock(tmp_path)
+    lock.acquire()
+    assert lock.acquired
+    lock.release()
 
 
 def test_a_part_that_does_not_start_stops_the_others(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a stack is none."""
+    """No half of a stack keeps running."""
     started: list[int] = []
 
     def refuse(folder: Path, **options: object) -> None:
@@ -150,11 +149,11 @@ def test_a_part_that_does_not_start_stops_the_others(settings: Settings, monkeyp
         Stack(load_settings(qa_home=settings.qa_home)).start()
     assert len(started) == 1
     assert not runs(started[0])
-    assert not held(settings.qa_home)
+    assert not is_held(settings.qa_home)
 
 
-def test_a_server_that_ended_is_noticed(settings: Settings) -> None:
-    """Whoever watches over the stack learns which one it was."""
+def test_a_server_that_ended_is_reported(settings: Settings) -> None:
+    """The error names the server and its exit code."""
     with Stack(settings) as stack:
         stack.check()
         stack.servers[0].service.popen.kill()
@@ -163,12 +162,12 @@ def test_a_server_that_ended_is_noticed(settings: Settings) -> None:
             stack.check()
 
 
-def test_a_process_is_known_by_its_start_time() -> None:
-    """The same process is recognized, an ended one and another are not."""
+def test_a_process_is_identified_by_its_start_time() -> None:
+    """The same process is recognized; an ended one and another one are not."""
     with subprocess.Popen(["sleep", "100"]) as popen:
         process = identify(popen.pid)
         assert process.alive
-        assert not ProcessId(popen.pid, "another time").alive
+        assert not ProcessId(popen.pid, 1.5).alive
         process.end()
         assert not process.alive
         popen.wait()

@@ -1,4 +1,4 @@
-"""`qa-queue up`: the lines of a Procfile run together, end together, and nothing is left running."""
+"""`qa-queue up`: the lines of a Procfile run together and end together, and no process is left."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ COMPOUND = "sleep 98 & echo compound $! ; wait"
 
 @contextmanager
 def service(folder: Path, **lines: str) -> Iterator[subprocess.Popen[str]]:
-    """`up` in a process of its own, on a Redis of its own, with these lines as its Procfile."""
+    """Run `up` in its own process, on its own Redis, with these lines as its Procfile."""
     procfile = folder / "Procfile"
     procfile.write_text("".join(f"{name}: {line}\n" for name, line in lines.items()))
     variables = {
@@ -54,7 +54,7 @@ def service(folder: Path, **lines: str) -> Iterator[subprocess.Popen[str]]:
         "QA_DASHBOARD_PORT": str(free_port()),
     }
     with program(SERVICE, procfile, cwd=folder, **variables) as running:
-        watchdog = threading.Timer(PATIENCE_S, running.kill)  # what it prints is read to its end
+        watchdog = threading.Timer(PATIENCE_S, running.kill)  # tests read its output to the end
         watchdog.start()
         try:
             yield running
@@ -63,25 +63,25 @@ def service(folder: Path, **lines: str) -> Iterator[subprocess.Popen[str]]:
 
 
 def pids_of(text: str, name: str) -> list[int]:
-    """The process ids that lines of this name told."""
+    """The process ids in the lines of this name."""
     return [int(found) for found in re.findall(rf"{name} (\d+)", text)]
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_stops_every_process_and_nothing_is_left(how: signal.Signals, tmp_path: Path) -> None:
-    """Ctrl-C, `kill`, and a terminal that is closed end the same way: exit code 0."""
+    """Ctrl-C, `kill`, and the closing of a terminal have the same effect: exit code 0."""
     with service(tmp_path, job=SLEEPER, both=COMPOUND) as running:
         text = read_until(running, "redis://127", "sleeper", "compound")
         pids = pids_of(text, "sleeper") + pids_of(text, "compound")
         running.send_signal(how)
         rest = running.stdout.read()
         assert running.wait(timeout=30) == 0
-    assert "everything is stopped" in rest
+    assert "everything has stopped" in rest
     wait_until_gone(pids)
 
 
 def test_each_line_is_printed_with_its_name_and_passwords_are_not(tmp_path: Path) -> None:
-    """Addresses are for people; a login goes to the processes alone."""
+    """Addresses are for people; only the processes get a login."""
     with service(tmp_path, job=SLEEPER) as running:
         text = read_until(running, "sleeper")
         running.send_signal(signal.SIGINT)
@@ -91,7 +91,7 @@ def test_each_line_is_printed_with_its_name_and_passwords_are_not(tmp_path: Path
     assert (tmp_path / "home" / "dashboard_password").read_text() not in text
 
 
-def test_a_killed_service_takes_everything_along(tmp_path: Path) -> None:
+def test_the_processes_of_a_killed_service_end_with_it(tmp_path: Path) -> None:
     """`kill -9` leaves no time to clean up."""
     with service(tmp_path, job=SLEEPER) as running:
         text = read_until(running, "sleeper")
@@ -99,18 +99,18 @@ def test_a_killed_service_takes_everything_along(tmp_path: Path) -> None:
     wait_until_gone(pids_of(text, "sleeper"))
 
 
-def test_a_process_that_ends_starts_again(tmp_path: Path) -> None:
-    """And it is said."""
+def test_a_process_that_ends_is_restarted(tmp_path: Path) -> None:
+    """A line reports it."""
     with service(tmp_path, job=SLEEPER, once="test -e mark || { touch mark; exit 4; }; sleep 97") as running:
-        text = read_until(running, "it starts again")
+        text = read_until(running, "restarting")
         running.send_signal(signal.SIGINT)
         rest = running.stdout.read()
-    assert "once ended with code 4; it starts again" in text
+    assert "once ended with code 4; restarting" in text
     assert "once ended" not in rest
 
 
 def test_a_redis_that_dies_ends_the_service_with_its_name(tmp_path: Path) -> None:
-    """The workers would only fail job after job."""
+    """Otherwise the workers would fail every job."""
     with service(tmp_path, job=SLEEPER) as running:
         text = read_until(running, "sleeper")
         redis_pid = int(re.search(r'"pid": (\d+)', (tmp_path / "home" / "stack.json").read_text())[1])
@@ -122,8 +122,8 @@ def test_a_redis_that_dies_ends_the_service_with_its_name(tmp_path: Path) -> Non
     wait_until_gone(pids_of(text, "sleeper"))
 
 
-def test_a_process_that_keeps_ending_is_given_up_by_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The others are stopped with it."""
+def test_a_process_that_keeps_ending_stops_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The error names it; the others are stopped too."""
     monkeypatch.setattr(
         "qa_queue.local.supervise.restart_delay", lambda starts, now: None if len(starts) > 2 else 0.0
     )
@@ -141,7 +141,7 @@ def test_a_process_that_keeps_ending_is_given_up_by_name(monkeypatch: pytest.Mon
 
 
 def test_a_second_request_to_stop_does_not_wait_for_jobs() -> None:
-    """A worker that finishes its job first can be cut short."""
+    """A worker that finishes its job first can be interrupted."""
     said: list[str] = []
     stubborn = "sh -c \"trap '' TERM; echo stubborn $$; while :; do sleep 0.1; done\""
 
@@ -157,7 +157,7 @@ def test_a_second_request_to_stop_does_not_wait_for_jobs() -> None:
 
 
 def test_a_port_in_use_is_refused_before_anything_starts(tmp_path: Path) -> None:
-    """A page that cannot be served is no service."""
+    """A service without its pages is useless."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         settings = load_settings(qa_home=tmp_path / "home", qa_web_port=port)

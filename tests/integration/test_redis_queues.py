@@ -11,8 +11,8 @@ import pytest
 from redis import Redis
 
 from qa_queue.errors import InputError, NotFoundError, RedisUnavailableError
+from qa_queue.local.process import LocalServer
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
 from qa_queue.models import CleanupJobData
 from qa_queue.producer import JobProducer
 from qa_queue.progress import ProgressReader

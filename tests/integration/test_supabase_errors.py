@@ -18,7 +18,7 @@ from qa_queue.errors import (
     StoreSchemaError,
     StoreUnavailableError,
 )
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
 from qa_queue.store.supabase import SupabaseStore

@@ -13,7 +13,7 @@ import httpx
 import pytest
 
 from qa_queue.errors import StoreSchemaError
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.models import Role
 from qa_queue.schedules import ScheduleRegistry

@@ -8,12 +8,12 @@ from textwrap import dedent
 
 SPEC = """
 from pydantic import BaseModel
-from qa_queue.extensions import QueueSpec
+from qa_queue.extensions import ExtensionSpec
 
 class Parcel(BaseModel):
     weight: int
 
-QUEUE = QueueSpec(name="{queue}", function="{module}.deliver", payload=Parcel, processor="{processor}")
+QUEUE = ExtensionSpec(name="{queue}", function="{module}.deliver", payload=Parcel, processor="{processor}")
 """
 
 

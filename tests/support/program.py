@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 
 PROGRAM = Path(sys.executable).with_name("qa-queue")
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_", "CI")

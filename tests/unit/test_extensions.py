@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from qa_queue.errors import InputError, UnknownQueueError
-from qa_queue.extensions import QueueSpec, catalogue, known_queue, load_named, queue_names
+from qa_queue.extensions import ExtensionSpec, catalogue, known_queue, load_named, queue_names
 from qa_queue.models import QueueName
 from tests.support.packages import install, spec_module
 
@@ -30,9 +30,9 @@ def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     catalogue.cache_clear()
 
 
-def spec(**overrides: Any) -> QueueSpec:
+def spec(**overrides: Any) -> ExtensionSpec:
     fields = {"name": "parcels", "function": "post.jobs.deliver", "payload": Parcel, "processor": "post.jobs:Post"}
-    return QueueSpec(**fields | overrides)
+    return ExtensionSpec(**fields | overrides)
 
 
 def test_a_package_adds_a_queue(site: Path) -> None:

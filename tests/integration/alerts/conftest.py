@@ -11,9 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.local.process import free_port
+from qa_queue.local.process import LocalServer, free_port
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
 from tests.support.receivers import SECRET, Hook, MailBox, mail_server, webhook
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -9,7 +9,7 @@ import pytest
 from redis import Redis
 
 from qa_queue.auth.tokens import Role, TokenStore
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.store.supabase import SupabaseStore
 
 CASE = {"version": 1, "name": "By HTTP", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}

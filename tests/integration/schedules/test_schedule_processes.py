@@ -20,8 +20,8 @@ import psutil
 import pytest
 from redis import Redis
 
+from qa_queue.local.process import LocalServer
 from qa_queue.local.redis import start_redis
-from qa_queue.local.server import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.local.supervise import Supervisor
 from qa_queue.models import utc_now
@@ -212,7 +212,7 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(
     finally:
         supervisor.ask_to_stop()
         running.join(30)
-    assert any("ended with code -9; it starts again" in text for text in said)
+    assert any("ended with code -9; restarting" in text for text in said)
     runs = runs_of(real_store, schedule)
     assert sorted(jobs_on(redis_db)) == sorted(run.id for run in runs)
     assert len(runs) == 6

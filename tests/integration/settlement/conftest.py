@@ -16,8 +16,8 @@ from redis import Redis
 
 from qa_queue.errors import InfrastructureError
 from qa_queue.extensions import catalogue
-from qa_queue.local.project import MIGRATIONS
-from qa_queue.local.server import LocalServer
+from qa_queue.local.files import MIGRATIONS
+from qa_queue.local.process import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.producer import QueueProducer
 from qa_queue.settings import Settings

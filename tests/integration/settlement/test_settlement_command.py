@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from redis import Redis
 
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from tests.support.packages import install
 from tests.support.program import Program
 

@@ -1,4 +1,4 @@
-"""Which SQL files the embedded database is made of."""
+"""The SQL files of the embedded database."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from qa_queue.errors import StackError
-from qa_queue.extensions import QueueSpec
+from qa_queue.extensions import ExtensionSpec
 from qa_queue.extensions.catalogue import Catalogue
 from qa_queue.local import migrations
-from qa_queue.local.migrations import every_folder, migration_files
-from qa_queue.local.project import MIGRATIONS
+from qa_queue.local.files import MIGRATIONS
+from qa_queue.local.migrations import migration_files, migration_folders
 from qa_queue.models import CleanupJobData
 
 
@@ -23,37 +23,37 @@ def folder(at: Path, *names: str) -> Path:
 
 
 def test_files_of_several_folders_are_applied_in_the_order_of_their_names(tmp_path: Path) -> None:
-    """Whichever folder they are in; other files are none."""
+    """The folder does not matter; other files are ignored."""
     own = folder(tmp_path / "own", "1.sql", "3.sql", "notes.md")
     added = folder(tmp_path / "added", "2.sql")
     assert [path.name for path in migration_files((own, added))] == ["1.sql", "2.sql", "3.sql"]
     assert migration_files(added) == [added / "2.sql"]
 
 
-def test_a_folder_without_files_and_two_of_one_name_are_told(tmp_path: Path) -> None:
-    """By their paths."""
+def test_an_empty_folder_and_two_files_of_one_name_are_refused(tmp_path: Path) -> None:
+    """The errors have their paths."""
     empty, one, other = (
         folder(tmp_path / name, *files) for name, *files in (("a",), ("b", "1.sql"), ("c", "1.sql"))
     )
     with pytest.raises(StackError, match="No migrations in"):
         migration_files(empty)
-    with pytest.raises(StackError, match=r"b/1.sql have one name"):
+    with pytest.raises(StackError, match=r"b/1.sql have the same name"):
         migration_files((one, other))
 
 
-def test_the_service_s_own_are_always_there() -> None:
-    """Before those of packages."""
-    assert every_folder()[0] == MIGRATIONS
+def test_the_folder_of_the_service_comes_first() -> None:
+    """Packages follow."""
+    assert migration_folders()[0] == MIGRATIONS
 
 
-def test_a_package_without_its_files_takes_nothing_down(
+def test_a_package_without_its_files_is_skipped(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As when its wheel was built without them; it is told by name."""
-    spec = QueueSpec(
+    """A wheel may have been built without them; the log names its queue."""
+    spec = ExtensionSpec(
         name="parcels", function="parcels.jobs.post", payload=CleanupJobData, migrations=tmp_path / "none"
     )
     found = Catalogue(queues={"parcels": spec}, packages={"parcels": "parcels-for-qa"}, broken=())
     monkeypatch.setattr(migrations, "catalogue", lambda: found)
-    assert every_folder() == (MIGRATIONS,)
+    assert migration_folders() == (MIGRATIONS,)
     assert "the queue parcels should bring migrations" in caplog.text
