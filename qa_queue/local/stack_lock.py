@@ -50,7 +50,7 @@ class ProcessId:
 
 
 def identify(pid: int) -> ProcessId:
-    """Return the process that has this id now; `started` is None if there is none."""
+    """Return the process that has this id now; `started` is None if there is no process."""
     return ProcessId(pid, _start_time(pid))
 
 
