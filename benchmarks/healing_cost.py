@@ -13,6 +13,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,7 @@ def told(name: str, times: Sequence[float]) -> str:
 
 async def measure(times: int) -> None:
     """Measure and print."""
-    browser = WarmBrowserPool(find_browser(load_settings()))
+    browser = WarmBrowserPool(partial(find_browser, load_settings()))
     try:
         with serve_site() as site, tempfile.TemporaryDirectory() as home:
             figures = await on_one_page(browser, site, times)

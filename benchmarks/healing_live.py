@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from benchmarks.live.arms import ARMS, CHAIN, HEALING, PATIENT, Arm, as_written
@@ -37,7 +38,7 @@ AT_ONCE = 4
 
 
 @dataclass(frozen=True)
-class Lab:
+class LiveBenchmark:
     """One warm browser, the addresses of the versions, and how many runs may go on at once."""
 
     browser: WarmBrowserPool
@@ -54,16 +55,16 @@ class Lab:
 
 
 async def compare(
-    lab: Lab, cases: Mapping[str, Case], versions: Sequence[Version], arms: Sequence[Arm]
+    bench: LiveBenchmark, cases: Mapping[str, Case], versions: Sequence[Version], arms: Sequence[Arm]
 ) -> dict[str, list[Result]]:
     """Run everything; the results by arm, in the order of cases and versions."""
-    runs = await asyncio.gather(*(original(lab, case) for case in cases.values()))
+    runs = await asyncio.gather(*(original(bench, case) for case in cases.values()))
     originals = dict(zip(cases, runs, strict=True))
     for name, ran in originals.items():
         require_passed(name, cases[name], ran)
     jobs = [(arm, version, name) for arm in arms for version in versions for name in cases]
     found = await asyncio.gather(
-        *(changed(lab, arm, version, name, cases[name], originals[name]) for arm, version, name in jobs)
+        *(changed(bench, arm, version, name, cases[name], originals[name]) for arm, version, name in jobs)
     )
     results: dict[str, list[Result]] = {arm.name: [] for arm in arms}
     for (arm, _, _), steps in zip(jobs, found, strict=True):
@@ -71,9 +72,9 @@ async def compare(
     return results
 
 
-async def original(lab: Lab, case: Case) -> Ran:
+async def original(bench: LiveBenchmark, case: Case) -> Ran:
     """The run on the shop as it is, with time enough."""
-    return await lab.run(as_written(case, {}, times=PATIENT), ORIGINAL, Watch(record=True), Memory())
+    return await bench.run(as_written(case, {}, times=PATIENT), ORIGINAL, Watch(record=True), Memory())
 
 
 def require_passed(name: str, case: Case, ran: Ran) -> None:
@@ -86,11 +87,13 @@ def require_passed(name: str, case: Case, ran: Ran) -> None:
             )
 
 
-async def changed(lab: Lab, arm: Arm, version: Version, name: str, case: Case, before: Ran) -> list[Result]:
+async def changed(
+    bench: LiveBenchmark, arm: Arm, version: Version, name: str, case: Case, before: Ran
+) -> list[Result]:
     """The acting steps of a run on a changed version."""
     wanted = before.watch.acted
     watch = Watch(wanted=wanted, lead=arm.lead)
-    ran = await lab.run(arm.prepare(case, before.watch.chains), version, watch, Memory(before.store.told))
+    ran = await bench.run(arm.prepare(case, before.watch.chains), version, watch, Memory(before.store.told))
     numbers = [number for number, step in enumerate(case.steps, 1) if acts(step)]
     seen = [
         Seen(
@@ -128,9 +131,9 @@ async def measure(
     """Serve the versions, start a browser, compare."""
     with ExitStack() as sites, tempfile.TemporaryDirectory() as home, watching():
         urls = {version.name: sites.enter_context(serve_version(version)) for version in (ORIGINAL, *versions)}
-        browser = WarmBrowserPool(find_browser(load_settings()))
+        browser = WarmBrowserPool(partial(find_browser, load_settings()))
         try:
-            return await compare(Lab(browser, Path(home), urls), cases, versions, arms)
+            return await compare(LiveBenchmark(browser, Path(home), urls), cases, versions, arms)
         finally:
             await browser.close()
 

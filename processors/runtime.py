@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from contextlib import AsyncExitStack
+from functools import partial
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
 from processors.browser.pool import WarmBrowserPool
-from processors.browser.protocol import BrowserSession, SessionOptions
 from processors.cleanup import CleanupProcessor
 from processors.execution.ended import earlier_end
 from processors.execution.processor import TestExecutionProcessor
@@ -36,39 +36,6 @@ REDIS_TIMEOUT_S = 5.0  # a step waits for its report, so a Redis that has vanish
 OUTBOX = "outbox"  # the folder below QA_HOME
 
 Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
-
-
-class WarmBrowser:
-    """A `BrowserPool` that looks for the browser when it is first needed, so that other jobs need none."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
-        self._host: WarmBrowserPool | None = None
-
-    @property
-    def host(self) -> WarmBrowserPool:
-        """The host of the browser.
-
-        Raises:
-            BrowserMissingError: none is installed.
-        """
-        if self._host is None:
-            self._host = WarmBrowserPool(find_browser(self._settings))
-        return self._host
-
-    def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:
-        """A fresh context with a page of its own."""
-        return self.host.session(options)
-
-    @property
-    def restarts(self) -> int:
-        """How often it died and was replaced."""
-        return 0 if self._host is None else self._host.restarts
-
-    async def close(self) -> None:
-        """Close the browser, if it was ever started."""
-        if self._host is not None:
-            await self._host.close()
 
 
 class Runtime:
@@ -166,7 +133,7 @@ class Runtime:
         """How often the browser died and was replaced, and what waits in the outbox."""
         depth = self._writer.depth
         return {
-            "browser_restarts": self._given.browser.restarts if isinstance(self._given.browser, WarmBrowser) else 0,
+            "browser_restarts": self._browser.restarts,
             "outbox_bytes": depth.size,
             "outbox_segments": depth.segments,
         }
@@ -186,10 +153,10 @@ class Runtime:
         outbox = Outbox(settings.qa_home / OUTBOX, settings.qa_outbox_mb << 20)
         writer = self._writer = RecordWriter(store, outbox=outbox)
         stack.push_async_callback(_close_writer, writer)
-        browser = WarmBrowser(settings)
+        browser = self._browser = WarmBrowserPool(partial(find_browser, settings))
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
-            await browser.host.start()
+            await browser.start()
         self._progress = ProgressWriter(connection)
         return Services(
             settings=settings,

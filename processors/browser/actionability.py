@@ -22,7 +22,7 @@ def needs(action: str) -> tuple[str, ...]:
     return _NEEDS.get(action, ("visible", "enabled", "hit"))
 
 
-def wants_presence(step: Step) -> bool:
+def requires_presence(step: Step) -> bool:
     """Whether a step wants exactly one element to be there, so that another locator may stand in for its target.
 
     A check for absence or for a count is about the target's own words: a fallback would turn its meaning round.

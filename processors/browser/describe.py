@@ -29,9 +29,9 @@ _QUOTED_KINDS = {
 }
 
 
-def step_key(step: Step, number: int) -> str:
-    """What names a step across the runs of a case: its id, else its number and action."""
-    return step.id or f"{number}:{step.action}"
+def step_key(step: Step, place: str | int) -> str:
+    """Return the identity of a step across runs: its id, else its place and its action."""
+    return step.id or f"{place}:{step.action}"
 
 
 def describe(step: Step) -> str:

@@ -12,7 +12,7 @@ from playwright.async_api import Frame, Locator
 from processors.healing.fingerprint import Box, Fingerprint
 
 TEST_ID_ATTRIBUTES = ("data-testid", "data-test-id", "data-test", "data-cy", "data-qa")
-_LIBRARY = Path(__file__).with_name("collect.js").read_text(encoding="utf-8").strip()
+_LIBRARY = Path(__file__).with_name("fingerprinting.js").read_text(encoding="utf-8").strip()
 _ONE = f"(element, options) => ({_LIBRARY})(options).one(element)"
 _ALL = f"(options) => ({_LIBRARY})(options).all()"
 _PICK = f"([options, place]) => ({_LIBRARY})(options).pick(place)"

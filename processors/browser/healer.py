@@ -60,19 +60,19 @@ async def settle(page: Page) -> None:
         # The page is just being left: what is there now is looked at.
 
 
-async def search(page: Page, view: PageView, aid: ElementHints, secrets: Sequence[str]) -> HealFinding | Refusal:
+async def search(page: Page, view: PageView, hints: ElementHints, secrets: Sequence[str]) -> HealFinding | Refusal:
     """The element of a step among all that are there now, or why none of them is taken."""
-    assert aid.old is not None
+    assert hints.old is not None
     candidates = await _candidates(page, view)
     prints = [candidate.fingerprint for candidate in candidates]
-    decision = await asyncio.to_thread(decide, aid.old, prints, aid.others)
+    decision = await asyncio.to_thread(decide, hints.old, prints, hints.others)
     index = _proposed(decision)
     if index is None:
         assert isinstance(decision, HealRefused)
         return Refusal(decision.reason.value)
     chosen = candidates[index]
     targets = await unique_targets(page, chosen, view, secrets)
-    if any(digest(target_json(target)) in aid.rejected for target in targets):
+    if any(digest(target_json(target)) in hints.rejected for target in targets):
         return Refusal("somebody rejected that element for this step")
     if not targets:
         return Refusal("no locator finds it alone")
@@ -87,16 +87,16 @@ def _proposed(decision: Decision) -> int | None:
     return decision.best if decision.reason is Reason.RENAMED else None
 
 
-async def is_still(page: Page, view: PageView, aid: ElementHints, element: str) -> bool:
+async def is_still(page: Page, view: PageView, hints: ElementHints, element: str) -> bool:
     """Whether the element of this name (as `locate` gives them) would be taken for the stored one.
 
     Where somebody accepted its locator, a new name alone is no doubt.
     """
-    assert aid.old is not None
+    assert hints.old is not None
     candidates = await _candidates(page, view)
-    decision = await asyncio.to_thread(decide, aid.old, [one.fingerprint for one in candidates], aid.others)
+    decision = await asyncio.to_thread(decide, hints.old, [one.fingerprint for one in candidates], hints.others)
     index = _proposed(decision)
-    if index is None or not (aid.vouched or isinstance(decision, HealAccepted)):
+    if index is None or not (hints.accepted or isinstance(decision, HealAccepted)):
         return False
     picked = await pick(candidates[index], view)
     return picked is not None and picked.name == element

@@ -22,7 +22,7 @@ class FailedNavigation:
     error: str
 
 
-class EventLog:
+class PageLog:
     """Listens to a context; keeps the first `MAX_ENTRIES` entries and says how many came after them.
 
     An unexpected dialog is dismissed, so that it does not stop the run, and noted; leaving a page is allowed.

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,12 +28,13 @@ _log = logging.getLogger(__name__)
 class WarmBrowserPool:
     """One Playwright driver and one warm browser; `processors.browser.protocol.BrowserPool`.
 
-    Belongs to one event loop. Any number of sessions may run on it at once. A session that wants a window on the
-    screen (`headless` False) gets a second browser, started when it is first asked for.
+    Belongs to one event loop. Any number of sessions may run on it at once. `find_browser` returns the path of the
+    browser and is called when a browser is started, so that a process whose jobs need none requires none. A session
+    with a window on the screen (`headless` False) gets a second browser, started when it is first needed.
     """
 
-    def __init__(self, browser_path: Path, *, headless: bool = True) -> None:
-        self._path = browser_path
+    def __init__(self, find_browser: Callable[[], Path], *, headless: bool = True) -> None:
+        self._find_browser = find_browser
         self._headless = headless
         self._driver: Playwright | None = None
         self._browsers: dict[bool, Browser] = {}
@@ -86,7 +87,7 @@ class WarmBrowserPool:
             except (Error, TimeoutError) as error:
                 _log.warning("The browser gave no context (%s); it is replaced", _first_line(error))
                 await self._discard(browser)
-        raise BrowserCrashedError(f"the browser {self._path} died twice while a run was starting on it")
+        raise BrowserCrashedError("the browser died twice while a run was starting on it")
 
     async def _browser(self, headless: bool) -> Browser:
         async with self._lock:
@@ -97,24 +98,25 @@ class WarmBrowserPool:
             return browser
 
     async def _launch(self, headless: bool) -> Browser:
-        self._check(headless)
+        path = self._find_browser()
+        _check(path, headless)
         try:
-            return await self._launch_once(headless)
+            return await self._launch_once(path, headless)
         except Error as error:
             _log.warning("The browser did not start (%s); its driver is restarted", _first_line(error))
             await self._stop_driver()
         try:
-            return await self._launch_once(headless)
+            return await self._launch_once(path, headless)
         except Error as error:
             raise BrowserCrashedError(
-                f"the browser {self._path} does not start: {_first_line(error)}. `qa-queue doctor` checks it."
+                f"the browser {path} does not start: {_first_line(error)}. `qa-queue doctor` checks it."
             ) from error
 
-    async def _launch_once(self, headless: bool) -> Browser:
+    async def _launch_once(self, path: Path, headless: bool) -> Browser:
         if self._driver is None:
             self._driver = await async_playwright().start()
         return await self._driver.chromium.launch(
-            executable_path=self._path,
+            executable_path=path,
             headless=headless,
             args=list(FLAGS),
             chromium_sandbox=os.geteuid() != 0,  # Chromium refuses its sandbox to root
@@ -123,17 +125,6 @@ class WarmBrowserPool:
             handle_sighup=False,
             timeout=LAUNCH_TIMEOUT_S * 1000,
         )
-
-    def _check(self, headless: bool) -> None:
-        if not self._path.is_file():
-            raise BrowserMissingError(
-                f"there is no browser at {self._path}: set QA_BROWSER_PATH to a Chromium or run `qa-queue doctor`."
-            )
-        if not headless and "headless" in self._path.name:
-            raise InputError(
-                f"headless: false needs a full Chrome or Chromium, and {self._path} has no window: "
-                "set QA_BROWSER_PATH to one, or leave headless on."
-            )
 
     async def _discard(self, browser: Browser) -> None:
         async with self._lock:
@@ -163,6 +154,18 @@ class WarmBrowserPool:
         if name not in self._driver.devices:
             raise InputError(f"device {name!r} is unknown: use a name from Playwright's list, such as 'Pixel 7'.")
         return {k: v for k, v in self._driver.devices[name].items() if k != "default_browser_type"}
+
+
+def _check(path: Path, headless: bool) -> None:
+    if not path.is_file():
+        raise BrowserMissingError(
+            f"there is no browser at {path}: set QA_BROWSER_PATH to a Chromium or run `qa-queue doctor`."
+        )
+    if not headless and "headless" in path.name:
+        raise InputError(
+            f"headless: false needs a full Chrome or Chromium, and {path} has no window: "
+            "set QA_BROWSER_PATH to one, or leave headless on."
+        )
 
 
 async def _open(context: BrowserContext, options: SessionOptions) -> Session:

@@ -74,7 +74,7 @@ class ElementHints:
     """What is known of the element of a step, from earlier runs.
 
     `old` is what it looked like, `others` what the other elements of its page did. `learned` is a locator that has
-    earned to be tried first, `vouched` when somebody accepted it. `rejected` has the digests of locators that were
+    earned to be tried first, `accepted` when somebody accepted it. `rejected` has the digests of locators that were
     refused for this step. With `take` the step's fingerprint is wanted, with `pictures` those of a heal.
     """
 
@@ -82,7 +82,7 @@ class ElementHints:
     old: Fingerprint | None = None
     others: tuple[Fingerprint, ...] = ()
     learned: Target | None = None
-    vouched: bool = False
+    accepted: bool = False
     rejected: frozenset[str] = frozenset()
     take: bool = False
     pictures: bool = True
@@ -121,7 +121,7 @@ class StepOutcome:
     heal: Heal | None = None
 
 
-NO_AID = ElementHints()
+NO_HINTS = ElementHints()
 
 
 class BrowserSession(Protocol):
@@ -131,7 +131,7 @@ class BrowserSession(Protocol):
     def events(self) -> list[dict[str, Any]]:
         """Console messages, page errors and dialogs so far, oldest first, as JSON objects."""
 
-    async def perform(self, step: Step, *, timeout_ms: int, aid: ElementHints = NO_AID) -> StepOutcome:
+    async def perform(self, step: Step, *, timeout_ms: int, hints: ElementHints = NO_HINTS) -> StepOutcome:
         """Do one step, its values filled in. Raises BrowserCrashedError; every other failure is an outcome."""
 
     async def screenshot(self) -> bytes:

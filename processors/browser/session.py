@@ -11,8 +11,8 @@ from playwright.async_api import BrowserContext, Error, Page
 from processors.browser.action_context import masks
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
-from processors.browser.page_log import EventLog
-from processors.browser.protocol import NO_AID, ElementHints, SessionOptions, StepOutcome
+from processors.browser.page_log import PageLog
+from processors.browser.protocol import NO_HINTS, ElementHints, SessionOptions, StepOutcome
 from processors.browser.step_runner import StepRunner
 from qa_queue.cases.model import Step
 from qa_queue.errors import BrowserCrashedError, EvidenceError
@@ -33,23 +33,23 @@ class Session:
         self._context = context
         self._page = page
         self._options = options
-        self._log = EventLog(context, page)
+        self._log = PageLog(context, page)
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries
 
-    async def perform(self, step: Step, *, timeout_ms: int, aid: ElementHints = NO_AID) -> StepOutcome:
+    async def perform(self, step: Step, *, timeout_ms: int, hints: ElementHints = NO_HINTS) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`."""
-        doing = StepRunner(self._page, self._options, step, Deadline(timeout_ms), aid)
+        runner = StepRunner(self._page, self._options, step, Deadline(timeout_ms), hints)
         try:
             async with asyncio.timeout(timeout_ms / 1000 + SLACK_S) as limit:
-                return await doing.outcome(limit)
+                return await runner.outcome(limit)
         except (Error, StepFailedError, TimeoutError) as error:
-            failure = await self._failure(doing, error, timeout_ms)
-            text = f"{failure}; not healed: {doing.refusal}" if doing.refusal else str(failure)
-            return StepOutcome(found=doing.found, error=text, kind=failure.kind, heal=doing.proposal)
+            failure = await self._failure(runner, error, timeout_ms)
+            text = f"{failure}; not healed: {runner.refusal}" if runner.refusal else str(failure)
+            return StepOutcome(found=runner.found, error=text, kind=failure.kind, heal=runner.proposal)
 
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""
@@ -68,7 +68,7 @@ class Session:
         except (Error, TimeoutError, OSError) as error:
             raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
 
-    async def _failure(self, doing: StepRunner, error: Exception, timeout_ms: int) -> StepFailedError:
+    async def _failure(self, runner: StepRunner, error: Exception, timeout_ms: int) -> StepFailedError:
         """What went wrong, in one line. Raises BrowserCrashedError where it was the browser's fault."""
         if gone := await self._gone(error):
             return gone
@@ -78,7 +78,7 @@ class Session:
             return StepFailedError(
                 ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
             )
-        failure = explain(str(error), subject=doing.subject, timeout_ms=timeout_ms)
+        failure = explain(str(error), subject=runner.subject, timeout_ms=timeout_ms)
         return self._blame_navigation(failure)
 
     async def _gone(self, error: Exception) -> StepFailedError | None:

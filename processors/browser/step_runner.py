@@ -10,7 +10,7 @@ from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext
-from processors.browser.actionability import needs, wants_presence
+from processors.browser.actionability import needs, requires_presence
 from processors.browser.actions import ACTIONS
 from processors.browser.describe import alternatives, describe, describe_target, target_of
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
@@ -39,7 +39,7 @@ class StepRunner:
     options: SessionOptions
     step: Step
     deadline: Deadline
-    aid: ElementHints
+    hints: ElementHints
     found: Found | None = None
     proposal: Heal | None = None
     refusal: str = ""
@@ -78,10 +78,10 @@ class StepRunner:
     @property
     def _may_heal(self) -> bool:
         return (
-            self.aid.mode != "off"
-            and self.aid.old is not None
+            self.hints.mode != "off"
+            and self.hints.old is not None
             and target_of(self.step.args) is not None
-            and wants_presence(self.step)
+            and requires_presence(self.step)
         )
 
     def _kind(self, error: Exception) -> ErrorKind:
@@ -99,7 +99,7 @@ class StepRunner:
     async def _do(self, call: ActionContext) -> StepOutcome:
         """The action, and beside it, where it is wanted, the fingerprint of its element."""
         page = urlsplit(self.page.url).path
-        taking = asyncio.ensure_future(self._take(call)) if self.aid.take and call.locator is not None else None
+        taking = asyncio.ensure_future(self._take(call)) if self.hints.take and call.locator is not None else None
         try:
             picture = await ACTIONS[self.step.action](call)
             taken = await taking if taking else None
@@ -110,7 +110,7 @@ class StepRunner:
 
     async def _take(self, call: ActionContext) -> Fingerprint | None:
         target = target_of(self.step.args)
-        if not wants_presence(self.step) or target is None:
+        if not requires_presence(self.step) or target is None:
             return None
         in_frame = target.frame is not None
         try:
@@ -147,30 +147,30 @@ class StepRunner:
 
     @property
     def _learned(self) -> Target | None:
-        return None if self._unlearned or not wants_presence(self.step) else self.aid.learned
+        return None if self._unlearned or not requires_presence(self.step) else self.hints.learned
 
     async def _confirmed(self, locator: Locator) -> bool:
         """Whether what a learned locator found still looks like the step's element, else would be taken for it."""
-        if self.aid.old is None:
+        if self.hints.old is None:
             return False
         look = await look_at(locator)
         if look.element is None:
             return False
         now = await fingerprint_of(locator, self._view(), in_frame=False, timeout_ms=FOUND_FLOOR_MS)
-        return _alike(now, self.aid.old) or await is_still(self.page, self._view(), self.aid, look.element)
+        return _alike(now, self.hints.old) or await is_still(self.page, self._view(), self.hints, look.element)
 
     async def _heal(self) -> StepOutcome | None:
         """The step done on another element; None where none is sure enough, or it may only be proposed."""
         await settle(self.page)
         if await self._is_there():
             return await self._act(self.deadline)
-        finding = await search(self.page, self._view(), self.aid, self.options.secrets)
+        finding = await search(self.page, self._view(), self.hints, self.options.secrets)
         if isinstance(finding, Refusal):
             self.refusal = finding.reason
             return None
         locator = self._locator(finding.target)
         before = await self._picture(locator)
-        if self.aid.mode == "suggest" or isinstance(finding.decision, HealRefused):
+        if self.hints.mode == "suggest" or isinstance(finding.decision, HealRefused):
             self.proposal = self._heal_of(finding, performed=False, before=before)
             doubt = f" ({finding.decision.reason})" if isinstance(finding.decision, HealRefused) else ""
             self.refusal = f"{describe_target(finding.target)} is proposed, to be accepted by somebody{doubt}"
@@ -185,29 +185,29 @@ class StepRunner:
         """Whether the page has the element as written after all."""
         target = target_of(self.step.args)
         assert target is not None
-        tried = [*self._alternatives(target), *([self.aid.learned] if self.aid.learned else [])]
+        tried = [*self._alternatives(target), *([self.hints.learned] if self.hints.learned else [])]
         counts = await asyncio.gather(*(count(self._locator(one)) for one in tried))
         # None of them is what the step will use, should it be healed: for learning that counts as a miss.
-        self.found = Found(matches=tuple(Match(count=n, same=False) for n in counts), learned=self.aid.learned)
+        self.found = Found(matches=tuple(Match(count=n, same=False) for n in counts), learned=self.hints.learned)
         return choose(counts[: len(self._alternatives(target))], fallbacks=True) is not None
 
     def _heal_of(self, finding: HealFinding, *, performed: bool, before: bytes | None) -> Heal:
-        assert self.aid.old is not None
+        assert self.hints.old is not None
         return Heal(
             target=finding.target,
             performed=performed,
             decision=finding.decision,
-            old=self.aid.old,
+            old=self.hints.old,
             new=finding.new,
             runner_up=finding.runner_up,
             before=before,
         )
 
     async def _picture(self, locator: Locator) -> bytes | None:
-        return await marked_picture(self.page, locator, self.options.secrets) if self.aid.pictures else None
+        return await marked_picture(self.page, locator, self.options.secrets) if self.hints.pictures else None
 
     def _alternatives(self, target: Target) -> tuple[Target, ...]:
-        return alternatives(target) if wants_presence(self.step) else alternatives(target)[:1]
+        return alternatives(target) if requires_presence(self.step) else alternatives(target)[:1]
 
     def _known(self, found: Found | None) -> tuple[Target, ...]:
         target = target_of(self.step.args)
@@ -222,7 +222,7 @@ class StepRunner:
             test_id_attribute=self.options.test_id_attribute,
             ignored=self.options.ignored_attributes,
             need=needs(self.step.action),
-            tag=self.aid.old.tag if self.aid.old else "",
+            tag=self.hints.old.tag if self.hints.old else "",
         )
 
 

@@ -10,11 +10,12 @@ from typing import Any, Self
 from uuid import UUID
 
 from processors.base.claims import Claims
-from processors.browser.describe import step_key, target_json, target_of
-from processors.browser.protocol import NO_AID, ElementHints, StepOutcome
+from processors.browser.describe import target_json, target_of
+from processors.browser.protocol import NO_HINTS, ElementHints, StepOutcome
 from processors.execution.heals import plain_document
-from processors.execution.plan import PlannedStep, RunPlan
+from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact_json
+from processors.execution.step_tree import PlannedStep
 from processors.healing.fingerprint import Fingerprint, parse_fingerprint
 from processors.learning.scoring import EARNED
 from qa_queue.cases.model import Expect, Target, WaitFor
@@ -55,16 +56,16 @@ class ElementHistory:
     def __exit__(self, *exc_info: object) -> None:
         self._claims.release(self)
 
-    async def aid(self, planned: PlannedStep, adapted: int) -> ElementHints:
+    async def hints(self, planned: PlannedStep, adapted: int) -> ElementHints:
         """What is known for a step, when so many steps of this try have been adapted already."""
         if self._loading is None or target_of(planned.written.args) is None:
-            return NO_AID
+            return NO_HINTS
         await asyncio.wait({self._loading}, timeout=PATIENCE_S)
         if not self._loading.done():
-            return NO_AID
-        aid = aid_for(self._plan, planned, self._loading.result(), adapted)
-        element = self._plan.case_id, step_key(planned.written, planned.number)
-        return replace(aid, take=aid.take and self._claims.take(element, self))
+            return NO_HINTS
+        hints = hints_for(self._plan, planned, self._loading.result(), adapted)
+        element = self._plan.case_id, planned.key
+        return replace(hints, take=hints.take and self._claims.take(element, self))
 
     def record(self, planned: PlannedStep, outcome: StepOutcome) -> FingerprintRecord | None:
         """The row that a step's fingerprint makes; None where the store has the same."""
@@ -74,7 +75,7 @@ class ElementHistory:
     def knows(self, planned: PlannedStep) -> bool:
         """Whether the step's element was known when the run began."""
         known = self._loading.result() if self._loading and self._loading.done() else CaseKnowledge()
-        return _row_of(planned, step_key(planned.written, planned.number), known) is not None
+        return _row_of(planned, known) is not None
 
 
 def _read(store: RunStore, case_id: str) -> CaseKnowledge:
@@ -100,12 +101,12 @@ def mode_of(plan: RunPlan, planned: PlannedStep) -> Any:
     return own or plan.case.heal
 
 
-def aid_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: int) -> ElementHints:
+def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: int) -> ElementHints:
     """What a step is given. Pure."""
-    mode, key = mode_of(plan, planned), step_key(planned.written, planned.number)
+    mode, key = mode_of(plan, planned), planned.key
     if mode == "off":
-        return NO_AID
-    row = _row_of(planned, key, known)
+        return NO_HINTS
+    row = _row_of(planned, known)
     accepted = _accepted(key, known.verdicts)
     rejected = frozenset(digest(one.locator) for one in known.verdicts if _rejects(one.step_key, one.verdict, key))
     return ElementHints(
@@ -113,7 +114,7 @@ def aid_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: 
         old=None if row is None else _latest(row),
         others=() if row is None else others_of(row, known.fingerprints),
         learned=accepted or _learned(key, known.patterns, rejected),
-        vouched=accepted is not None,
+        accepted=accepted is not None,
         rejected=rejected,
         take=row is None or _looks_again(plan.run_id),
         pictures=plan.config.screenshots != "off",
@@ -135,12 +136,12 @@ def fingerprint_row(
     plan: RunPlan, planned: PlannedStep, outcome: StepOutcome, known: CaseKnowledge
 ) -> FingerprintRecord | None:
     """The row of a step that passed: its element as written, or what a heal or a learned locator found. Pure."""
-    key, target = step_key(planned.written, planned.number), target_of(planned.written.args)
+    key, target = planned.key, target_of(planned.written.args)
     now = outcome.heal.new if outcome.heal and outcome.heal.performed else outcome.fingerprint
     if now is None or target is None or outcome.error is not None:
         return None
     document: dict[str, Any] = redact_json(plain_document(now), plan.secrets)
-    row = _row_of(planned, key, known)
+    row = _row_of(planned, known)
     if locator := _foreign(outcome):
         healed = {"locator": redact_json(target_json(locator), plan.secrets), "document": document}
         return None if row is None or row.healed == healed else row.model_copy(update={"healed": healed})
@@ -165,9 +166,9 @@ def _foreign(outcome: StepOutcome) -> Target | None:
     return outcome.found.learned if outcome.found and outcome.found.by_learned else None
 
 
-def _row_of(planned: PlannedStep, key: str, known: CaseKnowledge) -> FingerprintRecord | None:
+def _row_of(planned: PlannedStep, known: CaseKnowledge) -> FingerprintRecord | None:
     """The fingerprint of the step, unless the case has named another element since."""
-    row = next((row for row in known.fingerprints if row.step_key == key), None)
+    row = next((row for row in known.fingerprints if row.step_key == planned.key), None)
     return row if row is not None and row.target_hash == _target_hash(planned) else None
 
 

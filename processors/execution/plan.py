@@ -1,16 +1,18 @@
-"""What a run is going to do, settled before a browser is touched. Pure."""
+"""The plan of a run, made before a browser is touched. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from processors.browser.protocol import SessionOptions
+from processors.execution.step_tree import Frame, Node, PlannedStep, known_total, outline, tree_of
 from processors.execution.verdict import trace_content
-from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Upload
-from qa_queue.cases.values import references, resolve, resolve_step, scope_for
+from qa_queue.cases.model import Case, Step, Upload
+from qa_queue.cases.values import Scope, references, resolve, resolve_step, scope_for
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
 
@@ -18,27 +20,21 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
 
 
 @dataclass(frozen=True, kw_only=True)
-class PlannedStep:
-    """A step as written, for all that people read, and with its values filled in, for the browser."""
-
-    number: int
-    written: Step
-    resolved: Step = field(repr=False)
-
-    @property
-    def timeout_ms(self) -> int:
-        """The step's own time-out, or the default."""
-        return self.written.timeout_ms or STEP_TIMEOUT_MS
-
-
-@dataclass(frozen=True, kw_only=True)
 class RunPlan:
-    """A case with its values and settings. `secrets` are the values that must not leave the worker, by name."""
+    """A case with its values and settings.
+
+    `tree` is run within `frame`. `steps` are those known beforehand, in order; `total` is the number of rows of a
+    try, None where that depends on what happens in it. `secrets` are the values that must not leave the worker, by
+    name.
+    """
 
     run_id: str
     case_id: str
     case: Case
+    tree: tuple[Node, ...]
+    frame: Frame = field(repr=False)
     steps: tuple[PlannedStep, ...]
+    total: int | None
     config: TestConfig
     base_url: str | None
     secrets: Mapping[str, str] = field(repr=False)
@@ -59,8 +55,8 @@ class RunPlan:
         """When a trace is recorded and kept."""
         return self.config.trace or self.case.trace
 
-    def attempt(self, job_attempt: int, test_try: int) -> int:
-        """The number under which a try's rows are kept; every number is 1-based."""
+    def attempt_number(self, job_attempt: int, test_try: int) -> int:
+        """Return the number under which a try's rows are stored; every number counts from 1."""
         return (job_attempt - 1) * self.tries + test_try
 
     def session_options(self, test_try: int) -> SessionOptions:
@@ -83,14 +79,6 @@ class RunPlan:
         return None if use.device and "viewport" not in use.model_fields_set else use.viewport
 
 
-def _located(step: Step, case_dir: str | None) -> Step:
-    """The step with its files found from the folder of the case's file."""
-    if case_dir is None or not isinstance(step.args, Upload):
-        return step
-    files = tuple(str(Path(case_dir) / file) for file in step.args.files)
-    return step.model_copy(update={"args": step.args.model_copy(update={"files": files})})
-
-
 def secret_names(case: Case) -> frozenset[str]:
     """The names of the secrets that a case uses."""
     return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
@@ -106,20 +94,31 @@ def plan_run(
     """
     if not _ID.fullmatch(data.test_run_id):
         raise InputError(
-            f"test_run_id {data.test_run_id!r} is no id: use letters, digits, _ and - alone, as a UUID."
+            f"test_run_id {data.test_run_id!r} is not an id: use letters, digits, _ and - only, as in a UUID."
         )
     scope = scope_for(case, data.env, secrets)
     base_url = data.base_url or case.base_url
+    tree = tree_of(case.steps)
+    frame = Frame(scope=scope, resolve=partial(_resolve, data.case_dir))
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,
         case=case,
-        steps=tuple(
-            PlannedStep(number=number, written=step, resolved=_located(resolve_step(step, scope), data.case_dir))
-            for number, step in enumerate(case.steps, 1)
-        ),
+        tree=tree,
+        frame=frame,
+        steps=outline(tree, frame),
+        total=known_total(tree),
         config=data.config,
         base_url=resolve(base_url, scope) if base_url else None,
         secrets={name: value for name, value in secrets.items() if value.strip()},
         ignored_attributes=ignored_attributes,
     )
+
+
+def _resolve(case_dir: str | None, step: Step, scope: Scope) -> Step:
+    """Return the step with its values filled in and its files found from the folder of the case's file."""
+    resolved = resolve_step(step, scope)
+    if case_dir is None or not isinstance(resolved.args, Upload):
+        return resolved
+    files = tuple(str(Path(case_dir) / file) for file in resolved.args.files)
+    return resolved.model_copy(update={"args": resolved.args.model_copy(update={"files": files})})

@@ -99,7 +99,9 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
     async def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> RunOutcome:
         """Try the test until it passes, has no tries left, or has to stop."""
         outcome = RunOutcome(
-            verdict=judge((), max_adaptations=0, stopped=stop.reason), attempt=plan.attempt(self.context.attempt, 1)
+            verdict=judge((), max_adaptations=0, stopped=stop.reason),
+            attempt=plan.attempt_number(self.context.attempt, 1),
+            total_steps=plan.total or 0,
         )
         for test_try in range(1, plan.tries + 1):
             if stop.reason:
@@ -114,9 +116,9 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         return outcome
 
     async def _try(self, plan: RunPlan, test_try: int, reporter: RunReporter, stop: StopSignal) -> RunOutcome:
-        number = plan.attempt(self.context.attempt, test_try)
+        number = plan.attempt_number(self.context.attempt, test_try)
         services, options = self.services, plan.session_options(test_try)
-        evidence = ArtifactRecorder(
+        artifacts = ArtifactRecorder(
             services.artifacts_dir, plan.run_id, number, writer=services.writer, secrets=plan.secrets
         )
         asked = time.perf_counter()
@@ -128,7 +130,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
                     plan=plan,
                     number=number,
                     session=session,
-                    evidence=evidence,
+                    artifacts=artifacts,
                     reporter=reporter,
                     stop=stop,
                     traced=options.trace is not TraceContent.NONE,
@@ -139,11 +141,13 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         return RunOutcome(
             verdict=verdict,
             attempt=number,
+            total_steps=plan.total or len(attempt.results),
             results=tuple(attempt.results),
+            adaptations=tuple(attempt.adaptations),
             flaky=verdict.status.good and test_try > 1,
             starting_ms=_ms(started - asked),
             running_ms=_ms(ended - started),
-            notes=tuple(evidence.notes),
+            notes=tuple(artifacts.notes),
         )
 
     async def _refuse(self, data: TestJobData, case: Case, error: InputError) -> TestJobResult:

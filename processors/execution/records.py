@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from processors.browser.describe import alternatives, describe, step_key, target_json, target_of
+from processors.browser.describe import alternatives, describe, target_json, target_of
 from processors.browser.protocol import Found
 from processors.execution.heals import evidence_of, plain_document
-from processors.execution.plan import PlannedStep, RunPlan
+from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact, redact_json
+from processors.execution.step_tree import PlannedStep
 from processors.execution.verdict import RunVerdict, StepResult
 from qa_queue.cases.model import Target
 from qa_queue.models import AdaptationRecord, StepStatus, TestJobResult, utc_now
@@ -23,7 +24,9 @@ class RunOutcome:
 
     verdict: RunVerdict
     attempt: int
+    total_steps: int = 0
     results: tuple[StepResult, ...] = ()
+    adaptations: tuple[AdaptationRecord, ...] = ()
     flaky: bool = False
     starting_ms: int = 0
     running_ms: int = 0
@@ -50,11 +53,13 @@ def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepR
     """The row of a step. Targets stand in it as written, so that they are the same in every run."""
     step, target = planned.written, target_of(planned.written.args)
     return StepRecord(
-        id=step_id(plan.run_id, attempt, planned.number),
+        id=step_id(plan.run_id, attempt, planned.position),
         test_run_id=plan.run_id,
         attempt=attempt,
         number=planned.number,
-        step_key=step_key(step, planned.number),
+        position=planned.position,
+        parents=tuple(redact(name, plan.secrets) for name in planned.parents),
+        step_key=planned.key,
         action=step.action,
         name=describe(step),
         target=None if target is None else target_json(target, fallbacks=True),
@@ -72,12 +77,12 @@ def adaptation_row(plan: RunPlan, attempt: int, planned: PlannedStep, result: St
     """The row of a step that found its element, or might have, by another way than its target says."""
     adaptation, heal = adaptation_of(planned, result), result.heal
     return AdaptationRow(
-        id=adaptation_id(plan.run_id, attempt, planned.number),
+        id=adaptation_id(plan.run_id, attempt, planned.position),
         test_run_id=plan.run_id,
         test_case_id=plan.case_id,
         attempt=attempt,
         step_number=planned.number,
-        step_key=step_key(planned.written, planned.number),
+        step_key=planned.key,
         reason=adaptation.reason,
         old_target=adaptation.old,
         new_target=redact_json(adaptation.new, plan.secrets),
@@ -119,11 +124,10 @@ def is_adaptation(result: StepResult) -> bool:
 def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:
     """The result of the job; a run that timed out is `failed` there."""
     verdict = outcome.verdict
-    adapted = [result for result in outcome.results if result.status is StepStatus.ADAPTED]
     return TestJobResult(
         test_run_id=plan.run_id,
         status=result_status(verdict.status),
-        total_steps=len(plan.steps),
+        total_steps=outcome.total_steps,
         completed_steps=verdict.passed,
         failed_steps=verdict.failed,
         adapted_steps=verdict.adapted,
@@ -131,7 +135,7 @@ def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:
         error=clean(plan, outcome.error),
         error_kind=verdict.error_kind,
         flaky=outcome.flaky,
-        adaptations=tuple(adaptation_of(plan.steps[result.number - 1], result) for result in adapted),
+        adaptations=outcome.adaptations,
     )
 
 

@@ -6,9 +6,10 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from processors.base import RecordSink
-from processors.browser.describe import describe, describe_target
-from processors.execution.plan import PlannedStep, RunPlan
+from processors.browser.describe import describe_target
+from processors.execution.plan import RunPlan
 from processors.execution.records import RunOutcome, adaptation_row, clean, is_adaptation, step_record
+from processors.execution.step_tree import PlannedStep
 from processors.execution.verdict import StepResult
 from qa_queue.models import JobContext, JobProgress, RunStatus, StepData, StepStatus, utc_now
 from qa_queue.store.records import FingerprintRecord
@@ -31,9 +32,9 @@ class RunReporter:
         now = utc_now()
         self._update(
             status=RunStatus.RUNNING,
-            attempt=self._plan.attempt(self._context.attempt, 1),
+            attempt=self._plan.attempt_number(self._context.attempt, 1),
             worker=self._context.worker,
-            total_steps=len(self._plan.steps),
+            total_steps=self._plan.total or 0,
             started_at=now,
             waiting_ms=_between(self._context.enqueued_at, now),
         )
@@ -41,7 +42,7 @@ class RunReporter:
 
     async def retry(self, test_try: int, error: str | None) -> None:
         """The test is tried again."""
-        self._update(attempt=self._plan.attempt(self._context.attempt, test_try))
+        self._update(attempt=self._plan.attempt_number(self._context.attempt, test_try))
         await self._progress(0, f"retry {test_try - 1} of {self._plan.tries - 1} after: {error}")
 
     async def step(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
@@ -49,12 +50,13 @@ class RunReporter:
         self.row(attempt, planned, result)
         data = StepData(
             action=planned.written.action,
+            position=planned.position,
             status=result.status,
             duration=result.duration_ms,
             error=clean(self._plan, result.error),
         )
         words = _words(result)
-        await self._progress(planned.number, f"{describe(planned.written)}: {words}", data=data)
+        await self._progress(planned.number, f"{planned.title}: {words}", data=data)
 
     def row(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
         """Put the row of a step, done or passed over, and that of its adaptation."""
@@ -73,7 +75,7 @@ class RunReporter:
             status=verdict.status,
             attempt=outcome.attempt,
             flaky=outcome.flaky,
-            total_steps=len(self._plan.steps),
+            total_steps=outcome.total_steps,
             completed_steps=verdict.passed,
             failed_steps=verdict.failed,
             adapted_steps=verdict.adapted,
@@ -88,26 +90,40 @@ class RunReporter:
         """The last report of a run; only once its rows are stored, as who sees it may read them."""
         detail = f": {outcome.error}" if outcome.error else ""
         status = outcome.verdict.status
-        await self._progress(outcome.steps_done, f"{self._plan.case.name} {status.value}{detail}", status=status)
+        message = f"{self._plan.case.name} {status.value}{detail}"
+        await self._progress(outcome.steps_done, message, status=status, total=outcome.total_steps)
 
     def _update(self, **fields: object) -> None:
         self._writer.update_run(self._plan.run_id, fence=self._context.attempt, **fields)
 
     async def _progress(
-        self, current: int, message: str, *, status: RunStatus = RunStatus.RUNNING, data: StepData | None = None
+        self,
+        current: int,
+        message: str,
+        *,
+        status: RunStatus = RunStatus.RUNNING,
+        total: int | None = None,
+        data: StepData | None = None,
     ) -> None:
-        total = len(self._plan.steps)
+        known = self._plan.total if total is None else total
         await self._report(
             JobProgress(
                 test_run_id=self._plan.run_id,
                 current_step=current,
-                total_steps=total,
-                percentage=100 if status.final else current * 100 // total,
+                total_steps=known,
+                percentage=percentage(current, known, ended=status.final),
                 message=clean(self._plan, message) or "",
                 status=status,
                 step_data=data,
             )
         )
+
+
+def percentage(done: int, total: int | None, *, ended: bool) -> int | None:
+    """Return the progress of a run in percent, at most 100; None while the total is unknown."""
+    if ended:
+        return 100
+    return min(100, done * 100 // total) if total else None
 
 
 def _words(result: StepResult) -> str:

@@ -14,9 +14,13 @@ from qa_queue.models.outcomes import KINDS
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """One step of one try, done or skipped. `error` of a skipped optional step says why it did not pass."""
+    """One step of one try, done or skipped. `error` of a skipped optional step says why it did not pass.
+
+    `halts` means that the steps after it are skipped, except those that always run.
+    """
 
     number: int
+    position: str
     status: StepStatus
     started_at: datetime
     duration_ms: int = 0
@@ -24,6 +28,7 @@ class StepResult:
     kind: ErrorKind | None = None
     found: Found | None = None
     heal: Heal | None = None
+    halts: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,19 +43,19 @@ class RunVerdict:
     adapted: int = 0
 
 
-def step_status(step: Step, outcome: StepOutcome) -> StepStatus:
-    """How a step ended: one that is optional and failed counts as skipped, one by a learned locator as passed."""
+def step_status(outcome: StepOutcome, *, optional: bool = False) -> StepStatus:
+    """Return the status of a step: skipped if it is optional and failed, passed by a learned locator."""
     if outcome.error is not None:
-        return StepStatus.SKIPPED if step.optional else StepStatus.FAILED
+        return StepStatus.SKIPPED if optional else StepStatus.FAILED
     if outcome.heal is not None:
         return StepStatus.ADAPTED
     by_fallback = outcome.found is not None and outcome.found.index > 0 and not outcome.found.by_learned
     return StepStatus.ADAPTED if by_fallback else StepStatus.PASSED
 
 
-def ends_try(step: Step, status: StepStatus) -> bool:
-    """Whether the steps after this one are skipped, except those that always run."""
-    return status is StepStatus.FAILED and not step.soft
+def halts(step: Step, outcome: StepOutcome) -> bool:
+    """Return True if the steps after this one are skipped, except those that always run."""
+    return outcome.error is not None and not (step.optional or step.soft)
 
 
 def judge(results: Sequence[StepResult], *, max_adaptations: int, stopped: ErrorKind | None = None) -> RunVerdict:
@@ -76,7 +81,7 @@ def _judge(
     results: Sequence[StepResult], adapted: int, max_adaptations: int, stopped: ErrorKind | None
 ) -> tuple[RunStatus, str | None, ErrorKind | None]:
     first = next((result for result in results if result.status is StepStatus.FAILED), None)
-    error = f"step {first.number}: {first.error}" if first else None
+    error = f"step {first.position}: {first.error}" if first else None
     if stopped is ErrorKind.CANCELLED:
         return KINDS[stopped], "the run was cancelled", stopped
     if stopped is ErrorKind.TIMEOUT:

@@ -55,7 +55,7 @@ class LineView:
     def show(self, run_id: str, progress: JobProgress) -> None:
         """Print the run's end."""
         if progress.status.final:
-            steps = f"{progress.current_step}/{progress.total_steps} steps"
+            steps = f"{progress.current_step}/{progress.total_steps or '?'} steps"
             self.console.print(
                 f"{status_text(progress.status)}  {escape(self.names[run_id])}  {steps}", soft_wrap=True
             )
@@ -120,7 +120,7 @@ class BarView:
 def _filled(progress: JobProgress) -> int:
     if progress.status.good:
         return 100
-    return progress.percentage if progress.status.final else min(progress.percentage, 99)
+    return (progress.percentage or 0) if progress.status.final else min(progress.percentage or 0, 99)
 
 
 def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> ProgressView:

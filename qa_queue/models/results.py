@@ -11,22 +11,26 @@ from qa_queue.models.values import ErrorKind, Frozen, RunStatus, StepStatus
 
 
 class StepData(Frozen):
-    """The step of a progress report. `duration` is in ms."""
+    """The step of a progress report. `position` is its place, as `3` or `4[1].2`; `duration` is in ms."""
 
     action: str
+    position: str | None = None
     status: StepStatus
     duration: int
     error: str | None = None
 
 
 class JobProgress(Frozen):
-    """A progress report of a run; `percentage` is 0..100. `status` changes at the start and end of the run."""
+    """A progress report of a run; `status` changes at the start and end of the run.
+
+    `total_steps` and `percentage` (0..100) are None while the number of steps is unknown, as in a loop.
+    """
 
     version: Literal[1] = PAYLOAD_VERSION
     test_run_id: str
     current_step: int = Field(ge=0)
-    total_steps: int = Field(ge=0)
-    percentage: int = Field(ge=0, le=100)
+    total_steps: int | None = Field(ge=0)
+    percentage: int | None = Field(ge=0, le=100)
     message: str = ""
     status: RunStatus = RunStatus.RUNNING
     step_data: StepData | None = None

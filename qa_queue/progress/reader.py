@@ -52,7 +52,7 @@ def meta_document(progress: JobProgress) -> dict[str, Any]:
     step = progress.step_data
     return {
         "status": progress.status.value,
-        "step": f"{progress.current_step}/{progress.total_steps}",
+        "step": f"{progress.current_step}/{progress.total_steps or '?'}",
         "percentage": progress.percentage,
         "message": html.escape(progress.message),
         "action": html.escape(step.action) if step else "",

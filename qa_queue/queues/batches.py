@@ -109,7 +109,7 @@ class Batches:
         runs = self.runs(batch_id)
         going_on = [run.id for run in runs if run.status is RunStatus.RUNNING]
         latest = ProgressReader(self._connection).latest(going_on)
-        return view_of(batch_id, runs, {run_id: report.percentage for run_id, report in latest.items()})
+        return view_of(batch_id, runs, {run_id: report.percentage or 0 for run_id, report in latest.items()})
 
     def runs(self, batch_id: str) -> list[RunRecord]:
         """The runs of a batch, in the order in which they were queued.

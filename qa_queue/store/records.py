@@ -24,9 +24,9 @@ def case_id(key: str) -> str:
     return str(uuid5(_NAMESPACE, f"case:{key}"))
 
 
-def step_id(run_id: str, attempt: int, number: int) -> str:
-    """The id of a step's row."""
-    return str(uuid5(_NAMESPACE, f"step:{run_id}:{attempt}:{number}"))
+def step_id(run_id: str, attempt: int, position: str | int) -> str:
+    """The id of a step's row; `position` is the step's place, as `3` or `4[1].2`."""
+    return str(uuid5(_NAMESPACE, f"step:{run_id}:{attempt}:{position}"))
 
 
 def artifact_id(run_id: str, attempt: int, name: str) -> str:
@@ -34,9 +34,9 @@ def artifact_id(run_id: str, attempt: int, name: str) -> str:
     return str(uuid5(_NAMESPACE, f"artifact:{run_id}:{attempt}:{name}"))
 
 
-def adaptation_id(run_id: str, attempt: int, number: int) -> str:
-    """The id of the adaptation of a step."""
-    return str(uuid5(_NAMESPACE, f"adaptation:{run_id}:{attempt}:{number}"))
+def adaptation_id(run_id: str, attempt: int, position: str | int) -> str:
+    """The id of the adaptation of a step; `position` as in `step_id`."""
+    return str(uuid5(_NAMESPACE, f"adaptation:{run_id}:{attempt}:{position}"))
 
 
 def pattern_id(test_case_id: str, step_key: str, locator: dict[str, Any]) -> str:
@@ -132,6 +132,9 @@ class RowCounts(Frozen):
 class StepRecord(Frozen):
     """A row of `test_steps`; `number` counts from 1, `attempt` from 1.
 
+    `position` is the place in the tree of steps, as `3.2` or `4[1].1`, or None in rows of older versions. `parents`
+    are the names of the groups around it, outermost first.
+
     `locator` is the target (as JSON, without its fallbacks) that found the element; `matches` has, for a target
     with fallbacks, one `{"locator": ..., "count": n, "same": bool}` for each alternative: how many elements it
     matched and whether it was exactly the element that was used.
@@ -141,6 +144,8 @@ class StepRecord(Frozen):
     test_run_id: str
     attempt: int = Field(ge=1)
     number: int = Field(ge=1)
+    position: str | None = None
+    parents: tuple[str, ...] = ()
     step_key: str
     action: str
     name: str

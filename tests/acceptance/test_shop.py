@@ -85,7 +85,7 @@ def outcomes(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 async def run_all(url: str, browser_path: Path, home: Path) -> Outcomes:
-    store, progress, browser = MemoryStore(), Reports(), WarmBrowserPool(browser_path)
+    store, progress, browser = MemoryStore(), Reports(), WarmBrowserPool(lambda: browser_path)
     services = Services(
         settings=load_settings(qa_home=home),
         store=store,

@@ -18,7 +18,7 @@ from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.browser.session import Session
 from qa_queue.cases.model import Step
-from tests.support.running import Lab
+from tests.support.running import ExecutionHarness
 from tests.support.site import Site, serve_site
 from tests.support.steps import goto
 
@@ -41,8 +41,8 @@ def site() -> Iterator[Site]:
 
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
-async def host(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
-    running = WarmBrowserPool(browser_path)
+async def pool(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
+    running = WarmBrowserPool(lambda: browser_path)
     await running.start()
     yield running
     await running.close()
@@ -84,13 +84,13 @@ Opener = Callable[..., Awaitable[Visit]]
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def visit(host: WarmBrowserPool, site: Site) -> AsyncIterator[Opener]:
+async def visit(pool: WarmBrowserPool, site: Site) -> AsyncIterator[Opener]:
     """Open a page with this HTML in a fresh context: `page = await visit("<h1>Hi</h1>")`."""
     async with AsyncExitStack() as stack:
 
         async def open_page(html: str | None = None, **options: Any) -> Visit:
             session = await stack.enter_async_context(
-                host.session(SessionOptions(**{"base_url": site.url, **options}))
+                pool.session(SessionOptions(**{"base_url": site.url, **options}))
             )
             page = Visit(session)
             if html is not None:
@@ -101,8 +101,8 @@ async def visit(host: WarmBrowserPool, site: Site) -> AsyncIterator[Opener]:
 
 
 @pytest.fixture
-def lab(host: WarmBrowserPool, tmp_path: Path) -> Iterator[Lab]:
+def harness(pool: WarmBrowserPool, tmp_path: Path) -> Iterator[ExecutionHarness]:
     """A place to run whole cases in."""
-    running = Lab(browser=host, artifacts_dir=tmp_path / "artifacts")
+    running = ExecutionHarness(browser=pool, artifacts_dir=tmp_path / "artifacts")
     yield running
     running.close()

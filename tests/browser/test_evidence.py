@@ -23,7 +23,7 @@ from processors.browser.protocol import SessionOptions
 from qa_queue.models import ArtifactKind, RunStatus, TestJobResult, TraceMode
 from qa_queue.store.records import ArtifactRecord
 from tests.browser.conftest import Opener
-from tests.support.running import Lab
+from tests.support.running import ExecutionHarness
 from tests.support.site import Site
 from tests.support.steps import case, expect, goto, on, step
 
@@ -32,49 +32,49 @@ FAST = {"timeout_ms": 300}
 VIEWER = Path(playwright.__file__).parent / "driver/package/lib/vite/traceViewer"
 
 
-def content(lab: Lab, artifact: ArtifactRecord) -> bytes:
+def content(harness: ExecutionHarness, artifact: ArtifactRecord) -> bytes:
     """The bytes of an artifact, which are as its row says."""
-    data = (lab.artifacts_dir / artifact.path).read_bytes()
+    data = (harness.artifacts_dir / artifact.path).read_bytes()
     assert (artifact.size_bytes, artifact.sha256) == (len(data), hashlib.sha256(data).hexdigest())
     return data
 
 
-def names(lab: Lab, result: TestJobResult) -> list[str]:
-    return [artifact.name for artifact in lab.artifacts(result.test_run_id)]
+def names(harness: ExecutionHarness, result: TestJobResult) -> list[str]:
+    return [artifact.name for artifact in harness.artifacts(result.test_run_id)]
 
 
-async def test_a_failure_leaves_a_picture_and_a_trace(lab: Lab, site: Site) -> None:
+async def test_a_failure_leaves_a_picture_and_a_trace(harness: ExecutionHarness, site: Site) -> None:
     """By default a run that fails has both, a good run none; the files lie where the rows say."""
     path = site.page("/evidence", "<h1 id=x>a</h1>")
-    good = await lab.test(case(goto(path), base_url=site.url))
-    bad = await lab.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
-    assert names(lab, good) == []
-    assert names(lab, bad) == ["step-002-failed.png", "trace.zip"]
-    picture, trace = lab.artifacts(bad.test_run_id)
+    good = await harness.test(case(goto(path), base_url=site.url))
+    bad = await harness.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
+    assert names(harness, good) == []
+    assert names(harness, bad) == ["step-002-failed.png", "trace.zip"]
+    picture, trace = harness.artifacts(bad.test_run_id)
     assert (picture.kind, picture.step_number) == (ArtifactKind.SCREENSHOT, 2)
     assert picture.path == f"{bad.test_run_id}/1/step-002-failed.png"
-    assert content(lab, picture).startswith(PNG)
-    assert {"trace.trace", "trace.network"} <= set(zipfile.ZipFile(io.BytesIO(content(lab, trace))).namelist())
+    assert content(harness, picture).startswith(PNG)
+    assert {"trace.trace", "trace.network"} <= set(zipfile.ZipFile(io.BytesIO(content(harness, trace))).namelist())
 
 
-async def test_pictures_where_asked(lab: Lab, site: Site) -> None:
+async def test_pictures_where_asked(harness: ExecutionHarness, site: Site) -> None:
     """A step's own picture, the screenshot action with its name, and one after every step."""
     path = site.page("/asked", "<h1>a</h1>")
     steps = (
         goto(path).model_copy(update={"screenshot": True}),
         step("screenshot", args={"name": "The Cart: ${env.X}"}),
     )
-    asked = await lab.test(case(*steps, base_url=site.url), env={"X": "1"}, screenshots="off")
-    every = await lab.test(case(*steps, base_url=site.url), env={"X": "1"}, screenshots="every-step")
-    assert names(lab, asked) == ["step-001-after.png", "step-002-the-cart-env-x.png"]
-    assert names(lab, every) == ["step-001-after.png", "step-002-after.png", "step-002-the-cart-env-x.png"]
+    asked = await harness.test(case(*steps, base_url=site.url), env={"X": "1"}, screenshots="off")
+    every = await harness.test(case(*steps, base_url=site.url), env={"X": "1"}, screenshots="every-step")
+    assert names(harness, asked) == ["step-001-after.png", "step-002-the-cart-env-x.png"]
+    assert names(harness, every) == ["step-001-after.png", "step-002-after.png", "step-002-the-cart-env-x.png"]
 
 
-async def test_no_picture_when_off(lab: Lab, site: Site) -> None:
+async def test_no_picture_when_off(harness: ExecutionHarness, site: Site) -> None:
     """Screenshots and trace can be turned off."""
     steps = (goto(site.page("/plain", "<p>")), on("click", "#gone").model_copy(update=FAST))
-    result = await lab.test(case(*steps, base_url=site.url), screenshots="off", trace="off")
-    assert names(lab, result) == []
+    result = await harness.test(case(*steps, base_url=site.url), screenshots="off", trace="off")
+    assert names(harness, result) == []
 
 
 @pytest.mark.parametrize(
@@ -86,23 +86,25 @@ async def test_no_picture_when_off(lab: Lab, site: Site) -> None:
         (TraceMode.ON_FIRST_RETRY, [], [2]),
     ],
 )
-async def test_traces_by_mode(lab: Lab, site: Site, mode: TraceMode, good: list[int], bad: list[int]) -> None:
+async def test_traces_by_mode(
+    harness: ExecutionHarness, site: Site, mode: TraceMode, good: list[int], bad: list[int]
+) -> None:
     """Which tries of a good and of a failing test leave a trace."""
     path = site.page("/traced", "<p id=x>a</p>")
     wrong = expect("#x", text="b").model_copy(update=FAST)
-    passed = await lab.test(case(goto(path), base_url=site.url, retries=2), trace=mode)
-    failed = await lab.test(case(goto(path), wrong, base_url=site.url, retries=2), trace=mode)
+    passed = await harness.test(case(goto(path), base_url=site.url, retries=2), trace=mode)
+    failed = await harness.test(case(goto(path), wrong, base_url=site.url, retries=2), trace=mode)
     for result, attempts in ((passed, good), (failed, bad)):
-        traces = lab.artifacts(result.test_run_id, ArtifactKind.TRACE)
+        traces = harness.artifacts(result.test_run_id, ArtifactKind.TRACE)
         assert [trace.attempt for trace in traces] == attempts
 
 
-async def test_the_console_is_kept_as_lines_of_json(lab: Lab, site: Site) -> None:
+async def test_the_console_is_kept_as_lines_of_json(harness: ExecutionHarness, site: Site) -> None:
     """Messages, page errors and dialogs; a silent page leaves no file."""
     path = site.page("/talks", "<script>console.log('hello'); alert('boo')</script><p id=x>")
-    result = await lab.test(case(goto(path), base_url=site.url))
-    (console,) = lab.artifacts(result.test_run_id)
-    entries = [json.loads(line) for line in content(lab, console).splitlines()]
+    result = await harness.test(case(goto(path), base_url=site.url))
+    (console,) = harness.artifacts(result.test_run_id)
+    entries = [json.loads(line) for line in content(harness, console).splitlines()]
     assert [(entry["type"], entry["text"]) for entry in entries] == [
         ("console", "hello"),
         ("dialog", "alert dismissed: boo"),
@@ -110,19 +112,19 @@ async def test_the_console_is_kept_as_lines_of_json(lab: Lab, site: Site) -> Non
 
 
 async def test_evidence_that_cannot_be_kept_changes_nothing_else(
-    lab: Lab, site: Site, caplog: pytest.LogCaptureFixture
+    harness: ExecutionHarness, site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With a file where the artifacts folder should be, verdicts stand and the run says what is missing."""
-    lab.artifacts_dir.write_text("in the way")
+    harness.artifacts_dir.write_text("in the way")
     path = site.page("/unkept", "<p id=x>a</p>")
-    good = await lab.test(case(goto(path).model_copy(update={"screenshot": True}), base_url=site.url))
-    bad = await lab.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
-    assert (good.status, good.error_kind, lab.row(good.test_run_id).status) == (
+    good = await harness.test(case(goto(path).model_copy(update={"screenshot": True}), base_url=site.url))
+    bad = await harness.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
+    assert (good.status, good.error_kind, harness.row(good.test_run_id).status) == (
         "completed",
         None,
         RunStatus.COMPLETED,
     )
-    assert "step-001-after.png was not kept" in (lab.row(good.test_run_id).error or "")
+    assert "step-001-after.png was not kept" in (harness.row(good.test_run_id).error or "")
     assert (bad.error or "").startswith("step 2: expected text 'b', found 'a'")
     assert "trace.zip was not kept" in (bad.error or "")
     assert "was not kept" in caplog.text
@@ -156,7 +158,7 @@ setTimeout(() => { throw Error('bad ' + value) });
 </script><p id=echo></p><script>echo.textContent = value; echo.dataset.x = value</script>"""
 
 
-async def test_secrets_are_nowhere(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_secrets_are_nowhere(harness: ExecutionHarness, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """A secret in a password field, a text field, typed key by key, echoed by the site, in messages and in headers
     is found in no file, row, report, result or log line, in no coding."""
     monkeypatch.setenv("QA_SECRET_KEY", SECRET)
@@ -174,23 +176,28 @@ async def test_secrets_are_nowhere(lab: Lab, site: Site, monkeypatch: pytest.Mon
     )
     shown = [one.model_copy(update={"screenshot": True}) for one in steps[:-1]]
     last = steps[-1].model_copy(update={"name": "greets ${secret.KEY}", "timeout_ms": 500})
-    result = await lab.test(case(*shown, last, base_url=site.url), trace="on")
+    result = await harness.test(case(*shown, last, base_url=site.url), trace="on")
     assert result.status == "failed"
     assert "expected text '***', found 'Hello'" in (result.error or "")
-    left = list(everything(lab, result))
+    left = list(everything(harness, result))
     assert {"trace.zip!trace.trace", "console.jsonl", "rows"} <= {name for name, _ in left}
     for form in codings(SECRET):
         assert [name for name, data in left if form in data] == [], form
 
 
-def everything(lab: Lab, result: TestJobResult) -> Iterator[tuple[str, bytes]]:
+def everything(harness: ExecutionHarness, result: TestJobResult) -> Iterator[tuple[str, bytes]]:
     """Every text and file that a run left, archives unpacked."""
     run = result.test_run_id
     yield "result", result.model_dump_json().encode()
-    yield "reports", "".join(r.model_dump_json() for r in lab.progress.reports).encode()
-    rows: list[Any] = [lab.row(run), *lab.steps(run), *lab.artifacts(run), *lab.store.list_adaptations([run])]
+    yield "reports", "".join(r.model_dump_json() for r in harness.progress.reports).encode()
+    rows: list[Any] = [
+        harness.row(run),
+        *harness.steps(run),
+        *harness.artifacts(run),
+        *harness.store.list_adaptations([run]),
+    ]
     yield "rows", "".join(row.model_dump_json() for row in rows).encode()
-    for file in (lab.artifacts_dir / run).rglob("*.*"):
+    for file in (harness.artifacts_dir / run).rglob("*.*"):
         data = file.read_bytes()
         yield file.name, data
         if file.suffix == ".zip":
@@ -214,12 +221,12 @@ def codings(secret: str) -> set[bytes]:
 
 
 @pytest.fixture
-def viewer(lab: Lab) -> Iterator[str]:
-    """Playwright's own trace viewer, served beside the lab's artifacts."""
+def viewer(harness: ExecutionHarness) -> Iterator[str]:
+    """Playwright's own trace viewer, served beside the harness's artifacts."""
 
     class Handler(SimpleHTTPRequestHandler):
         def translate_path(self, path: str) -> str:
-            root = lab.artifacts_dir if path.startswith("/artifacts/") else VIEWER
+            root = harness.artifacts_dir if path.startswith("/artifacts/") else VIEWER
             return str(root / path.partition("?")[0].removeprefix("/artifacts").lstrip("/"))
 
         def log_message(self, *_: object) -> None:
@@ -234,15 +241,15 @@ def viewer(lab: Lab) -> Iterator[str]:
 
 
 async def test_a_redacted_trace_opens_in_the_trace_viewer(
-    lab: Lab, site: Site, viewer: str, host: WarmBrowserPool, monkeypatch: pytest.MonkeyPatch
+    harness: ExecutionHarness, site: Site, viewer: str, pool: WarmBrowserPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Playwright's viewer lists the actions of a trace that went through redaction."""
     monkeypatch.setenv("QA_SECRET_KEY", "1234567")  # digits, as stand in times and sizes too
     path = site.page("/viewed", "<label>Code <input></label>")
     steps = (goto(path), on("fill", {"label": "Code"}, value="${secret.KEY}"))
-    result = await lab.test(case(*steps, base_url=site.url), trace="on")
-    (trace,) = lab.artifacts(result.test_run_id, ArtifactKind.TRACE)
-    async with host.session(SessionOptions()) as session:
+    result = await harness.test(case(*steps, base_url=site.url), trace="on")
+    (trace,) = harness.artifacts(result.test_run_id, ArtifactKind.TRACE)
+    async with pool.session(SessionOptions()) as session:
         await session._page.goto(f"{viewer}/index.html?trace={viewer}/artifacts/{trace.path}")
         fill = session._page.get_by_role("treeitem").filter(has_text="Fill")
         await fill.wait_for(timeout=20_000)

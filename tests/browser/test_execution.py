@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from processors.execution.plan import RunPlan, plan_run
+from processors.execution.step_tree import GroupNode, outline
 from qa_queue.errors import (
     BrowserCrashedError,
     NotFoundError,
@@ -19,9 +22,9 @@ from qa_queue.errors import (
 from qa_queue.models import ErrorKind, JobProgress, RunStatus, StepStatus
 from qa_queue.store.memory import MemoryStore
 from tests.browser.conftest import closed_port
-from tests.browser.test_host import browser_pid
+from tests.browser.test_pool import browser_pid
 from tests.support.poll import async_wait_until
-from tests.support.running import Lab
+from tests.support.running import ExecutionHarness
 from tests.support.site import Site
 from tests.support.steps import case, expect, goto, on
 
@@ -48,10 +51,10 @@ LOGIN_STEPS = (
 )
 
 
-async def test_a_run_that_passes(lab: Lab, shop: Site) -> None:
+async def test_a_run_that_passes(harness: ExecutionHarness, shop: Site) -> None:
     """Result, run row and step rows agree, in order, with durations and phases."""
-    result = await lab.test(case(*LOGIN_STEPS, base_url=shop.url))
-    run, steps = lab.row(result.test_run_id), lab.steps(result.test_run_id)
+    result = await harness.test(case(*LOGIN_STEPS, base_url=shop.url))
+    run, steps = harness.row(result.test_run_id), harness.steps(result.test_run_id)
     assert (result.status, result.completed_steps, result.failed_steps, result.error) == ("completed", 5, 0, None)
     assert (run.status, run.worker, run.attempt, run.completed_steps) == (RunStatus.COMPLETED, "worker-1", 1, 5)
     assert run.started_at
@@ -64,15 +67,15 @@ async def test_a_run_that_passes(lab: Lab, shop: Site) -> None:
     ]
     assert steps[3].name == "click button 'Sign in'"
     assert steps[3].locator == {"role": "button", "name": "Sign in"}
-    assert lab.artifacts(result.test_run_id) == []
+    assert harness.artifacts(result.test_run_id) == []
 
 
-async def test_progress_tells_every_step(lab: Lab, shop: Site) -> None:
+async def test_progress_tells_every_step(harness: ExecutionHarness, shop: Site) -> None:
     """Who follows a run hears of its start, each step and its end, when the rows are already there."""
     stored: list[RunStatus] = []
-    lab.progress.on_report = lambda report: stored.append(lab.row(report.test_run_id).status)
-    await lab.test(case(*LOGIN_STEPS, base_url=shop.url))
-    reports = lab.progress.reports
+    harness.progress.on_report = lambda report: stored.append(harness.row(report.test_run_id).status)
+    await harness.test(case(*LOGIN_STEPS, base_url=shop.url))
+    reports = harness.progress.reports
     assert [r.percentage for r in reports] == [0, 20, 40, 60, 80, 100, 100]
     assert [r.current_step for r in reports] == [0, 1, 2, 3, 4, 5, 5]
     assert [r.status for r in reports][-2:] == [RunStatus.RUNNING, RunStatus.COMPLETED]
@@ -81,42 +84,74 @@ async def test_progress_tells_every_step(lab: Lab, shop: Site) -> None:
     assert stored[-1] is RunStatus.COMPLETED
 
 
-async def test_the_case_can_come_from_the_store(lab: Lab, shop: Site) -> None:
+async def test_the_case_can_come_from_the_store(harness: ExecutionHarness, shop: Site) -> None:
     """Without a case in the payload the stored one runs, against the payload's base URL."""
-    data = lab.submit(case(goto("/login"), expect(title="Sign in")))
-    result = await lab.run(data.model_copy(update={"case": None, "base_url": shop.url}))
+    data = harness.submit(case(goto("/login"), expect(title="Sign in")))
+    result = await harness.run(data.model_copy(update={"case": None, "base_url": shop.url}))
     assert result.status == "completed"
 
 
-async def test_a_case_that_is_nowhere(lab: Lab) -> None:
+async def test_a_case_that_is_nowhere(harness: ExecutionHarness) -> None:
     """The job is refused, and the run says why."""
-    data = lab.submit(case(goto("/")))
+    data = harness.submit(case(goto("/")))
     with pytest.raises(NotFoundError, match="asks for case nothing, which is not in the store"):
-        await lab.run(data.model_copy(update={"case": None, "test_case_id": "nothing"}))
-    run = lab.row(data.test_run_id)
+        await harness.run(data.model_copy(update={"case": None, "test_case_id": "nothing"}))
+    run = harness.row(data.test_run_id)
     assert (run.status, run.error_kind) == (RunStatus.FAILED, ErrorKind.INPUT)
 
 
-async def test_values_are_filled_in(lab: Lab, site: Site) -> None:
+async def test_values_are_filled_in(harness: ExecutionHarness, site: Site) -> None:
     """Environment and variables reach the page."""
     site.page("/value", "<input id=x>")
     steps = (goto("/value"), on("fill", "#x", value="${var.who}"), expect("#x", value="ann@${env.HOST}"))
-    passed = await lab.test(
+    passed = await harness.test(
         case(*steps, base_url="${env.URL}", vars={"who": "ann@${env.HOST}"}), env={"HOST": "h", "URL": site.url}
     )
     assert passed.status == "completed"
 
 
-async def test_a_missing_secret(lab: Lab, site: Site) -> None:
+async def test_a_missing_secret(harness: ExecutionHarness, site: Site) -> None:
     """A secret that is not set on the worker is named, and no step is begun."""
-    result = await lab.test(case(goto("/"), on("fill", "#x", value="${secret.NO_SUCH}"), base_url=site.url))
+    result = await harness.test(case(goto("/"), on("fill", "#x", value="${secret.NO_SUCH}"), base_url=site.url))
     assert (result.status, result.error_kind, result.completed_steps) == ("failed", ErrorKind.INPUT, 0)
     assert "set QA_SECRET_NO_SUCH for the workers" in (result.error or "")
-    assert lab.row(result.test_run_id).status is RunStatus.FAILED
-    assert lab.steps(result.test_run_id) == []
+    assert harness.row(result.test_run_id).status is RunStatus.FAILED
+    assert harness.steps(result.test_run_id) == []
 
 
-async def test_a_failed_step_ends_the_run(lab: Lab, site: Site) -> None:
+def nested(plan: RunPlan, total: int | None) -> RunPlan:
+    """The plan with all steps but the first in a group."""
+    first, *others = plan.tree
+    tree = (first, GroupNode(name="Sign in", steps=tuple(others)))
+    return replace(plan, tree=tree, steps=outline(tree, plan.frame), total=total)
+
+
+@pytest.mark.parametrize(
+    ("total", "percentages"), [(3, [0, 33, 66, 100, 100]), (None, [None, None, None, None, 100])]
+)
+async def test_steps_in_a_group(
+    harness: ExecutionHarness, site: Site, total: int | None, percentages: list[int | None]
+) -> None:
+    """Rows and progress have positions and names; a total that is not known is shown as unknown until the end."""
+    path = site.page("/nested", "<p id=x>a</p>")
+    written = case(goto(path), expect("#x", text="a"), expect("#x", text="a"), base_url=site.url)
+    data = harness.submit(written)
+    outcome = await harness.processor(data)._execute(nested(plan_run(written, data, {}), total))
+    run, steps = harness.row(data.test_run_id), harness.steps(data.test_run_id)
+    assert [(s.number, s.position, s.parents, s.step_key) for s in steps] == [
+        (1, "1", (), "1:goto"),
+        (2, "2.1", ("Sign in",), "2.1:expect"),
+        (3, "2.2", ("Sign in",), "2.2:expect"),
+    ]
+    assert (run.status, run.total_steps, outcome.total_steps) == (RunStatus.COMPLETED, 3, 3)
+    reports = harness.progress.reports
+    assert [report.percentage for report in reports] == percentages
+    assert [report.total_steps for report in reports] == [*[total] * 4, 3]
+    assert reports[2].message == "Sign in > expect `#x` text 'a': passed"
+    assert [report.step_data and report.step_data.position for report in reports] == [None, "1", "2.1", "2.2", None]
+
+
+async def test_a_failed_step_ends_the_run(harness: ExecutionHarness, site: Site) -> None:
     """Later steps are skipped, but for those that always run; the error names the step."""
     path = site.page("/fails", "<p id=x>a</p>")
     steps = (
@@ -125,39 +160,39 @@ async def test_a_failed_step_ends_the_run(lab: Lab, site: Site) -> None:
         on("click", "#x"),
         on("hover", "#x").model_copy(update={"always_run": True}),
     )
-    result = await lab.test(case(*steps, base_url=site.url))
-    assert [s.status.value for s in lab.steps(result.test_run_id)] == ["passed", "failed", "skipped", "passed"]
+    result = await harness.test(case(*steps, base_url=site.url))
+    assert [s.status.value for s in harness.steps(result.test_run_id)] == ["passed", "failed", "skipped", "passed"]
     assert (result.status, result.error_kind) == ("failed", ErrorKind.NOT_FOUND)
     assert result.error == "step 2: `#gone` was not found in 300 ms"
-    run = lab.row(result.test_run_id)
+    run = harness.row(result.test_run_id)
     assert (run.status, run.error, run.failed_steps) == (RunStatus.FAILED, result.error, 1)
 
 
-async def test_soft_and_optional_steps(lab: Lab, site: Site) -> None:
+async def test_soft_and_optional_steps(harness: ExecutionHarness, site: Site) -> None:
     """A soft failure lets the run go on and fails it; an optional one is skipped and costs nothing."""
     path = site.page("/soft", "<p id=x>a</p>")
     miss = on("click", "#gone")
     optional = miss.model_copy(update=FAST | {"optional": True})
-    good = await lab.test(case(goto(path), optional, expect("#x", text="a"), base_url=site.url))
+    good = await harness.test(case(goto(path), optional, expect("#x", text="a"), base_url=site.url))
     soft = expect("#x", text="b").model_copy(update=FAST | {"soft": True})
-    bad = await lab.test(case(goto(path), soft, expect("#x", text="a"), base_url=site.url))
+    bad = await harness.test(case(goto(path), soft, expect("#x", text="a"), base_url=site.url))
     assert (good.status, good.completed_steps, good.failed_steps) == ("completed", 2, 0)
-    skipped = lab.steps(good.test_run_id)[1]
+    skipped = harness.steps(good.test_run_id)[1]
     assert (skipped.status, skipped.error_kind) == (StepStatus.SKIPPED, ErrorKind.NOT_FOUND)
     assert (bad.status, bad.completed_steps, bad.failed_steps) == ("failed", 2, 1)
 
 
-async def test_an_adapted_run(lab: Lab, site: Site) -> None:
+async def test_an_adapted_run(harness: ExecutionHarness, site: Site) -> None:
     """A fallback that found the element is an adaptation, in result, rows and counts."""
     path = site.page("/adapted", "<button id=x>Go</button>")
     click = on("click", {"css": "#old", "fallbacks": [{"css": "#x"}]}).model_copy(update={"timeout_ms": 2000})
-    result = await lab.test(case(goto(path), click, base_url=site.url))
-    row, steps = lab.row(result.test_run_id), lab.steps(result.test_run_id)
+    result = await harness.test(case(goto(path), click, base_url=site.url))
+    row, steps = harness.row(result.test_run_id), harness.steps(result.test_run_id)
     assert (result.status, row.status, row.adapted_steps) == ("adapted", RunStatus.ADAPTED, 1)
     assert [(a.step_number, a.reason, a.old, a.new) for a in result.adaptations] == [
         (2, "fallback", {"css": "#old"}, {"css": "#x"})
     ]
-    (adaptation,) = lab.store.list_adaptations([result.test_run_id])
+    (adaptation,) = harness.store.list_adaptations([result.test_run_id])
     assert (adaptation.step_key, adaptation.new_target) == ("2:click", {"css": "#x"})
     assert (steps[1].status, steps[1].locator) == (StepStatus.ADAPTED, {"css": "#x"})
     assert steps[1].matches == [
@@ -166,160 +201,166 @@ async def test_an_adapted_run(lab: Lab, site: Site) -> None:
     ]
 
 
-async def test_too_many_adaptations_fail_the_run(lab: Lab, site: Site) -> None:
+async def test_too_many_adaptations_fail_the_run(harness: ExecutionHarness, site: Site) -> None:
     """More adapted steps than allowed are a failure that says so."""
     path = site.page("/redesign", "<button id=x>Go</button>")
     click = on("click", {"css": "#old", "fallbacks": [{"css": "#x"}]}).model_copy(update={"timeout_ms": 2000})
-    result = await lab.test(case(goto(path), click, base_url=site.url), max_adaptations=0)
+    result = await harness.test(case(goto(path), click, base_url=site.url), max_adaptations=0)
     assert result.status == "failed"
     assert "1 steps found their element only by a fallback or a heal; 0 may" in (result.error or "")
 
 
-async def test_a_pass_on_a_retry_is_flaky(lab: Lab, site: Site) -> None:
+async def test_a_pass_on_a_retry_is_flaky(harness: ExecutionHarness, site: Site) -> None:
     """The second try passes: rows of both tries are kept, and the run is flaky."""
     visits = iter(range(1, 10))
     path = site.page("/flaky", lambda _: f"<p id=x>{next(visits)}</p>")
     steps = (goto(path), expect("#x", text="2").model_copy(update=FAST))
-    result = await lab.test(case(*steps, base_url=site.url, retries=2))
-    run = lab.row(result.test_run_id)
+    result = await harness.test(case(*steps, base_url=site.url, retries=2))
+    run = harness.row(result.test_run_id)
     assert (result.status, result.flaky, run.flaky, run.attempt) == ("completed", True, True, 2)
-    assert [(s.attempt, s.status.value) for s in lab.steps(result.test_run_id)] == [
+    assert [(s.attempt, s.status.value) for s in harness.steps(result.test_run_id)] == [
         (1, "passed"),
         (1, "failed"),
         (2, "passed"),
         (2, "passed"),
     ]
-    assert any(report.message.startswith("retry 1 of 2 after: step 2") for report in lab.progress.reports)
+    assert any(report.message.startswith("retry 1 of 2 after: step 2") for report in harness.progress.reports)
 
 
-async def test_retries_that_do_not_help(lab: Lab, site: Site) -> None:
+async def test_retries_that_do_not_help(harness: ExecutionHarness, site: Site) -> None:
     """A run that fails on every try failed; later jobs' attempts count on."""
     path = site.page("/broken", "<p id=x>a</p>")
     steps = (goto(path), expect("#x", text="b").model_copy(update=FAST))
-    data = lab.submit(case(*steps, base_url=site.url, retries=1))
-    result = await lab.run(data, attempt=2, max_attempts=3)
+    data = harness.submit(case(*steps, base_url=site.url, retries=1))
+    result = await harness.run(data, attempt=2, max_attempts=3)
     assert (result.status, result.flaky) == ("failed", False)
-    assert sorted({s.attempt for s in lab.steps(result.test_run_id)}) == [3, 4]
+    assert sorted({s.attempt for s in harness.steps(result.test_run_id)}) == [3, 4]
 
 
-async def test_the_site_is_down(lab: Lab) -> None:
+async def test_the_site_is_down(harness: ExecutionHarness) -> None:
     """A site that does not answer fails the run, not the job."""
-    result = await lab.test(case(goto("/"), base_url=f"http://127.0.0.1:{closed_port()}"))
+    result = await harness.test(case(goto("/"), base_url=f"http://127.0.0.1:{closed_port()}"))
     assert (result.status, result.error_kind) == ("failed", ErrorKind.NAVIGATION)
 
 
-async def test_a_page_that_crashes(lab: Lab, site: Site) -> None:
+async def test_a_page_that_crashes(harness: ExecutionHarness, site: Site) -> None:
     """A page crash fails the run, not the job, and the browser lives on."""
-    result = await lab.test(case(goto("chrome://crash"), base_url=site.url))
+    result = await harness.test(case(goto("chrome://crash"), base_url=site.url))
     assert (result.status, result.error_kind) == ("failed", ErrorKind.PAGE_CRASH)
 
 
-async def test_the_run_times_out(lab: Lab, site: Site) -> None:
+async def test_the_run_times_out(harness: ExecutionHarness, site: Site) -> None:
     """The run's time ends it in mid-step: the row says timed_out, the result failed."""
     path = site.page("/waits", "<p>")
     steps = (goto(path), on("click", "#gone").model_copy(update={"timeout_ms": 60_000}), goto(path))
-    result = await lab.test(case(*steps, base_url=site.url), timeout=800)
-    run, rows = lab.row(result.test_run_id), lab.steps(result.test_run_id)
+    result = await harness.test(case(*steps, base_url=site.url), timeout=800)
+    run, rows = harness.row(result.test_run_id), harness.steps(result.test_run_id)
     assert (result.status, result.error_kind) == ("failed", ErrorKind.TIMEOUT)
     assert (run.status, run.error_kind) == (RunStatus.TIMED_OUT, ErrorKind.TIMEOUT)
     assert [s.status.value for s in rows] == ["passed", "failed", "skipped"]
     assert (rows[1].error_kind, rows[1].error) == (ErrorKind.TIMEOUT, "the run's time was up during this step")
 
 
-async def test_a_run_is_cancelled_in_mid_step(lab: Lab, site: Site) -> None:
+async def test_a_run_is_cancelled_in_mid_step(harness: ExecutionHarness, site: Site) -> None:
     """A step that would wait for a minute is left; the row says cancelled, and the context is gone."""
     path = site.page("/cancel", "<p>")
     steps = (goto(path), on("click", "#gone").model_copy(update={"timeout_ms": 60_000}), goto(path))
-    data = lab.submit(case(*steps, base_url=site.url))
+    data = harness.submit(case(*steps, base_url=site.url))
 
     def cancel_after_first_step(report: JobProgress) -> None:
         if report.current_step == 1:
-            lab.cancels.runs.add(data.test_run_id)
+            harness.cancels.runs.add(data.test_run_id)
 
-    lab.progress.on_report = cancel_after_first_step
-    await lab.browser.start()
-    browser = lab.browser._browsers[True]
+    harness.progress.on_report = cancel_after_first_step
+    await harness.browser.start()
+    browser = harness.browser._browsers[True]
     before = browser.contexts  # another test's page may have hung
     with pytest.raises(RunCancelledError):
-        await asyncio.wait_for(lab.run(data), timeout=30)
-    run, rows = lab.row(data.test_run_id), lab.steps(data.test_run_id)
+        await asyncio.wait_for(harness.run(data), timeout=30)
+    run, rows = harness.row(data.test_run_id), harness.steps(data.test_run_id)
     assert (run.status, run.error_kind) == (RunStatus.CANCELLED, ErrorKind.CANCELLED)
     assert [s.status.value for s in rows] == ["passed", "failed", "skipped"]
     assert rows[1].error_kind is ErrorKind.CANCELLED
     await async_wait_until(lambda: all(one in before for one in browser.contexts))
-    assert lab.progress.reports[-1].status is RunStatus.CANCELLED
+    assert harness.progress.reports[-1].status is RunStatus.CANCELLED
 
 
-async def test_a_run_that_was_cancelled_before_it_began(lab: Lab, site: Site) -> None:
+async def test_a_run_that_was_cancelled_before_it_began(harness: ExecutionHarness, site: Site) -> None:
     """No step is done."""
-    data = lab.submit(case(goto("/"), base_url=site.url))
-    lab.cancels.runs.add(data.test_run_id)
+    data = harness.submit(case(goto("/"), base_url=site.url))
+    harness.cancels.runs.add(data.test_run_id)
     with pytest.raises(RunCancelledError):
-        await lab.run(data)
-    assert lab.row(data.test_run_id).status is RunStatus.CANCELLED
-    assert lab.steps(data.test_run_id) == []
+        await harness.run(data)
+    assert harness.row(data.test_run_id).status is RunStatus.CANCELLED
+    assert harness.steps(data.test_run_id) == []
 
 
 @pytest.mark.parametrize(("attempt", "status"), [(1, RunStatus.QUEUED), (2, RunStatus.DEAD)])
-async def test_the_browser_is_killed(lab: Lab, site: Site, attempt: int, status: RunStatus) -> None:
+async def test_the_browser_is_killed(
+    harness: ExecutionHarness, site: Site, attempt: int, status: RunStatus
+) -> None:
     """The job fails; the run waits for its next attempt, or is dead after the last. The next run has a browser."""
     path = site.page("/kill", "<p>")
     steps = (goto(path), on("click", "#gone").model_copy(update={"timeout_ms": 60_000}))
-    data = lab.submit(case(*steps, base_url=site.url))
-    pid = await browser_pid(lab.browser)
-    lab.progress.on_report = lambda report: os.kill(pid, signal.SIGKILL) if report.current_step == 1 else None
+    data = harness.submit(case(*steps, base_url=site.url))
+    pid = await browser_pid(harness.browser)
+    harness.progress.on_report = lambda report: os.kill(pid, signal.SIGKILL) if report.current_step == 1 else None
     with pytest.raises(BrowserCrashedError):
-        await lab.run(data, attempt=attempt, max_attempts=2)
-    run, rows = lab.row(data.test_run_id), lab.steps(data.test_run_id)
+        await harness.run(data, attempt=attempt, max_attempts=2)
+    run, rows = harness.row(data.test_run_id), harness.steps(data.test_run_id)
     assert (run.status, run.error_kind) == (status, ErrorKind.INFRASTRUCTURE)
     assert "the browser died" in (run.error or "")
     assert [s.error_kind for s in rows] == [None, ErrorKind.INFRASTRUCTURE]
-    lab.progress.on_report = lambda _: None
-    assert (await lab.test(case(goto(path), base_url=site.url))).status == "completed"
+    harness.progress.on_report = lambda _: None
+    assert (await harness.test(case(goto(path), base_url=site.url))).status == "completed"
 
 
-async def test_the_store_fails(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_store_fails(harness: ExecutionHarness, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Rows that cannot be stored fail the job, so that it is tried again."""
     path = site.page("/unstored", "<p>")
-    data = lab.submit(case(goto(path), base_url=site.url))
+    data = harness.submit(case(goto(path), base_url=site.url))
 
     def refuse(self: MemoryStore, records: Any) -> None:
         raise StoreError("no room")
 
     monkeypatch.setattr(MemoryStore, "save", refuse)
     with pytest.raises(StoreError, match="no room"):
-        await lab.run(data)
+        await harness.run(data)
 
 
-async def test_config_wins_over_the_case(lab: Lab, site: Site) -> None:
+async def test_config_wins_over_the_case(harness: ExecutionHarness, site: Site) -> None:
     """Viewport of the job's configuration is the page's."""
     path = site.page("/size", "<p id=x></p><script>x.textContent = innerWidth</script>")
-    result = await lab.test(case(goto(path), expect("#x", text="640"), base_url=site.url), viewport={"width": 640})
+    result = await harness.test(
+        case(goto(path), expect("#x", text="640"), base_url=site.url), viewport={"width": 640}
+    )
     assert result.status == "completed"
 
 
-async def test_a_window_needs_a_browser_that_has_one(lab: Lab, site: Site, browser_path: Path) -> None:
+async def test_a_window_needs_a_browser_that_has_one(
+    harness: ExecutionHarness, site: Site, browser_path: Path
+) -> None:
     """`headless: false` on a headless shell is refused with what to do."""
     if "headless" not in browser_path.name:
         pytest.skip("this browser has windows")
-    result = await lab.test(case(goto("/"), base_url=site.url), headless=False)
+    result = await harness.test(case(goto("/"), base_url=site.url), headless=False)
     assert (result.status, result.error_kind) == ("failed", ErrorKind.INPUT)
     assert "headless: false needs a full Chrome or Chromium" in (result.error or "")
 
 
-async def test_a_run_id_cannot_leave_the_artifacts_folder(lab: Lab, site: Site) -> None:
+async def test_a_run_id_cannot_leave_the_artifacts_folder(harness: ExecutionHarness, site: Site) -> None:
     """An id that is a path is refused."""
-    data = lab.submit(case(goto("/"), base_url=site.url)).model_copy(update={"test_run_id": "../../etc"})
-    result = await lab.run(data)
+    data = harness.submit(case(goto("/"), base_url=site.url)).model_copy(update={"test_run_id": "../../etc"})
+    result = await harness.run(data)
     assert (result.status, result.error_kind) == ("failed", ErrorKind.INPUT)
 
 
-async def test_runs_at_once_do_not_mix(lab: Lab, site: Site) -> None:
+async def test_runs_at_once_do_not_mix(harness: ExecutionHarness, site: Site) -> None:
     """Runs on one browser at the same time each keep their own rows."""
     paths = [site.page(f"/at-once-{n}", f"<p id=x>{n}</p>") for n in range(4)]
     cases = [
         case(goto(path), expect("#x", text=str(n)), base_url=site.url, name=f"Case {n}")
         for n, path in enumerate(paths)
     ]
-    results = await asyncio.gather(*(lab.test(one) for one in cases))
-    assert [(r.status, len(lab.steps(r.test_run_id))) for r in results] == [("completed", 2)] * 4
+    results = await asyncio.gather(*(harness.test(one) for one in cases))
+    assert [(r.status, len(harness.steps(r.test_run_id))) for r in results] == [("completed", 2)] * 4

@@ -12,7 +12,7 @@ from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.services import adaptations
 from qa_queue.store.records import AdaptationRow, VerdictRecord, verdict_id
 from tests.support.records import NOON
-from tests.support.running import Lab
+from tests.support.running import ExecutionHarness
 from tests.support.site import Site
 from tests.support.steps import case, expect, goto, on
 
@@ -31,125 +31,125 @@ def order(**fields: Any) -> Case:
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def shop(lab: Lab, site: Site) -> Site:
+async def shop(harness: ExecutionHarness, site: Site) -> Site:
     """A site whose pages were seen once by a run that passed."""
     site.page("/shop", OLD)
-    result = await lab.test(order(base_url=site.url))
+    result = await harness.test(order(base_url=site.url))
     assert (result.status, result.error) == ("completed", None)
     site.page("/shop", NEW)
     return site
 
 
-def adaptation(lab: Lab, run_id: str) -> AdaptationRow:
-    (row,) = lab.store.list_adaptations([run_id])
+def adaptation(harness: ExecutionHarness, run_id: str) -> AdaptationRow:
+    (row,) = harness.store.list_adaptations([run_id])
     return row
 
 
-async def test_a_passing_step_leaves_a_fingerprint(lab: Lab, shop: Site) -> None:
+async def test_a_passing_step_leaves_a_fingerprint(harness: ExecutionHarness, shop: Site) -> None:
     """One row a step with an element, also without a heal."""
-    rows = lab.store.knowledge(lab.store.list_cases()[0].id).fingerprints
+    rows = harness.store.knowledge(harness.store.list_cases()[0].id).fingerprints
     assert [(row.step_key, row.document["tag"], row.page) for row in rows] == [("2:click", "button", "/shop")]
     assert rows[0].document["accessible_name"] == "Buy now"
 
 
-async def test_a_changed_button_is_healed(lab: Lab, shop: Site) -> None:
+async def test_a_changed_button_is_healed(harness: ExecutionHarness, shop: Site) -> None:
     """Step and run are adapted; the row says by what, how sure and why; pictures show it; progress told it."""
-    result = await lab.test(order(base_url=shop.url))
-    run, steps = lab.row(result.test_run_id), lab.steps(result.test_run_id)
+    result = await harness.test(order(base_url=shop.url))
+    run, steps = harness.row(result.test_run_id), harness.steps(result.test_run_id)
     assert (result.status, run.status, result.error) == ("adapted", RunStatus.ADAPTED, None)
     assert [step.status for step in steps] == [StepStatus.PASSED, StepStatus.ADAPTED, StepStatus.PASSED]
-    row = adaptation(lab, result.test_run_id)
+    row = adaptation(harness, result.test_run_id)
     assert (row.reason, row.status, row.old_target) == ("healed", "applied", {"css": "#buy"})
     assert row.new_target == {"role": "button", "name": "Buy now", "exact": True} == steps[1].locator
     assert row.score is not None
     assert row.score > 0.6
     assert row.evidence is not None
     assert "Buy now" in row.evidence["summary"]
-    names = [picture.name for picture in lab.artifacts(result.test_run_id, ArtifactKind.SCREENSHOT)]
+    names = [picture.name for picture in harness.artifacts(result.test_run_id, ArtifactKind.SCREENSHOT)]
     assert names == ["step-002-heal-after.png", "step-002-heal-before.png"]
-    assert any("healed, by button 'Buy now'" in report.message for report in lab.progress.reports)
+    assert any("healed, by button 'Buy now'" in report.message for report in harness.progress.reports)
     assert result.adaptations[0].reason == "healed"
 
 
-async def test_what_is_gone_is_refused(lab: Lab, shop: Site) -> None:
+async def test_what_is_gone_is_refused(harness: ExecutionHarness, shop: Site) -> None:
     """Another button in its place is not taken; the error says that healing was thought of."""
     shop.page("/shop", GONE)
-    result = await lab.test(order(base_url=shop.url))
+    result = await harness.test(order(base_url=shop.url))
     assert result.status == "failed"
     assert "`#buy` was not found in 1500 ms; not healed: " in (result.error or "")
-    assert lab.store.list_adaptations([result.test_run_id]) == []
+    assert harness.store.list_adaptations([result.test_run_id]) == []
 
 
-async def test_another_name_in_its_place_is_proposed_only(lab: Lab, shop: Site) -> None:
+async def test_another_name_in_its_place_is_proposed_only(harness: ExecutionHarness, shop: Site) -> None:
     """Also where healing is on: what it says has changed, and nothing else tells that it is the same."""
     shop.page("/shop", NEW.replace("Buy now", "Buy later"))
-    result = await lab.test(order(base_url=shop.url, heal="auto"))
+    result = await harness.test(order(base_url=shop.url, heal="auto"))
     assert result.status == "failed"
     assert "not healed: button 'Buy later' is proposed, to be accepted by somebody (it has another name" in (
         result.error or ""
     )
-    row = adaptation(lab, result.test_run_id)
+    row = adaptation(harness, result.test_run_id)
     assert (row.status, row.new_target) == ("proposed", {"role": "button", "name": "Buy later", "exact": True})
     assert row.evidence is not None
     assert row.evidence["summary"].startswith("refused: it has another name")
-    adaptations.accept(lab.store, row.id, by="ann", write=False)
-    again = await lab.test(order(base_url=shop.url, heal="auto"))
+    adaptations.accept(harness.store, row.id, by="ann", write=False)
+    again = await harness.test(order(base_url=shop.url, heal="auto"))
     assert (again.status, again.error) == ("completed", None), "somebody said that it is the same"
 
 
-async def test_suggest_proposes_and_fails(lab: Lab, shop: Site) -> None:
+async def test_suggest_proposes_and_fails(harness: ExecutionHarness, shop: Site) -> None:
     """The proposal is recorded, the element not touched."""
-    result = await lab.test(order(base_url=shop.url, heal="suggest"))
+    result = await harness.test(order(base_url=shop.url, heal="suggest"))
     assert (result.status, result.adapted_steps) == ("failed", 0)
     assert "button 'Buy now' is proposed" in (result.error or "")
-    row = adaptation(lab, result.test_run_id)
+    row = adaptation(harness, result.test_run_id)
     assert (row.status, row.reason) == ("proposed", "healed")
-    pictures = [picture.name for picture in lab.artifacts(result.test_run_id, ArtifactKind.SCREENSHOT)]
+    pictures = [picture.name for picture in harness.artifacts(result.test_run_id, ArtifactKind.SCREENSHOT)]
     assert pictures == ["step-002-failed.png", "step-002-heal-before.png"]
 
 
 @pytest.mark.parametrize("config", [{"adaptive_mode": False}, {"max_adaptations": 0}])
-async def test_the_job_can_forbid_it(lab: Lab, shop: Site, config: dict[str, Any]) -> None:
+async def test_the_job_can_forbid_it(harness: ExecutionHarness, shop: Site, config: dict[str, Any]) -> None:
     """Neither mode off nor no adaptations allowed heals anything."""
-    result = await lab.test(order(base_url=shop.url), **config)
+    result = await harness.test(order(base_url=shop.url), **config)
     assert (result.status, result.adapted_steps) == ("failed", 0)
 
 
-async def test_the_case_and_the_step_can_forbid_it(lab: Lab, shop: Site) -> None:
+async def test_the_case_and_the_step_can_forbid_it(harness: ExecutionHarness, shop: Site) -> None:
     """`heal: off` of the case holds unless the step says otherwise."""
     off = order(base_url=shop.url, heal="off")
-    assert (await lab.test(off)).status == "failed"
+    assert (await harness.test(off)).status == "failed"
     steps = tuple(
         step.model_copy(update={"heal": "auto"}) if step.action == "click" else step for step in off.steps
     )
-    assert (await lab.test(off.model_copy(update={"steps": steps}))).status == "adapted"
+    assert (await harness.test(off.model_copy(update={"steps": steps}))).status == "adapted"
 
 
-async def test_an_assertion_is_healed_only_by_its_own_word(lab: Lab, site: Site) -> None:
+async def test_an_assertion_is_healed_only_by_its_own_word(harness: ExecutionHarness, site: Site) -> None:
     """The case's `heal` is about actions."""
     site.page("/text", "<h1>Shop</h1><p id=sum class=total>Sum 5</p>")
     check = expect("#sum", text="Sum 5").model_copy(update=SHORT | {"heal": "auto"})
-    assert (await lab.test(case(goto("/text"), check, base_url=site.url))).status == "completed"
+    assert (await harness.test(case(goto("/text"), check, base_url=site.url))).status == "completed"
     site.page("/text", "<h1>Shop</h1><p id=total class=total>Sum 5</p>")
-    assert (await lab.test(case(goto("/text"), check, base_url=site.url))).status == "adapted"
+    assert (await harness.test(case(goto("/text"), check, base_url=site.url))).status == "adapted"
     plain = check.model_copy(update={"heal": None})
-    assert (await lab.test(case(goto("/text"), plain, base_url=site.url))).status == "failed"
+    assert (await harness.test(case(goto("/text"), plain, base_url=site.url))).status == "failed"
 
 
-async def test_a_covered_element_is_not_taken(lab: Lab, shop: Site) -> None:
+async def test_a_covered_element_is_not_taken(harness: ExecutionHarness, shop: Site) -> None:
     """What cannot be clicked is no answer."""
     shop.page("/shop", NEW + "<div style='position:fixed;inset:0;background:#fff'></div>")
-    result = await lab.test(order(base_url=shop.url))
+    result = await harness.test(order(base_url=shop.url))
     assert result.status == "failed"
     assert "it cannot be used now" in (result.error or "")
 
 
-async def test_a_rejected_pair_never_heals_again(lab: Lab, shop: Site) -> None:
+async def test_a_rejected_pair_never_heals_again(harness: ExecutionHarness, shop: Site) -> None:
     """Nor by another locator of the same element."""
-    case_id = lab.store.list_cases()[0].id
+    case_id = harness.store.list_cases()[0].id
     locator = {"role": "button", "name": "Buy now", "exact": True}
     key = "2:click"
-    lab.store.save(
+    harness.store.save(
         [
             VerdictRecord(
                 id=verdict_id(case_id, key, locator),
@@ -161,12 +161,12 @@ async def test_a_rejected_pair_never_heals_again(lab: Lab, shop: Site) -> None:
             )
         ]
     )
-    result = await lab.test(order(base_url=shop.url))
+    result = await harness.test(order(base_url=shop.url))
     assert result.status == "failed"
     assert "somebody rejected that element" in (result.error or "")
 
 
-async def test_elements_in_frames_and_shadow_roots_are_found(lab: Lab, site: Site) -> None:
+async def test_elements_in_frames_and_shadow_roots_are_found(harness: ExecutionHarness, site: Site) -> None:
     """The button moved into a shadow root, the field into a frame; the new locators lead there."""
     site.page("/moved", f"{OLD}<script>buy.onclick = () => done.textContent = 'thanks ' + mail.value</script>")
     steps = (
@@ -174,7 +174,7 @@ async def test_elements_in_frames_and_shadow_roots_are_found(lab: Lab, site: Sit
         on("fill", "#mail", value="ann").model_copy(update=SHORT),
         on("click", "#buy").model_copy(update=SHORT),
     )
-    assert (await lab.test(case(*steps, base_url=site.url))).status == "completed"
+    assert (await harness.test(case(*steps, base_url=site.url))).status == "completed"
     inner = "<label for=m>E-mail</label><input id=m name=email>"
     site.page(
         "/moved",
@@ -182,14 +182,16 @@ async def test_elements_in_frames_and_shadow_roots_are_found(lab: Lab, site: Sit
         <a href=/terms>Terms</a><script>document.querySelector("x-buy").attachShadow({{mode: "open"}}).innerHTML =
         "<button type=button class='btn primary'>Buy now</button>"</script>""",
     )
-    result = await lab.test(case(*steps, base_url=site.url))
+    result = await harness.test(case(*steps, base_url=site.url))
     assert (result.status, result.error) == ("adapted", None)
-    fill, click = lab.store.list_adaptations([result.test_run_id])
+    fill, click = harness.store.list_adaptations([result.test_run_id])
     assert fill.new_target["frame"] == {"css": 'iframe[name="box"]'}
     assert click.new_target == {"role": "button", "name": "Buy now", "exact": True}
 
 
-async def test_a_secret_is_in_no_fingerprint(lab: Lab, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_secret_is_in_no_fingerprint(
+    harness: ExecutionHarness, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """What was typed is not collected, and what the page repeats is masked."""
     monkeypatch.setenv("QA_SECRET_WORD", "open sesame")
     site.page(
@@ -197,9 +199,9 @@ async def test_a_secret_is_in_no_fingerprint(lab: Lab, site: Site, monkeypatch: 
         "<label>Word <input id=w></label><button id=b title='open sesame' onclick=''>Go</button><p>open sesame</p>",
     )
     steps = (goto("/secret"), on("fill", "#w", value="${secret.WORD}"), on("click", "#b"))
-    result = await lab.test(case(*steps, base_url=site.url))
+    result = await harness.test(case(*steps, base_url=site.url))
     assert result.status == "completed"
-    rows = lab.store.knowledge(lab.row(result.test_run_id).test_case_id).fingerprints
+    rows = harness.store.knowledge(harness.row(result.test_run_id).test_case_id).fingerprints
     assert len(rows) == 2
     assert "sesame" not in repr(rows)
     assert rows[1].document["title"] == "***"

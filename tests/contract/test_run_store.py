@@ -328,6 +328,8 @@ class TestChildren:
         run = run_record(case)
         step = step_record(
             run,
+            position="4[1].2",
+            parents=("Sign in", "row 1"),
             target={"css": "#go", "fallbacks": [{"text": "Go"}]},
             status=StepStatus.ADAPTED,
             error="e",

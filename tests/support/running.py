@@ -43,7 +43,7 @@ class Cancels:
 
 
 @dataclass
-class Lab:
+class ExecutionHarness:
     """Everything that a run needs, and what it left."""
 
     browser: BrowserPool

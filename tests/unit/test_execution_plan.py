@@ -42,7 +42,7 @@ def test_a_missing_value_is_named() -> None:
 @pytest.mark.parametrize("run_id", ["../x", "a/b", "", "a b", "x" * 101])
 def test_an_id_names_a_folder(run_id: str) -> None:
     """Anything that could leave the artifacts folder is refused."""
-    with pytest.raises(InputError, match="is no id"):
+    with pytest.raises(InputError, match="is not an id"):
         plan(case(goto("/")), test_run_id=run_id)
 
 
@@ -73,7 +73,7 @@ def test_the_size_of_the_page(use: dict[str, Any], config: dict[str, Any], size:
 def test_attempts_are_counted_through() -> None:
     """Every try of every attempt of the job has a number of its own."""
     planned = plan(case(goto("/"), retries=2))
-    assert [planned.attempt(job, again) for job in (1, 2) for again in (1, 2, 3)] == [1, 2, 3, 4, 5, 6]
+    assert [planned.attempt_number(job, again) for job in (1, 2) for again in (1, 2, 3)] == [1, 2, 3, 4, 5, 6]
 
 
 def test_the_session_knows_the_secrets() -> None:

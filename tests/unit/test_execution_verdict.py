@@ -8,7 +8,7 @@ from processors.browser.protocol import Found, StepOutcome, TraceContent
 from processors.execution.verdict import (
     RunVerdict,
     StepResult,
-    ends_try,
+    halts,
     judge,
     keeps_trace,
     may_retry,
@@ -27,6 +27,7 @@ def results(*statuses: StepStatus) -> list[StepResult]:
     return [
         StepResult(
             number=number,
+            position=str(number),
             status=status,
             started_at=NOON,
             error="gone" if status is FAILED else None,
@@ -89,15 +90,21 @@ def test_the_counts() -> None:
 )
 def test_the_status_of_a_step(outcome: StepOutcome, optional: bool, status: StepStatus) -> None:
     """An error fails a step, unless it is optional; a fallback adapts it."""
-    assert step_status(on("click", "#x").model_copy(update={"optional": optional}), outcome) is status
+    assert step_status(outcome, optional=optional) is status
 
 
 @pytest.mark.parametrize(
-    ("soft", "status", "ends"), [(False, FAILED, True), (True, FAILED, False), (False, SKIPPED, False)]
+    ("fields", "error", "ends"),
+    [
+        ({}, "gone", True),
+        ({"soft": True}, "gone", False),
+        ({"optional": True}, "gone", False),
+        ({}, None, False),
+    ],
 )
-def test_what_ends_a_try(soft: bool, status: StepStatus, ends: bool) -> None:
-    """A failure ends it, a soft one does not."""
-    assert ends_try(on("click", "#x").model_copy(update={"soft": soft}), status) is ends
+def test_steps_after_a_failure_are_skipped(fields: dict[str, bool], error: str | None, ends: bool) -> None:
+    """A failure halts the try unless the step is soft or optional."""
+    assert halts(on("click", "#x").model_copy(update=fields), StepOutcome(error=error)) is ends
 
 
 @pytest.mark.parametrize(("status", "again"), [(s, s is RunStatus.FAILED) for s in RunStatus if s.final])

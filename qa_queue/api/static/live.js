@@ -28,7 +28,7 @@ if (main.dataset.events) {
     const report = JSON.parse(event.data);
     const bar = main.querySelector("progress");
     const said = main.querySelector("#said");
-    if (bar) bar.value = report.percentage;
+    if (bar) report.percentage === null ? bar.removeAttribute("value") : (bar.value = report.percentage);
     if (said) said.textContent = report.message;
     if (!["queued", "running"].includes(report.status)) {
       source.close();

@@ -23,16 +23,16 @@ from tests.support.steps import goto, on
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def own_host(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
+async def own_pool(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
     """A browser of the test's own, to be killed."""
-    host = WarmBrowserPool(browser_path)
-    yield host
-    await host.close()
+    pool = WarmBrowserPool(lambda: browser_path)
+    yield pool
+    await pool.close()
 
 
-async def browser_pid(host: WarmBrowserPool) -> int:
-    """The process of the host's browser."""
-    session = await host._browsers[True].new_browser_cdp_session()
+async def browser_pid(pool: WarmBrowserPool) -> int:
+    """The process of the pool's browser."""
+    session = await pool._browsers[True].new_browser_cdp_session()
     processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
     return int(next(process["id"] for process in processes if process["type"] == "browser"))
 
@@ -68,17 +68,17 @@ async def test_size_of_the_page(visit: Opener, options: dict[str, object], width
     assert await page.js("innerWidth") == width
 
 
-async def test_an_unknown_device_is_refused(host: WarmBrowserPool) -> None:
+async def test_an_unknown_device_is_refused(pool: WarmBrowserPool) -> None:
     """The message names the device."""
     with pytest.raises(InputError, match="device 'Abacus' is unknown"):
-        async with host.session(SessionOptions(device="Abacus")):
+        async with pool.session(SessionOptions(device="Abacus")):
             pass
 
 
 async def test_a_missing_browser_is_named(tmp_path: Path) -> None:
     """No browser at the path: the message says what to set."""
     with pytest.raises(BrowserMissingError, match=r"no browser at .*set QA_BROWSER_PATH"):
-        await WarmBrowserPool(tmp_path / "chromium").start()
+        await WarmBrowserPool(lambda: tmp_path / "chromium").start()
 
 
 async def test_a_browser_that_does_not_start(tmp_path: Path) -> None:
@@ -86,68 +86,68 @@ async def test_a_browser_that_does_not_start(tmp_path: Path) -> None:
     fake = tmp_path / "chromium"
     fake.write_text("#!/bin/sh\nexit 7\n")
     fake.chmod(0o755)
-    host = WarmBrowserPool(fake)
+    pool = WarmBrowserPool(lambda: fake)
     with pytest.raises(BrowserCrashedError, match="does not start"):
-        await host.start()
-    await host.close()
+        await pool.start()
+    await pool.close()
 
 
 @pytest.fixture
 def launches(tmp_path: Path) -> Path:
-    """A file with one line for each start of the browser of `counted_host`."""
+    """A file with one line for each start of the browser of `counted_pool`."""
     return tmp_path / "launches"
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def counted_host(browser_path: Path, launches: Path) -> AsyncIterator[WarmBrowserPool]:
+async def counted_pool(browser_path: Path, launches: Path) -> AsyncIterator[WarmBrowserPool]:
     """A browser that leaves a line when it starts."""
     script = launches.with_name("chromium")
     script.write_text(f'#!/bin/sh\necho started >> "{launches}"\nexec "{browser_path}" "$@"\n')
     script.chmod(0o755)
-    host = WarmBrowserPool(script)
-    yield host
-    await host.close()
+    pool = WarmBrowserPool(lambda: script)
+    yield pool
+    await pool.close()
 
 
 async def test_a_killed_browser_ends_its_sessions_and_is_replaced(
-    counted_host: WarmBrowserPool, launches: Path, site: Site
+    counted_pool: WarmBrowserPool, launches: Path, site: Site
 ) -> None:
     """The step that was on it raises BrowserCrashedError; sessions after that have a new browser, one for all."""
     path = site.page("/killed", "<p>")
-    async with counted_host.session(SessionOptions(base_url=site.url)) as session:
+    async with counted_pool.session(SessionOptions(base_url=site.url)) as session:
         await Visit(session).passes(goto(path))
         waiting = asyncio.create_task(session.perform(on("click", "#none"), timeout_ms=TIMEOUT_MS))
-        os.kill(await browser_pid(counted_host), signal.SIGKILL)
+        os.kill(await browser_pid(counted_pool), signal.SIGKILL)
         with pytest.raises(BrowserCrashedError):
             await waiting
-    await asyncio.gather(*(_opens(counted_host, site, path) for _ in range(3)))
+    await asyncio.gather(*(_opens(counted_pool, site, path) for _ in range(3)))
     assert lines(launches) == ["started", "started"]
-    assert counted_host.restarts == 1
+    assert counted_pool.restarts == 1
 
 
-async def test_a_killed_driver_is_replaced(own_host: WarmBrowserPool, site: Site) -> None:
+async def test_a_killed_driver_is_replaced(own_pool: WarmBrowserPool, site: Site) -> None:
     """Playwright's own process can die too; the next session starts it again."""
     path = site.page("/driver", "<p>")
     before = {child.pid for child in psutil.Process().children()}
-    await own_host.start()
+    await own_pool.start()
     driver = next(child for child in psutil.Process().children() if child.pid not in before)
     driver.kill()
     await async_wait_until(lambda: not driver.is_running() or driver.status() == psutil.STATUS_ZOMBIE)
-    await _opens(own_host, site, path)
+    await _opens(own_pool, site, path)
 
 
-async def test_a_closed_host_starts_again(own_host: WarmBrowserPool, site: Site) -> None:
+async def test_a_closed_pool_starts_again(own_pool: WarmBrowserPool, site: Site) -> None:
     """Closing lets go of everything, and is no end."""
     path = site.page("/again", "<p>")
-    await _opens(own_host, site, path)
-    await own_host.close()
-    await _opens(own_host, site, path)
+    await _opens(own_pool, site, path)
+    await own_pool.close()
+    await _opens(own_pool, site, path)
 
 
 def lines(file: Path) -> list[str]:
     return file.read_text().splitlines()
 
 
-async def _opens(host: WarmBrowserPool, site: Site, path: str) -> None:
-    async with host.session(SessionOptions(base_url=site.url)) as session:
+async def _opens(pool: WarmBrowserPool, site: Site, path: str) -> None:
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
         await Visit(session).passes(goto(path))

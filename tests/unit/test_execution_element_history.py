@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 
 from processors.base.claims import Claims
-from processors.browser.protocol import NO_AID, Found, Match, StepOutcome
+from processors.browser.protocol import NO_HINTS, Found, Match, StepOutcome
 from processors.execution.element_history import (
     EVERY_NTH_RUN,
     ElementHistory,
-    aid_for,
     fingerprint_row,
+    hints_for,
     mode_of,
     others_of,
 )
@@ -58,29 +58,29 @@ def test_the_steps_word_goes_before_the_cases() -> None:
 
 def test_an_unknown_step_is_looked_at() -> None:
     """Nothing to heal from; its fingerprint is wanted."""
-    aid = aid_for(plan(), plan().steps[1], CaseKnowledge(), 0)
-    assert (aid.old, aid.take) == (None, True)
+    hints = hints_for(plan(), plan().steps[1], CaseKnowledge(), 0)
+    assert (hints.old, hints.take) == (None, True)
 
 
 @pytest.mark.parametrize(("run", "take"), [(RARE_RUN, True), (COMMON_RUN, False)])
 def test_a_known_step_is_looked_at_now_and_then(run: str, take: bool) -> None:
     """By the run's id."""
-    aid = aid_for(plan(run=run), plan().steps[1], known(), 0)
-    assert (aid.take, aid.old) == (take, Fingerprint(tag="button", text="Go"))
+    hints = hints_for(plan(run=run), plan().steps[1], known(), 0)
+    assert (hints.take, hints.old) == (take, Fingerprint(tag="button", text="Go"))
 
 
 def test_another_target_needs_another_fingerprint() -> None:
     """The case names another element now: the old one's looks say nothing."""
     row = fingerprint_record(CASE, step_key=KEY, target_hash=digest({"css": "#other"}))
-    assert aid_for(plan(), plan().steps[1], known(fingerprints=(row,)), 0).old is None
+    assert hints_for(plan(), plan().steps[1], known(fingerprints=(row,)), 0).old is None
 
 
 def test_the_number_of_adaptations_is_limited() -> None:
     """What is beyond it is not healed."""
     config = {"max_adaptations": 2}
-    modes = [aid_for(plan(config=config), plan().steps[1], known(), adapted).mode for adapted in (1, 2)]
+    modes = [hints_for(plan(config=config), plan().steps[1], known(), adapted).mode for adapted in (1, 2)]
     assert modes == ["auto", "off"]
-    assert aid_for(plan(heal="off"), plan().steps[1], known(), 0) == NO_AID
+    assert hints_for(plan(heal="off"), plan().steps[1], known(), 0) == NO_HINTS
 
 
 @pytest.mark.parametrize(
@@ -98,8 +98,8 @@ def test_the_number_of_adaptations_is_limited() -> None:
 )
 def test_what_is_tried_first(patterns: Any, verdicts: Any, learned: dict[str, str] | None) -> None:
     """A locator that has earned it, or that somebody accepted; never a rejected one."""
-    aid = aid_for(plan(), plan().steps[1], known(patterns=patterns, verdicts=verdicts), 0)
-    assert aid.learned == (None if learned is None else Target.model_validate(learned))
+    hints = hints_for(plan(), plan().steps[1], known(patterns=patterns, verdicts=verdicts), 0)
+    assert hints.learned == (None if learned is None else Target.model_validate(learned))
 
 
 def test_others_are_on_the_same_page_and_other_elements() -> None:
@@ -145,6 +145,6 @@ async def test_of_runs_at_once_one_takes_an_elements_fingerprint() -> None:
     """The next run does where the first one ended without a row for it."""
     store, claims, step = MemoryStore(), Claims(), plan().steps[1]
     with ElementHistory(plan(), store, claims) as first, ElementHistory(plan(), store, claims) as second:
-        assert [(await one.aid(step, 0)).take for one in (first, second, first)] == [True, False, True]
+        assert [(await one.hints(step, 0)).take for one in (first, second, first)] == [True, False, True]
     with ElementHistory(plan(), store, claims) as third:
-        assert (await third.aid(step, 0)).take
+        assert (await third.hints(step, 0)).take

@@ -1,0 +1,220 @@
+"""A tree of steps is run in order, and each step has one place, one key and one row."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import pytest
+
+from processors.browser.protocol import StepOutcome
+from processors.execution.interpreter import Interpreter
+from processors.execution.plan import RunPlan, plan_run
+from processors.execution.reporting import percentage
+from processors.execution.step_tree import ActionNode, Frame, GroupNode, Node, PlannedStep, known_total, outline
+from processors.execution.stopping import StopSignal
+from processors.execution.verdict import StepResult, halts, judge, step_status
+from qa_queue.cases.model import Step
+from qa_queue.cases.values import Scope, resolve_step
+from qa_queue.errors import CaseError
+from qa_queue.models import ErrorKind, StepStatus, TestJobData, utc_now
+from tests.support.steps import case, goto, on
+
+FRAME = Frame(scope=Scope(), resolve=resolve_step)
+
+
+def action(name: str = "#x", **fields: object) -> ActionNode:
+    """A click that fails if the name of its target says so."""
+    return ActionNode(step=on("click", name).model_copy(update=fields))
+
+
+def group(*steps: Node, **fields: object) -> GroupNode:
+    return GroupNode(**{"name": "Sign in", "steps": steps, **fields})
+
+
+BAD = action("#fails")
+TREE = (
+    action(),
+    group(action(), group(action(id="pay"), name="Pay")),
+    group(action(), action(id="home"), name="Log in", flow="login.yaml"),
+    group(action(), name="Log in", flow="login.yaml"),
+    action(),
+)
+
+
+@dataclass
+class Recorder:
+    """Does nothing but note what the interpreter asks for; a step fails if its target says so."""
+
+    stop_at: str = ""
+    stopped: list[str] = field(default_factory=list)
+    done: list[PlannedStep] = field(default_factory=list)
+    results: list[StepResult] = field(default_factory=list)
+
+    async def perform(self, planned: PlannedStep) -> StepResult:
+        self.done.append(planned)
+        failed = "fails" in str(planned.written.args)
+        outcome = StepOutcome(error="gone", kind=ErrorKind.NOT_FOUND) if failed else StepOutcome()
+        if planned.position == self.stop_at:
+            self.stopped.append(planned.position)
+        return self._note(planned, outcome, step_status(outcome, optional=planned.optional))
+
+    def skip(self, planned: PlannedStep) -> None:
+        self.done.append(planned)
+        self._note(planned, StepOutcome(), StepStatus.SKIPPED)
+
+    def _note(self, planned: PlannedStep, outcome: StepOutcome, status: StepStatus) -> StepResult:
+        result = StepResult(
+            number=planned.number,
+            position=planned.position,
+            status=status,
+            started_at=utc_now(),
+            error=outcome.error,
+            kind=outcome.kind,
+            halts=halts(planned.written, outcome),
+        )
+        self.results.append(result)
+        return result
+
+
+async def interpret(*nodes: Node) -> Recorder:
+    """Run a tree to its end."""
+    recorder = Recorder()
+    async with StopSignal(lambda: False) as stop:
+        await Interpreter(recorder, stop).run(nodes, FRAME)
+    return recorder
+
+
+def statuses(recorder: Recorder) -> list[tuple[str, str]]:
+    return [(result.position, result.status.value) for result in recorder.results]
+
+
+async def test_steps_run_in_order_and_know_their_place() -> None:
+    """Rows are numbered as they come; positions and names lead through the groups."""
+    done = (await interpret(*TREE)).done
+    assert [(one.number, one.position, one.parents) for one in done] == [
+        (1, "1", ()),
+        (2, "2.1", ("Sign in",)),
+        (3, "2.2.1", ("Sign in", "Pay")),
+        (4, "3.1", ("Log in",)),
+        (5, "3.2", ("Log in",)),
+        (6, "4.1", ("Log in",)),
+        (7, "5", ()),
+    ]
+    assert done[2].title == "Sign in > Pay > click `#x`"
+
+
+def test_a_step_of_a_flow_is_the_same_wherever_it_is_used() -> None:
+    """Keys count within the flow; an id stands for the place, in its own flow alone."""
+    assert [step.key for step in outline(TREE, FRAME)] == [
+        "1:click",
+        "2.1:click",
+        "pay",
+        "login.yaml:1:click",
+        "login.yaml:home",
+        "login.yaml:1:click",
+        "5:click",
+    ]
+
+
+def test_iterations_are_in_the_position_and_not_in_the_key() -> None:
+    """Each iteration has its own rows; what is known of an element holds for all of them."""
+    steps = [FRAME.inside(group(), 4, iteration=n).step(on("click", "#x"), 2, n) for n in (1, 2)]
+    assert [(step.position, step.key) for step in steps] == [("4[1].2", "4.2:click"), ("4[2].2", "4.2:click")]
+
+
+def test_an_iteration_sees_its_own_values() -> None:
+    """The step as written stays the same."""
+    scope = Scope(variables={"n": "7"})
+    frame = FRAME.inside(group(), 1, iteration=1, scope=scope)
+    step = frame.step(on("fill", "#x", value="${var.n}"), 1, 1)
+    assert (step.written.args.value, step.resolved.args.value) == ("${var.n}", "7")
+
+
+def test_a_missing_value_inside_a_group_is_found_before_the_run() -> None:
+    with pytest.raises(CaseError, match=r"\$\{var.n\} has no value"):
+        outline([group(ActionNode(step=on("fill", "#x", value="${var.n}")))], FRAME)
+
+
+async def test_what_is_known_beforehand_is_what_is_run() -> None:
+    """A plan's steps are those of the run, with the same numbers, places and keys."""
+    assert (await interpret(*TREE)).done == list(outline(TREE, FRAME))
+    assert known_total(TREE) == 7
+
+
+@pytest.mark.parametrize(
+    ("nodes", "ends"),
+    [
+        ((BAD, action(), action(always_run=True)), [("1", "failed"), ("2", "skipped"), ("3", "passed")]),
+        (
+            (group(BAD, action()), action(), group(action(), always_run=True), group(action(always_run=True))),
+            [("1.1", "failed"), ("1.2", "skipped"), ("2", "skipped"), ("3.1", "passed"), ("4.1", "passed")],
+        ),
+        ((group(BAD, action(), soft=True), action()), [("1.1", "failed"), ("1.2", "skipped"), ("2", "passed")]),
+        (
+            (group(BAD, action(), optional=True), action()),
+            [("1.1", "skipped"), ("1.2", "skipped"), ("2", "passed")],
+        ),
+        ((group(action("#fails", soft=True), action()),), [("1.1", "failed"), ("1.2", "passed")]),
+        (
+            (BAD, group(BAD, action(), always_run=True, soft=True), action()),
+            [("1", "failed"), ("2.1", "failed"), ("2.2", "skipped"), ("3", "skipped")],
+        ),
+    ],
+    ids=["flat", "fails the run", "soft", "optional", "soft step", "always, after a failure"],
+)
+async def test_a_failure_skips_what_follows(nodes: Sequence[Node], ends: list[tuple[str, str]]) -> None:
+    """A group contains a failure if it is soft or optional; steps and groups that always run do so."""
+    assert statuses(await interpret(*nodes)) == ends
+
+
+async def test_the_error_of_a_run_names_the_position() -> None:
+    recorder = await interpret(action(), group(action(), BAD))
+    verdict = judge(recorder.results, max_adaptations=5)
+    assert (verdict.error, verdict.failed) == ("step 2.2: gone", 1)
+
+
+async def test_a_stopped_run_skips_the_rest() -> None:
+    """Nothing runs after the request, not even what always runs; the reason is kept."""
+    recorder = Recorder(stop_at="1.1")
+    async with StopSignal(lambda: bool(recorder.stopped)) as stop:
+        interpreter = Interpreter(recorder, stop)
+        await interpreter.run([group(action(), name="A")], FRAME)
+        assert interpreter.stopped is None
+        await stop.race(_forever())
+        await interpreter.run([action(always_run=True)], FRAME)
+    assert interpreter.stopped is ErrorKind.CANCELLED
+    assert statuses(recorder) == [("1.1", "passed"), ("1", "skipped")]
+
+
+async def _forever() -> None:
+    await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize(
+    ("done", "total", "ended", "shown"),
+    [
+        (0, 4, False, 0),
+        (1, 3, False, 33),
+        (4, 4, False, 100),
+        (9, 4, False, 100),
+        (3, None, False, None),
+        (3, None, True, 100),
+        (0, 0, False, None),
+    ],
+)
+def test_an_unknown_total_has_no_percentage(done: int, total: int | None, ended: bool, shown: int | None) -> None:
+    """Never more than 100 %, and none where it would be wrong."""
+    assert percentage(done, total, ended=ended) == shown
+
+
+def test_a_case_without_nesting_is_a_flat_tree() -> None:
+    """Its steps have the numbers, keys and total that they always had."""
+    plan = plan_of(goto("/"), on("click", "#x"))
+    assert [(one.number, one.position, one.key) for one in plan.steps] == [(1, "1", "1:goto"), (2, "2", "2:click")]
+    assert plan.total == 2
+
+
+def plan_of(*steps: Step) -> RunPlan:
+    return plan_run(case(*steps), TestJobData(test_case_id="c", test_run_id="r"), {})
