@@ -20,11 +20,11 @@ def main() -> int:
     except OSError as error:
         sys.stderr.write(f"Cannot listen on {options.host}:{options.port}: {error.strerror}. Try --port 0.\n")
         return 3
-    sys.stdout.write(f"{shop.url}\n")
-    sys.stdout.flush()
     stopped = threading.Event()
     for signum in (signal.SIGINT, signal.SIGTERM):
         signal.signal(signum, lambda *_: stopped.set())
+    sys.stdout.write(f"{shop.url}\n")  # a reader may send a signal as soon as it has the URL
+    sys.stdout.flush()
     stopped.wait()
     shop.stop()
     return 0

@@ -1,0 +1,159 @@
+"""`pytest --qa-report`: suites of their own, run by pytest as users run it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from junitparser import JUnitXml
+
+from qa_queue.reports.model import Comparison
+from qa_queue.reports.pytest_report import compared
+
+pytest_plugins = ["pytester"]
+
+SUITE = """
+import pytest
+import qa_queue.reports.steps as qa
+
+@pytest.fixture
+def broken():
+    raise RuntimeError("no database")
+
+@pytest.mark.smoke
+def test_steps():
+    with qa.step("Open the cart"):
+        with qa.step("Sign in"):
+            pass
+    with qa.step("Pay"):
+        pass
+
+def test_fails():
+    password = "hunter2"
+    with qa.step("Compare"):
+        assert "Sorry" == "Welcome"
+
+def test_fixture(broken):
+    pass
+
+@pytest.mark.skip(reason="needs a printer")
+def test_skipped():
+    pass
+
+@pytest.mark.xfail(reason="bug 17")
+def test_expected():
+    assert False
+
+@pytest.mark.parametrize("n", [1, 2])
+def test_rows(n):
+    print("row", n)
+"""
+INI = "[pytest]\nmarkers = smoke: quick\n"
+
+
+def report_of(pytester: pytest.Pytester, *arguments: str, suite: str = SUITE) -> dict[str, Any]:
+    """Run a suite with a JSON report and return it."""
+    pytester.makeini(INI)
+    pytester.makepyfile(test_shop=suite)
+    pytester.runpytest_subprocess("--qa-report=out/report.json", *arguments)
+    document: dict[str, Any] = json.loads((pytester.path / "out" / "report.json").read_text())
+    return document
+
+
+def by_name(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """The tests of a report by name."""
+    return {test["name"]: test for test in document["tests"]}
+
+
+@pytest.mark.parametrize("arguments", [(), ("-n", "1")], ids=["alone", "xdist"])
+def test_outcomes_and_named_steps(pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+    """A broken fixture is an error; a skip and an expected failure do not fail; steps stand within their phase."""
+    document = report_of(pytester, *arguments)
+    assert document["counts"] == {"passed": 3, "failed": 1, "error": 1, "skipped": 1, "expected_failure": 1}
+    tests = by_name(document)
+    broken = tests["test_fixture"]
+    assert (broken["error_kind"], broken["error"]) == ("setup", "RuntimeError: no database")
+    assert tests["test_skipped"]["error"] == "needs a printer"
+    assert tests["test_expected"]["error"] == "bug 17"
+    assert tests["test_steps"]["tags"] == ["smoke"]
+    assert {name for name in tests if name.startswith("test_rows")} == {"test_rows[1]", "test_rows[2]"}
+    steps = tests["test_steps"]["attempts"][0]["steps"]
+    assert [(step["position"], step["name"], step["outcome"]) for step in steps] == [
+        ("1", "setup", "passed"),
+        ("2", "call", "passed"),
+        ("2.1", "Open the cart", "passed"),
+        ("2.1.1", "Sign in", "passed"),
+        ("2.2", "Pay", "passed"),
+        ("3", "teardown", "passed"),
+    ]
+    failed = [step for step in tests["test_fails"]["attempts"][0]["steps"] if step["outcome"] == "failed"]
+    assert [step["position"] for step in failed] == ["2", "2.1"]
+    assert failed[0]["comparison"] == {"expected": "'Welcome'", "actual": "'Sorry'"}
+
+
+def test_tracebacks_and_output_are_kept_and_local_secrets_masked(pytester: pytest.Pytester) -> None:
+    """Also with --showlocals."""
+    tests = by_name(report_of(pytester, "--showlocals"))
+    traceback = tests["test_fails"]["attempts"][0]["sections"]["Traceback"]
+    assert "password   = '***'" in traceback
+    assert "hunter2" not in traceback
+    assert tests["test_rows[1]"]["attempts"][0]["sections"] == {"Captured stdout call": "row 1\n"}
+
+
+def test_a_file_that_cannot_be_collected_is_an_error(pytester: pytest.Pytester) -> None:
+    """The report is written all the same."""
+    document = report_of(pytester, suite="import nothing_of_this_name")
+    assert document["outcome"] == "error"
+    (test,) = document["tests"]
+    assert test["error_kind"] == "collection"
+    assert "nothing_of_this_name" in test["error"]
+
+
+def test_several_formats_at_once(pytester: pytest.Pytester) -> None:
+    """Each by its ending."""
+    pytester.makepyfile("def test_a(): pass")
+    result = pytester.runpytest_subprocess("--qa-report=r.html", "--qa-report=r.xml", "--qa-report-title=Shop & Co")
+    assert result.ret == 0
+    assert JUnitXml.fromfile(str(pytester.path / "r.xml")).tests == 1
+    assert "<title>Shop &amp; Co: passed</title>" in (pytester.path / "r.html").read_text()
+    result.stdout.fnmatch_lines(["*qa-queue report: *r.html"])
+
+
+def test_an_unknown_ending_is_refused_before_any_test_runs(pytester: pytest.Pytester) -> None:
+    """With the endings that exist."""
+    pytester.makepyfile("def test_a(): pass")
+    result = pytester.runpytest_subprocess("--qa-report=report.pdf")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["*--qa-report=report.pdf: the ending decides the format; use one of .html, *"])
+
+
+def test_without_a_report_the_plugin_stays_light(pytester: pytest.Pytester) -> None:
+    """It imports nothing of the service, and `step` does nothing."""
+    pytester.makepyfile(
+        """
+        import sys
+
+        def test_light():
+            assert "qa_queue.reports.pytest_plugin" in sys.modules
+            assert "qa_queue.reports.model" not in sys.modules
+        """
+    )
+    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        (
+            "AssertionError: Locator expected to have text 'A'\nActual value: B \nCall log:\n  - waiting",
+            Comparison(expected="to have text 'A'", actual="B"),
+        ),
+        ("AssertionError: assert 'x' == 'y'\n  - y\n  + x", Comparison(expected="'y'", actual="'x'")),
+        ("ValueError: no", None),
+        (None, None),
+    ],
+)
+def test_both_sides_of_an_assertion(message: str | None, expected: Comparison | None) -> None:
+    """Of Playwright's `expect` and of a plain comparison."""
+    assert compared(message) == expected
