@@ -13,8 +13,9 @@ from playwright.async_api import TimeoutError as WaitTimeoutError
 from processors.browser import assertions
 from processors.browser.action_context import ActionContext
 from processors.browser.failures import StepFailedError, is_closed, is_crash, navigation
-from processors.browser.urls import absolute
 from qa_queue.cases import model
+from qa_queue.cases.urls import web_url
+from qa_queue.errors import InputError
 from qa_queue.models import ErrorKind
 
 Action = Callable[[ActionContext], Awaitable[bytes | None]]
@@ -27,12 +28,10 @@ _KIND_OF_FIELD = "element => element.tagName === 'SELECT' ? 'select' : element.t
 async def goto(call: ActionContext) -> None:
     """Open a page and wait for its load event."""
     args = cast(model.Goto, call.args)
-    url = absolute(args.url, call.options.base_url)
-    if "://" not in url and not url.startswith(("about:", "data:")):
-        raise StepFailedError(
-            ErrorKind.INPUT,
-            f"{args.url!r} is no whole URL and the case has no base_url: set one, or give --base-url",
-        )
+    try:
+        url = web_url(args.url, call.options.base_url)
+    except InputError as error:
+        raise StepFailedError(ErrorKind.INPUT, str(error)) from None
     try:
         await call.page.goto(url, timeout=call.left_ms)
     except Error as error:
@@ -130,14 +129,31 @@ async def select(call: ActionContext) -> None:
 
 
 async def upload(call: ActionContext) -> None:
-    """Give files to a file input."""
-    files = [Path(name) for name in cast(model.Upload, call.args).files]
-    for file in files:
-        if not file.is_file() or not os.access(file, os.R_OK):
-            raise StepFailedError(
-                ErrorKind.INPUT, f"the file to upload cannot be read: {file} (looked for at {file.absolute()})"
-            )
+    """Give files of the case's folder to a file input."""
+    names = cast(model.Upload, call.args).files
+    files = [_uploaded(name, call.options.upload_root) for name in names]
     await call.element.set_input_files(files, timeout=call.left_ms)
+
+
+def _uploaded(name: str, root: Path | None) -> Path:
+    """Return the file to upload, symbolic links followed.
+
+    Hidden files are refused wherever they are: the folder of a case may hold the service's own `.env` and `.qa`.
+    """
+    if root is None:
+        raise StepFailedError(
+            ErrorKind.INPUT, f"cannot upload {name!r}: this case has no folder with files; run it from its file"
+        )
+    folder = root.resolve()
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
+        raise StepFailedError(
+            ErrorKind.INPUT,
+            f"cannot upload {name!r}: only files in the folder of the case, {folder}, that are not hidden",
+        )
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise StepFailedError(ErrorKind.INPUT, f"the file to upload cannot be read: {name} (looked for at {file})")
+    return file
 
 
 async def wait_for(call: ActionContext) -> None:

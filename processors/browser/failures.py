@@ -45,6 +45,8 @@ _CAUSES = (
     ("INTERNET_DISCONNECTED", "there is no network"),
     ("ADDRESS_", "the host cannot be reached"),
     ("UNSAFE_PORT", "browsers refuse this port"),
+    ("BLOCKED_BY_CLIENT", "the service refuses this address"),
+    ("UNSAFE_REDIRECT", "the site redirects to an address that is not a page of the web"),
     ("ABORTED", "it was stopped: a download, or another navigation"),
 )
 

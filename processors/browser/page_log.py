@@ -8,6 +8,7 @@ from typing import Any
 
 from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Error, Page, Request, WebError
 
+from processors.browser.egress import REFUSED
 from qa_queue.models import utc_now
 
 MAX_ENTRIES = 1_000
@@ -83,6 +84,8 @@ class PageLog:
             self._add("note", "the dialog was gone before it was answered")
 
     def _on_request_failed(self, request: Request) -> None:
+        if request.failure and REFUSED in request.failure:
+            self._add("refused", f"the service refuses {request.url}")
         if request.is_navigation_request() and request.frame == self._page.main_frame:
             self.failed_navigation = FailedNavigation(url=request.url, error=request.failure or "")
 

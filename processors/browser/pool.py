@@ -12,6 +12,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
+from processors.browser.egress import refuse_local_schemes
 from processors.browser.protocol import SessionOptions, TraceContent
 from processors.browser.session import Session
 from qa_queue.errors import BrowserCrashedError, BrowserMissingError, InputError
@@ -115,7 +116,7 @@ class WarmBrowserPool:
     async def _launch_once(self, path: Path, headless: bool) -> Browser:
         if self._driver is None:
             self._driver = await async_playwright().start()
-        return await self._driver.chromium.launch(
+        browser = await self._driver.chromium.launch(
             executable_path=path,
             headless=headless,
             args=list(FLAGS),
@@ -125,6 +126,8 @@ class WarmBrowserPool:
             handle_sighup=False,
             timeout=LAUNCH_TIMEOUT_S * 1000,
         )
+        await refuse_local_schemes(browser)
+        return browser
 
     async def _discard(self, browser: Browser) -> None:
         async with self._lock:

@@ -31,6 +31,7 @@ class SessionOptions:
 
     `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
+    `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
     """
 
     base_url: str | None = None
@@ -41,6 +42,7 @@ class SessionOptions:
     trace: TraceContent = TraceContent.NONE
     secrets: tuple[str, ...] = ()
     ignored_attributes: tuple[str, ...] = ()
+    upload_root: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

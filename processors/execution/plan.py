@@ -5,14 +5,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, Node, PlannedStep, known_total, outline, tree_of
 from processors.execution.verdict import trace_content
-from qa_queue.cases.model import Case, Step, Upload
-from qa_queue.cases.values import Scope, references, resolve, resolve_step, scope_for
+from qa_queue.cases.model import Case
+from qa_queue.cases.urls import web_url
+from qa_queue.cases.values import references, resolve, resolve_step, scope_for
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
 
@@ -39,6 +39,7 @@ class RunPlan:
     base_url: str | None
     secrets: Mapping[str, str] = field(repr=False)
     ignored_attributes: tuple[str, ...] = ()
+    upload_root: Path | None = None
 
     @property
     def tries(self) -> int:
@@ -71,6 +72,7 @@ class RunPlan:
             trace=trace_content(self.trace, test_try=test_try, secrets=bool(self.secrets)),
             secrets=tuple(self.secrets.values()),
             ignored_attributes=self.ignored_attributes,
+            upload_root=self.upload_root,
         )
 
     def _own_viewport(self) -> Viewport | None:
@@ -90,16 +92,16 @@ def plan_run(
     """Fill in the case's values.
 
     Raises:
-        InputError: a value is missing, or an id cannot name a folder.
+        InputError: a value is missing, an id cannot name a folder, or the base URL is not a page of the web.
     """
     if not _ID.fullmatch(data.test_run_id):
         raise InputError(
             f"test_run_id {data.test_run_id!r} is not an id: use letters, digits, _ and - only, as in a UUID."
         )
     scope = scope_for(case, data.env, secrets)
-    base_url = data.base_url or case.base_url
+    base_url = resolve(data.base_url or case.base_url or "", scope)
     tree = tree_of(case.steps)
-    frame = Frame(scope=scope, resolve=partial(_resolve, data.case_dir))
+    frame = Frame(scope=scope, resolve=resolve_step)
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,
@@ -109,16 +111,8 @@ def plan_run(
         steps=outline(tree, frame),
         total=known_total(tree),
         config=data.config,
-        base_url=resolve(base_url, scope) if base_url else None,
+        base_url=web_url(base_url) if base_url else None,
         secrets={name: value for name, value in secrets.items() if value.strip()},
         ignored_attributes=ignored_attributes,
+        upload_root=Path(data.case_dir) if data.case_dir else None,
     )
-
-
-def _resolve(case_dir: str | None, step: Step, scope: Scope) -> Step:
-    """Return the step with its values filled in and its files found from the folder of the case's file."""
-    resolved = resolve_step(step, scope)
-    if case_dir is None or not isinstance(resolved.args, Upload):
-        return resolved
-    files = tuple(str(Path(case_dir) / file) for file in resolved.args.files)
-    return resolved.model_copy(update={"args": resolved.args.model_copy(update={"files": files})})

@@ -9,7 +9,7 @@ from qa_queue.cases.checks import expect_shape
 from qa_queue.cases.keys import Field, Keys
 from qa_queue.cases.later import LATER_POINTER_KEYS, LATER_WAITS
 from qa_queue.cases.model import ACTIONS, SetViewport
-from qa_queue.cases.shapes import Choice, Flag, ListOf, Number, Text
+from qa_queue.cases.shapes import Choice, Flag, ListOf, Number, Text, UrlText
 from qa_queue.cases.targets import TargetShape
 from qa_queue.cases.viewports import ViewportShape
 
@@ -45,7 +45,10 @@ def _fill(action: str, about: str) -> ArgsShape:
 
 ACTION_SHAPES: dict[str, ArgsShape | ViewportShape[SetViewport]] = {
     "goto": _shape(
-        "goto", "Open a URL, joined to the base URL.", {"url": Field(Text(), "The URL.", required=True)}, bare="url"
+        "goto",
+        "Open a URL, joined to the base URL.",
+        {"url": Field(UrlText(), "The URL.", required=True)},
+        bare="url",
     ),
     "click": _click("click", "Click an element."),
     "dblclick": _click("dblclick", "Double-click an element."),

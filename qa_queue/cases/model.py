@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 from pydantic import Field, SerializeAsAny, model_validator
 
+from qa_queue.cases.urls import WebUrl
 from qa_queue.models import Frozen, TraceMode, Viewport
 
 FORMAT_VERSION: Literal[1] = 1
@@ -68,7 +69,7 @@ class Args(Frozen):
 class Goto(Args):
     """Open a URL, joined to the base URL."""
 
-    url: str
+    url: WebUrl
 
 
 class OnTarget(Args):
@@ -236,7 +237,7 @@ class Case(Frozen):
     version: Literal[1] = FORMAT_VERSION
     id: str | None = None
     name: str = Field(min_length=1, max_length=200)
-    base_url: str | None = None
+    base_url: WebUrl | None = None
     tags: tuple[str, ...] = ()
     retries: int = Field(default=0, ge=0, le=10)
     timeout_ms: int = Field(default=RUN_TIMEOUT_MS, ge=1)

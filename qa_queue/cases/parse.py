@@ -12,7 +12,7 @@ from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.keys import Field, Keys, TextMap
 from qa_queue.cases.later import LATER_CASE_KEYS
 from qa_queue.cases.model import FORMAT_VERSION, Case, Use
-from qa_queue.cases.shapes import Choice, Duration, ListOf, Nothing, Number, Schema, Text
+from qa_queue.cases.shapes import Choice, Duration, ListOf, Nothing, Number, Schema, Text, UrlText
 from qa_queue.cases.steps import HEAL_WORDS, StepShape
 from qa_queue.cases.viewports import ViewportShape
 from qa_queue.models import TraceMode, Viewport
@@ -76,7 +76,7 @@ class Version:
 
 SHARED_FIELDS = {
     "version": Field(Version(), "Version of the format: 1."),
-    "base_url": Field(Text(min_length=1), "What relative URLs are joined to."),
+    "base_url": Field(UrlText(min_length=1), "What relative URLs are joined to."),
     "tags": Field(ListOf(Text(min_length=1)), "Words to choose cases by."),
     "use": Field(UseShape(), "How the browser is set up."),
 }

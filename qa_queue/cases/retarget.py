@@ -17,9 +17,8 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from qa_queue.cases.exporters.yaml import target_document
 from qa_queue.cases.model import Args, Case, Expect, Goto, Step, Target, WaitFor
+from qa_queue.cases.urls import WEB_SCHEMES
 from qa_queue.errors import InputError
-
-_SCHEMES = ("http", "https", "file")
 
 
 def rebase(case: Case, base_url: str) -> Case:
@@ -30,11 +29,11 @@ def rebase(case: Case, base_url: str) -> Case:
     opens its site's root, it opens `base_url` itself, so that a single page can stand for a site.
 
     Raises:
-        InputError: `base_url` is no http, https or file URL.
+        InputError: `base_url` is not a whole http or https URL.
     """
     new = split_url(base_url)
-    if new is None or new.scheme not in _SCHEMES or not (new.netloc or new.scheme == "file"):
-        raise InputError(f"base URL {base_url!r} is no whole URL: give one such as http://127.0.0.1:8080")
+    if new is None or new.scheme not in WEB_SCHEMES or not new.netloc:
+        raise InputError(f"base URL {base_url!r} is not a whole URL: give one such as http://127.0.0.1:8080")
     own = {origin for origin in (_origin(case.base_url or ""), first_origin(case.steps)) if origin}
     steps: tuple[Step, ...] = case.steps
     for origin in sorted(own):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, did_you_mean, kind_text
+from qa_queue.cases.urls import scheme_problem
 
 Schema = dict[str, Any]
 DURATION = re.compile(r"(\d+(?:\.\d+)?)\s*(ms|s|m|h)")
@@ -48,6 +49,17 @@ class Text:
         """A string with its limits."""
         limits = {"minLength": self.min_length, "maxLength": self.max_length}
         return {"type": "string"} | {name: limit for name, limit in limits.items() if limit}
+
+
+@dataclass(frozen=True)
+class UrlText(Text):
+    """The URL of a page, as `qa_queue.cases.urls` allows it."""
+
+    def read(self, place: DocumentPath, value: Any) -> str | Invalid:
+        """The text."""
+        text = super().read(place, value)
+        problem = None if text is INVALID else scheme_problem(text)
+        return place.wrong(problem) if problem else text
 
 
 @dataclass(frozen=True)

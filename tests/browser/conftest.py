@@ -9,6 +9,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 import pytest_asyncio
 from playwright.async_api import Page
@@ -18,6 +19,7 @@ from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.browser.session import Session
 from qa_queue.cases.model import Step
+from tests.support.processes import command_of
 from tests.support.running import ExecutionHarness
 from tests.support.site import Site, serve_site
 from tests.support.steps import goto
@@ -53,6 +55,19 @@ def closed_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
+
+
+def crashing_page(site: Site, path: str = "/crashes") -> str:
+    """Serve a page whose renderer is killed while it loads; returns its path."""
+
+    def crash(_: dict[str, str]) -> str:
+        for process in psutil.Process().children(recursive=True):
+            if "--type=renderer" in command_of(process):
+                process.kill()
+        return ""
+
+    site.page(f"{path}.js", crash)
+    return site.page(path, f"<script src={path}.js></script>")
 
 
 class Visit:

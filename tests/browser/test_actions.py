@@ -69,14 +69,14 @@ async def test_press_without_a_target_goes_to_the_focus(visit: Opener) -> None:
 async def test_upload_gives_files(visit: Opener, tmp_path: Path) -> None:
     """A file input holds the files that were given."""
     (tmp_path / "cv.txt").write_text("hello")
-    page = await visit("<input id=x type=file>")
-    await page.passes(on("upload", "#x", files=[str(tmp_path / "cv.txt")]))
+    page = await visit("<input id=x type=file>", upload_root=tmp_path)
+    await page.passes(on("upload", "#x", files=["cv.txt"]))
     assert await page.js("x.files[0].name") == "cv.txt"
 
 
-async def test_upload_of_a_missing_file_is_the_cases_fault(visit: Opener) -> None:
+async def test_upload_of_a_missing_file_is_the_cases_fault(visit: Opener, tmp_path: Path) -> None:
     """The message names the file, and the kind is input."""
-    page = await visit("<input id=x type=file>")
+    page = await visit("<input id=x type=file>", upload_root=tmp_path)
     outcome = await page.do(on("upload", "#x", files=["gone/cv.txt"]))
     assert outcome.kind is ErrorKind.INPUT
     assert "gone/cv.txt" in (outcome.error or "")
@@ -154,7 +154,7 @@ async def test_goto_needs_a_whole_url_or_a_base_url(visit: Opener) -> None:
     page = await visit(None, base_url=None)
     outcome = await page.do(goto("/login"))
     assert outcome.kind is ErrorKind.INPUT
-    assert "'/login' is no whole URL" in (outcome.error or "")
+    assert "'/login' is not a whole URL" in (outcome.error or "")
 
 
 async def test_goto_is_joined_to_the_base_url(visit: Opener, site: Site) -> None:

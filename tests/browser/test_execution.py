@@ -21,7 +21,7 @@ from qa_queue.errors import (
 )
 from qa_queue.models import ErrorKind, JobProgress, RunStatus, StepStatus
 from qa_queue.store.memory import MemoryStore
-from tests.browser.conftest import closed_port
+from tests.browser.conftest import closed_port, crashing_page
 from tests.browser.test_pool import browser_pid
 from tests.support.poll import async_wait_until
 from tests.support.running import ExecutionHarness
@@ -245,7 +245,7 @@ async def test_the_site_is_down(harness: ExecutionHarness) -> None:
 
 async def test_a_page_that_crashes(harness: ExecutionHarness, site: Site) -> None:
     """A page crash fails the run, not the job, and the browser lives on."""
-    result = await harness.test(case(goto("chrome://crash"), base_url=site.url))
+    result = await harness.test(case(goto(crashing_page(site)), base_url=site.url))
     assert (result.status, result.error_kind) == ("failed", ErrorKind.PAGE_CRASH)
 
 

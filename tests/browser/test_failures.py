@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from qa_queue.models import ErrorKind
-from tests.browser.conftest import Opener, closed_port
+from tests.browser.conftest import Opener, closed_port, crashing_page
 from tests.support.site import Site
 from tests.support.steps import expect, goto, on, step
+
+HERE = Path(__file__)
 
 
 @pytest.mark.parametrize(
@@ -40,7 +43,7 @@ from tests.support.steps import expect, goto, on, step
             'cannot be used: it is covered by <div class="veil"></div>',
         ),
         ("<h1 id=x>x</h1>", "fill", {"value": "a"}, ErrorKind.NOT_ACTIONABLE, "Element is not an <input>"),
-        ("<p id=x>", "upload", {"files": [__file__]}, ErrorKind.NOT_ACTIONABLE, "Node is not an HTMLInputElement"),
+        ("<p id=x>", "upload", {"files": [HERE.name]}, ErrorKind.NOT_ACTIONABLE, "Node is not an HTMLInputElement"),
         ("<select id=x><option>a", "select", {"value": "z"}, ErrorKind.NOT_ACTIONABLE, "it has no such option"),
         ("<input id=x>", "press", {"key": "Foo"}, ErrorKind.INPUT, 'Unknown key: "Foo"'),
     ],
@@ -49,7 +52,7 @@ async def test_unusable_elements(
     visit: Opener, html: str, action: str, args: dict[str, Any], kind: ErrorKind, message: str
 ) -> None:
     """The message names the element and the one reason."""
-    page = await visit(html)
+    page = await visit(html, upload_root=HERE.parent)
     outcome = await page.do(on(action, "#x", **args), timeout_ms=1000)
     assert outcome.kind is kind, outcome.error
     assert message in (outcome.error or "")
@@ -114,10 +117,10 @@ async def test_a_link_to_a_dead_site_is_blamed_on_the_way(visit: Opener) -> None
     assert "/next: nothing listens there" in (outcome.error or "")
 
 
-async def test_page_crash(visit: Opener) -> None:
+async def test_page_crash(visit: Opener, site: Site) -> None:
     """A page whose process dies is a page crash, in the step that met it and in the next."""
     page = await visit("<p>")
-    first = await page.do(goto("chrome://crash"))
+    first = await page.do(goto(crashing_page(site)))
     second = await page.do(on("click", "#x"))
     assert first.kind is second.kind is ErrorKind.PAGE_CRASH
     assert "the page crashed" in (second.error or "")

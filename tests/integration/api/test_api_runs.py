@@ -129,6 +129,32 @@ def test_the_services_environment_and_files_are_not_for_callers(
     )
 
 
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"steps": [{"goto": "file:///etc/passwd"}]},
+        {"base_url": "file:///etc/"},
+        {"steps": [{"goto": "chrome://gpu"}]},
+    ],
+)
+def test_a_case_with_a_local_scheme_is_refused(
+    runner: httpx.Client, store: MemoryStore, redis_db: Redis, change: dict[str, Any]
+) -> None:
+    """Whether it is to run, to be stored or to be checked: nothing is written."""
+    case = {**CASE, **change}
+    answers = [
+        runner.post("/api/v1/runs", json={"case": case}),
+        runner.post("/api/v1/runs/batch", json={"runs": [{"case": case}]}),
+        runner.post("/api/v1/cases", json={"case": case}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 422
+        assert "which a case may not open" in answer.json()["problems"][0]["message"]
+    assert not runner.post("/api/v1/cases/validate", json={"case": case}).json()["valid"]
+    assert runner.post("/api/v1/runs", json={"case": CASE, "base_url": "file:///etc/"}).status_code == 422
+    assert (store.list_runs(), store.list_cases(), waiting(redis_db)) == ([], [], [])
+
+
 def test_runs_are_listed_by_filter_and_page(reader: httpx.Client, store: MemoryStore) -> None:
     """A cursor meets each run once, also where two were queued at the same moment."""
     cases = [case_record(), case_record()]
