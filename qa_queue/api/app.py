@@ -51,7 +51,6 @@ from qa_queue.api.routes import (
 )
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
-from qa_queue.monitoring.alerts import Deputy
 from qa_queue.redis import explain_among
 from qa_queue.services import Backend
 from qa_queue.settings import Settings
@@ -118,20 +117,15 @@ def create_app(backend: Backend) -> FastAPI:
 def serve(settings: Settings) -> None:
     """Serve on 127.0.0.1 until a signal ends it."""
     app = create_app(Backend(settings))
-    deputy = Deputy(settings, "web")
-    deputy.start()
-    try:
-        uvicorn.run(
-            app,
-            host=HOST,
-            port=settings.qa_web_port,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            timeout_graceful_shutdown=STOP_S,
-        )
-    finally:
-        deputy.stop()
+    uvicorn.run(
+        app,
+        host=HOST,
+        port=settings.qa_web_port,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=STOP_S,
+    )
 
 
 def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:

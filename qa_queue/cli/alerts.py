@@ -1,7 +1,8 @@
-"""Commands on alerts: what fires now, whether the channels work, whether the file is right."""
+"""Commands for alerts: list those that fire, test the channels, check the file."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
@@ -16,13 +17,13 @@ from qa_queue.cli.service import open_settings
 from qa_queue.errors import InputError, QAError
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.monitoring.alerts import Alert, AlertState, alert_config, firing
+from qa_queue.monitoring.alerts.channels import transport_of
 from qa_queue.monitoring.alerts.config import AlertConfig, Channel
 from qa_queue.monitoring.alerts.message import Message, trial_message
-from qa_queue.monitoring.alerts.sender import transport_of
 from qa_queue.redis import RedisClient
 
 PANEL = "Service"
-commands = typer.Typer(help="See what is wrong, and try how people are told of it.", no_args_is_help=True)
+commands = typer.Typer(help="List alerts, and test the channels for their messages.", no_args_is_help=True)
 
 
 def register(app: typer.Typer) -> None:
@@ -33,19 +34,19 @@ def register(app: typer.Typer) -> None:
 
 
 def list_alerts(as_json: Json = False) -> None:
-    """List the alerts that fire now, the worst first, and channels that did not take their last message."""
+    """List the alerts that fire now, the worst first, and channels that did not accept their last message."""
     out = Console()
     state = AlertState(RedisClient(open_settings()).connect())
-    found, broken, watched = firing(state.load()), state.channel_errors(), state.watched()
+    found, broken, active = firing(state.load()), state.channel_errors(), state.active()
     if as_json:
         listed = [_as_json(alert) for alert in found]
-        out.print_json(data={"alerts": listed, "watched": watched, "broken_channels": broken})
+        out.print_json(data={"alerts": listed, "watched": active, "broken_channels": broken})
         return
-    if not watched:
-        out.print("[yellow]Nobody looks just now, so this is old: start `python -m qa_queue.worker.scheduler`.[/]")
+    if not active:
+        out.print("[yellow]No scheduler evaluates the rules: start `python -m qa_queue.worker.scheduler`.[/]")
     for name, error in broken.items():
         out.print(
-            f"[yellow]channel {escape(name)} did not take its last message:[/] {escape(error)}", soft_wrap=True
+            f"[yellow]channel {escape(name)} did not accept its last message:[/] {escape(error)}", soft_wrap=True
         )
     if not found:
         out.print("No alert fires.")
@@ -63,56 +64,59 @@ def try_channels(
     channel: Annotated[str | None, typer.Option(help="Only the channel of this name.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Send a test message through the channels and say what became of it. Exits 1 if one did not take it."""
+    """Send a test message through the channels and show the results. Exits 1 if one did not accept it."""
     out = Console()
     chosen = _chosen(alert_config(open_settings()), channel)
     message = trial_message(message_id=uuid4().hex, now=datetime.now(UTC), sender="qa-queue alerts test")
-    errors = {one.name: _attempt(one, message) for one in chosen}
+    errors = {name: _attempt(name, one, message) for name, one in chosen.items()}
     if as_json:
         out.print_json(data={"channels": [{"name": n, "ok": e is None, "error": e} for n, e in errors.items()]})
     else:
-        for one in chosen:
-            error = errors[one.name]
+        for name, one in chosen.items():
+            error = errors[name]
             mark = "[green]sent  [/]" if error is None else "[red]failed[/]"
             why = f"  {escape(error)}" if error else ""
-            out.print(f"{mark} {escape(one.name)} ({escape(one.kind)}){why}", soft_wrap=True)
+            out.print(f"{mark} {escape(name)} ({escape(one.kind)}){why}", soft_wrap=True)
     if any(errors.values()):
         raise typer.Exit(ExitCode.FAILED)
 
 
 def check(as_json: Json = False) -> None:
-    """Check rules and channels without sending anything; a mistake is named with its line."""
+    """Check rules and channels without sending anything; mistakes are reported with their lines."""
     out, settings = Console(), open_settings()
     config = alert_config(settings)
-    for channel in config.channels:
-        transport_of(channel)
+    for name, channel in config.channels.items():
+        transport_of(name, channel)
     if as_json:
-        rules = [rule.model_dump(mode="json") for rule in config.rules.values()]
-        channels = [{"name": one.name, "kind": one.kind, "severity": one.severity.value} for one in config.channels]
+        rules = [{"name": name, **rule.model_dump(mode="json")} for name, rule in config.rules.items()]
+        channels = [
+            {"name": name, "kind": one.kind, "severity": one.severity.value}
+            for name, one in config.channels.items()
+        ]
         out.print_json(data={"rules": rules, "channels": channels})
         return
     where = settings.qa_alerts_file if settings.qa_alerts_file.exists() else "the defaults"
     out.print(f"{escape(str(where))}: {len(config.rules)} rules, {len(config.channels)} channels", highlight=False)
-    for channel in config.channels:
-        out.print(f"  {escape(channel.name)} ({escape(channel.kind)}), {channel.severity.value} and worse")
+    for name, channel in config.channels.items():
+        out.print(f"  {escape(name)} ({escape(channel.kind)}), {channel.severity.value} and worse")
     if not config.channels:
-        out.print("  Nobody is told: `channels:` in the file or QA_ALERT_CHANNELS says whom.")
+        out.print("  No messages are sent: add `channels:` to the file, or set QA_ALERT_CHANNELS.")
 
 
-def _chosen(config: AlertConfig, name: str | None) -> list[Channel]:
+def _chosen(config: AlertConfig, name: str | None) -> Mapping[str, Channel]:
     if not config.channels:
-        raise InputError("there is no channel: name one in qa-alerts.yaml or QA_ALERT_CHANNELS.")
-    found = [channel for channel in config.channels if name in (None, channel.name)]
-    if not found:
-        known = ", ".join(channel.name for channel in config.channels)
-        raise InputError(f"there is no channel {name!r}; there are {known}.")
-    return found
+        raise InputError("there is no channel: add one to qa-alerts.yaml or QA_ALERT_CHANNELS.")
+    if name is None:
+        return config.channels
+    if name not in config.channels:
+        raise InputError(f"there is no channel {name!r}; there are {', '.join(config.channels)}.")
+    return {name: config.channels[name]}
 
 
-def _attempt(channel: Channel, message: Message) -> str | None:
-    """Why the channel did not take it at the first try; None when it did."""
+def _attempt(name: str, channel: Channel, message: Message) -> str | None:
+    """Return why the channel did not accept a message; None if it did."""
     try:
-        transport_of(channel).send(message)
+        transport_of(name, channel).send(message)
     except QAError as error:
         return str(error)
     return None
@@ -125,4 +129,4 @@ def _since(alert: Alert) -> str:
 def _as_json(alert: Alert) -> dict[str, Any]:
     since = datetime.fromtimestamp(alert.firing_since or 0, UTC).isoformat()
     shown = alert.model_dump(mode="json", include={"rule", "kind", "subject", "severity", "summary", "value"})
-    return shown | {"since": since, "told": alert.told}
+    return shown | {"since": since, "told": alert.notified}

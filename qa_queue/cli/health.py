@@ -1,4 +1,4 @@
-"""`qa-queue health`: how every part of a running service is, at one glance."""
+"""`qa-queue health`: the state of every part of a running service."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 
 
 def health(as_json: Json = False) -> None:
-    """Say how Redis, Supabase, workers and the scheduler are. Exits 3 if Redis or Supabase cannot be used."""
+    """Show the state of Redis, Supabase, workers and the scheduler. Exits 3 if Redis or Supabase cannot be used."""
     out, settings = Console(), open_settings()
     found = health_check(settings, RedisClient(settings), lambda: _check_store(settings))
     if as_json:

@@ -1,20 +1,26 @@
-"""How the service is: what can be seen of Redis, Supabase, workers and scheduler at one moment."""
+"""The state of the service: Redis, Supabase, queues, workers and the scheduler at one moment; and alerts on it."""
 
 from __future__ import annotations
 
 from qa_queue.monitoring.health import Health, health_check
-from qa_queue.monitoring.oldest import oldest_waiting
-from qa_queue.monitoring.scheduler_heartbeat import BEAT_S, SchedulerState, beat, read_scheduler
-from qa_queue.monitoring.workers import WorkerState, read_workers
+from qa_queue.monitoring.heartbeats import (
+    HEARTBEAT_S,
+    SchedulerState,
+    WorkerState,
+    read_scheduler,
+    read_workers,
+    send_heartbeat,
+)
+from qa_queue.monitoring.snapshot_reader import oldest_waiting
 
 __all__ = [
-    "BEAT_S",
+    "HEARTBEAT_S",
     "Health",
     "SchedulerState",
     "WorkerState",
-    "beat",
     "health_check",
     "oldest_waiting",
     "read_scheduler",
     "read_workers",
+    "send_heartbeat",
 ]

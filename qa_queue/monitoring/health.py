@@ -1,4 +1,4 @@
-"""One look at every part that the service stands on."""
+"""The health check of the service: both stores, workers, waiting jobs and the scheduler."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
-from qa_queue.monitoring.oldest import oldest_waiting
-from qa_queue.monitoring.scheduler_heartbeat import SchedulerState, read_scheduler
+from qa_queue.monitoring.heartbeats import SchedulerState, read_scheduler
+from qa_queue.monitoring.snapshot_reader import oldest_waiting
 from qa_queue.queues import QueueManager
 from qa_queue.redis import RedisClient, explain_among
 from qa_queue.settings import Settings
@@ -18,10 +18,10 @@ from qa_queue.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Health:
-    """What a health check found. `redis` and `supabase` say what is wrong with them, None when nothing is.
+    """The result of a health check. `redis` and `supabase` are error messages, None if the part can be used.
 
-    `workers` alive and `oldest_waiting_s`, seconds, by queue; where nothing waits, a queue is left out.
-    While Redis is away nothing is known of them, nor of the scheduler.
+    `workers` (alive) and `oldest_waiting_s` (age in s; queues without a waiting job are left out) are by queue.
+    They and `scheduler` are unknown while Redis is unavailable.
     """
 
     redis: str | None = None
@@ -32,23 +32,22 @@ class Health:
 
     @property
     def ok(self) -> bool:
-        """Whether runs can be taken and recorded: both stores answer."""
+        """True if runs can be accepted and recorded: both stores answer."""
         return self.redis is None and self.supabase is None
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What else is not as it should be, in sentences."""
-        idle = [name for name in self.oldest_waiting_s if not self.workers.get(name)]
-        found = [f"Jobs wait on {name}, and no worker serves it: start one." for name in idle]
+        """Other faults, each as a sentence."""
+        unserved = [name for name in self.oldest_waiting_s if not self.workers.get(name)]
+        found = [f"Jobs wait on {name}, and no worker serves it: start one." for name in unserved]
         if self.scheduler is not None and self.scheduler.stopped:
-            found.append(
-                f"The scheduler has been silent since {self.scheduler.last:%Y-%m-%d %H:%M:%S} UTC: start it."
-            )
+            last = f"{self.scheduler.last:%Y-%m-%d %H:%M:%S}"
+            found.append(f"The scheduler has sent no heartbeat since {last} UTC: start it.")
         return tuple(found)
 
 
 def health_check(settings: Settings, client: RedisClient, check_store: Callable[[], None]) -> Health:
-    """Look at every part; `check_store` raises what is wrong with the store. Raises nothing itself."""
+    """Check every part and return the findings; `check_store` raises a `QAError` if the store cannot be used."""
     supabase = None
     try:
         check_store()

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from redis import Redis
 
-from qa_queue.monitoring.workers import DISK_FIELD, OUTBOX_FIELD, SEGMENTS_FIELD
+from qa_queue.monitoring.heartbeats import DISK_FIELD, OUTBOX_FIELD, SEGMENTS_FIELD
 from qa_queue.redis.counters import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS
 from qa_queue.worker.ipc import Vitals
 

@@ -20,12 +20,13 @@ from redis.exceptions import RedisError
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
 from qa_queue.logs import configure_logging
-from qa_queue.monitoring import BEAT_S, beat
-from qa_queue.monitoring.alerts import watch_of
+from qa_queue.monitoring import HEARTBEAT_S, send_heartbeat
+from qa_queue.monitoring.alerts import AlertMonitor
 from qa_queue.redis import RedisClient, connection_of
 from qa_queue.redis.connections import ANSWER_TIMEOUT_S
 from qa_queue.schedules import ScheduleRunner
 from qa_queue.settings import Settings, load_settings
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.worker.periodic import PeriodicTask, enqueue_due, serve
 
@@ -33,7 +34,8 @@ log = logging.getLogger(__name__)
 
 _PAUSE = 1.0  # s
 _LOOK = 0.5  # s, for schedules: one light call to the store
-_GRACE = 5.0  # s, for alerts on their way
+_STORE_CHECK = 5.0  # s
+_GRACE = 5.0  # s, for messages on their way
 
 
 def enqueue_all_due(connection: Redis) -> None:
@@ -55,15 +57,20 @@ def duties_of(connection: Redis) -> list[PeriodicTask]:
     ]
 
 
-def schedule_duties(connection: Redis, settings: Settings) -> list[PeriodicTask]:
-    """Serving the schedules, where there is a store that has any."""
-    try:
-        store = SupabaseStore.from_settings(settings)
-    except SettingsError as error:
-        log.warning("No schedules are served: %s", error)
+def schedule_duties(connection: Redis, store: RunStore | None, settings: Settings) -> list[PeriodicTask]:
+    """Return the task of starting due schedules; none without a store."""
+    if store is None:
         return []
-    server = ScheduleRunner(connection, store, settings)
-    return [PeriodicTask(name="serve the schedules", every_s=_LOOK, do=server.serve_due)]
+    runner = ScheduleRunner(connection, store, settings)
+    return [PeriodicTask(name="serve the schedules", every_s=_LOOK, do=runner.serve_due)]
+
+
+def alert_duties(monitor: AlertMonitor) -> list[PeriodicTask]:
+    """Return the tasks of the alert monitor."""
+    return [
+        PeriodicTask(name="evaluate the alert rules", every_s=_PAUSE, do=monitor.run),
+        PeriodicTask(name="check Supabase for alerts", every_s=_STORE_CHECK, do=monitor.check_store),
+    ]
 
 
 def main() -> None:
@@ -78,13 +85,22 @@ def main() -> None:
     except RedisUnavailableError as error:
         raise SystemExit(str(error)) from None
     log.info("The scheduler serves %s", ", ".join(queue_names()))
-    watch = watch_of(settings, "scheduler", deputy=False)
-    own = [
-        PeriodicTask(name="say that it lives", every_s=BEAT_S, do=partial(beat, connection, _name())),
-        PeriodicTask(name="look for alerts", every_s=_PAUSE, do=watch.look),
-    ]
-    serve([*duties_of(connection), *schedule_duties(connection, settings), *own], stop)
-    watch.close(_GRACE)
+    store = _store(settings)
+    monitor = AlertMonitor(settings, name=f"scheduler {_name()}", store=store)
+    heartbeat = PeriodicTask(
+        name="send its heartbeat", every_s=HEARTBEAT_S, do=partial(send_heartbeat, connection, _name())
+    )
+    schedules = schedule_duties(connection, store, settings)
+    serve([*duties_of(connection), *schedules, *alert_duties(monitor), heartbeat], stop)
+    monitor.close(_GRACE)
+
+
+def _store(settings: Settings) -> RunStore | None:
+    try:
+        return SupabaseStore.from_settings(settings)
+    except SettingsError as error:
+        log.warning("No schedules are started, and no alerts are sent about Supabase: %s", error)
+        return None
 
 
 def _name() -> str:

@@ -24,7 +24,6 @@ from rq.worker import DequeueStrategy, WorkerStatus
 
 from qa_queue.errors import InputError, QAError
 from qa_queue.logs import configure_logging
-from qa_queue.monitoring.alerts import Deputy
 from qa_queue.queues.position import SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis.connections import steady
@@ -103,8 +102,6 @@ class QAWorker(Worker):
         self.bootstrap(None)
         self._install_signal_handlers()  # type: ignore[no-untyped-call] # RQ
         self._engine = WorkerLoop(self, self._woken, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
-        deputy = Deputy(self.settings, "worker")
-        deputy.start()
         try:
             return self._engine.run() > 0
         except InputError as error:
@@ -113,7 +110,6 @@ class QAWorker(Worker):
         finally:
             self._engine.close()
             self._leave()
-            deputy.stop()
 
     @property
     def stopping(self) -> bool:

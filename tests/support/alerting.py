@@ -4,28 +4,36 @@ from __future__ import annotations
 
 from typing import Any
 
-from qa_queue.monitoring.alerts.conditions import Condition, Findings, find
-from qa_queue.monitoring.alerts.rules import DEFAULTS, Rule, RuleKind
-from qa_queue.monitoring.alerts.snapshot import QueueView, Snapshot
+from qa_queue.monitoring.alerts.conditions import Condition, Findings, evaluate
+from qa_queue.monitoring.alerts.config import AlertConfig
+from qa_queue.monitoring.alerts.rules import AnyRule, RuleKind
+from qa_queue.monitoring.snapshot import QueueSnapshot, Snapshot
 
 NOW = 1_768_000_000.0
+DEFAULT_RULES = AlertConfig(version=1).rules
 
 
-def rule(kind: RuleKind = RuleKind.QUEUE_DEPTH, **overrides: Any) -> Rule:
+def rule(kind: RuleKind = RuleKind.QUEUE_DEPTH, **overrides: Any) -> AnyRule:
     """A default rule with changes."""
-    return DEFAULTS[kind].model_copy(update=overrides)
+    return DEFAULT_RULES[kind].model_copy(update=overrides)
 
 
-def snapshot(*queues: QueueView, **overrides: Any) -> Snapshot:
-    """A snapshot of a service that is well, with these queues."""
+def snapshot(*queues: QueueSnapshot, **overrides: Any) -> Snapshot:
+    """A snapshot of a service without faults, with these queues."""
     return Snapshot(**{"at": NOW, "queues": queues, **overrides})
 
 
-def summaries(found_by: Rule, seen: Snapshot) -> list[str]:
-    """What a rule says of a snapshot."""
-    return [condition.summary for condition in find([found_by], seen).broken]
+def found(*rules: AnyRule, on: Snapshot) -> Findings:
+    """Findings of these rules, each named after its kind."""
+    return evaluate({one.kind.value: one for one in rules}, on)
 
 
-def broken(of: Rule, subject: str = "q", value: float = 1) -> Findings:
-    """Findings with one broken rule."""
-    return Findings(broken=(Condition(rule=of, subject=subject, value=value, summary=f"{subject} is bad"),))
+def summaries(by: AnyRule, on: Snapshot) -> list[str]:
+    """Sentences of a rule about a snapshot."""
+    return [condition.summary for condition in found(by, on=on).met]
+
+
+def met(by: AnyRule, subject: str = "q", value: float = 1) -> Findings:
+    """Findings with the condition of one rule, which is named after its kind."""
+    condition = Condition(rule=by.kind.value, subject=subject, value=value, summary=f"{subject} is bad")
+    return Findings(met=(condition,))

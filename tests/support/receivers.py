@@ -17,7 +17,7 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from qa_queue.local.process import free_port
 from qa_queue.monitoring.alerts import verify
-from qa_queue.monitoring.alerts.transports import HEADER
+from qa_queue.monitoring.alerts.channels import HEADER
 from tests.support.poll import wait_until
 
 SECRET = "hook-secret-4711"

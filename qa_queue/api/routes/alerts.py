@@ -1,4 +1,4 @@
-"""What is wrong with the service now."""
+"""The alerts of the service."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from qa_queue.services import Backend
 
 
 class FiringAlert(BaseModel):
-    """An alert that fires now; `subject` is the queue or host, empty where it is the whole service."""
+    """An alert that fires now; `subject` is the queue or host, empty if it is the service as a whole."""
 
     rule: str = Field(description="The rule's name in qa-alerts.yaml.")
     kind: RuleKind
@@ -24,17 +24,17 @@ class FiringAlert(BaseModel):
     summary: str
     value: float = Field(description="In the unit of its kind: jobs, seconds, a share, or bytes.")
     since: datetime
-    told: bool = Field(description="Whether a message about it has been sent.")
+    told: bool = Field(description="True if a message about it was sent.")
 
 
 class Alerts(BaseModel):
-    """The alerts that fire now, the worst first; and the channels that did not take their last message."""
+    """The alerts that fire now, the worst first, and the channels that did not accept their last message."""
 
     alerts: list[FiringAlert]
     watched: bool = Field(
-        description="Whether anybody looks just now; if not, the list is old: start the scheduler."
+        description="True if a scheduler evaluates the rules; otherwise the list is old: start the scheduler."
     )
-    broken_channels: dict[str, str] = Field(description="Why each did not, by the channel's name.")
+    broken_channels: dict[str, str] = Field(description="The errors by channel.")
 
 
 def router(backend: Backend) -> APIRouter:
@@ -43,11 +43,11 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.get("", responses=answers(), summary="List the alerts that fire now")
     def list_alerts(_: Reader) -> Alerts:
-        """As the scheduler saw the service at its last look, seconds ago."""
+        """List the alerts of the scheduler's last evaluation, some seconds ago."""
         state = backend.alerts
         return Alerts(
             alerts=[_shown(alert) for alert in firing(state.load())],
-            watched=state.watched(),
+            watched=state.active(),
             broken_channels=state.channel_errors(),
         )
 
@@ -57,4 +57,4 @@ def router(backend: Backend) -> APIRouter:
 def _shown(alert: Alert) -> FiringAlert:
     since = datetime.fromtimestamp(alert.firing_since or 0, UTC)
     shown = alert.model_dump(include={"rule", "kind", "subject", "severity", "summary", "value"})
-    return FiringAlert(**shown, since=since, told=alert.told)
+    return FiringAlert(**shown, since=since, told=alert.notified)

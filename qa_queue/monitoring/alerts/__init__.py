@@ -1,10 +1,10 @@
-"""Alerts: rules over a snapshot of the service, decided by values alone, told through channels."""
+"""Alerts: rules on a snapshot of the service, evaluated by the scheduler, and messages through channels."""
 
 from __future__ import annotations
 
-from qa_queue.monitoring.alerts.deputy import Deputy, watch_of
-from qa_queue.monitoring.alerts.source import alert_config
+from qa_queue.monitoring.alerts.channels import sign, verify
+from qa_queue.monitoring.alerts.config import alert_config
+from qa_queue.monitoring.alerts.monitor import AlertMonitor
 from qa_queue.monitoring.alerts.state import Alert, AlertState, firing
-from qa_queue.monitoring.alerts.transports import sign, verify
 
-__all__ = ["Alert", "AlertState", "Deputy", "alert_config", "firing", "sign", "verify", "watch_of"]
+__all__ = ["Alert", "AlertMonitor", "AlertState", "alert_config", "firing", "sign", "verify"]

@@ -1,52 +1,72 @@
-"""Which rules a snapshot breaks, in words. Pure."""
+"""The conditions of rules: which of them a snapshot meets, and how a message describes them. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from qa_queue.monitoring.alerts.rules import WITHOUT_REDIS, Rule, RuleKind
-from qa_queue.monitoring.alerts.snapshot import LostWorker, QueueView, Snapshot
+from qa_queue.monitoring.alerts.rules import (
+    AnyRule,
+    DeadLetterRule,
+    DiskLowRule,
+    FailureRateRule,
+    NoWorkerRule,
+    OldestWaitingRule,
+    QueueDepthRule,
+    QueueRule,
+    RedisAwayRule,
+    RuleKind,
+    SupabaseAwayRule,
+    WorkerLostRule,
+)
+from qa_queue.monitoring.snapshot import QueueSnapshot, Snapshot
 
-SHOWN = 3  # names in a sentence
+LISTED = 3  # names in a sentence
 
 
 @dataclass(frozen=True, kw_only=True)
 class Condition:
-    """A rule that is broken for a subject (a queue, a host, or the service as a whole: "")."""
+    """The condition of a rule, met by a subject: a queue, a host, or the service as a whole ("")."""
 
-    rule: Rule
+    rule: str
     subject: str
     value: float
     summary: str
 
     @property
     def key(self) -> str:
-        """What it is known by from one look to the next."""
-        return f"{self.rule.name}:{self.subject}"
+        """The name by which the condition is known from one evaluation to the next."""
+        return f"{self.rule}:{self.subject}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Findings:
-    """What is broken, and what could not be looked at: rules, and queues, by name. Of those nothing is known."""
+    """The conditions that are met, and the names of the rules and the queues that could not be checked."""
 
-    broken: tuple[Condition, ...] = ()
-    unknown: frozenset[str] = frozenset()
-    unseen: frozenset[str] = frozenset()
+    met: tuple[Condition, ...] = ()
+    unknown_rules: frozenset[str] = frozenset()
+    unknown_queues: frozenset[str] = frozenset()
 
 
-def find(rules: Iterable[Rule], snapshot: Snapshot) -> Findings:
-    """Look at a snapshot by every rule."""
-    rules = tuple(rules)
-    unknown = frozenset(rule.name for rule in rules if not _known(rule, snapshot))
-    broken = tuple(
-        found for rule in rules if rule.name not in unknown for found in _LOOKS[rule.kind](rule, snapshot)
+_Found = tuple[str, float, str]  # subject, value, summary
+
+
+def evaluate(rules: Mapping[str, AnyRule], snapshot: Snapshot) -> Findings:
+    """Check every rule against a snapshot."""
+    unknown = frozenset(name for name, rule in rules.items() if not _known(rule, snapshot))
+    met = tuple(
+        Condition(rule=name, subject=subject, value=value, summary=summary)
+        for name, rule in rules.items()
+        if name not in unknown
+        for subject, value, summary in _CHECKS[rule.kind](rule, snapshot)
     )
-    return Findings(broken=broken, unknown=unknown, unseen=frozenset(snapshot.queues_away))
+    queues = frozenset(snapshot.queues_unavailable)
+    return Findings(met=met, unknown_rules=unknown, unknown_queues=queues)
 
 
 def duration_words(seconds: float) -> str:
-    """`45 s`, `12 min`, `3 h 20 min`."""
+    """Return a duration as `45 s`, `12 min` or `3 h 20 min`."""
     if seconds < 90:
         return f"{seconds:.0f} s"
     minutes = round(seconds / 60)
@@ -55,121 +75,110 @@ def duration_words(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min" if minutes % 60 else f"{minutes // 60} h"
 
 
-def _known(rule: Rule, snapshot: Snapshot) -> bool:
-    if rule.kind is RuleKind.SUPABASE_AWAY:
+def _known(rule: AnyRule, snapshot: Snapshot) -> bool:
+    if isinstance(rule, SupabaseAwayRule):
         return snapshot.supabase_known
-    return snapshot.redis is None or rule.kind in WITHOUT_REDIS
+    return snapshot.redis is None or isinstance(rule, RedisAwayRule)
 
 
-def _queues(rule: Rule, snapshot: Snapshot) -> Iterator[QueueView]:
+def _queues(rule: QueueRule, snapshot: Snapshot) -> Iterator[QueueSnapshot]:
     return (queue for queue in snapshot.queues if rule.concerns(queue.name))
 
 
-def _waiting(queue: QueueView) -> str:
+def _waiting(queue: QueueSnapshot) -> str:
     return "1 job waits" if queue.waiting == 1 else f"{queue.waiting} jobs wait"
 
 
-def _depth(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _depth(rule: QueueDepthRule, snapshot: Snapshot) -> Iterator[_Found]:
     for queue in _queues(rule, snapshot):
         if queue.waiting > rule.limit:
-            words = f"{_waiting(queue)} on {queue.name}; more than {rule.limit:g} is too many."
-            yield Condition(rule=rule, subject=queue.name, value=queue.waiting, summary=words)
+            yield queue.name, queue.waiting, f"{_waiting(queue)} on {queue.name}; the limit is {rule.limit:g}."
 
 
-def _oldest(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _oldest(rule: OldestWaitingRule, snapshot: Snapshot) -> Iterator[_Found]:
     for queue in _queues(rule, snapshot):
-        # A queue that was paused is meant to wait.
+        # Jobs of a paused queue are meant to wait.
         if queue.oldest_s is not None and queue.oldest_s > rule.limit and not queue.paused:
-            words = (
-                f"The oldest job on {queue.name} has waited {duration_words(queue.oldest_s)}, "
-                f"longer than {duration_words(rule.limit)}."
+            age, limit = duration_words(queue.oldest_s), duration_words(rule.limit)
+            yield (
+                queue.name,
+                queue.oldest_s,
+                f"The oldest job on {queue.name} has waited {age}, longer than {limit}.",
             )
-            yield Condition(rule=rule, subject=queue.name, value=queue.oldest_s, summary=words)
 
 
-def _dead(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _dead(rule: DeadLetterRule, snapshot: Snapshot) -> Iterator[_Found]:
     for queue in _queues(rule, snapshot):
         dead = queue.dead.get(rule.window_s, 0)
         if dead > rule.limit:
             jobs = "1 job became a dead letter" if dead == 1 else f"{dead} jobs became dead letters"
-            words = f"{jobs} on {queue.name} within {duration_words(rule.window_s)}: `qa-queue dlq list` says why."
-            yield Condition(rule=rule, subject=queue.name, value=dead, summary=words)
+            window = duration_words(rule.window_s)
+            yield queue.name, dead, f"{jobs} on {queue.name} within {window}: `qa-queue dlq list` says why."
 
 
-def _failures(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _failures(rule: FailureRateRule, snapshot: Snapshot) -> Iterator[_Found]:
     for queue in _queues(rule, snapshot):
         ended = queue.outcomes.get(rule.window_s)
         if ended is None or ended.total < rule.least_runs or ended.failed / ended.total <= rule.limit:
             continue
         share = ended.failed / ended.total
-        words = (
+        summary = (
             f"{share:.0%} of the runs of {queue.name} failed within {duration_words(rule.window_s)} "
-            f"({ended.failed} of {ended.total}); more than {rule.limit:.0%} is too many."
+            f"({ended.failed} of {ended.total}); the limit is {rule.limit:.0%}."
         )
-        yield Condition(rule=rule, subject=queue.name, value=share, summary=words)
+        yield queue.name, share, summary
 
 
-def _lost(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
-    lost = [one for one in snapshot.lost if any(map(rule.concerns, one.queues)) and _recent(rule, one, snapshot)]
+def _lost(rule: WorkerLostRule, snapshot: Snapshot) -> Iterator[_Found]:
+    lost = [
+        one
+        for one in snapshot.lost
+        if any(map(rule.concerns, one.queues)) and snapshot.at - one.at <= rule.window_s
+    ]
     if lost:
-        named = ", ".join(f"{one.name} on {one.host}" for one in lost[:SHOWN])
-        more = f" and {len(lost) - SHOWN} more" if len(lost) > SHOWN else ""
-        what = "A worker was lost" if len(lost) == 1 else f"{len(lost)} workers were lost"
-        words = f"{what}: {named}{more}. The heartbeat stopped without a sign-off."
-        yield Condition(rule=rule, subject="", value=len(lost), summary=words)
+        named = ", ".join(f"{one.name} on {one.host}" for one in lost[:LISTED])
+        more = f" and {len(lost) - LISTED} more" if len(lost) > LISTED else ""
+        workers = "A worker was lost" if len(lost) == 1 else f"{len(lost)} workers were lost"
+        yield "", len(lost), f"{workers}: {named}{more}. The heartbeat stopped without a sign-off."
 
 
-def _recent(rule: Rule, worker: LostWorker, snapshot: Snapshot) -> bool:
-    return snapshot.at - worker.at <= rule.window_s
-
-
-def _unserved(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _unserved(rule: NoWorkerRule, snapshot: Snapshot) -> Iterator[_Found]:
     for queue in _queues(rule, snapshot):
         if queue.waiting and not queue.workers and not queue.paused:
-            words = f"{_waiting(queue)} on {queue.name}, and no worker serves it: start one."
-            yield Condition(rule=rule, subject=queue.name, value=queue.waiting, summary=words)
+            summary = f"{_waiting(queue)} on {queue.name}, and no worker serves it: start one."
+            yield queue.name, queue.waiting, summary
 
 
-def _scheduler(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
-    if (since := snapshot.scheduler_silent_since) is not None:
-        words = (
-            f"The scheduler has been silent since {since:%Y-%m-%d %H:%M:%S} UTC, so schedules do not run: "
-            "start `python -m qa_queue.worker.scheduler`."
-        )
-        yield Condition(rule=rule, subject="", value=snapshot.at - since.timestamp(), summary=words)
-
-
-def _redis(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _redis(_rule: RedisAwayRule, snapshot: Snapshot) -> Iterator[_Found]:
     if snapshot.redis is not None:
-        yield Condition(rule=rule, subject="", value=1, summary=snapshot.redis)
-    for queue, words in sorted(snapshot.queues_away.items()):
-        yield Condition(rule=rule, subject=queue, value=1, summary=words)
+        yield "", 1, snapshot.redis
+    for queue, problem in sorted(snapshot.queues_unavailable.items()):
+        yield queue, 1, problem
 
 
-def _supabase(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _supabase(_rule: SupabaseAwayRule, snapshot: Snapshot) -> Iterator[_Found]:
     if snapshot.supabase is not None:
-        yield Condition(rule=rule, subject="", value=1, summary=f"Supabase cannot be used: {snapshot.supabase}")
+        yield "", 1, f"Supabase cannot be used: {snapshot.supabase}"
 
 
-def _disk(rule: Rule, snapshot: Snapshot) -> Iterator[Condition]:
+def _disks(rule: DiskLowRule, snapshot: Snapshot) -> Iterator[_Found]:
     for host, free in sorted(snapshot.disks.items()):
         if free < rule.limit:
-            words = (
-                f"Only {free / 1e9:.1f} GB are free under QA_HOME on {host}; less than {rule.limit / 1e9:.1f} GB "
-                "is too little: `qa-queue cleanup` deletes what is past its time."
+            summary = (
+                f"{free / 1e9:.1f} GB are free under QA_HOME on {host}; the limit is {rule.limit / 1e9:.1f} GB. "
+                "`qa-queue cleanup` deletes old runs and their evidence."
             )
-            yield Condition(rule=rule, subject=host, value=free, summary=words)
+            yield host, free, summary
 
 
-_LOOKS: dict[RuleKind, Callable[[Rule, Snapshot], Iterator[Condition]]] = {
+_CHECKS: dict[RuleKind, Callable[[Any, Snapshot], Iterator[_Found]]] = {
     RuleKind.QUEUE_DEPTH: _depth,
     RuleKind.OLDEST_WAITING: _oldest,
     RuleKind.DEAD_LETTER: _dead,
     RuleKind.FAILURE_RATE: _failures,
     RuleKind.WORKER_LOST: _lost,
     RuleKind.NO_WORKER: _unserved,
-    RuleKind.SCHEDULER_STOPPED: _scheduler,
     RuleKind.REDIS_AWAY: _redis,
     RuleKind.SUPABASE_AWAY: _supabase,
-    RuleKind.DISK_LOW: _disk,
+    RuleKind.DISK_LOW: _disks,
 }

@@ -1,4 +1,4 @@
-"""A message about alerts: for people as a title and text, for programs as JSON. Pure."""
+"""Messages about alerts: title and text for people, JSON for programs. Pure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ VERSION: Literal[1] = 1
 
 
 class Item(Frozen):
-    """One alert in a message; `until` is when it was over."""
+    """An alert in a message; `until` is when it was resolved."""
 
     status: Literal["firing", "resolved"]
     rule: str
@@ -29,7 +29,7 @@ class Item(Frozen):
 
 
 class Message(Frozen):
-    """What is told at once. `id` stays the same when it is sent again; `test` ones mean nothing."""
+    """The alerts that are notified together. `id` is the same in every attempt to send it."""
 
     version: Literal[1] = VERSION
     id: str
@@ -40,7 +40,7 @@ class Message(Frozen):
 
     @property
     def title(self) -> str:
-        """One line that says the worst."""
+        """One line about the worst alert, and the number of others."""
         worst = sorted(self.alerts, key=_weight)[0]
         word = "resolved" if worst.status == "resolved" else worst.severity.value
         more = f" (and {len(self.alerts) - 1} more)" if len(self.alerts) > 1 else ""
@@ -49,20 +49,20 @@ class Message(Frozen):
 
     @property
     def text(self) -> str:
-        """Every alert in a paragraph, the worst first."""
+        """A paragraph for each alert, the worst first."""
         return "\n\n".join(_paragraph(item) for item in sorted(self.alerts, key=_weight))
 
     @property
     def severity(self) -> Severity:
-        """The worst of its alerts."""
+        """The severity of the worst alert."""
         return max((item.severity for item in self.alerts), key=lambda severity: severity.rank)
 
     def document(self) -> dict[str, Any]:
-        """The message as JSON."""
+        """Return the message as a JSON document."""
         return self.model_dump(mode="json") | {"title": self.title, "text": self.text}
 
     def at_least(self, severity: Severity) -> Message | None:
-        """The message with those alerts alone that are as bad as this; None when there are none."""
+        """Return the message with its alerts of at least this severity; None if there are none."""
         kept = tuple(item for item in self.alerts if item.severity.rank >= severity.rank)
         return self.model_copy(update={"alerts": kept}) if kept else None
 
@@ -70,20 +70,20 @@ class Message(Frozen):
 def compose(
     fired: Iterable[Alert], resolved: Iterable[Alert], *, message_id: str, now: datetime, sender: str
 ) -> Message:
-    """One message of all that is to be told now."""
+    """Return one message for all alerts that are due."""
     items = [_item(alert, None) for alert in fired] + [_item(alert, now) for alert in resolved]
     return Message(id=message_id, sent_at=now, sender=sender, alerts=tuple(items))
 
 
 def trial_message(*, message_id: str, now: datetime, sender: str) -> Message:
-    """A message that says only that it came through."""
+    """Return the message of `qa-queue alerts test`."""
     item = Item(
         status="firing",
         rule="test",
         kind="test",
         subject="",
         severity=Severity.CRITICAL,
-        summary="Nothing is wrong: `qa-queue alerts test` sent this, and it came through.",
+        summary="No alert: `qa-queue alerts test` sent this message to test the channel.",
         value=0,
         since=now,
     )
@@ -91,7 +91,7 @@ def trial_message(*, message_id: str, now: datetime, sender: str) -> Message:
 
 
 def _item(alert: Alert, until: datetime | None) -> Item:
-    since = alert.firing_since if alert.firing_since is not None else alert.told_at or 0.0
+    since = alert.firing_since if alert.firing_since is not None else alert.notified_at or 0.0
     return Item(
         status="resolved" if until else "firing",
         rule=alert.rule,
@@ -114,7 +114,7 @@ def _paragraph(item: Item) -> str:
     if item.until is None:
         return f"{head}, since {_moment(item.since)}\n{item.summary}"
     lasted = duration_words((item.until - item.since).total_seconds())
-    return f"RESOLVED {head}, after {lasted} at {_moment(item.until)}\nIt was: {item.summary}"
+    return f"RESOLVED {head}, after {lasted} at {_moment(item.until)}\n{item.summary}"
 
 
 def _moment(moment: datetime) -> str:

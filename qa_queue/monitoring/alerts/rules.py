@@ -1,21 +1,29 @@
-"""What is watched, and when it is an alert: the kinds of rules with their defaults. Values only."""
+"""The rules of alerts: a model for each kind, whose fields are the keys of `qa-alerts.yaml`, and the defaults.
+
+Durations are in s and sizes in bytes once they are read; the file has them as `5m` and in MiB.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Literal
+from functools import partial
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field, ValidationInfo
 
+from qa_queue.cases.shapes import parse_duration
+from qa_queue.errors.validation import did_you_mean, kind_text, nearest
 from qa_queue.models import Frozen
 
 MINUTE = 60.0
 HOUR = 3600.0
-LONGEST_WINDOW_S = HOUR  # for so long outcomes are kept by the minute
+DAY = 24 * HOUR
+LONGEST_WINDOW_S = HOUR  # outcomes are counted by the minute for so long
+_MIB = 1 << 20
 
 
 class Severity(StrEnum):
-    """How bad it is; a channel can be for the worse ones only."""
+    """The importance of an alert; a channel may take those of at least one severity."""
 
     INFO = "info"
     WARNING = "warning"
@@ -23,12 +31,12 @@ class Severity(StrEnum):
 
     @property
     def rank(self) -> int:
-        """A higher one is worse."""
+        """The position of the severity; a higher one is worse."""
         return list(Severity).index(self)
 
 
 class RuleKind(StrEnum):
-    """What a rule looks at."""
+    """The condition that a rule checks."""
 
     QUEUE_DEPTH = "queue_depth"
     OLDEST_WAITING = "oldest_waiting"
@@ -36,69 +44,209 @@ class RuleKind(StrEnum):
     FAILURE_RATE = "failure_rate"
     WORKER_LOST = "worker_lost"
     NO_WORKER = "no_worker"
-    SCHEDULER_STOPPED = "scheduler_stopped"
     REDIS_AWAY = "redis_away"
     SUPABASE_AWAY = "supabase_away"
     DISK_LOW = "disk_low"
 
 
-UNITS: dict[RuleKind, Literal["jobs", "seconds", "share", "bytes", ""]] = {
-    RuleKind.QUEUE_DEPTH: "jobs",
-    RuleKind.OLDEST_WAITING: "seconds",
-    RuleKind.DEAD_LETTER: "jobs",
-    RuleKind.FAILURE_RATE: "share",
-    RuleKind.DISK_LOW: "bytes",
-}
-# Things that happen, and not states: another one is worth another message.
-EVENTS = frozenset({RuleKind.DEAD_LETTER, RuleKind.WORKER_LOST})
-ON_QUEUES = frozenset(
-    {
-        RuleKind.QUEUE_DEPTH,
-        RuleKind.OLDEST_WAITING,
-        RuleKind.DEAD_LETTER,
-        RuleKind.FAILURE_RATE,
-        RuleKind.NO_WORKER,
-    }
-)
-WITHOUT_REDIS = frozenset({RuleKind.REDIS_AWAY, RuleKind.SUPABASE_AWAY})  # what can be seen while Redis is away
+def read_seconds(value: Any, *, least: float = 0, most: float = DAY) -> float:
+    """Return a duration such as `500ms`, `30s`, `5m` or `1h` in s.
+
+    Raises:
+        ValueError: it is not a duration, or not from `least` to `most` s.
+    """
+    found = parse_duration(value) if isinstance(value, str) else None
+    if found is None:
+        raise ValueError(f"{kind_text(value)} is not a duration; write 30s, 5m or 1h")
+    if not least <= found / 1000 <= most:
+        raise ValueError(f"{kind_text(value)} is out of range: {least:g}s to {most:g}s")
+    return found / 1000
+
+
+def _bytes(mib: Any) -> float:
+    if not isinstance(mib, int) or isinstance(mib, bool) or mib < 1:
+        raise ValueError(f"expected a whole number of MiB from 1, got {kind_text(mib)}")
+    return float(mib * _MIB)
+
+
+def _listed(value: Any) -> Any:
+    return [value] if isinstance(value, str) else value
+
+
+def _known_queue(name: Any, info: ValidationInfo) -> Any:
+    known = (info.context or {}).get("queues", (name,))
+    if name not in known:
+        near = nearest(str(name), known)
+        hint = f"; did you mean {near!r}?" if near else ""
+        raise ValueError(f"{kind_text(name)} is not one of {', '.join(known)}{hint}")
+    return name
+
+
+Seconds = Annotated[float, BeforeValidator(read_seconds)]
+Age = Annotated[float, BeforeValidator(partial(read_seconds, most=7 * DAY))]
+Window = Annotated[float, BeforeValidator(partial(read_seconds, least=MINUTE, most=LONGEST_WINDOW_S))]
+Jobs = Annotated[int, Field(ge=0, strict=True)]
+Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+Bytes = Annotated[float, BeforeValidator(_bytes)]
+Queues = Annotated[tuple[Annotated[str, BeforeValidator(_known_queue)], ...], BeforeValidator(_listed)]
 
 
 class Rule(Frozen):
-    """A rule. Durations are seconds.
+    """A rule of any kind. A condition that lasts for `hold_s` is an alert."""
 
-    `limit` is in the unit of its kind: jobs, seconds, a share from 0 to 1, or bytes. What breaks it for `hold_s`
-    is an alert; it is told again after `repeat_s` while it lasts (0: never), and a new one of the same subject no
-    sooner than `cooldown_s` after the last message. `queues` are those that it looks at; empty: all.
-    """
+    event: ClassVar[bool] = False  # a condition that happens, unlike a state: another one is worth another message
 
-    name: str
-    kind: RuleKind
-    severity: Severity = Severity.WARNING
-    limit: float = Field(default=0, ge=0)
-    hold_s: float = Field(default=0, ge=0)
-    cooldown_s: float = Field(default=30 * MINUTE, ge=0)
-    repeat_s: float = Field(default=12 * HOUR, ge=0)
-    window_s: float = Field(default=15 * MINUTE, ge=MINUTE, le=LONGEST_WINDOW_S)
-    least_runs: int = Field(default=20, ge=1)
-    queues: tuple[str, ...] = ()
+    kind: RuleKind = Field(
+        description="The condition that is checked; by default the one that the rule is named after."
+    )
+    severity: Severity = Field(default=Severity.WARNING, description="The importance of the alert.")
+    hold_s: Seconds = Field(default=0, alias="for", description="How long the condition must last.")
+    cooldown_s: Seconds = Field(
+        default=30 * MINUTE, alias="cooldown", description="The least time between two first messages."
+    )
+    repeat_s: Seconds = Field(
+        default=12 * HOUR, alias="repeat", description="The time between reminders while it lasts; 0s sends none."
+    )
+
+
+class QueueRule(Rule):
+    """A rule on queues."""
+
+    queues: Queues = Field(default=(), description="The queues that are checked; all by default.")
 
     def concerns(self, queue: str) -> bool:
-        """Whether it looks at this queue."""
+        """Return whether the rule is about this queue."""
         return not self.queues or queue in self.queues
 
 
-DEFAULTS: dict[RuleKind, Rule] = {
-    rule.kind: rule
-    for rule in (
-        Rule(name="queue_depth", kind=RuleKind.QUEUE_DEPTH, limit=1000, hold_s=5 * MINUTE),
-        Rule(name="oldest_waiting", kind=RuleKind.OLDEST_WAITING, limit=15 * MINUTE, hold_s=MINUTE),
-        Rule(name="dead_letter", kind=RuleKind.DEAD_LETTER, limit=0),
-        Rule(name="failure_rate", kind=RuleKind.FAILURE_RATE, limit=0.5, hold_s=MINUTE),
-        Rule(name="worker_lost", kind=RuleKind.WORKER_LOST, cooldown_s=5 * MINUTE),
-        Rule(name="no_worker", kind=RuleKind.NO_WORKER, severity=Severity.CRITICAL, hold_s=MINUTE),
-        Rule(name="scheduler_stopped", kind=RuleKind.SCHEDULER_STOPPED, severity=Severity.CRITICAL, hold_s=30),
-        Rule(name="redis_away", kind=RuleKind.REDIS_AWAY, severity=Severity.CRITICAL, hold_s=15),
-        Rule(name="supabase_away", kind=RuleKind.SUPABASE_AWAY, severity=Severity.CRITICAL, hold_s=30),
-        Rule(name="disk_low", kind=RuleKind.DISK_LOW, limit=1_000_000_000, hold_s=MINUTE),
-    )
+class QueueDepthRule(QueueRule):
+    """More than `limit` jobs wait on a queue."""
+
+    kind: Literal[RuleKind.QUEUE_DEPTH]
+    limit: Jobs = Field(alias="above", description="The most jobs that may wait.")
+
+
+class OldestWaitingRule(QueueRule):
+    """The oldest job has waited longer than `limit` s; not on a paused queue."""
+
+    kind: Literal[RuleKind.OLDEST_WAITING]
+    limit: Age = Field(alias="above", description="The longest that a job may wait.")
+
+
+class DeadLetterRule(QueueRule):
+    """More than `limit` jobs became dead letters within the window."""
+
+    event = True
+
+    kind: Literal[RuleKind.DEAD_LETTER]
+    limit: Jobs = Field(alias="above", description="The most jobs that may become dead letters.")
+    window_s: Window = Field(alias="window", description="The time that is looked at.")
+
+
+class FailureRateRule(QueueRule):
+    """A larger share than `limit` of at least `least_runs` runs failed within the window."""
+
+    kind: Literal[RuleKind.FAILURE_RATE]
+    limit: Share = Field(alias="above", description="The largest share of runs that may fail.")
+    window_s: Window = Field(alias="window", description="The time that is looked at.")
+    least_runs: Annotated[int, Field(ge=1, strict=True)] = Field(description="Fewer runs are not judged.")
+
+
+class WorkerLostRule(QueueRule):
+    """A worker died without a sign-off, and no other replaced it within the window."""
+
+    event = True
+
+    kind: Literal[RuleKind.WORKER_LOST]
+    window_s: Window = Field(alias="window", description="The time after which the alert ends.")
+
+
+class NoWorkerRule(QueueRule):
+    """Jobs wait on a queue that no worker serves; not on a paused one."""
+
+    kind: Literal[RuleKind.NO_WORKER]
+
+
+class RedisAwayRule(Rule):
+    """Redis, or the Redis of a queue, cannot be used."""
+
+    kind: Literal[RuleKind.REDIS_AWAY]
+
+
+class SupabaseAwayRule(Rule):
+    """Supabase cannot be used."""
+
+    kind: Literal[RuleKind.SUPABASE_AWAY]
+
+
+class DiskLowRule(Rule):
+    """Less than `limit` bytes are free under QA_HOME on the scheduler's host or a worker's."""
+
+    kind: Literal[RuleKind.DISK_LOW]
+    limit: Bytes = Field(alias="below_mb", description="The least MiB that must be free.")
+
+
+AnyRule = Annotated[
+    QueueDepthRule
+    | OldestWaitingRule
+    | DeadLetterRule
+    | FailureRateRule
+    | WorkerLostRule
+    | NoWorkerRule
+    | RedisAwayRule
+    | SupabaseAwayRule
+    | DiskLowRule,
+    Field(discriminator="kind"),
+]
+
+# Each kind is a rule of its own name by default; a rule of another name takes what it does not set from here.
+DEFAULTS: dict[str, dict[str, Any]] = {
+    "queue_depth": {"above": 1000, "for": "5m"},
+    "oldest_waiting": {"above": "15m", "for": "1m"},
+    "dead_letter": {"above": 0, "window": "15m"},
+    "failure_rate": {"above": 0.5, "least_runs": 20, "window": "15m", "for": "1m"},
+    "worker_lost": {"window": "15m", "cooldown": "5m"},
+    "no_worker": {"severity": "critical", "for": "1m"},
+    "redis_away": {"severity": "critical", "for": "15s"},
+    "supabase_away": {"severity": "critical", "for": "30s"},
+    "disk_low": {"below_mb": 954, "for": "1m"},
 }
+
+
+RETIRED = ("scheduler_stopped",)  # kinds of older versions, whose rules are ignored
+
+
+def with_defaults(specs: dict[str, Any]) -> dict[str, Any]:
+    """Return the default rules as these specs of the file change them; `false` removes one.
+
+    A spec without a kind gets that of its name, and the defaults of its kind.
+    """
+    rules: dict[str, Any] = {name: {**spec, "kind": name} for name, spec in DEFAULTS.items()}
+    for name, spec in specs.items():
+        kind = spec.get("kind", name) if isinstance(spec, dict) else name
+        if kind in RETIRED:
+            continue
+        if spec is False and name in rules:
+            del rules[name]
+        elif isinstance(spec, dict):
+            rules[name] = {**DEFAULTS.get(str(kind), {}), **spec, "kind": kind}
+        else:
+            rules[name] = spec
+    return rules
+
+
+def checked_spec(spec: Any) -> Any:
+    """Return the spec of a rule.
+
+    Raises:
+        ValueError: it is not a mapping, or its kind is not known.
+    """
+    if not isinstance(spec, dict):
+        raise ValueError(f"expected a mapping, or false to turn a rule off, got {kind_text(spec)}")  # noqa: TRY004
+    kinds = [known.value for known in RuleKind]
+    if spec["kind"] not in kinds:
+        hint = did_you_mean(str(spec["kind"]), kinds) or f"; known are {', '.join(kinds)}"
+        raise ValueError(
+            f"{spec['kind']!r} is not a kind of rule; a rule with a name of its own needs `kind`{hint}"
+        )
+    return spec

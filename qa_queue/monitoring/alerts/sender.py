@@ -1,4 +1,4 @@
-"""Sending messages: each channel in a thread of its own, so that one that hangs holds up nobody."""
+"""Sending messages: a thread for each channel, so that one that hangs delays no other, with retries."""
 
 from __future__ import annotations
 
@@ -6,69 +6,49 @@ import logging
 import queue
 import random
 import threading
-from collections.abc import Callable, Iterable
-from importlib import import_module
+from collections.abc import Callable, Mapping
 
-from qa_queue.errors import InputError, QAError
+from qa_queue.errors import QAError
 from qa_queue.models.backoff import exponential
+from qa_queue.monitoring.alerts.channels import DeliveryError, Transport, transport_of
 from qa_queue.monitoring.alerts.config import Channel
 from qa_queue.monitoring.alerts.message import Message
-from qa_queue.monitoring.alerts.transports import DeliveryError, Transport, WebhookTransport
 
 log = logging.getLogger(__name__)
 
-TRIES = 5
+ATTEMPTS = 5
 BASE_MS = 1000
-MOST_WAITING = 50  # messages of one channel; when it is that far behind, the oldest go
-_MODULE = "qa_queue.monitoring.alerts.channels"
+MOST_WAITING = 50  # messages of a channel; the oldest is dropped when there are more
 
-Report = Callable[[str, str | None], None]  # a channel's name, and why it did not take a message
-
-
-def transport_of(channel: Channel) -> Transport:
-    """What sends to this channel.
-
-    Raises:
-        InputError: apprise is not installed, or does not know the URL.
-    """
-    if channel.webhook:
-        return WebhookTransport(channel)
-    try:
-        services = import_module(_MODULE)
-    except ModuleNotFoundError as error:
-        raise InputError(
-            f"Channel {channel.name} needs the package {error.name}: `pip install 'qa-queue[alerts]'`. "
-            "A webhook of your own needs nothing."
-        ) from error
-    transport: Transport = services.AppriseTransport(channel)
-    return transport
+Report = Callable[[str, str | None], None]  # takes a channel's name and why it did not accept a message
 
 
 class Sender:
-    """Sends to these channels from threads that start with the first message. `report` is told how each ended."""
+    """Sends to these channels from threads that start with the first message; `report` gets each result."""
 
-    def __init__(self, channels: Iterable[Channel], report: Report | None = None) -> None:
-        self._lanes = [_Lane(channel, report or _silent) for channel in channels]
+    def __init__(self, channels: Mapping[str, Channel], report: Report = lambda _name, _error: None) -> None:
+        self._channels = [_ChannelThread(name, channel, report) for name, channel in channels.items()]
 
     def send(self, message: Message) -> None:
-        """Have a message sent soon; never waits, never raises."""
-        for lane in self._lanes:
-            if (part := message.at_least(lane.channel.severity)) is not None:
-                lane.put(part)
+        """Hand a message to every channel that takes its severity; never waits, never raises."""
+        for one in self._channels:
+            if (part := message.at_least(one.channel.severity)) is not None:
+                one.put(part)
 
     def close(self, grace_s: float = 0) -> None:
-        """Send nothing more; wait this long for what is on its way."""
-        for lane in self._lanes:
-            lane.stop()
-        for lane in self._lanes:
-            lane.join(grace_s)
+        """Accept no more messages; wait this long for those on their way."""
+        for one in self._channels:
+            one.stop()
+        for one in self._channels:
+            one.join(grace_s)
 
 
-class _Lane:
-    """One channel with its thread."""
+class _ChannelThread:
+    """A channel with its thread and the messages that wait for it."""
 
-    def __init__(self, channel: Channel, report: Report) -> None:
+    def __init__(self, name: str, channel: Channel, report: Report) -> None:
         self.channel = channel
+        self._name = name
         self._report = report
         self._waiting: queue.Queue[Message | None] = queue.Queue()
         self._stopped = threading.Event()
@@ -79,10 +59,10 @@ class _Lane:
             return
         if self._waiting.qsize() >= MOST_WAITING:
             self._waiting.get_nowait()
-            log.error("Channel %s is so far behind that its oldest alert is dropped", self.channel.name)
+            log.error("Channel %s has %d messages to send: the oldest is dropped", self._name, MOST_WAITING)
         self._waiting.put(message)
         if self._thread is None:
-            self._thread = threading.Thread(target=self._work, name=f"alerts {self.channel.name}", daemon=True)
+            self._thread = threading.Thread(target=self._work, name=f"alerts {self._name}", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -95,35 +75,33 @@ class _Lane:
 
     def _work(self) -> None:
         while (message := self._waiting.get()) is not None:
-            try:
-                transport = transport_of(self.channel)
-                deliver(transport, message, wait=self._stopped.wait)
-            except QAError as error:
-                log.error("Channel %s did not take an alert: %s", self.channel.name, error)  # noqa: TRY400
-                self._report(self.channel.name, str(error))
-            except Exception as error:
-                log.exception("Channel %s failed; this is a fault of its own", self.channel.name)
-                self._report(self.channel.name, type(error).__name__)
-            else:
-                self._report(self.channel.name, None)
+            self._report(self._name, self._deliver(message))
+
+    def _deliver(self, message: Message) -> str | None:
+        """Return why the channel did not accept a message; None if it did."""
+        try:
+            deliver(transport_of(self._name, self.channel), message, wait=self._stopped.wait)
+        except QAError as error:
+            log.error("Channel %s did not accept an alert: %s", self._name, error)  # noqa: TRY400
+            return str(error)
+        except Exception as error:
+            log.exception("Channel %s failed because of a defect", self._name)
+            return type(error).__name__
+        return None
 
 
 def deliver(transport: Transport, message: Message, *, wait: Callable[[float], object]) -> None:
-    """Send a message, trying again with growing pauses; `wait(seconds)` is true when it is to stop.
+    """Send a message, in up to five attempts with growing pauses; `wait(seconds)` returns true to stop trying.
 
     Raises:
-        DeliveryError: it was not taken by the last try, or can never be.
+        DeliveryError: the last attempt failed, or another one cannot succeed.
     """
-    for number in range(1, TRIES + 1):
+    for number in range(1, ATTEMPTS + 1):
         try:
             transport.send(message)
         except DeliveryError as error:
-            pause_ms = exponential(number, jitter=random.random(), base_ms=BASE_MS)  # noqa: S311 - no secret
-            if error.final or number == TRIES or wait(pause_ms / 1000):
+            pause_ms = exponential(number, jitter=random.random(), base_ms=BASE_MS)  # noqa: S311 - not a secret
+            if error.final or number == ATTEMPTS or wait(pause_ms / 1000):
                 raise
         else:
             return
-
-
-def _silent(_channel: str, _error: str | None) -> None:
-    """Nobody wants to know."""

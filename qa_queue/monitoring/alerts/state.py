@@ -1,9 +1,7 @@
-"""What becomes of alerts from one look to the next, and what is to be told of it. Pure: the clock is an argument.
+"""Alerts from one evaluation to the next: their transitions, which are pure, and their storage in Redis.
 
-An alert is *pending* until its condition has held for as long as its rule says, then it *fires*. What fires is told
-together, after `group_wait_s` for others to join, and once more when it is over.
-
-Where alerts stand between two looks: in Redis for every process, and in memory while Redis is away.
+An alert is *pending* until its condition has held for as long as its rule says; then it *fires*. Alerts that fire
+are notified together, `group_wait_s` after the first of them, and once more when they are resolved.
 """
 
 from __future__ import annotations
@@ -14,21 +12,22 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
 
-from pydantic import ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 from redis import Redis
+from redis.exceptions import WatchError
 
 from qa_queue.models import Frozen
 from qa_queue.monitoring.alerts.conditions import Condition, Findings
-from qa_queue.monitoring.alerts.roster import Roster
-from qa_queue.monitoring.alerts.rules import EVENTS, ON_QUEUES, Rule, RuleKind, Severity
+from qa_queue.monitoring.alerts.rules import QueueRule, Rule, RuleKind, Severity
+from qa_queue.monitoring.snapshot import KnownWorkers
 
 
 class Alert(Frozen):
-    """An alert and how far it has come; moments in s since 1970.
+    """An alert and its progress; moments are in s since 1970.
 
-    `firing_since` is None while it is pending, and once it is over; then it is kept until its cooldown has passed.
-    `told_at` is its last message, `told_value` its value then; `open` is whether that message still stands,
-    and `heard` whether there was a channel for it.
+    `firing_since` is None while it is pending and once it is resolved, after which it is kept for its cooldown.
+    `notified_at` and `notified_value` are of the last message. `open` is set until a message resolves that one, and
+    `had_channel` if there was a channel to send it to.
     """
 
     rule: str
@@ -39,30 +38,31 @@ class Alert(Frozen):
     value: float
     pending_since: float | None = None
     firing_since: float | None = None
-    told_at: float | None = None
-    told_value: float = 0
+    # The second name is that of older versions.
+    notified_at: float | None = Field(default=None, validation_alias=AliasChoices("notified_at", "told_at"))
+    notified_value: float = Field(default=0, validation_alias=AliasChoices("notified_value", "told_value"))
     open: bool = False
-    heard: bool = True
+    had_channel: bool = Field(default=True, validation_alias=AliasChoices("had_channel", "heard"))
 
     @property
     def key(self) -> str:
-        """What it is known by."""
+        """The name by which it is stored."""
         return f"{self.rule}:{self.subject}"
 
     @property
     def firing(self) -> bool:
-        """Whether it fires now."""
+        """True while it fires."""
         return self.firing_since is not None
 
     @property
-    def told(self) -> bool:
-        """Whether somebody was told, and not yet that it is over."""
-        return self.open and self.heard
+    def notified(self) -> bool:
+        """True from its first message on a channel until it is resolved."""
+        return self.open and self.had_channel
 
 
 @dataclass(frozen=True, kw_only=True)
 class AlertChange:
-    """The alerts after a look, by key, and what is to be told now: those that fire, and those that are over."""
+    """The alerts by key after an evaluation, and those to notify now: firing ones and resolved ones."""
 
     alerts: dict[str, Alert]
     fired: tuple[Alert, ...] = ()
@@ -76,191 +76,193 @@ def advance(
     *,
     now: float,
     group_wait_s: float,
-    channels: bool = True,
+    has_channels: bool = True,
 ) -> AlertChange:
-    """The next step of every alert. Those that could not be looked at stay as they are.
+    """Return every alert after an evaluation at `now`; those that could not be checked stay as they are.
 
-    `channels`: there is one. What nobody heard of is told once there is.
+    Without channels alerts fire for the log alone, and are notified again once there is a channel.
     """
-    broken = {found.key: found for found in findings.broken}
-    after = {key: _hold(alerts.get(key), found, now) for key, found in broken.items()}
+    met = {found.key: found for found in findings.met}
+    after = {key: _held(alerts.get(key), found, rules[found.rule], now) for key, found in met.items()}
     resolved = []
     for key, alert in alerts.items():
         rule = rules.get(alert.rule)
         if rule is None or key in after:
             continue
-        if _unseen(alert, findings, broken) or _untold_event(alert):
+        if _unknown(alert, rule, findings, met) or _unreported_event(alert, rule):
             after[key] = alert
             continue
         if alert.open:
             resolved.append(alert)
-        if ended := _ended(alert, rule, now):
-            after[key] = ended
-    firing = [alert for alert in after.values() if alert.firing]
-    due = [one for one in firing if (channels and not one.heard) or _worth_telling(one, rules[one.rule], now)]
-    # The first waits for others; once it has waited, all go together. What is over goes along, or by itself.
+        if kept := _cooling_down(alert, rule, now):
+            after[key] = kept
+    due = [one for one in after.values() if one.firing and _due(one, rules[one.rule], now, has_channels)]
+    # The first one waits for others, then all go together. Resolved alerts take those that are due along.
     ready = bool(resolved) or any(now - (alert.firing_since or now) >= group_wait_s for alert in due)
-    fired = tuple(_told(alert, now, heard=channels) for alert in due) if ready else ()
+    fired = tuple(_notified(alert, now, had_channel=has_channels) for alert in due) if ready else ()
     return AlertChange(alerts=after | {alert.key: alert for alert in fired}, fired=fired, resolved=tuple(resolved))
 
 
-def _hold(alert: Alert | None, found: Condition, now: float) -> Alert:
-    """The alert of a condition that is there."""
-    rule = found.rule
+def firing(alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
+    """Return the alerts that fire now, by severity, the worst first, then by age."""
+    found = (alert for alert in alerts.values() if alert.firing)
+    return tuple(sorted(found, key=lambda alert: (-alert.severity.rank, alert.firing_since or 0, alert.key)))
+
+
+def _held(alert: Alert | None, found: Condition, rule: Rule, now: float) -> Alert:
+    """Return the alert of a condition that is met."""
     since = now if alert is None or alert.pending_since is None else alert.pending_since
-    fires = alert.firing_since if alert and alert.firing else now if now - since >= rule.hold_s else None
+    held = now if now - since >= rule.hold_s else None
     return Alert(
-        rule=rule.name,
+        rule=found.rule,
         kind=rule.kind,
         subject=found.subject,
         severity=rule.severity,
         summary=found.summary,
         value=found.value,
         pending_since=since,
-        firing_since=fires,
-        told_at=alert.told_at if alert else None,
-        told_value=alert.told_value if alert else 0,
-        open=alert.open if alert else False,
-        heard=alert.heard if alert else True,
+        firing_since=alert.firing_since if alert and alert.firing else held,
+        **alert.model_dump(include=_MESSAGE) if alert else {},
     )
 
 
-def _unseen(alert: Alert, findings: Findings, broken: Collection[str]) -> bool:
-    """Whether nothing is known of it just now. While Redis is away, so is what is known of the queues' own."""
-    if alert.kind is RuleKind.REDIS_AWAY and f"{alert.rule}:" in broken:
-        return True
-    return alert.rule in findings.unknown or (alert.kind in ON_QUEUES and alert.subject in findings.unseen)
+_MESSAGE = {"notified_at", "notified_value", "open", "had_channel"}  # the fields about the last message
 
 
-def _untold_event(alert: Alert) -> bool:
-    """Whether it is something that happened and nobody has been told, even if it is over by now."""
-    return alert.kind in EVENTS and alert.firing and alert.told_at is None
+def _unknown(alert: Alert, rule: Rule, findings: Findings, met: Collection[str]) -> bool:
+    """Return whether the condition could not be checked, such as that of a queue while the main Redis is down."""
+    if alert.kind is RuleKind.REDIS_AWAY:
+        return f"{alert.rule}:" in met
+    on_unknown_queue = isinstance(rule, QueueRule) and alert.subject in findings.unknown_queues
+    return alert.rule in findings.unknown_rules or on_unknown_queue
 
 
-def _ended(alert: Alert, rule: Rule, now: float) -> Alert | None:
-    """What is kept of an alert whose condition is gone: when it was told last, for as long as that counts."""
-    if alert.told_at is None or now - alert.told_at >= rule.cooldown_s:
+def _unreported_event(alert: Alert, rule: Rule) -> bool:
+    """Return whether it is an event that was not notified yet, which is done even if it is over."""
+    return rule.event and alert.firing and alert.notified_at is None
+
+
+def _cooling_down(alert: Alert, rule: Rule, now: float) -> Alert | None:
+    """Return the part of a resolved alert that is kept until its cooldown has passed."""
+    if alert.notified_at is None or now - alert.notified_at >= rule.cooldown_s:
         return None
     return alert.model_copy(update={"pending_since": None, "firing_since": None, "open": False})
 
 
-def _worth_telling(alert: Alert, rule: Rule, now: float) -> bool:
-    if alert.told_at is None:
+def _due(alert: Alert, rule: Rule, now: float, has_channels: bool) -> bool:
+    """Return whether a message about a firing alert is due."""
+    if alert.notified_at is None or (has_channels and not alert.had_channel):
         return True
-    silence = now - alert.told_at
-    if not alert.open:
-        return silence >= rule.cooldown_s
-    if rule.kind in EVENTS and alert.value > alert.told_value and silence >= rule.cooldown_s:
+    silence = now - alert.notified_at
+    another = rule.event and alert.value > alert.notified_value
+    if (not alert.open or another) and silence >= rule.cooldown_s:
         return True
-    return bool(rule.repeat_s) and silence >= rule.repeat_s
+    return alert.open and bool(rule.repeat_s) and silence >= rule.repeat_s
 
 
-def _told(alert: Alert, now: float, *, heard: bool) -> Alert:
-    return alert.model_copy(update={"told_at": now, "told_value": alert.value, "open": True, "heard": heard})
+def _notified(alert: Alert, now: float, *, had_channel: bool) -> Alert:
+    return alert.model_copy(
+        update={"notified_at": now, "notified_value": alert.value, "open": True, "had_channel": had_channel}
+    )
 
 
 STATE_KEY = "qa:alerts:state"  # hash of alerts by key, as JSON
-ROSTER_KEY = "qa:alerts:workers"
-WATCHER_KEY = "qa:alerts:watcher"  # who looks and sends; goes away when that process does
-CHANNELS_KEY = "qa:alerts:channels"  # hash of what became of the last message, by channel
-WATCH_MS = 20_000
+WORKERS_KEY = "qa:alerts:workers"  # the known workers, as JSON
+REVISION_KEY = "qa:alerts:revision"  # counts evaluations
+MONITOR_KEY = "qa:alerts:watcher"  # name of the scheduler that evaluated the rules last; expires
+CHANNELS_KEY = "qa:alerts:channels"  # hash of the result of the last message, by channel, as JSON
+ACTIVE_S = 60  # after which alerts without an evaluation count as old
 KEEP_S = 7 * 24 * 3600
 
-# KEYS: watcher. ARGV: who, ms. Returns 1 when it is ours for that long.
-_CLAIM = """
-local holder = redis.call('GET', KEYS[1])
-if holder and holder ~= ARGV[1] then return 0 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
-return 1
-"""
-# KEYS: watcher, state, roster. ARGV: who, seconds to keep, roster, keys and alerts. Returns 1 when it was stored:
-# who lost the claim meanwhile stores nothing, and tells nothing, for another has looked.
-_STORE = """
-if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
-redis.call('DEL', KEYS[2])
-if #ARGV > 3 then
-  redis.call('HSET', KEYS[2], unpack(ARGV, 4))
-  redis.call('EXPIRE', KEYS[2], ARGV[2])
-end
-redis.call('SET', KEYS[3], ARGV[3], 'EX', ARGV[2])
-return 1
-"""
-_RELEASE = "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0"
+
+@dataclass(frozen=True, kw_only=True)
+class StoredAlerts:
+    """Alerts by key and known workers, as of a revision."""
+
+    revision: int
+    alerts: dict[str, Alert]
+    workers: KnownWorkers
 
 
 class AlertState:
-    """The alerts of the service on one Redis. Every method raises `redis.exceptions.RedisError` when it fails."""
+    """The alerts of the service in Redis. Every method raises `redis.exceptions.RedisError` if Redis fails."""
 
-    def __init__(self, connection: Redis, who: str = "") -> None:
+    def __init__(self, connection: Redis) -> None:
         self._connection = connection
-        self._who = who
-
-    def claim(self) -> bool:
-        """Be the one who looks and sends, for 20 s from now; False while another process is."""
-        script = self._connection.register_script(_CLAIM)
-        return bool(script(keys=[WATCHER_KEY], args=[self._who, WATCH_MS]))
-
-    def release(self) -> None:
-        """Let another process look."""
-        self._connection.register_script(_RELEASE)(keys=[WATCHER_KEY], args=[self._who])
-
-    def watched(self) -> bool:
-        """Whether anybody looks just now; what `load` gives is old otherwise."""
-        return bool(self._connection.exists(WATCHER_KEY))
 
     def load(self) -> dict[str, Alert]:
-        """Every alert, by key; what cannot be read counts as none."""
-        found = cast(dict[bytes, bytes], self._connection.hgetall(STATE_KEY))
-        alerts = (_alert(text) for text in found.values())
-        return {alert.key: alert for alert in alerts if alert is not None}
+        """Return every alert by key; those that cannot be read are left out."""
+        return _alerts(self._connection.hgetall(STATE_KEY))
 
-    def load_roster(self) -> Roster:
-        """The workers as they were known at the last look."""
-        text = cast(bytes | None, self._connection.get(ROSTER_KEY))
-        try:
-            return Roster.model_validate_json(text) if text else Roster()
-        except ValidationError:
-            return Roster()
+    def read(self) -> StoredAlerts:
+        """Return what the last evaluation stored."""
+        pipeline = self._connection.pipeline()
+        pipeline.get(REVISION_KEY)
+        pipeline.hgetall(STATE_KEY)
+        pipeline.get(WORKERS_KEY)
+        revision, alerts, workers = pipeline.execute()
+        return StoredAlerts(revision=int(revision or 0), alerts=_alerts(alerts), workers=_workers(workers))
 
-    def store(self, alerts: Mapping[str, Alert], roster: Roster) -> bool:
-        """Keep alerts and roster; False when another process looks by now, and nothing was stored."""
-        pairs = [part for key, alert in alerts.items() for part in (key, alert.model_dump_json())]
-        arguments: list[str | int] = [self._who, KEEP_S, roster.model_dump_json(), *pairs]
-        script = self._connection.register_script(_STORE)
-        return bool(script(keys=[WATCHER_KEY, STATE_KEY, ROSTER_KEY], args=arguments))
+    def replace(self, stored: StoredAlerts, alerts: Mapping[str, Alert], workers: KnownWorkers, *, by: str) -> bool:
+        """Store the alerts and workers of an evaluation that began with `stored`.
 
-    def add(self, alerts: Mapping[str, Alert]) -> None:
-        """Put in what was decided while Redis was away."""
-        if alerts:
-            mapping: Any = {key: alert.model_dump_json() for key, alert in alerts.items()}
-            self._connection.hset(STATE_KEY, mapping=mapping)
+        Return False, and store nothing, if another scheduler stored its evaluation meanwhile. So of several
+        schedulers only one notifies a change.
+        """
+        with self._connection.pipeline() as pipeline:
+            pipeline.watch(REVISION_KEY)  # type: ignore[no-untyped-call] # redis-py
+            if int(cast(Any, pipeline.get(REVISION_KEY)) or 0) != stored.revision:
+                return False
+            pipeline.multi()
+            pipeline.delete(STATE_KEY)
+            if alerts:
+                pipeline.hset(STATE_KEY, mapping={key: alert.model_dump_json() for key, alert in alerts.items()})
+                pipeline.expire(STATE_KEY, KEEP_S)
+            pipeline.set(WORKERS_KEY, workers.model_dump_json(), ex=KEEP_S)
+            pipeline.set(REVISION_KEY, stored.revision + 1, ex=KEEP_S)
+            pipeline.set(MONITOR_KEY, by, ex=ACTIVE_S)
+            try:
+                pipeline.execute()
+            except WatchError:
+                return False
+        return True
 
-    def note_channel(self, name: str, error: str | None) -> None:
-        """Keep how the last message to a channel ended."""
-        self._connection.hset(CHANNELS_KEY, name, json.dumps({"at": time.time(), "error": error}))
+    def active(self) -> bool:
+        """Return whether a scheduler has evaluated the rules within the last minute."""
+        return bool(self._connection.exists(MONITOR_KEY))
+
+    def record_delivery(self, channel: str, error: str | None) -> None:
+        """Store the result of the last message to a channel: an error, or None if it was accepted."""
+        self._connection.hset(CHANNELS_KEY, channel, json.dumps({"at": time.time(), "error": error}))
         self._connection.expire(CHANNELS_KEY, KEEP_S)
 
-    def keep_channels(self, names: Collection[str]) -> None:
-        """Forget what became of messages to all other channels, such as those that were taken away."""
+    def forget_deliveries(self, *, except_to: Collection[str]) -> None:
+        """Delete the results of messages to all other channels, such as removed ones."""
         known = cast(list[bytes], self._connection.hkeys(CHANNELS_KEY))
-        if gone := [name for name in known if name.decode() not in names]:
+        if gone := [name for name in known if name.decode() not in except_to]:
             self._connection.hdel(CHANNELS_KEY, *gone)
 
     def channel_errors(self) -> dict[str, str]:
-        """The channels that did not take their last message, and why."""
+        """Return by channel why it did not accept its last message; other channels are left out."""
         found = cast(dict[bytes, bytes], self._connection.hgetall(CHANNELS_KEY))
-        notes = {name.decode(): json.loads(text) for name, text in found.items()}
-        return {name: note["error"] for name, note in notes.items() if note["error"]}
+        results = {name.decode(): json.loads(text) for name, text in found.items()}
+        return {name: result["error"] for name, result in results.items() if result["error"]}
 
 
-def firing(alerts: Mapping[str, Alert]) -> tuple[Alert, ...]:
-    """Those that fire now, the worst and then the oldest first."""
-    found = (alert for alert in alerts.values() if alert.firing)
-    return tuple(sorted(found, key=lambda alert: (-alert.severity.rank, alert.firing_since or 0, alert.key)))
+def _alerts(found: Any) -> dict[str, Alert]:
+    alerts = (_alert(text) for text in found.values())
+    return {alert.key: alert for alert in alerts if alert is not None}
 
 
 def _alert(text: bytes) -> Alert | None:
     try:
         return Alert.model_validate_json(text)
-    except ValidationError:
-        return None  # of another version
+    except ValidationError:  # of another version
+        return None
+
+
+def _workers(text: Any) -> KnownWorkers:
+    try:
+        return KnownWorkers.model_validate_json(text) if text else KnownWorkers()
+    except ValidationError:  # of another version
+        return KnownWorkers()

@@ -1,4 +1,4 @@
-"""A service of its own for each rehearsal: Redis, the scheduler as a process, and where its alerts arrive."""
+"""A service for each rehearsal: Redis, the scheduler as a process, and the receivers of its alerts."""
 
 from __future__ import annotations
 
@@ -25,7 +25,6 @@ rules:
   oldest_waiting: false
   dead_letter: {window: 1m}
   no_worker: false
-  scheduler_stopped: {for: 1s}
   redis_away: {for: 1s}
   supabase_away: {for: 1s}
   disk_low: false
@@ -35,7 +34,7 @@ channels:
 """
 
 
-class Scene:
+class LiveService:
     """A Redis that can be stopped and started again, a folder with `qa-alerts.yaml`, and processes in it."""
 
     def __init__(self, folder: Path, stack: ExitStack, box: MailBox, mail_url: str, hook: Hook) -> None:
@@ -55,9 +54,9 @@ class Scene:
         self.configure(QUICK)
 
     @property
-    def alerting(self) -> dict[str, str]:
-        """What a worker needs to stand by."""
-        return {name: value for name, value in self.variables.items() if name != "REDIS_URL"}
+    def web(self) -> dict[str, str]:
+        """Settings of the service's pages: their port, open to requests from this machine."""
+        return {"QA_WEB_PORT": str(self.web_port), "QA_API_OPEN_ON_LOOPBACK": "true"}
 
     def configure(self, text: str) -> None:
         """Write `qa-alerts.yaml`."""
@@ -87,7 +86,7 @@ class Scene:
         return popen
 
     def both(self, status: str, rule: str, timeout: float = 90) -> str:
-        """Wait until an alert has come by mail and by webhook; returns what it says."""
+        """Wait until an alert has arrived by mail and by webhook; return its summary."""
         summary: str = self.hook.wait(status, rule, timeout)["summary"]
         word = "RESOLVED" if status == "resolved" else ""
         self.box.find(rule, word, timeout=timeout)
@@ -95,8 +94,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def service(tmp_path: Path) -> Iterator[LiveService]:
     with ExitStack() as stack:
         box, mail_url = stack.enter_context(mail_server())
         hook = stack.enter_context(webhook())
-        yield Scene(tmp_path, stack, box, mail_url, hook)
+        yield LiveService(tmp_path, stack, box, mail_url, hook)

@@ -1,4 +1,4 @@
-"""`qa-queue alerts` as users start it."""
+"""`qa-queue alerts` as users run it."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ def program(redis_db: Redis, redis_url: str, tmp_path: Path) -> Program:
     return Program(tmp_path, {"REDIS_URL": redis_url, "QA_HOME": str(tmp_path / "home"), "QA_SECRET_KEY": SECRET})
 
 
-def test_what_fires_is_listed(program: Program, redis_db: Redis) -> None:
-    """For people and as JSON; nothing is an answer too."""
-    nobody = program("alerts", "list").out
-    assert "No alert fires." in nobody
-    assert "Nobody looks just now" in nobody
+def test_firing_alerts_are_listed(program: Program, redis_db: Redis) -> None:
+    """For people and as JSON, also if there are none."""
+    none = program("alerts", "list").out
+    assert "No alert fires." in none
+    assert "No scheduler evaluates the rules" in none
     keep(redis_db, alert("backlog"))
     assert "backlog is bad" in program("alerts", "list").out
     listed = program("alerts", "list", "--json").json
@@ -38,12 +38,12 @@ def test_what_fires_is_listed(program: Program, redis_db: Redis) -> None:
 
 
 def test_a_test_message_goes_through_every_channel_or_one(program: Program) -> None:
-    """What became of each is said; one that did not take it makes the exit code 1."""
+    """With the result of each; one that did not accept it makes the exit code 1."""
     (program.folder / "qa-alerts.yaml").write_text(FILE % free_port())
     with webhook() as hook:
         both = program("alerts", "test", QA_SECRET_URL=hook.url)
         one = program("alerts", "test", "--channel", "ops", "--json", QA_SECRET_URL=hook.url)
-        unknown = program("alerts", "test", "--channel", "nobody", QA_SECRET_URL=hook.url)
+        unknown = program("alerts", "test", "--channel", "other", QA_SECRET_URL=hook.url)
     assert (both.code, one.code, unknown.code) == (1, 0, 2)
     assert "127.0.0.1 cannot be reached" in both.out
     assert "t0ken" not in both.out + both.err
@@ -53,8 +53,8 @@ def test_a_test_message_goes_through_every_channel_or_one(program: Program) -> N
 
 
 def test_the_file_is_checked_without_sending_anything(program: Program) -> None:
-    """A mistake is named with file and line; a secret is not shown."""
-    assert "Nobody is told" in program("alerts", "check").out
+    """A mistake is reported with file and line; a secret is not shown."""
+    assert "No messages are sent" in program("alerts", "check").out
     (program.folder / "qa-alerts.yaml").write_text(FILE % free_port())
     right = program("alerts", "check", QA_SECRET_URL="http://127.0.0.1:9/")
     assert right.code == 0
@@ -67,14 +67,14 @@ def test_the_file_is_checked_without_sending_anything(program: Program) -> None:
     assert "p4ssword" not in setting.err
 
 
-def test_without_a_channel_a_test_says_where_to_name_one(program: Program) -> None:
+def test_a_test_without_a_channel_says_where_to_add_one(program: Program) -> None:
     """Bad input, so exit code 2."""
-    nobody = program("alerts", "test")
-    assert (nobody.code, "QA_ALERT_CHANNELS" in nobody.err) == (2, True)
+    none = program("alerts", "test")
+    assert (none.code, "QA_ALERT_CHANNELS" in none.err) == (2, True)
 
 
-def test_health_names_every_part(program: Program, redis_db: Redis) -> None:
-    """Exit code 3 while Supabase or Redis cannot be used; the rest is told all the same."""
+def test_health_shows_every_part(program: Program, redis_db: Redis) -> None:
+    """Exit code 3 while Supabase or Redis cannot be used; the rest is shown all the same."""
     add(redis_db, "waits")
     broken = program("health")
     assert broken.code == 3

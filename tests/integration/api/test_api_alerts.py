@@ -10,19 +10,19 @@ import httpx
 from redis import Redis
 
 from qa_queue.monitoring.alerts import Alert, AlertState
-from qa_queue.monitoring.alerts.roster import Roster
 from qa_queue.monitoring.alerts.rules import RuleKind, Severity
-from qa_queue.monitoring.scheduler_heartbeat import BEAT_KEY, beat
+from qa_queue.monitoring.alerts.state import MONITOR_KEY
+from qa_queue.monitoring.heartbeats import HEARTBEAT_KEY, send_heartbeat
+from qa_queue.monitoring.snapshot import KnownWorkers
 from tests.support.queueing import QUEUE, add, take_all
 
 EVIL = "<script>alert(1)</script>"
 
 
 def keep(redis: Redis, *alerts: Alert) -> None:
-    """Alerts as a look leaves them."""
-    state = AlertState(redis, "me")
-    assert state.claim()
-    assert state.store({alert.key: alert for alert in alerts}, Roster())
+    """Alerts as an evaluation leaves them."""
+    state = AlertState(redis)
+    assert state.replace(state.read(), {alert.key: alert for alert in alerts}, KnownWorkers(), by="me")
 
 
 def alert(rule: str, *, firing: bool = True, severity: Severity = Severity.WARNING) -> Alert:
@@ -40,10 +40,10 @@ def alert(rule: str, *, firing: bool = True, severity: Severity = Severity.WARNI
 
 
 def test_alerts_that_fire_are_listed_the_worst_first(reader: httpx.Client, redis_db: Redis) -> None:
-    """What is pending is none yet; a channel that failed is named."""
+    """A pending one is left out; a channel that failed is listed."""
     keep(redis_db, alert("a"), alert("b", severity=Severity.CRITICAL), alert("c", firing=False))
-    AlertState(redis_db).note_channel("mail", "refused")
-    AlertState(redis_db).note_channel("hook", None)
+    AlertState(redis_db).record_delivery("mail", "refused")
+    AlertState(redis_db).record_delivery("hook", None)
     answer = reader.get("/api/alerts").json()
     assert [one["rule"] for one in answer["alerts"]] == ["b", "a"]
     assert answer["alerts"][0].keys() == {
@@ -58,12 +58,12 @@ def test_alerts_that_fire_are_listed_the_worst_first(reader: httpx.Client, redis
     }
     assert answer["broken_channels"] == {"mail": "refused"}
     assert answer["watched"]
-    AlertState(redis_db, "me").release()
+    redis_db.delete(MONITOR_KEY)  # as when it expires
     assert not reader.get("/api/alerts").json()["watched"]
 
 
 def test_the_first_page_shows_them(serve: Callable[..., str], redis_db: Redis) -> None:
-    """As text, whatever it says; nothing at all while nothing is wrong."""
+    """As text, whatever they contain; nothing while there are none."""
     with httpx.Client(base_url=serve(qa_api_open_on_loopback=True), timeout=20) as pages:
         assert 'id="alerts"' not in pages.get("/").text
         keep(redis_db, alert("a", severity=Severity.CRITICAL))
@@ -73,17 +73,17 @@ def test_the_first_page_shows_them(serve: Callable[..., str], redis_db: Redis) -
     assert '<li class="critical">' in page
 
 
-def test_readiness_tells_of_the_scheduler_the_workers_and_the_oldest_job(url: str, redis_db: Redis) -> None:
-    """They make the service no less ready; a job that nobody serves and a silent scheduler are warnings."""
+def test_readiness_covers_the_scheduler_the_workers_and_the_oldest_job(url: str, redis_db: Redis) -> None:
+    """They do not make it unready; a job that no worker serves and a stopped scheduler are warnings."""
     first = httpx.get(f"{url}/health/ready").json()
     assert (first["status"], first["scheduler"], first["warnings"]) == ("ready", {"status": "none"}, [])
     add(redis_db, "waits")
-    beat(redis_db, "me")
+    send_heartbeat(redis_db, "me")
     second = httpx.get(f"{url}/health/ready").json()
     assert second["scheduler"]["status"] == "alive"
     assert second["oldest_waiting_seconds"].keys() == {QUEUE}
     assert second["warnings"] == [f"Jobs wait on {QUEUE}, and no worker serves it: start one."]
-    redis_db.delete(BEAT_KEY)
+    redis_db.delete(HEARTBEAT_KEY)
     third = httpx.get(f"{url}/health/ready").json()
     assert (third["status"], third["scheduler"]["status"], len(third["warnings"])) == ("ready", "stopped", 2)
 

@@ -12,7 +12,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from redis import Redis
 
 from qa_queue.models import StepData, StepStatus
-from qa_queue.monitoring import beat
+from qa_queue.monitoring import send_heartbeat
 from qa_queue.progress import ProgressWriter
 from qa_queue.redis.counters import COUNTS_KEY, JOB_BOUNDS_MS
 from tests.support.poll import wait_until
@@ -67,7 +67,7 @@ def test_jobs_are_counted_by_outcome_with_their_durations_and_retries(
             )
 
         wait_until(reported, what="a heartbeat with what the child has reported")
-        beat(redis_db, "me")
+        send_heartbeat(redis_db, "me")
         found = figures(reader)
     assert {name: found[name].type for name in NAMES} == NAMES
     jobs = found["qa_queue_job_duration_seconds"]

@@ -8,7 +8,7 @@ import pytest
 from redis import Redis
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from qa_queue.monitoring.workers import DISK_FIELD, OUTBOX_FIELD
+from qa_queue.monitoring.heartbeats import DISK_FIELD, OUTBOX_FIELD
 from qa_queue.redis.counters import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS
 from qa_queue.worker.heartbeat import HeartbeatStatistics
 from qa_queue.worker.ipc import Vitals

@@ -1,4 +1,4 @@
-"""The page on alerts: its files can be read, its receiver tells the genuine from the forged."""
+"""docs/how-to-alerts.md: its files can be read, its receiver tells genuine messages from forged ones."""
 
 from __future__ import annotations
 
@@ -8,32 +8,45 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from ruamel.yaml import YAML
 
-from qa_queue.monitoring.alerts.loader import load_config
-from qa_queue.monitoring.alerts.rules import DEFAULTS, RuleKind
-from qa_queue.monitoring.alerts.transports import sign
+from qa_queue.monitoring.alerts import sign
+from qa_queue.monitoring.alerts.config import load_config
+from qa_queue.monitoring.alerts.rules import RuleKind
+from tests.support.alerting import DEFAULT_RULES
 
-PAGE = (Path(__file__).resolve().parents[3] / "docs" / "how-to-alerts.md").read_text()
+ROOT = Path(__file__).resolve().parents[3]
+PAGE = (ROOT / "docs" / "how-to-alerts.md").read_text()
+PROMETHEUS = ROOT / "deploy" / "prometheus" / "qa-queue-rules.yaml"
 SECRETS = {"MAIL_PASSWORD": "a", "SLACK_TOKENS": "b", "ALERT_HOOK": "c"}
 
 
-@pytest.mark.parametrize("text", re.findall(r"```yaml\n(.*?)```", PAGE, re.DOTALL))
+@pytest.mark.parametrize("text", re.findall(r"```yaml\n(# qa-alerts.*?)```", PAGE, re.DOTALL))
 def test_every_file_in_the_page_can_be_read(text: str, tmp_path: Path) -> None:
+    """As it stands."""
     file = tmp_path / "qa-alerts.yaml"
     file.write_text(text)
     assert load_config(file, ["test-execution"], SECRETS)
 
 
-def test_the_page_tells_of_every_rule() -> None:
+def test_the_page_lists_every_rule() -> None:
+    """By its name."""
     assert [kind for kind in RuleKind if f"`{kind.value}`" not in PAGE] == []
 
 
-def test_the_page_tells_how_long_is_waited() -> None:
+def test_the_page_has_the_default_durations() -> None:
     """Before an alert, and from one message to the next."""
     row = next(line for line in PAGE.splitlines() if line.startswith("| `failure_rate`"))
-    assert (DEFAULTS[RuleKind.FAILURE_RATE].hold_s, row.endswith("for 1 m |")) == (60, True)
-    assert DEFAULTS[RuleKind.WORKER_LOST].cooldown_s == 300
+    assert (DEFAULT_RULES[RuleKind.FAILURE_RATE].hold_s, row.endswith("for 1 m |")) == (60, True)
+    assert DEFAULT_RULES[RuleKind.WORKER_LOST].cooldown_s == 300
     assert "`cooldown` (default `30m`, for `worker_lost` `5m`:" in PAGE
+
+
+def test_the_rule_for_prometheus_is_that_of_the_deployment() -> None:
+    """As `deploy/` has it."""
+    (snippet,) = re.findall(r"```yaml\n(  - alert.*?)```", PAGE, re.DOTALL)
+    (group,) = YAML(typ="safe").load(PROMETHEUS)["groups"]
+    assert YAML(typ="safe").load(snippet)[0] in group["rules"]
 
 
 def test_the_example_of_a_receiver_works() -> None:
