@@ -1,4 +1,4 @@
-"""Where alerts arrive in tests: a real mail server and a real HTTP server on loopback."""
+"""Receivers of alerts in tests: a real mail server and a real HTTP server on loopback."""
 
 from __future__ import annotations
 
