@@ -185,7 +185,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
                 test_run_id=data.test_run_id,
                 current_step=0,
                 total_steps=0,
-                percentage=100 if status.final else 0,
+                percentage=0,
                 message=message,
                 status=status,
             )

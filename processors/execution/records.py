@@ -15,6 +15,7 @@ from processors.execution.verdict import RunVerdict, StepResult
 from qa_queue.cases.model import Target
 from qa_queue.models import AdaptationRecord, StepStatus, TestJobResult, utc_now
 from qa_queue.models.outcomes import result_status
+from qa_queue.models.results import steps_done
 from qa_queue.store.records import AdaptationRow, StepRecord, adaptation_id, step_id
 
 
@@ -39,9 +40,8 @@ class RunOutcome:
 
     @property
     def steps_done(self) -> int:
-        """The number of the last step that was not passed over."""
-        done = (r.number for r in self.results if r.status is not StepStatus.SKIPPED or r.error)
-        return max(done, default=0)
+        """The number of the last step that was executed."""
+        return steps_done(self.results)
 
 
 def clean(plan: RunPlan, text: str | None) -> str | None:

@@ -91,38 +91,34 @@ class RunReporter:
         detail = f": {outcome.error}" if outcome.error else ""
         status = outcome.verdict.status
         message = f"{self._plan.case.name} {status.value}{detail}"
-        await self._progress(outcome.steps_done, message, status=status, total=outcome.total_steps)
+        await self._report(
+            JobProgress.ended(
+                self._plan.run_id,
+                status,
+                done=outcome.steps_done,
+                total=outcome.total_steps,
+                message=clean(self._plan, message) or "",
+            )
+        )
 
     def _update(self, **fields: object) -> None:
         self._writer.update_run(self._plan.run_id, fence=self._context.attempt, **fields)
 
-    async def _progress(
-        self,
-        current: int,
-        message: str,
-        *,
-        status: RunStatus = RunStatus.RUNNING,
-        total: int | None = None,
-        data: StepData | None = None,
-    ) -> None:
-        known = self._plan.total if total is None else total
+    async def _progress(self, current: int, message: str, *, data: StepData | None = None) -> None:
         await self._report(
             JobProgress(
                 test_run_id=self._plan.run_id,
                 current_step=current,
-                total_steps=known,
-                percentage=percentage(current, known, ended=status.final),
+                total_steps=self._plan.total,
+                percentage=percentage(current, self._plan.total),
                 message=clean(self._plan, message) or "",
-                status=status,
                 step_data=data,
             )
         )
 
 
-def percentage(done: int, total: int | None, *, ended: bool) -> int | None:
+def percentage(done: int, total: int | None) -> int | None:
     """Return the progress of a run in percent, at most 100; None while the total is unknown."""
-    if ended:
-        return 100
     return min(100, done * 100 // total) if total else None
 
 

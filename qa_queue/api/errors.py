@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse
 
 from qa_queue.errors import CaseError, InputError, PayloadError, QAError
 from qa_queue.models.outcomes import outcome_of
+from qa_queue.services.submission import ItemsError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5  # when a part of the service is away
@@ -64,7 +65,7 @@ def status_of(error: QAError) -> HTTPStatus:
 
 def problem_of(error: QAError) -> ProblemDocument:
     """The document of an error."""
-    return problem(status_of(error), str(error), _faults(error))
+    return problem(status_of(error), str(error), faults_of(error) if _has_faults(error) else ())
 
 
 def problem(status: int, detail: str, faults: Sequence[FieldError] = ()) -> ProblemDocument:
@@ -99,14 +100,25 @@ def _fault(item: Mapping[str, Any]) -> FieldError:
     return FieldError(message=str(item["msg"]), path=path)
 
 
-def _faults(error: QAError) -> list[FieldError]:
-    if isinstance(error, FieldErrorsError):
-        return error.faults
-    return (
-        [FieldError(message=text) for text in error.problems]
-        if isinstance(error, (CaseError, PayloadError))
-        else []
-    )
+def _has_faults(error: QAError) -> bool:
+    return isinstance(error, (FieldErrorsError, ItemsError, CaseError, PayloadError))
+
+
+def faults_of(error: QAError) -> list[FieldError]:
+    """Return the faults of a request one by one; an error without a list of its own is one fault."""
+    match error:
+        case FieldErrorsError():
+            return error.faults
+        case ItemsError():
+            return [
+                fault.model_copy(update={"index": index})
+                for index, inner in error.faults.items()
+                for fault in faults_of(inner)
+            ]
+        case CaseError(problems=problems) | PayloadError(problems=problems) if problems:
+            return [FieldError(message=text) for text in problems]
+        case _:
+            return [FieldError(message=str(error))]
 
 
 Absent = SkipJsonSchema[None]  # a parameter that may be left out; a query cannot hold null

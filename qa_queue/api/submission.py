@@ -1,77 +1,39 @@
-"""From what was sent to requests for runs, with everything that is wrong named at its item."""
+"""Requests for runs from the bodies that clients send."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Sequence
 
 from qa_queue.api.documents import read
-from qa_queue.api.errors import FieldError, FieldErrorsError
+from qa_queue.api.schemas.batches import BatchSubmitted
 from qa_queue.api.schemas.runs import RunBody, Submitted
 from qa_queue.cases.model import Case
-from qa_queue.cases.parse import parse_case
 from qa_queue.cases.retarget import moved
-from qa_queue.errors import CaseError, InputError
-from qa_queue.producer import RunRequest, SubmittedRun
+from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.planning import resolve_environments
 from qa_queue.services import Backend
-from qa_queue.store.records import CaseRecord
-
-T = TypeVar("T")
-R = TypeVar("R")
+from qa_queue.services.cases import case_of
+from qa_queue.services.submission import each
 
 
 def run_requests(
     backend: Backend, bodies: Sequence[RunBody], *, user: str, key: str | None = None
 ) -> list[RunRequest]:
-    """The requests of these bodies; the idempotency key of a batch names each of its items.
+    """Return the requests of these bodies; the idempotency key of a batch names each of its items.
 
     Raises:
-        FaultsError: at least one cannot be used; every bad item is named by its index.
+        ItemsError: at least one cannot be used; every bad item is named by its index.
     """
-    return each(
-        bodies, lambda index, body: _request(backend, body, user, f"{key}#{index}" if key and index else key)
-    )
 
+    def request_of(numbered: tuple[int, RunBody]) -> RunRequest:
+        index, body = numbered
+        return _request(backend, body, user, f"{key}#{index}" if key and index else key)
 
-def each(items: Sequence[T], make: Callable[[int, T], R]) -> list[R]:
-    """`make` of every item with its index, where all can be made.
-
-    Raises:
-        FaultsError: has what is wrong with any of them.
-    """
-    made: list[R] = []
-    faults: list[FieldError] = []
-    for index, item in enumerate(items):
-        try:
-            made.append(make(index, item))
-        except InputError as error:
-            faults += [fault.model_copy(update={"index": index}) for fault in faults_of(error)]
-    if faults:
-        count = len({fault.index for fault in faults})
-        raise FieldErrorsError(f"{count} of {len(items)} cannot be used; nothing was done.", faults)
-    return made
-
-
-def faults_of(error: InputError) -> list[FieldError]:
-    """What is wrong, one by one."""
-    if isinstance(error, FieldErrorsError):
-        return error.faults
-    texts = error.problems if isinstance(error, CaseError) and error.problems else (str(error),)
-    return [FieldError(message=text) for text in texts]
-
-
-def stored_case(record: CaseRecord) -> Case:
-    """The case of a row.
-
-    Raises:
-        CaseError: this release cannot read it.
-    """
-    return parse_case(record.definition, source=record.name)
+    return each(list(enumerate(bodies)), request_of)
 
 
 def checked(request: RunRequest) -> RunRequest:
-    """The request, if every `${...}` of its case has a value.
+    """Return the request, if every `${...}` of its case has a value.
 
     Raises:
         CaseError: names those that have none.
@@ -81,8 +43,13 @@ def checked(request: RunRequest) -> RunRequest:
 
 
 def submitted(run: SubmittedRun) -> Submitted:
-    """A submitted run as it is answered."""
+    """Return a submitted run as the API shows it."""
     return Submitted(run_id=run.run_id, job_id=run.job_id, case=run.case_name, created=run.created)
+
+
+def submitted_batch(batch: SubmittedBatch) -> BatchSubmitted:
+    """Return a submitted batch as the API shows it."""
+    return BatchSubmitted(batch_id=batch.id, runs=[submitted(run) for run in batch.runs])
 
 
 def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> RunRequest:
@@ -108,4 +75,4 @@ def _case(backend: Backend, body: RunBody) -> tuple[Case, str | None]:
     if body.case is not None:
         return read(body.case), None
     record = backend.case(body.case_id or "")
-    return stored_case(record), record.source
+    return case_of(record), record.source

@@ -14,10 +14,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.cases.retarget import unified
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
-from qa_queue.services import adaptations
+from qa_queue.services import Backend, adaptations
 from qa_queue.services.adaptations import Judgement
 from qa_queue.store.records import AdaptationRow
 
@@ -25,7 +25,6 @@ STATUSES = ("applied", "proposed", "accepted", "rejected")
 _COLOURS = {"applied": "yellow", "proposed": "cyan", "accepted": "green", "rejected": "red"}
 
 Id = Annotated[str, typer.Argument(metavar="ADAPTATION", help="The adaptation's id.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 By = Annotated[str | None, typer.Option("--by", help="Who says so; you, where nobody is named.")]
 
 
@@ -51,31 +50,31 @@ def list_adaptations(
     unknown = sorted(set(status or ()) - set(STATUSES))
     if unknown:
         raise InputError(f"--status {unknown[0]!r} is not known: choose one of {', '.join(STATUSES)}.")
-    out, service = Console(), open_service()
-    found = service.store.find_adaptations(run_id=run, statuses=status, limit=limit)
+    out, backend = Console(), open_backend()
+    found = backend.store.find_adaptations(run_id=run, statuses=status, limit=limit)
     if as_json:
         out.print_json(data={"adaptations": [row.model_dump(mode="json", exclude={"evidence"}) for row in found]})
     elif not found:
         out.print("No adaptations: every step found its element as its case says.")
     else:
-        out.print(_list(found, service.case_names({row.test_case_id for row in found})))
+        out.print(_list(found, backend.case_names({row.test_case_id for row in found})))
 
 
 def show(adaptation_id: Id, as_json: Json = False) -> None:
     """Show an adaptation: what it was, what it became, what spoke for and against, and its pictures."""
-    out, service = Console(), open_service()
-    row = adaptations.get(service.store, adaptation_id)
+    out, backend = Console(), open_backend()
+    row = adaptations.get(backend.store, adaptation_id)
     if as_json:
         out.print_json(data=row.model_dump(mode="json"))
         return
-    name = service.case_names([row.test_case_id])[row.test_case_id]
+    name = backend.case_names([row.test_case_id])[row.test_case_id]
     out.print(f"[bold]{escape(name)}[/], step {row.step_number}: {_status(row)} ({row.reason})")
     out.print(f"was: {escape(_target(row.old_target))}", highlight=False, soft_wrap=True)
     out.print(f"now: {escape(_target(row.new_target))}", highlight=False, soft_wrap=True)
     if row.evidence:
         out.print(escape(row.evidence["summary"]), highlight=False, soft_wrap=True)
         out.print(_properties(row.evidence["properties"]))
-    for path in _pictures(service, row):
+    for path in _pictures(backend, row):
         out.print(f"picture: {path}", highlight=False, soft_wrap=True)
 
 
@@ -89,16 +88,16 @@ def accept(
     ] = False,
 ) -> None:
     """Say that an adaptation was right. Its locator becomes the case's; for a file a patch is printed."""
-    out, service = Console(), open_service()
-    judged = adaptations.accept(service.store, adaptation_id, by=by or _user(), write=write)
+    out, backend = Console(), open_backend()
+    judged = adaptations.accept(backend.store, adaptation_id, by=by or _user(), write=write)
     _say(judged, out, as_json=as_json)
     _patch(judged, out, apply=apply, as_json=as_json)
 
 
 def reject(adaptation_id: Id, by: By = None, as_json: Json = False) -> None:
     """Say that an adaptation was wrong: its locator never serves this step again."""
-    out, service = Console(), open_service()
-    judged = adaptations.reject(service.store, adaptation_id, by=by or _user())
+    out, backend = Console(), open_backend()
+    judged = adaptations.reject(backend.store, adaptation_id, by=by or _user())
     _say(judged, out, as_json=as_json)
     _patch(judged, out, apply=False, as_json=as_json)
 
@@ -171,10 +170,10 @@ def _properties(properties: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _pictures(service: CommandServices, row: AdaptationRow) -> list[Path]:
+def _pictures(backend: Backend, row: AdaptationRow) -> list[Path]:
     return [
-        service.settings.artifacts_dir / artifact.path
-        for artifact in service.store.list_artifacts([row.test_run_id])
+        backend.settings.artifacts_dir / artifact.path
+        for artifact in backend.store.list_artifacts([row.test_run_id])
         if artifact.attempt == row.attempt and artifact.step_number == row.step_number and "-heal-" in artifact.name
     ]
 

@@ -11,16 +11,14 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from qa_queue.cli.options import Json, open_backend, open_settings
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_settings
 from qa_queue.errors import InputError, QAError
 from qa_queue.models.outcomes import ExitCode
-from qa_queue.monitoring.alerts import Alert, AlertState, alert_config, firing
+from qa_queue.monitoring.alerts import Alert, alert_config, firing
 from qa_queue.monitoring.alerts.channels import transport_of
 from qa_queue.monitoring.alerts.config import AlertConfig, Channel
 from qa_queue.monitoring.alerts.message import Message, trial_message
-from qa_queue.redis import RedisClient
 
 PANEL = "Service"
 commands = typer.Typer(help="List alerts, and test the channels for their messages.", no_args_is_help=True)
@@ -36,7 +34,7 @@ def register(app: typer.Typer) -> None:
 def list_alerts(as_json: Json = False) -> None:
     """List the alerts that fire now, the worst first, and channels that did not accept their last message."""
     out = Console()
-    state = AlertState(RedisClient(open_settings()).connect())
+    state = open_backend(check=False).alerts
     found, broken, active = firing(state.load()), state.channel_errors(), state.active()
     if as_json:
         listed = [_as_json(alert) for alert in found]

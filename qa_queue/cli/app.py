@@ -23,15 +23,17 @@ from qa_queue.cli import (
     operate,
     queues,
     reports,
-    rerun,
+    run,
     runs,
     schedules,
     stored_cases,
     tokens,
     worker,
 )
+from qa_queue.cli.options import close_opened
 from qa_queue.errors import CaseError, PayloadError, QAError
 from qa_queue.models.outcomes import ExitCode, outcome_of
+from qa_queue.services.submission import ItemsError
 
 app = typer.Typer(
     name="qa-queue",
@@ -57,17 +59,26 @@ def _options(
     """Options of every command."""
 
 
-_RUNS = (runs, reports, rerun, batches, schedules, cases, stored_cases, adaptations)
+_RUNS = (run, runs, reports, batches, schedules, cases, stored_cases, adaptations)
 _SERVICE = (operate, queues, jobs, limits, events, worker, demo, tokens, alerts, health)
 for module in (*_RUNS, *_SERVICE):
     module.register(app)
 
 
 def explain(error: QAError, err: Console) -> None:
-    """Print an error as a person should read it."""
-    lines = error.problems if isinstance(error, (CaseError, PayloadError)) and error.problems else (str(error),)
-    for line in lines:
+    """Print each problem of an error in a line of its own."""
+    for line in _problems(error):
         err.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
+
+
+def _problems(error: QAError) -> tuple[str, ...]:
+    match error:
+        case ItemsError():
+            return tuple(line for inner in error.faults.values() for line in _problems(inner))
+        case CaseError(problems=problems) | PayloadError(problems=problems) if problems:
+            return problems
+        case _:
+            return (str(error),)
 
 
 def main() -> None:
@@ -83,3 +94,5 @@ def main() -> None:
     except BrokenPipeError:  # `qa-queue runs | head`
         sys.stderr.close()
         sys.exit(ExitCode.OK)
+    finally:
+        close_opened()

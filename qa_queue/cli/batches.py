@@ -9,14 +9,12 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli import submit
+from qa_queue.cli.options import Json, open_backend, parse_env
 from qa_queue.cli.render import plain_table, run_list_table
-from qa_queue.cli.runs import Json, say_submitted
-from qa_queue.cli.service import CommandServices, open_service
+from qa_queue.cli.run import print_submitted
 from qa_queue.models.outcomes import BatchVerdict
-from qa_queue.producer import JobProducer
-from qa_queue.producer.rerun import rerun_request
-from qa_queue.queues.batches import Batches, BatchSummary, BatchView
+from qa_queue.queues.batches import BatchSummary, BatchView
+from qa_queue.services.submission import rerun_batch
 
 PANEL = "Runs"
 Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
@@ -44,8 +42,8 @@ def list_batches(
     as_json: Json = False,
 ) -> None:
     """List batches, the newest first."""
-    out, service = Console(), open_service()
-    found = _batches(service).newest(limit=limit)
+    out, backend = Console(), open_backend()
+    found = backend.batches.newest(limit=limit)
     if as_json:
         out.print_json(data={"batches": [_as_json(one) for one in found]})
         return
@@ -63,20 +61,20 @@ def list_batches(
 
 def show(batch_id: Id, as_json: Json = False) -> None:
     """Show a batch: its verdict, its progress and its runs."""
-    out, service = Console(), open_service()
-    view, runs = _batches(service).view(batch_id), _batches(service).runs(batch_id)
+    out, backend = Console(), open_backend()
+    view, runs = backend.batches.view(batch_id), backend.batches.runs(batch_id)
     if as_json:
         out.print_json(data=_as_json(view))
         return
     counts = ", ".join(f"{number} {status.value}" for status, number in view.counts.items() if number)
     out.print(f"{_verdict(view.verdict)}  {view.percentage} %  {view.ended} of {view.total} ended: {counts}")
-    out.print(run_list_table(runs, service.case_names({run.test_case_id for run in runs})))
+    out.print(run_list_table(runs, backend.case_names({run.test_case_id for run in runs})))
 
 
 def cancel(batch_id: Id, as_json: Json = False) -> None:
     """Cancel every run of a batch that has not ended."""
     out = Console()
-    outcomes = _batches(open_service()).cancel(batch_id, "cancelled from the command line")
+    outcomes = open_backend().batches.cancel(batch_id, "cancelled from the command line")
     if as_json:
         out.print_json(data={"batch_id": batch_id, "outcomes": {run: one.value for run, one in outcomes.items()}})
         return
@@ -93,16 +91,9 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Make the runs of a batch that failed again, as a new batch; cases are taken as they are now."""
-    out, service = Console(), open_service()
-    values = submit.parse_env(env or ())
-    runs = _batches(service).worth_again(batch_id, only_failed=not everything)
-    requests = [rerun_request(service.redis, service.store, run, run.user_id, values) for run in runs]
-    batch = JobProducer(service.redis, service.store, service.settings).submit_batch(requests)
-    say_submitted(batch.runs, out, as_json=as_json, batch_id=batch.id)
-
-
-def _batches(service: CommandServices) -> Batches:
-    return Batches(service.redis, service.store)
+    out, backend = Console(), open_backend()
+    batch = rerun_batch(backend, batch_id, env=parse_env(env), only_failed=not everything)
+    print_submitted(batch.runs, out, as_json=as_json, batch_id=batch.id)
 
 
 def _verdict(verdict: BatchVerdict) -> str:

@@ -14,8 +14,8 @@ from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.cases.reader import load_file
 from qa_queue.cases.retarget import rebase
 from qa_queue.cases.schema import case_schema
-from qa_queue.cli import submit
-from qa_queue.cli.runs import Json
+from qa_queue.cli.options import Json, parse_env
+from qa_queue.cli.run import RunOptions, load_requests, print_notes
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer.planning import resolve_environments
@@ -41,9 +41,9 @@ def check(
     Exit code 2 if there is one.
     """
     out = Console()
-    options = submit.RunOptions(base_url=base_url, env=submit.parse_env(env or ()))
+    options = RunOptions(base_url=base_url, env=parse_env(env))
     try:
-        requests = submit.load_requests(files, options, warn=None if as_json else Console(stderr=True))
+        requests = load_requests(files, options, warn=None if as_json else Console(stderr=True))
         resolve_environments(requests)
     except CaseError as error:
         if not as_json:
@@ -85,7 +85,7 @@ def import_recording(
         Console().print_json(data={"case": case_document(case), "yaml": text, "notes": notes})
         return
     err = Console(stderr=True)
-    submit.say_notes(file, loaded.warnings, err)
+    print_notes(file, loaded.warnings, err)
     if to is None:
         typer.echo(text, nl=False)
         return

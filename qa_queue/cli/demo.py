@@ -16,9 +16,8 @@ from urllib.request import urlopen
 import typer
 from rich.console import Console
 
-from qa_queue.cli.render import RunReport, runs_table
-from qa_queue.cli.service import CommandServices, open_service
-from qa_queue.cli.submit import RunOptions, load_requests, submit, wait_for
+from qa_queue.cli.render import runs_table
+from qa_queue.cli.run import RunOptions, load_requests, submit, wait_for
 from qa_queue.errors import InputError
 from qa_queue.local.files import ROOT
 from qa_queue.local.process import LocalService as Child
@@ -27,6 +26,8 @@ from qa_queue.local.stack import Stack, stack_runs
 from qa_queue.models import QueueName, RunStatus
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import RunRequest
+from qa_queue.services import Backend
+from qa_queue.services.runs import RunReport
 from qa_queue.settings import Settings, child_environment, load_settings
 
 CASES = ROOT / "examples" / "shop" / "cases"
@@ -55,12 +56,13 @@ def demo(
     files = _case_files()
     with ExitStack() as running:
         settings = _on_a_stack(running, settings, out)
-        service = open_service(settings)
+        backend = running.enter_context(Backend(settings))
+        backend.check()
         site = running.enter_context(_shop(settings))
         running.enter_context(_workers(settings, workers))
         requests = load_requests(files, RunOptions(base_url=site))
         out.print(f"Shop at [cyan]{site}[/], {workers} workers, {len(requests)} cases on the queue.\n")
-        reports = _run(service, requests, out)
+        reports = _run(backend, requests, out)
     out.print(runs_table(reports, width=out.width))
     surprises = unexpected(requests, reports)
     _conclude(surprises, reports, out)
@@ -139,9 +141,9 @@ def _rq() -> str:
     return str(beside) if beside.exists() else shutil.which("rq") or "rq"
 
 
-def _run(service: CommandServices, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
-    runs, _ = submit(service, requests)
-    reports, code = wait_for(service, runs, RunOptions(timeout=TIMEOUT), out, quiet=False)
+def _run(backend: Backend, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
+    runs, _ = submit(backend, requests)
+    reports, code = wait_for(backend, runs, out, timeout=TIMEOUT, quiet=False)
     if code is ExitCode.INTERRUPTED:
         raise typer.Exit(code)
     failing = _expected_to_fail(requests)

@@ -11,12 +11,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_settings
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.errors import InputError
 from qa_queue.extensions import known_queue
 from qa_queue.queues.events import FROM_START, KINDS, EventStream, QueueEvent
-from qa_queue.redis import RedisClient
 
 PANEL = "Queues"
 _ID = re.compile(r"\d{1,15}(-\d{1,15})?")
@@ -43,7 +41,7 @@ def events(
         raise InputError(f"--after {after!r} is no event: take the `id` of one, such as 1767873600000-0.")
     name = known_queue(queue) if queue is not None else None
     out = Console()
-    stream = EventStream(RedisClient(open_settings()).connect())
+    stream = open_backend(check=False).events
     kinds = event or KINDS
     for one in (
         stream.follow(from_id=after, kinds=kinds, queue=name, timeout=timeout)

@@ -1,10 +1,8 @@
-"""Following runs until they end: one live bar a run in a terminal, one line a run elsewhere."""
+"""Following runs to their end: a live bar for each run in a terminal, elsewhere a line for each."""
 
 from __future__ import annotations
 
-import math
 import signal
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -18,36 +16,34 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from qa_queue.cli.render import status_text
-from qa_queue.cli.service import CommandServices
 from qa_queue.models import JobProgress, RunStatus
-from qa_queue.store.records import RunRecord
-
-SILENCE = 5.0  # s without news after which the rows are asked, for runs whose worker could not say their end
+from qa_queue.services import Backend
+from qa_queue.services.runs import FROM_START, RunFollower
 
 
 class ProgressView(Protocol):
-    """Where the news of runs is shown."""
+    """A display of the progress of runs."""
 
     def show(self, run_id: str, progress: JobProgress) -> None:
         """Show one report."""
 
     def close(self) -> None:
-        """Leave the screen as it should stay."""
+        """Leave the screen in its final state."""
 
 
 class NoView:
-    """Shows nothing, for `--json`."""
+    """No display, for `--json`."""
 
     def show(self, run_id: str, progress: JobProgress) -> None:
-        """Nothing is shown."""
+        """Show nothing."""
 
     def close(self) -> None:
-        """Nothing was opened."""
+        """Close nothing."""
 
 
 @dataclass
 class LineView:
-    """One line for each run that ends, for logs and pipes."""
+    """A line for each run that ends, for logs and pipes."""
 
     console: Console
     names: Mapping[str, str]
@@ -61,12 +57,12 @@ class LineView:
             )
 
     def close(self) -> None:
-        """Every line is printed already."""
+        """Close nothing: every line is printed."""
 
 
 @dataclass
 class BarView:
-    """A bar for each run, with the step that was done last."""
+    """A bar for each run, with its last step."""
 
     console: Console
     names: Mapping[str, str]
@@ -92,7 +88,7 @@ class BarView:
             run_id: int(self._bars.add_task(escape(name), total=100, start=False, state="[dim]queued[/]", step=""))
             for run_id, name in self.names.items()
         }
-        # A bar that does not fit the screen would hide the news below it: the newest are shown.
+        # Bars that do not fit the screen are cut off, so that the lines below them stay visible.
         self._live = Live(self._bars, console=self.console, refresh_per_second=10, vertical_overflow="crop")
         self._live.start()
 
@@ -112,7 +108,7 @@ class BarView:
             self._bars.stop_task(task.id)
 
     def close(self) -> None:
-        """Leave the bars as they are last, and a line free below them."""
+        """Leave the bars in their final state, with an empty line below."""
         self._live.stop()
         self.console.print()
 
@@ -124,69 +120,33 @@ def _filled(progress: JobProgress) -> int:
 
 
 def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> ProgressView:
-    """Bars for a person at a terminal, lines for a log, nothing for a program."""
+    """Return bars for a terminal, lines for a log, and no display for a program."""
     if quiet:
         return NoView()
     return BarView(console, names) if console.is_terminal else LineView(console, names)
 
 
 def follow(
-    service: CommandServices, names: Mapping[str, str], view: ProgressView, *, timeout: float | None
+    backend: Backend, names: Mapping[str, str], view: ProgressView, *, timeout: float | None
 ) -> dict[str, RunStatus]:
     """Show the progress of these runs until all have ended or `timeout` s are over.
 
-    Returns the last known status of each. Ctrl-C and SIGTERM raise KeyboardInterrupt.
+    Returns the last status read of each. Ctrl-C and SIGTERM raise KeyboardInterrupt.
     """
     statuses = dict.fromkeys(names, RunStatus.QUEUED)
     try:
         with _sigterm_interrupts():
-            for progress in _reports(service, statuses, timeout):
-                statuses[progress.test_run_id] = progress.status
-                view.show(progress.test_run_id, progress)
+            for event in RunFollower(backend, dict.fromkeys(names, FROM_START)).follow(timeout):
+                statuses[event.progress.test_run_id] = event.progress.status
+                view.show(event.progress.test_run_id, event.progress)
     finally:
         view.close()
     return statuses
 
 
-def _reports(
-    service: CommandServices, statuses: Mapping[str, RunStatus], timeout: float | None
-) -> Iterator[JobProgress]:
-    """The reports of the runs that have not ended; the caller keeps `statuses` up to date."""
-    seen = dict.fromkeys(statuses, "0")
-    deadline = math.inf if timeout is None else time.monotonic() + timeout
-    while waiting := [run_id for run_id, status in statuses.items() if not status.final]:
-        patience = min(SILENCE, deadline - time.monotonic())
-        if patience <= 0:
-            return
-        for event in service.progress.follow_many({r: seen[r] for r in waiting}, timeout=patience):
-            seen[event.progress.test_run_id] = event.id
-            yield event.progress
-        yield from _ended_unheard(service, statuses)
-
-
-def _ended_unheard(service: CommandServices, statuses: Mapping[str, RunStatus]) -> list[JobProgress]:
-    """Last reports, made from the rows, of runs that ended although no report has said so yet."""
-    waiting = [run_id for run_id, status in statuses.items() if not status.final]
-    rows = [run for run in map(service.store.get_run, waiting) if run is not None]
-    return [last_report(run) for run in rows if run.status.final]
-
-
-def last_report(run: RunRecord) -> JobProgress:
-    """What a run that has ended would have said last."""
-    done = run.completed_steps + run.failed_steps
-    return JobProgress(
-        test_run_id=run.id,
-        current_step=done,
-        total_steps=max(done, run.total_steps),
-        percentage=100 if run.status.good else 100 * done // max(1, run.total_steps, done),
-        message=(run.error or "").split("\n")[0],
-        status=run.status,
-    )
-
-
 @contextmanager
 def _sigterm_interrupts() -> Iterator[None]:
-    """A CI system ends a step by SIGTERM: treat it as a person's Ctrl-C, so that the runs are cancelled."""
+    """Treat SIGTERM, by which a CI system ends a step, as Ctrl-C, so that the runs are cancelled."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt

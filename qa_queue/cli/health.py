@@ -9,14 +9,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_settings
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.models.outcomes import ExitCode
-from qa_queue.monitoring import Health, health_check
+from qa_queue.monitoring import Health
 from qa_queue.monitoring.alerts.conditions import duration_words
-from qa_queue.redis import RedisClient
-from qa_queue.settings import Settings
-from qa_queue.store.supabase import SupabaseStore
 
 
 def register(app: typer.Typer) -> None:
@@ -26,8 +22,8 @@ def register(app: typer.Typer) -> None:
 
 def health(as_json: Json = False) -> None:
     """Show the state of Redis, Supabase, workers and the scheduler. Exits 3 if Redis or Supabase cannot be used."""
-    out, settings = Console(), open_settings()
-    found = health_check(settings, RedisClient(settings), lambda: _check_store(settings))
+    out = Console()
+    found = open_backend(check=False).health_check()
     if as_json:
         out.print_json(data={"ok": found.ok, **asdict(found), "warnings": list(found.warnings)}, default=str)
     else:
@@ -35,14 +31,6 @@ def health(as_json: Json = False) -> None:
             out.print(line, soft_wrap=True, highlight=False)
     if not found.ok:
         raise typer.Exit(ExitCode.INFRASTRUCTURE)
-
-
-def _check_store(settings: Settings) -> None:
-    store = SupabaseStore.from_settings(settings)
-    try:
-        store.check()
-    finally:
-        store.close()
 
 
 def _lines(found: Health) -> Iterator[str]:

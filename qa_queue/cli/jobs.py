@@ -11,13 +11,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_settings
-from qa_queue.cli.submit import parse_priority
+from qa_queue.cli.options import Json, open_backend, parse_priority
 from qa_queue.errors import InputError
-from qa_queue.producer import JobRequest, QueueProducer
+from qa_queue.producer import JobRequest
 from qa_queue.queues.job_view import JobView, read_job
-from qa_queue.redis import RedisClient
 
 PANEL = "Queues"
 
@@ -54,8 +51,7 @@ def add(
         delay_ms=delay,
         metadata=_object("--metadata", metadata),
     )
-    settings = open_settings()
-    (job,) = QueueProducer(RedisClient(settings).connect(), settings).submit(queue, request)
+    (job,) = open_backend(check=False).jobs.submit(queue, request)
     out = Console()
     if as_json:
         out.print_json(data=asdict(job))
@@ -68,7 +64,7 @@ def show(
     job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")], as_json: Json = False
 ) -> None:
     """Show a job as Redis has it: where it stands, what it returned, what went wrong."""
-    out, job = Console(), read_job(RedisClient(open_settings()).connect(), job_id)
+    out, job = Console(), read_job(open_backend(check=False).redis, job_id)
     if as_json:
         out.print_json(data=_as_json(job))
         return

@@ -9,12 +9,10 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_settings
 from qa_queue.errors import NotFoundError
-from qa_queue.queues.limits import LimitRule, Limits
-from qa_queue.redis import RedisClient
+from qa_queue.queues.limits import LimitRule
 
 PANEL = "Queues"
 Key = Annotated[str, typer.Argument(metavar="KEY", help="site:HOST or user:ID; a star for each by itself.")]
@@ -30,7 +28,7 @@ def register(app: typer.Typer) -> None:
 
 def list_limits(as_json: Json = False) -> None:
     """List every limit."""
-    out, rules = Console(), _limits().rules()
+    out, rules = Console(), open_backend(check=False).limits.rules()
     if as_json:
         out.print_json(data={"limits": [{"key": key, **asdict(rule)} for key, rule in rules.items()]})
         return
@@ -53,7 +51,7 @@ def set_limit(
 ) -> None:
     """Set the limit of a site or a user; it counts from the next job that is taken."""
     rule = LimitRule(at_once=at_once, a_minute=a_minute)
-    _limits().put(key, rule)
+    open_backend(check=False).limits.put(key, rule)
     out = Console()
     if as_json:
         out.print_json(data={"key": key, **asdict(rule)})
@@ -63,14 +61,10 @@ def set_limit(
 
 def remove(key: Key, as_json: Json = False) -> None:
     """Remove a limit; what it held up may start at once."""
-    if not _limits().remove(key):
+    if not open_backend(check=False).limits.remove(key):
         raise NotFoundError(f"there is no limit for {key!r}: `qa-queue limits list` has those that there are.")
     out = Console()
     if as_json:
         out.print_json(data={"key": key})
     else:
         out.print(f"{escape(key)}  no longer limited", highlight=False)
-
-
-def _limits() -> Limits:
-    return Limits(RedisClient(open_settings()).connect())

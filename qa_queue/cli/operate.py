@@ -1,4 +1,4 @@
-"""Commands for whoever keeps the service running: stats, doctor, migrate, up, web, dashboard, cleanup, learn."""
+"""Commands of the operator: stats, doctor, migrate, up, web, dashboard, cleanup, learn."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.api import dashboard as rq_dashboard
+from qa_queue.cli.options import Json, open_backend, open_settings
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_service, open_settings
 from qa_queue.errors import InputError
 from qa_queue.local import doctor as local_doctor
 from qa_queue.local import stack as local_stack
 from qa_queue.local.diagnosis import Diagnosis
 from qa_queue.models import CleanupJobData, LearningJobData
 from qa_queue.models.outcomes import ExitCode
-from qa_queue.producer import JobProducer
-from qa_queue.queues import QueueManager
-from qa_queue.redis import RedisClient
 
 _MARKS = {"ok": "[green]ok     [/]", "missing": "[yellow]missing[/]", "broken": "[red]broken [/]"}
 
@@ -50,8 +46,8 @@ def stats(
     queue: Annotated[str | None, typer.Argument(help="One queue; without it, all.")] = None, as_json: Json = False
 ) -> None:
     """Show what is on the queues."""
-    out, settings = Console(), open_settings()
-    found = QueueManager(RedisClient(settings).connect(), settings).get_queue_stats(queue)
+    out = Console()
+    found = open_backend(check=False).queues.get_queue_stats(queue)
     if as_json:
         figures = {name: {**asdict(one), "dlq": one.dlq, "total": one.total} for name, one in found.items()}
         out.print_json(data={"queues": figures})
@@ -142,8 +138,8 @@ def cleanup(
 ) -> None:
     """Put a clean-up on its queue: runs, steps and files past their time are deleted."""
     data = CleanupJobData(dry_run=dry_run, keep_days=keep_days, keep_failed_days=keep_failed_days)
-    service = open_service()
-    job_id = JobProducer(service.redis, service.store, service.settings).submit_cleanup(data)
+    backend = open_backend()
+    job_id = backend.producer.submit_cleanup(data)
     _say_job(job_id, "cleanup", as_json=as_json)
 
 
@@ -152,9 +148,9 @@ def learn(
     as_json: Json = False,
 ) -> None:
     """Put a learning job on its queue: reliability, flake rate and which locators really match."""
-    service = open_service()
+    backend = open_backend()
     data = LearningJobData(test_case_ids=tuple(case) if case else None)
-    job_id = JobProducer(service.redis, service.store, service.settings).submit_learning(data)
+    job_id = backend.producer.submit_learning(data)
     _say_job(job_id, "adaptation-learning", as_json=as_json)
 
 

@@ -8,15 +8,11 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_service, open_settings
 from qa_queue.models.outcomes import ExitCode
-from qa_queue.queues import QueueManager
 from qa_queue.queues.dead_letter import DeadLetter
-from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.retention import CleanKind
-from qa_queue.redis import RedisClient
 
 PANEL = "Queues"
 Queue = Annotated[str, typer.Argument(help="The queue's name.")]
@@ -36,14 +32,14 @@ def register(app: typer.Typer) -> None:
 
 def pause(queue: Queue, as_json: Json = False) -> None:
     """Take nothing more from a queue. Its workers stay up, and what runs goes on."""
-    changed = _manager().pause(queue)
+    changed = open_backend(check=False).queues.pause(queue)
     said = f"{queue} is paused." if changed else f"{queue} was paused already."
     _say({"queue": queue, "paused": True, "changed": changed}, said, as_json=as_json)
 
 
 def resume(queue: Queue, as_json: Json = False) -> None:
     """Take from a paused queue again, at once."""
-    changed = _manager().resume(queue)
+    changed = open_backend(check=False).queues.resume(queue)
     said = f"{queue} goes on." if changed else f"{queue} was not paused."
     _say({"queue": queue, "paused": False, "changed": changed}, said, as_json=as_json)
 
@@ -56,7 +52,7 @@ def clean(
     as_json: Json = False,
 ) -> None:
     """Delete ended jobs of a queue from Redis. Runs in Supabase stay; `cleanup` is for those."""
-    deleted = _manager().clean(queue, grace * 1000, limit, cast(CleanKind, kind))
+    deleted = open_backend(check=False).queues.clean(queue, grace * 1000, limit, cast(CleanKind, kind))
     _say({"deleted": deleted}, f"{len(deleted)} {kind} jobs of {queue} deleted.", as_json=as_json)
 
 
@@ -68,7 +64,7 @@ def list_letters(
 ) -> None:
     """List dead letters: jobs whose attempts are used up, the newest first."""
     out = Console()
-    found = _letters().list(start, start + count - 1, queue)
+    found = open_backend().dead_letters.list(start, start + count - 1, queue)
     if as_json:
         out.print_json(data={"jobs": [_as_json(letter) for letter in found]})
         return
@@ -92,7 +88,7 @@ def requeue(
     as_json: Json = False,
 ) -> None:
     """Put dead letters back on their queue; their history is kept."""
-    dead = _letters()
+    dead = open_backend().dead_letters
     if everything:
         report = dead.requeue_all(queue)
         lines = [f"{len(report.requeued)} put back."]
@@ -109,7 +105,7 @@ def discard(
     job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")], as_json: Json = False
 ) -> None:
     """Delete dead letters for good."""
-    dead = _letters()
+    dead = open_backend().dead_letters
     for job_id in job_ids:
         dead.discard(job_id)
     said = "\n".join(f"{job_id}  discarded" for job_id in job_ids)
@@ -121,16 +117,6 @@ def _say(document: dict[str, Any], text: str, *, as_json: bool) -> None:
         Console().print_json(data=document)
     else:
         Console().print(text, highlight=False, soft_wrap=True)
-
-
-def _manager() -> QueueManager:
-    settings = open_settings()
-    return QueueManager(RedisClient(settings).connect(), settings)
-
-
-def _letters() -> DeadLetters:
-    service = open_service()
-    return DeadLetters(service.redis, service.store)
 
 
 def _as_json(letter: DeadLetter) -> dict[str, Any]:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
@@ -13,7 +10,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.models import RunStatus, StepStatus
-from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
+from qa_queue.services.runs import RunReport, done_of
+from qa_queue.store.records import RunRecord, StepRecord
 
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
 _WIDE = 120
@@ -33,22 +31,6 @@ _STEP_COLOURS = {
     StepStatus.FAILED: "red",
     StepStatus.SKIPPED: "dim",
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunReport:
-    """All that the command line says of one run that it followed."""
-
-    case_name: str
-    run: RunRecord
-    artifacts: tuple[ArtifactRecord, ...] = ()
-    artifacts_dir: Path = Path()
-    note: str = ""
-
-    @property
-    def evidence(self) -> str:
-        """The folder with the run's files, seen from here, or nothing."""
-        return os.path.relpath(self.artifacts_dir / self.run.id) if self.artifacts else ""
 
 
 def plain_table() -> Table:
@@ -101,7 +83,7 @@ def _run_cells(report: RunReport, evidence: str) -> tuple[str, ...]:
     return (
         name,
         status_text(run.status, flaky=run.flaky),
-        f"{run.completed_steps}/{run.total_steps}",
+        f"{report.done}/{run.total_steps}",
         seconds(run.running_ms),
         escape(evidence),
     )
@@ -117,7 +99,7 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str]) -> Table:
             run.id,
             escape(names.get(run.test_case_id, run.test_case_id)),
             status_text(run.status, flaky=run.flaky),
-            f"{run.completed_steps}/{run.total_steps}",
+            f"{done_of(run)}/{run.total_steps}",
             f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",
             seconds(run.running_ms),
         )

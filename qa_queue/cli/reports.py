@@ -11,7 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from qa_queue.cli.service import CommandServices, open_service
+from qa_queue.cli.options import open_backend
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import ArtifactKind, utc_now
 from qa_queue.reports.allure import write_allure
@@ -19,6 +19,7 @@ from qa_queue.reports.collect import report_of_batch, report_of_run
 from qa_queue.reports.model import Report
 from qa_queue.reports.render import Format, render
 from qa_queue.reports.texts import github_annotations
+from qa_queue.services import Backend
 
 PANEL = "Runs"
 
@@ -49,7 +50,7 @@ def report(
     format_ = _format(html=html, junit=junit, allure=allure, json=as_json, brief=brief, github=github)
     if open_it and format_ is not Format.HTML:
         raise InputError("--open opens an HTML report: leave out the other format.")
-    found = _collect(open_service(), of)
+    found = _collect(open_backend(), of)
     if format_ is None:
         folder = output or Path("allure-results")
         err.print(f"Wrote {write_allure(found, folder)} results to {folder}/", highlight=False, soft_wrap=True)
@@ -76,12 +77,12 @@ def _format(**chosen: bool) -> Format | None:
     return None if name == "allure" else Format(name)
 
 
-def _collect(service: CommandServices, of: str) -> Report:
-    artifacts, now = service.settings.artifacts_dir, utc_now()
-    if service.store.get_run(of) is not None:
-        return report_of_run(service.store, artifacts, of, now)
+def _collect(backend: Backend, of: str) -> Report:
+    artifacts, now = backend.settings.artifacts_dir, utc_now()
+    if backend.store.get_run(of) is not None:
+        return report_of_run(backend.store, artifacts, of, now)
     try:
-        return report_of_batch(service.store, artifacts, of, now)
+        return report_of_batch(backend.store, artifacts, of, now)
     except NotFoundError:
         raise NotFoundError(
             f"There is no run or batch {of!r}: `qa-queue runs` and `qa-queue batch list` list them."
@@ -102,14 +103,14 @@ def trace(
     path_only: Annotated[bool, typer.Option("--path", help="Print the file's path instead of opening it.")] = False,
 ) -> None:
     """Open the Playwright trace of a run."""
-    service = open_service()
-    run = service.run(run_id)
-    kept = [one for one in service.store.list_artifacts([run.id]) if one.kind is ArtifactKind.TRACE]
+    backend = open_backend()
+    run = backend.run(run_id)
+    kept = [one for one in backend.store.list_artifacts([run.id]) if one.kind is ArtifactKind.TRACE]
     traces = [one for one in kept if attempt is None or one.attempt == attempt]
     if not traces:
         of = f"Attempt {attempt} of run" if attempt else "Run"
         raise NotFoundError(f"{of} {run.id} has no trace: run the case with --trace on, or on-failure.")
-    path = service.settings.artifacts_dir / traces[-1].path
+    path = backend.settings.artifacts_dir / traces[-1].path
     if not path.is_file():
         raise NotFoundError(f"The trace is not on this machine: {path} is where the worker {run.worker} wrote it.")
     if path_only:

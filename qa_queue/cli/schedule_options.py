@@ -10,7 +10,7 @@ from typing import Annotated, Any
 
 import typer
 
-from qa_queue.cli.submit import parse_env
+from qa_queue.cli.options import parse_env
 from qa_queue.errors import InputError
 
 _NOTHING = "none"  # takes a field back

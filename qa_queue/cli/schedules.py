@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -11,15 +10,16 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.auth.tokens import Identity
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.runs import Json
 from qa_queue.cli.schedule_options import given, takes_fields
-from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
 from qa_queue.models import Role, utc_now
-from qa_queue.schedules import ScheduleRegistry, ScheduleRunner, last_outcomes, previewed, read_spec
+from qa_queue.schedules import read_spec
 from qa_queue.schedules.display import local_time, what_of, when_of
-from qa_queue.schedules.times import zone_of
+from qa_queue.services import Backend
+from qa_queue.services import schedules as services
+from qa_queue.services.schedules import Preview, preview_of, run_now, with_outcomes
 from qa_queue.store.schedule_records import ScheduleRecord
 
 PANEL = "Runs"
@@ -57,8 +57,8 @@ def add(
     For example: qa-queue schedule add nightly --tag smoke --cron '30 2 * * mon-fri' --zone Europe/Berlin
     """
     spec = read_spec({"name": name, **given(values)})
-    service = open_service()
-    _say(service, ScheduleRegistry(service.store).add(spec, by=OPERATOR), as_json=as_json)
+    backend = open_backend()
+    _say(backend, backend.schedules.add(spec, by=OPERATOR), as_json=as_json)
 
 
 @takes_fields
@@ -75,60 +75,57 @@ def edit(
     changes = given({**values, "name": name})
     if not changes:
         raise InputError("nothing is to be changed: `qa-queue schedule edit --help` lists what can be.")
-    service = open_service()
-    _say(service, ScheduleRegistry(service.store).patch(ref, changes, by=OPERATOR), as_json=as_json)
+    backend = open_backend()
+    _say(backend, backend.schedules.patch(ref, changes, by=OPERATOR), as_json=as_json)
 
 
 def list_schedules(as_json: Json = False) -> None:
     """List schedules, with their next time in their zone and what became of the last start."""
-    out, service = Console(), open_service()
-    found = ScheduleRegistry(service.store).list_all()
+    out, backend = Console(), open_backend()
+    found = with_outcomes(backend, backend.schedules.list_all())
     if as_json:
-        out.print_json(data={"schedules": _as_json(service, found)})
+        out.print_json(data={"schedules": [row.model_dump(mode="json") for row in found]})
         return
     if not found:
         out.print("No schedules. `qa-queue schedule add --help` tells how to make one.")
         return
-    outcomes = last_outcomes(service.redis, service.store, found)
     table = plain_table()
     for column in ("Name", "When", "Starts", "Next", "Last"):
         table.add_column(column, overflow="fold")
     for one in found:
-        last = outcomes.get(one.id, "")
-        table.add_row(escape(one.name), when_of(one), escape(what_of(one)), _next(one), last)
+        table.add_row(escape(one.name), when_of(one), escape(what_of(one)), _next(one), one.last_outcome or "")
     out.print(table)
 
 
 def show(ref: Ref, as_json: Json = False) -> None:
     """Show a schedule with everything that is set, and what it has done."""
-    service = open_service()
-    row = ScheduleRegistry(service.store).get(ref)
-    _say(service, row, as_json=as_json)
+    backend = open_backend()
+    row = backend.schedules.get(ref)
+    _say(backend, row, as_json=as_json)
     if not as_json and row.last_error:
         Console().print(f"[red]last start:[/] {escape(row.last_error)}", soft_wrap=True)
 
 
 def pause(ref: Ref, as_json: Json = False) -> None:
     """Start nothing until it is resumed; what runs goes on."""
-    service = open_service()
-    _say(service, ScheduleRegistry(service.store).pause(ref, by=OPERATOR), as_json=as_json)
+    backend = open_backend()
+    _say(backend, backend.schedules.pause(ref, by=OPERATOR), as_json=as_json)
 
 
 def resume(ref: Ref, as_json: Json = False) -> None:
     """Go on with its next time; those of the pause are not made up for."""
-    service = open_service()
-    _say(service, ScheduleRegistry(service.store).resume(ref, by=OPERATOR), as_json=as_json)
+    backend = open_backend()
+    _say(backend, backend.schedules.resume(ref, by=OPERATOR), as_json=as_json)
 
 
 def run(ref: Ref, as_json: Json = False) -> None:
     """Start a schedule at once, besides its times, also while it is paused."""
-    service = open_service()
-    server = ScheduleRunner(service.redis, service.store, service.settings)
-    row = server.run_now(ScheduleRegistry(service.store).get(ref), by=OPERATOR)
+    backend = open_backend()
+    row = run_now(backend, ref, by=OPERATOR)
     if row.last_run_id is None:
         raise InputError(f"{row.name} could not be started: {row.last_error}")
     if as_json:
-        _say(service, row, as_json=True)
+        _say(backend, row, as_json=True)
         return
     Console().print(f"{row.last_run_id}  started by {escape(row.name)}", highlight=False)
 
@@ -145,23 +142,21 @@ def preview(
     if (ref is None) == (cron is None and every is None):
         raise InputError("give either a schedule, or --cron or --every.")
     if ref is not None:
-        book = ScheduleRegistry(open_service().store)
-        row = book.get(ref)
-        _say_times(row.time_zone, book.preview(row.id, count), as_json=as_json)
+        _say_times(services.preview(open_backend(), ref, count), as_json=as_json)
         return
     timing = {name: value for name, value in (("cron", cron), ("every", every)) if value is not None}
     spec = read_spec({"name": "preview", "tag": "preview", "time_zone": zone, **timing})
-    _say_times(zone, previewed(spec, utc_now(), count), as_json=as_json)
+    _say_times(preview_of(spec, utc_now(), count), as_json=as_json)
 
 
 def remove(ref: Ref, as_json: Json = False) -> None:
     """Delete a schedule; the runs that it has started stay, and go on."""
-    service = open_service()
-    row = ScheduleRegistry(service.store).remove(ref)
+    backend = open_backend()
+    row = backend.schedules.remove(ref)
     if as_json and row is None:
         Console().print_json(data={"id": ref})
     elif as_json and row is not None:
-        _say(service, row, as_json=True)
+        _say(backend, row, as_json=True)
     else:
         Console().print(f"{escape(row.name if row else ref)} is removed.", highlight=False)
 
@@ -174,9 +169,9 @@ def _next(row: ScheduleRecord) -> str:
     return f"{local_time(row, row.next_run_at):%Y-%m-%d %H:%M:%S %z}"
 
 
-def _say(service: CommandServices, row: ScheduleRecord, *, as_json: bool) -> None:
+def _say(backend: Backend, row: ScheduleRecord, *, as_json: bool) -> None:
     out = Console()
-    (shown,) = _as_json(service, [row])
+    shown = with_outcomes(backend, [row])[0].model_dump(mode="json")
     if as_json:
         out.print_json(data=shown)
         return
@@ -189,19 +184,12 @@ def _say(service: CommandServices, row: ScheduleRecord, *, as_json: bool) -> Non
     out.print(table)
 
 
-def _as_json(service: CommandServices, rows: Sequence[ScheduleRecord]) -> list[dict[str, Any]]:
-    outcomes = last_outcomes(service.redis, service.store, rows)
-    return [{**row.model_dump(mode="json"), "last_outcome": outcomes.get(row.id)} for row in rows]
-
-
-def _say_times(zone: str, moments: Sequence[datetime], *, as_json: bool) -> None:
+def _say_times(found: Preview, *, as_json: bool) -> None:
     out = Console()
-    local = [moment.astimezone(zone_of(zone)) for moment in moments]
     if as_json:
-        times = [{"at": at.isoformat(), "local": here.isoformat()} for at, here in zip(moments, local, strict=True)]
-        out.print_json(data={"time_zone": zone, "times": times})
+        out.print_json(data=found.model_dump(mode="json"))
         return
-    for here in local:
-        out.print(f"{here:%a %Y-%m-%d %H:%M:%S %z}", highlight=False)
-    if not local:
+    for moment in found.times:
+        out.print(f"{datetime.fromisoformat(moment.local):%a %Y-%m-%d %H:%M:%S %z}", highlight=False)
+    if not found.times:
         out.print("It never comes again.")

@@ -13,12 +13,10 @@ from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.parse import parse_case
 from qa_queue.cases.reader import load_file
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import plain_table
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import CommandServices, open_service
 from qa_queue.errors import InputError
-from qa_queue.producer.stored_cases import delete_case, new_case, replaced_case
-from qa_queue.schedules.jobs import case_named
+from qa_queue.services.cases import create_case, delete_case, duplicate_case, find_case, replace_case
 from qa_queue.store.records import CaseRecord
 
 PANEL = "Cases"
@@ -44,7 +42,7 @@ def register(app: typer.Typer) -> None:
 def create(file: File, as_json: Json = False) -> None:
     """Store a new case; one of its name or id must not be there."""
     case = _one(file)
-    _say(new_case(open_service().store, case), "stored", as_json=as_json)
+    _say(create_case(open_backend().store, case), "stored", as_json=as_json)
 
 
 def list_cases(
@@ -52,7 +50,7 @@ def list_cases(
 ) -> None:
     """List stored cases by name."""
     out = Console()
-    found = [case for case in open_service().store.list_cases() if tag is None or tag in case.tags]
+    found = [case for case in open_backend().store.list_cases() if tag is None or tag in case.tags]
     if as_json:
         out.print_json(data={"cases": [case.model_dump(mode="json", exclude={"definition"}) for case in found]})
         return
@@ -69,7 +67,7 @@ def list_cases(
 
 def get(ref: Ref, as_json: Json = False) -> None:
     """Print a stored case as YAML; with --json, its row."""
-    record = _found(open_service(), ref)
+    record = find_case(open_backend(), ref)
     if as_json:
         Console().print_json(data=record.model_dump(mode="json"))
     else:
@@ -78,8 +76,8 @@ def get(ref: Ref, as_json: Json = False) -> None:
 
 def replace(ref: Ref, file: File, as_json: Json = False) -> None:
     """Give a stored case another definition, which is its next version; its id, or name, must stay."""
-    service, case = open_service(), _one(file)
-    _say(replaced_case(service.store, _found(service, ref), case), "replaced", as_json=as_json)
+    backend, case = open_backend(), _one(file)
+    _say(replace_case(backend.store, find_case(backend, ref), case), "replaced", as_json=as_json)
 
 
 def duplicate(
@@ -89,10 +87,9 @@ def duplicate(
     as_json: Json = False,
 ) -> None:
     """Store a copy of a case under another name."""
-    service = open_service()
-    record = _found(service, ref)
-    case = parse_case(record.definition, source=record.name)
-    _say(new_case(service.store, case.model_copy(update={"name": name, "id": case_id})), "stored", as_json=as_json)
+    backend = open_backend()
+    copy = duplicate_case(backend.store, find_case(backend, ref), name=name, case_id=case_id)
+    _say(copy, "stored", as_json=as_json)
 
 
 def delete(
@@ -101,11 +98,11 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete a case with all its runs; those that wait are cancelled first."""
-    service = open_service()
-    record = _found(service, ref)
+    backend = open_backend()
+    record = find_case(backend, ref)
     if not yes and not as_json:
         typer.confirm(f"Delete {record.name!r} with all its runs?", abort=True)
-    runs = delete_case(service.redis, service.store, record, by="the command line")
+    runs = delete_case(backend, record, by="the command line")
     if as_json:
         Console().print_json(data={"case_id": record.id, "runs": runs})
     else:
@@ -117,10 +114,6 @@ def _one(file: Path) -> Case:
     if len(loaded.cases) != 1:
         raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: this takes one at a time.")
     return loaded.cases[0]
-
-
-def _found(service: CommandServices, ref: str) -> CaseRecord:
-    return case_named(ref, service.store.list_cases())
 
 
 def _say(record: CaseRecord, what: str, *, as_json: bool) -> None:

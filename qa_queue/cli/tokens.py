@@ -11,11 +11,9 @@ from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.auth.logins import login_link
-from qa_queue.auth.tokens import Role, TokenInfo, TokenStore
-from qa_queue.cli.runs import Json
-from qa_queue.cli.service import open_settings
+from qa_queue.auth.tokens import Role, TokenInfo
+from qa_queue.cli.options import Json, open_backend
 from qa_queue.errors import NotFoundError
-from qa_queue.redis import RedisClient
 
 tokens = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens of the API; log in to the pages.")
 
@@ -35,7 +33,7 @@ def create(
     """Make a token. It is shown this once."""
     out = Console()
     lifetime = timedelta(days=days) if days else None
-    info, text = _store().create(name, role, lifetime)
+    info, text = open_backend(check=False).tokens.create(name, role, lifetime)
     if as_json:
         out.print_json(data={**info.model_dump(mode="json"), "token": text})
         return
@@ -46,7 +44,7 @@ def create(
 @tokens.command("list")
 def list_tokens(as_json: Json = False) -> None:
     """List the tokens, without their texts."""
-    out, found = Console(), _store().list_all()
+    out, found = Console(), open_backend(check=False).tokens.list_all()
     if as_json:
         out.print_json(data={"tokens": [info.model_dump(mode="json") for info in found]})
     elif found:
@@ -60,7 +58,7 @@ def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `qa-queue token list` shows it.")],
 ) -> None:
     """Make a token worthless at once, with the logins made with it."""
-    if not _store().revoke(token_id):
+    if not open_backend(check=False).tokens.revoke(token_id):
         raise NotFoundError(f"there is no token {token_id!r}: `qa-queue token list` has those that there are.")
     Console().print(f"{token_id}  revoked", highlight=False)
 
@@ -68,13 +66,9 @@ def revoke(
 @tokens.command("link")
 def link() -> None:
     """Print a link that logs a browser in to the pages as administrator; it works once, within the hour."""
-    settings = open_settings()
-    found = login_link(RedisClient(settings).connect(), settings.qa_web_port)
+    backend = open_backend(check=False)
+    found = login_link(backend.redis, backend.settings.qa_web_port)
     Console().print(found, soft_wrap=True, highlight=False)
-
-
-def _store() -> TokenStore:
-    return TokenStore(RedisClient(open_settings()).connect())
 
 
 def _table(found: list[TokenInfo]) -> Table:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from collections.abc import Iterable
+from typing import Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field
 
@@ -34,6 +35,40 @@ class JobProgress(Frozen):
     message: str = ""
     status: RunStatus = RunStatus.RUNNING
     step_data: StepData | None = None
+
+    @classmethod
+    def ended(cls, run_id: str, status: RunStatus, *, done: int, total: int, message: str = "") -> Self:
+        """Return the last report of a run that has executed `done` of `total` steps."""
+        percentage = 100 if status.good else min(100, 100 * done // max(1, total))
+        return cls(
+            test_run_id=run_id,
+            current_step=done,
+            total_steps=total,
+            percentage=percentage,
+            message=message,
+            status=status,
+        )
+
+
+class ExecutedStep(Protocol):
+    """A step that was executed or skipped, as a row or as a result."""
+
+    @property
+    def number(self) -> int:
+        """Its number, from 1."""
+
+    @property
+    def status(self) -> StepStatus:
+        """Its status at the end."""
+
+    @property
+    def error(self) -> str | None:
+        """The reason for a failure, also that of an optional step, whose status is `skipped`."""
+
+
+def steps_done(steps: Iterable[ExecutedStep]) -> int:
+    """Return the number of the last step that was executed, or 0; those skipped after a failure do not count."""
+    return max((step.number for step in steps if step.status is not StepStatus.SKIPPED or step.error), default=0)
 
 
 class AdaptationRecord(Frozen):

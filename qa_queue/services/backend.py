@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from qa_queue.progress import ProgressReader
     from qa_queue.queues import QueueManager
     from qa_queue.queues.batches import Batches
+    from qa_queue.queues.cancellation import CancelOutcome
     from qa_queue.queues.dead_letters import DeadLetters
     from qa_queue.queues.events import EventStream
     from qa_queue.queues.limits import Limits
@@ -212,6 +213,12 @@ class Backend:
         if found is None:
             raise NotFoundError(f"there is no case {case_id!r}.")
         return found
+
+    def cancel(self, run_ids: Iterable[str], reason: str) -> dict[str, CancelOutcome]:
+        """Cancel runs: a waiting one ends at once, with its row; a running one is asked to stop."""
+        from qa_queue.queues.cancellation import cancel_runs
+
+        return cancel_runs(self.redis, self.store, list(run_ids), reason)
 
     def case_names(self, case_ids: Iterable[str]) -> dict[str, str]:
         """Return the names of these cases by id; an id without a case is its own name."""

@@ -12,9 +12,8 @@ from starlette.templating import Jinja2Templates
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.batchwork import rerun_batch
-from qa_queue.api.schemas.batches import RerunBatchBody
 from qa_queue.services import Backend
+from qa_queue.services.submission import rerun_batch
 
 NEWEST = 50
 COLOURS = {"passed": "passed", "failed": "failed", "broken": "dead", "running": "running"}  # badges, by verdict
@@ -39,8 +38,8 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
 
     @routes.post("/{batch_id}/rerun")
     def rerun_failed(batch_id: str, caller: Runner) -> Response:
-        again = rerun_batch(backend, batch_id, RerunBatchBody(), caller.name)
-        return RedirectResponse(f"/batches/{again.batch_id}", HTTPStatus.SEE_OTHER)
+        again = rerun_batch(backend, batch_id, user=caller.name, env={}, only_failed=True)
+        return RedirectResponse(f"/batches/{again.id}", HTTPStatus.SEE_OTHER)
 
     return routes
 

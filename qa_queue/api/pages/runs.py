@@ -12,9 +12,7 @@ from starlette.templating import Jinja2Templates
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import Reader, Runner, local_path
 from qa_queue.api.pages import views
-from qa_queue.api.rerun import rerun_request
-from qa_queue.api.stopping import cancel
-from qa_queue.services import Backend, adaptations
+from qa_queue.services import Backend, adaptations, submission
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
@@ -37,13 +35,12 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
 
     @routes.post("/runs/{run_id}/cancel")
     def cancel_run(run_id: str, caller: Runner) -> Response:
-        cancel(backend, [backend.run(run_id).id], f"cancelled by {caller.name}")
+        backend.cancel([backend.run(run_id).id], f"cancelled by {caller.name}")
         return RedirectResponse(f"/runs/{run_id}", HTTPStatus.SEE_OTHER)
 
     @routes.post("/runs/{run_id}/rerun")
     def rerun_run(run_id: str, caller: Runner) -> Response:
-        request = rerun_request(backend, backend.run(run_id), caller.name, {})
-        again = backend.producer.submit(request)[0]
+        again = submission.rerun_run(backend, run_id, user=caller.name, env={})
         return RedirectResponse(f"/runs/{again.run_id}", HTTPStatus.SEE_OTHER)
 
     @routes.get("/adaptations", response_class=HTMLResponse)

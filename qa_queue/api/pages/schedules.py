@@ -11,13 +11,12 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.routes.schedule import run_now
 from qa_queue.auth.tokens import Identity
 from qa_queue.models import QueueName
-from qa_queue.schedules import last_outcomes
 from qa_queue.schedules.display import local_time, what_of, when_of
 from qa_queue.schedules.spec import role_to_start
 from qa_queue.services import Backend
+from qa_queue.services.schedules import run_now, with_outcomes
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
@@ -40,7 +39,7 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
 
     @routes.post("/schedules/{schedule_id}/run-now")
     def run_schedule(schedule_id: str, caller: Runner) -> Response:
-        run_now(backend, schedule_id, caller)
+        run_now(backend, schedule_id, by=caller)
         return _back()
 
     return routes
@@ -51,8 +50,7 @@ def _back() -> Response:
 
 
 def _shown(backend: Backend, caller: Identity) -> dict[str, Any]:
-    rows = backend.schedules.list_all()
-    outcomes = last_outcomes(backend.redis, backend.store, rows)
+    rows = with_outcomes(backend, backend.schedules.list_all())
     return {
         "rows": [
             {
@@ -61,7 +59,7 @@ def _shown(backend: Backend, caller: Identity) -> dict[str, Any]:
                 "what": what_of(row),
                 "next": local_time(row, row.next_run_at) if row.next_run_at else None,
                 "last": local_time(row, row.last_fire_at) if row.last_fire_at else None,
-                "outcome": outcomes.get(row.id),
+                "outcome": row.last_outcome,
                 "may_change": caller.role.covers(role_to_start(row.queue)),
                 "run": row.last_run_id if row.queue == QueueName.TEST_EXECUTION else None,
             }

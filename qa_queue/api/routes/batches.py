@@ -9,7 +9,6 @@ from fastapi import APIRouter, Query
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.batchwork import rerun_batch
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.batches import (
     BatchCancelled,
@@ -19,7 +18,9 @@ from qa_queue.api.schemas.batches import (
     BatchSubmitted,
     RerunBatchBody,
 )
+from qa_queue.api.submission import submitted_batch
 from qa_queue.services import Backend
+from qa_queue.services.submission import rerun_batch
 
 
 def router(backend: Backend) -> APIRouter:
@@ -59,6 +60,8 @@ def router(backend: Backend) -> APIRouter:
     def rerun_runs(batch_id: str, caller: Runner, body: RerunBatchBody | None = None) -> BatchSubmitted:
         """A new batch of those that failed, or of all that have ended; their cases are taken as they are now. 409
         when there is none."""
-        return rerun_batch(backend, batch_id, body or RerunBatchBody(), caller.name)
+        how = body or RerunBatchBody()
+        batch = rerun_batch(backend, batch_id, user=caller.name, env=how.env, only_failed=how.only_failed)
+        return submitted_batch(batch)
 
     return routes

@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Response
 from qa_queue.api import documents
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Admin, Reader, Runner
-from qa_queue.api.errors import Absent, answers
+from qa_queue.api.errors import Absent, answers, faults_of
 from qa_queue.api.schemas.runs import (
     CaseBody,
     CasePage,
@@ -22,12 +22,12 @@ from qa_queue.api.schemas.runs import (
     ValidateBody,
     ValidationResult,
 )
-from qa_queue.api.submission import checked, faults_of, stored_case
+from qa_queue.api.submission import checked
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
-from qa_queue.producer.stored_cases import delete_case, new_case, replaced_case
 from qa_queue.services import Backend
+from qa_queue.services import cases as services
 
 
 def router(backend: Backend) -> APIRouter:
@@ -37,7 +37,7 @@ def router(backend: Backend) -> APIRouter:
     @routes.post("", status_code=201, responses=answers(409, body=True), summary="Store a case")
     def create_case(body: CaseBody, _: Runner, response: Response) -> StoredCase:
         """Store a new case; 409 when its id, or its name where it has no id, is another's."""
-        stored = new_case(backend.store, documents.read(body.case))
+        stored = services.create_case(backend.store, documents.read(body.case))
         response.headers["Location"] = f"/api/v1/cases/{stored.id}"
         return stored
 
@@ -86,15 +86,14 @@ def router(backend: Backend) -> APIRouter:
     def replace_case(case_id: str, body: CaseBody, _: Runner) -> StoredCase:
         """Give a case another definition, which is its next version; the same one changes nothing. 409 when the
         document names another case: its id (or name, where it has none) must stay."""
-        return replaced_case(backend.store, backend.case(case_id), documents.read(body.case))
+        return services.replace_case(backend.store, backend.case(case_id), documents.read(body.case))
 
     @routes.post(
         "/{case_id}/duplicate", status_code=201, responses=answers(404, 409, body=True), summary="Copy a case"
     )
     def duplicate_case(case_id: str, body: DuplicateBody, _: Runner, response: Response) -> StoredCase:
         """A new case with the same steps under another name."""
-        original = stored_case(backend.case(case_id))
-        stored = new_case(backend.store, original.model_copy(update={"name": body.name, "id": body.id}))
+        stored = services.duplicate_case(backend.store, backend.case(case_id), name=body.name, case_id=body.id)
         response.headers["Location"] = f"/api/v1/cases/{stored.id}"
         return stored
 
@@ -103,7 +102,7 @@ def router(backend: Backend) -> APIRouter:
         """Delete a case **with all its runs**, their steps and what was learned of it; runs that wait are
         cancelled first. Files of evidence go with the next clean-up. 409 while one of its runs is running."""
         case = backend.case(case_id)
-        runs = delete_case(backend.redis, backend.store, case, by=caller.name)
+        runs = services.delete_case(backend, case, by=caller.name)
         return Deleted(case_id=case.id, runs=runs)
 
     return routes

@@ -10,11 +10,9 @@ from fastapi.responses import FileResponse
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.errors import answers
-from qa_queue.api.rerun import rerun_request
 from qa_queue.api.schemas.runs import Artifact, Artifacts, Cancelled, Position, RerunBody, Steps, Submitted
-from qa_queue.api.stopping import cancel
 from qa_queue.api.submission import submitted
-from qa_queue.services import Backend
+from qa_queue.services import Backend, submission
 from qa_queue.store.records import RunRecord
 
 
@@ -69,13 +67,11 @@ def router(backend: Backend) -> APIRouter:
     def cancel_run(run_id: str, caller: Runner) -> Cancelled:
         """A run that waits or is delayed never starts; a running one is told to stop. Harmless when asked again."""
         run = backend.run(run_id)
-        return Cancelled(run_id=run.id, outcome=cancel(backend, [run.id], f"cancelled by {caller.name}")[run.id])
+        return Cancelled(run_id=run.id, outcome=backend.cancel([run.id], f"cancelled by {caller.name}")[run.id])
 
     @routes.post("/rerun", status_code=201, responses=answers(404, body=True), summary="Make a run again")
     def rerun_run(run_id: str, caller: Runner, body: RerunBody | None = None) -> Submitted:
         """A new run of the same case, as the case is now, on the same host and with the same settings."""
-        run = backend.run(run_id)
-        request = rerun_request(backend, run, caller.name, body.env if body else {})
-        return submitted(backend.producer.submit(request)[0])
+        return submitted(submission.rerun_run(backend, run_id, user=caller.name, env=body.env if body else {}))
 
     return routes

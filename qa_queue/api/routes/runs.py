@@ -9,18 +9,14 @@ from fastapi import APIRouter, Query, Response
 
 from qa_queue.api import pagination as cursors
 from qa_queue.api.auth import Reader, Runner
-from qa_queue.api.batchwork import submit_batch
 from qa_queue.api.errors import Absent, answers
-from qa_queue.api.rerun import rerun_request, worth_again
 from qa_queue.api.schemas.batches import BatchSubmitted
 from qa_queue.api.schemas.parameters import IdempotencyKey
 from qa_queue.api.schemas.runs import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
-from qa_queue.api.submission import each, run_requests, submitted
+from qa_queue.api.submission import run_requests, submitted, submitted_batch
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus
-from qa_queue.producer import RunRequest
-from qa_queue.services import Backend
-from qa_queue.store.records import RunRecord
+from qa_queue.services import Backend, submission
 
 
 def router(backend: Backend) -> APIRouter:
@@ -45,20 +41,13 @@ def router(backend: Backend) -> APIRouter:
         """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index.
         They are one batch, with one verdict and one cancel."""
         requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
-        return submit_batch(backend, requests)
+        return submitted_batch(submission.submit_batch(backend, requests))
 
     @routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Make many runs again")
     def rerun_runs(body: RerunManyBody, caller: Runner) -> SubmittedMany:
         """Make these runs again, or only those of them that failed; all or none. Their cases are taken as they are
         now. Without any that failed, nothing is made."""
-        runs = each(body.run_ids, lambda _, run_id: backend.run(run_id))
-
-        def again(_: int, run: RunRecord) -> RunRequest | None:
-            wanted = worth_again(run) or not body.only_failed
-            return rerun_request(backend, run, caller.name, {}) if wanted else None
-
-        requests = [request for request in each(runs, again) if request is not None]
-        found = backend.producer.submit(requests) if requests else ()
+        found = submission.rerun_runs(backend, body.run_ids, user=caller.name, env={}, only_failed=body.only_failed)
         return SubmittedMany(runs=[submitted(run) for run in found])
 
     @routes.get("", responses=answers(), summary="List runs")

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path, Query
 
 from qa_queue.api.auth import Admin, Reader, Runner
 from qa_queue.api.errors import answers
-from qa_queue.api.schemas.schedules import Preview, Schedule, SchedulePatch, preview_of, schedules_of
-from qa_queue.auth.tokens import Identity
-from qa_queue.schedules import ScheduleRunner, ScheduleSpec
+from qa_queue.api.schemas.schedules import SchedulePatch
+from qa_queue.schedules import ScheduleSpec
 from qa_queue.services import Backend
+from qa_queue.services.schedules import Preview, Schedule, preview, run_now, with_outcomes
 from qa_queue.store.schedule_records import ScheduleRecord
 
 Ref = Annotated[str, Path(alias="schedule", description="The schedule's id or name.")]
@@ -59,26 +59,15 @@ def router(backend: Backend) -> APIRouter:
     @routes.post("/run-now", responses=answers(404, 409), summary="Start a schedule at once")
     def run_schedule_now(ref: Ref, caller: Runner) -> Schedule:
         """Start it besides its times, also while it is paused; `last_run_id` and `last_batch_id` say what."""
-        return _shown(backend, run_now(backend, ref, caller))
+        return _shown(backend, run_now(backend, ref, by=caller))
 
     @routes.get("/preview", responses=answers(404), summary="Look at a schedule's next times")
     def preview_schedule(ref: Ref, _: Reader, count: Annotated[int, Query(ge=1, le=100)] = 5) -> Preview:
         """When it comes next, with its jitter; a paused one as if it were resumed now."""
-        found = backend.schedules.get(ref)
-        return preview_of(found.time_zone, backend.schedules.preview(found.id, count))
+        return preview(backend, ref, count)
 
     return routes
 
 
-def run_now(backend: Backend, ref: str, by: Identity) -> ScheduleRecord:
-    """Start a schedule at once; returns its row then.
-
-    Raises:
-        NotFoundError, ForbiddenError, InfrastructureError: as their names say.
-    """
-    server = ScheduleRunner(backend.redis, backend.store, backend.settings)
-    return server.run_now(backend.schedules.get(ref), by=by)
-
-
 def _shown(backend: Backend, row: ScheduleRecord) -> Schedule:
-    return schedules_of(backend, [row])[0]
+    return with_outcomes(backend, [row])[0]

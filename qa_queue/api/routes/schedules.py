@@ -6,10 +6,11 @@ from fastapi import APIRouter, Response
 
 from qa_queue.api.auth import Reader, Runner
 from qa_queue.api.errors import answers
-from qa_queue.api.schemas.schedules import Preview, PreviewBody, Schedule, Schedules, preview_of, schedules_of
+from qa_queue.api.schemas.schedules import PreviewBody, Schedules
 from qa_queue.models import utc_now
-from qa_queue.schedules import ScheduleSpec, previewed, read_spec
+from qa_queue.schedules import ScheduleSpec, read_spec
 from qa_queue.services import Backend
+from qa_queue.services.schedules import Preview, Schedule, preview_of, with_outcomes
 
 
 def router(backend: Backend) -> APIRouter:
@@ -21,18 +22,18 @@ def router(backend: Backend) -> APIRouter:
         """Start cases, or a job of another queue, at set times; 409 when the name is taken."""
         made = backend.schedules.add(body, by=caller)
         response.headers["Location"] = f"/api/v1/schedules/{made.id}"
-        return schedules_of(backend, [made])[0]
+        return with_outcomes(backend, [made])[0]
 
     @routes.post("/preview", responses=answers(body=True), summary="Look at times without a schedule")
     def preview_times(body: PreviewBody, _: Reader) -> Preview:
         """When such a schedule would come next, without jitter; nothing is stored."""
         values = body.model_dump(exclude={"count"}, exclude_none=True)
         spec = read_spec({"name": "preview", "tag": "preview", **values})
-        return preview_of(spec.time_zone, previewed(spec, utc_now(), body.count))
+        return preview_of(spec, utc_now(), body.count)
 
     @routes.get("", responses=answers(), summary="List schedules")
     def list_schedules(_: Reader) -> Schedules:
         """Every schedule, by name, with its next time and its last outcome."""
-        return Schedules(schedules=schedules_of(backend, backend.schedules.list_all()))
+        return Schedules(schedules=with_outcomes(backend, backend.schedules.list_all()))
 
     return routes

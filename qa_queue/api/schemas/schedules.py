@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from copy import copy
 from datetime import datetime
 from typing import Any
@@ -12,10 +11,8 @@ from pydantic.fields import FieldInfo
 
 from qa_queue.api.schemas.runs import Body
 from qa_queue.models import Frozen
-from qa_queue.schedules import last_outcomes
-from qa_queue.schedules.times import zone_of
-from qa_queue.services import Backend
-from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
+from qa_queue.services.schedules import Schedule
+from qa_queue.store.schedule_records import ScheduleFields
 
 
 def _nullable(field: FieldInfo) -> tuple[Any, FieldInfo]:
@@ -35,16 +32,6 @@ class SchedulePatch(_Nullable):
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 6 * * *", "every": None}]})
 
 
-class Schedule(ScheduleRecord):
-    """A schedule as it stands.
-
-    `last_outcome` is what became of the last start: running, passed, failed, broken (by the infrastructure),
-    cancelled or not started; null before the first one, and once it was cleaned up.
-    """
-
-    last_outcome: str | None = None
-
-
 class Schedules(BaseModel):
     """Every schedule, by name."""
 
@@ -61,30 +48,3 @@ class PreviewBody(Body):
     end_at: datetime | None = None
     max_runs: int | None = Field(default=None, ge=1, le=1_000_000)
     count: int = Field(default=5, ge=1, le=100)
-
-
-class Moment(BaseModel):
-    """A time of a schedule, and the same as the clocks of its zone show it."""
-
-    at: datetime
-    local: str = Field(examples=["2026-03-29T03:00:00+02:00"])
-
-
-class Preview(BaseModel):
-    """When a schedule comes next; fewer than asked for where it ends."""
-
-    time_zone: str
-    times: list[Moment]
-
-
-def schedules_of(backend: Backend, rows: Sequence[ScheduleRecord]) -> list[Schedule]:
-    """These rows with what became of them."""
-    outcomes = last_outcomes(backend.redis, backend.store, rows)
-    return [Schedule(**row.model_dump(), last_outcome=outcomes.get(row.id)) for row in rows]
-
-
-def preview_of(time_zone: str, moments: Sequence[datetime]) -> Preview:
-    """These moments, in this zone."""
-    zone = zone_of(time_zone)
-    times = [Moment(at=moment, local=moment.astimezone(zone).isoformat()) for moment in moments]
-    return Preview(time_zone=time_zone, times=times)

@@ -99,6 +99,26 @@ def test_of_an_old_run_the_store_says_how_it_ended(reader: httpx.Client, store: 
     )
 
 
+@pytest.mark.parametrize(
+    ("status", "counts"),
+    [
+        (RunStatus.ADAPTED, {"completed_steps": 5, "adapted_steps": 2}),
+        (RunStatus.FAILED, {"completed_steps": 4, "adapted_steps": 4, "failed_steps": 1}),
+    ],
+)
+def test_an_adapted_step_counts_once_in_the_last_report(
+    reader: httpx.Client, store: MemoryStore, status: RunStatus, counts: dict[str, int]
+) -> None:
+    """`completed_steps` includes it: five steps are five, never six of five."""
+    case = case_record()
+    run = finished_run(case, status, total_steps=5, **counts)
+    store.save([case, run])
+    (event,) = read_all(reader, run.id)
+    assert (event["report"]["current_step"], event["report"]["total_steps"]) == (5, 5)
+    assert event["report"]["percentage"] == 100
+    assert "id" not in event, "a report of the store has no place to go on from"
+
+
 def test_many_followers_hold_up_nobody(reader: httpx.Client, redis_db: Redis, run: RunRecord) -> None:
     """Sixty streams are open, more than there are threads, and other requests are answered."""
     writer = ProgressWriter(redis_db)

@@ -4,9 +4,9 @@ from datetime import UTC, datetime
 
 from qa_queue.cases.model import Case, Goto, Step
 from qa_queue.cli.demo import unexpected
-from qa_queue.cli.render import RunReport
 from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest
+from qa_queue.services.runs import RunReport
 from qa_queue.store.records import RunRecord
 
 

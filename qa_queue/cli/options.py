@@ -1,0 +1,74 @@
+"""Options that several commands share, and the service that they open."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import ExitStack
+from typing import Annotated
+
+import typer
+
+from qa_queue.errors import InputError
+from qa_queue.logs import configure_logging
+from qa_queue.models import Priority
+from qa_queue.services import Backend
+from qa_queue.settings import Settings, load_settings
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
+Env = Annotated[list[str] | None, typer.Option("--env", help="A value for ${env.NAME}, as NAME=VALUE.")]
+PriorityName = Annotated[str, typer.Option("--priority", help="urgent, high, normal or low.")]
+
+_opened = ExitStack()  # closed by `main` when the command has ended
+
+
+def open_settings() -> Settings:
+    """Return the settings, with logging configured by them."""
+    settings = load_settings()
+    configure_logging(settings.log_level if settings.log_level != "INFO" else "WARN", settings.log_format)
+    return settings
+
+
+def open_backend(*, check: bool = True) -> Backend:
+    """Return the service, open until the command ends; without `check` a part fails when it is first used.
+
+    Raises:
+        RedisUnavailableError, StoreError: a part cannot be used; the message names it and says what to do.
+        SettingsError: a setting is wrong or missing.
+    """
+    backend = _opened.enter_context(Backend(open_settings()))
+    if check:
+        backend.check()
+    return backend
+
+
+def close_opened() -> None:
+    """Close what the command has opened."""
+    _opened.close()
+
+
+def parse_env(pairs: Sequence[str] | None) -> dict[str, str]:
+    """Return `["K=V"]` as a mapping.
+
+    Raises:
+        InputError: a pair has no `=` or no name.
+    """
+    env: dict[str, str] = {}
+    for pair in pairs or ():
+        name, equals, value = pair.partition("=")
+        if not equals or not name:
+            raise InputError(f"--env {pair!r} cannot be read: write it as --env NAME=VALUE.")
+        env[name] = value
+    return env
+
+
+def parse_priority(text: str) -> Priority:
+    """Return the priority of this name, in any case.
+
+    Raises:
+        InputError: there is no such priority.
+    """
+    try:
+        return Priority[text.upper()]
+    except KeyError:
+        names = ", ".join(p.name.lower() for p in sorted(Priority, reverse=True))
+        raise InputError(f"--priority {text!r} is not known: choose one of {names}.") from None

@@ -1,0 +1,224 @@
+"""`qa-queue run` and `qa-queue watch`: put cases on the queue, and follow runs to their end."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from qa_queue.cases.model import Case
+from qa_queue.cases.reader import load_file
+from qa_queue.cases.retarget import moved
+from qa_queue.cli.follow import choose_view, follow
+from qa_queue.cli.options import Env, Json, PriorityName, open_backend, parse_env, parse_priority
+from qa_queue.cli.render import report_json, runs_table
+from qa_queue.errors import CaseError, InputError
+from qa_queue.models import Priority, TestConfig, TraceMode
+from qa_queue.models.outcomes import ExitCode, exit_code_of
+from qa_queue.producer import RunRequest, SubmittedRun
+from qa_queue.schedules.times import seconds_of
+from qa_queue.services import Backend
+from qa_queue.services.runs import FROM_START, RunFollower, RunReport, reports_of
+from qa_queue.services.submission import submit_batch
+
+PANEL = "Runs"
+INTERRUPTED_WAITING = "the runs that had not ended were cancelled."
+INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel RUN` ends it."
+Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add these commands to the program."""
+    app.command("run", rich_help_panel=PANEL)(run)
+    app.command("watch", rich_help_panel=PANEL)(watch)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of `qa-queue run` that go into each request."""
+
+    base_url: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    priority: Priority = Priority.NORMAL
+    config: TestConfig = field(default_factory=TestConfig)
+    idempotency_key: str | None = None
+    delay_ms: int | None = None
+    repeat: int = 1
+    every_ms: int | None = None
+
+
+def run(
+    files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
+    *,
+    wait: Annotated[bool, typer.Option("--wait", help="Follow the runs to their end.")] = False,
+    base_url: Annotated[str | None, typer.Option(help="Run against this host instead of the case's own.")] = None,
+    env: Env = None,
+    priority: PriorityName = "normal",
+    trace: Annotated[TraceMode | None, typer.Option(help="When to keep a Playwright trace.")] = None,
+    delay: Annotated[int | None, typer.Option(min=0, help="Start the runs after this many ms.")] = None,
+    repeat: Annotated[int, typer.Option(min=1, help="Run each case this many times, --every apart.")] = 1,
+    every: Annotated[str | None, typer.Option(help="Interval between repeated runs, such as 10m.")] = None,
+    timeout: Timeout = None,
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submitting this key again returns the same run.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Put cases on the queue; with --wait, follow them.
+
+    Exit codes: 0 all passed or adapted, 1 a test failed, 2 bad input, 3 infrastructure, 4 timed out,
+    130 interrupted (and the runs cancelled).
+    """
+    out, err = Console(), Console(stderr=True)
+    options = RunOptions(
+        base_url=base_url,
+        env=parse_env(env),
+        priority=parse_priority(priority),
+        config=TestConfig(trace=trace),
+        idempotency_key=idempotency_key,
+        delay_ms=delay,
+        repeat=repeat,
+        every_ms=seconds_of(every) * 1000 if every else None,
+    )
+    requests = load_requests(files, options, warn=None if as_json else err)
+    if idempotency_key and len(requests) > 1:
+        raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
+    backend = open_backend()
+    submitted, batch_id = submit(backend, requests)
+    warn_without_worker(backend, err)
+    if not wait:
+        print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
+        return
+    reports, code = wait_for(backend, submitted, out, timeout=timeout, quiet=as_json)
+    render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
+    raise typer.Exit(code)
+
+
+def watch(
+    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    timeout: Timeout = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print each report as a line of JSON.")] = False,
+) -> None:
+    """Follow a run from its first step to its end, also after it ended. Ctrl-C stops watching, not the run."""
+    out, backend = Console(), open_backend()
+    record = backend.run(run_id)
+    if as_json:
+        for event in RunFollower(backend, {record.id: FROM_START}).follow(timeout):
+            typer.echo(event.progress.model_dump_json())
+        raise typer.Exit(exit_code_of([backend.run(run_id).status]))
+    names = {record.id: backend.case_names([record.test_case_id])[record.test_case_id]}
+    try:
+        code = exit_code_of(follow(backend, names, choose_view(out, names, quiet=False), timeout=timeout).values())
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    render(reports_of(backend, names), code, out, as_json=False, interrupted=INTERRUPTED_WATCHING)
+    raise typer.Exit(code)
+
+
+def load_requests(files: Sequence[Path], options: RunOptions, warn: Console | None = None) -> list[RunRequest]:
+    """Return a request for every case of every file.
+
+    Raises:
+        CaseError: a file cannot be used; `problems` has those of all files.
+    """
+    requests: list[RunRequest] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            loaded = load_file(file)
+        except CaseError as error:
+            problems += error.problems or (str(error),)
+            continue
+        print_notes(file, loaded.warnings, warn)
+        requests += (_request(case, file, options) for case in loaded.cases)
+    if problems:
+        raise CaseError("\n".join(problems), tuple(problems))
+    return requests
+
+
+def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> None:
+    """Print the parts of a file that an import could not carry over."""
+    if console is None:
+        return
+    for note in notes:
+        console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
+
+
+def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
+    return RunRequest(
+        case=moved(case, options.base_url) if options.base_url else case,
+        source=file.as_posix(),
+        base_url=options.base_url,
+        env=options.env,
+        config=options.config,
+        priority=options.priority,
+        idempotency_key=options.idempotency_key,
+        delay_ms=options.delay_ms,
+        repeat=options.repeat,
+        every_ms=options.every_ms,
+    )
+
+
+def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
+    """Put these runs on the queue, all or none, and return them; several are a batch, whose id comes second."""
+    if len(requests) == 1:
+        return backend.producer.submit(requests), None
+    batch = submit_batch(backend, requests)
+    return batch.runs, batch.id
+
+
+def print_submitted(
+    submitted: Sequence[SubmittedRun], out: Console, *, as_json: bool, batch_id: str | None = None
+) -> None:
+    """Print the runs that were put on the queue, and the id of their batch."""
+    if as_json:
+        runs = [{"run_id": r.run_id, "case": r.case_name, "created": r.created} for r in submitted]
+        out.print_json(data={"batch_id": batch_id, "runs": runs})
+        return
+    for r in submitted:
+        out.print(f"{r.run_id}  {escape(r.case_name)}" + ("" if r.created else "  [dim](already submitted)[/]"))
+    out.print("[dim]Follow one with `qa-queue watch RUN`.[/]")
+    if batch_id is not None:
+        out.print(f"[dim]Together they are the batch {batch_id}: `qa-queue batch show BATCH`.[/]", soft_wrap=True)
+
+
+def warn_without_worker(backend: Backend, err: Console) -> None:
+    """Print the command that starts a worker if none listens; the runs wait for one."""
+    if backend.queues.get_queue_stats("test-execution")["test-execution"].workers == 0:
+        err.print(
+            "[yellow]note:[/] no worker listens on test-execution, so the runs wait. Start one with "
+            "`qa-queue up`, or `rq worker -w qa_queue.worker.QAWorker test-execution`."
+        )
+
+
+def wait_for(
+    backend: Backend, runs: Sequence[SubmittedRun], out: Console, *, timeout: float | None, quiet: bool
+) -> tuple[list[RunReport], ExitCode]:
+    """Follow runs to their end and return their reports and the exit code.
+
+    On Ctrl-C the runs are cancelled and the code is 130.
+    """
+    names = {run.run_id: run.case_name for run in runs}
+    try:
+        statuses = follow(backend, names, choose_view(out, names, quiet=quiet), timeout=timeout)
+    except KeyboardInterrupt:
+        backend.cancel(names, "cancelled from the command line")
+        return reports_of(backend, names), ExitCode.INTERRUPTED
+    return reports_of(backend, names), exit_code_of(statuses.values())
+
+
+def render(reports: Sequence[RunReport], code: ExitCode, out: Console, *, as_json: bool, interrupted: str) -> None:
+    """Print the end of `run --wait`: a table, or JSON for programs."""
+    if as_json:
+        out.print_json(data={"runs": [report_json(report) for report in reports], "exit_code": int(code)})
+        return
+    out.print(runs_table(reports, width=out.width))
+    if code is ExitCode.INTERRUPTED:
+        out.print(f"[magenta]Interrupted:[/] {interrupted}")
+    if code is ExitCode.TIMED_OUT:
+        out.print("[red]Timed out:[/] `qa-queue watch RUN` continues to follow a run that has not ended.")

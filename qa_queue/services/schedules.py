@@ -1,0 +1,74 @@
+"""Schedules with the outcome of their last start, starting one by hand, and the times at which it comes next."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from qa_queue.auth.tokens import Identity
+from qa_queue.schedules import last_outcomes, previewed
+from qa_queue.schedules.times import zone_of
+from qa_queue.services.backend import Backend
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
+
+
+class Schedule(ScheduleRecord):
+    """A schedule as it stands.
+
+    `last_outcome` is that of the last start: running, passed, failed, broken (by the infrastructure), cancelled or
+    not started; null before the first one, and once it was cleaned up.
+    """
+
+    last_outcome: str | None = None
+
+
+class Moment(BaseModel):
+    """A time of a schedule, and the same as the clocks of its zone show it."""
+
+    at: datetime
+    local: str = Field(examples=["2026-03-29T03:00:00+02:00"])
+
+
+class Preview(BaseModel):
+    """The next times of a schedule; fewer than requested if it ends before."""
+
+    time_zone: str
+    times: list[Moment]
+
+
+def with_outcomes(backend: Backend, rows: Sequence[ScheduleRecord]) -> list[Schedule]:
+    """Return these schedules with the outcome of their last start."""
+    outcomes = last_outcomes(backend.redis, backend.store, rows)
+    return [Schedule(**row.model_dump(), last_outcome=outcomes.get(row.id)) for row in rows]
+
+
+def run_now(backend: Backend, ref: str, *, by: Identity) -> ScheduleRecord:
+    """Start a schedule at once and return its row.
+
+    Raises:
+        NotFoundError, ForbiddenError, InfrastructureError: as `ScheduleRunner.run_now`.
+    """
+    return backend.schedule_runner.run_now(backend.schedules.get(ref), by=by)
+
+
+def preview(backend: Backend, ref: str, count: int) -> Preview:
+    """Return the next times of a stored schedule, with its jitter; those of a paused one as if resumed now."""
+    row = backend.schedules.get(ref)
+    return _preview(row.time_zone, backend.schedules.preview(row.id, count))
+
+
+def preview_of(spec: ScheduleFields, now: datetime, count: int) -> Preview:
+    """Return the times after `now` of a schedule that is not stored, without jitter. Pure.
+
+    Raises:
+        InputError: the times cannot be read, or `count` is not 1 to 100.
+    """
+    return _preview(spec.time_zone, previewed(spec, now, count))
+
+
+def _preview(time_zone: str, moments: Sequence[datetime]) -> Preview:
+    zone = zone_of(time_zone)
+    times = [Moment(at=moment, local=moment.astimezone(zone).isoformat()) for moment in moments]
+    return Preview(time_zone=time_zone, times=times)
