@@ -8,11 +8,13 @@ import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
 from processors.browser.egress import refuse_local_schemes
+from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
 from processors.browser.protocol import SessionOptions, TraceContent
 from processors.browser.session import Session
 from qa_queue.errors import BrowserCrashedError, BrowserMissingError, InputError
@@ -39,6 +41,8 @@ class WarmBrowserPool:
         self._headless = headless
         self._driver: Playwright | None = None
         self._browsers: dict[bool, Browser] = {}
+        self._load = BrowserLoad()
+        self._downloads: TemporaryDirectory[str] | None = None
         self.restarts = 0  # browsers that died and were replaced
         self._lock = asyncio.Lock()  # one launch at a time: who waits here finds the new browser
         self._closing: set[asyncio.Task[None]] = set()
@@ -60,6 +64,9 @@ class WarmBrowserPool:
                 await _quietly(browser.close())
             self._browsers.clear()
             await self._stop_driver()
+            if self._downloads is not None:
+                self._downloads.cleanup()
+                self._downloads = None
 
     @contextlib.asynccontextmanager
     async def session(self, options: SessionOptions) -> AsyncIterator[Session]:
@@ -71,11 +78,25 @@ class WarmBrowserPool:
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
         context = await self._context(options)
         try:
-            yield await _open(context, options)
+            yield await self._open(context, options)
         finally:
             closing = asyncio.create_task(_quietly(context.close()))
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
+
+    async def _open(self, context: BrowserContext, options: SessionOptions) -> Session:
+        try:
+            if options.trace is not TraceContent.NONE:
+                film = options.trace is TraceContent.FILM
+                await context.tracing.start(screenshots=film, snapshots=True)
+            await context.add_init_script(CONSOLE_LIMIT)
+            page = await context.new_page()
+            session = Session(context, page, options, self._load)
+            if options.max_download_bytes is not None and self._downloads is not None:
+                await session.limit_downloads(options.max_download_bytes, self._downloads.name)
+        except Error as error:
+            raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
+        return session
 
     async def _context(self, options: SessionOptions) -> BrowserContext:
         """A context on the live browser; one that turns out to be dead is replaced once."""
@@ -116,8 +137,11 @@ class WarmBrowserPool:
     async def _launch_once(self, path: Path, headless: bool) -> Browser:
         if self._driver is None:
             self._driver = await async_playwright().start()
+        if self._downloads is None:
+            self._downloads = TemporaryDirectory(prefix="qa-downloads-", ignore_cleanup_errors=True)
         browser = await self._driver.chromium.launch(
             executable_path=path,
+            downloads_path=self._downloads.name,
             headless=headless,
             args=list(FLAGS),
             chromium_sandbox=os.geteuid() != 0,  # Chromium refuses its sandbox to root
@@ -145,7 +169,11 @@ class WarmBrowserPool:
     def _settings(self, options: SessionOptions) -> dict[str, Any]:
         """Options as Playwright's `new_context` takes them."""
         assert self._driver is not None
-        settings: dict[str, Any] = {"base_url": options.base_url, **self._device(options.device)}
+        settings: dict[str, Any] = {
+            "base_url": options.base_url,
+            "accept_downloads": options.max_download_bytes is not None,
+            **self._device(options.device),
+        }
         if options.viewport or "viewport" not in settings:
             settings["viewport"] = (options.viewport or Viewport()).model_dump()
         return settings
@@ -169,17 +197,6 @@ def _check(path: Path, headless: bool) -> None:
             f"headless: false needs a full Chrome or Chromium, and {path} has no window: "
             "set QA_BROWSER_PATH to one, or leave headless on."
         )
-
-
-async def _open(context: BrowserContext, options: SessionOptions) -> Session:
-    try:
-        if options.trace is not TraceContent.NONE:
-            film = options.trace is TraceContent.FILM
-            await context.tracing.start(screenshots=film, snapshots=True)
-        page = await context.new_page()
-    except Error as error:
-        raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
-    return Session(context, page, options)
 
 
 async def _quietly(closing: Awaitable[Any]) -> None:

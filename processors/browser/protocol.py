@@ -32,6 +32,7 @@ class SessionOptions:
     `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
+    Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
     """
 
     base_url: str | None = None
@@ -43,6 +44,7 @@ class SessionOptions:
     secrets: tuple[str, ...] = ()
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
+    max_download_bytes: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +14,7 @@ from playwright.async_api import BrowserContext, Error, Page
 from processors.browser.action_context import masks
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
+from processors.browser.flood import BrowserLoad
 from processors.browser.page_log import PageLog
 from processors.browser.protocol import NO_HINTS, ElementHints, SessionOptions, StepOutcome
 from processors.browser.step_runner import StepRunner
@@ -21,35 +25,53 @@ from qa_queue.models import ErrorKind
 SLACK_S = 2.0  # over a step's time, for a page that does not even answer questions
 PICTURE_TIMEOUT_MS = 5_000
 TRACE_TIMEOUT_S = 30.0
-PING_TIMEOUT_S = 3.0
-CRASH_NEWS_S = 1.0
+CRASH_EVENT_S = 1.0  # between the abort of a navigation and the event of the crash that caused it
 _ERROR_PAGE = "chrome-error://"
 
 
 class Session:
     """`processors.browser.protocol.BrowserSession` on Playwright."""
 
-    def __init__(self, context: BrowserContext, page: Page, options: SessionOptions) -> None:
+    def __init__(self, context: BrowserContext, page: Page, options: SessionOptions, load: BrowserLoad) -> None:
         self._context = context
         self._page = page
         self._options = options
-        self._log = PageLog(context, page)
+        self._load = load
+        self._log = PageLog(context, page, load)
 
     @property
     def events(self) -> list[dict[str, Any]]:
         """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries
 
+    async def limit_downloads(self, most: int, folder: str) -> None:
+        """End the run when one of its page's downloads has more bytes than this; `folder` is the browser's."""
+
+        def on_progress(event: dict[str, Any]) -> None:
+            if max(event["receivedBytes"], event["totalBytes"]) > most:
+                self._log.stop(f"the page downloaded more than {most} bytes")
+
+        devtools = await self._context.new_cdp_session(self._page)
+        devtools.on("Browser.downloadProgress", on_progress)
+        behaviour = {"behavior": "allowAndName", "downloadPath": folder, "eventsEnabled": True}
+        await devtools.send("Browser.setDownloadBehavior", behaviour)
+
     async def perform(self, step: Step, *, timeout_ms: int, hints: ElementHints = NO_HINTS) -> StepOutcome:
-        """See `processors.browser.protocol.BrowserSession`."""
-        runner = StepRunner(self._page, self._options, step, Deadline(timeout_ms), hints)
-        try:
-            async with asyncio.timeout(timeout_ms / 1000 + SLACK_S) as limit:
-                return await runner.outcome(limit)
-        except (Error, StepFailedError, TimeoutError) as error:
-            failure = await self._failure(runner, error, timeout_ms)
-            text = f"{failure}; not healed: {runner.refusal}" if runner.refusal else str(failure)
-            return StepOutcome(found=runner.found, error=text, kind=failure.kind, heal=runner.proposal)
+        """See `processors.browser.protocol.BrowserSession`; a step that another run's page held up is repeated."""
+        repeated = False
+        while True:
+            runner, began = (
+                StepRunner(self._page, self._options, step, Deadline(timeout_ms), hints),
+                time.monotonic(),
+            )
+            try:
+                async with self._limit(timeout_ms / 1000, began) as limit:
+                    return await runner.outcome(limit)
+            except (Error, StepFailedError, TimeoutError) as error:
+                held_up = await self._held_up(error, began)
+                if repeated or not held_up:
+                    return self._failed(runner, error, timeout_ms)
+                repeated = True
 
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""
@@ -68,37 +90,56 @@ class Session:
         except (Error, TimeoutError, OSError) as error:
             raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
 
-    async def _failure(self, runner: StepRunner, error: Exception, timeout_ms: int) -> StepFailedError:
-        """What went wrong, in one line. Raises BrowserCrashedError where it was the browser's fault."""
-        if gone := await self._gone(error):
-            return gone
-        if isinstance(error, StepFailedError):
-            return self._blame_navigation(error)
-        if isinstance(error, TimeoutError):
-            return StepFailedError(
-                ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
-            )
-        failure = explain(str(error), subject=runner.subject, timeout_ms=timeout_ms)
-        return self._blame_navigation(failure)
+    @asynccontextmanager
+    async def _limit(self, seconds: float, began: float) -> AsyncIterator[asyncio.Timeout]:
+        """End a step whose page does not answer; a step gets its time again if the browser was too busy for it."""
 
-    async def _gone(self, error: Exception) -> StepFailedError | None:
-        text = str(error)
-        if is_crash(text) or await self._crashed(text):
-            return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {self._page.url}")
-        await self._ping()  # also of a check that found nothing: the browser may have died while it looked
-        return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if is_closed(text) else None
+        async def extend(limit: asyncio.Timeout) -> None:
+            await asyncio.sleep(seconds)
+            end, now = limit.when(), asyncio.get_running_loop().time
+            limit.reschedule(None)
+            try:
+                busy = await self._load.held_up(self._context, began)
+                limit.reschedule(now() + seconds + SLACK_S if busy else max(end or 0, limit.when() or 0))
+            except BrowserCrashedError:  # found again, and reported, by the step
+                limit.reschedule(now())
+
+        async with asyncio.timeout(seconds + SLACK_S) as limit:
+            extension = asyncio.create_task(extend(limit))
+            try:
+                yield limit
+            finally:
+                extension.cancel()
+
+    async def _held_up(self, error: Exception, began: float) -> bool:
+        """Return True if the browser was too busy with another run's page for a step, which did not act yet.
+
+        Raises:
+            BrowserCrashedError: the browser died.
+        """
+        if self._log.flood is not None or await self._crashed(str(error)):
+            return False
+        busy = await self._load.held_up(self._context, began)
+        return busy and not (
+            isinstance(error, TimeoutError) or is_closed(str(error)) or "action done" in str(error)
+        )
 
     async def _crashed(self, text: str) -> bool:
-        """Whether the page's process died; the crash of a page that opens is told as an abort first."""
-        return await self._log.crashed_within(CRASH_NEWS_S if "ERR_ABORTED" in text else 0)
+        """Return True if the page's process died; a crash while a page opens is reported as an abort first."""
+        return is_crash(text) or await self._log.crashed_within(CRASH_EVENT_S if "ERR_ABORTED" in text else 0)
 
-    async def _ping(self) -> None:
-        """Ask the browser, not the page, for a sign of life."""
-        try:
-            async with asyncio.timeout(PING_TIMEOUT_S):
-                await self._context.cookies("http://localhost")
-        except (Error, TimeoutError) as error:
-            raise BrowserCrashedError("the browser died under the run") from error
+    def _failed(self, runner: StepRunner, error: Exception, timeout_ms: int) -> StepOutcome:
+        failure = self._own_failure(error) or self._blame_navigation(_explained(runner, error, timeout_ms))
+        text = f"{failure}; not healed: {runner.refusal}" if runner.refusal else str(failure)
+        return StepOutcome(found=runner.found, error=text, kind=failure.kind, heal=runner.proposal)
+
+    def _own_failure(self, error: Exception) -> StepFailedError | None:
+        """Return the failure of a page that is gone."""
+        if self._log.flood is not None:
+            return StepFailedError(ErrorKind.PAGE_FLOOD, f"{self._log.flood}; its context was closed")
+        if is_crash(str(error)) or self._log.crashed:
+            return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {self._page.url}")
+        return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if is_closed(str(error)) else None
 
     def _blame_navigation(self, failure: StepFailedError) -> StepFailedError:
         """On the browser's own error page no element can be found: what failed is the way there."""
@@ -106,3 +147,13 @@ class Session:
         if not self._page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
             return failure
         return navigation(failed.error, url=failed.url, timeout_ms=0)
+
+
+def _explained(runner: StepRunner, error: Exception, timeout_ms: int) -> StepFailedError:
+    if isinstance(error, StepFailedError):
+        return error
+    if isinstance(error, TimeoutError):
+        return StepFailedError(
+            ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
+        )
+    return explain(str(error), subject=runner.subject, timeout_ms=timeout_ms)

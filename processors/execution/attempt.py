@@ -25,7 +25,11 @@ _STOPPED = {
     ErrorKind.CANCELLED: "the run was cancelled during this step",
     ErrorKind.TIMEOUT: "the run's time was up during this step",
 }
-_NO_PICTURE = (ErrorKind.PAGE_CRASH, ErrorKind.CANCELLED)  # the page is gone, or the picture is not needed
+_NO_PICTURE = (
+    ErrorKind.PAGE_CRASH,
+    ErrorKind.PAGE_FLOOD,
+    ErrorKind.CANCELLED,
+)  # the page is gone, or the picture is not needed
 
 
 @dataclass(kw_only=True)

@@ -183,6 +183,7 @@ KINDS: Mapping[ErrorKind, RunStatus] = MappingProxyType(
         ErrorKind.ASSERTION: RunStatus.FAILED,
         ErrorKind.NAVIGATION: RunStatus.FAILED,
         ErrorKind.PAGE_CRASH: RunStatus.FAILED,
+        ErrorKind.PAGE_FLOOD: RunStatus.FAILED,
         **{one.error_kind: one.status for one in FAILURES.values() if one.status.final},
     }
 )

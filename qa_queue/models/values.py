@@ -95,6 +95,7 @@ class ErrorKind(StrEnum):
     ASSERTION = "assertion"
     NAVIGATION = "navigation"
     PAGE_CRASH = "page_crash"
+    PAGE_FLOOD = "page_flood"
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     INPUT = "input"

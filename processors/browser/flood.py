@@ -1,0 +1,117 @@
+"""Floods: limits on what pages may send, and a browser that is busy because of them.
+
+One driver and one browser serve many runs and handle their events one by one, so a page that floods them holds up
+every other run. A script in the page limits what it writes to the console, before that reaches the browser. For the
+rest (workers, script errors, failed requests, dialogs) the page's log has a budget; it closes the context of a run
+that exceeds it. Steps of other runs that were held up get their time again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import suppress
+from uuid import uuid4
+
+import psutil
+from playwright.async_api import BrowserContext, Error
+
+from qa_queue.errors import BrowserCrashedError
+
+CONSOLE_CALLS = 1_000  # of a document at once; the log keeps no more entries of a run
+CONSOLE_CALLS_PER_S = 100
+DROPPED_CALLS = 5_000  # in a row, which make a flood
+PING_TIMEOUT_S = 3.0
+SLOW_PING_S = 1.0  # a browser that takes so long has held up the step before
+BUSY_PINGS = 10  # time-outs that a busy browser is waited for
+BUSY_SHARE = 0.1  # of one CPU, used by a driver and browser that work
+_MARKER = f"qa-queue:{uuid4()}"
+DROPPED, FLOODED = f"{_MARKER} dropped", f"{_MARKER} flooded"
+
+# Each method becomes a getter that returns it, so that a message keeps its place in the page's own script.
+CONSOLE_LIMIT = f"""(() => {{
+  const now = performance.now.bind(performance), log = console.log.bind(console), silent = () => {{}};
+  let left = {CONSOLE_CALLS}, since = now(), dropped = 0;
+  const allowed = () => {{
+    left = Math.min({CONSOLE_CALLS}, left + (now() - since) * {CONSOLE_CALLS_PER_S} / 1000);
+    since = now();
+    if (left === {CONSOLE_CALLS}) dropped = 0;
+    if (left >= 1) {{ left -= 1; return true; }}
+    dropped += 1;
+    if (dropped === 1) log("{DROPPED}");
+    if (dropped === {DROPPED_CALLS}) log("{FLOODED}");
+    return false;
+  }};
+  for (const name of ["log", "info", "warn", "error", "debug", "trace", "dir", "table"]) {{
+    let method = console[name];
+    const get = () => (allowed() ? method : silent), set = (own) => {{ method = own; }};
+    Object.defineProperty(console, name, {{ configurable: true, enumerable: true, get, set }});
+  }}
+}})()"""
+
+
+class Budget:
+    """A token bucket: `most` at once, refilled by `per_second`."""
+
+    def __init__(self, most: float, per_second: float, now: float) -> None:
+        self._most = self._left = most
+        self._per_second = per_second
+        self._since = now
+
+    def spend(self, amount: float, now: float) -> bool:
+        """Return False if the budget does not allow this amount."""
+        refilled = self._left + (now - self._since) * self._per_second
+        self._left, self._since = min(self._most, refilled) - amount, now
+        return self._left >= 0
+
+
+class BrowserLoad:
+    """The load of one browser, as far as its runs notice it."""
+
+    def __init__(self) -> None:
+        self._flooded_at: float | None = None
+
+    def note_flood(self) -> None:
+        """Remember that the context of a flooding page is closed now."""
+        self._flooded_at = time.monotonic()
+
+    async def held_up(self, context: BrowserContext, since: float) -> bool:
+        """Return True if the browser was too busy for a step that began at `since` (monotonic clock, in s).
+
+        Waits for the browser, not for the page. One that is busy may take its time.
+
+        Raises:
+            BrowserCrashedError: it is gone, or it neither answers nor works.
+        """
+        asked = time.monotonic()
+        await _answer(context)
+        slow = time.monotonic() - asked > SLOW_PING_S
+        return slow or (self._flooded_at is not None and self._flooded_at >= since)
+
+
+async def _answer(context: BrowserContext) -> None:
+    answer = asyncio.ensure_future(context.cookies("http://localhost"))
+    try:
+        for _ in range(BUSY_PINGS):
+            used = _cpu_seconds()
+            await asyncio.wait({answer}, timeout=PING_TIMEOUT_S)
+            if answer.done():
+                answer.result()
+                return
+            if _cpu_seconds() - used < BUSY_SHARE * PING_TIMEOUT_S:
+                break
+    except Error as error:
+        raise BrowserCrashedError("the browser died under the run") from error
+    finally:
+        answer.cancel()
+    raise BrowserCrashedError("the browser does not answer")
+
+
+def _cpu_seconds() -> float:
+    """Return the CPU time of this process's children: the driver, the browser and its pages."""
+    total = 0.0
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.Error):
+            used = child.cpu_times()
+            total += used.user + used.system
+    return total
