@@ -15,10 +15,10 @@ from rq.timeouts import JobTimeoutException
 
 from processors.runtime import Runtime
 from qa_queue.errors import InfrastructureError, InputError, QAError, RunCancelledError, RunTimedOutError
-from qa_queue.logs import configure_logging
 from qa_queue.models import ATTEMPT_FIELD, JobContext
 from qa_queue.models.outcomes import cancelled_result
 from qa_queue.settings import load_settings
+from qa_queue.settings.logs import configure_logging
 
 __all__ = ["Runtime", "clean_up", "execute_run", "learn", "perform"]
 

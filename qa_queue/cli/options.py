@@ -9,10 +9,10 @@ from typing import Annotated
 import typer
 
 from qa_queue.errors import InputError
-from qa_queue.logs import configure_logging
 from qa_queue.models import Priority
 from qa_queue.services import Backend
 from qa_queue.settings import Settings, load_settings
+from qa_queue.settings.logs import configure_logging
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Env = Annotated[list[str] | None, typer.Option("--env", help="A value for ${env.NAME}, as NAME=VALUE.")]

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from qa_queue.errors import InputError
-from qa_queue.logs import configure_logging
 from qa_queue.redis import RedisClient
 from qa_queue.redis.servers import server_for_all
 from qa_queue.settings import load_settings, with_overrides
+from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.autoscaler import MIB, Autoscaler, WorkerBounds
 from qa_queue.worker.serve import known_queues, serve
 

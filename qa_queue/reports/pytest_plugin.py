@@ -55,7 +55,7 @@ class _StepPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        from qa_queue.reports.pytest_report import TAGS_PROPERTY  # noqa: PLC0415 - only with a report
+        from qa_queue.reports.phases import TAGS_PROPERTY  # noqa: PLC0415 - only with a report
 
         tags = [mark.name for mark in item.iter_markers() if mark.name != "parametrize"]
         item.user_properties.append((TAGS_PROPERTY, json.dumps(tags)))
@@ -70,7 +70,7 @@ class _StepPlugin:
         return (yield from self._phase(item, "3"))
 
     def _phase(self, item: pytest.Item, position: str) -> Generator[None, Any, Any]:
-        from qa_queue.reports.pytest_report import STEPS_PROPERTY  # noqa: PLC0415 - only with a report
+        from qa_queue.reports.phases import STEPS_PROPERTY  # noqa: PLC0415 - only with a report
         from qa_queue.reports.steps import StepRecorder  # noqa: PLC0415
 
         with StepRecorder(position).active() as recorder:

@@ -17,8 +17,8 @@ from typing import Any
 from pydantic_core import PydanticSerializationError
 
 from qa_queue.errors import InputError, QAError
-from qa_queue.logs import configure_logging
 from qa_queue.settings import Settings, load_settings, on_redis
+from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.die_with_parent import die_with_parent
 from qa_queue.worker.ipc import (
     Abandon,

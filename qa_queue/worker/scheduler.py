@@ -19,13 +19,13 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
-from qa_queue.logs import configure_logging
 from qa_queue.monitoring import HEARTBEAT_S, send_heartbeat
 from qa_queue.monitoring.alerts import AlertMonitor
 from qa_queue.redis import RedisClient, connection_of
 from qa_queue.redis.connections import ANSWER_TIMEOUT_S
 from qa_queue.schedules import ScheduleRunner
 from qa_queue.settings import Settings, load_settings
+from qa_queue.settings.logs import configure_logging
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.worker.periodic import PeriodicTask, enqueue_due, serve

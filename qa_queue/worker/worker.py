@@ -23,11 +23,11 @@ from rq.utils import now as utc_now
 from rq.worker import DequeueStrategy, WorkerStatus
 
 from qa_queue.errors import InputError, QAError
-from qa_queue.logs import configure_logging
 from qa_queue.queues.position import SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis.connections import steady
 from qa_queue.settings import LogLevel, Settings, load_settings
+from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.environment import connection_for, is_rq_command
 from qa_queue.worker.loop import WorkerLoop
 

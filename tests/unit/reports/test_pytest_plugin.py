@@ -9,7 +9,7 @@ import pytest
 from junitparser import JUnitXml
 
 from qa_queue.reports.model import Comparison
-from qa_queue.reports.pytest_report import compared
+from qa_queue.reports.phases import compared
 
 pytest_plugins = ["pytester"]
 

@@ -1,0 +1,1 @@
+"""pytest suites: collect their tests, and run them in host processes that stay warm."""

@@ -1,0 +1,203 @@
+"""One host process of a pytest suite: start it, run tests in it, end it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import signal
+import socket
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qa_queue.errors import InfrastructureError, InputError
+from qa_queue.models.suites import Suite
+from qa_queue.reports.phases import Phase
+
+_HOST = Path(__file__).with_name("host.py")  # never imported: it needs pytest, and runs in the suite's environment
+STOP_S = 10.0  # for teardown of session fixtures, before the process group is killed
+_LINE_BYTES = 8 << 20  # of one message
+_LOG_BYTES = 4_000  # of the host's output in an error
+
+
+class HostDiedError(InfrastructureError):
+    """A host process ended while it ran a test: the test crashed it, or it was killed."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class CollectedTest:
+    """A test of a suite. `shared` are fixtures wider than one test, as `scope:name`; `line` counts from 1."""
+
+    id: str
+    file: str
+    line: int
+    name: str
+    class_id: str | None
+    markers: tuple[str, ...]
+    shared: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Collection:
+    """What a suite contains. `errors` maps a file that could not be collected to its message."""
+
+    tests: tuple[CollectedTest, ...]
+    errors: Mapping[str, str]
+
+
+class HostProcess:
+    """A running host. Every method may raise `HostDiedError`."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, channel: socket.socket, log: Path, folder: contextlib.ExitStack
+    ) -> None:
+        self._process = process
+        self._channel = channel
+        self._log = log
+        self._folder = folder
+        self.runs = 0
+
+    @classmethod
+    async def start(
+        cls, suite: Suite, environment: Mapping[str, str], *, collect_only: bool = False
+    ) -> HostProcess:
+        """Start a host in the suite's folder, in a process group of its own.
+
+        Raises:
+            InputError: the folder or the interpreter does not exist.
+        """
+        ours, theirs = socket.socketpair()
+        folder = contextlib.ExitStack()
+        log = Path(folder.enter_context(tempfile.TemporaryDirectory(prefix="qa-suite-")), "host.log")
+        command = [suite.python or sys.executable, str(_HOST), str(theirs.fileno()), *suite.arguments]
+        output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        try:
+            process = await asyncio.create_subprocess_exec(
+                *command,
+                *(["--collect-only"] if collect_only else []),
+                cwd=suite.root,
+                env=dict(environment),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=[theirs.fileno()],
+                start_new_session=True,
+            )
+        except OSError as error:
+            ours.close()
+            folder.close()
+            missing = error.filename or command[0]
+            raise InputError(f"The suite cannot be started: {missing}: {error.strerror or error}") from error
+        finally:
+            os.close(output)
+            theirs.close()
+        ours.setblocking(False)
+        return cls(process, ours, log, folder)
+
+    @property
+    def pid(self) -> int:
+        """The process id, which is also that of its group."""
+        return self._process.pid
+
+    @property
+    def alive(self) -> bool:
+        """True while the process runs."""
+        return self._process.returncode is None
+
+    async def collected(self) -> Collection:
+        """Return what the suite contains; call it once, before `run`.
+
+        Raises:
+            InputError: pytest ended without a collection, with the end of its output.
+        """
+        self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LINE_BYTES)
+        message = await self._next()
+        if message is None or message["event"] != "collected":
+            await self._process.wait()
+            raise InputError(f"pytest could not collect the suite:\n{self._tail()}")
+        return Collection(
+            tests=tuple(
+                CollectedTest(
+                    id=one["id"],
+                    file=one["file"],
+                    line=one["line"],
+                    name=one["name"],
+                    class_id=one["class"],
+                    markers=tuple(one["markers"]),
+                    shared=tuple(one["shared"]),
+                )
+                for one in message["items"]
+            ),
+            errors={one["id"]: one["message"] for one in message["errors"]},
+        )
+
+    async def run(self, node_ids: Sequence[str]) -> AsyncIterator[tuple[str, Phase]]:
+        """Run tests one after the other; yield each phase with its test's id.
+
+        Raises:
+            HostDiedError: the process ended meanwhile.
+        """
+        self._writer.write(json.dumps({"op": "run", "ids": list(node_ids)}).encode() + b"\n")
+        left = len(node_ids)
+        while left:
+            message = await self._next()
+            if message is None or message["event"] == "ended":
+                code = await self._process.wait()
+                raise HostDiedError(f"The test's process {_ending(code)}.\n{self._tail()}".rstrip())
+            if message["event"] == "done":
+                left -= 1
+                self.runs += 1
+            else:
+                yield message["id"], _phase(message)
+
+    async def stop(self) -> None:
+        """Tear down the suite's fixtures and end the process; kill it if it does not end in time."""
+        try:
+            if self.alive:
+                self._writer.write(b'{"op": "stop"}\n')
+                async with asyncio.timeout(STOP_S):
+                    await self._process.wait()
+        except (TimeoutError, ConnectionError):
+            pass
+        finally:
+            await self.kill()
+
+    async def kill(self) -> None:
+        """End the process and everything that it started, browsers included."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self.pid, signal.SIGKILL)
+        await self._process.wait()
+        if hasattr(self, "_writer"):
+            self._writer.close()
+        else:
+            self._channel.close()
+        self._folder.close()
+
+    async def _next(self) -> dict[str, Any] | None:
+        try:
+            line = await self._reader.readline()
+        except (ConnectionError, ValueError):
+            return None
+        return json.loads(line) if line else None
+
+    def _tail(self) -> str:
+        try:
+            data = self._log.read_bytes()
+        except OSError:
+            return ""
+        return data[-_LOG_BYTES:].decode(errors="replace").strip()
+
+
+def _phase(message: Mapping[str, Any]) -> Phase:
+    return Phase(**{key: value for key, value in message.items() if key not in ("event", "id")})
+
+
+def _ending(code: int) -> str:
+    if code >= 0:
+        return f"ended with exit code {code}"
+    return f"was ended by {signal.Signals(-code).name}"

@@ -1,0 +1,147 @@
+"""Host processes of pytest suites: real pytest, real processes."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from pathlib import Path
+
+import psutil
+import pytest
+import pytest_asyncio
+
+from qa_queue.errors import InputError
+from qa_queue.models.suites import Suite
+from qa_queue.reports.model import Outcome
+from qa_queue.reports.phases import Phase, outcome_of
+from qa_queue.suites.process import HostDiedError, HostProcess
+from tests.support.poll import async_wait_until
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+CONFTEST = """
+import os, pathlib, pytest
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "smoke: quick")
+
+@pytest.fixture(scope="session")
+def session_file():
+    path = pathlib.Path("session.log")
+    path.write_text(path.read_text() + "up " if path.exists() else "up ")
+    yield path
+    path.write_text(path.read_text() + "down ")
+
+@pytest.fixture(scope="module")
+def shared():
+    return 1
+"""
+TESTS = """
+import os, signal, time, pytest
+
+@pytest.mark.smoke
+def test_passes(session_file): pass
+
+def test_again(session_file): pass
+
+class TestCart:
+    def test_fails(self, shared): assert 1 == 2
+
+def test_exits(): os._exit(7)
+
+def test_is_killed(): os.kill(os.getpid(), signal.SIGSEGV)
+
+def test_hangs():
+    time.sleep(600)
+"""
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    """A suite in a folder of its own, with a file that cannot be collected."""
+    (tmp_path / "conftest.py").write_text(CONFTEST)
+    (tmp_path / "test_shop.py").write_text(TESTS)
+    (tmp_path / "test_broken.py").write_text("import nothing_of_this_name")
+    arguments = ("-p", "no:cacheprovider", "--continue-on-collection-errors")
+    return Suite(root=str(tmp_path), arguments=arguments)
+
+
+@pytest_asyncio.fixture
+async def started(suite: Suite) -> AsyncIterator[HostProcess]:
+    """A host that has collected."""
+    process = await HostProcess.start(suite, ENVIRONMENT)
+    await process.collected()
+    yield process
+    await process.kill()
+
+
+async def outcomes(process: HostProcess, *names: str) -> dict[str, Outcome]:
+    """Run tests and return their outcomes."""
+    phases: dict[str, dict[str, Phase]] = {}
+    async for node_id, phase in process.run([f"test_shop.py::{name}" for name in names]):
+        phases.setdefault(node_id.partition("::")[2], {})[phase.when] = phase
+    return {name: outcome_of(found) for name, found in phases.items()}
+
+
+async def test_a_collection_has_tests_with_markers_and_shared_fixtures(suite: Suite) -> None:
+    """And the files that could not be collected."""
+    process = await HostProcess.start(suite, ENVIRONMENT, collect_only=True)
+    found = await process.collected()
+    await process.stop()
+    by_name: Mapping[str, object] = {test.name: test for test in found.tests}
+    assert list(by_name)[:3] == ["test_passes", "test_again", "test_fails"]
+    passes, _, fails = found.tests[:3]
+    assert (passes.file, passes.markers, passes.shared) == ("test_shop.py", ("smoke",), ())
+    assert (fails.class_id, fails.shared) == ("test_shop.py::TestCart", ("module:shared",))
+    assert list(found.errors) == ["test_broken.py"]
+    assert "nothing_of_this_name" in found.errors["test_broken.py"]
+
+
+async def test_session_fixtures_stay_up_between_requests_and_end_with_the_host(
+    started: HostProcess, suite: Suite
+) -> None:
+    """So the second test finds them warm."""
+    assert await outcomes(started, "test_passes") == {"test_passes": Outcome.PASSED}
+    assert await outcomes(started, "test_again", "TestCart::test_fails") == {
+        "test_again": Outcome.PASSED,
+        "TestCart::test_fails": Outcome.FAILED,
+    }
+    log = Path(suite.root, "session.log")
+    assert log.read_text() == "up "
+    await started.stop()
+    assert log.read_text() == "up down "
+    assert not started.alive
+
+
+@pytest.mark.parametrize(
+    ("name", "ending"), [("test_exits", "ended with exit code 7"), ("test_is_killed", "was ended by SIGSEGV")]
+)
+async def test_a_test_that_ends_its_process_is_an_error_that_names_how(
+    started: HostProcess, name: str, ending: str
+) -> None:
+    """The next test needs a new host."""
+    with pytest.raises(HostDiedError, match=ending):
+        await outcomes(started, name)
+    assert not started.alive
+
+
+async def test_a_host_ends_with_its_worker_even_while_a_test_hangs(started: HostProcess) -> None:
+    """The end of the connection kills the whole process group."""
+    started._writer.write(b'{"op": "run", "ids": ["test_shop.py::test_hangs"]}\n')
+    host = psutil.Process(started.pid)
+    started._writer.close()
+    await async_wait_until(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize("changed", [{"root": "/no/such/folder"}, {"python": "/no/such/python"}])
+async def test_a_suite_that_cannot_be_started_is_bad_input(suite: Suite, changed: dict[str, str]) -> None:
+    """With what is missing."""
+    with pytest.raises(InputError, match="The suite cannot be started: /no/such"):
+        await HostProcess.start(suite.model_copy(update=changed), ENVIRONMENT)
+
+
+async def test_arguments_that_pytest_refuses_are_bad_input_with_its_words(suite: Suite) -> None:
+    """The end of pytest's output."""
+    process = await HostProcess.start(suite.model_copy(update={"arguments": ("--no-such-option",)}), ENVIRONMENT)
+    with pytest.raises(InputError, match="no-such-option"):
+        await process.collected()
+    await process.kill()
