@@ -90,7 +90,7 @@ async def gate(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) 
 async def outlast(runtime: FakeRuntime, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
     """Runs until the file `data["file"]` is there, whether Redis is or not."""
     runtime.redis.set(f"running:{context.job_id}", os.getpid())
-    while not Path(data["file"]).exists():  # noqa: ASYNC110, ASYNC240 - the test makes the file
+    while not Path(data["file"]).exists():  # noqa: ASYNC110 - the test makes the file
         await asyncio.sleep(PAUSE)
     return {"status": "completed", "attempt": context.attempt}
 
