@@ -33,7 +33,6 @@ log = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 10.0
 REDIS_TIMEOUT_S = 5.0  # a step waits for its report, so a Redis that has vanished must show soon
-OUTBOX = "outbox"  # the folder below QA_HOME
 
 Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
 
@@ -135,7 +134,7 @@ class Runtime:
         return {
             "browser_restarts": self._browser.restarts,
             "outbox_bytes": depth.size,
-            "outbox_segments": depth.segments,
+            "outbox_segments": depth.files,
         }
 
     @property
@@ -150,7 +149,7 @@ class Runtime:
         connection = await asyncio.to_thread(redis.connect)
         store = self.open_store(stack)
         await asyncio.to_thread(store.check)
-        outbox = Outbox(settings.qa_home / OUTBOX, settings.qa_outbox_mb << 20)
+        outbox = Outbox(settings.outbox_dir, settings.qa_outbox_mb << 20)
         writer = self._writer = RecordWriter(store, outbox=outbox)
         stack.push_async_callback(_close_writer, writer)
         browser = self._browser = WarmBrowserPool(partial(find_browser, settings))

@@ -81,6 +81,10 @@ class StoreSchemaError(StoreError):
     """A table or column is missing: run `qa-queue migrate`."""
 
 
+class RowRefusedError(StoreError):
+    """Supabase refused the content of a row (SQLSTATE 22xxx or 23xxx); writing it again does not help."""
+
+
 class BrowserMissingError(InfrastructureError):
     """No browser is installed; the message names the command that installs one."""
 

@@ -23,7 +23,7 @@ from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
 from qa_queue.queues.jobs import PayloadRequest
 from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
-from qa_queue.store.mapping import mend
+from qa_queue.store.mapping import sanitize
 from qa_queue.store.records import digest
 
 LONGEST_METADATA = 100  # entries
@@ -110,8 +110,8 @@ class _Planned:
     @property
     def _metadata(self) -> dict[str, Any]:
         """As JSON and Postgres can keep it."""
-        mended: dict[str, Any] = mend(dict(self.request.metadata))
-        return mended
+        sanitized: dict[str, Any] = sanitize(dict(self.request.metadata))
+        return sanitized
 
 
 class QueueProducer:
@@ -178,7 +178,7 @@ def _job_problems(request: JobRequest) -> Iterator[str]:
 
 def _read(spec: ExtensionSpec, data: BaseModel | Mapping[str, Any]) -> BaseModel:
     try:
-        return spec.payload.model_validate(mend(dict(data)) if isinstance(data, Mapping) else data)
+        return spec.payload.model_validate(sanitize(dict(data)) if isinstance(data, Mapping) else data)
     except ValidationError as error:
         problems = tuple(f"{'.'.join(map(str, one['loc'])) or 'data'}: {one['msg']}" for one in error.errors())
         raise PayloadError("\n".join(problems), problems) from None

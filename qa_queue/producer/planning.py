@@ -21,7 +21,7 @@ from qa_queue.producer.idempotency import IdempotencyClaim, claim_key
 from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.queues import TestJobRequest
 from qa_queue.settings import read_variables
-from qa_queue.store.mapping import mend
+from qa_queue.store.mapping import sanitize
 from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
 
 
@@ -55,7 +55,7 @@ def _environment(request: RunRequest, names: frozenset[str]) -> dict[str, str]:
     given = {name: value for name, value in request.env.items() if name in names}
     own = read_variables(names)
     found = own | given if request.process_env else given
-    return {name: str(mend(value)) for name, value in found.items()}
+    return {name: str(sanitize(value)) for name, value in found.items()}
 
 
 def _variables(case: Case) -> frozenset[str]:

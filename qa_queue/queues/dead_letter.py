@@ -15,7 +15,7 @@ from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.keys import METADATA_FIELD, read_metadata
-from qa_queue.store.mapping import mend
+from qa_queue.store.mapping import sanitize
 
 RAW_FIELD = "qa_raw"  # of a job that could not be read: what stood in its hash, as JSON
 REQUEUES_FIELD = "qa_requeues"  # how often a job was put back from the dead letters
@@ -116,7 +116,7 @@ def _call(data: bytes) -> tuple[str | None, dict[str, Any] | None]:
         payload = keywords["data"]
     except (ValueError, TypeError, KeyError):
         return None, None
-    return str(function), mend(payload) if isinstance(payload, dict) else None
+    return str(function), sanitize(payload) if isinstance(payload, dict) else None
 
 
 def _inflated(data: bytes) -> bytes:

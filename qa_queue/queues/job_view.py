@@ -17,7 +17,7 @@ from rq.utils import as_text
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.keys import METADATA_FIELD, home_of, read_metadata
-from qa_queue.store.mapping import mend
+from qa_queue.store.mapping import sanitize
 
 _WORDS = {
     JobStatus.QUEUED: "waiting",
@@ -72,8 +72,8 @@ def read_job(connection: Redis, job_id: str) -> JobView:
         queue=job.origin,
         name=job.description or "",
         status=_WORDS.get(job.get_status(refresh=False), "waiting"),
-        data=mend(data) if isinstance(data, dict) else None,
-        result=mend(returned),
+        data=sanitize(data) if isinstance(data, dict) else None,
+        result=sanitize(returned),
         errors=AttemptLog(connection).read(job.id),
         metadata=read_metadata(as_text(connection.hget(job.key, METADATA_FIELD) or b"{}")),
         created_at=job.created_at,

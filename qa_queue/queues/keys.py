@@ -19,7 +19,7 @@ from rq.job import Job
 
 from qa_queue.extensions import queue_names
 from qa_queue.redis import by_server
-from qa_queue.store.mapping import mend
+from qa_queue.store.mapping import sanitize
 
 
 def read_metadata(text: str | bytes | None) -> dict[str, Any]:
@@ -28,7 +28,7 @@ def read_metadata(text: str | bytes | None) -> dict[str, Any]:
         read = json.loads(text or "{}")
     except ValueError:
         return {}
-    return mend(read) if isinstance(read, dict) else {}
+    return sanitize(read) if isinstance(read, dict) else {}
 
 
 JOB_PREFIX = Job.redis_job_namespace_prefix

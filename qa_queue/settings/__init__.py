@@ -215,6 +215,11 @@ class Settings(BaseSettings):
         """Where runs leave their files."""
         return self.qa_home / "artifacts"
 
+    @property
+    def outbox_dir(self) -> Path:
+        """The folder of results that wait for Supabase."""
+        return self.qa_home / "outbox"
+
 
 def load_settings(**overrides: Any) -> Settings:
     """Read the settings; `overrides` win over every source.

@@ -69,30 +69,30 @@ def run_of(record: Record) -> str | None:
     return getattr(record, "test_run_id", None)
 
 
-def mend(value: Any) -> Any:
+def sanitize(value: Any) -> Any:
     """The value as JSON that Postgres can keep.
 
     NUL characters go, a lone surrogate becomes U+FFFD, a number that is none (NaN, infinity) becomes null.
     """
     if isinstance(value, str):
-        return _mend_text(value)
+        return _sanitize_text(value)
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, datetime):
         return value.isoformat()
     if isinstance(value, dict):
-        return {_mend_text(str(key)): mend(item) for key, item in value.items()}
-    return [mend(item) for item in value] if isinstance(value, (list, tuple)) else value
+        return {_sanitize_text(str(key)): sanitize(item) for key, item in value.items()}
+    return [sanitize(item) for item in value] if isinstance(value, (list, tuple)) else value
 
 
-def _mend_text(text: str) -> str:
+def _sanitize_text(text: str) -> str:
     text = str.__str__(text).replace("\x00", "")
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def to_row(record: Record) -> dict[str, Any]:
     """The row of a record, as JSON."""
-    row: dict[str, Any] = mend(record.model_dump())
+    row: dict[str, Any] = sanitize(record.model_dump())
     return {name: row[name] for name in CASE_COLUMNS} if isinstance(record, CaseRecord) else row
 
 
@@ -135,7 +135,7 @@ def run_changes(fields: dict[str, Any]) -> dict[str, Any]:
         raise StoreError(
             f"test_runs has no column {unknown[0]!r} that could be changed: it has {columns(RunRecord)}."
         )
-    changes: dict[str, Any] = mend(fields)
+    changes: dict[str, Any] = sanitize(fields)
     return changes
 
 

@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from qa_queue.errors import StoreError
+from qa_queue.errors import RowRefusedError
 from qa_queue.models import Frozen, RunStatus, utc_now
-from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, mend, run_changes, uuids
+from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, run_changes, sanitize, uuids
 from qa_queue.store.memory_batches import MemoryBatches
 from qa_queue.store.memory_schedules import MemorySchedules
 from qa_queue.store.protocol import Record
@@ -53,7 +53,7 @@ class MemoryStore:
         """Insert or update cases by id; another content hash is another version."""
         with self._lock:
             table = self._table(CaseRecord)
-            for case in {case.id: _mended(case) for case in cases}.values():
+            for case in {case.id: _sanitized(case) for case in cases}.values():
                 table[case.id] = _next_version(table.get(case.id), case)
             return [table[case.id] for case in cases]
 
@@ -74,7 +74,7 @@ class MemoryStore:
                     continue
                 for record in group:
                     self._refuse_orphan(record)
-                self._tables[kind].update({record.id: self._next(_mended(record)) for record in group})
+                self._tables[kind].update({record.id: self._next(_sanitized(record)) for record in group})
 
     def update_run(self, run_id: str, **fields: Any) -> None:
         """Change these columns of a run; one that ended keeps its status."""
@@ -241,7 +241,7 @@ class MemoryStore:
         for column, kind in _PARENTS.items():
             parent = getattr(record, column, None)
             if parent is not None and parent not in self._tables[kind]:
-                raise StoreError(
+                raise RowRefusedError(
                     f"{TABLES[type(record)]} refused {record.id}: its {column} {parent} is not in {TABLES[kind]}."
                 )
 
@@ -265,11 +265,11 @@ class MemoryStore:
                 self._tables[kind][row.id] = kind.model_validate(row.model_dump() | changes)
             except ValidationError as error:
                 first = error.errors()[0]
-                raise StoreError(f"{TABLES[kind]} refused {first['loc'][0]}: {first['msg']}.") from None
+                raise RowRefusedError(f"{TABLES[kind]} refused {first['loc'][0]}: {first['msg']}.") from None
 
 
-def _mended(record: F) -> F:
-    return type(record).model_validate(mend(record.model_dump()))
+def _sanitized(record: F) -> F:
+    return type(record).model_validate(sanitize(record.model_dump()))
 
 
 def _by_key(row: FingerprintRecord | VerdictRecord) -> tuple[str, str]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from qa_queue.models import RunStatus
-from qa_queue.store.mapping import mend, uuids
+from qa_queue.store.mapping import sanitize, uuids
 from qa_queue.store.records import RunRecord
 from qa_queue.store.schedule_records import ScheduleRecord
 
@@ -28,7 +28,7 @@ class MemorySchedules:
         with self._lock:
             if self._taken(schedule):
                 return False
-            self._schedules[schedule.id] = _mended(schedule)
+            self._schedules[schedule.id] = _sanitized(schedule)
             return True
 
     def replace(self, schedule: ScheduleRecord) -> bool:
@@ -37,7 +37,7 @@ class MemorySchedules:
             old = self._schedules.get(schedule.id)
             if old is None or old.revision != schedule.revision or self._taken(schedule):
                 return False
-            self._schedules[schedule.id] = _mended(schedule.model_copy(update={"revision": old.revision + 1}))
+            self._schedules[schedule.id] = _sanitized(schedule.model_copy(update={"revision": old.revision + 1}))
             return True
 
     def get(self, schedule_id: str) -> ScheduleRecord | None:
@@ -86,5 +86,5 @@ class MemorySchedules:
         return any(one.name == schedule.name and one.id != schedule.id for one in self._schedules.values())
 
 
-def _mended(schedule: ScheduleRecord) -> ScheduleRecord:
-    return ScheduleRecord.model_validate(mend(schedule.model_dump()))
+def _sanitized(schedule: ScheduleRecord) -> ScheduleRecord:
+    return ScheduleRecord.model_validate(sanitize(schedule.model_dump()))

@@ -13,7 +13,7 @@ from postgrest.types import CountMethod, ReturnMethod
 from qa_queue.errors import StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.connection import Connection
-from qa_queue.store.mapping import chunks, columns, mend, to_record, to_row, uuids
+from qa_queue.store.mapping import chunks, columns, sanitize, to_record, to_row, uuids
 from qa_queue.store.records import RunRecord
 from qa_queue.store.schedule_records import ScheduleRecord
 
@@ -55,7 +55,7 @@ class SupabaseSchedules:
 
     def find(self, name: str) -> ScheduleRecord | None:
         """The schedule of this name, or None."""
-        return self._one("name", mend(name))
+        return self._one("name", sanitize(name))
 
     def list_all(self) -> list[ScheduleRecord]:
         """Every schedule, by name."""
@@ -152,5 +152,5 @@ class SupabaseSchedules:
 
 
 def _row(schedule: ScheduleRecord) -> dict[str, Any]:
-    row: dict[str, Any] = mend(schedule.model_dump())
+    row: dict[str, Any] = sanitize(schedule.model_dump())
     return row

@@ -1,4 +1,4 @@
-"""Rows go to the store behind the run's back: a thread writes them in order, many at once, and tries again."""
+"""The record writer: a thread that stores rows in the background, in order, in batches, with retries."""
 
 from __future__ import annotations
 
@@ -10,32 +10,32 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
-from qa_queue.errors import StoreAuthError, StoreError, StoreSchemaError, StoreUnavailableError
+from qa_queue.errors import StoreError, StoreUnavailableError
 from qa_queue.models.backoff import exponential
-from qa_queue.store.mapping import run_changes, run_of
+from qa_queue.store.entries import Delivery, Entry, RunChange, deliver, owner
+from qa_queue.store.mapping import run_changes
 from qa_queue.store.outbox import Depth, Outbox
 from qa_queue.store.protocol import Record, RunStore
-from qa_queue.store.spool import Spool
-from qa_queue.store.write_batch import Entry, RunChange, WriteBatch, coalesce, owner
 
 log = logging.getLogger(__name__)
 
 BASE_MS = 100
 CAP_MS = 5_000
-CLOSE_TIMEOUT = 10.0
-PATIENCE_S = 5.0  # with an outbox: how long a flush waits for a store that is slow to answer
-LOOK_S = 5.0  # with an outbox: between two looks for what others have left
-_CONCERNS_ALL = (StoreAuthError, StoreSchemaError)  # writing one by one would meet them once a record
+CLOSE_TIMEOUT_S = 10.0
+PATIENCE_S = 5.0  # with an outbox: the time for which a flush waits for a slow store
+LOOK_S = 5.0  # with an outbox: the time between two searches for what other processes left behind
 
 
 class RecordWriter:
-    """Takes records and changes of runs at once, and stores them soon, in the order in which they came.
+    """Accept records and changes of runs without waiting, and store them soon, in the order of arrival.
 
-    Safe to use from several threads, in the process that made it (its thread does not survive a fork). What
-    the store refuses is kept for that run's `flush`; other runs' rows are stored all the same. While the store
-    cannot be reached, everything waits and is tried again with growing pauses. With an `outbox`, what is flushed
-    meanwhile goes there, where it outlives this process, and is stored before anything later; what other
-    processes left there is stored too.
+    Safe to use from several threads of the process that created it; its thread does not survive a fork. A row whose
+    content the store refuses is reported to that run's `flush`; the other rows are stored. While the store is
+    unavailable, everything waits and is retried with growing pauses.
+
+    With an `outbox` every error but a refused row counts as an outage. Rows that are flushed meanwhile go to the
+    outbox, where they outlive this process. They are stored before anything newer, and so are the rows that ended
+    processes left in the outbox.
     """
 
     def __init__(
@@ -46,8 +46,8 @@ class RecordWriter:
         max_batch: int = 200,
         jitter: Callable[[], float] = random.random,
     ) -> None:
-        self._store = store
-        self._spool = None if outbox is None else Spool(outbox)
+        self._deliver = partial(deliver, store)
+        self._outbox = outbox
         self._max_batch = max_batch
         self._jitter = jitter
         self._turn = threading.Condition()
@@ -59,48 +59,47 @@ class RecordWriter:
         self._hurry = False
         self._closed = False
         self._thread: threading.Thread | None = None
-        self._draining = False
-        if self._spool is not None:
+        if outbox is not None:
             with self._turn:
                 self._start()
 
     @property
     def depth(self) -> Depth:
-        """What waits on disk, of all processes that share the outbox."""
-        return Depth(segments=0, size=0) if self._spool is None else self._spool.depth
+        """The files that wait on disk, of all processes that share the outbox."""
+        return Depth(files=0, size=0) if self._outbox is None else self._outbox.depth
 
     @property
     def obstacle(self) -> str | None:
-        """Why nothing more can be kept while the store is away; None while there is room."""
-        return None if self._spool is None else self._spool.obstacle
+        """The reason why no more rows can be kept while the store is unavailable; None while there is space."""
+        return None if self._outbox is None else self._outbox.obstacle
 
     def put(self, *records: Record) -> None:
-        """Take records to be upserted soon.
+        """Accept records to be upserted soon.
 
         Raises:
             StoreError: the writer is closed.
         """
-        self._take(records)
+        self._accept(records)
 
     def update_run(self, run_id: str, **fields: Any) -> None:
-        """Take a change of a run's row.
+        """Accept a change of a run's row.
 
         Raises:
-            StoreError: a field is no column, or the writer is closed.
+            StoreError: a field is not a column, or the writer is closed.
         """
-        self._take([RunChange(run_id, run_changes(fields))])
+        self._accept([RunChange(run_id, run_changes(fields))])
 
     def flush(self, timeout: float, run_id: str | None = None) -> None:
-        """Return when all that was put, or what belongs to one run, is stored, or kept in the outbox.
+        """Return when all rows, or those of one run, are stored or kept in the outbox; `timeout` is in seconds.
 
-        What one run could not store within `timeout` seconds is dropped: its job fails and is tried again, and
-        the rows of the failed attempt must not come after those of the next.
+        The rows of one run that could not be stored in time are dropped: its job fails and is retried, and the rows
+        of the failed attempt must not follow those of the next.
 
         Raises:
-            StoreError: the store refused a row, or could not be reached within `timeout` seconds.
-            OutboxFullError: it could not be reached, and the outbox takes no more.
+            StoreError: the store refused a row, or was unavailable for `timeout` seconds.
+            OutboxFullError: the store was unavailable, and the outbox takes no more.
         """
-        if self._spool is not None and self._keep_on_disk(self._spool, min(timeout, PATIENCE_S), run_id):
+        if self._outbox is not None and self._keep_on_disk(self._outbox, min(timeout, PATIENCE_S), run_id):
             return
         with self._turn:
             self._hurry = True
@@ -113,11 +112,11 @@ class RecordWriter:
         if error:
             raise type(error)(*error.args)
 
-    def close(self, timeout: float = CLOSE_TIMEOUT) -> None:
-        """Store what is waiting, for at most `timeout` seconds, and end the thread.
+    def close(self, timeout: float = CLOSE_TIMEOUT_S) -> None:
+        """Store the waiting rows within `timeout` seconds, and end the thread.
 
         Raises:
-            StoreError: not everything could be stored.
+            StoreError: some rows could not be stored.
         """
         try:
             self.flush(timeout)
@@ -127,11 +126,11 @@ class RecordWriter:
                 self._turn.notify_all()
             if self._thread:
                 self._thread.join(timeout)
-            if self._spool:
-                self._spool.close()
+            if self._outbox:
+                self._outbox.close()
 
-    def _keep_on_disk(self, spool: Spool, patience: float, run_id: str | None) -> bool:
-        """Whether what is to be flushed could not be stored soon, and is safe in the outbox now."""
+    def _keep_on_disk(self, outbox: Outbox, patience: float, run_id: str | None) -> bool:
+        """Return whether the rows could not be stored soon and are safe in the outbox."""
         with self._turn:
             self._turn.notify_all()
             self._turn.wait_for(lambda: not self._numbers_of(run_id) or self._outage, patience)
@@ -140,19 +139,16 @@ class RecordWriter:
                 return False
             entries = [self._waiting[number] for number in numbers]
         try:
-            spool.append(entries)
-        except StoreError:
+            outbox.append(entries)
+        finally:
             with self._turn:
                 self._drop(numbers)
-            raise
-        with self._turn:
-            self._drop(numbers)
         return True
 
-    def _take(self, entries: Sequence[Entry]) -> None:
+    def _accept(self, entries: Sequence[Entry]) -> None:
         with self._turn:
             if self._closed:
-                raise StoreError("the record writer is closed: nothing more can be stored by it.")
+                raise StoreError("the record writer is closed: it cannot store any more rows.")
             self._waiting.update({next(self._numbers): entry for entry in entries})
             self._start()
             self._turn.notify_all()
@@ -164,41 +160,59 @@ class RecordWriter:
 
     def _work(self) -> None:
         while (entries := self._next()) is not None:
-            outage = self._drain() or self._write(list(entries.values()))
+            outage = self._drain()
+            delivery = Delivery(outage=outage) if outage else self._deliver(list(entries.values()))
             with self._turn:
-                self._outage = outage
-                self._turn.notify_all()  # who flushes may have waited for either
-                if outage:
-                    self._pause()
-                else:
-                    self._failures = 0
-                    self._drop(entries)
+                self._settle(entries, delivery)
 
     def _next(self) -> dict[int, Entry] | None:
-        """The entries whose turn it is, as soon as there are any or the outbox may have some; None is the end."""
-        spool = self._spool
+        """Return the next entries, as soon as there are any or the outbox may have some; None at the end."""
+        outbox = self._outbox
         with self._turn:
-            if spool is not None:
-                self._turn.wait_for(lambda: self._waiting or self._closed or spool.filled, LOOK_S)
+            if outbox is not None:
+                self._turn.wait_for(lambda: self._waiting or self._closed or outbox.filled, LOOK_S)
             else:
                 self._turn.wait_for(lambda: self._waiting or self._closed)
-            nothing = not self._waiting and (spool is None or not spool.filled)
-            if self._closed and (self._outage or nothing):
+            empty = not self._waiting and (outbox is None or not outbox.filled)
+            if self._closed and (self._outage or empty):
                 return None
             return dict(itertools.islice(self._waiting.items(), self._max_batch))
 
     def _drain(self) -> StoreError | None:
-        """Store what waits in the outbox; return the error where the store cannot be used."""
-        if self._spool is None:
+        """Store the rows that wait in the outbox; return the outage that stops this."""
+        if self._outbox is None:
             return None
-        self._draining = True
         try:
-            return self._spool.drain(self._write)
-        finally:
-            self._draining = False
+            return self._outbox.drain(self._deliver)
+        except Exception as error:
+            log.exception("The outbox could not be drained.")
+            return StoreError(f"the outbox could not be drained: {type(error).__name__}: {error}.")
+
+    def _settle(self, entries: dict[int, Entry], delivery: Delivery) -> None:
+        """Drop the entries that were stored or refused; keep them and pause if the store is unavailable."""
+        refused, outage = delivery.refused, delivery.outage
+        if outage is not None and self._outbox is None and not isinstance(outage, StoreUnavailableError):
+            refused, outage = [(entry, outage) for entry in entries.values()], None
+        self._report(outage)
+        self._outage = outage
+        self._turn.notify_all()  # a flush may wait for either
+        if outage is not None:
+            self._pause()
+            return
+        for entry, error in refused:
+            self._refused.setdefault(owner(entry), error)
+        self._failures = 0
+        self._drop(entries)
+
+    def _report(self, outage: StoreError | None) -> None:
+        """Log the beginning and the end of an outage, and a change of its kind."""
+        if outage is None and self._outage is not None:
+            log.info("Results are stored in Supabase again.")
+        elif outage is not None and type(outage) is not type(self._outage):
+            log.warning("Results cannot be stored now and are kept until they can: %s", outage)
 
     def _pause(self) -> None:
-        """Wait before the next attempt; whoever flushes or closes cuts it short."""
+        """Wait before the next attempt; a flush or `close` ends the pause."""
         self._failures += 1
         delay = exponential(self._failures, jitter=self._jitter(), base_ms=BASE_MS, cap_ms=CAP_MS)
         self._turn.wait_for(lambda: self._hurry or self._closed, delay / 1000)
@@ -210,7 +224,7 @@ class RecordWriter:
         self._turn.notify_all()
 
     def _numbers_of(self, run_id: str | None) -> list[int]:
-        """The waiting entries of a run; of all runs where it is None."""
+        """Return the numbers of a run's waiting entries, or of all if `run_id` is None."""
         return [number for number, entry in self._waiting.items() if run_id is None or owner(entry) == run_id]
 
     def _take_refusal(self, run_id: str | None) -> StoreError | None:
@@ -219,60 +233,6 @@ class RecordWriter:
         first = next(iter(self._refused.values()), None)
         self._refused.clear()
         return first
-
-    def _write(self, entries: list[Entry]) -> StoreError | None:
-        """Write the entries; return the error where the store cannot be reached.
-
-        All of them are written again then, which is no harm: every write is an upsert or sets a value.
-        """
-        try:
-            for batch in coalesce(entries):
-                self._write_batch(batch)
-        except (StoreUnavailableError, *_CONCERNS_ALL) as error:
-            return error
-        return None
-
-    def _write_batch(self, batch: WriteBatch) -> None:
-        self._save(batch.records)
-        for change in batch.changes:
-            refusal = _refusal(partial(self._store.update_run, change.run_id, **change.fields))
-            if refusal:
-                self._refuse([change.run_id], refusal)
-
-    def _save(self, records: list[Record]) -> None:
-        """Save the records; of some that are refused together find those that are refused alone, by halves."""
-        refusal = _refusal(partial(self._store.save, records)) if records else None
-        if refusal is None:
-            return
-        if len(records) == 1 or isinstance(refusal, _CONCERNS_ALL):
-            self._refuse([run_of(record) for record in records], refusal)
-            return
-        half = len(records) // 2
-        self._save(records[:half])
-        self._save(records[half:])
-
-    def _refuse(self, run_ids: list[str | None], refusal: StoreError) -> None:
-        if self._draining:
-            if isinstance(refusal, _CONCERNS_ALL):
-                raise refusal  # it is not the row's fault, and the row has nobody who would write it again
-            log.error("A row of run %s that waited on disk was refused: %s", run_ids[0], refusal)
-            return
-        with self._turn:
-            for run_id in run_ids:
-                self._refused.setdefault(run_id, refusal)
-
-
-def _refusal(call: Callable[[], None]) -> StoreError | None:
-    """Call the store; return its error, unless that is an outage, which is raised."""
-    try:
-        call()
-    except StoreUnavailableError:
-        raise
-    except StoreError as error:
-        return error
-    except Exception as error:  # noqa: BLE001 - a bug must reach who flushes, not end the thread in silence
-        return StoreError(f"a record could not be written: {type(error).__name__}: {error}.")
-    return None
 
 
 def _too_slow(timeout: float) -> StoreError:

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 import pytest
 
-from qa_queue.errors import StoreError
+from qa_queue.errors import RowRefusedError, StoreError
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseKnowledge, CaseRecord, RowCounts, RunPlace, RunRecord
@@ -235,7 +235,7 @@ class TestRuns:
     def test_a_value_that_a_column_cannot_have_is_refused(self, store: RunStore, fields: dict[str, object]) -> None:
         """The row stays as it was."""
         run = saved_run(store)
-        with pytest.raises(StoreError, match="refused"):
+        with pytest.raises(RowRefusedError, match="refused"):
             store.update_run(run.id, **fields)
         assert store.get_run(run.id) == run
 
@@ -370,9 +370,9 @@ class TestChildren:
 
     def test_a_record_without_its_parent_is_refused(self, store: RunStore) -> None:
         """A step of no run and a run of no case are errors that name the table."""
-        with pytest.raises(StoreError, match="test_steps"):
+        with pytest.raises(RowRefusedError, match="test_steps"):
             store.save([step_record(str(uuid4()))])
-        with pytest.raises(StoreError, match="test_runs"):
+        with pytest.raises(RowRefusedError, match="test_runs"):
             store.save([run_record(str(uuid4()))])
 
     def test_what_postgres_cannot_keep_is_mended(self, store: RunStore) -> None:

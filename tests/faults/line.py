@@ -10,10 +10,19 @@ import httpx
 
 _HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive", "host"}
 _PAUSE = threading.Event()
+# Answers of a proxy or a server that is not available now, by mode: status and body.
+ANSWERS = {
+    "500": (500, b'{"message": "not now"}'),
+    "429": (429, b'{"message": "not now"}'),
+    "404": (404, b"not found"),
+    "403": (403, b'{"message": "forbidden"}'),
+    "HTML": (200, b"<html><body>Back soon</body></html>"),
+    "read-only": (405, b'{"code": "25006", "message": "cannot execute UPDATE in a read-only transaction"}'),
+}
 
 
 class Line:
-    """An HTTP proxy on a port of its own. `mode` is `good`, `gone`, `500`, `429`, `slow` or `half`."""
+    """An HTTP proxy on a port of its own. `mode` is `good`, `gone`, `slow`, `half` or one of `ANSWERS`."""
 
     def __init__(self, target: str) -> None:
         self.mode = "good"
@@ -57,8 +66,8 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "gone":
             self.close_connection = True
             return
-        if mode in ("500", "429"):
-            self._send(int(mode), b'{"message": "not now"}', {})
+        if mode in ANSWERS:
+            self._send(*ANSWERS[mode], {})
             return
         if mode == "slow":
             _PAUSE.wait(8)

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from qa_queue.errors import (
+    RowRefusedError,
     SettingsError,
     StoreAuthError,
     StoreError,
@@ -35,7 +36,18 @@ from qa_queue.store.postgrest_errors import explain_answer, explain_failure, ref
         (503, {"code": "53300", "message": "too many connections"}, StoreUnavailableError, "busy"),
         (429, None, StoreUnavailableError, "busy"),
         (502, "<html>", StoreUnavailableError, "502"),
-        (409, {"code": "23503", "message": "violates foreign key"}, StoreError, "violates foreign key (23503)"),
+        (
+            409,
+            {"code": "23503", "message": "violates foreign key"},
+            RowRefusedError,
+            "violates foreign key (23503)",
+        ),
+        (400, {"code": "22P02", "message": "invalid syntax"}, RowRefusedError, "invalid syntax (22P02)"),
+        (405, {"code": "25006", "message": "read-only transaction"}, StoreUnavailableError, "try again"),
+        (500, {"code": "SUP", "message": 'row violates check constraint "c"'}, RowRefusedError, "constraint"),
+        (500, {"code": "SUP", "message": "out of memory"}, StoreError, "out of memory"),
+        (403, {"message": "Forbidden"}, StoreError, "Forbidden"),
+        (500, {"code": "230", "message": "odd"}, StoreError, "odd (230)"),
         (500, {"code": "XX000", "message": "internal"}, StoreError, "XX000"),
         (404, None, StoreError, "is SUPABASE_URL the project's URL?"),
         (302, None, StoreError, "is SUPABASE_URL the project's URL?"),

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_queue.models import RunStatus
+from qa_queue.store.entries import Entry, RunChange, coalesce
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord
-from qa_queue.store.write_batch import Entry, RunChange, coalesce
 from tests.support.records import NOON, case_record, run_record, step_record
 
 CASE = case_record(key="the case")

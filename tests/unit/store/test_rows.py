@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_queue.errors import StoreSchemaError
-from qa_queue.store.mapping import by_kind, chunks, mend, run_of, to_record, to_row, uuids
+from qa_queue.store.mapping import by_kind, chunks, run_of, sanitize, to_record, to_row, uuids
 from qa_queue.store.records import CaseRecord, RunRecord, StepRecord
 from tests.support.records import (
     NOON,
@@ -35,16 +35,16 @@ documents = st.recursive(
 @given(documents)
 def test_what_is_mended_is_json_that_postgres_keeps(document: Any) -> None:
     """It encodes as strict JSON in UTF-8 without NUL, and mending it again changes nothing."""
-    mended = mend(document)
+    mended = sanitize(document)
     encoded = json.dumps(mended, allow_nan=False, ensure_ascii=False).encode()
     assert b"\\u0000" not in encoded
-    assert mend(mended) == mended
+    assert sanitize(mended) == mended
 
 
 def test_sound_values_are_not_touched() -> None:
     """Only what cannot be kept is changed."""
     sound = {"text": "Ü 😀", "list": [1, 2.5, None, True]}
-    assert mend(sound) == sound
+    assert sanitize(sound) == sound
 
 
 def test_parents_come_first_and_the_last_word_counts() -> None:
@@ -74,7 +74,7 @@ def test_times_are_read_as_every_server_writes_them(written: str, read: Any) -> 
 
 
 def test_a_row_that_does_not_fit_is_named() -> None:
-    """The message has the table, the row, the column and the mend."""
+    """The message has the table, the row, the column and the sanitize."""
     with pytest.raises(StoreSchemaError, match=rf"{RUN.id} of test_runs .* status: .*qa-queue migrate"):
         to_record(RunRecord, to_row(RUN) | {"status": "paused"})
     with pytest.raises(StoreSchemaError, match="queued_at"):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qa_queue.errors import StoreAuthError, StoreError, StoreSchemaError, StoreUnavailableError
+from qa_queue.errors import RowRefusedError, StoreAuthError, StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.records import RunRecord
 from qa_queue.store.writer import RecordWriter
@@ -15,7 +15,7 @@ from tests.support.poll import wait_until
 from tests.support.records import case_record, pattern_record, run_record, step_record
 
 AWAY = StoreUnavailableError("Supabase is away")
-BAD = StoreError("row refused")
+BAD = RowRefusedError("row refused")
 
 
 @pytest.fixture
