@@ -14,9 +14,8 @@ from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
 from starlette.responses import JSONResponse
 
-from qa_queue.errors import CaseError, InputError, PayloadError, QAError
+from qa_queue.errors import CaseError, InputError, ItemsError, PayloadError, QAError
 from qa_queue.models.outcomes import outcome_of
-from qa_queue.services.submission import ItemsError
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 5  # when a part of the service is away

@@ -1,4 +1,4 @@
-"""The command line: parse, call, render. Each command is a thin function; the work is done in the rooms below."""
+"""The command line: parse, call, render. The commands are thin; the packages below do the work."""
 
 from qa_queue.cli.app import app, main
 

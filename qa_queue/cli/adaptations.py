@@ -28,18 +28,14 @@ Id = Annotated[str, typer.Argument(metavar="ADAPTATION", help="The adaptation's 
 By = Annotated[str | None, typer.Option("--by", help="Who says so; you, where nobody is named.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    group = typer.Typer(
-        help="Steps that found their element by another way: look, accept, reject.", no_args_is_help=True
-    )
-    group.command("list")(list_adaptations)
-    group.command("show")(show)
-    group.command("accept")(accept)
-    group.command("reject")(reject)
-    app.add_typer(group, name="adaptations")
+app = typer.Typer()
+group = typer.Typer(
+    help="Steps whose element was located in another way: list, show, accept, reject.", no_args_is_help=True
+)
+app.add_typer(group, name="adaptations", rich_help_panel="Cases")
 
 
+@group.command("list")
 def list_adaptations(
     status: Annotated[list[str] | None, typer.Option(help=f"{', '.join(STATUSES)}; may be given again.")] = None,
     run: Annotated[str | None, typer.Option(help="Only those of this run.")] = None,
@@ -60,6 +56,7 @@ def list_adaptations(
         out.print(_list(found, backend.case_names({row.test_case_id for row in found})))
 
 
+@group.command()
 def show(adaptation_id: Id, as_json: Json = False) -> None:
     """Show an adaptation: what it was, what it became, what spoke for and against, and its pictures."""
     out, backend = Console(), open_backend()
@@ -78,6 +75,7 @@ def show(adaptation_id: Id, as_json: Json = False) -> None:
         out.print(f"picture: {path}", highlight=False, soft_wrap=True)
 
 
+@group.command()
 def accept(
     adaptation_id: Id,
     by: By = None,
@@ -94,6 +92,7 @@ def accept(
     _patch(judged, out, apply=apply, as_json=as_json)
 
 
+@group.command()
 def reject(adaptation_id: Id, by: By = None, as_json: Json = False) -> None:
     """Say that an adaptation was wrong: its locator never serves this step again."""
     out, backend = Console(), open_backend()

@@ -1,8 +1,9 @@
-"""Commands for alerts: list those that fire, test the channels, check the file."""
+"""Commands on the state of the service: its health, and its alerts and their channels."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import uuid4
@@ -12,25 +13,24 @@ from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend, open_settings
-from qa_queue.cli.render import plain_table
+from qa_queue.cli.render import count_of, plain_table
 from qa_queue.errors import InputError, QAError
 from qa_queue.models.outcomes import ExitCode
+from qa_queue.monitoring import Health
 from qa_queue.monitoring.alerts import Alert, alert_config, firing
 from qa_queue.monitoring.alerts.channels import transport_of
+from qa_queue.monitoring.alerts.conditions import duration_words
 from qa_queue.monitoring.alerts.config import AlertConfig, Channel
 from qa_queue.monitoring.alerts.message import Message, trial_message
 
 PANEL = "Service"
-commands = typer.Typer(help="List alerts, and test the channels for their messages.", no_args_is_help=True)
+
+app = typer.Typer()
+alerts = typer.Typer(help="List alerts, and test the channels for their messages.", no_args_is_help=True)
+app.add_typer(alerts, name="alerts", rich_help_panel=PANEL)
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    for name, command in (("list", list_alerts), ("test", try_channels), ("check", check)):
-        commands.command(name)(command)
-    app.add_typer(commands, name="alerts", rich_help_panel=PANEL)
-
-
+@alerts.command("list")
 def list_alerts(as_json: Json = False) -> None:
     """List the alerts that fire now, the worst first, and channels that did not accept their last message."""
     out = Console()
@@ -58,6 +58,7 @@ def list_alerts(as_json: Json = False) -> None:
     out.print(table)
 
 
+@alerts.command("test")
 def try_channels(
     channel: Annotated[str | None, typer.Option(help="Only the channel of this name.")] = None,
     as_json: Json = False,
@@ -79,6 +80,7 @@ def try_channels(
         raise typer.Exit(ExitCode.FAILED)
 
 
+@alerts.command()
 def check(as_json: Json = False) -> None:
     """Check rules and channels without sending anything; mistakes are reported with their lines."""
     out, settings = Console(), open_settings()
@@ -94,7 +96,8 @@ def check(as_json: Json = False) -> None:
         out.print_json(data={"rules": rules, "channels": channels})
         return
     where = settings.qa_alerts_file if settings.qa_alerts_file.exists() else "the defaults"
-    out.print(f"{escape(str(where))}: {len(config.rules)} rules, {len(config.channels)} channels", highlight=False)
+    numbers = f"{count_of(len(config.rules), 'rule')}, {count_of(len(config.channels), 'channel')}"
+    out.print(f"{escape(str(where))}: {numbers}", highlight=False)
     for name, channel in config.channels.items():
         out.print(f"  {escape(name)} ({escape(channel.kind)}), {channel.severity.value} and worse")
     if not config.channels:
@@ -128,3 +131,31 @@ def _as_json(alert: Alert) -> dict[str, Any]:
     since = datetime.fromtimestamp(alert.firing_since or 0, UTC).isoformat()
     shown = alert.model_dump(mode="json", include={"rule", "kind", "subject", "severity", "summary", "value"})
     return shown | {"since": since, "told": alert.notified}
+
+
+@app.command(rich_help_panel=PANEL)
+def health(as_json: Json = False) -> None:
+    """Show the state of Redis, Supabase, workers and the scheduler. Exits 3 if Redis or Supabase cannot be used."""
+    out = Console()
+    found = open_backend(check=False).health_check()
+    if as_json:
+        out.print_json(data={"ok": found.ok, **asdict(found), "warnings": list(found.warnings)}, default=str)
+    else:
+        for line in _lines(found):
+            out.print(line, soft_wrap=True, highlight=False)
+    if not found.ok:
+        raise typer.Exit(ExitCode.INFRASTRUCTURE)
+
+
+def _lines(found: Health) -> Iterator[str]:
+    for name, problem in (("redis", found.redis), ("supabase", found.supabase)):
+        yield f"[green]ok    [/] {name}" if problem is None else f"[red]broken[/] {name}  {escape(problem)}"
+    if found.scheduler is not None:
+        alive = found.scheduler.alive
+        yield "[green]ok    [/] scheduler" if alive else "[yellow]none  [/] scheduler"
+    for queue, workers in found.workers.items():
+        age = found.oldest_waiting_s.get(queue)
+        waits = f", the oldest job has waited {duration_words(age)}" if age is not None else ""
+        mark = "[green]ok    [/]" if workers else "[yellow]none  [/]"
+        yield f"{mark} {queue}  {count_of(workers, 'worker')}{waits}"
+    yield from (f"[yellow]note  [/] {escape(warning)}" for warning in found.warnings)

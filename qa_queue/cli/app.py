@@ -1,42 +1,71 @@
-"""The `qa-queue` program: its commands and how their errors become messages and exit codes."""
+"""The `qa-queue` program: its commands, each loaded when it is used, and the exit codes of errors."""
 
 from __future__ import annotations
 
 import sys
-from typing import Annotated
+from collections.abc import Iterator, Mapping
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
-from rich.console import Console
-from rich.markup import escape
+from typer.core import TyperGroup
 
 from qa_queue import __version__
-from qa_queue.cli import (
-    adaptations,
-    alerts,
-    batches,
-    cases,
-    demo,
-    events,
-    health,
-    jobs,
-    limits,
-    operate,
-    queues,
-    reports,
-    run,
-    runs,
-    schedules,
-    stored_cases,
-    tokens,
-    worker,
-)
-from qa_queue.cli.options import close_opened
-from qa_queue.errors import CaseError, PayloadError, QAError
+from qa_queue.errors import CaseError, ItemsError, PayloadError, QAError
 from qa_queue.models.outcomes import ExitCode, outcome_of
-from qa_queue.services.submission import ItemsError
+
+# The modules of this package with their commands, in the order of the help. A module's `app` declares the rest.
+MODULES: Mapping[str, tuple[str, ...]] = {
+    "run": ("run", "watch"),
+    "runs": ("runs", "show", "cancel", "rerun", "place", "artifacts"),
+    "reports": ("report", "trace"),
+    "batches": ("batch",),
+    "schedules": ("schedule",),
+    "cases": ("check", "schema", "import"),
+    "stored_cases": ("case",),
+    "adaptations": ("adaptations",),
+    "queues": ("stats", "pause", "resume", "clean", "limits"),
+    "dead_letters": ("dlq",),
+    "jobs": ("job", "events", "cleanup", "learn"),
+    "service": ("up", "doctor", "migrate", "web", "dashboard"),
+    "worker": ("worker",),
+    "alerts": ("health", "alerts"),
+    "tokens": ("token",),
+    "demo": ("demo",),
+}
+
+
+class LazyCommands(Mapping[str, Any]):
+    """Commands by name; the module of a command is imported when the command is looked up."""
+
+    def __init__(self, modules: Mapping[str, tuple[str, ...]]) -> None:
+        self._modules = {name: module for module, names in modules.items() for name in names}
+        self._loaded: dict[str, Any] = {}
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self._loaded:
+            module = import_module(f"qa_queue.cli.{self._modules[name]}")
+            self._loaded |= typer.main.get_group(module.app).commands
+        return self._loaded[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._modules)
+
+    def __len__(self) -> int:
+        return len(self._modules)
+
+
+class LazyGroup(TyperGroup):
+    """A group of commands that imports only those that are used."""
+
+    def __init__(self, **attrs: Any) -> None:
+        super().__init__(**attrs)
+        self.commands = LazyCommands(MODULES)  # type: ignore[assignment] # Typer only reads them
+
 
 app = typer.Typer(
     name="qa-queue",
+    cls=LazyGroup,
     help="Browser tests on your own machines: queued, run in parallel, with evidence kept.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -53,28 +82,17 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def _options(
     _: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
 ) -> None:
     """Options of every command."""
 
 
-_RUNS = (run, runs, reports, batches, schedules, cases, stored_cases, adaptations)
-_SERVICE = (operate, queues, jobs, limits, events, worker, demo, tokens, alerts, health)
-for module in (*_RUNS, *_SERVICE):
-    module.register(app)
-
-
-def explain(error: QAError, err: Console) -> None:
-    """Print each problem of an error in a line of its own."""
-    for line in _problems(error):
-        err.print(f"[bold red]error:[/] {escape(line)}", soft_wrap=True)
-
-
-def _problems(error: QAError) -> tuple[str, ...]:
+def problems_of(error: QAError) -> tuple[str, ...]:
+    """Return the problems of an error, each for a line of its own; an error without a list of its own is one."""
     match error:
         case ItemsError():
-            return tuple(line for inner in error.faults.values() for line in _problems(inner))
+            return tuple(line for fault in error.faults.values() for line in problems_of(fault))
         case CaseError(problems=problems) | PayloadError(problems=problems) if problems:
             return problems
         case _:
@@ -83,11 +101,12 @@ def _problems(error: QAError) -> tuple[str, ...]:
 
 def main() -> None:
     """Run the command line and exit with its code."""
-    err = Console(stderr=True)
     try:
         app()
     except QAError as error:
-        explain(error, err)
+        for problem in problems_of(error):
+            typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+            typer.echo(problem, err=True)
         sys.exit(outcome_of(error).exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)
@@ -95,4 +114,10 @@ def main() -> None:
         sys.stderr.close()
         sys.exit(ExitCode.OK)
     finally:
-        close_opened()
+        _close()
+
+
+def _close() -> None:
+    """Close what the command has opened, if it has opened anything."""
+    if options := sys.modules.get("qa_queue.cli.options"):
+        options.close_opened()

@@ -1,4 +1,4 @@
-"""`qa-queue batch`: runs that were submitted together, seen and steered as one."""
+"""`qa-queue batch`: runs that were submitted together, listed, cancelled and rerun as one."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ from qa_queue.models.outcomes import BatchVerdict
 from qa_queue.queues.batches import BatchSummary, BatchView
 from qa_queue.services.submission import rerun_batch
 
-PANEL = "Runs"
+app = typer.Typer()
+batch = typer.Typer(help="Runs that were submitted together: list, show, cancel, rerun.", no_args_is_help=True)
+app.add_typer(batch, name="batch", rich_help_panel="Runs")
+
 Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
 _COLOURS = {
     BatchVerdict.PASSED: "green",
@@ -27,18 +30,9 @@ _COLOURS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    group = typer.Typer(
-        help="Runs that were submitted together: list, show, cancel, make again.", no_args_is_help=True
-    )
-    for name, command in (("list", list_batches), ("show", show), ("cancel", cancel), ("rerun", rerun)):
-        group.command(name)(command)
-    app.add_typer(group, name="batch", rich_help_panel=PANEL)
-
-
+@batch.command("list")
 def list_batches(
-    limit: Annotated[int, typer.Option(min=1, max=1000, help="How many, the newest first.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=1000, help="Number of batches, newest first.")] = 20,
     as_json: Json = False,
 ) -> None:
     """List batches, the newest first."""
@@ -59,6 +53,7 @@ def list_batches(
     out.print(table)
 
 
+@batch.command()
 def show(batch_id: Id, as_json: Json = False) -> None:
     """Show a batch: its verdict, its progress and its runs."""
     out, backend = Console(), open_backend()
@@ -71,6 +66,7 @@ def show(batch_id: Id, as_json: Json = False) -> None:
     out.print(run_list_table(runs, backend.case_names({run.test_case_id for run in runs})))
 
 
+@batch.command()
 def cancel(batch_id: Id, as_json: Json = False) -> None:
     """Cancel every run of a batch that has not ended."""
     out = Console()
@@ -81,16 +77,17 @@ def cancel(batch_id: Id, as_json: Json = False) -> None:
     for run_id, outcome in outcomes.items():
         out.print(f"{run_id}  {outcome.value.replace('_', ' ')}", highlight=False)
     if not outcomes:
-        out.print("Every run of it had ended already.")
+        out.print("All of its runs had ended already.")
 
 
+@batch.command()
 def rerun(
     batch_id: Id,
     everything: Annotated[bool, typer.Option("--all", help="Those that ended well too.")] = False,
     env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make the runs of a batch that failed again, as a new batch; cases are taken as they are now."""
+    """Run the failed runs of a batch again, as a new batch; the cases are taken as they are now."""
     out, backend = Console(), open_backend()
     batch = rerun_batch(backend, batch_id, env=parse_env(env), only_failed=not everything)
     print_submitted(batch.runs, out, as_json=as_json, batch_id=batch.id)

@@ -22,14 +22,10 @@ from qa_queue.producer.planning import resolve_environments
 
 PANEL = "Cases"
 
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    app.command("check", rich_help_panel=PANEL)(check)
-    app.command("schema", rich_help_panel=PANEL)(schema)
-    app.command("import", rich_help_panel=PANEL)(import_recording)
+app = typer.Typer()
 
 
+@app.command(rich_help_panel=PANEL)
 def check(
     files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
     base_url: Annotated[str | None, typer.Option(help="As `run` would be given it.")] = None,
@@ -62,11 +58,13 @@ def check(
         )
 
 
+@app.command(rich_help_panel=PANEL)
 def schema() -> None:
     """Print the JSON Schema of case files, for completion in editors."""
     typer.echo(json.dumps(case_schema(), indent=2, ensure_ascii=False))
 
 
+@app.command("import", rich_help_panel=PANEL)
 def import_recording(
     file: Annotated[Path, typer.Argument(help="A recording, as Chrome DevTools Recorder exports it.")],
     to: Annotated[Path | None, typer.Option("--to", "-o", help="Write here instead of to the screen.")] = None,

@@ -35,15 +35,10 @@ EXPECTED_FAILURE = "expected-failure"
 KNOWN_BUG = "expected to fail: the shop has this bug on purpose"
 TIMEOUT = 300.0  # s for all runs together
 
-
-PANEL = "Service"
-
-
-def register(app: typer.Typer) -> None:
-    """Add this command to the program."""
-    app.command("demo", rich_help_panel=PANEL)(demo)
+app = typer.Typer()
 
 
+@app.command(rich_help_panel="Service")
 def demo(
     workers: Annotated[int, typer.Option(min=1, max=16, help="Worker processes.")] = 2,
 ) -> None:

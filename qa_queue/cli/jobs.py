@@ -1,8 +1,10 @@
-"""`qa-queue job`: jobs of any queue, those of installed packages among them."""
+"""Commands on jobs: put one on any queue, show it, follow the queues' events, and start clean-up or learning."""
 
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,36 +13,41 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from qa_queue.cli.options import Json, open_backend, parse_priority
+from qa_queue.cli.options import Json, PriorityName, open_backend, parse_priority
+from qa_queue.cli.render import print_result
 from qa_queue.errors import InputError
+from qa_queue.extensions import known_queue
+from qa_queue.models import CleanupJobData, LearningJobData, QueueName
 from qa_queue.producer import JobRequest
+from qa_queue.queues.events import FROM_START, KINDS, EventStream, QueueEvent
 from qa_queue.queues.job_view import JobView, read_job
 
-PANEL = "Queues"
+_EVENT_ID = re.compile(r"\d{1,15}(-\d{1,15})?")
+
+app = typer.Typer()
+job = typer.Typer(help="Put a job on any queue, and show its state and result.", no_args_is_help=True)
+app.add_typer(job, name="job", rich_help_panel="Queues")
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    group = typer.Typer(help="Put a job on any queue; see what became of it.", no_args_is_help=True)
-    group.command("add")(add)
-    group.command("show")(show)
-    app.add_typer(group, name="job", rich_help_panel=PANEL)
-
-
+@job.command()
 def add(
     queue: Annotated[str, typer.Argument(help="The queue's name.")],
     data: Annotated[str, typer.Option(help="The payload as JSON, or @FILE with it.")],
     *,
-    name: Annotated[str, typer.Option(help="What people see of it.")] = "",
-    idempotency_key: Annotated[str | None, typer.Option(help="Sent again, it gives the same job.")] = None,
-    priority: Annotated[str, typer.Option(help="urgent, high, normal or low.")] = "normal",
-    attempts: Annotated[int | None, typer.Option(help="In all; as the queue says without it.")] = None,
+    name: Annotated[str, typer.Option(help="A name to display.")] = "",
+    idempotency_key: Annotated[
+        str | None, typer.Option(help="Submitting this key again returns the same job.")
+    ] = None,
+    priority: PriorityName = "normal",
+    attempts: Annotated[
+        int | None, typer.Option(help="Attempts in all; the queue's own number by default.")
+    ] = None,
     timeout: Annotated[int | None, typer.Option(help="Seconds that it may take.")] = None,
-    delay: Annotated[int | None, typer.Option(help="Start it so many ms from now.")] = None,
-    metadata: Annotated[str, typer.Option(help="What is kept beside it, as JSON.")] = "{}",
+    delay: Annotated[int | None, typer.Option(help="Start it after this many ms.")] = None,
+    metadata: Annotated[str, typer.Option(help="Metadata to keep with it, as JSON.")] = "{}",
     as_json: Json = False,
 ) -> None:
-    """Put a job on a queue; its payload is checked by the queue's model. Runs are made by `run`."""
+    """Put a job on a queue; the queue's model checks its payload. `run` submits runs."""
     request = JobRequest(
         data=_object("--data", data),
         name=name,
@@ -51,49 +58,132 @@ def add(
         delay_ms=delay,
         metadata=_object("--metadata", metadata),
     )
-    (job,) = open_backend(check=False).jobs.submit(queue, request)
-    out = Console()
-    if as_json:
-        out.print_json(data=asdict(job))
-    else:
-        again = "" if job.created else "  [dim](already submitted)[/]"
-        out.print(f"{job.job_id}  on the queue '{escape(job.queue)}'{again}", highlight=False)
+    (submitted,) = open_backend(check=False).jobs.submit(queue, request)
+    again = "" if submitted.created else "  (already submitted)"
+    text = f"{submitted.job_id}  on the queue '{submitted.queue}'{again}"
+    print_result(asdict(submitted), text, as_json=as_json)
 
 
+@job.command()
 def show(
     job_id: Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")], as_json: Json = False
 ) -> None:
-    """Show a job as Redis has it: where it stands, what it returned, what went wrong."""
-    out, job = Console(), read_job(open_backend(check=False).redis, job_id)
+    """Show a job as Redis has it: its state, its result, and the error of each attempt."""
+    out, found = Console(), read_job(open_backend(check=False).redis, job_id)
     if as_json:
-        out.print_json(data=_as_json(job))
+        out.print_json(data=_as_json(found))
         return
-    out.print(f"[bold]{escape(job.name)}[/]  {job.status} on {escape(job.queue)}", highlight=False)
-    for title, value in (("payload", job.data), ("metadata", job.metadata), ("result", job.result)):
+    out.print(f"[bold]{escape(found.name)}[/]  {found.status} on {escape(found.queue)}", highlight=False)
+    for title, value in (("payload", found.data), ("metadata", found.metadata), ("result", found.result)):
         if value:
             out.print(f"{title}: {escape(json.dumps(value))}", highlight=False, soft_wrap=True)
-    for error in job.errors:
+    for error in found.errors:
         out.print(f"attempt {error.number}: [red]{escape(error.error)}[/]", highlight=False, soft_wrap=True)
 
 
 def _object(option: str, text: str) -> dict[str, Any]:
-    """The JSON object of an option.
+    """Return the JSON object of an option.
 
     Raises:
-        InputError: it is none, or its file cannot be read.
+        InputError: it is not a JSON object, or its file cannot be read.
     """
     try:
         read = json.loads(Path(text[1:]).read_text(encoding="utf-8") if text.startswith("@") else text)
     except (OSError, ValueError) as error:
         raise InputError(f"{option} {text!r} cannot be read ({error}): write a JSON object, or @FILE.") from None
     if not isinstance(read, dict):
-        raise InputError(f"{option} is no JSON object: write it as '{{\"name\": value}}'.")
+        raise InputError(f"{option} is not a JSON object: write it as '{{\"name\": value}}'.")
     return read
 
 
-def _as_json(job: JobView) -> dict[str, Any]:
-    moments = {name: getattr(job, name) for name in ("created_at", "started_at", "ended_at")}
-    return asdict(job) | {
-        "errors": [error.model_dump(mode="json") for error in job.errors],
+def _as_json(found: JobView) -> dict[str, Any]:
+    moments = {name: getattr(found, name) for name in ("created_at", "started_at", "ended_at")}
+    return asdict(found) | {
+        "errors": [error.model_dump(mode="json") for error in found.errors],
         **{name: moment.isoformat() if moment else None for name, moment in moments.items()},
     }
+
+
+@app.command(rich_help_panel="Queues")
+def events(
+    follow: Annotated[bool, typer.Option("--follow", "-f", help="Continue with new events, until Ctrl-C.")] = False,
+    queue: Annotated[str | None, typer.Option(help="Of this queue only.")] = None,
+    event: Annotated[list[str] | None, typer.Option(help=f"{', '.join(KINDS)}; may be given again.")] = None,
+    after: Annotated[str | None, typer.Option(metavar="ID", help="Only events after this one.")] = None,
+    timeout: Annotated[float | None, typer.Option(min=0, help="Follow for at most this many seconds.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Show the events of the queues, of which the newest 20 000 are kept; with --follow, new ones too."""
+    unknown = sorted(set(event or ()) - set(KINDS))
+    if unknown:
+        raise InputError(f"--event {unknown[0]!r} is not known: choose one of {', '.join(KINDS)}.")
+    if after is not None and not _EVENT_ID.fullmatch(after):
+        raise InputError(f"--after {after!r} is not an event: take the `id` of one, such as 1767873600000-0.")
+    name = known_queue(queue) if queue is not None else None
+    out, stream, kinds = Console(), open_backend(check=False).events, event or KINDS
+    for one in (
+        stream.follow(from_id=after, kinds=kinds, queue=name, timeout=timeout)
+        if follow
+        else _past(stream, after or FROM_START, kinds, name)
+    ):
+        if as_json:
+            typer.echo(json.dumps(event_document(one)))
+        else:
+            out.print(_event_line(one), highlight=False, soft_wrap=True)
+
+
+def _past(stream: EventStream, after: str, kinds: Collection[str], queue: str | None) -> Iterator[QueueEvent]:
+    """Yield every event after this one that exists already."""
+    page = stream.page(after, kinds=kinds, queue=queue)
+    while page.last_id != after:
+        yield from page.events
+        after = page.last_id
+        page = stream.page(after, kinds=kinds, queue=queue)
+
+
+def event_document(event: QueueEvent) -> dict[str, object]:
+    """Return an event for programs; `--after` takes its `id`."""
+    return {
+        "id": event.id,
+        "event": event.kind,
+        "queue": event.queue,
+        "job_id": event.job_id,
+        "at": event.at.isoformat(),
+        "data": event.data,
+    }
+
+
+def _event_line(event: QueueEvent) -> str:
+    data = escape(json.dumps(event.data)) if event.data else ""
+    return (
+        f"{event.at.astimezone():%H:%M:%S}  {event.kind:<9}  {escape(event.queue)}  {event.job_id}  [dim]{data}[/]"
+    )
+
+
+@app.command(rich_help_panel="Service")
+def cleanup(
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Report what would be deleted, and delete nothing.")
+    ] = False,
+    keep_days: Annotated[int | None, typer.Option(min=0, help="Days that good runs are kept.")] = None,
+    keep_failed_days: Annotated[int | None, typer.Option(min=0, help="Days that failed runs are kept.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a clean-up on its queue: it deletes runs, steps and files that are older than their limit."""
+    data = CleanupJobData(dry_run=dry_run, keep_days=keep_days, keep_failed_days=keep_failed_days)
+    _print_job(open_backend().producer.submit_cleanup(data), QueueName.CLEANUP, as_json=as_json)
+
+
+@app.command(rich_help_panel="Service")
+def learn(
+    case: Annotated[list[str] | None, typer.Option(help="Only the case with this id; may be given again.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Put a learning job on its queue: it computes reliability, flake rate and how often each locator matches."""
+    data = LearningJobData(test_case_ids=tuple(case) if case else None)
+    _print_job(open_backend().producer.submit_learning(data), QueueName.ADAPTATION_LEARNING, as_json=as_json)
+
+
+def _print_job(job_id: str, queue: QueueName, *, as_json: bool) -> None:
+    text = f"{job_id}  on the queue '{queue.value}'"
+    print_result({"job_id": job_id, "queue": queue.value}, text, as_json=as_json)

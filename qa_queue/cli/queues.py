@@ -1,133 +1,117 @@
-"""Commands on the queues: pause, resume, clean, and the dead letters."""
+"""Commands on queues: count their jobs, pause, resume and clean them, and limit sites and users."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from dataclasses import asdict
+from typing import Annotated, cast
 
 import typer
 from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import plain_table
-from qa_queue.models.outcomes import ExitCode
-from qa_queue.queues.dead_letter import DeadLetter
+from qa_queue.cli.render import count_of, plain_table, print_result
+from qa_queue.errors import NotFoundError
+from qa_queue.queues.limits import LimitRule
 from qa_queue.queues.retention import CleanKind
 
 PANEL = "Queues"
 Queue = Annotated[str, typer.Argument(help="The queue's name.")]
-letters = typer.Typer(
-    help="Look at dead letters, put them back on their queue, or discard them.", no_args_is_help=True
-)
+Key = Annotated[str, typer.Argument(metavar="KEY", help="site:HOST or user:ID; * limits each of them separately.")]
+
+app = typer.Typer()
+limits = typer.Typer(help="Limit concurrent runs and starts per minute, by site or user.", no_args_is_help=True)
+app.add_typer(limits, name="limits", rich_help_panel=PANEL)
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    for name, command in (("pause", pause), ("resume", resume), ("clean", clean)):
-        app.command(name, rich_help_panel=PANEL)(command)
-    for name, letter_command in (("list", list_letters), ("requeue", requeue), ("discard", discard)):
-        letters.command(name)(letter_command)
-    app.add_typer(letters, name="dlq", rich_help_panel=PANEL)
+@app.command(rich_help_panel=PANEL)
+def stats(
+    queue: Annotated[str | None, typer.Argument(help="One queue; without it, all.")] = None, as_json: Json = False
+) -> None:
+    """Show the number of jobs on the queues."""
+    found = open_backend(check=False).queues.get_queue_stats(queue)
+    if as_json:
+        figures = {name: {**asdict(one), "dlq": one.dlq, "total": one.total} for name, one in found.items()}
+        Console().print_json(data={"queues": figures})
+        return
+    table = plain_table()
+    table.add_column("Queue", no_wrap=True)
+    columns = ("waiting", "processing", "delayed", "completed", "failed", "workers")
+    for column in columns:
+        table.add_column(column, justify="right")
+    for name, one in found.items():
+        table.add_row(
+            f"{name} [yellow](paused)[/]" if one.paused else name,
+            *(str(getattr(one, column)) for column in columns),
+        )
+    Console().print(table)
 
 
+@app.command(rich_help_panel=PANEL)
 def pause(queue: Queue, as_json: Json = False) -> None:
-    """Take nothing more from a queue. Its workers stay up, and what runs goes on."""
+    """Take no more jobs from a queue. Its workers stay, and running jobs continue."""
     changed = open_backend(check=False).queues.pause(queue)
-    said = f"{queue} is paused." if changed else f"{queue} was paused already."
-    _say({"queue": queue, "paused": True, "changed": changed}, said, as_json=as_json)
+    text = f"{queue} is paused." if changed else f"{queue} was paused already."
+    print_result({"queue": queue, "paused": True, "changed": changed}, text, as_json=as_json)
 
 
+@app.command(rich_help_panel=PANEL)
 def resume(queue: Queue, as_json: Json = False) -> None:
-    """Take from a paused queue again, at once."""
+    """Take jobs from a paused queue again, at once."""
     changed = open_backend(check=False).queues.resume(queue)
-    said = f"{queue} goes on." if changed else f"{queue} was not paused."
-    _say({"queue": queue, "paused": False, "changed": changed}, said, as_json=as_json)
+    text = f"{queue} is resumed." if changed else f"{queue} was not paused."
+    print_result({"queue": queue, "paused": False, "changed": changed}, text, as_json=as_json)
 
 
+@app.command(rich_help_panel=PANEL)
 def clean(
     queue: Queue,
-    grace: Annotated[int, typer.Option(min=0, help="Keep jobs that ended within so many seconds.")] = 3600,
-    limit: Annotated[int, typer.Option(min=1, help="Delete at most so many.")] = 1000,
+    grace: Annotated[int, typer.Option(min=0, help="Keep jobs that ended within this many seconds.")] = 3600,
+    limit: Annotated[int, typer.Option(min=1, help="Delete at most this many.")] = 1000,
     kind: Annotated[str, typer.Option(help="completed, failed (dead letters) or cancelled.")] = "completed",
     as_json: Json = False,
 ) -> None:
-    """Delete ended jobs of a queue from Redis. Runs in Supabase stay; `cleanup` is for those."""
+    """Delete ended jobs of a queue from Redis. Runs in Supabase stay; `cleanup` deletes those."""
     deleted = open_backend(check=False).queues.clean(queue, grace * 1000, limit, cast(CleanKind, kind))
-    _say({"deleted": deleted}, f"{len(deleted)} {kind} jobs of {queue} deleted.", as_json=as_json)
+    print_result(
+        {"deleted": deleted}, f"Deleted {count_of(len(deleted), f'{kind} job')} of {queue}.", as_json=as_json
+    )
 
 
-def list_letters(
-    start: Annotated[int, typer.Option(min=0, help="The first, the newest being 0.")] = 0,
-    count: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 10,
-    queue: Annotated[str | None, typer.Option(help="Of this queue only.")] = None,
-    as_json: Json = False,
-) -> None:
-    """List dead letters: jobs whose attempts are used up, the newest first."""
-    out = Console()
-    found = open_backend().dead_letters.list(start, start + count - 1, queue)
+@limits.command("list")
+def list_limits(as_json: Json = False) -> None:
+    """List every limit."""
+    out, rules = Console(), open_backend(check=False).limits.rules()
     if as_json:
-        out.print_json(data={"jobs": [_as_json(letter) for letter in found]})
+        out.print_json(data={"limits": [{"key": key, **asdict(rule)} for key, rule in rules.items()]})
         return
-    if not found:
-        out.print("No dead letters.")
+    if not rules:
+        out.print("No limits. `qa-queue limits set site:shop.example --at-once 2` sets one.")
         return
     table = plain_table()
-    for column in ("Job", "Queue", "Died", "Attempts", "Why"):
-        table.add_column(column, overflow="fold", no_wrap=column in ("Job", "Died"))
-    for letter in found:
-        died = f"{letter.died_at.astimezone():%m-%d %H:%M:%S}"
-        why = escape(f"{letter.reason}: {letter.error}".split("\n")[0])
-        table.add_row(letter.job_id, letter.queue, died, str(len(letter.attempts)), why)
+    for column in ("Key", "At once", "A minute"):
+        table.add_column(column, justify="left" if column == "Key" else "right")
+    for key, rule in rules.items():
+        table.add_row(escape(key), *(str(number or "") for number in (rule.at_once, rule.a_minute)))
     out.print(table)
 
 
-def requeue(
-    job_ids: Annotated[list[str] | None, typer.Argument(metavar="JOB...", help="The jobs' ids.")] = None,
-    everything: Annotated[bool, typer.Option("--all", help="Every dead letter.")] = False,
-    queue: Annotated[str | None, typer.Option(help="With --all: those of this queue.")] = None,
+@limits.command("set")
+def set_limit(
+    key: Key,
+    at_once: Annotated[int | None, typer.Option(help="Concurrent runs.")] = None,
+    a_minute: Annotated[int | None, typer.Option(help="Starts in any 60 s.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Put dead letters back on their queue; their history is kept."""
-    dead = open_backend().dead_letters
-    if everything:
-        report = dead.requeue_all(queue)
-        lines = [f"{len(report.requeued)} put back."]
-        lines += [f"[yellow]refused[/] {job_id}: {escape(why)}" for job_id, why in report.refused.items()]
-        _say({"requeued": list(report.requeued), "refused": report.refused}, "\n".join(lines), as_json=as_json)
-        raise typer.Exit(ExitCode.FAILED if report.refused else ExitCode.OK)
-    for job_id in job_ids or ():
-        dead.requeue(job_id)
-    lines = [f"{job_id}  put back" for job_id in job_ids or ()]
-    _say({"requeued": list(job_ids or ()), "refused": {}}, "\n".join(lines), as_json=as_json)
+    """Set the limit of a site or a user; it applies from the next job that is taken."""
+    rule = LimitRule(at_once=at_once, a_minute=a_minute)
+    open_backend(check=False).limits.put(key, rule)
+    print_result({"key": key, **asdict(rule)}, f"{key}  limited", as_json=as_json)
 
 
-def discard(
-    job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")], as_json: Json = False
-) -> None:
-    """Delete dead letters for good."""
-    dead = open_backend().dead_letters
-    for job_id in job_ids:
-        dead.discard(job_id)
-    said = "\n".join(f"{job_id}  discarded" for job_id in job_ids)
-    _say({"discarded": job_ids}, said, as_json=as_json)
-
-
-def _say(document: dict[str, Any], text: str, *, as_json: bool) -> None:
-    if as_json:
-        Console().print_json(data=document)
-    else:
-        Console().print(text, highlight=False, soft_wrap=True)
-
-
-def _as_json(letter: DeadLetter) -> dict[str, Any]:
-    return {
-        "id": letter.job_id,
-        "queue": letter.queue,
-        "reason": letter.reason,
-        "error": letter.error,
-        "data": letter.data,
-        "attempts": [attempt.model_dump(mode="json") for attempt in letter.attempts],
-        "metadata": letter.metadata,
-        "requeues": letter.requeues,
-        "died_at": letter.died_at.isoformat(),
-    }
+@limits.command("remove")
+def remove_limit(key: Key, as_json: Json = False) -> None:
+    """Remove a limit; jobs that it held back may start at once."""
+    if not open_backend(check=False).limits.remove(key):
+        raise NotFoundError(f"there is no limit for {key!r}: `qa-queue limits list` lists the limits.")
+    print_result({"key": key}, f"{key}  no longer limited", as_json=as_json)

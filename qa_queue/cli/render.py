@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.box import SIMPLE_HEAD
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
@@ -143,3 +144,16 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "error_kind": run.error_kind.value if run.error_kind else None,
         "artifacts": [str(report.artifacts_dir / artifact.path) for artifact in report.artifacts],
     }
+
+
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 worker`, `2 workers`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
+def print_result(document: dict[str, Any], text: str, *, as_json: bool) -> None:
+    """Print the result of a command: the document for programs, else the text."""
+    if as_json:
+        Console().print_json(data=document)
+    else:
+        Console().print(escape(text), highlight=False, soft_wrap=True)

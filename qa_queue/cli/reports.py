@@ -23,13 +23,10 @@ from qa_queue.services import Backend
 
 PANEL = "Runs"
 
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    app.command("report", rich_help_panel=PANEL)(report)
-    app.command("trace", rich_help_panel=PANEL)(trace)
+app = typer.Typer()
 
 
+@app.command(rich_help_panel=PANEL)
 def report(
     of: Annotated[str, typer.Argument(metavar="RUN|BATCH", help="The id of a run or of a batch.")],
     *,
@@ -97,6 +94,7 @@ def _write(path: Path, text: str) -> None:
         raise InputError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
+@app.command(rich_help_panel=PANEL)
 def trace(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
     attempt: Annotated[int | None, typer.Option(min=1, help="Of this attempt instead of the last one.")] = None,

@@ -31,11 +31,7 @@ INTERRUPTED_WAITING = "the runs that had not ended were cancelled."
 INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel RUN` ends it."
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
 
-
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    app.command("run", rich_help_panel=PANEL)(run)
-    app.command("watch", rich_help_panel=PANEL)(watch)
+app = typer.Typer()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +48,7 @@ class RunOptions:
     every_ms: int | None = None
 
 
+@app.command(rich_help_panel=PANEL)
 def run(
     files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
     *,
@@ -99,6 +96,7 @@ def run(
     raise typer.Exit(code)
 
 
+@app.command(rich_help_panel=PANEL)
 def watch(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
     timeout: Timeout = None,

@@ -23,6 +23,7 @@ from qa_queue.services.submission import rerun_runs
 PANEL = "Runs"
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids.")]
+app = typer.Typer()
 _CANCEL_WORDS = {
     CancelOutcome.REMOVED: "cancelled before it started",
     CancelOutcome.SIGNALLED: "asked to stop",
@@ -31,20 +32,7 @@ _CANCEL_WORDS = {
 }
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    commands = (
-        ("runs", list_runs),
-        ("show", show),
-        ("cancel", cancel),
-        ("rerun", rerun),
-        ("place", place),
-        ("artifacts", artifacts),
-    )
-    for name, command in commands:
-        app.command(name, rich_help_panel=PANEL)(command)
-
-
+@app.command("runs", rich_help_panel=PANEL)
 def list_runs(
     status: Annotated[list[str] | None, typer.Option(help="Only runs of this status; may be given again.")] = None,
     case: Annotated[str | None, typer.Option(help="Only runs of the case with this name.")] = None,
@@ -76,6 +64,7 @@ def _status(text: str) -> RunStatus:
         raise InputError(f"--status {text!r} is not known: choose one of {known}.") from None
 
 
+@app.command(rich_help_panel=PANEL)
 def show(run_id: Run, as_json: Json = False) -> None:
     """Show a run with its steps and its evidence."""
     out, backend = Console(), open_backend()
@@ -97,6 +86,7 @@ def _print_trace(report: RunReport, out: Console) -> None:
         out.print(f"[dim]Open the trace with: playwright show-trace {traces[-1]}[/]", soft_wrap=True)
 
 
+@app.command(rich_help_panel=PANEL)
 def cancel(run_ids: Runs, as_json: Json = False) -> None:
     """Cancel runs that wait or run."""
     out, backend = Console(), open_backend()
@@ -110,6 +100,7 @@ def cancel(run_ids: Runs, as_json: Json = False) -> None:
         raise typer.Exit(ExitCode.BAD_INPUT)
 
 
+@app.command(rich_help_panel=PANEL)
 def rerun(
     run_ids: Runs,
     only_failed: Annotated[bool, typer.Option("--only-failed", help="Leave out those that did not fail.")] = False,
@@ -125,6 +116,7 @@ def rerun(
     print_submitted(found, out, as_json=as_json)
 
 
+@app.command(rich_help_panel=PANEL)
 def place(run_id: Run, as_json: Json = False) -> None:
     """Show the place of a waiting run in its queue, and about when it will start."""
     out, backend = Console(), open_backend()
@@ -141,6 +133,7 @@ def place(run_id: Run, as_json: Json = False) -> None:
     out.print(f"{escape(found.queue)}: {where}{why}{when}", highlight=False)
 
 
+@app.command(rich_help_panel=PANEL)
 def artifacts(run_id: Run, as_json: Json = False) -> None:
     """List the files that a run left, with their paths."""
     out, backend = Console(), open_backend()

@@ -22,30 +22,14 @@ from qa_queue.services import schedules as services
 from qa_queue.services.schedules import Preview, preview_of, run_now, with_outcomes
 from qa_queue.store.schedule_records import ScheduleRecord
 
-PANEL = "Runs"
 OPERATOR = Identity(name="command line", role=Role.ADMIN)  # who may use Redis and the store directly
 Ref = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name or id.")]
-schedules = typer.Typer(help="Start cases and jobs at set times.", no_args_is_help=True)
+app = typer.Typer()
+schedule = typer.Typer(help="Start cases and jobs at set times.", no_args_is_help=True)
+app.add_typer(schedule, name="schedule", rich_help_panel="Runs")
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    commands = (
-        ("add", add),
-        ("list", list_schedules),
-        ("show", show),
-        ("edit", edit),
-        ("pause", pause),
-        ("resume", resume),
-        ("run", run),
-        ("preview", preview),
-        ("remove", remove),
-    )
-    for name, command in commands:
-        schedules.command(name)(command)
-    app.add_typer(schedules, name="schedule", rich_help_panel=PANEL)
-
-
+@schedule.command()
 @takes_fields
 def add(
     name: Annotated[str, typer.Argument(help="What it is called; every schedule has a name of its own.")],
@@ -61,6 +45,7 @@ def add(
     _say(backend, backend.schedules.add(spec, by=OPERATOR), as_json=as_json)
 
 
+@schedule.command()
 @takes_fields
 def edit(
     ref: Ref,
@@ -79,6 +64,7 @@ def edit(
     _say(backend, backend.schedules.patch(ref, changes, by=OPERATOR), as_json=as_json)
 
 
+@schedule.command("list")
 def list_schedules(as_json: Json = False) -> None:
     """List schedules, with their next time in their zone and what became of the last start."""
     out, backend = Console(), open_backend()
@@ -97,6 +83,7 @@ def list_schedules(as_json: Json = False) -> None:
     out.print(table)
 
 
+@schedule.command()
 def show(ref: Ref, as_json: Json = False) -> None:
     """Show a schedule with everything that is set, and what it has done."""
     backend = open_backend()
@@ -106,18 +93,21 @@ def show(ref: Ref, as_json: Json = False) -> None:
         Console().print(f"[red]last start:[/] {escape(row.last_error)}", soft_wrap=True)
 
 
+@schedule.command()
 def pause(ref: Ref, as_json: Json = False) -> None:
     """Start nothing until it is resumed; what runs goes on."""
     backend = open_backend()
     _say(backend, backend.schedules.pause(ref, by=OPERATOR), as_json=as_json)
 
 
+@schedule.command()
 def resume(ref: Ref, as_json: Json = False) -> None:
     """Go on with its next time; those of the pause are not made up for."""
     backend = open_backend()
     _say(backend, backend.schedules.resume(ref, by=OPERATOR), as_json=as_json)
 
 
+@schedule.command()
 def run(ref: Ref, as_json: Json = False) -> None:
     """Start a schedule at once, besides its times, also while it is paused."""
     backend = open_backend()
@@ -130,6 +120,7 @@ def run(ref: Ref, as_json: Json = False) -> None:
     Console().print(f"{row.last_run_id}  started by {escape(row.name)}", highlight=False)
 
 
+@schedule.command()
 def preview(
     ref: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]", help="A schedule's name or id.")] = None,
     count: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
@@ -149,6 +140,7 @@ def preview(
     _say_times(preview_of(spec, utc_now(), count), as_json=as_json)
 
 
+@schedule.command()
 def remove(ref: Ref, as_json: Json = False) -> None:
     """Delete a schedule; the runs that it has started stay, and go on."""
     backend = open_backend()

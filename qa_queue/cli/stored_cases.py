@@ -19,32 +19,22 @@ from qa_queue.errors import InputError
 from qa_queue.services.cases import create_case, delete_case, duplicate_case, find_case, replace_case
 from qa_queue.store.records import CaseRecord
 
-PANEL = "Cases"
+app = typer.Typer()
+case = typer.Typer(help="Stored cases: create, list, get, replace, duplicate, delete.", no_args_is_help=True)
+app.add_typer(case, name="case", rich_help_panel="Cases")
+
 Ref = Annotated[str, typer.Argument(metavar="CASE", help="The case's id, key or name.")]
 File = Annotated[Path, typer.Argument(help="The case: YAML, JSON or a recording.")]
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    group = typer.Typer(help="Stored cases: create, list, get, replace, duplicate, delete.", no_args_is_help=True)
-    for name, command in (
-        ("create", create),
-        ("list", list_cases),
-        ("get", get),
-        ("replace", replace),
-        ("duplicate", duplicate),
-        ("delete", delete),
-    ):
-        group.command(name)(command)
-    app.add_typer(group, name="case", rich_help_panel=PANEL)
-
-
+@case.command()
 def create(file: File, as_json: Json = False) -> None:
     """Store a new case; one of its name or id must not be there."""
     case = _one(file)
     _say(create_case(open_backend().store, case), "stored", as_json=as_json)
 
 
+@case.command("list")
 def list_cases(
     tag: Annotated[str | None, typer.Option(help="Only those with this tag.")] = None, as_json: Json = False
 ) -> None:
@@ -65,6 +55,7 @@ def list_cases(
     out.print(table)
 
 
+@case.command()
 def get(ref: Ref, as_json: Json = False) -> None:
     """Print a stored case as YAML; with --json, its row."""
     record = find_case(open_backend(), ref)
@@ -74,12 +65,14 @@ def get(ref: Ref, as_json: Json = False) -> None:
         typer.echo(dump_yaml(parse_case(record.definition, source=record.name)), nl=False)
 
 
+@case.command()
 def replace(ref: Ref, file: File, as_json: Json = False) -> None:
     """Give a stored case another definition, which is its next version; its id, or name, must stay."""
     backend, case = open_backend(), _one(file)
     _say(replace_case(backend.store, find_case(backend, ref), case), "replaced", as_json=as_json)
 
 
+@case.command()
 def duplicate(
     ref: Ref,
     name: Annotated[str, typer.Option(help="What the copy is called.")],
@@ -92,6 +85,7 @@ def duplicate(
     _say(copy, "stored", as_json=as_json)
 
 
+@case.command()
 def delete(
     ref: Ref,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,

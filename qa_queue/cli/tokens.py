@@ -1,4 +1,4 @@
-"""`qa-queue token`: who may use the pages and the API."""
+"""`qa-queue token`: create, list and revoke tokens of the API, and log in to the pages."""
 
 from __future__ import annotations
 
@@ -13,24 +13,22 @@ from rich.table import Table
 from qa_queue.auth.logins import login_link
 from qa_queue.auth.tokens import Role, TokenInfo
 from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.render import plain_table
 from qa_queue.errors import NotFoundError
 
-tokens = typer.Typer(no_args_is_help=True, help="Make, list and revoke tokens of the API; log in to the pages.")
+app = typer.Typer()
+tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens of the API; log in to the pages.")
+app.add_typer(tokens, name="token", rich_help_panel="Service")
 
 
-def register(app: typer.Typer) -> None:
-    """Add these commands to the program."""
-    app.add_typer(tokens, name="token")
-
-
-@tokens.command("create")
+@tokens.command()
 def create(
-    name: Annotated[str, typer.Argument(help="Whose it is; runs made with it bear this name.")],
-    role: Annotated[Role, typer.Option(help="read looks, run also submits, admin may do everything.")] = Role.RUN,
-    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expires after so many days.")] = None,
+    name: Annotated[str, typer.Argument(help="The owner's name; runs submitted with the token have it.")],
+    role: Annotated[Role, typer.Option(help="read: look; run: also submit; admin: everything.")] = Role.RUN,
+    days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expire after this many days.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Make a token. It is shown this once."""
+    """Create a token. It is shown only once."""
     out = Console()
     lifetime = timedelta(days=days) if days else None
     info, text = open_backend(check=False).tokens.create(name, role, lifetime)
@@ -38,7 +36,7 @@ def create(
         out.print_json(data={**info.model_dump(mode="json"), "token": text})
         return
     out.print(text, soft_wrap=True, highlight=False)
-    Console(stderr=True).print("[dim]Keep it now: it is not shown again.[/]")
+    Console(stderr=True).print("[dim]Store it now: it is not shown again.[/]")
 
 
 @tokens.command("list")
@@ -50,20 +48,20 @@ def list_tokens(as_json: Json = False) -> None:
     elif found:
         out.print(_table(found))
     else:
-        out.print("No tokens. `qa-queue token create NAME` makes one.")
+        out.print("No tokens. `qa-queue token create NAME` creates one.")
 
 
-@tokens.command("revoke")
+@tokens.command()
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `qa-queue token list` shows it.")],
 ) -> None:
-    """Make a token worthless at once, with the logins made with it."""
+    """Revoke a token at once, with the logins made with it."""
     if not open_backend(check=False).tokens.revoke(token_id):
-        raise NotFoundError(f"there is no token {token_id!r}: `qa-queue token list` has those that there are.")
+        raise NotFoundError(f"there is no token {token_id!r}: `qa-queue token list` lists the tokens.")
     Console().print(f"{token_id}  revoked", highlight=False)
 
 
-@tokens.command("link")
+@tokens.command()
 def link() -> None:
     """Print a link that logs a browser in to the pages as administrator; it works once, within the hour."""
     backend = open_backend(check=False)
@@ -72,8 +70,8 @@ def link() -> None:
 
 
 def _table(found: list[TokenInfo]) -> Table:
-    table = Table(header_style="bold")
-    for column in ("ID", "Name", "Role", "Made", "Expires"):
+    table = plain_table()
+    for column in ("ID", "Name", "Role", "Created", "Expires"):
         table.add_column(column)
     for info in found:
         expires = f"{info.expires_at.astimezone():%Y-%m-%d}" if info.expires_at else "never"

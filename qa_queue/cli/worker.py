@@ -14,14 +14,10 @@ from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.autoscaler import MIB, Autoscaler, WorkerBounds
 from qa_queue.worker.serve import known_queues, serve
 
-PANEL = "Service"
+app = typer.Typer()
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command to the program."""
-    app.command("worker", rich_help_panel=PANEL)(worker)
-
-
+@app.command(rich_help_panel="Service")
 def worker(
     queues: Annotated[
         list[str] | None, typer.Argument(metavar="[QUEUE]...", help="Without one, every queue.")

@@ -4,6 +4,8 @@ A message says what was wrong, where, and what to do. The root decides nothing; 
 classes to exit codes and a worker maps them to what happens to the job.
 """
 
+from collections.abc import Mapping
+
 
 class QAError(Exception):
     """The root of all errors of qa-queue."""
@@ -31,6 +33,14 @@ class PayloadError(InputError):
     def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
         super().__init__(message)
         self.problems = problems
+
+
+class ItemsError(InputError):
+    """Items of a request cannot be used, and nothing was done; `faults` has the error of each, by its index."""
+
+    def __init__(self, faults: Mapping[int, InputError], total: int) -> None:
+        super().__init__(f"{len(faults)} of {total} cannot be used; nothing was done.")
+        self.faults = dict(faults)
 
 
 class UnknownQueueError(InputError):

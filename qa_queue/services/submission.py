@@ -11,7 +11,7 @@ from rq.exceptions import DeserializationError, NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.errors import InputError
+from qa_queue.errors import InputError, ItemsError
 from qa_queue.models import Priority, QueueName, TestConfig
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.planning import resolve_environments
@@ -22,14 +22,6 @@ from qa_queue.store.records import RunRecord
 
 T = TypeVar("T")
 R = TypeVar("R")
-
-
-class ItemsError(InputError):
-    """Items of a request cannot be used, and nothing was done; `faults` has the error of each, by its index."""
-
-    def __init__(self, faults: Mapping[int, InputError], total: int) -> None:
-        super().__init__(f"{len(faults)} of {total} cannot be used; nothing was done.")
-        self.faults = dict(faults)
 
 
 def each(items: Sequence[T], make: Callable[[T], R]) -> list[R]:

@@ -21,12 +21,14 @@ def stats(program: Program, queue: str = "test-execution") -> dict[str, Any]:
     return found
 
 
-def test_a_paused_queue_starts_nothing_until_it_goes_on(program: Program, worker: WorkerProcess, shop: str) -> None:
+def test_a_paused_queue_starts_nothing_until_it_is_resumed(
+    program: Program, worker: WorkerProcess, shop: str
+) -> None:
     assert "is paused" in program("pause", "test-execution").out
     run_id = program("run", LOGIN, "--base-url", shop, "--json").json["runs"][0]["run_id"]
     assert (stats(program)["waiting"], stats(program)["processing"]) == (1, 0)
     assert program("show", run_id, "--json").json["status"] == "queued"
-    assert "goes on" in program("resume", "test-execution").out
+    assert "is resumed" in program("resume", "test-execution").out
     assert program("watch", run_id).code == 0
 
 
@@ -37,7 +39,7 @@ def test_a_delayed_run_waits_and_can_be_cancelled(program: Program, shop: str) -
     assert stats(program)["delayed"] == 0
 
 
-def test_a_dead_letter_is_listed_put_back_and_discarded(program: Program, redis_db: Redis, tmp_path: Path) -> None:
+def test_a_dead_letter_is_listed_requeued_and_discarded(program: Program, redis_db: Redis, tmp_path: Path) -> None:
     def dead() -> bool:
         return bool(stats(program, "cleanup")["dlq"] == 1)
 
@@ -49,7 +51,7 @@ def test_a_dead_letter_is_listed_put_back_and_discarded(program: Program, redis_
         assert letter["id"] == job_id
         assert "nowhere.nothing" in letter["error"]
         assert job_id in program("dlq", "list").out
-        assert "put back" in program("dlq", "requeue", job_id).out
+        assert "requeued" in program("dlq", "requeue", job_id).out
         wait_until(dead, timeout=60, what="the letter to die again")
     assert program("dlq", "list", "--json").json["jobs"][0]["requeues"] == 1
     assert "discarded" in program("dlq", "discard", job_id).out

@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 from junitparser import JUnitXml
 
-from qa_queue.local.server import LocalServer
+from qa_queue.local.process import LocalServer
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
