@@ -38,7 +38,7 @@ Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
 
 
 class Runtime:
-    """Runs jobs of the service's own functions on one event loop; `qa_queue.worker.runtime.Runtime`.
+    """Runs jobs of the service's own functions on one event loop; `qa_queue.worker.child.JobRuntime`.
 
     The functions of queues that installed packages add are found by their entry points. Subclass it with other
     `processors` and set QA_RUNTIME to serve some function in another way.
@@ -128,7 +128,7 @@ class Runtime:
         """Why no more jobs should be taken now; None when they may come."""
         return self._writer.obstacle
 
-    def vitals(self) -> dict[str, int]:
+    def statistics(self) -> dict[str, int]:
         """How often the browser died and was replaced, and what waits in the outbox."""
         depth = self._writer.depth
         return {

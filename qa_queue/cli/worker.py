@@ -11,8 +11,9 @@ from qa_queue.redis import RedisClient
 from qa_queue.redis.servers import server_for_all
 from qa_queue.settings import load_settings, with_overrides
 from qa_queue.settings.logs import configure_logging
-from qa_queue.worker.autoscaler import MIB, Autoscaler, WorkerBounds
-from qa_queue.worker.serve import known_queues, serve
+from qa_queue.worker.autoscaler import Autoscaler, WorkerBounds
+from qa_queue.worker.child_health import MIB
+from qa_queue.worker.worker import known_queues, serve
 
 app = typer.Typer()
 

@@ -1,4 +1,4 @@
-"""The worker of qa-queue: an `rq.Worker` whose jobs run in one warm child process, several at once."""
+"""The worker of qa-queue, an `rq.Worker` whose jobs run in one warm child process, several at once."""
 
 from qa_queue.worker.environment import complete_environment
 

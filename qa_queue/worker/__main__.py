@@ -1,4 +1,4 @@
-"""`python -m qa_queue.worker PARENT_PID QUEUE...`: a worker of an autoscaler, which ends with it."""
+"""Run one worker of an autoscaler, which ends with it: `python -m qa_queue.worker PARENT_PID QUEUE...`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import sys
 from qa_queue.errors import QAError
 from qa_queue.settings import load_settings
 from qa_queue.worker.die_with_parent import die_with_parent
-from qa_queue.worker.serve import serve
+from qa_queue.worker.worker import serve
 
 if __name__ == "__main__":
     die_with_parent(int(sys.argv[1]), signal.SIGTERM)

@@ -1,280 +1,232 @@
-"""RQ's books: an execution is opened when its job starts and closed with what became of it.
+"""Bookkeeping of a worker's jobs: executions opened and closed in order, the event stream, and the log.
 
-RQ keeps the registries, results, retries and counts; this module calls RQ in the order in which its own work horse
-would, for several jobs at once. Every method may raise `redis.exceptions.RedisError`, and may then be called again.
+An execution that cannot be closed because Redis is unavailable is kept, with all that ended after it.
 """
 
 from __future__ import annotations
 
+import contextlib
 import logging
-import time
-from collections.abc import Callable
-from copy import copy
-from enum import Enum
-from functools import partial
+from collections import deque
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from redis import Redis
 from redis.exceptions import RedisError
-from rq.callbacks import execute_failure_callback
-from rq.exceptions import DeserializationError, NoSuchJobError
-from rq.executions import Execution
-from rq.job import Job, JobStatus
-from rq.job_lifecycle import call_exception_handlers
-from rq.worker import WorkerStatus
 
-from qa_queue.errors import InputError
-from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
-from qa_queue.queues.attempts import AttemptFailure, AttemptLog
-from qa_queue.queues.dequeue import ReservedJob, acknowledge
-from qa_queue.queues.enqueue import push_ranked
-from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
-from qa_queue.queues.poison_jobs import bury_unreadable
-from qa_queue.worker.fencing import FencedConnection, Token, until_unwatched
-from qa_queue.worker.ipc import ChildFailure
-from qa_queue.worker.job_events import JobEvents
-from qa_queue.worker.outcome import rebuild
-from qa_queue.worker.slots import Slot, SlotDeadline
+from qa_queue.models import RunStatus, utc_now
+from qa_queue.models.outcomes import FAILURES, FailureKind
+from qa_queue.queues import QueueManager
+from qa_queue.queues.attempts import ERROR_LENGTH
+from qa_queue.queues.dequeue import ReservedJob
+from qa_queue.queues.notes import Event, note
+from qa_queue.redis.counters import EndedRun
+from qa_queue.worker.executions import (
+    ActiveJob,
+    EndedJob,
+    UnreadableJobError,
+    close_failed,
+    close_finished,
+    close_requeued,
+    open_execution,
+)
+from qa_queue.worker.fencing import ExecutionLostError, owned
+from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release
+from qa_queue.worker.verdicts import (
+    FailJob,
+    FinishJob,
+    RequeueJob,
+    RetryJob,
+    StopJob,
+    Verdict,
+    child_failure,
+    masked,
+)
 
 if TYPE_CHECKING:
-    from rq import Queue
-    from rq.worker.base import BaseWorker
-
-    from qa_queue.worker.worker import QAWorker
+    from rq.worker import BaseWorker
 
 log = logging.getLogger(__name__)
 
-SUSPECT_FIELD = "qa_suspect"  # of the job's hash: it was in a process that died, and so were others
 
+@dataclass(frozen=True, kw_only=True)
+class ClosedJob:
+    """A job whose execution is closed; `request` is what a child is to record of the run."""
 
-def read_call(job: Job) -> tuple[str, dict[str, Any]]:
-    """The dotted path and the data of a job.
-
-    Raises:
-        InputError: the payload cannot be read, or is not one keyword `data` with a JSON object.
-    """
-    try:
-        function, args, kwargs = job.func_name, job.args, job.kwargs
-    except DeserializationError as error:
-        raise InputError(f"the payload of job {job.id} cannot be read: it is not JSON as RQ writes it") from error
-    known = isinstance(function, str) and isinstance(kwargs, dict) and not args
-    if not known or set(kwargs) != {"data"} or not isinstance(kwargs["data"], dict):
-        raise InputError(f"job {job.id} calls {function}: it takes one keyword, data, with a JSON object")
-    return str(function), kwargs["data"]
-
-
-class UnreadableJobError(InputError):
-    """What stands in Redis in a job's place is none; `context` is what is known of it."""
-
-    def __init__(self, taken: ReservedJob, problem: str) -> None:
-        super().__init__(f"job {taken.job_id} on queue {taken.queue} is malformed in Redis: {problem}")
-        self.context = JobContext(job_id=taken.job_id, queue=taken.queue)
-
-
-class ReservedState(Enum):
-    """How a job that was taken stands."""
-
-    PLAIN = "plain"
-    SUSPECT = "suspect"  # to be run alone
-    GONE = "gone"  # it lay so long that somebody gave it back to the queue
+    execution_id: str
+    request: RecordRequest | None
 
 
 class Bookkeeping:
-    """Opens and closes executions for a worker."""
+    """Opens and closes executions for a worker. `closed` counts the executions that it closed."""
 
-    def __init__(self, worker: QAWorker, grace: float) -> None:
+    def __init__(self, worker: BaseWorker, queues: QueueManager, secrets: Mapping[str, str]) -> None:
+        self.closed = 0
         self._worker = worker
-        self._grace = grace
-        self._attempts = AttemptLog(worker.connection)
-        self._news = JobEvents(worker.connection)
+        self._queues = queues
+        self._secrets = secrets
+        self._events = JobEvents(worker.connection)
+        self._pending: deque[EndedJob] = deque()
+        self._delayed = False  # the first job is kept until Redis is available, which was logged
 
-    def open(self, taken: ReservedJob, *, suspect: bool = False) -> Slot | None:
-        """Register the execution of a job that was taken; None when there is no such job.
+    @property
+    def pending(self) -> bool:
+        """True while ended jobs wait to be closed because Redis is unavailable."""
+        return bool(self._pending)
 
-        Raises:
-            UnreadableJobError: what stands there is no job; it is a dead letter now.
-        """
-        worker = self._worker
-        queue = next(queue for queue in worker.queues if queue.name == taken.queue)
-        job = self._fetch(taken)
-        if job is None:
-            acknowledge(worker.connection, taken)
-            return None
-        execution, attempt = self._register(job, queue)
-        deadline = SlotDeadline.of(job.timeout, now=time.monotonic(), grace=self._grace)
-        context = self._describe(job, queue, attempt)
-        slot = Slot(job=job, queue=queue, execution=execution, context=context, deadline=deadline, suspect=suspect)
-        self._news.active(slot)
-        return slot
+    def open(self, reserved: ReservedJob, *, suspect: bool) -> ActiveJob | Abandon | None:
+        """Register the execution of a reserved job.
 
-    def look(self, taken: ReservedJob) -> ReservedState:
-        """How a job stands that was taken a moment ago."""
-        with self._worker.connection.pipeline(transaction=False) as pipe:
-            pipe.lpos(QueueKeys(taken.queue).intermediate, taken.job_id)
-            pipe.hexists(f"{JOB_PREFIX}{taken.job_id}", SUSPECT_FIELD)
-            place, suspect = pipe.execute(raise_on_error=False)  # what is no hash is found out by `open`
-        return (
-            ReservedState.GONE if place is None else ReservedState.SUSPECT if suspect == 1 else ReservedState.PLAIN
-        )
-
-    def reopen(self, job: Job, queue: Queue, execution: Execution) -> Slot:
-        """An execution that another worker opened and left, to be closed here."""
-        attempt = int(job.connection.hget(job.key, ATTEMPT_FIELD) or 1)
-        context = self._describe(job, queue, attempt)
-        return Slot(
-            job=job,
-            queue=queue,
-            execution=execution,
-            context=context,
-            deadline=SlotDeadline.of(None, now=0, grace=0),
-        )
-
-    def finish(self, slot: Slot, result: Any) -> None:
-        """Close with a result.
+        Return `Abandon` for a job that cannot be read and is now a dead letter, and None if the job is gone.
 
         Raises:
-            LostError: another worker has taken the execution over; this goes for every way to close.
+            redis.exceptions.RedisError: Redis failed; call again.
         """
-        self._fenced(slot, partial(self._finish, slot, result), begun=False)
-        self._news.completed(slot, result)
+        try:
+            active = open_execution(self._worker, reserved, suspect=suspect)
+        except UnreadableJobError as error:
+            log.error("Moved to the dead letters: %s", error)  # noqa: TRY400 - the message is complete
+            failure = masked(child_failure(error), self._secrets)
+            return Abandon(id=error.context.job_id, context=error.context, failure=failure)
+        if active is not None:
+            self._events.active(active)
+        return active
 
-    def retry(self, slot: Slot, failure: ChildFailure) -> None:
-        """Close as failed; RQ enqueues or schedules the job again, or fails it when no retry is left."""
-        self._fenced(slot, partial(self._close, slot, failure, slot.job.retries_left), begun=True)
-        self._news.failed(slot, failure, again=True)
-
-    def fail(self, slot: Slot, failure: ChildFailure) -> None:
-        """Close as failed for good."""
-        # No retry is left in memory only: RQ tries again whatever has one.
-        self._fenced(slot, partial(self._close, slot, failure, 0), begun=True)
-        self._news.failed(slot, failure, again=False)
-
-    def stopped(self, slot: Slot, failure: ChildFailure) -> None:
-        """Close as stopped by an operator, which RQ never tries again."""
-        self._fenced(slot, partial(self._close, slot, failure, slot.job.retries_left, stopped=True), begun=True)
-        self._news.failed(slot, failure, again=False)
-
-    def hand_back(self, slot: Slot, *, suspect: bool) -> None:
-        """Put the job back to its place in the queue, with all the retries that it had."""
-        self._fenced(slot, partial(self._hand_back, slot, suspect), begun=True)
-
-    def _fenced(self, slot: Slot, close: Callable[[BaseWorker], None], *, begun: bool) -> None:
-        token = Token.of(slot)
-        token.renew(self._worker.connection)
-        fenced = FencedConnection(self._worker.connection, token, begun=begun)
-        closer = copy(self._worker)
-        closer.connection = fenced  # type: ignore[assignment] # it gives what RQ's bookkeeping asks of one
-        retries_left = slot.job.retries_left
-
-        def once() -> None:
+    def close(self, ended: Iterable[EndedJob]) -> list[ClosedJob]:
+        """Close executions in order and return those that are closed; the others are kept for the next call."""
+        self._pending.extend(ended)
+        closed = []
+        while self._pending:
+            first = self._pending[0]
             try:
-                close(closer)
-                fenced.raise_noted()
-            except BaseException:
-                slot.job.retries_left = retries_left  # RQ counts down before it has stored anything
-                raise
+                request = self._close_owned(first)
+            except RedisError as error:
+                self._log_delay(first, error)
+                break
+            self._delayed = False
+            self._pending.popleft()
+            self.closed += 1
+            closed.append(ClosedJob(execution_id=first.active.id, request=request))
+            with contextlib.suppress(RedisError):
+                self._queues.trim(first.active.queue.name)
+        return closed
 
-        until_unwatched(once)
+    def lost(self, jobs: Iterable[ActiveJob]) -> list[ActiveJob]:
+        """Return those of the jobs whose execution another worker has taken over.
 
-    def _finish(self, slot: Slot, result: Any, worker: BaseWorker) -> None:
-        worker._finalize_success(slot.job, slot.queue, slot.execution, result)
-
-    def _hand_back(self, slot: Slot, suspect: bool, worker: BaseWorker) -> None:
-        job = slot.job
-        with worker.connection.pipeline() as pipe:
-            worker.cleanup_execution(job, pipeline=pipe, execution=slot.execution)
-            job.set_status(JobStatus.QUEUED, pipeline=pipe)
-            pipe.hdel(job.key, "started_at", "worker_name", "last_heartbeat")
-            if suspect:
-                pipe.hset(job.key, SUSPECT_FIELD, 1)
-            push_ranked(pipe, slot.queue.name, job.id)
-            pipe.execute()
-
-    def _close(
-        self,
-        slot: Slot,
-        failure: ChildFailure,
-        retries_left: int | None,
-        worker: BaseWorker,
-        *,
-        stopped: bool = False,
-    ) -> None:
-        job = slot.job
-        job.retries_left = retries_left
-        worker._stopped_job_id = job.id if stopped else None
-        self._attempts.note(job.id, _attempt_failure(slot, failure))
-        worker.handle_execution_ended(job, slot.queue, job.failure_callback_timeout)
-        job.get_meta(refresh=True)  # RQ saves the job with its meta, where the run's progress stands by now
-        error = rebuild(failure)
-        try:
-            execute_failure_callback(job, worker.death_penalty_class, type(error), error, None)
-            call_exception_handlers(worker._exc_handlers, job, type(error), error, None)
-        except RedisError:
-            raise
-        except Exception:
-            log.exception("A failure callback or exception handler of job %s raised", job.id)
-        worker.handle_job_failure(
-            job, slot.queue, exc_string=failure.detail or failure.message, execution=slot.execution
-        )
-
-    def _fetch(self, taken: ReservedJob) -> Job | None:
-        worker = self._worker
-        try:
-            return worker.job_class.fetch(taken.job_id, connection=worker.connection, serializer=worker.serializer)
-        except NoSuchJobError as error:
-            self._bury(taken, error)
-            log.warning("Job %s was on queue %s, but is gone", taken.job_id, taken.queue)
-        except RedisError as error:
-            if "WRONGTYPE" not in str(error):  # a right that is missing, for example, is no fault of the job's
-                raise
-            self._bury(taken, error)
-        except Exception as error:  # noqa: BLE001 - whatever RQ stumbles over
-            self._bury(taken, error)
-        return None
-
-    def _bury(self, taken: ReservedJob, problem: Exception) -> None:
-        what = f"{type(problem).__name__}: {problem}"
-        if bury_unreadable(self._worker.connection, taken, what):
-            raise UnreadableJobError(taken, what) from problem
-
-    def _register(self, job: Job, queue: Queue) -> tuple[Execution, int]:
-        """What RQ does in `prepare_execution` and `prepare_job_execution`, in one transaction.
-
-        So a job is either still in the intermediate list or started, whenever this worker dies; and RQ's second
-        method would raise for a payload that cannot be read.
+        Raises:
+            redis.exceptions.RedisError: Redis failed.
         """
-        worker = self._worker
-        ttl = worker.get_heartbeat_ttl(job)
-        with worker.connection.pipeline() as pipe:
-            execution = Execution.create(job, ttl, pipeline=pipe, worker_name=worker.name)
-            worker.set_state(WorkerStatus.BUSY, pipeline=pipe)
-            job.prepare_for_execution(worker.name, pipeline=pipe)
-            pipe.persist(job.key)
-            pipe.lrem(queue.intermediate_queue_key, 1, job.id)
-            pipe.hincrby(job.key, ATTEMPT_FIELD, 1)
-            *_, attempt = pipe.execute()
-        worker.executions[execution.id] = execution
-        return execution, int(attempt)
+        return [active for active in jobs if not owned(self._worker.connection, active.job, active.execution)]
 
-    def _describe(self, job: Job, queue: Queue, attempt: int) -> JobContext:
-        return JobContext(
-            job_id=job.id,
-            queue=queue.name,
-            attempt=attempt,
-            max_attempts=attempt + (job.retries_left or 0),
-            enqueued_at=job.enqueued_at,
-            started_at=job.started_at,
-            worker=self._worker.name,
-        )
+    def _log_delay(self, ended: EndedJob, error: RedisError) -> None:
+        if not self._delayed:
+            log.warning("The end of job %s is kept until Redis is back (%s)", ended.active.job.id, error)
+        self._delayed = True
+
+    def _close_owned(self, ended: EndedJob) -> RecordRequest | None:
+        try:
+            return self._close(ended.active, ended.verdict)
+        except ExecutionLostError:
+            log.warning("Job %s was taken over by another worker; its outcome here is dropped", ended.active.job.id)
+            return None
+
+    def _close(self, active: ActiveJob, verdict: Verdict) -> RecordRequest | None:
+        match verdict:
+            case FinishJob(result=result):
+                close_finished(self._worker, active, result)
+                self._events.completed(active, result)
+                log.info("Job %s finished: %s", active.job.id, _status(result), extra=active.log_fields)
+                return None
+            case RetryJob(failure=failure):
+                close_failed(self._worker, active, failure)
+                self._events.failed(active, failure, retrying=True)
+                _log_failure(active, failure, "is tried again")
+                return None
+            case FailJob(failure=failure) | StopJob(failure=failure):
+                close_failed(self._worker, active, failure, final=True, stopped=isinstance(verdict, StopJob))
+                self._events.failed(active, failure, retrying=False)
+                _log_failure(active, failure, "is not tried again")
+                return _abandon(active, failure)
+            case RequeueJob(failure=failure, suspect=suspect):
+                close_requeued(self._worker, active, suspect=suspect)
+                text = "Job %s was requeued without using an attempt: %s"
+                log.warning(text, active.job.id, failure.message, extra=active.log_fields)
+                return Release(id=active.id, context=active.context)
 
 
-def _attempt_failure(slot: Slot, failure: ChildFailure) -> AttemptFailure:
-    context = slot.context
-    return AttemptFailure(
-        number=context.attempt,
-        kind=failure.kind.value,
-        error=failure.message,
-        traceback=failure.detail,
-        worker=context.worker,
-        started_at=context.started_at,
-        failed_at=utc_now(),
-    )
+class JobEvents:
+    """Publishes the events of one worker's jobs, with durations, limits and idempotency claims.
+
+    Events may be lost: one that Redis refuses is dropped, so that it never delays the closing of an execution.
+    """
+
+    def __init__(self, connection: Redis) -> None:
+        self._connection = connection
+
+    def active(self, active: ActiveJob) -> None:
+        """Publish that an attempt has started."""
+        self._publish(active, "active", {"worker": active.context.worker})
+
+    def completed(self, active: ActiveJob, result: Any) -> None:
+        """Publish that a job has ended with a result."""
+        ran_ms = _ran_ms(active)
+        status = result.get("status") if isinstance(result, dict) else None
+        ended = EndedRun(outcome=_outcome(status), ran_ms=ran_ms or 0)
+        self._publish(active, "completed", {"status": status, "ran_ms": ran_ms}, ran_ms=ran_ms, ended=ended)
+
+    def failed(self, active: ActiveJob, failure: ChildFailure, *, retrying: bool) -> None:
+        """Publish that an attempt has failed, and whether another follows or the job is a dead letter."""
+        data = {"error": failure.message[:ERROR_LENGTH], "kind": failure.kind.value}
+        self._publish(active, "failed", data)
+        if retrying:
+            self._publish(active, "retrying", data)
+        else:
+            outcome = FAILURES[failure.kind].status.value
+            self._publish(active, "dead", data, ended=EndedRun(outcome=outcome, ran_ms=_ran_ms(active) or 0))
+
+    def _publish(
+        self,
+        active: ActiveJob,
+        event: Event,
+        data: dict[str, Any],
+        *,
+        ran_ms: int | None = None,
+        ended: EndedRun | None = None,
+    ) -> None:
+        context = active.context
+        numbered = {"attempt": context.attempt} | data
+        try:
+            note(self._connection, context.queue, context.job_id, event, numbered, ran_ms=ran_ms, ended=ended)
+        except RedisError as error:
+            log.debug("Event %s of job %s is dropped: %s", event, context.job_id, error)
+
+
+def _abandon(active: ActiveJob, failure: ChildFailure) -> Abandon:
+    context = active.context
+    context = replace(context, max_attempts=min(context.attempt, context.max_attempts))
+    return Abandon(id=active.id, context=context, failure=failure)
+
+
+def _ran_ms(active: ActiveJob) -> int | None:
+    started = active.context.started_at
+    return max(0, round((utc_now() - started).total_seconds() * 1000)) if started else None
+
+
+def _outcome(status: object) -> str:
+    """Return the status if it is one of ours: any other text of a processor would become a label of its own."""
+    return str(status) if status in list(RunStatus) else RunStatus.COMPLETED.value
+
+
+def _status(result: object) -> str:
+    return str(result.get("status", "done")) if isinstance(result, dict) else "done"
+
+
+def _log_failure(active: ActiveJob, failure: ChildFailure, what_next: str) -> None:
+    context = active.context
+    text = "Job %s failed on attempt %d of %d and %s: %s"
+    figures = (context.job_id, context.attempt, context.max_attempts, what_next, failure.message)
+    log.error(text, *figures, extra=active.log_fields)
+    if failure.kind is FailureKind.BUG:
+        log.error("%s", failure.detail.rstrip())

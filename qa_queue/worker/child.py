@@ -1,154 +1,211 @@
-"""The child of a worker: one event loop and one runtime, with its warm browser, for all of the worker's jobs.
+"""The child process of a worker: one event loop, runtime and warm browser for all of the worker's jobs.
 
-Started as `python -m qa_queue.worker.child FD PARENT_PID`; `FD` is its end of the socket to the worker.
+Started as `python -m qa_queue.worker.child FD PARENT_PID`; `FD` is its end of the socket to the worker. The runtime
+is named by a dotted path (QA_RUNTIME), so that this package imports no processor.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Sequence
+from typing import Any, Protocol, Self, cast, runtime_checkable
 
 from pydantic_core import PydanticSerializationError
 
-from qa_queue.errors import InputError, QAError
+from qa_queue.errors import InputError, QAError, SettingsError
+from qa_queue.extensions import load_named
+from qa_queue.models import JobContext
 from qa_queue.settings import Settings, load_settings, on_redis
 from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.die_with_parent import die_with_parent
 from qa_queue.worker.ipc import (
+    CHUNK,
     Abandon,
-    Broken,
     Cancel,
     ChildFailure,
+    ChildStatistics,
     Done,
     Failed,
-    Hold,
     LineBuffer,
     Message,
-    Noted,
+    Obstacle,
     Ready,
+    Recorded,
+    RecordRequest,
     Release,
     Run,
     Start,
+    StartFailed,
     Stop,
-    Vitals,
     decode,
     encode,
 )
-from qa_queue.worker.outcome import describe, rebuild
-from qa_queue.worker.runtime import JobRuntime, Reporting, load_factory
+from qa_queue.worker.verdicts import child_failure, error_of
 
 log = logging.getLogger(__name__)
-_CHUNK = 1 << 16
-_LOOK_S = 0.5  # between two looks for an obstacle
-_VITALS_S = 2.0  # between two reports
+_OBSTACLE_CHECK_S = 0.5
+_STATISTICS_S = 2.0
+
+
+class JobRuntime(Protocol):
+    """Runs the jobs of a child process, all of them on one event loop; entered once, left when the child exits."""
+
+    async def __aenter__(self) -> Self:
+        """Get ready. An `InputError` ends the worker; after an `InfrastructureError` another child is started."""
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        """Release everything."""
+
+    async def perform(self, function_name: str, data: dict[str, Any], context: JobContext) -> dict[str, Any]:
+        """Run one job and return its result as JSON.
+
+        Raises:
+            InputError: the job cannot be done as given, or no processor has this name.
+            RunCancelledError: a user cancelled the run.
+            InfrastructureError: a part under the run failed; another attempt may succeed.
+        """
+
+    async def abandon(self, context: JobContext, error: QAError) -> None:
+        """Record that the job ended with this error and that no attempt will follow; may be called repeatedly."""
+
+    async def release(self, context: JobContext) -> None:
+        """Record that the job is queued again and this attempt does not count; may be called repeatedly."""
+
+    def obstacle(self) -> str | None:
+        """Return why no more jobs should be taken now; None if they may be taken."""
+
+
+@runtime_checkable
+class ReportsStatistics(Protocol):
+    """Optional part of a runtime."""
+
+    def statistics(self) -> dict[str, int]:
+        """Return `browser_restarts` since the runtime was entered, `outbox_bytes` and `outbox_segments`."""
+
+
+RuntimeFactory = Callable[[Settings, Sequence[str]], JobRuntime]  # called with the names of the queues
 
 
 class Child:
-    """Runs what the parent says, each job as a task of its own."""
+    """Runs the jobs that the worker sends, each as a task."""
 
     def __init__(self, runtime: JobRuntime, writer: asyncio.StreamWriter) -> None:
         self._runtime = runtime
         self._writer = writer
         self._runs: dict[str, asyncio.Task[None]] = {}
-        self._others: set[asyncio.Task[None]] = set()
-        self._reasons: dict[str, ChildFailure] = {}
+        self._recordings: set[asyncio.Task[None]] = set()
+        self._cancelled_with: dict[str, ChildFailure] = {}
         self._stop = asyncio.Event()
 
     async def serve(self, messages: AsyncIterator[Message]) -> None:
-        """Do what comes in until told to stop, then finish what runs."""
-        listening = asyncio.create_task(self._listen(messages))
-        looking = asyncio.create_task(self._look_for_obstacles())
-        reporting = asyncio.create_task(self._report_vitals())
+        """Handle messages until `Stop` comes, then finish what runs."""
+        services = [
+            asyncio.create_task(self._listen(messages)),
+            asyncio.create_task(self._report_obstacles()),
+            asyncio.create_task(self._report_statistics()),
+        ]
         await self._stop.wait()
-        while tasks := {*self._runs.values(), *self._others}:
+        while tasks := {*self._runs.values(), *self._recordings}:
             await asyncio.gather(*tasks, return_exceptions=True)
-        listening.cancel()
-        looking.cancel()
-        reporting.cancel()
+        for service in services:
+            service.cancel()
 
-    async def _look_for_obstacles(self) -> None:
+    async def _report_obstacles(self) -> None:
         known: str | None = None
         while True:
             if (reason := self._runtime.obstacle()) != known:
                 known = reason
-                await self._send(encode(Hold(reason=reason)))
-            await asyncio.sleep(_LOOK_S)
+                await self._send(Obstacle(reason=reason))
+            await asyncio.sleep(_OBSTACLE_CHECK_S)
 
-    async def _report_vitals(self) -> None:
-        known: Vitals | None = None
-        while isinstance(self._runtime, Reporting):
-            vitals = Vitals(**self._runtime.vitals())
-            if vitals != known:
-                known = vitals
-                await self._send(encode(vitals))
-            await asyncio.sleep(_VITALS_S)
+    async def _report_statistics(self) -> None:
+        known: ChildStatistics | None = None
+        while isinstance(self._runtime, ReportsStatistics):
+            statistics = ChildStatistics(**self._runtime.statistics())
+            if statistics != known:
+                known = statistics
+                await self._send(statistics)
+            await asyncio.sleep(_STATISTICS_S)
 
     async def _listen(self, messages: AsyncIterator[Message]) -> None:
         async for message in messages:
             self._handle(message)
         log.error("The worker is gone; its child process ends.")
-        os._exit(1)  # nobody is left to answer to: no clean-up may hold this process here
+        os._exit(1)  # without clean-up, which could keep this process running: there is no one to answer to
 
     def _handle(self, message: Message) -> None:
         match message:
             case Run():
                 self._runs[message.id] = asyncio.create_task(self._run(message))
             case Cancel() if message.id in self._runs:
-                self._reasons[message.id] = message.failure
+                self._cancelled_with[message.id] = message.failure
                 self._runs[message.id].cancel()
             case Abandon() | Release():
-                task = asyncio.create_task(self._note(message))
-                self._others.add(task)
-                task.add_done_callback(self._others.discard)
+                task = asyncio.create_task(self._record(message))
+                self._recordings.add(task)
+                task.add_done_callback(self._recordings.discard)
             case Stop():
                 self._stop.set()
             case _:
-                log.debug("Nothing to do for %s", message.type)
+                log.debug("Message %s is ignored", message.type)
 
     async def _run(self, job: Run) -> None:
         try:
-            answer: Message = Done(
-                id=job.id, result=await self._runtime.perform(job.function, job.data, job.context)
-            )
-            line = encode(answer)
+            result = await self._runtime.perform(job.function, job.data, job.context)
+            line = encode(Done(id=job.id, result=result))
         except asyncio.CancelledError:
-            failure = self._reasons.pop(job.id, None) or describe(QAError("the run was interrupted"))
+            failure = self._cancelled_with.pop(job.id, None) or child_failure(QAError("the run was interrupted"))
             line = encode(Failed(id=job.id, failure=failure))
         except PydanticSerializationError as error:
-            wrong = InputError(f"the result of job {job.context.job_id} is no JSON: {error}")
-            line = encode(Failed(id=job.id, failure=describe(wrong)))
-        except Exception as error:  # noqa: BLE001 - whatever a processor raises is an answer
-            line = encode(Failed(id=job.id, failure=describe(error)))
+            wrong = InputError(f"the result of job {job.context.job_id} is not JSON: {error}")
+            line = encode(Failed(id=job.id, failure=child_failure(wrong)))
+        except Exception as error:  # noqa: BLE001 - every error of a processor is an answer
+            line = encode(Failed(id=job.id, failure=child_failure(error)))
         finally:
             self._runs.pop(job.id, None)
-        await self._send(line)
+        await self._write(line)
 
-    async def _note(self, message: Abandon | Release) -> None:
-        error = None
+    async def _record(self, request: RecordRequest) -> None:
+        problem = None
         try:
-            if isinstance(message, Abandon):
-                await self._runtime.abandon(message.context, rebuild(message.failure))
+            if isinstance(request, Abandon):
+                await self._runtime.abandon(request.context, error_of(request.failure))
             else:
-                await self._runtime.release(message.context)
-        except Exception as problem:
-            log.exception("What became of job %s could not be recorded", message.context.job_id)
-            error = str(problem)
-        await self._send(encode(Noted(id=message.id, error=error)))
+                await self._runtime.release(request.context)
+        except Exception as error:
+            log.exception("The outcome of job %s could not be recorded", request.context.job_id)
+            problem = str(error)
+        await self._send(Recorded(id=request.id, error=problem))
 
-    async def _send(self, line: bytes) -> None:
+    async def _send(self, message: Message) -> None:
+        await self._write(encode(message))
+
+    async def _write(self, line: bytes) -> None:
         self._writer.write(line)
         await self._writer.drain()
 
 
+def load_factory(path: str) -> RuntimeFactory:
+    """Return the factory at `module:name`.
+
+    Raises:
+        SettingsError: it cannot be imported.
+    """
+    try:
+        return cast(RuntimeFactory, load_named(path))
+    except InputError as error:
+        raise SettingsError(f"QA_RUNTIME={error} It names a factory as module:name, importable here.") from error
+
+
 async def _messages(reader: asyncio.StreamReader) -> AsyncIterator[Message]:
     lines = LineBuffer()
-    while data := await reader.read(_CHUNK):
+    while data := await reader.read(CHUNK):
         for line in lines.feed(data):
             yield decode(line)
 
@@ -165,23 +222,17 @@ async def _main(sock: socket.socket, settings: Settings) -> None:
             writer.write(encode(Ready()))
             await Child(runtime, writer).serve(messages)
     except QAError as error:
-        writer.write(encode(Broken(failure=describe(error))))
+        writer.write(encode(StartFailed(failure=child_failure(error))))
     finally:
         writer.close()
-        await _quietly(writer.wait_closed())
-
-
-async def _quietly(closing: Awaitable[Any]) -> None:
-    try:
-        await closing
-    except OSError:
-        log.debug("The worker was gone before its child had closed the channel")
+        with contextlib.suppress(OSError):  # the worker has already gone
+            await writer.wait_closed()
 
 
 def main(fd: int, parent: int) -> None:
-    """Serve the parent at the other end of `fd` until it says stop or is gone."""
+    """Serve the worker at the other end of `fd` until it asks this process to stop or is gone."""
     die_with_parent(parent)
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the parent decides
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole terminal; the worker decides
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     asyncio.run(_main(socket.socket(fileno=fd), settings))

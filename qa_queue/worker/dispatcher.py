@@ -1,271 +1,225 @@
-"""The life of the jobs in flight: started in the child, told to end in time, their books closed in order."""
+"""Jobs in flight: started in the child, cancelled and killed in time, and returned with a verdict when they end."""
 
 from __future__ import annotations
 
 import logging
-import time
-from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 from pydantic_core import PydanticSerializationError
-from redis.exceptions import RedisError
 
 from qa_queue.errors import InputError
 from qa_queue.models.outcomes import FailureKind
-from qa_queue.queues.dequeue import ReservedJob
-from qa_queue.worker.bookkeeping import Bookkeeping, UnreadableJobError, read_call
-from qa_queue.worker.child_supervisor import ChildSupervisor
-from qa_queue.worker.fencing import LostError
+from qa_queue.worker.child_supervisor import ChildProcess, ChildSupervisor
+from qa_queue.worker.executions import ActiveJob, EndedJob, read_call
 from qa_queue.worker.ipc import (
-    Abandon,
     Cancel,
     ChildFailure,
     Done,
     Failed,
     Message,
-    Noted,
-    Release,
+    Ready,
+    Recorded,
+    RecordRequest,
     Run,
 )
-from qa_queue.worker.outcome import (
+from qa_queue.worker.slots import Cancelling, Closing, Overdue, Running, Slot, SlotDeadline, Slots
+from qa_queue.worker.verdicts import (
     CrashBlame,
-    FailJob,
     FinishJob,
-    Requeue,
-    RetryJob,
+    RequeueJob,
     Verdict,
-    describe,
+    blame_for_crash,
+    child_failure,
     judge,
     masked,
-    share_of_death,
 )
-from qa_queue.worker.process import ChildProcess
-from qa_queue.worker.slots import Slot, Slots
 
 log = logging.getLogger(__name__)
 
 
 class Dispatcher:
-    """`closed` counts the jobs whose books are closed; `after_close` is called with the queue's name of each."""
+    """Owns the slots and what runs in the children. `started` counts jobs; `grace` is in seconds."""
 
-    def __init__(
-        self,
-        slots: Slots,
-        ledger: Bookkeeping,
-        keeper: ChildSupervisor,
-        *,
-        grace: float,
-        after_close: Callable[[str], None],
-        secrets: Mapping[str, str],
-    ) -> None:
-        self.closed = 0
-        self._slots = slots
-        self._ledger = ledger
-        self._keeper = keeper
+    def __init__(self, children: ChildSupervisor, *, size: int, grace: float, secrets: Mapping[str, str]) -> None:
+        self.started = 0
+        self._children = children
+        self._slots = Slots(size)
         self._grace = grace
-        self._after_close = after_close
         self._secrets = secrets
-        self._closings: deque[Slot] = deque()
-        self._kept = False  # whether books wait for Redis, which is said once
-        self._notes: dict[str, Abandon | Release] = {}  # what a child is to record and has not answered for
+        self._ended: list[EndedJob] = []
+        self._unrecorded: dict[str, RecordRequest] = {}  # by id, until a child has answered
+
+    @property
+    def free(self) -> int:
+        """Number of further jobs that may start."""
+        return self._slots.free
+
+    @property
+    def empty(self) -> bool:
+        """True when no slot is occupied."""
+        return not len(self._slots)
 
     @property
     def idle(self) -> bool:
-        """Whether nothing runs and everything is recorded."""
-        return not len(self._slots) and not self._closings and not self._notes
+        """True when no slot is occupied and the children have recorded everything."""
+        return self.empty and not self._unrecorded
 
-    def start(self, taken: ReservedJob, *, suspect: bool = False) -> None:
-        """Start a job that was taken from its queue; a suspect one in company of none."""
-        try:
-            slot = self._ledger.open(taken, suspect=suspect)
-        except UnreadableJobError as error:
-            log.error("It is a dead letter now: %s", error)  # noqa: TRY400 - the message says it all
-            failure = masked(describe(error), self._secrets)
-            self._note(Abandon(id=error.context.job_id, context=error.context, failure=failure))
-            return
-        if slot is None:
-            return
+    @property
+    def jobs(self) -> list[ActiveJob]:
+        """Jobs in flight, including those whose execution is still to be closed."""
+        return [slot.active for slot in self._slots]
+
+    @property
+    def running(self) -> list[ActiveJob]:
+        """Jobs that have neither ended nor been cancelled."""
+        return [slot.active for slot in self._slots.running]
+
+    def start(self, active: ActiveJob, now: float) -> None:
+        """Send a job to the child."""
+        deadline = SlotDeadline.of(active.job.timeout, now=now, grace=self._grace)
+        slot = Slot(active=active, child=self._children.child, state=Running(deadline=deadline))
         self._slots.add(slot)
-        context = slot.context
-        log.info("Job %s started processing", context.job_id, extra=_data(slot))
+        self.started += 1
+        log.info("Job %s started processing", active.job.id, extra=active.log_fields)
         try:
-            function, data = read_call(slot.job)
-            self._keeper.send(Run(id=slot.execution.id, function=function, data=data, context=context))
+            function, data = read_call(active.job)
+            self._children.send(Run(id=active.id, function=function, data=data, context=active.context))
         except (InputError, PydanticSerializationError) as error:
-            self._conclude_failure(slot, describe(error))
+            self._fail(slot, child_failure(error))
             return
-        slot.child = self._keeper.child
         if slot.child is not None:
             slot.child.runs += 1
 
-    def handle(self, message: Message) -> None:
-        """Take an answer of the child."""
-        match message:
-            case Done() if slot := self._slots.get(message.id):
-                self._conclude(slot, FinishJob(result=message.result))
-            case Failed() if slot := self._slots.get(message.id):
-                self._conclude_failure(slot, message.failure)
-            case Noted():
-                self._notes.pop(message.id, None)
-            case _:
-                log.debug("The child says: %s", message.type)
+    def collect(self) -> list[EndedJob]:
+        """Read from the children and return the jobs whose attempt has ended since the last call.
 
-    def lose(self, child: ChildProcess, reason: str) -> None:
-        """A process has died, and every run in it ended."""
-        lost = self._slots.running_in(child)
-        somebody_overdue = any(slot.overdue for slot in lost)
+        Raises:
+            InputError: the runtime can never start with these settings.
+        """
+        for message in self._children.receive():
+            self._handle(message)
+        for child, reason in self._children.reap():
+            self._lose(child, reason)
+        return self._take_ended()
+
+    def release(self, execution_id: str, request: RecordRequest | None) -> None:
+        """Free the slot of a closed execution, and have a child record what became of the run."""
+        self._slots.remove(execution_id)
+        if request is not None:
+            self.record(request)
+
+    def record(self, request: RecordRequest) -> None:
+        """Have a child record how a run ended or that it is queued again; repeated until one has answered."""
+        self._unrecorded[request.id] = request
+        if self._children.ready:
+            self._children.send(request)
+
+    def enforce_deadlines(self, now: float) -> None:
+        """Cancel the jobs whose time is up, and kill the child when a cancelled one does not end."""
+        for slot in self._slots.active:
+            match slot.state:
+                case Running(deadline=deadline) if deadline.to_cancel(now):
+                    message = f"the job used up its {slot.active.job.timeout:g} s"
+                    self._cancel(slot, ChildFailure(kind=FailureKind.TIMED_OUT, message=message), now)
+                case Cancelling(deadline=deadline) if deadline.to_kill(now):
+                    self._kill_overdue(slot)
+
+    def stop_job(self, job_id: str, now: float) -> None:
+        """Cancel a job on request of an operator, by RQ's stop command."""
+        slot = self._slots.find_job(job_id)
+        if slot is None:
+            log.warning("Job %s cannot be stopped: it does not run on this worker", job_id)
+            return
+        failure = ChildFailure(kind=FailureKind.CANCELLED, message="the job was stopped by an operator")
+        self._cancel(slot, failure, now, stopped=True)
+
+    def requeue_all(self, reason: str, now: float) -> None:
+        """Cancel every job that still runs, so that it returns to its queue."""
+        for slot in self._slots.running:
+            self._cancel(slot, ChildFailure(kind=FailureKind.RETURNED, message=reason), now)
+
+    def disown(self, active: ActiveJob, now: float) -> None:
+        """Cancel a job that another worker has taken over: the run's rows are now the other worker's."""
+        if slot := self._slots.find(active.id):
+            failure = ChildFailure(kind=FailureKind.CANCELLED, message="another worker has taken the job over")
+            self._cancel(slot, failure, now)
+
+    def kill_all(self, reason: str) -> list[EndedJob]:
+        """Kill the children and return every job that was still active, to be requeued."""
+        self._children.kill()
+        for slot in self._slots.active:
+            self._bear(slot, CrashBlame.NONE, reason)
+        return self._take_ended()
+
+    def retire_idle_children(self) -> None:
+        """Let the former children exit that have no run left."""
+        self._children.retire_idle(busy={slot.child for slot in self._slots.active if slot.child is not None})
+
+    def _handle(self, message: Message) -> None:
+        match message:
+            case Ready():
+                for request in self._unrecorded.values():
+                    self._children.send(request)
+            case Done() if slot := self._slots.find(message.id):
+                self._end(slot, FinishJob(result=message.result))
+            case Failed() if slot := self._slots.find(message.id):
+                self._fail(slot, message.failure)
+            case Recorded():
+                self._unrecorded.pop(message.id, None)
+
+    def _cancel(self, slot: Slot, failure: ChildFailure, now: float, *, stopped: bool = False) -> None:
+        match slot.state:
+            case Running(deadline=deadline) | Cancelling(deadline=deadline):
+                deadline = deadline.after_cancel(now=now, grace=self._grace)
+                slot.state = Cancelling(deadline=deadline, cancelled_with=failure, stopped=stopped)
+                if slot.child is not None:
+                    slot.child.channel.send(Cancel(id=slot.active.id, failure=failure))
+            case Overdue():  # its process is killed already
+                slot.state = replace(slot.state, stopped=stopped)
+
+    def _kill_overdue(self, slot: Slot) -> None:
+        assert isinstance(slot.state, Cancelling)
+        log.error("Job %s did not end when it was cancelled; the child process is killed", slot.active.job.id)
+        slot.state = Overdue(cancelled_with=slot.state.cancelled_with, stopped=slot.state.stopped)
+        if slot.child is not None:
+            slot.child.kill()
+
+    def _lose(self, child: ChildProcess, reason: str) -> None:
+        """End the runs of a process that has died."""
+        lost = self._slots.active_in(child)
+        any_overdue = any(isinstance(slot.state, Overdue) for slot in lost)
         for slot in lost:
-            message = f"the worker's process that ran it {reason}"
-            if slot.told is not None and slot.overdue:
-                message = f"{slot.told.message}, and did not end within {self._grace:g} s; its process was ended"
-            share = share_of_death(
-                returning=slot.told is not None and slot.told.kind is FailureKind.RETURNED,
-                overdue=slot.overdue,
-                somebody_overdue=somebody_overdue,
+            blame = blame_for_crash(
+                returning=slot.returning,
+                overdue=isinstance(slot.state, Overdue),
+                any_overdue=any_overdue,
                 alone=len(lost) == 1,
             )
-            self._bear(slot, share, message)
+            self._bear(slot, blame, self._cause_of_loss(slot, reason))
 
-    def return_all(self, reason: str) -> None:
-        """Have every run that is still on its way end, and give its job back to the queue as it was."""
-        for slot in self._slots.running:
-            if slot.told is None:
-                self._tell(slot, ChildFailure(kind=FailureKind.RETURNED, message=reason))
+    def _cause_of_loss(self, slot: Slot, reason: str) -> str:
+        if isinstance(slot.state, Overdue):
+            message = slot.state.cancelled_with.message
+            return f"{message}, and did not end within {self._grace:g} s; its process was killed"
+        return f"the worker's process that ran it {reason}"
 
-    def lose_all(self, reason: str) -> None:
-        """Give the job of every run back to the queue; their processes are ended already."""
-        for slot in self._slots.running:
-            self._bear(slot, CrashBlame.NOTHING, reason)
-
-    def check_deadlines(self) -> None:
-        """Tell what is over time to end, and end the child when that does not help."""
-        now = time.monotonic()
-        for slot in self._slots.running:
-            if slot.deadline.to_kill(now):
-                log.error("Job %s did not end when told; the child process is ended", slot.job.id)
-                slot.overdue = True
-                if slot.child is not None:
-                    slot.child.kill()
-                return
-            if slot.deadline.to_cancel(now):
-                message = f"the job used up its {slot.job.timeout:g} s"
-                self._tell(slot, ChildFailure(kind=FailureKind.TIMED_OUT, message=message))
-
-    def stop_job(self, job_id: str) -> None:
-        """End a run as an operator asked by RQ's stop command."""
-        slot = self._slots.of_job(job_id)
-        if slot is None:
-            log.warning("Job %s is to be stopped, but does not run here", job_id)
-            return
-        slot.stopped = True
-        self._tell(slot, ChildFailure(kind=FailureKind.CANCELLED, message="the job was stopped by an operator"))
-
-    def take_over(self, slot: Slot, failure: ChildFailure) -> None:
-        """Close what a dead worker left open."""
-        self._slots.add(slot)
-        self._conclude_failure(slot, failure)
-
-    def send_notes(self) -> None:
-        """Have a new child record what the last one did not answer for."""
-        for message in self._notes.values():
-            self._keeper.send(message)
-
-    def close_books(self) -> None:
-        """Close the books of what has ended, in order; what Redis refuses stays for the next turn."""
-        while self._closings:
-            slot = self._closings[0]
-            try:
-                self._close(slot)
-            except RedisError as error:
-                if not self._kept:
-                    log.warning("The end of job %s is kept until Redis is back (%s)", slot.job.id, error)
-                self._kept = True
-                return
-            self._kept = False
-            self._closings.popleft()
-            self._slots.remove(slot)
-            self.closed += 1
-            self._after_close(slot.queue.name)
-
-    def _tell(self, slot: Slot, failure: ChildFailure) -> None:
-        slot.told = failure
-        slot.deadline = slot.deadline.sooner(now=time.monotonic(), grace=self._grace)
-        if slot.child is not None:
-            slot.child.channel.send(Cancel(id=slot.execution.id, failure=failure))
-
-    def _bear(self, slot: Slot, share: CrashBlame, message: str) -> None:
-        if share is CrashBlame.ATTEMPT:
-            self._conclude_failure(slot, ChildFailure(kind=FailureKind.INFRASTRUCTURE, message=message))
+    def _bear(self, slot: Slot, blame: CrashBlame, message: str) -> None:
+        if blame is CrashBlame.ATTEMPT:
+            self._fail(slot, ChildFailure(kind=FailureKind.INFRASTRUCTURE, message=message))
             return
         failure = ChildFailure(kind=FailureKind.RETURNED, message=message)
-        self._conclude(slot, Requeue(failure=failure, suspect=share is CrashBlame.SUSPICION))
+        self._end(slot, RequeueJob(failure=failure, suspect=blame is CrashBlame.SUSPICION))
 
-    def disown(self, slot: Slot) -> None:
-        """Another worker has taken the execution over: end the run here, for its rows are another's."""
-        self._tell(slot, ChildFailure(kind=FailureKind.CANCELLED, message="another worker has taken the job over"))
-
-    def _conclude_failure(self, slot: Slot, failure: ChildFailure) -> None:
+    def _fail(self, slot: Slot, failure: ChildFailure) -> None:
         failure = masked(failure, self._secrets)
-        self._conclude(slot, judge(failure, retries_left=slot.job.retries_left or 0, stopped=slot.stopped))
+        retries_left = slot.active.job.retries_left or 0
+        self._end(slot, judge(failure, retries_left=retries_left, stopped=slot.stopped))
 
-    def _conclude(self, slot: Slot, verdict: Verdict) -> None:
-        slot.verdict = verdict
-        self._closings.append(slot)
+    def _end(self, slot: Slot, verdict: Verdict) -> None:
+        slot.state = Closing()
+        self._ended.append(EndedJob(active=slot.active, verdict=verdict))
 
-    def _close(self, slot: Slot) -> None:
-        try:
-            self._enter(slot)
-        except LostError:
-            log.warning("Job %s was taken over by another worker; what came of it here is dropped", slot.job.id)
-
-    def _enter(self, slot: Slot) -> None:
-        match slot.verdict:
-            case FinishJob(result=result):
-                self._ledger.finish(slot, result)
-                log.info("Job %s finished: %s", slot.job.id, _status(result), extra=_data(slot))
-            case RetryJob(failure=failure):
-                self._ledger.retry(slot, failure)
-                _log_failure(slot, failure, "is tried again")
-            case FailJob(failure=failure):
-                (self._ledger.stopped if slot.stopped else self._ledger.fail)(slot, failure)
-                self._abandon(slot, failure)
-                _log_failure(slot, failure, "is not tried again")
-            case Requeue(failure=failure, suspect=suspect):
-                self._ledger.hand_back(slot, suspect=suspect)
-                self._note(Release(id=slot.execution.id, context=slot.context))
-                log.warning("Job %s waits again, as it was: %s", slot.job.id, failure.message, extra=_data(slot))
-
-    def _abandon(self, slot: Slot, failure: ChildFailure) -> None:
-        context = slot.context
-        context = replace(context, max_attempts=min(context.attempt, context.max_attempts))
-        self._note(Abandon(id=slot.execution.id, context=context, failure=failure))
-
-    def _note(self, message: Abandon | Release) -> None:
-        self._notes[message.id] = message
-        if self._keeper.ready:
-            self._keeper.send(message)
-
-
-def _status(result: object) -> str:
-    return str(result.get("status", "done")) if isinstance(result, dict) else "done"
-
-
-def _data(slot: Slot) -> dict[str, object]:
-    context = slot.context
-    return {"data": {"job_id": context.job_id, "queue": context.queue, "attempt": context.attempt}}
-
-
-def _log_failure(slot: Slot, failure: ChildFailure, what_next: str) -> None:
-    context = slot.context
-    log.error(
-        "Job %s failed on attempt %d of %d and %s: %s",
-        context.job_id,
-        context.attempt,
-        context.max_attempts,
-        what_next,
-        failure.message,
-        extra=_data(slot),
-    )
-    if failure.kind is FailureKind.BUG:
-        log.error("%s", failure.detail.rstrip())
+    def _take_ended(self) -> list[EndedJob]:
+        ended, self._ended = self._ended, []
+        return ended

@@ -1,8 +1,8 @@
-"""Makes RQ's own commands find our Redis.
+"""The Redis of a worker that RQ's own command starts, found by our settings.
 
-`rq worker` without `-u` and `-c` looks at REDIS_URL, REDIS_HOST and so on in the process environment only, and
-opens its connection after it has imported the worker class. So importing that class under RQ's command completes
-the environment from the other sources of our settings: `.env`, and `.qa/stack.env` of a running embedded stack.
+`rq worker` without `-u` and `-c` reads REDIS_URL, REDIS_HOST and so on from the process environment only, and
+connects after it has imported the worker class. So the import of that class under RQ's command completes the
+environment from the other sources of our settings: `.env`, and `.qa/stack.env` of a running embedded stack.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from qa_queue.settings.rules import QUEUE_URL
 
 
 def is_rq_command(argv: list[str]) -> bool:
-    """Whether this process is RQ's command line."""
+    """Return whether this process is RQ's command line."""
     return Path(argv[0]).name in ("rq", "rq.exe") or argv[0].endswith("rq/cli/__main__.py")
 
 
 def url_of(connection: Redis) -> str | None:
-    """The URL of a connection, for another process that is to use the same Redis; may hold the password.
+    """Return the URL of a connection, for another process that uses the same Redis; it may hold the password.
 
-    None behind Sentinels: what they name has no URL, and every process finds it by the settings.
+    None behind Sentinels: the master that they name has no URL, and every process finds it by the settings.
     """
     if isinstance(connection.connection_pool, SentinelConnectionPool):
         return None
@@ -53,9 +53,9 @@ def url_of(connection: Redis) -> str | None:
 
 
 def complete_environment() -> None:
-    """Set REDIS_URL to what our settings say, in a process of RQ's command line; exit when they are wrong.
+    """Set REDIS_URL to that of our settings in a process of RQ's command line; exit if the settings are wrong.
 
-    It is that of the main Redis, where RQ's command looks first; `connection_for` finds that of the queues.
+    It is the URL of the main Redis, where RQ's command connects first; `connection_for` finds that of the queues.
     """
     if not is_rq_command(sys.argv):
         return
@@ -69,9 +69,9 @@ def complete_environment() -> None:
 
 
 def connection_for(queues: Sequence[str], given: Redis, settings: Settings) -> Redis:
-    """The connection of a worker of these queues that RQ's command starts with the connection `given`.
+    """Return the connection for a worker of these queues that RQ's command starts with the connection `given`.
 
-    RQ's is kept where it can be; a queue on a Redis of its own and the master behind Sentinels need ours.
+    RQ's connection is kept where possible; a queue with its own Redis and a master behind Sentinels need ours.
 
     Raises:
         InputError: the queues are on different servers, or RQ's own settings name Sentinels and ours do not.

@@ -1,9 +1,9 @@
-"""Closing an execution's books only while it is ours.
+"""Fencing: an execution is closed only while this worker still owns it.
 
-A worker that missed its heartbeats loses its executions to another worker. The token that tells is the execution's
-id in RQ's registries: who takes over removes it there, in the transaction in which it closes the books. So the
-books are closed in a transaction that Redis refuses when the job's registry of executions has changed since we
-looked, which makes check and close one step.
+A worker that missed its heartbeats loses its executions to another worker. Ownership is an entry in RQ's
+registries, the execution's id: the worker that takes over removes it in the transaction in which it closes the
+execution. So every execution is closed in a transaction that Redis refuses if the job's registry of executions has
+changed since ownership was checked, which makes check and close one step.
 """
 
 from __future__ import annotations
@@ -15,21 +15,20 @@ from typing import Any
 from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError, WatchError
-from rq.executions import ExecutionRegistry
+from rq.executions import Execution, ExecutionRegistry
+from rq.job import Job
 from rq.utils import current_timestamp
 
-from qa_queue.worker.slots import Slot
-
-_KEEP_S = 60
+_KEEP_S = 60  # how long the job's registry keeps the entry
 
 
-class LostError(Exception):
-    """The execution was taken over by another worker, which has closed its books or will."""
+class ExecutionLostError(Exception):
+    """Another worker has taken the execution over, and closes it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Token:
-    """Where an execution stands while it is open: in the queue's registry and in that of its job."""
+class FencingToken:
+    """Entries of an open execution: in the queue's registry and in the registry of its job."""
 
     queue_key: str
     member: str
@@ -37,58 +36,58 @@ class Token:
     execution_id: str
 
     @classmethod
-    def of(cls, slot: Slot) -> Token:
-        """The token of this execution."""
+    def of(cls, job: Job, execution: Execution) -> FencingToken:
+        """Return the token of a job's execution."""
         return cls(
-            queue_key=slot.job.started_job_registry.key,
-            member=slot.execution.composite_key,
-            job_key=ExecutionRegistry.key_template.format(slot.job.id),
-            execution_id=slot.execution.id,
+            queue_key=job.started_job_registry.key,
+            member=execution.composite_key,
+            job_key=ExecutionRegistry.key_template.format(job.id),
+            execution_id=execution.id,
         )
 
     def renew(self, connection: Redis) -> None:
-        """Have it stand in both registries; that of the job expires while Redis is away.
+        """Restore the entry in the job's registry, which expires while Redis is unavailable.
 
         Raises:
-            LostError: the execution is no longer ours.
+            ExecutionLostError: the execution is no longer ours.
         """
         if connection.zscore(self.queue_key, self.member) is None:
-            raise LostError(self.member)
+            raise ExecutionLostError(self.member)
         connection.zadd(self.job_key, {self.execution_id: current_timestamp() + _KEEP_S})
         connection.expire(self.job_key, _KEEP_S)
 
     def watch(self, pipe: Pipeline) -> None:
-        """Tie the pipeline's transaction to the token.
+        """Make the pipeline's transaction depend on the token.
 
         Raises:
-            LostError: the execution is no longer ours.
+            ExecutionLostError: the execution is no longer ours.
         """
         pipe.watch(self.job_key)  # type: ignore[no-untyped-call] # redis-py
         if pipe.zscore(self.queue_key, self.member) is None or pipe.zscore(self.job_key, self.execution_id) is None:
-            raise LostError(self.member)
+            raise ExecutionLostError(self.member)
 
 
-def owned(connection: Redis, slot: Slot) -> bool:
-    """Whether the execution is still ours."""
-    token = Token.of(slot)
+def owned(connection: Redis, job: Job, execution: Execution) -> bool:
+    """Return whether the execution is still ours."""
+    token = FencingToken.of(job, execution)
     return connection.zscore(token.queue_key, token.member) is not None
 
 
 class FencedPipeline(Pipeline):
-    """A pipeline whose transaction goes through only while the token holds."""
+    """A pipeline whose transaction succeeds only while the token is valid."""
 
-    token: Token
+    token: FencingToken
     report: Callable[[RedisError], None]
 
     def watch(self, *names: Any) -> Any:
-        """Watch the names, and the token with them."""
+        """Watch the names and the token."""
         watched = super().watch(*names)  # type: ignore[no-untyped-call] # redis-py
         if self.token.job_key not in names:
             self.token.watch(self)
         return watched
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """Execute; what went wrong is reported besides, for RQ logs it and goes on."""
+        """Execute; report an error besides raising it, because RQ logs it and goes on."""
         try:
             return super().execute(raise_on_error)
         except RedisError as error:
@@ -97,12 +96,12 @@ class FencedPipeline(Pipeline):
 
 
 class FencedConnection:
-    """A connection for RQ's own bookkeeping, whose pipelines are fenced. `error` is what the last one met.
+    """A connection for RQ's own bookkeeping, whose pipelines are fenced. `error` is that of the last pipeline.
 
-    With `begun`, a pipeline comes in the middle of a transaction that already watches the token.
+    With `begun`, a pipeline is returned within a transaction that already watches the token.
     """
 
-    def __init__(self, connection: Redis, token: Token, *, begun: bool) -> None:
+    def __init__(self, connection: Redis, token: FencingToken, *, begun: bool) -> None:
         self.error: RedisError | None = None
         self._connection = connection
         self._token = token
@@ -112,10 +111,10 @@ class FencedConnection:
         return getattr(self._connection, name)
 
     def pipeline(self, transaction: bool = True, shard_hint: str | None = None) -> FencedPipeline:
-        """A fenced pipeline.
+        """Return a fenced pipeline.
 
         Raises:
-            LostError: the execution is no longer ours.
+            ExecutionLostError: the execution is no longer ours.
         """
         connection = self._connection
         pipe = FencedPipeline(connection.connection_pool, connection.response_callbacks, transaction, shard_hint)
@@ -126,8 +125,8 @@ class FencedConnection:
             pipe.multi()
         return pipe
 
-    def raise_noted(self) -> None:
-        """Raise what a pipeline met, whoever swallowed it."""
+    def raise_error(self) -> None:
+        """Raise the error of the last pipeline, which RQ may have swallowed."""
         if self.error is not None:
             raise self.error
 
@@ -136,10 +135,10 @@ class FencedConnection:
 
 
 def until_unwatched(close: Callable[[], None], tries: int = 20) -> None:
-    """Close the books; again when somebody touched the token meanwhile, which need not have taken it.
+    """Close an execution; try again if the token was touched meanwhile, which need not mean that it was taken.
 
     Raises:
-        LostError: the execution is no longer ours.
+        ExecutionLostError: the execution is no longer ours.
         redis.exceptions.RedisError: Redis failed.
     """
     for left in reversed(range(tries)):

@@ -1,7 +1,4 @@
-"""Which job starts next: what the intake has brought, as far as there is room, and a suspect only alone.
-
-Takes jobs from Redis in a thread of its own, one for each permit, so that the worker's loop need not wait.
-"""
+"""Fetch jobs from Redis in a thread, so that the worker's loop never waits for them, and decide which may start."""
 
 from __future__ import annotations
 
@@ -11,8 +8,9 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from enum import Enum
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -20,173 +18,162 @@ from rq.suspension import is_suspended
 
 from qa_queue.models.backoff import exponential
 from qa_queue.queues.dequeue import ReservedJob, dequeue, release
-from qa_queue.worker.bookkeeping import Bookkeeping, ReservedState
-from qa_queue.worker.dispatcher import Dispatcher
-from qa_queue.worker.slots import Slots
-
-if TYPE_CHECKING:
-    from redis import Redis
-
+from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
+from qa_queue.worker.control import Waker
+from qa_queue.worker.executions import SUSPECT_FIELD
+from qa_queue.worker.periodic import enqueue_due
 
 log = logging.getLogger(__name__)
 
-_STALE_S = 5.0  # a taken job that lay so long goes back; janitors return it after 10 s
+_STALE_S = 5.0  # a job that was reserved so long ago is released; other workers recover it after 10 s
+_WAIT_S = 1.0  # of one dequeue: the longest delay until a stop or `rq suspend` is noticed
+_SUSPENDED_PAUSE_S = 0.5
+_RETRY_CAP_MS = 2000  # a due job starts within 5 s of the end of a failover
+
+
+@dataclass(frozen=True, kw_only=True)
+class FetchedJob:
+    """A job reserved at a moment (monotonic, s). A `suspect` may start only while no other job runs."""
+
+    reserved: ReservedJob
+    at: float
+    suspect: bool = False
+
+
+class ReservedState(Enum):
+    """State of a reserved job in Redis."""
+
+    PLAIN = "plain"
+    SUSPECT = "suspect"  # was in a process that died, together with other jobs
+    GONE = "gone"  # cancelled, or returned to the queue as stalled
 
 
 class JobFetcher:
-    """Takes jobs and starts them. `burst` looks once and does not wait; `empty` is what it found then."""
+    """Fetches as many jobs as the loop has room for; with `burst` without waiting, in the loop's own thread."""
 
-    def __init__(
-        self,
-        connection: Redis,
-        queues: Sequence[str],
-        *,
-        slots: Slots,
-        runs: Dispatcher,
-        ledger: Bookkeeping,
-        intake: JobIntake,
-        burst: bool,
-        max_jobs: int | None,
-    ) -> None:
-        self.empty = False
-        self.started = 0
+    def __init__(self, connection: Redis, queues: Sequence[str], waker: Waker, *, burst: bool) -> None:
         self._connection = connection
-        self._queues = queues
-        self._slots = slots
-        self._runs = runs
-        self._ledger = ledger
-        self._intake = intake
-        self._burst = burst
-        self._max_jobs = max_jobs
-        self._asked = 0  # jobs that the intake may still bring
-        self._alone: tuple[ReservedJob, float] | None = None  # a suspect that waits until nothing else runs
-        self._again: deque[tuple[ReservedJob, float]] = deque()  # taken, and Redis failed before they had started
+        self._queues = list(queues)
+        self._thread = None if burst else _FetchThread(connection, self._queues, waker)
+        self._kept: deque[FetchedJob] = deque()  # fetched but not started, because Redis failed
+        self._suspect: FetchedJob | None = None  # waits until nothing else runs
 
     @property
-    def used_up(self) -> bool:
-        """Whether this worker may start no more jobs, ever."""
-        return self._max_jobs is not None and self.started >= self._max_jobs
+    def empty(self) -> bool:
+        """True when no fetched job waits to be started."""
+        return not self._kept and self._suspect is None
 
-    @property
-    def room(self) -> int:
-        """How many more jobs may start now."""
-        if self._alone is not None:
-            return 0
-        free = self._slots.free
-        return free if self._max_jobs is None else min(free, self._max_jobs - self.started)
+    def start(self) -> None:
+        """Start the thread, unless this is a burst."""
+        if self._thread is not None:
+            self._thread.start()
 
-    def take(self) -> None:
-        """Start as many jobs as there is room for.
+    def enqueue_due(self) -> None:
+        """Move the jobs whose time has come to their places in the queues.
 
         Raises:
             redis.exceptions.RedisError: Redis failed.
         """
-        self._start_again()
-        self._start_alone()
-        if self._burst:
-            self._look()
-        else:
-            self._ask()
+        for name in self._queues:
+            enqueue_due(self._connection, name)
+
+    def next(self, room: int, *, alone: bool) -> FetchedJob | None:
+        """Return a job that may start, or None.
+
+        `room` is the number of jobs that may start now; `alone` is true while no job is in flight. In a burst, None
+        with room means that every queue is empty, unless a suspect waits (`empty`).
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed; call again later.
+        """
+        while fetched := self._candidate(room, alone):
+            try:
+                state = self._state(fetched.reserved)
+                if state is ReservedState.SUSPECT and not alone:
+                    self._suspect = fetched
+                elif state is not ReservedState.GONE and time.monotonic() - fetched.at > _STALE_S:
+                    release(self._connection, fetched.reserved)
+                elif state is not ReservedState.GONE:
+                    return replace(fetched, suspect=state is ReservedState.SUSPECT)
+            except RedisError:
+                self.keep(fetched)
+                raise
+        return None
+
+    def keep(self, fetched: FetchedJob) -> None:
+        """Take a job back that could not be started because Redis failed; `next` returns it first."""
+        self._kept.append(fetched)
+
+    def release_all(self) -> None:
+        """Return all jobs that were fetched and not started to their queues."""
+        with contextlib.suppress(RedisError):
+            while self._kept:
+                release(self._connection, self._kept[0].reserved)
+                self._kept.popleft()
+            if self._suspect is not None:
+                release(self._connection, self._suspect.reserved)
+                self._suspect = None
+            while self._thread is not None and (fetched := self._thread.take()):
+                release(self._connection, fetched.reserved)
 
     def stop(self) -> None:
-        """Take nothing more, and give back what was taken and not started."""
-        self._intake.stop()
-        self.give_back()
+        """Fetch nothing more and release what was not started."""
+        if self._thread is not None:
+            self._thread.stop()
+        self.release_all()
 
-    def give_back(self) -> None:
-        """Return to the queue what was taken and not started."""
-        with contextlib.suppress(queue.Empty, RedisError):
-            while self._again:
-                release(self._connection, self._again[0][0])
-                self._again.popleft()
-            if self._alone is not None:
-                release(self._connection, self._alone[0])
-                self._alone = None
-            while True:
-                taken, _ = self._intake.taken.get_nowait()
-                self._asked -= 1
-                release(self._connection, taken)
+    def _candidate(self, room: int, alone: bool) -> FetchedJob | None:
+        if room <= 0 or (self._suspect is not None and not alone):
+            return None
+        if self._suspect is not None:
+            suspect, self._suspect = self._suspect, None
+            return suspect
+        if self._kept:
+            return self._kept.popleft()
+        if self._thread is not None:
+            return self._thread.take(room)
+        reserved = dequeue(self._connection, self._queues, None)
+        return FetchedJob(reserved=reserved, at=time.monotonic()) if reserved else None
 
-    def _look(self) -> None:
-        while self.room > 0:
-            taken = dequeue(self._connection, self._queues, None)
-            self.empty = taken is None and self._alone is None and not self._again
-            if taken is None:
-                return
-            self._start(taken, time.monotonic())
-
-    def _ask(self) -> None:
-        with contextlib.suppress(queue.Empty):
-            while self.room > 0:
-                taken, at = self._intake.taken.get_nowait()
-                self._asked -= 1
-                self._start(taken, at)
-        if (more := self.room - self._asked) > 0:
-            self._asked += more
-            self._intake.permit(more)
-
-    def _start_again(self) -> None:
-        while self._again and self.room > 0:
-            self._start(*self._again.popleft())
-
-    def _start_alone(self) -> None:
-        if self._alone is not None and not len(self._slots):
-            (taken, at), self._alone = self._alone, None
-            self._start(taken, at)
-
-    def _start(self, taken: ReservedJob, at: float) -> None:
-        try:
-            self._open(taken, at)
-        except RedisError:
-            self._again.append((taken, at))  # it stands in the intermediate list, where a janitor is slow to look
-            raise
-
-    def _open(self, taken: ReservedJob, at: float) -> None:
-        look = self._ledger.look(taken)
-        if look is ReservedState.GONE:
-            return
-        if look is ReservedState.SUSPECT and len(self._slots):
-            self._alone = taken, at
-            return
-        if time.monotonic() - at > _STALE_S:
-            release(self._connection, taken)
-            return
-        before = len(self._slots)
-        self._runs.start(taken, suspect=look is ReservedState.SUSPECT)
-        self.started += len(self._slots) - before
+    def _state(self, reserved: ReservedJob) -> ReservedState:
+        with self._connection.pipeline(transaction=False) as pipe:
+            pipe.lpos(QueueKeys(reserved.queue).intermediate, reserved.job_id)
+            pipe.hexists(f"{JOB_PREFIX}{reserved.job_id}", SUSPECT_FIELD)
+            position, suspect = pipe.execute(raise_on_error=False)  # opening the execution detects a malformed job
+        if position is None:
+            return ReservedState.GONE
+        return ReservedState.SUSPECT if suspect == 1 else ReservedState.PLAIN
 
 
-log = logging.getLogger(__name__)
+class _FetchThread:
+    """Dequeues one job for each that was requested, and wakes the loop for each."""
 
-_WAIT = 1.0  # seconds that one dequeue waits: how late a stop or `rq suspend` is noticed
-_SUSPENDED_PAUSE = 0.5
-_RETRY_CAP_MS = 2000  # a due job starts within 5 s of a failover's end
-
-
-class JobIntake:
-    """Jobs that were taken wait in `taken`, with the moment (monotonic, s); `wake` is called for each."""
-
-    def __init__(self, connection: Redis, queues: Sequence[str], wake: Callable[[], None]) -> None:
-        self.taken: queue.SimpleQueue[tuple[ReservedJob, float]] = queue.SimpleQueue()
+    def __init__(self, connection: Redis, queues: Sequence[str], waker: Waker) -> None:
         self._connection = connection
-        self._queues = list(queues)
-        self._wake = wake
+        self._queues = queues
+        self._waker = waker
+        self._fetched: queue.SimpleQueue[FetchedJob] = queue.SimpleQueue()
+        self._requested = 0  # jobs that may still come
         self._permits = threading.Semaphore(0)
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="intake", daemon=True)
-        self.permitted = 0
+        self._thread = threading.Thread(target=self._run, name="fetcher", daemon=True)
 
     def start(self) -> None:
-        """Begin to take jobs, as far as permitted."""
         self._thread.start()
 
-    def permit(self, jobs: int) -> None:
-        """Allow so many more jobs to be taken."""
-        self.permitted += jobs
-        self._permits.release(jobs) if jobs else None
+    def take(self, room: int = 0) -> FetchedJob | None:
+        """Return a job that has come; None if there is none, in which case up to `room` jobs are requested."""
+        with contextlib.suppress(queue.Empty):
+            fetched = self._fetched.get_nowait()
+            self._requested -= 1
+            return fetched
+        if (more := room - self._requested) > 0:
+            self._requested += more
+            self._permits.release(more)
+        return None
 
     def stop(self) -> None:
-        """Take no more; returns when nothing more can come."""
+        """Return when no further job can come."""
         self._stop.set()
         self._permits.release()
         if self._thread.is_alive():
@@ -194,26 +181,26 @@ class JobIntake:
 
     def _run(self) -> None:
         while self._permits.acquire() and not self._stop.is_set():
-            if taken := self._next():
-                self.taken.put((taken, time.monotonic()))
-                self._wake()
+            if reserved := self._reserve():
+                self._fetched.put(FetchedJob(reserved=reserved, at=time.monotonic()))
+                self._waker.wake()
 
-    def _next(self) -> ReservedJob | None:
+    def _reserve(self) -> ReservedJob | None:
         failures = 0
         while not self._stop.is_set():
             try:
-                if taken := self._look():
-                    return taken
+                if reserved := self._reserve_unless_suspended():
+                    return reserved
                 failures = 0
             except RedisError as error:
                 failures += 1
                 delay = exponential(failures, jitter=1.0, base_ms=250, cap_ms=_RETRY_CAP_MS) / 1000
-                log.warning("Redis cannot be reached (%s); looking for jobs again in %.1f s", error, delay)
+                log.warning("Redis cannot be reached (%s); fetching jobs again in %.1f s", error, delay)
                 self._stop.wait(delay)
         return None
 
-    def _look(self) -> ReservedJob | None:
+    def _reserve_unless_suspended(self) -> ReservedJob | None:
         if is_suspended(self._connection):
-            self._stop.wait(_SUSPENDED_PAUSE)
+            self._stop.wait(_SUSPENDED_PAUSE_S)
             return None
-        return dequeue(self._connection, self._queues, _WAIT)
+        return dequeue(self._connection, self._queues, _WAIT_S)

@@ -1,7 +1,4 @@
-"""What the worker and its child process say to each other: one JSON object a line.
-
-One end of the socket between a worker and its child, for a process that waits with `selectors`.
-"""
+"""Messages between a worker and its child process, one JSON object per line, and the worker's end of the socket."""
 
 from __future__ import annotations
 
@@ -14,9 +11,11 @@ from pydantic import Field, TypeAdapter
 from qa_queue.models import Frozen, JobContext
 from qa_queue.models.outcomes import FailureKind
 
+CHUNK = 1 << 16  # bytes of one read
+
 
 class ChildFailure(Frozen):
-    """Why an attempt did not end with a result; `detail` is the traceback or empty."""
+    """Reason why an attempt ended without a result; `detail` is the traceback, or empty."""
 
     kind: FailureKind
     message: str
@@ -24,10 +23,10 @@ class ChildFailure(Frozen):
 
 
 class Start(Frozen):
-    """To the child, first: what the worker serves. The URL may hold a password, so it travels in no argument."""
+    """To the child, first: Redis and queues of the worker. A URL may hold a password, so it is not an argument."""
 
     type: Literal["start"] = "start"
-    redis_url: str | None  # None: the one that the settings name
+    redis_url: str | None  # None: as the settings say
     queues: tuple[str, ...]
 
 
@@ -42,7 +41,7 @@ class Run(Frozen):
 
 
 class Cancel(Frozen):
-    """To the child: end this run, and why."""
+    """To the child: cancel this run, which then fails with `failure`."""
 
     type: Literal["cancel"] = "cancel"
     id: str
@@ -50,7 +49,7 @@ class Cancel(Frozen):
 
 
 class Abandon(Frozen):
-    """To the child: no attempt will follow; record how the run ended."""
+    """To the child: record that the run ended with `failure` and that no attempt will follow."""
 
     type: Literal["abandon"] = "abandon"
     id: str
@@ -59,7 +58,7 @@ class Abandon(Frozen):
 
 
 class Release(Frozen):
-    """To the child: the run waits again; record that. `context` is that of the attempt which is void."""
+    """To the child: record that the run is queued again. `context` is that of the attempt that does not count."""
 
     type: Literal["release"] = "release"
     id: str
@@ -73,15 +72,15 @@ class Stop(Frozen):
 
 
 class Ready(Frozen):
-    """From the child: the runtime stands."""
+    """From the child: the runtime has started."""
 
     type: Literal["ready"] = "ready"
 
 
-class Broken(Frozen):
+class StartFailed(Frozen):
     """From the child: the runtime could not start; the child exits."""
 
-    type: Literal["broken"] = "broken"
+    type: Literal["start_failed"] = "start_failed"
     failure: ChildFailure
 
 
@@ -94,84 +93,82 @@ class Done(Frozen):
 
 
 class Failed(Frozen):
-    """From the child: a job raised, or was cancelled."""
+    """From the child: a job raised or was cancelled."""
 
     type: Literal["failed"] = "failed"
     id: str
     failure: ChildFailure
 
 
-class Hold(Frozen):
-    """From the child: why no more jobs should come, or that they may come again (None)."""
+class Obstacle(Frozen):
+    """From the child: the reason why no more jobs should be taken; None when they may be taken again."""
 
-    type: Literal["hold"] = "hold"
+    type: Literal["obstacle"] = "obstacle"
     reason: str | None
 
 
-class Vitals(Frozen):
-    """From the child: browsers that died and were replaced since it started; what waits in the outbox."""
+class ChildStatistics(Frozen):
+    """From the child: browsers replaced after a crash since its start, and the size of the outbox."""
 
-    type: Literal["vitals"] = "vitals"
+    type: Literal["statistics"] = "statistics"
     browser_restarts: int = 0
     outbox_bytes: int = 0
     outbox_segments: int = 0
 
 
-class Noted(Frozen):
-    """From the child: what was to be recorded (`Abandon`, `Release`) is, or could not be (`error`)."""
+class Recorded(Frozen):
+    """From the child: a `RecordRequest` was carried out, or failed with `error`."""
 
-    type: Literal["noted"] = "noted"
+    type: Literal["recorded"] = "recorded"
     id: str
     error: str | None = None
 
 
-ToChild = Start | Run | Cancel | Abandon | Release | Stop
-ToParent = Ready | Broken | Done | Failed | Noted | Hold | Vitals
-Message = ToChild | ToParent
+RecordRequest = Abandon | Release
+ToChild = Start | Run | Cancel | RecordRequest | Stop
+ToWorker = Ready | StartFailed | Done | Failed | Recorded | Obstacle | ChildStatistics
+Message = ToChild | ToWorker
 
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])
 
 
 def encode(message: Message) -> bytes:
-    """The message as one line.
+    """Return the message as one line.
 
     Raises:
-        pydantic_core.PydanticSerializationError: a result holds what JSON cannot say.
+        pydantic_core.PydanticSerializationError: a value cannot be expressed in JSON.
     """
     return _ANY.dump_json(message) + b"\n"
 
 
 def decode(line: bytes) -> Message:
-    """The message of one line.
+    """Return the message of one line.
 
     Raises:
-        pydantic.ValidationError: the line is no message.
+        pydantic.ValidationError: the line is not a message.
     """
     return _ANY.validate_json(line)
 
 
-_CHUNK = 1 << 16
-
-
 class LineBuffer:
-    """Cuts a stream of bytes into lines, in time linear in its length however it is chopped up."""
+    """Splits a stream of bytes into lines, in linear time however the stream is chunked."""
 
     def __init__(self) -> None:
-        self._held = bytearray()
+        self._partial = bytearray()
 
     def feed(self, data: bytes) -> list[bytes]:
-        """Take more bytes and return the lines that are now complete, without their ends."""
-        start = len(self._held)
-        self._held += data
-        if self._held.find(b"\n", start) < 0:
+        """Add bytes and return the lines that are now complete, without their line ends."""
+        start = len(self._partial)
+        self._partial += data
+        if self._partial.find(b"\n", start) < 0:
             return []
-        *lines, rest = bytes(self._held).split(b"\n")
-        self._held = bytearray(rest)
+        *lines, rest = bytes(self._partial).split(b"\n")
+        self._partial = bytearray(rest)
         return lines
 
 
 class Channel:
-    """Sends without blocking: what the other side does not take yet is kept and goes out with `flush`."""
+    """The worker's end of the socket. Never blocks: what cannot be sent yet is buffered for `flush`."""
 
     def __init__(self, sock: socket.socket) -> None:
         sock.setblocking(False)
@@ -181,25 +178,25 @@ class Channel:
         self.closed = False
 
     def fileno(self) -> int:
-        """For `selectors`."""
+        """Return the socket's descriptor, for `selectors`."""
         return self._sock.fileno()
 
     @property
     def pending(self) -> bool:
-        """Whether `flush` has something to send."""
+        """True while `flush` has something to send."""
         return bool(self._unsent)
 
     def send(self, message: Message) -> None:
-        """Queue a message and send what the other side takes at once. Does nothing once closed.
+        """Send a message, as far as possible at once. Does nothing once the channel is closed.
 
         Raises:
-            pydantic_core.PydanticSerializationError: JSON cannot say it; nothing was queued.
+            pydantic_core.PydanticSerializationError: the message is not JSON; nothing was sent.
         """
         self._unsent += encode(message)
         self.flush()
 
     def flush(self) -> None:
-        """Send as much as the other side takes."""
+        """Send as much of the buffer as the other end accepts."""
         try:
             while self._unsent and not self.closed:
                 del self._unsent[: self._sock.send(self._unsent)]
@@ -209,7 +206,7 @@ class Channel:
             self.closed = True
 
     def receive(self) -> list[Message]:
-        """The messages that have come; sets `closed` when the other side has gone."""
+        """Return the messages that have arrived; set `closed` when the other end has gone."""
         messages: list[Message] = []
         with contextlib.suppress(BlockingIOError):
             while data := self._read():
@@ -223,7 +220,7 @@ class Channel:
 
     def _read(self) -> bytes:
         try:
-            data = self._sock.recv(_CHUNK)
+            data = self._sock.recv(CHUNK)
         except BlockingIOError:
             raise
         except OSError:

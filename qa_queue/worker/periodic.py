@@ -1,22 +1,11 @@
-"""What a worker does at intervals, on a monotonic clock.
-
-What the scheduler does again and again: each duty in a thread of its own, so that none holds up another.
-
-A duty that fails is tried again at its next turn. It says so once for each new reason, not at every turn, and once
-more when it works again.
-
-Puts jobs whose time has come on their queues. Every worker does it, and `python -m qa_queue.worker.scheduler`.
-
-RQ's own scheduler is one process that holds a lock for 60 s beyond its death. Here the move is one step inside
-Redis, so any number of processes may do it at once, and none that dies is waited for.
-"""
+"""Tasks at intervals: in a worker's loop as they become due, in the scheduler each in a thread of its own."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from redis import Redis
 from redis.exceptions import RedisError
@@ -26,72 +15,73 @@ from qa_queue.queues.enqueue import promote_due
 
 log = logging.getLogger(__name__)
 
-
-@dataclass
-class PeriodicThread:
-    """Calls `act` every `every` seconds; `due` is the clock's reading of the next call."""
-
-    every: float
-    act: Callable[[], None]
-    due: float = field(default=0.0)
-
-    def run(self, now: float) -> bool:
-        """Call it if it is due; False when Redis failed, which the next turn tries again."""
-        if now < self.due:
-            return True
-        self.due = now + self.every
-        try:
-            self.act()
-        except RedisError as error:
-            log.warning("Redis cannot be reached (%s); trying again in %.0f s", error, self.every)
-            return False
-        return True
-
-
-log = logging.getLogger(__name__)
-
 _EXPECTED = (QAError, RedisError, OSError)
-_GRACE = 10.0  # s; a duty in the midst of something ends it
+_GRACE_S = 10.0  # for a task that is running when the scheduler stops
 
 
 @dataclass(frozen=True, kw_only=True)
 class PeriodicTask:
-    """Something to do every `every_s` seconds, counted from the end of the last time; `name` is for messages."""
+    """Work to be done every `every_s` seconds; `name` is a phrase for messages, such as "send heartbeats"."""
 
     name: str
     every_s: float
     do: Callable[[], object]
 
 
-def serve(duties: Sequence[PeriodicTask], stop: threading.Event) -> None:
-    """Do every duty until told to stop; none that fails or hangs stops another."""
-    threads = [threading.Thread(target=_repeat, args=(duty, stop), name=duty.name, daemon=True) for duty in duties]
+class PeriodicTasks:
+    """Runs tasks in the calling thread, each when it is due on a monotonic clock."""
+
+    def __init__(self, tasks: Sequence[PeriodicTask]) -> None:
+        self._due = dict.fromkeys(tasks, 0.0)
+
+    def run_due(self, now: float) -> bool:
+        """Run the tasks that are due; return False if Redis failed for one, which is then run at its next turn."""
+        due = [task for task, at in self._due.items() if now >= at]
+        self._due |= {task: now + task.every_s for task in due}
+        return False not in [_run_on_redis(task) for task in due]
+
+
+def _run_on_redis(task: PeriodicTask) -> bool:
+    try:
+        task.do()
+    except RedisError as error:
+        log.warning("Redis cannot be reached (%s); trying again in %.0f s to %s", error, task.every_s, task.name)
+        return False
+    return True
+
+
+def run_in_threads(tasks: Sequence[PeriodicTask], stop: threading.Event) -> None:
+    """Run every task until `stop` is set; intervals count from the end of a run, and no task holds up another.
+
+    A task that fails is tried again at its next turn. Each new reason is logged once, and so is the recovery.
+    """
+    threads = [threading.Thread(target=_repeat, args=(task, stop), name=task.name, daemon=True) for task in tasks]
     for thread in threads:
         thread.start()
     stop.wait()
     for thread in threads:
-        thread.join(_GRACE)
+        thread.join(_GRACE_S)
 
 
-def _repeat(duty: PeriodicTask, stop: threading.Event) -> None:
-    told = ""
+def _repeat(task: PeriodicTask, stop: threading.Event) -> None:
+    logged = ""
     while not stop.is_set():
-        error = _attempt(duty)
+        error = _attempt(task)
         failure = "" if error is None else _reason(error)
-        if error is not None and failure != told:
+        if error is not None and failure != logged:
             trace = None if isinstance(error, _EXPECTED) else error
-            log.warning("The scheduler could not %s: %s Trying again.", duty.name, failure, exc_info=trace)
-        if told and not failure:
-            log.info("The scheduler can %s again", duty.name)
-        told = failure
-        stop.wait(duty.every_s)
+            log.warning("The scheduler could not %s: %s Trying again.", task.name, failure, exc_info=trace)
+        if logged and not failure:
+            log.info("The scheduler can %s again", task.name)
+        logged = failure
+        stop.wait(task.every_s)
 
 
-def _attempt(duty: PeriodicTask) -> Exception | None:
-    """Do it once; returns why it failed. A fault of the duty's own must not end the others either."""
+def _attempt(task: PeriodicTask) -> Exception | None:
+    """Run a task once and return its error; a bug in one task must not end the others."""
     try:
-        duty.do()
-    except Exception as error:  # noqa: BLE001 - told by the caller, once for each reason
+        task.do()
+    except Exception as error:  # noqa: BLE001 - logged by the caller, once for each reason
         return error
     return None
 
@@ -103,9 +93,11 @@ def _reason(error: Exception) -> str:
 
 
 def enqueue_due(connection: Redis, queue: str) -> int:
-    """Move the jobs of a queue that are due from its schedule to their places in it; returns how many.
+    """Move the jobs of a queue that are due from its schedule to their places in it; return how many.
 
-    A queue that one of RQ's own schedulers has locked is left to it, since it would put the same jobs on the queue.
+    Every worker and every scheduler does it. RQ's own scheduler is one process with a lock that outlasts it by 60
+    s; here the move is one step inside Redis, so that any number of processes may do it. A queue that one of RQ's
+    schedulers has locked is left to it, because it would enqueue the same jobs.
     """
     moved = 0
     while batch := promote_due(connection, queue):

@@ -1,8 +1,7 @@
-"""`python -m qa_queue.worker.scheduler`: whatever is to be done at set times, as a list of duties.
+"""The scheduler, `python -m qa_queue.worker.scheduler`: periodic tasks of the service, each in a thread.
 
-Putting jobs whose time has come on their queues is one of them; every worker does that too.
-
-Nothing in this package imports this module, for Python warns about a module that is run after it was imported.
+It enqueues due jobs, as every worker does, serves the schedules, sends its own heartbeat and evaluates the alert
+rules. No module of this package imports this one: Python warns about a module that is run after it was imported.
 """
 
 from __future__ import annotations
@@ -28,18 +27,19 @@ from qa_queue.settings import Settings, load_settings
 from qa_queue.settings.logs import configure_logging
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.supabase import SupabaseStore
-from qa_queue.worker.periodic import PeriodicTask, enqueue_due, serve
+from qa_queue.worker.periodic import PeriodicTask, enqueue_due, run_in_threads
 
 log = logging.getLogger(__name__)
 
-_PAUSE = 1.0  # s
-_LOOK = 0.5  # s, for schedules: one light call to the store
-_STORE_CHECK = 5.0  # s
-_GRACE = 5.0  # s, for messages on their way
+_DUE_JOBS_S = 1.0
+_SCHEDULES_S = 0.5  # one light call to the store
+_ALERTS_S = 1.0
+_STORE_CHECK_S = 5.0
+_GRACE_S = 5.0  # for messages that are being sent
 
 
 def enqueue_all_due(connection: Redis) -> None:
-    """Put the due jobs of every queue on it; raises what failed when all were looked after."""
+    """Enqueue the due jobs of every queue; raise the last error after all queues were handled."""
     failed: Exception | None = None
     for queue in queue_names():
         try:
@@ -50,31 +50,24 @@ def enqueue_all_due(connection: Redis) -> None:
         raise failed
 
 
-def duties_of(connection: Redis) -> list[PeriodicTask]:
-    """Everything that the scheduler does; a new duty is a new line here."""
-    return [
-        PeriodicTask(name="put due jobs on their queues", every_s=_PAUSE, do=partial(enqueue_all_due, connection)),
-    ]
-
-
-def schedule_duties(connection: Redis, store: RunStore | None, settings: Settings) -> list[PeriodicTask]:
-    """Return the task of starting due schedules; none without a store."""
+def schedule_tasks(connection: Redis, store: RunStore | None, settings: Settings) -> list[PeriodicTask]:
+    """Return the task that starts due schedules; none without a store."""
     if store is None:
         return []
     runner = ScheduleRunner(connection, store, settings)
-    return [PeriodicTask(name="serve the schedules", every_s=_LOOK, do=runner.serve_due)]
+    return [PeriodicTask(name="serve the schedules", every_s=_SCHEDULES_S, do=runner.serve_due)]
 
 
-def alert_duties(monitor: AlertMonitor) -> list[PeriodicTask]:
+def alert_tasks(monitor: AlertMonitor) -> list[PeriodicTask]:
     """Return the tasks of the alert monitor."""
     return [
-        PeriodicTask(name="evaluate the alert rules", every_s=_PAUSE, do=monitor.run),
-        PeriodicTask(name="check Supabase for alerts", every_s=_STORE_CHECK, do=monitor.check_store),
+        PeriodicTask(name="evaluate the alert rules", every_s=_ALERTS_S, do=monitor.run),
+        PeriodicTask(name="check Supabase for alerts", every_s=_STORE_CHECK_S, do=monitor.check_store),
     ]
 
 
 def main() -> None:
-    """Serve until SIGTERM or SIGINT."""
+    """Run every task until SIGTERM or SIGINT."""
     settings = load_settings()
     configure_logging(settings.log_level, settings.log_format)
     stop = threading.Event()
@@ -85,14 +78,17 @@ def main() -> None:
     except RedisUnavailableError as error:
         raise SystemExit(str(error)) from None
     log.info("The scheduler serves %s", ", ".join(queue_names()))
+    name = f"{socket.gethostname()}:{os.getpid()}"
     store = _store(settings)
-    monitor = AlertMonitor(settings, name=f"scheduler {_name()}", store=store)
-    heartbeat = PeriodicTask(
-        name="send its heartbeat", every_s=HEARTBEAT_S, do=partial(send_heartbeat, connection, _name())
-    )
-    schedules = schedule_duties(connection, store, settings)
-    serve([*duties_of(connection), *schedules, *alert_duties(monitor), heartbeat], stop)
-    monitor.close(_GRACE)
+    monitor = AlertMonitor(settings, name=f"scheduler {name}", store=store)
+    tasks = [
+        PeriodicTask(name="enqueue due jobs", every_s=_DUE_JOBS_S, do=partial(enqueue_all_due, connection)),
+        *schedule_tasks(connection, store, settings),
+        *alert_tasks(monitor),
+        PeriodicTask(name="send its heartbeat", every_s=HEARTBEAT_S, do=partial(send_heartbeat, connection, name)),
+    ]
+    run_in_threads(tasks, stop)
+    monitor.close(_GRACE_S)
 
 
 def _store(settings: Settings) -> RunStore | None:
@@ -101,10 +97,6 @@ def _store(settings: Settings) -> RunStore | None:
     except SettingsError as error:
         log.warning("No schedules are started, and no alerts are sent about Supabase: %s", error)
         return None
-
-
-def _name() -> str:
-    return f"{socket.gethostname()}:{os.getpid()}"
 
 
 if __name__ == "__main__":

@@ -1,15 +1,13 @@
-"""`QAWorker`: an `rq.Worker` that hands its jobs to one warm child process, several at once."""
+"""`QAWorker`, an `rq.Worker` that runs several jobs at once in one warm child process, and its start from code."""
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
-import socket
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -23,19 +21,31 @@ from rq.utils import now as utc_now
 from rq.worker import DequeueStrategy, WorkerStatus
 
 from qa_queue.errors import InputError, QAError
+from qa_queue.extensions import known_queue, queue_names
+from qa_queue.queues import QueueManager
 from qa_queue.queues.position import SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
-from qa_queue.redis.connections import steady
-from qa_queue.settings import LogLevel, Settings, load_settings
+from qa_queue.redis.client import check
+from qa_queue.redis.connections import steady, worker_connection
+from qa_queue.redis.servers import server_for_all
+from qa_queue.settings import LogLevel, Settings, load_settings, read_every_secret
 from qa_queue.settings.logs import configure_logging
-from qa_queue.worker.environment import connection_for, is_rq_command
-from qa_queue.worker.loop import WorkerLoop
+from qa_queue.worker.bookkeeping import Bookkeeping
+from qa_queue.worker.child_health import HeartbeatStatistics, RenewalLimits
+from qa_queue.worker.child_supervisor import ChildSupervisor
+from qa_queue.worker.control import KillChildCommand, StopJobCommand, WorkerControl
+from qa_queue.worker.dispatcher import Dispatcher
+from qa_queue.worker.environment import connection_for, is_rq_command, url_of
+from qa_queue.worker.executions import ActiveJob
+from qa_queue.worker.fetcher import JobFetcher
+from qa_queue.worker.loop import LoopOptions, WorkerLoop
+from qa_queue.worker.stalled_jobs import StalledJobRecovery
 
 log = logging.getLogger(__name__)
 
 HEARTBEAT_TTL = 15  # seconds after which the jobs of a silent worker are taken over
 WORKER_TTL = 30  # seconds after which a silent worker is no longer listed
-_DUPLICATE = 1.0  # seconds: a pool and a terminal may both send the same signal
+_RESUBSCRIBE_S = 1.0  # between attempts to receive commands while Redis is unavailable
 _LEVELS: dict[str, LogLevel] = {
     "DEBUG": "DEBUG",
     "INFO": "INFO",
@@ -51,8 +61,8 @@ class QAWorker(Worker):
 
         rq worker -w qa_queue.worker.QAWorker test-execution
 
-    The parent process registers, beats, takes jobs and keeps RQ's books; the child (`qa_queue.worker.child`) runs
-    up to QUEUE_CONCURRENCY jobs on one event loop and one browser.
+    This process registers the worker, sends heartbeats, takes jobs and updates RQ's registries; the child process
+    (`qa_queue.worker.child`) runs up to QUEUE_CONCURRENCY jobs on one event loop and one browser.
     """
 
     queue_class: type[Queue] = PriorityQueue
@@ -64,7 +74,7 @@ class QAWorker(Worker):
             options["connection"] = given[0].connection
         self.settings = settings or load_settings()
         if is_rq_command(sys.argv):
-            options["connection"] = _ours(names, options["connection"], self.settings)
+            options["connection"] = _own_connection(names, options["connection"], self.settings)
         options |= {
             "queue_class": PriorityQueue,
             "serializer": JSONSerializer,
@@ -72,13 +82,7 @@ class QAWorker(Worker):
             "default_worker_ttl": None,
         }
         super().__init__(names, *args, **options)
-        self._signals = 0
-        self._last_signal = 0.0
-        self._stop_asked = 0.0
-        self._woken, self._waker = socket.socketpair()
-        self._woken.setblocking(False)
-        self._waker.setblocking(False)
-        self._engine: WorkerLoop | None = None
+        self._control = WorkerControl()
 
     def work(
         self,
@@ -91,68 +95,56 @@ class QAWorker(Worker):
         with_scheduler: bool = True,
         dequeue_strategy: DequeueStrategy = DequeueStrategy.DEFAULT,
     ) -> bool:
-        """Serve until told to stop, or in burst mode until nothing is left; True when any job was done.
+        """Serve until a signal comes, or with `burst` until no job is left; return whether any job ended.
 
-        Logs as LOG_LEVEL and LOG_FORMAT say, in place of `date_format` and `log_format`; `logging_level` (of
-        `--verbose` and `--quiet`) wins. Jobs that are due are put on their queues by every worker, so
-        `with_scheduler` changes nothing; queues are served in the order given, so there is no other strategy.
+        LOG_LEVEL and LOG_FORMAT replace `date_format` and `log_format`; `logging_level` (of `--verbose` and
+        `--quiet`) takes precedence. Every worker enqueues due jobs, so `with_scheduler` has no effect; queues are
+        served in the order given, so there is no other strategy.
         """
         del date_format, log_format, with_scheduler, dequeue_strategy
         self._configure_logs(logging_level)
         self.bootstrap(None)
         self._install_signal_handlers()  # type: ignore[no-untyped-call] # RQ
-        self._engine = WorkerLoop(self, self._woken, burst=burst, max_jobs=max_jobs, max_idle_time=max_idle_time)
+        options = LoopOptions(
+            burst=burst,
+            max_jobs=max_jobs,
+            max_idle_time=max_idle_time,
+            shutdown_grace=self.settings.queue_shutdown_grace,
+        )
+        loop = self._build_loop(options)
         try:
-            return self._engine.run() > 0
+            return loop.run() > 0
         except InputError as error:
-            log.error("Worker %s cannot work: %s", self.name, error)  # noqa: TRY400 - the message says it all
+            log.error("Worker %s cannot work: %s", self.name, error)  # noqa: TRY400 - the message is complete
             raise SystemExit(1) from None
         finally:
-            self._engine.close()
-            self._leave()
+            loop.close(self.settings.qa_cancel_grace)
+            self._sign_off()
 
-    @property
-    def stopping(self) -> bool:
-        """Whether no more jobs are to be taken."""
-        return self._signals > 0
+    def send_heartbeats(self, jobs: Iterable[ActiveJob], statistics: HeartbeatStatistics) -> None:
+        """Send heartbeats of this worker and of executions; register again if Redis has lost the worker.
 
-    @property
-    def stopping_for(self) -> float:
-        """Seconds since this worker was told to stop."""
-        return time.monotonic() - self._stop_asked
-
-    @property
-    def stop_now(self) -> bool:
-        """Whether the jobs in flight are not waited for either."""
-        return self._signals > 1
-
-    def wake(self) -> None:
-        """Have the loop look around at once; from any thread or signal handler."""
-        with contextlib.suppress(BlockingIOError):
-            self._waker.send(b".")
-
-    def beat(self) -> None:
-        """Say that this worker and its executions live; register again if Redis has forgotten the worker."""
+        Raises:
+            redis.exceptions.RedisError: Redis failed.
+        """
         if not self.connection.exists(self.key):
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
         self.heartbeat()
-        for slot in self._engine.slots if self._engine else ():
-            self.maintain_heartbeats(slot.job, slot.execution)
-        if self._engine is not None:
-            self._engine.check_ownership()
-            self._engine.vitals.write(self.connection, self.key)
+        for active in jobs:
+            self.maintain_heartbeats(active.job, active.execution)
+        statistics.write(self.connection, self.key)
 
     def bootstrap(self, logging_level: str | None = None, *_formats: str, **_more: str) -> None:
         """Register and listen for commands."""
         super().bootstrap(logging_level)
-        self.heartbeat()  # RQ lists a new worker for 90 s; one that is killed at once is to be missed sooner
+        self.heartbeat()  # RQ lists a new worker for 90 s; one that is killed at once must be missed sooner
         self.set_state(WorkerStatus.IDLE)
         jobs = self.settings.queue_concurrency
         log.info("Worker %s serves %s, %d at once", self.name, ", ".join(self.queue_names()), jobs)
 
     def clean_registries(self) -> None:
-        """Forget jobs past their time, as RQ does; what dead workers left is found by the janitor."""
+        """Remove expired jobs, as RQ does; jobs of dead workers are left to the recovery of stalled jobs."""
         for queue in self.queues:
             if queue.acquire_maintenance_lock():
                 for registry in (queue.finished_job_registry, queue.failed_job_registry):
@@ -162,55 +154,67 @@ class QAWorker(Worker):
         self.last_cleaned_at = utc_now()  # type: ignore[assignment] # RQ
 
     def serialize(self) -> dict[Any, Any]:
-        """What stands in Redis of this worker; how many jobs it runs at once is for estimates."""
+        """Return the worker's hash in Redis; estimates use the number of jobs that it runs at once."""
         return super().serialize() | {SLOTS_FIELD: self.settings.queue_concurrency}
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
-        """Stay listed for a while; beats come every few seconds, whatever runs."""
+        """Keep the worker listed for WORKER_TTL; heartbeats follow every few seconds, whatever runs."""
         del timeout
         super().heartbeat(WORKER_TTL, pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Seconds after which an execution without a heartbeat is taken over."""
+        """Return the seconds after which an execution without a heartbeat is taken over."""
         del job, working_time
         return HEARTBEAT_TTL
 
     def request_stop(self, signum: int, frame: FrameType | None) -> None:
-        """Finish what runs, then end; a second signal ends now. A duplicate within a second counts once."""
+        """Handle a signal: the first lets running jobs finish, a second one stops now."""
         del frame
-        moment = time.monotonic()
-        if self._signals and moment - self._last_signal < _DUPLICATE:
+        if not self._control.request_stop():
             return
-        self._last_signal = moment
-        self._stop_asked = self._stop_asked if self._signals else moment
-        self._signals += 1
         self._shutdown_requested_date = utc_now()
-        what = (
+        action = (
             "stops now"
-            if self.stop_now
+            if self._control.stop_now
             else f"finishes what runs within {self.settings.queue_shutdown_grace:g} s, then stops; "
             "a second signal stops it now"
         )
-        log.info("Worker %s got %s: it %s", self.name, signal.Signals(signum).name, what)
-        self.wake()
+        log.info("Worker %s got %s: it %s", self.name, signal.Signals(signum).name, action)
 
     def handle_payload(self, message: Any) -> None:
-        """Take a command of RQ's (`rq.command`); called from the thread that listens."""
+        """Handle a command of RQ (`rq.command`); called from the thread that listens."""
         payload = parse_payload(message)
         match payload.get("command"):
             case "shutdown":
                 os.kill(os.getpid(), signal.SIGTERM)
             case "stop-job" | "stop-execution":
-                self._command(str(payload.get("job_id", "")))
+                self._control.send(StopJobCommand(job_id=str(payload.get("job_id", ""))))
             case "kill-horse":
-                self._command("")
+                self._control.send(KillChildCommand())
             case other:
                 log.warning("Worker %s does not know the command %r", self.name, other)
 
-    def _command(self, job_id: str) -> None:
-        if self._engine is not None:
-            self._engine.commands.put(job_id)
-            self.wake()
+    def _build_loop(self, options: LoopOptions) -> WorkerLoop:
+        settings, connection, names = self.settings, self.connection, self.queue_names()
+        secrets = read_every_secret()
+        children = ChildSupervisor(
+            url_of(connection),
+            names,
+            limits=RenewalLimits.of(settings),
+            statistics=HeartbeatStatistics(settings.qa_home),
+        )
+        return WorkerLoop(
+            self,
+            self._control,
+            options,
+            fetcher=JobFetcher(connection, names, self._control.waker, burst=options.burst),
+            children=children,
+            dispatcher=Dispatcher(
+                children, size=settings.queue_concurrency, grace=settings.qa_cancel_grace, secrets=secrets
+            ),
+            bookkeeping=Bookkeeping(self, QueueManager(connection, settings), secrets),
+            recovery=StalledJobRecovery(connection, self.queues, self.name),
+        )
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
         """Keep listening through an outage; redis-py subscribes again when it is over."""
@@ -218,10 +222,10 @@ class QAWorker(Worker):
         if not isinstance(exc, RedisError):
             raise exc
         log.debug("Commands cannot be received (%s)", exc)
-        time.sleep(1)  # in the listening thread, which has nothing else to do
+        time.sleep(_RESUBSCRIBE_S)  # in the listening thread, which has nothing else to do
 
     def _set_connection(self, connection: Redis) -> Redis:
-        """As a worker of ours needs it: RQ would wait for an answer for longer than a failover takes."""
+        """Limit how long an answer is waited for: RQ would wait for longer than a failover takes."""
         return steady(connection)
 
     def _configure_logs(self, level: str | None) -> None:
@@ -231,10 +235,10 @@ class QAWorker(Worker):
             logger = logging.getLogger(name)
             logger.handlers.clear()
             logger.propagate = True
-            # RQ tells each job in several lines; this worker tells it in its own
+            # RQ logs several lines for each job; this worker logs its own
             logger.setLevel(logging.DEBUG if level == "DEBUG" else logging.WARNING)
 
-    def _leave(self) -> None:
+    def _sign_off(self) -> None:
         try:
             self.teardown()  # type: ignore[no-untyped-call] # RQ
         except RedisError as error:
@@ -242,7 +246,30 @@ class QAWorker(Worker):
         log.info("Worker %s has stopped", self.name)
 
 
-def _ours(names: Sequence[str], given: Redis, settings: Settings) -> Redis:
+def serve(queues: Sequence[str], settings: Settings, *, burst: bool = False) -> None:
+    """Run a worker until a signal comes, or with `burst` until no job is left.
+
+    Raises:
+        RedisUnavailableError: Redis cannot be used at the start.
+        UnknownQueueError: a queue is not known.
+        InputError: the queues are on different Redis servers.
+    """
+    names = known_queues(queues)
+    server = server_for_all(settings, names)
+    check(server)
+    QAWorker(names, connection=worker_connection(server), settings=settings).work(burst=burst)
+
+
+def known_queues(names: Sequence[str]) -> list[str]:
+    """Return these queues, or every queue if none is named.
+
+    Raises:
+        UnknownQueueError: a queue is not known.
+    """
+    return [known_queue(name) for name in names or queue_names()]
+
+
+def _own_connection(names: Sequence[str], given: Redis, settings: Settings) -> Redis:
     try:
         return connection_for(names, given, settings)
     except QAError as error:  # RQ's command would show a traceback

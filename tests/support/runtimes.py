@@ -50,7 +50,7 @@ class FakeRuntime:
         reason = self.redis.get("obstacle")
         return reason.decode() if reason else None
 
-    def vitals(self) -> dict[str, int]:
+    def statistics(self) -> dict[str, int]:
         """What the key `vitals` holds, as a runtime with a browser and an outbox reports it."""
         return json.loads(self.redis.get("vitals") or "{}")
 

@@ -9,8 +9,8 @@ from qa_queue.errors import SettingsError
 from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server
 from qa_queue.settings import Settings
+from qa_queue.worker.child import load_factory
 from qa_queue.worker.environment import is_rq_command, url_of
-from qa_queue.worker.runtime import load_factory
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,7 @@ def test_the_command_is_a_worker(redis_db, redis_url):
 
 def test_wrong_arguments_are_refused(redis_db, redis_url):
     """As every command does: exit code 2 and the reason."""
-    for args, reason in ((["nothing"], "No queue is called"), (["--autoscale", "5"], "is no range")):
+    for args, reason in ((["nothing"], "No queue is called"), (["--autoscale", "5"], "is not a range")):
         with command(redis_url, "worker", *args) as popen:
             assert reason in popen.communicate(timeout=60)[1]
             assert popen.returncode == 2

@@ -66,7 +66,7 @@ def test_a_job_out_of_attempts_is_failed_and_its_run_abandoned(redis_db, start_w
         ("refuses", "the case has no steps"),
         ("buggy", "ZeroDivisionError: oops"),
         ("nothing_of_the_kind", "no processor is called"),
-        ("no_json", "is no JSON"),
+        ("no_json", "is not JSON"),
     ],
 )
 def test_what_another_attempt_cannot_help_is_failed_at_once(redis_db, start_worker, name, says):

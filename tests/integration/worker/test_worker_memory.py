@@ -20,4 +20,4 @@ def test_a_child_that_is_far_too_large_is_ended(start_worker: StartWorker, redis
     job = enqueue(redis_db, "gate")
     worker = start_worker(QUEUE_RECYCLE_MB="10")
     assert ended(job) == "failed"
-    assert "MiB; it is ended" in worker.text
+    assert "MiB; it is killed" in worker.text

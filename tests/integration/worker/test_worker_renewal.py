@@ -89,7 +89,7 @@ def test_a_poison_job_costs_its_neighbours_no_attempt(redis_db, start_worker):
     for job in neighbours:
         runs(redis_db, job)
     poison = enqueue(redis_db, "killer", {"good": 9}, attempts=2)
-    worker.says("waits again, as it was")
+    worker.says("was requeued without using an attempt")
     redis_db.set("open", 1)
     assert [ended(job, 40) for job in neighbours] == ["finished", "finished"]
     assert ended(poison, 40) == "failed"

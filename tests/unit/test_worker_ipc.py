@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from pydantic_core import PydanticSerializationError
 
 from qa_queue.models import JobContext
+from qa_queue.models.outcomes import FailureKind
 from qa_queue.worker.ipc import (
     Cancel,
     Channel,
     ChildFailure,
     Done,
-    FailureKind,
     LineBuffer,
     Message,
     Ready,
