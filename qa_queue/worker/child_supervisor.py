@@ -142,7 +142,7 @@ class ChildSupervisor:
         return [child.channel for child in self._children if not child.channel.closed]
 
     def ensure_child(self, now: float) -> None:
-        """Start a child if there is none and the pause after the last failure is over."""
+        """Start a child if one is missing and the pause after the last failure is over."""
         if self.child is None and now >= self._start_at:
             self.child = self._start()
 

@@ -49,7 +49,7 @@ class ReservedState(Enum):
 
 
 class JobFetcher:
-    """Fetches as many jobs as the loop has room for; with `burst` without waiting, in the loop's own thread."""
+    """Fetches as many jobs as the loop can start; with `burst` without waiting, in the loop's own thread."""
 
     def __init__(self, connection: Redis, queues: Sequence[str], waker: Waker, *, burst: bool) -> None:
         self._connection = connection
@@ -77,24 +77,19 @@ class JobFetcher:
         for name in self._queues:
             enqueue_due(self._connection, name)
 
-    def next(self, room: int, *, alone: bool) -> FetchedJob | None:
+    def next(self, capacity: int, *, alone: bool) -> FetchedJob | None:
         """Return a job that may start, or None.
 
-        `room` is the number of jobs that may start now; `alone` is true while no job is in flight. In a burst, None
-        with room means that every queue is empty, unless a suspect waits (`empty`).
+        `capacity` is the number of jobs that may start now; `alone` is true while no job is in flight. In a burst,
+        None with capacity means that every queue is empty, unless a suspect waits (`empty`).
 
         Raises:
             redis.exceptions.RedisError: Redis failed; call again later.
         """
-        while fetched := self._candidate(room, alone):
+        while fetched := self._candidate(capacity, alone):
             try:
-                state = self._state(fetched.reserved)
-                if state is ReservedState.SUSPECT and not alone:
-                    self._suspect = fetched
-                elif state is not ReservedState.GONE and time.monotonic() - fetched.at > _STALE_S:
-                    release(self._connection, fetched.reserved)
-                elif state is not ReservedState.GONE:
-                    return replace(fetched, suspect=state is ReservedState.SUSPECT)
+                if startable := self._startable(fetched, alone):
+                    return startable
             except RedisError:
                 self.keep(fetched)
                 raise
@@ -122,8 +117,8 @@ class JobFetcher:
             self._thread.stop()
         self.release_all()
 
-    def _candidate(self, room: int, alone: bool) -> FetchedJob | None:
-        if room <= 0 or (self._suspect is not None and not alone):
+    def _candidate(self, capacity: int, alone: bool) -> FetchedJob | None:
+        if capacity <= 0 or (self._suspect is not None and not alone):
             return None
         if self._suspect is not None:
             suspect, self._suspect = self._suspect, None
@@ -131,9 +126,22 @@ class JobFetcher:
         if self._kept:
             return self._kept.popleft()
         if self._thread is not None:
-            return self._thread.take(room)
+            return self._thread.take(capacity)
         reserved = dequeue(self._connection, self._queues, None)
         return FetchedJob(reserved=reserved, at=time.monotonic()) if reserved else None
+
+    def _startable(self, fetched: FetchedJob, alone: bool) -> FetchedJob | None:
+        """Return the job if it may start now; hold back a suspect, release a stale job, and drop one that is gone."""
+        state = self._state(fetched.reserved)
+        if state is ReservedState.GONE:
+            return None
+        if state is ReservedState.SUSPECT and not alone:
+            self._suspect = fetched
+            return None
+        if time.monotonic() - fetched.at > _STALE_S:
+            release(self._connection, fetched.reserved)
+            return None
+        return replace(fetched, suspect=state is ReservedState.SUSPECT)
 
     def _state(self, reserved: ReservedJob) -> ReservedState:
         with self._connection.pipeline(transaction=False) as pipe:
@@ -161,13 +169,13 @@ class _FetchThread:
     def start(self) -> None:
         self._thread.start()
 
-    def take(self, room: int = 0) -> FetchedJob | None:
-        """Return a job that has come; None if there is none, in which case up to `room` jobs are requested."""
+    def take(self, capacity: int = 0) -> FetchedJob | None:
+        """Return a job that has come; without one, request up to `capacity` jobs and return None."""
         with contextlib.suppress(queue.Empty):
             fetched = self._fetched.get_nowait()
             self._requested -= 1
             return fetched
-        if (more := room - self._requested) > 0:
+        if (more := capacity - self._requested) > 0:
             self._requested += more
             self._permits.release(more)
         return None

@@ -44,7 +44,7 @@ class RegisteredWorker(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class LoopOptions:
-    """When a loop ends: in a `burst` when no job is left, after `max_jobs`, or after `max_idle_time` s without one.
+    """End of a loop: in a `burst` when no job is left, after `max_jobs`, or after `max_idle_time` s without one.
 
     `shutdown_grace` is the time in s that running jobs have to end after a request to stop.
     """
@@ -97,7 +97,7 @@ class WorkerLoop:
         """Release what was not started, and let the child exit within `grace` seconds."""
         self._fetcher.stop()
         if self._control.stop_now:
-            self._close_ended(self._dispatcher.kill_all("the worker was told twice to stop"))
+            self._close_ended(self._dispatcher.kill_all("a second signal stopped the worker"))
         self._children.stop(grace)
 
     def _turn(self) -> None:
@@ -155,12 +155,12 @@ class WorkerLoop:
         if not self._may_start:
             return
         try:
-            while fetched := self._fetcher.next(self._room, alone=self._dispatcher.empty):
+            while fetched := self._fetcher.next(self._capacity, alone=self._dispatcher.empty):
                 self._start(fetched)
         except RedisError as error:
             log.warning("Redis cannot be reached (%s)", error)
         else:
-            self._drained = self._room > 0 and self._fetcher.empty
+            self._drained = self._capacity > 0 and self._fetcher.empty
 
     def _start(self, fetched: FetchedJob) -> None:
         try:
@@ -176,10 +176,10 @@ class WorkerLoop:
 
     @property
     def _may_start(self) -> bool:
-        return self._children.ready and not self._children.obstacle and self._room > 0
+        return self._children.ready and not self._children.obstacle and self._capacity > 0
 
     @property
-    def _room(self) -> int:
+    def _capacity(self) -> int:
         """Number of jobs that may start now."""
         free, most = self._dispatcher.free, self._options.max_jobs
         return free if most is None else min(free, most - self._dispatcher.started)

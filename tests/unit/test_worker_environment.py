@@ -1,4 +1,4 @@
-"""How RQ's command line and the worker's child find our Redis."""
+"""Redis of a worker that RQ's command line starts, and of its child."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from qa_queue.worker.environment import is_rq_command, url_of
         "redis://[::1]:6379/0",
     ],
 )
-def test_a_connection_tells_its_url(url):
-    """User, password, TLS and database included."""
+def test_the_url_of_a_connection(url):
+    """With user, password, TLS and database."""
     assert url_of(Redis.from_url(url)) == url
 
 
-def test_a_socket_tells_its_url():
+def test_the_url_of_a_socket():
     """With the database."""
     assert url_of(Redis.from_url("unix:///run/redis.sock?db=3")) == "unix:///run/redis.sock?db=3"
 
 
-def test_the_files_of_tls_travel_in_the_url(tmp_path):
+def test_the_url_names_the_files_of_tls(tmp_path):
     """RQ's command line has no other place for them."""
     files = {f"redis_ssl_{name}": tmp_path / f"{name}.pem" for name in ("ca_certs", "certfile", "keyfile")}
     for file in files.values():
@@ -43,7 +43,7 @@ def test_the_files_of_tls_travel_in_the_url(tmp_path):
     assert {name: options[name.removeprefix("redis_")] for name in files} == {n: str(f) for n, f in files.items()}
 
 
-def test_without_tls_the_url_stays_as_it_is():
+def test_without_tls_the_url_is_unchanged():
     """Even if a CA file is set."""
     settings = Settings(_env_file=None, redis_url="redis://host:1/0", redis_ssl_ca_certs="/etc/ca.pem")
     assert rq_url(main_server(settings)) == "redis://host:1/0"
@@ -59,13 +59,13 @@ def test_without_tls_the_url_stays_as_it_is():
         ("", False),
     ],
 )
-def test_only_rqs_own_command_is_helped(program, is_rq):
-    """No other program's environment is changed by an import."""
+def test_only_rqs_own_command_is_recognized(program, is_rq):
+    """An import changes no other program's environment."""
     assert is_rq_command([program]) is is_rq
 
 
 @pytest.mark.parametrize("path", ["no.such.module:Runtime", "qa_queue.models:Nothing"])
-def test_a_runtime_that_is_not_there_is_refused_by_name(path):
-    """With the setting that names it."""
+def test_a_runtime_that_cannot_be_imported_is_refused(path):
+    """The message has the setting."""
     with pytest.raises(SettingsError, match=f"QA_RUNTIME={path} cannot be loaded"):
         load_factory(path)

@@ -127,6 +127,6 @@ def test_a_failure_becomes_an_error_of_its_kind_again(kind):
     ],
 )
 def test_a_crash_of_the_process_is_blamed_on_the_run_that_caused_it(returning, overdue, any_overdue, alone, blame):
-    """Where the culprit is unknown no run loses an attempt, and each runs alone the next time."""
+    """If the culprit is unknown, no run loses an attempt, and each runs alone the next time."""
     found = blame_for_crash(returning=returning, overdue=overdue, any_overdue=any_overdue, alone=alone)
     assert found is blame
