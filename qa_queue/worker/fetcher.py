@@ -131,7 +131,7 @@ class JobFetcher:
         return FetchedJob(reserved=reserved, at=time.monotonic()) if reserved else None
 
     def _startable(self, fetched: FetchedJob, alone: bool) -> FetchedJob | None:
-        """Return the job if it may start now; hold back a suspect, release a stale job, and drop one that is gone."""
+        """Return the job if it may start now; hold back a suspect, release a stale job, drop one that is gone."""
         state = self._state(fetched.reserved)
         if state is ReservedState.GONE:
             return None
