@@ -23,7 +23,9 @@ from processors.browser.fingerprinting import PageView, candidates_of, fingerpri
 from processors.browser.healer import search
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import ElementHints, SessionOptions
-from qa_queue.cases.model import Case, Click, Expect, Fill, Goto, Step, Target
+from qa_queue.cases.actions import Click, Expect, Fill, Goto
+from qa_queue.cases.checks import ToHaveText
+from qa_queue.cases.model import Case, Step, Target
 from qa_queue.settings import load_settings
 from qa_queue.settings.chromium import find_browser
 from tests.support.site import Site, serve_site
@@ -73,16 +75,12 @@ async def on_one_page(browser: WarmBrowserPool, site: Site, times: int) -> dict[
 def case(heal: Any) -> Case:
     """A goto, and 15 steps on elements."""
 
-    def on(action: str, kind: Any, css: str, **args: Any) -> Step:
-        return Step(action=action, args=kind(target=Target(css=css), **args))
-
-    steps = [Step(action="goto", args=Goto(url="/small"))]
+    steps = [Step(args=Goto(url="/small"))]
+    done = Expect(check=ToHaveText(target=Target(css="#done"), text="done"))
     for n in range(5):
-        steps += [
-            on("click", Click, f"#buy{n}"),
-            on("fill", Fill, f"[name=count{n}]", value="2"),
-            on("expect", Expect, "#done", text="done"),
-        ]
+        buy = Click(target=Target(css=f"#buy{n}"))
+        count = Fill(target=Target(css=f"[name=count{n}]"), value="2")
+        steps += [Step(args=buy), Step(args=count), Step(args=done)]
     return numbered(Case(name="Cost", steps=tuple(steps), heal=heal))
 
 

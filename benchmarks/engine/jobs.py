@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from benchmarks.engine.moments import Span
 from benchmarks.engine.scene import Scene
-from qa_queue.cases.reader import case_document
+from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.models import TestConfig, TestJobData, TraceMode
 from qa_queue.producer import JobProducer, RunRequest
 from qa_queue.queues.priority_queue import PriorityQueue

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from benchmarks.live.watch import acts, numbered
-from qa_queue.cases.model import Case, Expect, Step, Target
+from qa_queue.cases.actions import Expect
+from qa_queue.cases.model import Case, Step, Target
 
 Chains = Mapping[int, Sequence[Mapping[str, str]]]
 

@@ -13,8 +13,9 @@ from benchmarks.live.watch import WATCH, Watch, WatchedPool
 from benchmarks.shop_versions import TRUTH
 from processors.base import BrowserPool, Services
 from processors.execution.processor import TestExecutionProcessor
+from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import case_document, load_cases
+from qa_queue.cases.reader import load_cases
 from qa_queue.cases.retarget import rebase
 from qa_queue.models import JobContext, JobProgress, QueueName, TestConfig, TestJobData, TraceMode, utc_now
 from qa_queue.settings import Settings

@@ -1,7 +1,8 @@
 """Seeing which element a step acts on, from outside: every action passes here on its way to the page.
 
-`processors.browser.actions.ACTIONS` is the table of what steps do, given a locator that has been decided on: by the
-target's own words, a fallback or a heal. In `watching()` its entries first look whose key that element has.
+`processors.browser.action_context.PERFORMERS` has the coroutine of each action, which is given a locator that has
+been decided on: by the target's own words, a fallback or a heal. In `watching()` its entries first look whose key
+that element has.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ from playwright.async_api import Error, Locator, Page
 
 from benchmarks.shop_versions import TRUTH
 from processors.base import BrowserPool
-from processors.browser.action_context import ActionContext
-from processors.browser.actions import ACTIONS, Action
+from processors.browser.action_context import PERFORMERS, ActionContext, Performer
 from processors.browser.protocol import BrowserSession, SessionOptions, StepOutcome
-from qa_queue.cases.model import Case, Press, Step
+from qa_queue.cases.actions import Press
+from qa_queue.cases.model import Case, Step
+from qa_queue.cases.steps import Action
 
 ACTING = frozenset({"click", "dblclick", "hover", "fill", "type", "press", "check", "uncheck", "select", "upload"})
 REST_MS = 300  # of a step's time is for the action, which says what is wrong where there is no element
@@ -63,7 +65,7 @@ class Watch:
     number: int = 0
     page: Page | None = None
 
-    async def look(self, call: ActionContext) -> ActionContext:
+    async def look(self, call: ActionContext[Any]) -> ActionContext[Any]:
         """Note the element of a call; the call, led to the right element where that was asked for."""
         if self.lead and self.number in self.wanted:
             call = replace(call, locator=await self._lead(call))
@@ -89,7 +91,7 @@ class Watch:
         if key is not None and self.page is not None and not self.there.get(self.number):
             self.there[self.number] = await _find(self.page, key) is not None
 
-    async def _lead(self, call: ActionContext) -> Locator | None:
+    async def _lead(self, call: ActionContext[Any]) -> Locator | None:
         locator = None
         while locator is None and not call.deadline.over:
             locator = await _find(call.page, self.wanted[self.number])
@@ -104,7 +106,7 @@ WATCH: ContextVar[Watch] = ContextVar("watch")
 @contextmanager
 def watching() -> Iterator[None]:
     """Let every action look first, while the block runs; each run has to set `WATCH`."""
-    with patch.dict(ACTIONS, {name: _watched(name, action) for name, action in ACTIONS.items()}):
+    with patch.dict(PERFORMERS, {kind: _watched(kind, performer) for kind, performer in PERFORMERS.items()}):
         yield
 
 
@@ -143,11 +145,11 @@ class WatchedSession:
         return outcome
 
 
-def _watched(name: str, action: Action) -> Action:
-    async def act(call: ActionContext) -> bytes | None:
+def _watched(kind: type[Action], performer: Performer[Any]) -> Performer[Any]:
+    async def act(call: ActionContext[Any]) -> bytes | None:
         watch = WATCH.get()
         watch.page = call.page
-        return await action(await watch.look(call) if name in ACTING else call)
+        return await performer(await watch.look(call) if kind.keyword in ACTING else call)
 
     return act
 

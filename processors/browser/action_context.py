@@ -1,24 +1,30 @@
-"""What an action or assertion is given to work on."""
+"""The context that an action or check works in, and the registries of the coroutines that perform them."""
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
 from playwright.async_api import Locator, Page
 
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError
 from processors.browser.protocol import SessionOptions
-from qa_queue.cases.model import Args
+from qa_queue.cases.checks import Check
+from qa_queue.cases.steps import Action
 from qa_queue.models import ErrorKind
+
+A = TypeVar("A", bound=Action)
+C = TypeVar("C", bound=Check)
 
 
 @dataclass(frozen=True, kw_only=True)
-class ActionContext:
+class ActionContext(Generic[A]):
     """One step on its way to the page. `subject` names the element in messages; `locator` finds it."""
 
     page: Page
-    args: Args
+    args: A
     options: SessionOptions
     deadline: Deadline
     subject: str
@@ -33,19 +39,47 @@ class ActionContext:
 
     @property
     def left_ms(self) -> float:
-        """The time that is left for this step."""
+        """The time that is left for this step, in ms."""
         return self.deadline.left_ms
 
     @property
     def masks(self) -> list[Locator]:
-        """What a picture has to black out."""
+        """The elements that a picture has to black out."""
         return masks(self.page, self.options.secrets)
 
     def secret(self, value: str) -> bool:
-        """Whether a value holds one of the run's secrets."""
+        """Tell whether a value contains one of the run's secrets."""
         return any(secret in value for secret in self.options.secrets if secret)
 
 
 def masks(page: Page, secrets: tuple[str, ...]) -> list[Locator]:
-    """Everything on the page, in its frames too, whose text shows a secret."""
+    """Return everything on the page, in its frames too, whose text shows a secret."""
     return [frame.get_by_text(secret) for frame in page.frames for secret in secrets if secret]
+
+
+Performer = Callable[[ActionContext[A]], Awaitable[bytes | None]]
+Checker = Callable[[ActionContext[Any], C], Awaitable[None]]
+PERFORMERS: dict[type[Action], Performer[Any]] = {}
+"""The coroutine of each action."""
+CHECKERS: dict[type[Check], Checker[Any]] = {}
+"""The coroutine of each check."""
+
+
+def performs(action: type[A]) -> Callable[[Performer[A]], Performer[A]]:
+    """Register the coroutine that performs an action; it returns a picture, or None."""
+
+    def register(performer: Performer[A]) -> Performer[A]:
+        PERFORMERS[action] = performer
+        return performer
+
+    return register
+
+
+def checks(check: type[C]) -> Callable[[Checker[C]], Checker[C]]:
+    """Register the coroutine that makes a check; it raises Playwright's AssertionError when the check fails."""
+
+    def register(checker: Checker[C]) -> Checker[C]:
+        CHECKERS[check] = checker
+        return checker
+
+    return register

@@ -15,7 +15,7 @@ from playwright.async_api import Error, Locator
 
 from processors.browser.failures import is_closed, is_crash
 from processors.browser.protocol import Found, Match
-from qa_queue.cases.model import Target
+from qa_queue.cases.targets import Target
 
 GRACE_MS = 1_500
 GRACE_SHARE = 0.3

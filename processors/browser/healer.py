@@ -17,7 +17,7 @@ from processors.browser.names import candidate_targets
 from processors.browser.protocol import ElementHints
 from processors.healing.decision import Decision, HealAccepted, HealRefused, Reason, decide
 from processors.healing.fingerprint import Fingerprint
-from qa_queue.cases.model import Target
+from qa_queue.cases.targets import Target
 from qa_queue.store.records import digest
 
 SETTLED_MS = 150  # without a change of the document

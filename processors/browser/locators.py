@@ -8,7 +8,7 @@ from typing import Any, cast
 
 from playwright.async_api import FrameLocator, Locator, Page
 
-from qa_queue.cases.model import Target
+from qa_queue.cases.targets import Target
 
 Root = Page | Locator | FrameLocator
 

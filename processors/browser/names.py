@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from processors.healing.fingerprint import Fingerprint
-from qa_queue.cases.model import Target
+from qa_queue.cases.targets import Target
 
 MOST_CHARS = 80  # a longer text is prose, which changes
 _FIELDS = ("input", "select", "textarea")

@@ -10,8 +10,7 @@ from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext
-from processors.browser.actionability import needs, requires_presence
-from processors.browser.actions import ACTIONS
+from processors.browser.actions import perform
 from processors.browser.describe import alternatives, describe, describe_target, target_of
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
 from processors.browser.failures import StepFailedError, explain
@@ -22,7 +21,8 @@ from processors.browser.marking import marked_picture
 from processors.browser.protocol import ElementHints, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.healing.decision import HealRefused
 from processors.healing.fingerprint import Fingerprint
-from qa_queue.cases.model import Step, Target
+from qa_queue.cases.steps import Action, Step
+from qa_queue.cases.targets import Target
 from qa_queue.models import ErrorKind
 
 HEAL_SHARE = 0.5  # of the step's time belongs to the target as written, before healing is thought of
@@ -81,7 +81,7 @@ class StepRunner:
             self.hints.mode != "off"
             and self.hints.old is not None
             and target_of(self.step.args) is not None
-            and requires_presence(self.step)
+            and self.step.args.requires_presence
         )
 
     def _kind(self, error: Exception) -> ErrorKind:
@@ -96,21 +96,21 @@ class StepRunner:
             call = replace(call, deadline=self.deadline) if self.step.action in _BY_PARTS else call
         return await self._do(call)
 
-    async def _do(self, call: ActionContext) -> StepOutcome:
+    async def _do(self, call: ActionContext[Action]) -> StepOutcome:
         """The action, and beside it, where it is wanted, the fingerprint of its element."""
         page = urlsplit(self.page.url).path
         taking = asyncio.ensure_future(self._take(call)) if self.hints.take and call.locator is not None else None
         try:
-            picture = await ACTIONS[self.step.action](call)
+            picture = await perform(call)
             taken = await taking if taking else None
         finally:
             if taking:
                 taking.cancel()
         return StepOutcome(found=self.found, picture=picture, fingerprint=taken, page=page)
 
-    async def _take(self, call: ActionContext) -> Fingerprint | None:
+    async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
         target = target_of(self.step.args)
-        if not requires_presence(self.step) or target is None:
+        if not self.step.args.requires_presence or target is None:
             return None
         in_frame = target.frame is not None
         try:
@@ -118,7 +118,7 @@ class StepRunner:
         except Error:
             return None  # the action left the page first, or fails itself
 
-    async def _locate(self, deadline: Deadline) -> ActionContext:
+    async def _locate(self, deadline: Deadline) -> ActionContext[Action]:
         """The step's element, by the alternative of its target that finds it."""
         target, locator = target_of(self.step.args), None
         if target is not None:
@@ -135,7 +135,7 @@ class StepRunner:
             deadline = replace(deadline, floor_ms=FOUND_FLOOR_MS) if self.found.matches else deadline
         return self._call(deadline, locator)
 
-    def _call(self, deadline: Deadline, locator: Locator | None) -> ActionContext:
+    def _call(self, deadline: Deadline, locator: Locator | None) -> ActionContext[Action]:
         return ActionContext(
             page=self.page,
             args=self.step.args,
@@ -147,7 +147,7 @@ class StepRunner:
 
     @property
     def _learned(self) -> Target | None:
-        return None if self._unlearned or not requires_presence(self.step) else self.hints.learned
+        return None if self._unlearned or not self.step.args.requires_presence else self.hints.learned
 
     async def _confirmed(self, locator: Locator) -> bool:
         """Whether what a learned locator found still looks like the step's element, else would be taken for it."""
@@ -177,7 +177,7 @@ class StepRunner:
             return None
         self.healed = finding.target
         call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)
-        picture = await ACTIONS[self.step.action](call)
+        picture = await perform(call)
         heal = replace(self._heal_of(finding, performed=True, before=before), after=await self._picture(locator))
         return StepOutcome(found=self.found, picture=picture, heal=heal, page=urlsplit(self.page.url).path)
 
@@ -207,7 +207,7 @@ class StepRunner:
         return await marked_picture(self.page, locator, self.options.secrets) if self.hints.pictures else None
 
     def _alternatives(self, target: Target) -> tuple[Target, ...]:
-        return alternatives(target) if requires_presence(self.step) else alternatives(target)[:1]
+        return alternatives(target) if self.step.args.requires_presence else alternatives(target)[:1]
 
     def _known(self, found: Found | None) -> tuple[Target, ...]:
         target = target_of(self.step.args)
@@ -221,7 +221,7 @@ class StepRunner:
         return PageView(
             test_id_attribute=self.options.test_id_attribute,
             ignored=self.options.ignored_attributes,
-            need=needs(self.step.action),
+            need=self.step.args.actionability,
             tag=self.hints.old.tag if self.hints.old else "",
         )
 

@@ -16,7 +16,7 @@ from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import StopSignal
 from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
-from qa_queue.cases.model import Screenshot
+from qa_queue.cases.actions import Screenshot
 from qa_queue.errors import BrowserCrashedError
 from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
 from qa_queue.store.records import FingerprintRecord

@@ -18,7 +18,8 @@ from processors.execution.redaction import redact_json
 from processors.execution.step_tree import PlannedStep
 from processors.healing.fingerprint import Fingerprint, parse_fingerprint
 from processors.learning.scoring import EARNED
-from qa_queue.cases.model import Expect, Target, WaitFor
+from qa_queue.cases.actions import Expect, WaitFor
+from qa_queue.cases.targets import Target
 from qa_queue.errors import QAError
 from qa_queue.models import utc_now
 from qa_queue.store.protocol import RunStore

@@ -6,12 +6,14 @@ from collections.abc import Iterator
 from typing import Any
 
 from qa_queue.api.errors import FieldError, FieldErrorsError
-from qa_queue.cases.document_path import CaseProblem, DocumentPath, Report, path_text
+from qa_queue.cases.actions import Upload
+from qa_queue.cases.document_path import DocumentPath, Report
 from qa_queue.cases.importers.recorder import Converted, convert_recording
-from qa_queue.cases.model import Case, Upload
-from qa_queue.cases.parse import read_case
+from qa_queue.cases.model import Case
+from qa_queue.cases.reader import read_case
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError
+from qa_queue.errors.validation import Problem, path_text
 
 MAX_DEPTH = 60  # as in YAML files
 SOURCE = "case"
@@ -26,7 +28,7 @@ def read(document: Document) -> Case:
         FaultsError: it cannot be used; every fault has its path and, for a text, its line.
     """
     report, plain = _opened(document)
-    case = read_case(DocumentPath(report), plain)
+    case = read_case(report, plain)
     if isinstance(case, Case):
         _refuse_uploads(report, case)
     if report.problems or not isinstance(case, Case):
@@ -84,7 +86,7 @@ def _refuse_uploads(report: Report, case: Case) -> None:
             )
 
 
-def _faults(problems: list[CaseProblem]) -> FieldErrorsError:
+def _faults(problems: list[Problem]) -> FieldErrorsError:
     faults = [FieldError(message=one.text, path=path_text(one.path), line=one.line) for one in problems]
     count = "1 problem" if len(faults) == 1 else f"{len(faults)} problems"
     return FieldErrorsError(f"The document cannot be used: {count}.", faults)

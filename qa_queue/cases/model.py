@@ -1,253 +1,175 @@
-"""The case format, version 1, as values: what YAML, JSON and the `test_cases` table all hold.
+"""The case format, version 1, as values: a case or a suite, as YAML, JSON and the `test_cases` table hold them.
 
-In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `action`, `args` (one class an action)
-and the fields. `${...}` stays text here and is filled in by `values` when the run starts. Durations are ms.
+In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `args`, an instance of the action's class.
+`${...}` stays text here and is filled in by `values` when the run starts. Durations are ms.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, SerializeAsAny, model_validator
+from pydantic import BeforeValidator, Field, ValidationError
 
+import qa_queue.cases.actions  # noqa: F401 - completes Step
+from qa_queue.cases.steps import HealMode, Step
+from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
-from qa_queue.models import Frozen, TraceMode, Viewport
+from qa_queue.cases.vocabulary import (
+    DOCUMENT,
+    NAMES_SCHEMA,
+    Duration,
+    Many,
+    Name,
+    Size,
+    Vocabulary,
+    Words,
+    expected,
+)
+from qa_queue.errors.schema_path import KeyPath
+from qa_queue.errors.validation import Problem, kind_text, problems_of
+from qa_queue.models import TraceMode, Viewport
 
 FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
 RUN_TIMEOUT_MS = 60_000
+__all__ = ["FORMAT_VERSION", "RUN_TIMEOUT_MS", "STEP_TIMEOUT_MS", "Case", "Step", "Suite", "Target", "Use"]
 
-LOCATOR_KINDS = (
-    "role",
-    "label",
-    "text",
-    "placeholder",
-    "alt",
-    "title",
-    "test_id",
-    "css",
-    "xpath",
-    "selector",
-    "name",
-)
+Title = Annotated[str, Field(min_length=1, max_length=200)]
 
 
-class Target(Frozen):
-    """How a step names an element: one kind of locator, narrowed, with fallbacks in order.
-
-    Strict: two matches are an error. `selector` is a Playwright selector (a bare string in a file). `name` alone,
-    without `role`, means "any interactive role with this accessible name", as the Recorder's `aria/` selectors do.
-    `within` is found first and searched inside; `frame` names an iframe element.
-    """
-
-    role: str | None = None
-    name: str | None = None
-    exact: bool | None = None
-    checked: bool | None = None
-    level: int | None = None
-    label: str | None = None
-    text: str | None = None
-    placeholder: str | None = None
-    alt: str | None = None
-    title: str | None = None
-    test_id: str | None = None
-    css: str | None = None
-    xpath: str | None = None
-    selector: str | None = None
-    within: Target | None = None
-    frame: Target | None = None
-    has_text: str | None = None
-    nth: int | None = None
-    visible: bool | None = None
-    fallbacks: tuple[Target, ...] = ()
+def _version(value: Any) -> Any:
+    if value == FORMAT_VERSION and not isinstance(value, bool):
+        return value
+    raise ValueError(f"{kind_text(value)} is not a version that this release reads: it reads {FORMAT_VERSION}")
 
 
-class Args(Frozen):
-    """The arguments of one action."""
+def _unsupported(value: Any) -> None:
+    if value is not None:
+        raise ValueError("'storage_state' is part of the format but not supported by this version")
 
 
-class Goto(Args):
-    """Open a URL, joined to the base URL."""
-
-    url: WebUrl
+BaseUrl = Annotated[WebUrl, Field(min_length=1)]
+Version = Annotated[Literal[1], BeforeValidator(_version)]
 
 
-class OnTarget(Args):
-    """An action on one element."""
+class Use(Vocabulary):
+    """The setup of the browser context."""
 
-    target: Target
+    nullable: ClassVar[tuple[str, ...]] = ("device", "storage_state")
+    browser: Literal["chromium"] = Field("chromium", description="The browser.")
+    device: Words | None = Field(None, description="A device that Playwright knows, such as iPhone 15.")
+    viewport: Size = Field(Viewport(), description="Size of the page: 1280x720.")
+    storage_state: Annotated[None, BeforeValidator(_unsupported)] = Field(None, description="Not supported yet.")
+    test_id_attribute: Words = Field("data-testid", description="The attribute that `test_id` looks at.")
 
-
-class Click(OnTarget):
-    """Click, dblclick: `position` is an offset in px from the element's top left corner."""
-
-    button: Literal["left", "right", "middle"] = "left"
-    position: tuple[float, float] | None = None
-
-
-class Fill(OnTarget):
-    """Set a field's value at once (fill) or key by key (type)."""
-
-    value: str
-
-
-class Press(Args):
-    """Press a key or chord, on an element or on the page."""
-
-    key: str
-    target: Target | None = None
-
-
-class Select(OnTarget):
-    """Choose options by value or label."""
-
-    value: str | None = None
-    label: str | None = None
-    values: tuple[str, ...] = ()
-
-
-class Upload(OnTarget):
-    """Give files to a file input; paths are relative to the case file."""
-
-    files: tuple[str, ...] = Field(min_length=1)
-
-
-class WaitFor(Args):
-    """Wait for an element's state, a URL (glob), or a load state."""
-
-    target: Target | None = None
-    state: Literal["visible", "hidden", "attached", "detached"] = "visible"
-    url: str | None = None
-    load_state: Literal["load", "domcontentloaded", "networkidle"] | None = None
-    count: int | None = Field(default=None, ge=0)
-
-
-class Screenshot(Args):
-    """Take a picture of the page or of one element."""
-
-    name: str | None = None
-    target: Target | None = None
-    full_page: bool = False
-
-
-class SetViewport(Args):
-    """Change the size of the page, in CSS px."""
-
-    width: int = Field(ge=1, le=10_000)
-    height: int = Field(ge=1, le=10_000)
-
-
-class Expect(Args):
-    """One assertion, retried until the step's time-out.
-
-    Exactly one of the checks is set. Those on an element need `target`; `url` (glob) and `title` take none.
-    `negate` (`not: true` in a file) turns it round. A check that is given as false is kept as its opposite, so
-    `checked=False` becomes `checked=True, negate=True`: a check here is either None or to be made.
-    """
-
-    target: Target | None = None
-    negate: bool = False
-    visible: bool | None = None
-    hidden: bool | None = None
-    text: str | None = None
-    contains_text: str | None = None
-    value: str | None = None
-    count: int | None = Field(default=None, ge=0)
-    checked: bool | None = None
-    enabled: bool | None = None
-    disabled: bool | None = None
-    url: str | None = None
-    title: str | None = None
-
-    @model_validator(mode="before")
     @classmethod
-    def _turn_false_checks_round(cls, values: Any) -> Any:
-        false = [flag for flag in FLAG_CHECKS if isinstance(values, dict) and values.get(flag) is False]
-        if not false:
-            return values
-        return values | dict.fromkeys(false, True) | {"negate": not values.get("negate", False)}
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping."""
+        if isinstance(value, dict):
+            return value
+        raise expected("a mapping such as {viewport: 1280x720}", value)
 
 
-FLAG_CHECKS = ("visible", "hidden", "checked", "enabled", "disabled")
-ELEMENT_CHECKS = ("visible", "hidden", "text", "contains_text", "value", "count", "checked", "enabled", "disabled")
-PAGE_CHECKS = ("url", "title")
+class Shared(Vocabulary):
+    """The keys that a case and a suite have in common."""
 
-ACTIONS: dict[str, type[Args]] = {
-    "goto": Goto,
-    "click": Click,
-    "dblclick": Click,
-    "hover": OnTarget,
-    "fill": Fill,
-    "type": Fill,
-    "press": Press,
-    "check": OnTarget,
-    "uncheck": OnTarget,
-    "select": Select,
-    "upload": Upload,
-    "wait_for": WaitFor,
-    "screenshot": Screenshot,
-    "set_viewport": SetViewport,
-    "expect": Expect,
-}
+    version: Version = Field(FORMAT_VERSION, description="Version of the format: 1.")
+    base_url: BaseUrl | None = Field(None, description="The URL that relative URLs are joined to.")
+    tags: Many[Words] = Field((), description="Words to choose cases by.")
+    use: Use = Field(Use(), description="How the browser is set up.")
 
 
-class Step(Frozen):
-    """One action or assertion.
-
-    `line` is where it stands in its file, for messages; it is no part of equality and is not stored.
-    """
-
-    action: str
-    args: SerializeAsAny[Args]
-    id: str | None = None
-    name: str | None = None
-    timeout_ms: int | None = Field(default=None, ge=1)
-    optional: bool = False
-    soft: bool = False
-    always_run: bool = False
-    screenshot: bool = False
-    heal: Literal["off", "suggest", "auto"] | None = None
-    line: int | None = Field(default=None, exclude=True)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Step) and self._content() == other._content()
-
-    def __hash__(self) -> int:
-        return hash(self._content())
-
-    def _content(self) -> tuple[Any, ...]:
-        return tuple(getattr(self, name) for name in Step.model_fields if name != "line")
-
-
-class Use(Frozen):
-    """How the browser context is made."""
-
-    browser: Literal["chromium"] = "chromium"
-    device: str | None = None
-    viewport: Viewport = Viewport()
-    test_id_attribute: str = "data-testid"
-
-
-class Case(Frozen):
+class Case(Shared):
     """A test as written. `key` (its `id`, else its name) names it across machines and versions.
 
-    `vars` are the values of `${var.X}`; they may hold `${env.X}`, never a secret or another variable.
+    `vars` are the values of `${var.X}`; they may contain `${env.X}`, never a secret or another variable.
     """
 
-    version: Literal[1] = FORMAT_VERSION
-    id: str | None = None
-    name: str = Field(min_length=1, max_length=200)
-    base_url: WebUrl | None = None
-    tags: tuple[str, ...] = ()
-    retries: int = Field(default=0, ge=0, le=10)
-    timeout_ms: int = Field(default=RUN_TIMEOUT_MS, ge=1)
-    trace: TraceMode = TraceMode.ON_FAILURE
-    use: Use = Use()
-    heal: Literal["off", "suggest", "auto"] = "auto"
-    vars: dict[str, str] = Field(default_factory=dict)
-    steps: tuple[Step, ...] = Field(min_length=1)
+    id: Title | None = Field(None, description="A name that stays when `name` changes.")
+    name: Title = Field(description="The behaviour that the case shows, for people.")
+    retries: Annotated[int, Field(ge=0, le=10)] = Field(
+        0, description="How often the test is tried again; a pass then counts as flaky."
+    )
+    timeout_ms: Duration = Field(
+        RUN_TIMEOUT_MS,
+        validation_alias="timeout",
+        serialization_alias="timeout",
+        description="Of the whole run; 60s by default.",
+    )
+    trace: Annotated[TraceMode, Field(strict=False)] = Field(
+        TraceMode.ON_FAILURE, description="When a Playwright trace is kept."
+    )
+    heal: HealMode = Field("auto", description="What to do when a target is not found.")
+    vars: dict[Name, str] = Field(
+        default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
+    )
+    steps: Many[Step] = Field(min_length=1, description="The steps, in order.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping."""
+        if isinstance(value, dict):
+            return value
+        raise expected("a mapping with 'name' and 'steps'", value)
 
     @property
     def key(self) -> str:
-        """What names this case across files and versions."""
+        """Its name across files and versions."""
         return self.id or self.name
+
+    def under(self, suite: Suite) -> Case:
+        """Return the case with the values that its suite shares laid under its own."""
+        shared = {
+            name: getattr(suite, name)
+            for name in Shared.model_fields
+            if name in suite.model_fields_set and name not in self.model_fields_set
+        }
+        tags = tuple(dict.fromkeys((*suite.tags, *self.tags)))
+        own = {name: getattr(self.use, name) for name in self.use.model_fields_set}
+        return self.model_copy(update=shared | {"tags": tags, "use": suite.use.model_copy(update=own)})
+
+
+class Suite(Shared):
+    """Several cases in one file, and the values that they share."""
+
+    suite: Title = Field(description="Name of the suite.")
+    cases: Annotated[Many[Any], Field(min_length=1)] = Field(description="The cases.")
+
+
+def read_document(
+    model: type[Case] | type[Suite], document: Any, *, at: KeyPath = (), **where: Any
+) -> tuple[Any, tuple[Problem, ...]]:
+    """Return a document as a value of the model, or None and what is wrong with it.
+
+    `at` is the document's path in its file; `where` are `source` and `lines`, for messages.
+    """
+    try:
+        return model.model_validate(document, context=DOCUMENT, by_alias=True, by_name=False), ()
+    except ValidationError as error:
+        found = problems_of(error, model, document=document, at=at, **where)
+        return None, tuple(_with_planned_names(problem) for problem in found)
+
+
+def _with_planned_names(problem: Problem) -> Problem:
+    """Return a problem with a name of the format that this version does not support in words of its own."""
+    name = problem.path[-1] if problem.path else None
+    if name in _PLANNED and problem.text.startswith("unknown "):
+        return replace(problem, text=f"{name!r} is part of the format but not supported by this version")
+    return problem
+
+
+_PLANNED = frozenset(
+    """
+    back forward new_page switch_page close_page right_click tap drag focus blur scroll dialog download
+    cookies local_storage headers permissions geolocation clock offline save_state mock block request extract set
+    evaluate use group repeat for_each if retry save_as data modifiers force delay response function
+    has has_not has_not_text expanded pressed selected include_hidden
+    attached editable focused empty in_viewport values attribute class css id role accessible_name
+    accessible_description aria_snapshot no_console_errors no_failed_requests
+    variable accessibility web_vitals to_be_attached to_be_editable to_be_focused to_be_empty
+    to_be_in_viewport to_have_values to_have_attribute to_have_class to_contain_class to_have_css to_have_id
+    to_have_role to_have_accessible_name to_have_accessible_description to_match_aria_snapshot to_have_screenshot
+    to_have_js_property
+    """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
+)

@@ -1,7 +1,4 @@
-"""Reading a case file: its document, and the line on which each value stands.
-
-Reading case files: what a file is (case, suite, recording) and what it holds.
-"""
+"""Reading case files: a case, a suite, a recording, in YAML or JSON, with the line of every problem."""
 
 from __future__ import annotations
 
@@ -9,15 +6,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa_queue.cases.document_path import CaseProblem, DocumentPath, Invalid, KeyPath, Report, case_error
-from qa_queue.cases.exporters.yaml import case_document
-from qa_queue.cases.importers.cinnamon import is_legacy, legacy_notes
+from qa_queue.cases.document_path import DocumentPath, Report, case_error
+from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy, legacy_notes
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
-from qa_queue.cases.json_source import read_json
-from qa_queue.cases.model import Case
-from qa_queue.cases.parse import parse_case, read_case, read_suite
-from qa_queue.cases.yaml_source import read_yaml
+from qa_queue.cases.model import Case, Suite, read_document
+from qa_queue.cases.yaml_source import SourceMapping, read_json, read_yaml
 from qa_queue.errors import CaseError
+from qa_queue.errors.schema_path import KeyPath
+from qa_queue.errors.validation import Lines, Problem, kind_text
 
 MAX_BYTES = 5_000_000
 _READERS = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
@@ -27,17 +23,106 @@ _READERS = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
 class Source:
     """A file as read: `document` is made of dicts, lists and scalars; lines count from 1.
 
-    `problems` are those of the reading itself, such as a key that is there twice.
+    `problems` are those of the reading itself, such as a repeated key.
     """
 
     name: str
     document: Any
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    problems: tuple[CaseProblem, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
     def report(self) -> Report:
-        """The list of problems, begun with those of the reading."""
+        """Return the list of problems, begun with those of the reading."""
         return Report(self.name, self.lines, list(self.problems))
+
+
+@dataclass(frozen=True)
+class LoadedFile:
+    """The cases of a file. `warnings` say, a sentence each, what an import could not carry over."""
+
+    cases: tuple[Case, ...]
+    warnings: tuple[str, ...] = ()
+    source: str = ""
+
+
+def load_cases(path: Path) -> tuple[Case, ...]:
+    """Return the cases of a .yaml, .yml or .json file: a case, a suite, or a recording of Chrome DevTools Recorder.
+
+    Raises:
+        CaseError: the file cannot be used; its `problems` are all that is wrong with it, with path and line.
+    """
+    return load_file(path).cases
+
+
+def load_file(path: Path) -> LoadedFile:
+    """Return the cases as `load_cases`, with the importer's warnings.
+
+    Raises:
+        CaseError: the file cannot be used; its `problems` are all that is wrong with it, with path and line.
+    """
+    source = read_source(path)
+    report = source.report()
+    if is_recording(source.document):
+        converted = convert_recording(DocumentPath(report), source.document, default_name=path.stem)
+        report.raise_if_any()
+        return LoadedFile((converted.case,), converted.notes, source.name)
+    cases = read_cases(report, source.document)
+    report.raise_if_any()
+    warnings = legacy_notes(source.document) if is_legacy(source.document) else ()
+    return LoadedFile(cases, warnings, source.name)
+
+
+def parse_case(document: Any, *, source: str, lines: Lines | None = None) -> Case:
+    """Return the case of one document in the file's own form. `source` and `lines` are for messages only.
+
+    Raises:
+        CaseError: the document breaks the format; all of its problems are in the error.
+    """
+    report = Report(source, lines or {})
+    case = read_case(report, document)
+    report.raise_if_any()
+    assert case is not None
+    return case
+
+
+def read_cases(report: Report, document: Any) -> tuple[Case, ...]:
+    """Return the cases of a document that holds one case or a suite; problems go to the report."""
+    if isinstance(document, dict) and ("cases" in document or "suite" in document):
+        return _read_suite(report, document)
+    case = read_case(report, document)
+    return () if case is None else (case,)
+
+
+def read_case(report: Report, document: Any, at: KeyPath = ()) -> Case | None:
+    """Return the case of a document at a path of its file; None where it has problems, which go to the report."""
+    if is_legacy(document):
+        document = from_legacy(DocumentPath(report, at), document)
+    case, problems = read_document(Case, document, at=at, source=report.source, lines=report.lines)
+    report.problems += problems
+    return case if isinstance(case, Case) else None
+
+
+def _read_suite(report: Report, document: dict[str, Any]) -> tuple[Case, ...]:
+    suite, problems = read_document(Suite, document, source=report.source, lines=report.lines)
+    report.problems += problems
+    listed = document.get("cases")
+    cases: dict[int, Case] = {}
+    for index, entry in enumerate(listed if isinstance(listed, list) else ()):
+        at = ("cases", index)
+        if not isinstance(entry, dict):
+            report.add(at, f"expected a case, got {kind_text(entry)}")
+        elif (case := read_case(report, entry, at)) is not None:
+            cases[index] = case.under(suite) if isinstance(suite, Suite) else case
+    _report_repeated_keys(report, cases)
+    return tuple(cases.values())
+
+
+def _report_repeated_keys(report: Report, cases: dict[int, Case]) -> None:
+    first: dict[str, int] = {}
+    for index, case in cases.items():
+        if first.setdefault(case.key, index) != index:
+            text = f"has the same key {case.key!r} as cases[{first[case.key]}]: give each an id or name of its own"
+            report.add(("cases", index), text)
 
 
 def read_source(path: Path, least: str = "a case has at least 'name' and 'steps'") -> Source:
@@ -50,7 +135,8 @@ def read_source(path: Path, least: str = "a case has at least 'name' and 'steps'
     reader = _READERS.get(path.suffix.lower())
     text = _read_text(path)
     if reader is None:
-        raise _broken(name, f"{path.suffix or 'a file without a suffix'} is not read: give .yaml, .yml or .json")
+        suffix = path.suffix or "a file without a suffix"
+        raise _broken(name, f"{suffix} cannot be read: give .yaml, .yml or .json")
     if not text.strip():
         raise _broken(name, f"is empty; {least}")
     document, lines, problems = reader(text, name)
@@ -75,63 +161,7 @@ def _read_text(path: Path) -> str:
 
 
 def _broken(name: str, text: str) -> CaseError:
-    return case_error([CaseProblem(name, (), text)])
+    return case_error([Problem((), text, None, name)])
 
 
-__all__ = ["LoadedFile", "case_document", "load_cases", "load_file", "parse_case"]
-
-
-@dataclass(frozen=True)
-class LoadedFile:
-    """The cases of a file. `warnings` say, a sentence each, what an import could not carry over."""
-
-    cases: tuple[Case, ...]
-    warnings: tuple[str, ...] = ()
-    source: str = ""
-
-
-def load_cases(path: Path) -> tuple[Case, ...]:
-    """The cases of a .yaml, .yml or .json file: one case, a suite, or a Chrome DevTools Recorder's recording.
-
-    Raises:
-        CaseError: the file cannot be used; its `problems` are all that is wrong with it, with path and line.
-    """
-    return load_file(path).cases
-
-
-def load_file(path: Path) -> LoadedFile:
-    """As `load_cases`, with the importer's warnings.
-
-    Raises:
-        CaseError: the file cannot be used; its `problems` are all that is wrong with it, with path and line.
-    """
-    source = read_source(path)
-    if is_recording(source.document):
-        return _recording(source, path.stem)
-    return LoadedFile(_cases(source), _legacy_warnings(source.document), source.name)
-
-
-def _recording(source: Source, stem: str) -> LoadedFile:
-    report = source.report()
-    converted = convert_recording(DocumentPath(report), source.document, default_name=stem)
-    report.raise_if_any()
-    return LoadedFile((converted.case,), converted.notes, source.name)
-
-
-def _cases(source: Source) -> tuple[Case, ...]:
-    report = source.report()
-    place = DocumentPath(report)
-    cases: list[Case | Invalid]
-    cases = (
-        read_suite(place, source.document) if _is_suite(source.document) else [read_case(place, source.document)]
-    )
-    report.raise_if_any()
-    return tuple(case for case in cases if isinstance(case, Case))
-
-
-def _is_suite(document: Any) -> bool:
-    return isinstance(document, dict) and ("cases" in document or "suite" in document)
-
-
-def _legacy_warnings(document: Any) -> tuple[str, ...]:
-    return legacy_notes(document) if is_legacy(document) else ()
+__all__ = ["LoadedFile", "Source", "SourceMapping", "load_cases", "load_file", "parse_case", "read_source"]

@@ -15,8 +15,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from qa_queue.cases.exporters.yaml import target_document
-from qa_queue.cases.model import Args, Case, Expect, Goto, Step, Target, WaitFor
+from qa_queue.cases.actions import Expect, Goto, WaitFor
+from qa_queue.cases.checks import ToHaveURL
+from qa_queue.cases.exporters.yaml import action_document, target_document
+from qa_queue.cases.model import Case
+from qa_queue.cases.steps import Action, Step
+from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WEB_SCHEMES
 from qa_queue.errors import InputError
 
@@ -70,10 +74,13 @@ def _changed(steps: Iterable[Step], change: partial[str]) -> tuple[Step, ...]:
     return tuple(step.model_copy(update={"args": _with_url(step.args, change)}) for step in steps)
 
 
-def _with_url(args: Args, change: partial[str]) -> Args:
-    if isinstance(args, (Goto, WaitFor, Expect)) and args.url is not None:
-        return args.model_copy(update={"url": change(args.url)})
-    return args
+def _with_url(action: Action, change: partial[str]) -> Action:
+    match action:
+        case Goto(url=str(url)) | WaitFor(url=str(url)):
+            return action.model_copy(update={"url": change(url)})
+        case Expect(check=ToHaveURL(url=url) as check):
+            return action.model_copy(update={"check": check.model_copy(update={"url": change(url)})})
+    return action
 
 
 def split_url(url: str) -> SplitResult | None:
@@ -129,10 +136,15 @@ def retarget(text: str, *, case: str, number: int, step: Step, target: Target) -
         return None
     arguments = _item(steps.value[number - 1], step.action)
     document = target_document(target)
-    if isinstance(arguments, ScalarNode):  # a bare selector
+    if isinstance(arguments, ScalarNode):  # a selector alone
         return _replaced(text, arguments, {"target": document})
     node = _item(arguments, "target")
-    return None if node is None else _replaced(text, node, document)
+    if node is not None:
+        return _replaced(text, node, document)
+    if not isinstance(arguments, MappingNode) or step.args.subject is None:
+        return None
+    new = step.args.on(target)
+    return _replaced(text, arguments, action_document(new))
 
 
 def unified(before: str, after: str, name: str) -> str:

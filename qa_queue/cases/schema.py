@@ -1,28 +1,186 @@
-"""The JSON Schema of case files, for completion in editors and for programs that write cases."""
+"""The JSON Schema of case files, for completion in editors and for programs that write cases.
+
+Pydantic writes the schema of each class; this module adds the forms and rules that the classes declare beside their
+fields.
+"""
 
 from __future__ import annotations
 
-from qa_queue.cases.actions import ACTION_SHAPES
-from qa_queue.cases.parse import CASE_KEYS, SUITE_KEYS
-from qa_queue.cases.shapes import Schema
-from qa_queue.cases.steps import step_schema
-from qa_queue.cases.targets import target_schema
+from collections.abc import Collection, Iterable, Iterator
+from typing import Any
+
+from pydantic.json_schema import models_json_schema
+
+from qa_queue.cases.actions import Expect
+from qa_queue.cases.checks import CHECKS, Check, ElementCheck, FlagCheck
+from qa_queue.cases.model import Case, Suite, Use
+from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
+from qa_queue.cases.targets import Target
+from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
+
+Schema = dict[str, Any]
+_TEXT: Schema = {"type": "string", "minLength": 1}
+_CHECK_KEYS = frozenset(key for keyword, check in CHECKS.items() for key in keys_of(check, keyword))
 
 
 def case_schema() -> Schema:
-    """JSON Schema (draft 2020-12) of a file with one case or a suite, as it is after YAML or JSON was read.
+    """Return the JSON Schema (draft 2020-12) of a file with one case or a suite, after YAML or JSON was read.
 
-    What a schema cannot say (two cases of one key, `${...}` that nobody sets) the loader alone checks.
+    Rules that a schema cannot state (two cases of one key, `${...}` without a value) only the loader checks.
     """
+    models: tuple[type[Vocabulary], ...] = (Case, Suite, Use, Step, Target, *ACTIONS.values(), *CHECKS.values())
+    _, written = models_json_schema([(model, "validation") for model in models])
+    plain = {model: _tidy(model, written["$defs"][model.__name__]) for model in models}
+    definitions = written["$defs"] | {model.__name__: _complete(model, plain) for model in models}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "qa-queue case file, version 1",
-        "oneOf": [{"$ref": "#/$defs/case"}, {"$ref": "#/$defs/suite"}],
-        "$defs": {
-            "case": {"title": "Case", "description": "One test."} | CASE_KEYS.schema(),
-            "suite": {"title": "Suite", "description": "Several tests."} | SUITE_KEYS.schema(),
-            "step": step_schema(),
-            "target": target_schema(),
-            **{action: shape.schema() for action, shape in ACTION_SHAPES.items()},
-        },
+        "oneOf": [_ref(Case), _ref(Suite)],
+        "$defs": definitions,
     }
+
+
+def _tidy(model: type[Vocabulary], schema: Schema) -> Schema:
+    """Return the schema of a mapping without what pydantic adds to every field."""
+    properties = {key: _plain_property(key in model.nullable, one) for key, one in schema["properties"].items()}
+    if model is Suite:
+        properties["cases"]["items"] = _ref(Case)
+    kept = {key: value for key, value in schema.items() if key not in ("title", "properties", "description")}
+    return kept | {"properties": properties} | _rules(model)
+
+
+def _plain_property(nullable: bool, schema: Schema) -> Schema:
+    kept = {key: value for key, value in schema.items() if key not in ("title", "default")}
+    options = [one for one in kept.pop("anyOf", ()) if nullable or one != {"type": "null"}]
+    return kept | (options[0] if len(options) == 1 else {"anyOf": options} if options else {})
+
+
+def _rules(model: type[Vocabulary]) -> Schema:
+    rules: Schema = {}
+    if model.one_of:
+        rules["oneOf"] = _each_required(model.one_of)
+    if model.needs:
+        rules["dependentRequired"] = {key: [other] for key, other in model.needs.items()}
+    if model.at_most_one:
+        rules["allOf"] = [_not_both(a, b) for names in model.at_most_one for a, b in _pairs(names)]
+    return rules
+
+
+def _complete(model: type[Vocabulary], plain: dict[type[Vocabulary], Schema]) -> Schema:
+    """Return the schema of every form that a word may be written in."""
+    mapping, about = plain[model], _about(model)
+    if model is Step:
+        return {"description": about} | _step(mapping)
+    if model is Target:
+        return _either(about, [_TEXT | {"description": "A selector of Playwright."}, mapping | _target_rules()])
+    if issubclass(model, Check):
+        return _either(about, list(_check_forms(model, mapping, plain[Target])))
+    if issubclass(model, Action):
+        return _either(about, list(_action_forms(model, mapping, plain[Target])))
+    return {"description": about} | mapping
+
+
+def _step(mapping: Schema) -> Schema:
+    """Return the step with each action as a key of its own. A screenshot beside another action is a field."""
+    properties = {key: one for key, one in mapping["properties"].items() if key not in (ACTION_FIELD, LINE_FIELD)}
+    actions = {key: _ref(action) | {"description": _about(action)} for key, action in ACTIONS.items()}
+    picture = properties.pop("screenshot")
+    others = [key for key in ACTIONS if key != "screenshot"]
+    with_picture = {"required": ["screenshot"], "not": {"anyOf": _each_required(others)}}
+    beside = [{"required": [key], "properties": {"screenshot": picture}} for key in others]
+    return {
+        "type": "object",
+        "properties": actions | properties,
+        "additionalProperties": False,
+        "oneOf": [*beside, with_picture],
+    }
+
+
+def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Iterator[Schema]:
+    if model is Expect:
+        yield {"oneOf": [_ref(check) for check in CHECKS.values()]}
+        return
+    if model.bare:
+        yield {"enum": [None, True]}
+    if short := getattr(model, "short_schema", None) or _short(model, mapping):
+        yield short
+    yield mapping
+    if "target" in model.model_fields:
+        yield _spread(mapping, target, all_keys(model))
+
+
+def _short(model: type[Action], mapping: Schema) -> Schema | None:
+    if model.short is None:
+        return None
+    written: Schema = mapping["properties"][key_of(model, model.short)]
+    return written if written.get("type") == "string" else _TEXT
+
+
+def _check_forms(model: type[Check], mapping: Schema, target: Schema) -> Iterator[Schema]:
+    """Yield the forms of a check; Playwright's name of it may stand for its keyword."""
+    for key in keys_of(model, model.keyword):
+        properties = dict(mapping["properties"])
+        wanted = properties.pop(model.keyword)
+        about = wanted["description"] if key == model.keyword else f"The same as `{model.keyword}`."
+        named = mapping | {"properties": {key: wanted | {"description": about}, **properties}}
+        required = [key, "target"] if issubclass(model, ElementCheck) else [key]
+        if issubclass(model, FlagCheck):
+            short = {key: _ref(Target) | {"description": about}, "not": properties["not"]}
+            yield named | {"properties": short, "required": [key]}
+            named = named | {"properties": {key: {"type": "boolean", "description": about}, **properties}}
+        yield named | {"required": required}
+        if issubclass(model, ElementCheck):
+            yield _spread(named | {"required": required}, target, _CHECK_KEYS | all_keys(model))
+
+
+def _spread(mapping: Schema, target: Schema, own: Collection[str]) -> Schema:
+    """Return a mapping with the keys of its target beside its own ones."""
+    inside = {key: one for key, one in target["properties"].items() if key not in own}
+    exclusive = {key for rule in mapping.get("oneOf", ()) for key in rule["required"]}
+    left_out = {"target"} | (exclusive if "target" in exclusive else set())
+    kept = {key: one for key, one in mapping["properties"].items() if key not in left_out}
+    rules = {} if "target" in exclusive else {"oneOf": mapping["oneOf"]} if "oneOf" in mapping else {}
+    of_target = _target_rules(inside)
+    return {
+        "type": "object",
+        "properties": kept | inside,
+        "required": [key for key in mapping.get("required", ()) if key != "target"],
+        "additionalProperties": False,
+        "allOf": [*of_target.pop("allOf"), of_target, *([rules] if rules else [])],
+    }
+
+
+def _target_rules(keys: Collection[str] | None = None) -> Schema:
+    """Return the rules of a target that has these keys: one of them names the element."""
+    kinds = [kind for kind in Target.kinds if keys is None or kind in keys]
+    named: list[Schema] = _each_required(kind for kind in kinds if kind != "name")
+    named.append({"required": ["name"]} | ({"not": {"required": ["role"]}} if "role" in kinds else {}))
+    return {
+        "oneOf": named,
+        "dependentRequired": {key: ["role"] for key in Target.role_only if "role" in kinds},
+        "allOf": [_not_both(a, b) for names in Target.at_most_one for a, b in _pairs(names)],
+    }
+
+
+def _either(about: str, forms: list[Schema]) -> Schema:
+    return {"description": about} | (forms[0] if len(forms) == 1 else {"anyOf": forms})
+
+
+def _about(model: type[Vocabulary]) -> str:
+    return " ".join((model.__doc__ or "").split("\n\n")[0].split())
+
+
+def _ref(model: type[Vocabulary]) -> Schema:
+    return {"$ref": f"#/$defs/{model.__name__}"}
+
+
+def _each_required(keys: Iterable[str]) -> list[Schema]:
+    return [{"required": [key]} for key in keys]
+
+
+def _not_both(one: str, other: str) -> Schema:
+    return {"not": {"required": [one, other]}}
+
+
+def _pairs(names: tuple[str, ...]) -> Iterator[tuple[str, str]]:
+    return ((a, b) for index, a in enumerate(names) for b in names[index + 1 :])

@@ -1,113 +1,137 @@
-"""How a target is written: `"#go"`, or a mapping with exactly one kind of locator, narrowed, with fallbacks."""
+"""The target of a step: `"#go"`, or a mapping with one kind of locator, narrowed, with fallbacks."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Self
 
-from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
-from qa_queue.cases.keys import Field, Keys
-from qa_queue.cases.later import LATER_TARGET_KEYS
-from qa_queue.cases.model import LOCATOR_KINDS, Target
-from qa_queue.cases.shapes import Flag, ListOf, Number, Schema, Text
+from pydantic import Field, model_validator
 
-_FULL = Text(min_length=1)
-_ROLE_ONLY = ("checked", "level")
-_POSITIONS = ("nth", "first", "last")
+from qa_queue.cases.vocabulary import Many, Vocabulary, Words, all_keys, expected, refuse
 
-
-@dataclass(frozen=True)
-class TargetShape:
-    """A target, with targets inside it."""
-
-    def read(self, place: DocumentPath, value: Any) -> Target | Invalid:
-        """The target. A bare string is a Playwright selector."""
-        if isinstance(value, str):
-            selector = _FULL.read(place, value)
-            return selector if selector is INVALID else Target(selector=selector)
-        if not isinstance(value, dict):
-            return place.wrong(f"expected a selector or a mapping such as {{role: button}}, got {kind_text(value)}")
-        values = TARGET_KEYS.read(place, value)
-        if values is INVALID:
-            return INVALID
-        problems = [problem for problem in (_kind_problem(values), _position_problem(value)) if problem]
-        problems += [
-            f"{key!r} goes with 'role' only" for key in _ROLE_ONLY if key in values and "role" not in values
-        ]
-        if problems:
-            return place.wrong("; ".join(problems))
-        return _target(values)
-
-    def schema(self) -> Schema:
-        """A reference, because targets hold targets."""
-        return {"$ref": "#/$defs/target"}
+_NOUNS = {
+    "name": "element",
+    "label": "field",
+    "text": "text",
+    "placeholder": "field with placeholder",
+    "alt": "image",
+    "title": "element with title",
+    "test_id": "element with test id",
+}
+Level = Annotated[int, Field(ge=1, le=6)]
 
 
-def _kind_problem(values: dict[str, Any]) -> str | None:
-    kinds = [kind for kind in LOCATOR_KINDS if kind in values and not (kind == "name" and "role" in values)]
-    if not kinds:
-        return f"names no element: give one of {', '.join(LOCATOR_KINDS)}"
-    if len(kinds) > 1:
-        named = " and ".join(repr(kind) for kind in kinds)
-        return f"{named} each name an element: keep one, and move the others to 'fallbacks'"
-    return None
+class Target(Vocabulary):
+    """How a step names an element: one kind of locator, narrowed, with fallbacks in order.
+
+    Strict: two matches are an error. `name` alone, without `role`, means "any interactive role with this accessible
+    name", as the Recorder's `aria/` selectors do. `within` is found first and searched inside.
+    """
+
+    short: ClassVar[str | None] = "selector"
+    kinds: ClassVar[tuple[str, ...]] = (
+        "role", "label", "text", "placeholder", "alt", "title", "test_id", "css", "xpath", "selector", "name",
+    )  # fmt: skip
+    role_only: ClassVar[tuple[str, ...]] = ("checked", "level")
+    at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("nth", "first", "last"),)
+
+    role: Words | None = Field(None, description="ARIA role, such as button, link, textbox, heading.")
+    name: Words | None = Field(
+        None, description="Accessible name; alone, an element of any interactive role with this name."
+    )
+    exact: bool | None = Field(
+        None, description="Match the whole text or name, in its case; otherwise a part of it in any case."
+    )
+    checked: bool | None = Field(None, description="With role: only what is checked, or is not.")
+    level: Level | None = Field(None, description="With role heading: its level.")
+    label: Words | None = Field(None, description="Text of the field's label, or its aria-label.")
+    text: Words | None = Field(None, description="Text that the element shows.")
+    placeholder: Words | None = Field(None, description="Placeholder of the field.")
+    alt: Words | None = Field(None, description="Alternative text of the image.")
+    title: Words | None = Field(None, description="The title attribute.")
+    test_id: Words | None = Field(
+        None, description="Value of the test id attribute (data-testid unless `use` says otherwise)."
+    )
+    css: Words | None = Field(None, description="CSS selector; looks into open shadow roots.")
+    xpath: Words | None = Field(None, description="XPath; does not look into shadow roots.")
+    selector: Words | None = Field(None, description="A selector of Playwright, as a bare string is.")
+    within: Target | None = Field(None, description="Search inside this element.")
+    frame: Target | None = Field(None, description="Search inside this iframe.")
+    has_text: Words | None = Field(None, description="Only elements that contain this text.")
+    nth: int | None = Field(None, description="The match of this index, from 0; negative from the end.")
+    first: bool | None = Field(None, description="The first match.")
+    last: bool | None = Field(None, description="The last match.")
+    visible: bool | None = Field(None, description="Only visible elements, or only hidden ones.")
+    fallbacks: Many[Target] = Field((), description="Other ways to name the element, tried in order.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return a selector as its mapping."""
+        if isinstance(value, (str, dict)):
+            return super().long_form(value)
+        raise expected("a selector or a mapping such as {role: button}", value)
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with the given keys together: exactly one of them names the element."""
+        given = self.given()
+        kinds = [kind for kind in self.kinds if kind in given and not (kind == "name" and "role" in given)]
+        if not kinds:
+            yield f"does not name an element: give one of {', '.join(self.kinds)}"
+        if len(kinds) > 1:
+            named = " and ".join(map(repr, kinds))
+            yield f"{named} each name an element: keep one, and move the others to 'fallbacks'"
+        yield from (
+            f"{key!r} goes with 'role' only" for key in self.role_only if key in given and self.role is None
+        )
+        yield from super().disagreements()
+
+    def __str__(self) -> str:
+        words = self._own_words()
+        if self.has_text is not None:
+            words += f" with text {self.has_text!r}"
+        if self.nth is not None:
+            words += f" number {self.nth + 1}"
+        if self.within is not None:
+            words += f" in {self.within}"
+        return words + (f" in frame {self.frame}" if self.frame is not None else "")
+
+    def _own_words(self) -> str:
+        if self.role is not None:
+            return self.role if self.name is None else f"{self.role} {self.name!r}"
+        for kind, noun in _NOUNS.items():
+            if (value := getattr(self, kind)) is not None:
+                return f"{noun} {value!r}"
+        return f"`{self.css or self.xpath or self.selector}`"
+
+    @model_validator(mode="after")
+    def _positions_are_indices(self) -> Self:
+        match self.first, self.last, self.nth:
+            case (None, None, _):
+                return self
+            case (first, None, None):
+                return self.model_copy(update={"nth": 0 if first else None, "first": None})
+            case (None, last, None):
+                return self.model_copy(update={"nth": -1 if last else None, "last": None})
+        return self
 
 
-def _position_problem(value: dict[str, Any]) -> str | None:
-    given = [key for key in _POSITIONS if key in value]
-    return f"{' and '.join(map(repr, given))} exclude each other" if len(given) > 1 else None
+TARGET_KEYS = all_keys(Target)
 
 
-def _target(values: dict[str, Any]) -> Target:
-    first, last = values.pop("first", False), values.pop("last", False)
-    if first or last:
-        values["nth"] = 0 if first else -1
-    return Target(**values)
+def with_target(model: type[Vocabulary], value: dict[str, Any]) -> dict[str, Any]:
+    """Return a mapping with the keys of a target that stand beside the model's own put under `target`.
 
-
-_TARGET = TargetShape()
-TARGET_KEYS = Keys(
-    {
-        "role": Field(_FULL, "ARIA role, such as button, link, textbox, heading."),
-        "name": Field(_FULL, "Accessible name; alone, an element of any interactive role with this name."),
-        "exact": Field(Flag(), "Match the whole text or name, in its case; otherwise a part of it in any case."),
-        "checked": Field(Flag(), "With role: only what is checked, or is not."),
-        "level": Field(Number(1, 6), "With role heading: its level."),
-        "label": Field(_FULL, "Text of the field's label, or its aria-label."),
-        "text": Field(_FULL, "Text that the element shows."),
-        "placeholder": Field(_FULL, "Placeholder of the field."),
-        "alt": Field(_FULL, "Alternative text of the image."),
-        "title": Field(_FULL, "The title attribute."),
-        "test_id": Field(_FULL, "Value of the test id attribute (data-testid unless `use` says otherwise)."),
-        "css": Field(_FULL, "CSS selector; looks into open shadow roots."),
-        "xpath": Field(_FULL, "XPath; does not look into shadow roots."),
-        "selector": Field(_FULL, "A selector of Playwright's, as a bare string is."),
-        "within": Field(_TARGET, "Search inside this element."),
-        "frame": Field(_TARGET, "Search inside this iframe."),
-        "has_text": Field(_FULL, "Only elements that hold this text."),
-        "nth": Field(Number(), "The match of this index, from 0; negative from the end."),
-        "first": Field(Flag(), "The first match."),
-        "last": Field(Flag(), "The last match."),
-        "visible": Field(Flag(), "Only visible elements, or only hidden ones."),
-        "fallbacks": Field(ListOf(_TARGET), "Other ways to name the element, tried in order."),
-    },
-    noun="key",
-    later=LATER_TARGET_KEYS,
-)
-
-
-def target_schema() -> Schema:
-    """The definition that every target's reference points to."""
-    kinds: list[Schema] = [{"required": [kind]} for kind in LOCATOR_KINDS if kind != "name"]
-    kinds.append({"required": ["name"], "not": {"required": ["role"]}})
-    mapping = TARGET_KEYS.schema() | {
-        "oneOf": kinds,
-        "dependentRequired": {key: ["role"] for key in _ROLE_ONLY},
-        "allOf": [{"not": {"required": [a, b]}} for a, b in _pairs(_POSITIONS)],
-    }
-    selector = _FULL.schema() | {"description": "A selector of Playwright's."}
-    return {"description": "How a step names an element.", "anyOf": [selector, mapping]}
-
-
-def _pairs(names: tuple[str, ...]) -> list[tuple[str, str]]:
-    return [(a, b) for index, a in enumerate(names) for b in names[index + 1 :]]
+    Where a key could be either, it is the model's own.
+    """
+    own = all_keys(model)
+    strays = [key for key in value if key not in own]
+    if not strays or "target" not in model.model_fields:
+        return value
+    if "target" in value:
+        if misplaced := [key for key in strays if key in TARGET_KEYS]:
+            raise refuse(
+                {key: f"{key!r} belongs to the target: write it under 'target'" for key in misplaced}, value
+            )
+        return value
+    kept = {key: item for key, item in value.items() if key in own}
+    return kept | {"target": {key: value[key] for key in strays}}

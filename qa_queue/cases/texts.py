@@ -15,7 +15,8 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel
 
-from qa_queue.cases.document_path import KeyPath
+from qa_queue.cases.vocabulary import Vocabulary, key_of
+from qa_queue.errors.schema_path import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -27,10 +28,17 @@ def texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
             yield path, value
         case BaseModel():
             for name in type(value).model_fields:
-                yield from texts(getattr(value, name), (*path, name))
+                yield from texts(getattr(value, name), (*path, *_keys(value, name)))
         case tuple():
             for index, item in enumerate(value):
                 yield from texts(item, (*path, index))
+
+
+def _keys(model: BaseModel, name: str) -> KeyPath:
+    """Return the key of a field in a document; none for a field whose keys stand in place of the model's own."""
+    if not isinstance(model, Vocabulary):
+        return (name,)
+    return () if name == model.spread else (key_of(type(model), name),)
 
 
 def map_texts(model: Model, change: Callable[[str], str]) -> Model:

@@ -12,10 +12,11 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Literal, cast
 
-from qa_queue.cases.document_path import CaseProblem, KeyPath, did_you_mean
 from qa_queue.cases.model import Case, Step
 from qa_queue.cases.texts import map_texts, texts
 from qa_queue.errors import CaseError
+from qa_queue.errors.schema_path import KeyPath
+from qa_queue.errors.validation import Problem, did_you_mean
 
 Kind = Literal["env", "var", "secret"]
 KINDS = ("env", "var", "secret")
@@ -82,9 +83,6 @@ def fill(text: str, value_of: Callable[[Reference | Broken], str]) -> str:
 
 __all__ = ["Reference", "Scope", "check_references", "references", "resolve", "resolve_step", "scope_for"]
 
-# Texts that stand in file names, URLs of reports and the names of runs, where a secret would stay readable.
-_SHOWN = frozenset({("goto", "url"), ("screenshot", "name"), ("name",), ("id",)})
-
 
 @dataclass(frozen=True)
 class Scope:
@@ -97,7 +95,7 @@ class Scope:
 
 def references(case: Case) -> frozenset[Reference]:
     """Every reference in the case, broken ones left out."""
-    found = (piece for _, text, _ in _places(case) for piece in pieces(text))
+    found = (piece for place in _places(case) for piece in pieces(place.text))
     return frozenset(piece for piece in found if isinstance(piece, Reference))
 
 
@@ -107,10 +105,10 @@ def check_references(case: Case, env_names: Collection[str], *, source: str = ""
     The values of secrets are not known here: a missing one is found by the worker.
     """
     problems = (
-        CaseProblem(source or case.name, path, text, line)
-        for path, content, line in _places(case)
-        for piece in pieces(content)
-        if not isinstance(piece, str) and (text := _problem(case, env_names, path, piece))
+        Problem(place.path, text, place.line, source or case.name)
+        for place in _places(case)
+        for piece in pieces(place.text)
+        if not isinstance(piece, str) and (text := _problem(case, env_names, place, piece))
     )
     return tuple(str(problem) for problem in problems)
 
@@ -164,39 +162,45 @@ def _mend(reference: Reference) -> str:
     }[reference.kind]
 
 
-def _places(case: Case) -> Iterator[tuple[KeyPath, str, int | None]]:
-    """Every text in which references can stand, with its path and line."""
+@dataclass(frozen=True)
+class _Place:
+    """A text in which references can stand. `public` ones stay readable in reports, file names and URLs."""
+
+    path: KeyPath
+    text: str
+    line: int | None = None
+    public: bool = False
+
+
+def _places(case: Case) -> Iterator[_Place]:
     for name in ("name", "id", "base_url"):
         if (text := getattr(case, name)) is not None:
-            yield (name,), text, None
-    yield from ((("tags", index), tag, None) for index, tag in enumerate(case.tags))
-    yield from ((("vars", name), text, None) for name, text in case.vars.items())
+            yield _Place((name,), text, public=True)
+    yield from (_Place(("tags", index), tag) for index, tag in enumerate(case.tags))
+    yield from (_Place(("vars", name), text) for name, text in case.vars.items())
     for index, step in enumerate(case.steps):
-        for path, text in _step_texts(step):
-            yield ("steps", index, *path), text, step.line
+        yield from _step_places(step, ("steps", index))
 
 
-def _step_texts(step: Step) -> Iterator[tuple[KeyPath, str]]:
-    yield from (((name,), text) for name in ("id", "name") if (text := getattr(step, name)) is not None)
-    yield from texts(step.args, (step.action,))
+def _step_places(step: Step, at: KeyPath) -> Iterator[_Place]:
+    for name in ("id", "name"):
+        if (text := getattr(step, name)) is not None:
+            yield _Place((*at, name), text, step.line, public=True)
+    for path, text in texts(step.args):
+        yield _Place((*at, step.action, *path), text, step.line, public=path[0] in step.args.public)
 
 
-def _problem(case: Case, env_names: Collection[str], path: KeyPath, piece: Reference | Broken) -> str | None:
+def _problem(case: Case, env_names: Collection[str], place: _Place, piece: Reference | Broken) -> str | None:
     if isinstance(piece, Broken):
         return f"{piece.text} {piece.why}"
-    if path[0] in ("name", "id", "tags"):
+    if place.path[0] in ("name", "id", "tags"):
         return f"{piece} stands in text that is never filled in: write it out"
-    if path[0] == "vars" and piece.kind != "env":
-        return f"{piece} cannot stand in a variable: a variable may hold ${{env.X}} alone"
+    if place.path[0] == "vars" and piece.kind != "env":
+        return f"{piece} cannot stand in a variable: a variable may contain ${{env.X}} only"
     if piece.kind == "secret":
-        return _secret_problem(path, piece)
+        readable = f"{piece} would stay readable in reports here: use ${{env.X}}, or fill the secret into a field"
+        return readable if place.public else None
     return _unknown(piece, env_names if piece.kind == "env" else case.vars.keys())
-
-
-def _secret_problem(path: KeyPath, piece: Reference) -> str | None:
-    if path[0] == "base_url" or path[2:] in _SHOWN:
-        return f"{piece} would stay readable in reports here: use ${{env.X}}, or fill the secret into a field"
-    return None
 
 
 def _unknown(piece: Reference, known: Collection[str]) -> str | None:

@@ -1,7 +1,8 @@
-"""YAML 1.2 with line numbers, built from ruamel's nodes: no tags run code, no alias grows without bound."""
+"""YAML 1.2, and JSON, with line numbers. No tag runs code and no alias grows without bound."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,20 +11,52 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from qa_queue.cases.document_path import CaseProblem, KeyPath, case_error
+from qa_queue.cases.document_path import case_error
 from qa_queue.errors import CaseError
+from qa_queue.errors.schema_path import KeyPath
+from qa_queue.errors.validation import Problem
 
-MAX_VALUES = 50_000
+MAX_REPEATED = 50_000  # values that aliases repeat
 MAX_DEPTH = 60
 _PREFIX = "tag:yaml.org,2002:"
 _TEXT_TAGS = ("str", "timestamp")
+# Raw in JSON these stand inside strings alone, or are white space; YAML does not allow them or reads line breaks.
+_TO_YAML = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)}
 
 
-def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[CaseProblem]]:
-    """The document, the line of each value, and what is wrong besides syntax (keys twice, odd tags).
+class SourceMapping(dict[str, Any]):
+    """A mapping of a document that knows its line."""
+
+    line: int | None = None
+
+
+def located(values: dict[str, Any], like: Any) -> SourceMapping:
+    """Return a mapping on the line of another one."""
+    found = SourceMapping(values)
+    found.line = getattr(like, "line", None)
+    return found
+
+
+def read_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Problem]]:
+    """Return a document of JSON as `read_yaml` does.
 
     Raises:
-        CaseError: the text is not YAML, has several documents, or expands beyond all measure.
+        CaseError: the text is not JSON, or is nested or repeated too much.
+    """
+    try:
+        json.loads(text, parse_int=str)
+    except json.JSONDecodeError as error:
+        raise _broken(name, f"not JSON: {error.msg}, column {error.colno}", error.lineno) from None
+    except RecursionError:
+        raise _broken(name, "is nested too deep") from None
+    return read_yaml(text.translate({0x09: " ", **_TO_YAML}), name)
+
+
+def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Problem]]:
+    """Return the document, the line of each value, and its problems besides syntax (repeated keys, unknown tags).
+
+    Raises:
+        CaseError: the text is not YAML, has several documents, or is nested or repeated too much.
     """
     try:
         node = _compose(text)
@@ -55,28 +88,23 @@ def _marked(name: str, error: MarkedYAMLError) -> CaseError:
 
 
 def _broken(name: str, text: str, line: int | None = None) -> CaseError:
-    return case_error([CaseProblem(name, (), text, line)])
+    return case_error([Problem((), text, line, name)])
 
 
 @dataclass
 class _Builder:
     name: str
     lines: dict[KeyPath, int] = field(default_factory=dict)
-    problems: list[CaseProblem] = field(default_factory=list)
-    values: int = 0
+    problems: list[Problem] = field(default_factory=list)
+    built: set[int] = field(default_factory=set)
     open: list[int] = field(default_factory=list)
+    repeated: int = 0
 
     def build(self, node: Node, path: KeyPath) -> Any:
-        """The value of a node. An alias is the node that it points to, built again at this path."""
+        """Return the value of a node. An alias is the node that it points to, built again at this path."""
         line = node.start_mark.line + 1
         self.lines.setdefault(path, line)
-        self.values += 1
-        if self.values > MAX_VALUES:
-            raise _broken(self.name, f"expands to more than {MAX_VALUES} values: its aliases multiply", line)
-        if id(node) in self.open:
-            raise _broken(self.name, "an alias stands inside the value that it repeats", line)
-        if len(self.open) > MAX_DEPTH:
-            raise _broken(self.name, f"is nested more than {MAX_DEPTH} deep", line)
+        self._check_bounds(node, line)
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         self.open.append(id(node))
@@ -85,11 +113,21 @@ class _Builder:
         finally:
             self.open.pop()
 
+    def _check_bounds(self, node: Node, line: int) -> None:
+        if id(node) in self.open:
+            raise _broken(self.name, "an alias stands inside the value that it repeats", line)
+        if len(self.open) > MAX_DEPTH:
+            raise _broken(self.name, f"is nested more than {MAX_DEPTH} deep", line)
+        self.repeated += id(node) in self.built
+        self.built.add(id(node))
+        if self.repeated > MAX_REPEATED:
+            raise _broken(self.name, f"its aliases repeat more than {MAX_REPEATED} values", line)
+
     def _sequence(self, node: Node, path: KeyPath) -> list[Any]:
         return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
 
-    def _mapping(self, node: MappingNode, path: KeyPath) -> dict[str, Any]:
-        own: dict[str, Any] = {}
+    def _mapping(self, node: MappingNode, path: KeyPath) -> SourceMapping:
+        own = SourceMapping()
         merged: dict[str, Any] = {}
         for key_node, value_node in node.value:
             if _kind(key_node) == "merge":
@@ -99,38 +137,42 @@ class _Builder:
             place = (*path, key)
             line = key_node.start_mark.line + 1
             if key in own:
-                self.problems.append(CaseProblem(self.name, place, f"key {key!r} is there twice", line))
+                self.problems.append(Problem(place, f"key {key!r} is there twice", line, self.name))
             self.lines[place] = line
             own[key] = self.build(value_node, place)
-        return merged | own
+        own.line = self.lines[path]
+        return located(merged | own, own) if merged else own
 
     def _merge(self, node: Node, path: KeyPath) -> dict[str, Any]:
-        """What `<<` brings in; where several mappings have a key, the first wins."""
+        """Return the values that `<<` brings in; where several mappings have a key, the first wins."""
         values: dict[str, Any] = {}
         for part in reversed(list(_parts(node))):
             if isinstance(part, MappingNode):
                 values |= self.build(part, path)
             else:
-                self._wrong(part, path, "'<<' takes a mapping or a list of mappings")
+                self._add(part, path, "'<<' takes a mapping or a list of mappings")
         return values
 
     def _key(self, node: Node, path: KeyPath) -> str:
         if isinstance(node, ScalarNode):
             return str(node.value)
-        self._wrong(node, path, "a key must be a word, not a list or mapping")
+        self._add(node, path, "a key must be a word, not a list or mapping")
         return "?"
 
     def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
         kind = _kind(node)
         if kind in _TEXT_TAGS:
             return _joined(node.value)
-        if kind in _SCALARS:
+        if kind not in _SCALARS:
+            return self._add(node, path, f"the tag {node.tag!r} has no meaning in a case file")
+        try:
             return _SCALARS[kind](node.value)
-        self._wrong(node, path, f"the tag {node.tag!r} has no meaning in a case file")
-        return None
+        except ValueError:
+            shown = node.value if len(node.value) <= 60 else f"{node.value[:57]}... ({len(node.value)} characters)"
+            return self._add(node, path, f"{shown!r} cannot be read as !!{kind}; put it in quotes if it is text")
 
-    def _wrong(self, node: Node, path: KeyPath, text: str) -> None:
-        self.problems.append(CaseProblem(self.name, path, text, node.start_mark.line + 1))
+    def _add(self, node: Node, path: KeyPath, text: str) -> None:
+        self.problems.append(Problem(path, text, node.start_mark.line + 1, self.name))
 
 
 def _kind(node: Node) -> str:
@@ -146,8 +188,14 @@ def _parts(node: Node) -> Iterator[Node]:
 
 
 def _joined(text: str) -> str:
-    """Text whose astral characters were written as two escapes, as JSON does, made whole."""
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    """Return text whose astral characters were written as two escapes, as JSON does, with each as one character."""
+    return text if text.isascii() else text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+
+
+def _boolean(text: str) -> bool:
+    if text.lower() not in ("true", "false"):
+        raise ValueError(text)
+    return text.lower() == "true"
 
 
 def _integer(text: str) -> int:
@@ -159,9 +207,4 @@ def _float(text: str) -> float:
     return float(text.replace("_", "").lower().replace(".inf", "inf").replace(".nan", "nan"))
 
 
-_SCALARS = {
-    "null": lambda _text: None,
-    "bool": lambda text: text.lower() == "true",
-    "int": _integer,
-    "float": _float,
-}
+_SCALARS = {"null": lambda _text: None, "bool": _boolean, "int": _integer, "float": _float}

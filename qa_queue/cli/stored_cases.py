@@ -11,8 +11,7 @@ from rich.markup import escape
 
 from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
-from qa_queue.cases.parse import parse_case
-from qa_queue.cases.reader import load_file
+from qa_queue.cases.reader import load_file, parse_case
 from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import plain_table
 from qa_queue.errors import InputError

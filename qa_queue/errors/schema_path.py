@@ -7,7 +7,7 @@ discriminated one. Only the model's core schema tells them from keys.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -16,6 +16,7 @@ from pydantic import BaseModel, SecretStr, TypeAdapter
 KeyPath = tuple[str | int, ...]  # of keys and indices, from the top of the document
 _Schema = Mapping[str, Any]
 _WRAPPERS = {"lax-or-strict": "lax_schema", "json-or-python": "python_schema"}
+NO_DOCUMENT = object()
 _LIMITS = ("ge", "gt", "le", "lt")
 
 
@@ -30,6 +31,21 @@ class Site:
     known: tuple[str, ...] = ()
     union: KeyPath | None = None
     schemas: tuple[_Schema, ...] = field(default=(), repr=False)
+    document: Any = field(default=NO_DOCUMENT, repr=False)
+    moved: bool = False
+
+    def has(self, part: str | int) -> bool:
+        """Tell whether the document has this key or index here."""
+        match self.document:
+            case dict():
+                return part in self.document
+            case list() | tuple():
+                return isinstance(part, int) and part < len(self.document)
+        return self.document is NO_DOCUMENT
+
+    def below(self, part: Any) -> Any:
+        """Return the document's value of this key or index."""
+        return NO_DOCUMENT if self.document is NO_DOCUMENT else self.document[part]
 
     @property
     def secret(self) -> bool:
@@ -55,12 +71,15 @@ class Site:
         return schema.get("min_length"), schema.get("max_length")
 
 
-def locate(model: type[BaseModel] | TypeAdapter[Any] | None, loc: KeyPath) -> Site:
-    """Return the place in the document that a location of this model's validation stands for."""
+def locate(model: type[BaseModel] | TypeAdapter[Any] | None, loc: KeyPath, document: Any = NO_DOCUMENT) -> Site:
+    """Return the place in the document that a location of this model's validation stands for.
+
+    Parts that the document does not have are left out: a validator put the value there.
+    """
     if model is None:
         return Site(tuple(part for part in loc if part != "[key]"))
     root = model.core_schema if isinstance(model, TypeAdapter) else model.__pydantic_core_schema__
-    return _Walk(root).follow(loc)
+    return _Walk(root).follow(loc, document)
 
 
 class _Walk:
@@ -70,29 +89,31 @@ class _Walk:
         self.definitions: dict[str, _Schema] = {}
         self.root = root
 
-    def follow(self, loc: KeyPath) -> Site:
-        """Follow a location from the root."""
-        site = Site((), schemas=tuple(self.unwrapped(self.root)))
+    def follow(self, loc: KeyPath, document: Any) -> Site:
+        """Follow a location from the root, and the document beside it."""
+        site = Site((), schemas=tuple(self.unwrapped(self.root)), document=document)
         for part in loc:
             if part != "[key]":
                 site = self._step(site, part)
         return site
 
     def _step(self, site: Site, part: str | int) -> Site:
-        branches = [schema for schema in site.schemas if schema["type"] in ("union", "tagged-union")]
+        branches = [schema for schema in site.schemas if _leads_to_branch(schema, part)]
         if branches:
             chosen = tuple(inner for schema in branches for inner in self._branch(schema, part))
-            return Site(site.path, union=site.path, schemas=chosen)
+            return replace(site, union=site.path, schemas=chosen)
         known = tuple(name for schema in site.schemas for name in self._fields(schema))
         inside = tuple(inner for schema in site.schemas for inner in self._inside(schema, part))
-        return Site((*site.path, part), known, site.union, inside)
+        known += site.known if site.moved else ()
+        if not site.has(part):
+            return replace(site, known=known, schemas=inside, moved=True)
+        return Site((*site.path, part), known, site.union, inside, site.below(part))
 
     def _branch(self, schema: _Schema, part: str | int) -> Iterator[_Schema]:
         """Yield the branch of a union that a part of a location names, else all of them."""
         choices = schema["choices"]
         if schema["type"] == "tagged-union":
-            found = choices.get(part)
-            yield from self.unwrapped(found) if found else ()
+            yield from self.unwrapped(choices[part])
             return
         plain = [choice[0] if isinstance(choice, tuple) else choice for choice in choices]
         inner = [one for choice in plain for one in self.unwrapped(choice)]
@@ -131,6 +152,10 @@ class _Walk:
             yield from self.unwrapped(schema["schema"])
         else:
             yield schema
+
+
+def _leads_to_branch(schema: _Schema, part: str | int) -> bool:
+    return schema["type"] == "union" or (schema["type"] == "tagged-union" and part in schema["choices"])
 
 
 def _names(name: str, model_field: _Schema) -> tuple[str, ...]:

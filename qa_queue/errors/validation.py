@@ -8,8 +8,10 @@
 
 gives `qa-alerts.yaml:7: rules.slow.treshold: unknown key 'treshold'; did you mean 'threshold'?`. Pass the model to
 get known words and limits into the messages, `lines` (from `qa_queue.cases.reader`) for the lines of a file, and
-`within` to remove leading parts of the location, such as FastAPI's "body". Values of `SecretStr` are never shown.
-Validators add messages of their own by raising `ValueError("is not a size: write 1280x720")`: the path goes before.
+`within` to remove leading parts of the location, such as FastAPI's "body". Where validators bring a document into
+another shape first, pass it as `document`: a path then has only those parts that the document has. Values of
+`SecretStr` are never shown. Validators add messages of their own by raising `ValueError("is not a size: write
+1280x720")`: the path goes before.
 
 `did_you_mean`, `nearest`, `kind_text` and `path_text` are for messages that are written elsewhere.
 """
@@ -23,7 +25,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, TypeAdapter
 
-from qa_queue.errors.schema_path import KeyPath, Site, locate
+from qa_queue.errors.schema_path import NO_DOCUMENT, KeyPath, Site, locate
 
 Lines = Mapping[KeyPath, int]  # 1-based
 _LISTED = 6  # of the known names, where none is near
@@ -57,18 +59,24 @@ def problems_of(
     source: str = "",
     lines: Lines | None = None,
     within: KeyPath = (),
+    document: Any = NO_DOCUMENT,
+    at: KeyPath = (),
 ) -> tuple[Problem, ...]:
     """Return every fault that a validation found, in the order of the document's lines.
 
-    The branches of a union are merged: "expected text or a list, got 5" is one problem.
+    `at` is the path of the validated value in its file, and is put before the path of each problem. The branches of
+    a union are merged: "expected text or a list, got 5" is one problem.
     """
     faults: dict[tuple[KeyPath, str], _Fault] = {}
     for item in error.errors():
-        fault = _fault(item, model, within)
+        if _is_echo(item):
+            continue
+        fault = _fault(item, model, within, document)
         same = faults.get(fault.key)
         faults[fault.key] = same.merged(fault) if same else fault
     kept = _without_other_branches(faults.values())
-    problems = [Problem(f.path, f.text, nearest_line(lines or {}, f.path), source) for f in kept]
+    located = (((*at, *fault.path), fault.text) for fault in kept)
+    problems = [Problem(path, text, nearest_line(lines or {}, path), source) for path, text in located]
     return tuple(sorted(problems, key=lambda problem: problem.line or 0))
 
 
@@ -133,17 +141,23 @@ class _Fault:
         return _Fault(self.path, _type_text(wanted, self.got), self.union, wanted, self.got)
 
 
-def _fault(item: Mapping[str, Any], model: Any, within: KeyPath) -> _Fault:
+def _fault(item: Mapping[str, Any], model: Any, within: KeyPath, document: Any) -> _Fault:
     loc = tuple(item["loc"])
     loc = loc[len(within) :] if loc[: len(within)] == within else loc
-    site = locate(model, loc)
+    if item["type"] == "missing":
+        path = locate(model, loc[:-1], document).path
+        return _Fault(path, f"{loc[-1]!r} is missing" if loc else "is missing", None)
+    site = locate(model, loc, document)
     path = site.path
     got = "(hidden)" if site.secret else kind_text(item.get("input"))
     if wanted := _WANTED.get(item["type"], ""):
         return _Fault(path, _type_text(wanted, got), site.union, wanted, got)
-    if item["type"] == "missing":
-        return _Fault(path[:-1], f"{path[-1]!r} is missing" if path else "is missing", site.union)
     return _Fault(path, _TEXTS.get(item["type"], _other)(item, site, got), site.union)
+
+
+def _is_echo(item: Mapping[str, Any]) -> bool:
+    """Tell whether a list only counts as too short because pydantic leaves out its faulty items."""
+    return item["type"] == "too_short" and bool(len(item["input"]) >= item["ctx"]["min_length"])
 
 
 def _without_other_branches(faults: Collection[_Fault]) -> list[_Fault]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case, Step, Target
-from qa_queue.cases.reader import case_document, parse_case
+from qa_queue.cases.reader import parse_case
 from qa_queue.cases.retarget import retarget
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import utc_now
@@ -104,7 +105,7 @@ def _retarget(store: RunStore, row: AdaptationRow, old: dict[str, Any], new: dic
     number = _number_of(case, row, old)
     before = case.steps[number - 1]
     target = Target.model_validate(new).model_copy(update={"fallbacks": _target(before).fallbacks})
-    after = before.model_copy(update={"args": before.args.model_copy(update={"target": target})})
+    after = before.model_copy(update={"args": before.args.on(target)})
     steps = (*case.steps[: number - 1], after, *case.steps[number:])
     return _Change(case.model_copy(update={"steps": steps}), record, number, before, target)
 
@@ -113,7 +114,7 @@ def _place(case: Case, row: AdaptationRow, target: dict[str, Any]) -> int | None
     """The number of the row's step, if it names this target now."""
     for number, step in enumerate(case.steps, 1):
         key = step.id or f"{number}:{step.action}"
-        if key == row.step_key and getattr(step.args, "target", None) is not None:
+        if key == row.step_key and step.args.subject is not None:
             return number if _words(_target(step)) == target else None
     return None
 
@@ -129,9 +130,8 @@ def _number_of(case: Case, row: AdaptationRow, old: dict[str, Any]) -> int:
 
 
 def _target(step: Step) -> Target:
-    target = getattr(step.args, "target", None)
-    assert isinstance(target, Target)
-    return target
+    assert step.args.subject is not None
+    return step.args.subject
 
 
 def _words(target: Target) -> dict[str, Any]:

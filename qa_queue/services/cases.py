@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from qa_queue.cases.model import Case
-from qa_queue.cases.parse import parse_case
+from qa_queue.cases.reader import parse_case
 from qa_queue.errors import ConflictError
 from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from processors.browser.actions import ACTIONS
-from qa_queue.cases import model
+from processors.browser.action_context import PERFORMERS
+from qa_queue.cases.steps import ACTIONS
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import Opener
 from tests.support.site import Site
@@ -16,9 +16,9 @@ from tests.support.steps import expect, goto, on, step
 LIST = '<select id="x" multiple><option value="1">One</option><option value="2">Two</option></select>'
 
 
-def test_every_action_of_the_format_is_in_the_table() -> None:
-    """The table of actions and the case format speak of the same actions."""
-    assert set(ACTIONS) == set(model.ACTIONS)
+def test_every_action_of_the_format_is_performed() -> None:
+    """A new action without a coroutine is noticed."""
+    assert set(PERFORMERS) == set(ACTIONS.values())
 
 
 @pytest.mark.parametrize(
@@ -37,6 +37,7 @@ def test_every_action_of_the_format_is_in_the_table() -> None:
         ("<input id=x type=radio>", "fill", {"value": "a"}, "x.checked", True),
         ("<input id=x oninput='this.n=(this.n||0)+1'>", "type", {"value": "abc"}, "[x.value, x.n]", ["abc", 3]),
         ("<input id=x onkeydown='this.n=event.key'>", "press", {"key": "Enter"}, "x.n", "Enter"),
+        ("<input id=x value=old oninput='this.n=this.value'>", "clear", {}, "[x.value, x.n]", ["", ""]),
         ("<input id=x type=checkbox>", "check", {}, "x.checked", True),
         ("<input id=x type=checkbox checked>", "uncheck", {}, "x.checked", False),
         (LIST, "select", {"value": "2"}, "x.value", "2"),
@@ -64,6 +65,13 @@ async def test_press_without_a_target_goes_to_the_focus(visit: Opener) -> None:
     page = await visit("<input id=x onkeydown='this.n=event.key'>")
     await page.passes(on("click", "#x"), step("press", args={"key": "Escape"}))
     assert await page.js("x.n") == "Escape"
+
+
+async def test_reload_loads_the_page_again(visit: Opener) -> None:
+    """What a script has changed is gone, and the page has loaded."""
+    page = await visit("<b id=x>1</b>")
+    await page.js("x.textContent = '2'")
+    await page.passes(step("reload"), expect("#x", text="1"))
 
 
 async def test_upload_gives_files(visit: Opener, tmp_path: Path) -> None:

@@ -43,7 +43,7 @@ def test_listed_shown_accepted_and_rejected(program: Program, store: SupabaseSto
     assert '+- click: {target: {"role": "button", "name": "Buy"}}' in accepted.out
     case = store.get_case(healed.test_case_id)
     assert case is not None
-    assert case.definition["steps"][1] == {"click": {"target": {"role": "button", "name": "Buy"}}}
+    assert case.definition["steps"][1] == {"click": {"role": "button", "name": "Buy"}}
     stored = store.get_adaptation(healed.id)
     assert stored is not None
     assert (stored.status, stored.judged_by) == ("accepted", "ann")
@@ -54,7 +54,7 @@ def test_listed_shown_accepted_and_rejected(program: Program, store: SupabaseSto
     assert (verdict.verdict, verdict.locator) == ("rejected", healed.new_target)
     back = store.get_case(healed.test_case_id)
     assert back is not None
-    assert back.definition["steps"][1] == {"click": {"target": {"css": "#buy"}}}
+    assert back.definition["steps"][1] == {"click": {"css": "#buy"}}
 
 
 def test_the_file_is_changed_on_demand(program: Program, healed: AdaptationRow) -> None:

@@ -10,8 +10,8 @@ from uuid import uuid4
 
 from processors.base import BrowserPool, Services
 from processors.execution.processor import TestExecutionProcessor
+from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import case_document
 from qa_queue.models import ArtifactKind, JobContext, JobProgress, TestConfig, TestJobData, TestJobResult, utc_now
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from qa_queue.cases.model import ACTIONS, Case, Step, Target
+from qa_queue.cases.actions import Expect
+from qa_queue.cases.checks import CHECKS
+from qa_queue.cases.model import Case, Step, Target
+from qa_queue.cases.steps import ACTIONS
 
 
 def target(**fields: Any) -> Target:
@@ -14,7 +17,7 @@ def target(**fields: Any) -> Target:
 
 def step(action: str, *, args: dict[str, Any] | None = None, **fields: Any) -> Step:
     """A step: its action's arguments in `args`, its own fields by keyword."""
-    return Step(action=action, args=ACTIONS[action].model_validate(args or {}), **fields)
+    return Step(args=ACTIONS[action].model_validate(args or {}), **fields)
 
 
 def goto(url: str) -> Step:
@@ -29,8 +32,9 @@ def on(action: str, where: dict[str, Any] | str, **args: Any) -> Step:
 
 def expect(where: dict[str, Any] | str | None = None, **checks: Any) -> Step:
     """An assertion, on an element or, without one, on the page."""
-    found = {"css": where} if isinstance(where, str) else where
-    return step("expect", args={"target": found, **checks})
+    target = {} if where is None else {"target": {"css": where} if isinstance(where, str) else where}
+    check = CHECKS[next(name for name in checks if name in CHECKS)]
+    return Step(args=Expect(check=check.model_validate(target | checks)))
 
 
 def case(*steps: Step, **fields: Any) -> Case:

@@ -1,6 +1,6 @@
-"""From a `Case` back to the document of its file: the shortest form, without what has its default value.
+"""From a `Case` back to its document, in the shortest form, and to YAML for people.
 
-A case as a YAML file for people: short mappings in one line, a blank line before the steps.
+Keys with their default value are left out. In YAML, short mappings stand in one line.
 """
 
 from __future__ import annotations
@@ -10,81 +10,94 @@ from enum import StrEnum
 from io import StringIO
 from typing import Any
 
-from pydantic import BaseModel
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
-from qa_queue.cases.actions import ACTION_SHAPES
-from qa_queue.cases.args import ArgsShape
-from qa_queue.cases.model import Args, Case, SetViewport, Step, Target
+from qa_queue.cases.actions import SetViewport
+from qa_queue.cases.model import Case
+from qa_queue.cases.steps import Action, Step
+from qa_queue.cases.targets import TARGET_KEYS, Target
+from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of
 from qa_queue.models import Viewport
 
-_FILE_NAMES = {"timeout_ms": "timeout", "negate": "not"}
-_CASE_ORDER = ("version", "id", "name", "base_url", "tags", "retries", "timeout_ms", "trace", "use", "heal", "vars")
+_DURATION_KEYS = ("timeout",)
+_HEAD = ("id", "name")
 
 
 def case_document(case: Case) -> dict[str, Any]:
-    """The case as JSON in the file's own form; `parse_case` reads it back as an equal case."""
-    head = {
-        _FILE_NAMES.get(name, name): _plain(name, getattr(case, name)) for name in _CASE_ORDER if _given(case, name)
-    }
-    return {"version": case.version, **head, "steps": [step_document(step) for step in case.steps]}
+    """Return the case as JSON in the file's own form; `parse_case` reads it back as an equal case."""
+    document = _mapping(case)
+    head = {key: document[key] for key in _HEAD if key in document}
+    return {"version": case.version, **head, **document}
 
 
 def step_document(step: Step) -> dict[str, Any]:
-    """A step as `{ACTION: ARGS, ...fields}`; a screenshot's own field `screenshot` would ask for it twice."""
-    fields = ("id", "name", "timeout_ms", "optional", "soft", "always_run", "screenshot", "heal")
-    given = {
-        _FILE_NAMES.get(name, name): _plain(name, getattr(step, name)) for name in fields if _given(step, name)
-    }
-    return {step.action: _args(step.action, step.args), **given}
+    """Return a step as `{ACTION: ARGS, ...fields}`."""
+    return {step.action: action_document(step.args), **_mapping(step, leave_out=("args", "line"))}
+
+
+def action_document(action: Action) -> Any:
+    """Return the arguments of an action in their shortest form."""
+    if action.spread is not None:
+        return _plain("", getattr(action, action.spread))
+    if isinstance(action, SetViewport):
+        return f"{action.width}x{action.height}"
+    given = _mapping(action)
+    if given.keys() == {"target"} and _may_stand_alone(action, given["target"]):
+        return given["target"]
+    if action.short and given.keys() == {action.short} and isinstance(given[action.short], str):
+        return given[action.short]
+    return given or (True if action.bare else None)
 
 
 def target_document(target: Target) -> str | dict[str, Any]:
-    """A target as a mapping, or as text when it is a selector alone."""
-    given = {name: _plain(name, getattr(target, name)) for name in Target.model_fields if _given(target, name)}
+    """Return a target as a mapping, or as text when it is a selector alone."""
+    given = _mapping(target)
     return target.selector if given.keys() == {"selector"} and target.selector else given
 
 
-def _args(action: str, args: Args) -> Any:
-    if isinstance(args, SetViewport):
-        return f"{args.width}x{args.height}"
-    given = {name: _plain(name, getattr(args, name)) for name in type(args).model_fields if _given(args, name)}
-    shape = ACTION_SHAPES[action]
-    bare = shape.bare if isinstance(shape, ArgsShape) else None
-    if bare and given.keys() == {bare} and isinstance(given[bare], str):
-        return given[bare]
-    return {_FILE_NAMES.get(name, name): value for name, value in given.items()} or None
+def _may_stand_alone(action: Action, target: Any) -> bool:
+    """Tell whether the keys of a target mean the same without `target` around them."""
+    if isinstance(target, str):
+        return action.short == "target"
+    return not target.keys() & (all_keys(type(action)) - {"target"}) and bool(target.keys() & TARGET_KEYS)
 
 
-def _given(model: BaseModel, name: str) -> bool:
+def _mapping(model: Vocabulary, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
+    names = [name for name in type(model).model_fields if name not in leave_out and _given(model, name)]
+    return {key_of(type(model), name): _plain(key_of(type(model), name), getattr(model, name)) for name in names}
+
+
+def _given(model: Vocabulary, name: str) -> bool:
     field = type(model).model_fields[name]
     return bool(getattr(model, name) != field.get_default(call_default_factory=True))
 
 
-def _plain(name: str, value: Any) -> Any:
+def _plain(key: str, value: Any) -> Any:
     match value:
         case Target():
             return target_document(value)
+        case Step():
+            return step_document(value)
         case Viewport():
             return f"{value.width}x{value.height}"
-        case BaseModel():
-            return {key: _plain(key, getattr(value, key)) for key in type(value).model_fields if _given(value, key)}
+        case Vocabulary():
+            return _mapping(value)
         case tuple():
-            return [_plain(name, item) for item in value]
+            return [_plain(key, item) for item in value]
         case _:
-            return _scalar(name, value)
+            return _scalar(key, value)
 
 
-def _scalar(name: str, value: Any) -> Any:
-    if name == "timeout_ms":
+def _scalar(key: str, value: Any) -> Any:
+    if key in _DURATION_KEYS:
         return duration_text(value)
     return value.value if isinstance(value, StrEnum) else value
 
 
 def duration_text(milliseconds: int) -> str:
-    """`90s`, `1500ms`: seconds where they are whole."""
+    """Return `90s` or `1500ms`: seconds where they are whole."""
     return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
 
 

@@ -9,8 +9,11 @@ from __future__ import annotations
 from typing import Any
 
 from qa_queue.cases.document_path import DocumentPath
+from qa_queue.cases.yaml_source import located
 
 LEGACY_ACTIONS = ("navigate", "click", "type", "assert")
+_REQUIRED = {"navigate": ("value",), "click": ("selector",), "type": ("selector", "value")}
+_PLACEHOLDER = {"reload": True}  # for a step that is reported as wrong
 _TOP = {"title": "name", "url": "base_url", "baseUrl": "base_url"}
 _DROPPED = ("description",)
 _STEP_KEYS = ("stepNumber", "action", "selector", "value", "expectedResult")
@@ -45,11 +48,15 @@ def _step(place: DocumentPath, step: dict[str, Any]) -> dict[str, Any]:
             place.at(key).unknown("key", key, _STEP_KEYS)
     expected = step.get("expectedResult")
     name = {"name": expected} if isinstance(expected, str) and expected else {}
-    return _action(place, step) | name
+    return located(_action(place, step) | name, step)
 
 
 def _action(place: DocumentPath, step: dict[str, Any]) -> dict[str, Any]:
     value, target = step.get("value"), step.get("selector")
+    missing = [key for key in _REQUIRED.get(str(step["action"]), ()) if step.get(key) is None]
+    if missing:
+        place.wrong(f"{' and '.join(map(repr, missing))} {'are' if len(missing) > 1 else 'is'} missing")
+        return dict(_PLACEHOLDER)
     match step["action"]:
         case "navigate":
             return {"goto": {"url": value}}
@@ -61,7 +68,7 @@ def _action(place: DocumentPath, step: dict[str, Any]) -> dict[str, Any]:
             return {"expect": _assertion(target, value)}
         case other:
             place.at("action").unknown("action", str(other), LEGACY_ACTIONS)
-            return {"screenshot": None}
+            return dict(_PLACEHOLDER)
 
 
 def _assertion(target: Any, value: Any) -> dict[str, Any]:

@@ -11,7 +11,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, ValidationInfo
 
-from qa_queue.cases.shapes import parse_duration
+from qa_queue.cases.vocabulary import parse_duration
 from qa_queue.errors.validation import did_you_mean, kind_text, nearest
 from qa_queue.models import Frozen
 

@@ -1,34 +1,25 @@
-"""Cases as hypothesis makes them: every field of the model, within what the format allows."""
+"""Cases as hypothesis makes them: every action, check and field of the language, derived from its classes."""
 
 from __future__ import annotations
 
-from typing import Any
+import types
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
-from qa_queue.cases.model import (
-    ACTIONS,
-    ELEMENT_CHECKS,
-    FLAG_CHECKS,
-    LOCATOR_KINDS,
-    Args,
-    Case,
-    Expect,
-    Screenshot,
-    Select,
-    SetViewport,
-    Step,
-    Target,
-    Upload,
-    Use,
-    WaitFor,
-)
+from qa_queue.cases.actions import Expect
+from qa_queue.cases.checks import CHECKS, Check, FlagCheck
+from qa_queue.cases.model import Case, Step, Target, Use
+from qa_queue.cases.steps import ACTIONS, Action
+from qa_queue.cases.vocabulary import MAX_DURATION_MS, Vocabulary, key_of
 from qa_queue.models import TraceMode, Viewport
 
 texts = st.text(max_size=12)
 words = st.text(min_size=1, max_size=12)
 heal = st.sampled_from(["off", "suggest", "auto"])
-durations = st.integers(1, 24 * 3_600_000)
+durations = st.integers(1, MAX_DURATION_MS)
 flags = st.booleans()
 
 
@@ -47,7 +38,7 @@ def _targets(inner: st.SearchStrategy[Target]) -> st.SearchStrategy[Target]:
         "visible": maybe(flags),
         "fallbacks": st.lists(inner, max_size=2).map(tuple),
     }
-    by_kind = [st.builds(Target, **{kind: words}, **narrowing) for kind in LOCATOR_KINDS if kind != "role"]
+    by_kind = [st.builds(Target, **{kind: words}, **narrowing) for kind in Target.kinds if kind != "role"]
     role = {"role": words, "name": maybe(words), "checked": maybe(flags), "level": maybe(st.integers(1, 6))}
     return st.one_of(*by_kind, st.builds(Target, **role, **narrowing))
 
@@ -55,86 +46,92 @@ def _targets(inner: st.SearchStrategy[Target]) -> st.SearchStrategy[Target]:
 targets = st.recursive(words.map(lambda selector: Target(selector=selector)), _targets, max_leaves=4)
 
 
-def _expects() -> st.SearchStrategy[Args]:
-    of_element = [
-        st.builds(Expect, target=targets, negate=flags, **{check: _check(check)}) for check in ELEMENT_CHECKS
-    ]
-    return st.one_of(
-        *of_element,
-        st.builds(Expect, negate=flags, url=words),
-        st.builds(Expect, negate=flags, title=texts),
-    )
+def values_of(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]:
+    """The values that a field of this type may have."""
+    origin, args = get_origin(annotation), get_args(annotation)
+    if origin is Annotated:
+        return values_of(args[0], limits | _limits(args[1:]))
+    if origin is Literal:
+        return st.sampled_from(args)
+    if origin is tuple:
+        least, most = limits.get("min_length", 0), limits.get("max_length", 3)
+        return st.lists(values_of(args[0], {}), min_size=least, max_size=most).map(tuple)
+    if origin in (Union, types.UnionType):
+        return st.one_of(*(values_of(one, limits) for one in args))
+    return _plain_values(annotation, limits)
 
 
-def _check(check: str) -> st.SearchStrategy[Any]:
-    if check in FLAG_CHECKS:
-        return st.just(True)
-    return st.integers(0, 99) if check == "count" else texts
+def _plain_values(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]:
+    if annotation is str:
+        return words if limits.get("min_length") else texts
+    if annotation is int:
+        return st.integers(limits.get("ge", -9), limits.get("le", 99))
+    if annotation is float:
+        return st.integers(0, 999).map(float) | st.floats(0, 999)
+    known = {bool: flags, Target: targets, type(None): st.none()}
+    return known[annotation]
 
 
-def _waits() -> st.SearchStrategy[Args]:
-    state = st.sampled_from(["visible", "hidden", "attached", "detached"])
-    return st.one_of(
-        st.builds(WaitFor, target=targets, state=state, count=maybe(st.integers(0, 9))),
-        st.builds(WaitFor, url=words),
-        st.builds(WaitFor, load_state=st.sampled_from(["load", "domcontentloaded", "networkidle"])),
-    )
+def _limits(metadata: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for item in metadata:
+        inner = item.metadata if isinstance(item, FieldInfo) else [item]
+        for one in inner:
+            found |= {n: getattr(one, n) for n in ("ge", "le", "min_length", "max_length") if hasattr(one, n)}
+    return found
 
 
-def _selects() -> st.SearchStrategy[Args]:
-    values = st.lists(texts, min_size=1, max_size=3).map(tuple)
-    return st.one_of(
-        st.builds(Select, target=targets, value=texts),
-        st.builds(Select, target=targets, label=texts),
-        st.builds(Select, target=targets, values=values),
-    )
+def instances_of(model: type[Vocabulary]) -> st.SearchStrategy[Any]:
+    """The instances that follow the model's rules."""
+    if not model.one_of:
+        return st.builds(model, **_fields(model, model.model_fields))
+    return st.one_of(*(_with_only(model, key) for key in model.one_of))
 
 
-_pixels = st.integers(0, 999) | st.floats(0, 999)
-_plain: dict[str, dict[str, Any]] = {
-    "goto": {"url": texts},
-    "hover": {"target": targets},
-    "check": {"target": targets},
-    "uncheck": {"target": targets},
-    "fill": {"target": targets, "value": texts},
-    "type": {"target": targets, "value": texts},
-    "press": {"key": words, "target": maybe(targets)},
-}
-_click = {
-    "target": targets,
-    "button": st.sampled_from(["left", "right", "middle"]),
-    "position": maybe(st.tuples(_pixels, _pixels)),
-}
-arguments: dict[str, st.SearchStrategy[Args]] = {
-    **{action: st.builds(ACTIONS[action], **fields) for action, fields in _plain.items()},
-    "click": st.builds(ACTIONS["click"], **_click),
-    "dblclick": st.builds(ACTIONS["dblclick"], **_click),
-    "select": _selects(),
-    "upload": st.builds(Upload, target=targets, files=st.lists(words, min_size=1, max_size=3).map(tuple)),
-    "wait_for": _waits(),
-    "screenshot": st.builds(Screenshot, name=maybe(words), target=maybe(targets), full_page=flags),
-    "set_viewport": st.builds(SetViewport, width=st.integers(1, 10_000), height=st.integers(1, 10_000)),
-    "expect": _expects(),
-}
-_fields = {
-    "id": maybe(words),
-    "name": maybe(words),
-    "timeout_ms": maybe(durations),
-    "optional": flags,
-    "soft": flags,
-    "always_run": flags,
-    "screenshot": flags,
-    "heal": maybe(heal),
-}
+def _with_only(model: type[Vocabulary], chosen: str) -> st.SearchStrategy[Any]:
+    """The instances with this one of the keys that exclude each other."""
+    others = {key for key in model.one_of if key != chosen}
+    others |= {key for key, needed in model.needs.items() if needed in others}
+    fields = {name: field for name, field in model.model_fields.items() if key_of(model, name) not in others}
+    given = _fields(model, fields)
+    empty = ((), None)
+    return st.builds(model, **given | {chosen: given[chosen].filter(lambda value: value not in empty)})
 
 
-def _steps(action: str, args: st.SearchStrategy[Args]) -> st.SearchStrategy[Step]:
+def _fields(model: type[BaseModel], fields: dict[str, FieldInfo]) -> dict[str, st.SearchStrategy[Any]]:
+    del model
+    return {name: values_of(field.annotation, _limits(field.metadata)) for name, field in fields.items()}
+
+
+def _check(check: type[Check]) -> st.SearchStrategy[Check]:
+    fields = {name: field for name, field in check.model_fields.items() if name != "target"}
+    given = _fields(check, fields)
+    if issubclass(check, FlagCheck):
+        given[check.keyword] = st.just(True)
+    if "target" in check.model_fields:
+        given["target"] = targets
+    return st.builds(check, **given)
+
+
+def checks() -> st.SearchStrategy[Check]:
+    """Every check."""
+    return st.one_of(*(_check(check) for check in CHECKS.values()))
+
+
+def _action(action: type[Action]) -> st.SearchStrategy[Action]:
+    return st.builds(Expect, check=checks()) if action is Expect else instances_of(action)
+
+
+def _steps(action: type[Action]) -> st.SearchStrategy[Step]:
     """Steps of one action; a screenshot has no field of that name, since both are one key in a file."""
-    fields = _fields | ({"screenshot": st.just(False)} if action == "screenshot" else {})
-    return st.builds(Step, action=st.just(action), args=args, **fields)
+    names = [name for name in Step.model_fields if name not in ("args", "line", "timeout_ms")]
+    fields = _fields(Step, {name: Step.model_fields[name] for name in names})
+    fields |= {"timeout_ms": maybe(durations), "args": _action(action)}
+    fields |= {"screenshot": st.just(False)} if action.keyword == "screenshot" else {}
+    return st.builds(Step, **fields)
 
 
-steps = st.one_of(*(_steps(action, args) for action, args in arguments.items()))
+steps = st.one_of(*(_steps(action) for action in ACTIONS.values()))
 _viewports = st.builds(Viewport, width=st.integers(1, 10_000), height=st.integers(1, 10_000))
 _names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 cases = st.builds(

@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from qa_queue.cases.actions import Expect
+from qa_queue.cases.checks import CHECKS
 from qa_queue.cases.document_path import DocumentPath, Report
 from qa_queue.cases.importers.recorder import Converted, convert_recording
 from qa_queue.cases.model import Case
@@ -24,6 +26,12 @@ def document(*steps: Any, **overrides: Any) -> dict[str, Any]:
 def case(*steps: Any, **overrides: Any) -> Case:
     """The case of `document(...)`."""
     return parse_case(document(*steps, **overrides), source="case.yaml")
+
+
+def assertion(**values: Any) -> Expect:
+    """The action with the one check that is among the values."""
+    check = CHECKS[next(name for name in values if name in CHECKS)]
+    return Expect(check=check(**values))
 
 
 def problems_of(*steps: Any, **overrides: Any) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa_queue.cases.json_source import read_json
+from qa_queue.cases.yaml_source import read_json
 from qa_queue.errors import CaseError
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.model import Click, Expect, Fill, Goto, Target
+from qa_queue.cases.actions import Click, Fill, Goto
+from qa_queue.cases.model import Target
 from qa_queue.cases.reader import load_file, parse_case
 from qa_queue.errors import CaseError
-from tests.unit.cases.support import file_problems
+from tests.unit.cases.support import assertion, file_problems
 
 
 def legacy(*steps: dict[str, Any], **overrides: Any) -> dict[str, Any]:
@@ -44,9 +45,9 @@ def test_each_old_action_has_its_new_one():
         Goto(url="/login"),
         Fill(target=Target(selector="#user"), value="ann"),
         Click(target=Target(selector="#go")),
-        Expect(target=Target(selector="h1"), contains_text="Welcome"),
-        Expect(target=Target(selector="h1"), visible=True),
-        Expect(target=Target(text="Ann"), visible=True),
+        assertion(target=Target(selector="h1"), contains_text="Welcome"),
+        assertion(target=Target(selector="h1"), visible=True),
+        assertion(target=Target(text="Ann"), visible=True),
     ]
     assert made.steps[2].name == "The home page opens"
 
@@ -78,8 +79,8 @@ def test_mistakes_keep_their_lines(tmp_path: Path):
         "old.json:1: steps: stepNumber goes 1, 7, 2: put the steps in their order",
         "old.json:2: steps[0].action: unknown action 'clik'; did you mean 'click'?",
         "old.json:3: steps[1].selctor: unknown key 'selctor'; did you mean 'selector'?",
-        "old.json:3: steps[1].click.target: expected a selector or a mapping such as {role: button}, got nothing",
-        "old.json:4: steps[2].fill.value: expected text, got nothing",
+        "old.json:3: steps[1]: 'selector' is missing",
+        "old.json:4: steps[2]: 'value' is missing",
     ]
 
 

@@ -6,8 +6,30 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.model import Click, Expect, Fill, Goto, Press, Screenshot, SetViewport, Target, Upload, WaitFor
+from qa_queue.cases.actions import (
+    Clear,
+    Click,
+    Expect,
+    Fill,
+    Goto,
+    Press,
+    Reload,
+    Screenshot,
+    SetViewport,
+    Upload,
+    WaitFor,
+)
+from qa_queue.cases.checks import (
+    ToBeChecked,
+    ToBeHidden,
+    ToBeVisible,
+    ToHaveCount,
+    ToHaveText,
+    ToHaveTitle,
+    ToHaveURL,
+)
 from qa_queue.cases.reader import parse_case
+from qa_queue.cases.targets import Target
 from qa_queue.errors import CaseError
 from qa_queue.models import TraceMode, Viewport
 from tests.unit.cases.support import case, problems_of
@@ -83,14 +105,31 @@ def test_every_field_of_a_step_is_read():
         ({"screenshot": "cart"}, Screenshot(name="cart")),
         ({"set_viewport": "400x800"}, SetViewport(width=400, height=800)),
         ({"set_viewport": {"width": 400, "height": 800}}, SetViewport(width=400, height=800)),
-        ({"expect": {"url": "**/home"}}, Expect(url="**/home")),
-        ({"expect": {"to_have_title": "Home"}}, Expect(title="Home")),
-        ({"expect": {"target": "#x", "to_have_count": 0}}, Expect(target=Target(selector="#x"), count=0)),
+        ({"expect": {"url": "**/home"}}, Expect(check=ToHaveURL(url="**/home"))),
+        ({"expect": {"to_have_title": "Home"}}, Expect(check=ToHaveTitle(title="Home"))),
+        (
+            {"expect": {"target": "#x", "to_have_count": 0}},
+            Expect(check=ToHaveCount(target=Target(selector="#x"), count=0)),
+        ),
         (
             {"expect": {"target": "#x", "text": "a", "not": True}},
-            Expect(target=Target(selector="#x"), text="a", negate=True),
+            Expect(check=ToHaveText(target=Target(selector="#x"), text="a", negate=True)),
         ),
-        ({"expect": {"target": "#x", "to_be_hidden": True}}, Expect(target=Target(selector="#x"), hidden=True)),
+        (
+            {"expect": {"target": "#x", "to_be_hidden": True}},
+            Expect(check=ToBeHidden(target=Target(selector="#x"), hidden=True)),
+        ),
+        (
+            {"expect": {"visible": {"text": "Hi"}}},
+            Expect(check=ToBeVisible(target=Target(text="Hi"), visible=True)),
+        ),
+        ({"click": {"role": "button", "name": "Go"}}, Click(target=Target(role="button", name="Go"))),
+        ({"click": {"css": "#a", "button": "right"}}, Click(target=Target(css="#a"), button="right")),
+        ({"fill": {"label": "Email", "value": "x"}}, Fill(target=Target(label="Email"), value="x")),
+        ({"press": {"label": "Find", "key": "Enter"}}, Press(key="Enter", target=Target(label="Find"))),
+        ({"reload": True}, Reload()),
+        ({"reload": None}, Reload()),
+        ({"clear": "#a"}, Clear(target=Target(selector="#a"))),
     ],
 )
 def test_each_written_form_is_read(written: dict[str, Any], args: Any):
@@ -103,7 +142,7 @@ def test_a_check_given_as_false_is_its_opposite(negate: dict[str, bool], wanted:
     """`checked: false` asserts that the box is not checked; with `not` the two cancel out."""
     args = case({"expect": {"target": "#x", "checked": False, **negate}}).steps[0].args
 
-    assert args == Expect(target=Target(selector="#x"), checked=True, negate=wanted)
+    assert args == Expect(check=ToBeChecked(target=Target(selector="#x"), checked=True, negate=wanted))
 
 
 def test_screenshot_beside_an_action_is_a_field():
@@ -135,12 +174,12 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"goto": ["/"]}, "steps[0].goto: expected text, got a list"),
         (
             {"goto": "/", "timeout": "5 parsecs"},
-            "steps[0].timeout: '5 parsecs' is no duration; write 500ms, 5s, 1m or a number of milliseconds",
+            "steps[0].timeout: '5 parsecs' is not a duration: write 500ms, 5s, 1m or a number of milliseconds",
         ),
         ({"goto": "/", "timeout": 0}, "steps[0].timeout: the number 0 is out of range: 1ms to 24h"),
         (
             {"goto": "/", "timeout": True},
-            "steps[0].timeout: true is no duration; write 500ms, 5s, 1m or a number of milliseconds",
+            "steps[0].timeout: true is not a duration: write 500ms, 5s, 1m or a number of milliseconds",
         ),
         ({"goto": "/", "soft": "yes"}, "steps[0].soft: expected true or false, got 'yes'"),
         (
@@ -153,10 +192,26 @@ def test_screenshot_beside_an_action_is_a_field():
             {"fill": {"target": "#a", "value": 7}},
             "steps[0].fill.value: expected text, got the number 7; put it in quotes",
         ),
-        ({"click": {"css": "#a"}}, "steps[0].click.css: 'css' belongs to the target: write it under 'target'"),
+        (
+            {"click": {"css": "#a", "target": "#b"}},
+            "steps[0].click.css: 'css' belongs to the target: write it under 'target'",
+        ),
+        ({"click": {"rol": "button"}}, "steps[0].click.rol: unknown key 'rol'; did you mean 'role'?"),
+        (
+            {"click": {"css": "a", "buton": "right"}},
+            "steps[0].click.buton: unknown key 'buton'; did you mean 'button'?",
+        ),
+        ({"select": {"label": "Size", "value": "x"}}, "steps[0].select: 'target' is missing"),
+        ({"reload": "now"}, "steps[0].reload: expected true, got 'now'"),
+        ({"expect": {"tex": "x"}}, "steps[0].expect.tex: unknown check 'tex'; did you mean 'text'?"),
+        (
+            {"expect": {"visible": {"rol": "b"}}},
+            "steps[0].expect.visible.rol: unknown key 'rol'; did you mean 'role'?",
+        ),
+        ({"goto": "/", "name": None}, "steps[0].name: is empty: give a value, or remove the key"),
         (
             {"click": {"target": {}}},
-            "steps[0].click.target: names no element: give one of role, label, text, ",
+            "steps[0].click.target: does not name an element: give one of role, label, text, ",
         ),
         (
             {"click": {"target": {"css": "a", "text": "b"}}},
@@ -206,8 +261,8 @@ def test_screenshot_beside_an_action_is_a_field():
             "steps[0].expect.to_have_class: 'to_have_class' is part of the format ",
         ),
         ({"expect": {"target": "#a", "count": -1}}, "steps[0].expect.count: -1 is out of range: at least 0"),
-        ({"set_viewport": "big"}, "steps[0].set_viewport: 'big' is no size; write 1280x720"),
-        ({"set_viewport": "0x9"}, "steps[0].set_viewport.width: 0 is out of range: 1 to 10000"),
+        ({"set_viewport": "big"}, "steps[0].set_viewport: 'big' is not a size: write 1280x720"),
+        ({"set_viewport": "0x9"}, "steps[0].set_viewport: 0 is out of range: 1 to 10000"),
         ({"if": "x"}, "steps[0].if: 'if' is part of the format but not supported by this version"),
     ],
 )
@@ -225,8 +280,8 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
         ({"name": "x" * 201}, "name: is 201 characters long; 200 are allowed"),
         ({"steps": []}, "steps: must not be empty"),
         ({"steps": "x"}, "steps: expected a list, got 'x'"),
-        ({"steps": None}, "steps: expected a list, got nothing"),
-        ({"version": 2}, "version: the number 2 is no version that this release reads; it reads 1"),
+        ({"steps": None}, "steps: is empty: give a value, or remove the key"),
+        ({"version": 2}, "version: the number 2 is not a version that this release reads: it reads 1"),
         ({"tags": "smoke"}, "tags: expected a list, got 'smoke'"),
         ({"retries": 11}, "retries: 11 is out of range: 0 to 10"),
         ({"retries": 1.5}, "retries: expected a whole number, got the number 1.5"),
@@ -238,7 +293,7 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
         ({"use": []}, "use: expected a mapping such as {viewport: 1280x720}, got a list"),
         ({"vars": {"a b": "x"}}, "vars.a b: a name has letters, digits and _ and does not start with a digit"),
         ({"vars": {"a": 1}}, "vars.a: expected text, got the number 1; put it in quotes"),
-        ({"vars": "a"}, "vars: expected a mapping of names to texts, got 'a'"),
+        ({"vars": "a"}, "vars: expected a mapping, got 'a'"),
         ({"trace": "always"}, "trace: 'always' is not one of off, on, on-failure, on-first-retry"),
     ],
 )

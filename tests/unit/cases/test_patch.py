@@ -8,7 +8,7 @@ import pytest
 
 from qa_queue.cases.model import Target
 from qa_queue.cases.retarget import retarget
-from tests.support.steps import on
+from tests.support.steps import expect, on
 
 BUY = on("click", "#buy")
 NEW = Target(role="button", name='Buy "now"', exact=True)
@@ -19,18 +19,31 @@ SAID = '{"role": "button", "name": "Buy \\"now\\"", "exact": true}'
     ("before", "after"),
     [
         ('- click: {target: {css: "#buy"}}  # pay', f"- click: {{target: {SAID}}}  # pay"),
+        ("- click: {css: '#buy'}  # pay", f"- click: {SAID}  # pay"),
         ("- click: '#buy'", f'- click: {{"target": {SAID}}}'),
         (
             "- click:\n    target:\n      css: '#buy'\n  soft: true",
             f"- click:\n    target:\n      {SAID}\n  soft: true",
         ),
     ],
-    ids=["flow", "bare", "block"],
+    ids=["flow", "spread", "bare", "block"],
 )
 def test_yaml_keeps_every_other_character(before: str, after: str) -> None:
     """Comments, quotes and order stay as people wrote them."""
     head = "# my case\nname:   Order\nsteps:\n- goto: /\n"
     assert retarget(f"{head}{before}\n", case="Order", number=2, step=BUY, target=NEW) == f"{head}{after}\n"
+
+
+def test_a_target_beside_other_keys_is_replaced_with_them() -> None:
+    """The keys of the old element go, the others stay."""
+    text = "name: Order\nsteps:\n- fill: {css: '#email', value: ann}\n- expect: {css: '#buy', text: Buy}\n"
+    email, buy = on("fill", "#email", value="ann"), expect("#buy", text="Buy")
+    changed = retarget(text, case="Order", number=1, step=email, target=Target(label="Email"))
+    assert changed is not None
+    assert '- fill: {"target": {"label": "Email"}, "value": "ann"}' in changed
+    changed = retarget(text, case="Order", number=2, step=buy, target=Target(test_id="buy"))
+    assert changed is not None
+    assert '"target": {"test_id": "buy"}' in changed
 
 
 def test_json_is_patched_too() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from qa_queue.cases.actions import Expect
 from qa_queue.cases.model import Case
 from qa_queue.cases.retarget import first_origin, rebase
 from qa_queue.errors import InputError
@@ -12,7 +13,8 @@ from tests.unit.cases.support import case, converted
 
 def urls(made: Case) -> list[str]:
     """Every URL in the steps."""
-    return [step.args.url for step in made.steps if getattr(step.args, "url", None) is not None]
+    holders = [step.args.check if isinstance(step.args, Expect) else step.args for step in made.steps]
+    return [holder.url for holder in holders if getattr(holder, "url", None) is not None]
 
 
 def test_urls_of_the_own_site_become_relative():

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 
+from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, WaitFor
 from qa_queue.cases.document_path import DocumentPath, Report
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
-from qa_queue.cases.model import Args, Click, Fill, Goto, OnTarget, Press, SetViewport, Target, WaitFor
+from qa_queue.cases.model import Target
 from qa_queue.cases.reader import parse_case
+from qa_queue.cases.steps import Action
 from qa_queue.errors import CaseError
 from qa_queue.models import Viewport
 from tests.unit.cases.support import converted
@@ -35,7 +37,7 @@ def pressed(*names: str) -> list[dict[str, Any]]:
     return [key(name, kind) for name in names for kind in ("keyDown", "keyUp")]
 
 
-def actions(*steps: dict[str, Any]) -> list[tuple[str, Args]]:
+def actions(*steps: dict[str, Any]) -> list[tuple[str, Action]]:
     """The actions that these steps become, after the opening of the page."""
     return [(step.action, step.args) for step in converted(*steps).case.steps[1:]]
 
@@ -51,16 +53,16 @@ def notes(*steps: dict[str, Any]) -> tuple[str, ...]:
         (click(), "click", Click(target=GO_TARGET)),
         (click(button="secondary"), "click", Click(target=GO_TARGET, button="right")),
         (click(button="auxiliary"), "click", Click(target=GO_TARGET, button="middle")),
-        (click(type="doubleClick"), "dblclick", Click(target=GO_TARGET)),
+        (click(type="doubleClick"), "dblclick", DoubleClick(target=GO_TARGET)),
         (click(selectors=["#map > canvas"]), "click", Click(target=Target(css="#map > canvas"), position=(5, 5))),
-        (GO | {"type": "hover"}, "hover", OnTarget(target=GO_TARGET)),
+        (GO | {"type": "hover"}, "hover", Hover(target=GO_TARGET)),
         (GO | {"type": "change", "value": "ann"}, "fill", Fill(target=GO_TARGET, value="ann")),
         ({"type": "navigate", "url": "https://shop.example/a?b#c"}, "goto", Goto(url="/a?b#c")),
         ({"type": "navigate", "url": "https://pay.example/"}, "goto", Goto(url="https://pay.example/")),
         ({"type": "setViewport", "width": 400, "height": 800}, "set_viewport", SetViewport(width=400, height=800)),
     ],
 )  # fmt: skip
-def test_each_step_has_its_action(step: dict[str, Any], action: str, args: Args):
+def test_each_step_has_its_action(step: dict[str, Any], action: str, args: Action):
     """One recorded step, one action."""
     assert actions(step) == [(action, args)]
     assert notes(step) == ()

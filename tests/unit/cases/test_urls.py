@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from qa_queue.cases.model import Case, Goto
+from qa_queue.cases.actions import Goto
+from qa_queue.cases.model import Case, Step
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.urls import scheme_problem, web_url
 from qa_queue.errors import CaseError, InputError
@@ -83,4 +84,4 @@ def test_the_model_refuses_it_by_itself() -> None:
     with pytest.raises(ValueError, match="which a case may not open"):
         Goto(url="file:///etc/passwd")
     with pytest.raises(ValueError, match="which a case may not open"):
-        Case.model_validate({"name": "x", "base_url": "file:///", "steps": [{"action": "expect", "args": {}}]})
+        Case.model_validate({"name": "x", "base_url": "file:///", "steps": [Step(args=Goto(url="/"))]})

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.model import Click, Fill, Goto, Target, Upload
+from qa_queue.cases.actions import Click, Fill, Goto, Upload
+from qa_queue.cases.model import Target
 from qa_queue.cases.reader import load_cases
 from qa_queue.cases.values import Reference, Scope, check_references, references, resolve, resolve_step, scope_for
 from qa_queue.errors import CaseError
@@ -166,7 +167,7 @@ def test_references_are_collected_from_everywhere():
         (
             {"goto": "/"},
             {"vars": {"a": "${secret.X}"}},
-            "vars.a: ${secret.X} cannot stand in a variable: a variable may hold ${env.X} alone",
+            "vars.a: ${secret.X} cannot stand in a variable: a variable may contain ${env.X} only",
         ),
         ({"goto": "/"}, {"vars": {"a": "${var.a}"}}, "vars.a: ${var.a} cannot stand in a variable"),
         (

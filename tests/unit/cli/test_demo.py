@@ -2,7 +2,8 @@
 
 from datetime import UTC, datetime
 
-from qa_queue.cases.model import Case, Goto, Step
+from qa_queue.cases.actions import Goto
+from qa_queue.cases.model import Case, Step
 from qa_queue.cli.demo import unexpected
 from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest
@@ -11,7 +12,7 @@ from qa_queue.store.records import RunRecord
 
 
 def make_request(name: str, *tags: str) -> RunRequest:
-    return RunRequest(case=Case(name=name, tags=tags, steps=(Step(action="goto", args=Goto(url="/")),)))
+    return RunRequest(case=Case(name=name, tags=tags, steps=(Step(args=Goto(url="/")),)))
 
 
 def make_report(name: str, status: RunStatus) -> RunReport:

@@ -6,11 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qa_queue.cases.document_path import INVALID, DocumentPath, kind_text
+from qa_queue.cases.actions import Goto, SetViewport
+from qa_queue.cases.document_path import INVALID, DocumentPath
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
 from qa_queue.cases.importers.recorder.steps import Made, Raw, make
-from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Goto, SetViewport, Step, Use
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
+from qa_queue.errors.validation import kind_text
 from qa_queue.models import Viewport
 
 _MAX_NAME = 200
@@ -82,11 +84,11 @@ def _convert(
     if made is INVALID:
         return
     draft.notes += _notes(index, step, made)
-    for action, args in made.actions:
-        if isinstance(args, SetViewport) and not draft.steps:
-            draft.viewport = Viewport(width=args.width, height=args.height)
+    for action in made.actions:
+        if isinstance(action, SetViewport) and not draft.steps:
+            draft.viewport = Viewport(width=action.width, height=action.height)
         else:
-            draft.steps.append(Step(action=action, args=args, timeout_ms=timeout_ms, line=place.line))
+            draft.steps.append(Step(args=action, timeout_ms=timeout_ms, line=place.line))
 
 
 def _notes(index: int, step: dict[str, Any], made: Made) -> list[str]:

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from qa_queue.cases.model import Target
+from qa_queue.cases.targets import Target
 
 Alternative = tuple[str, ...]
 

@@ -6,11 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid, kind_text
+from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, WaitFor
+from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid
 from qa_queue.cases.importers.recorder.selectors import aim
 from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
-from qa_queue.cases.model import Args, Click, Fill, Goto, OnTarget, Press, SetViewport, Target, WaitFor
 from qa_queue.cases.retarget import split_url
+from qa_queue.cases.steps import Action
+from qa_queue.cases.targets import Target
+from qa_queue.errors.validation import kind_text
 
 _BUTTONS = {"primary": "left", "secondary": "right", "auxiliary": "middle"}
 _BROWSER_SCHEMES = ("chrome", "edge", "about", "chrome-extension", "devtools")
@@ -31,12 +34,12 @@ class Raw:
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a recorded step: actions with their arguments, and what is to be told about it.
+    """What became of a recorded step: actions, and notes about it.
 
     Without actions the reason stands in `dropped`; a step that another has swallowed has neither.
     """
 
-    actions: tuple[tuple[str, Args], ...] = ()
+    actions: tuple[Action, ...] = ()
     dropped: str | None = None
     notes: tuple[str, ...] = ()
 
@@ -58,7 +61,7 @@ def _after_navigation(step: dict[str, Any], made: Made) -> Made:
     navigates = any(isinstance(event, dict) for event in step.get("assertedEvents") or ())
     if not navigates or not made.actions or step.get("type") == "navigate":
         return made
-    return Made((*made.actions, ("wait_for", WaitFor(load_state="load"))), made.dropped, made.notes)
+    return Made((*made.actions, WaitFor(load_state="load")), made.dropped, made.notes)
 
 
 def _set_viewport(raw: Raw) -> Made | Invalid:
@@ -70,7 +73,7 @@ def _set_viewport(raw: Raw) -> Made | Invalid:
         return Made(dropped=f"{width}x{height} is no size of a page")
     phone = raw.step.get("isMobile") or raw.step.get("hasTouch")
     notes = ("only the size is carried over; for touch and a mobile browser set use.device",) if phone else ()
-    return Made((("set_viewport", SetViewport(width=width, height=height)),), notes=notes)
+    return Made((SetViewport(width=width, height=height),), notes=notes)
 
 
 def _navigate(raw: Raw) -> Made | Invalid:
@@ -82,7 +85,7 @@ def _navigate(raw: Raw) -> Made | Invalid:
         return raw.place.wrong(f"{url!r} is no URL")
     if parts.scheme in _BROWSER_SCHEMES:
         return Made(dropped=f"{url} is a page of the browser itself")
-    return Made((("goto", Goto(url=url)),))
+    return Made((Goto(url=url),))
 
 
 def _click(raw: Raw) -> Made | Invalid:
@@ -90,11 +93,12 @@ def _click(raw: Raw) -> Made | Invalid:
     if button is None:
         return Made(dropped=f"the mouse button {raw.step['button']!r} is not supported")
 
-    def args(target: Target, canvas: bool) -> Args:
-        return Click.model_validate({"target": target, "button": button, "position": _position(raw.step, canvas)})
+    kind = DoubleClick if raw.step["type"] == "doubleClick" else Click
 
-    action = "dblclick" if raw.step["type"] == "doubleClick" else "click"
-    made = _on_element(raw, action, args)
+    def click(target: Target, canvas: bool) -> Action:
+        return kind.model_validate({"target": target, "button": button, "position": _position(raw.step, canvas)})
+
+    made = _on_element(raw, click)
     if made is INVALID or made.dropped:
         return made
     return Made(made.actions, notes=(*made.notes, *_click_notes(raw)))
@@ -121,7 +125,7 @@ def _position(step: dict[str, Any], canvas: bool) -> tuple[float, float] | None:
 
 
 def _hover(raw: Raw) -> Made | Invalid:
-    return _on_element(raw, "hover", lambda target, _canvas: OnTarget(target=target))
+    return _on_element(raw, lambda target, _canvas: Hover(target=target))
 
 
 def _change(raw: Raw) -> Made | Invalid:
@@ -131,13 +135,13 @@ def _change(raw: Raw) -> Made | Invalid:
         return raw.place.wrong(f"'value' should be text, got {kind_text(value)}")
     if value.startswith(_FAKE_PATH):
         return Made(dropped=f"the recording lacks the file {value.removeprefix(_FAKE_PATH)}: add an upload step")
-    return _on_element(raw, "fill", lambda target, _canvas: Fill(target=target, value=value))
+    return _on_element(raw, lambda target, _canvas: Fill(target=target, value=value))
 
 
 def _key(raw: Raw) -> Made | Invalid:
     if not isinstance(raw.step.get("key"), str):
         return raw.place.wrong("has no 'key'")
-    return Made((("press", Press(key=raw.chord)),)) if raw.chord else Made()
+    return Made((Press(key=raw.chord),)) if raw.chord else Made()
 
 
 def _wait_for_element(raw: Raw) -> Made | Invalid:
@@ -150,21 +154,20 @@ def _wait_for_element(raw: Raw) -> Made | Invalid:
     if aimed.target is None:
         return Made(dropped=_NO_ELEMENT)
     wait = wait_for_element(raw.step, aimed.target)
-    actions = tuple(("wait_for" if isinstance(args, WaitFor) else "expect", args) for args in wait.args)
-    if not actions:
+    if not wait.actions:
         return Made(dropped="it waits for nothing")
-    return Made(actions, notes=tuple(f"{what} is not compared" for what in wait.left_out))
+    return Made(wait.actions, notes=tuple(f"{what} is not compared" for what in wait.left_out))
 
 
 def _wait_for_expression(raw: Raw) -> Made | Invalid:
     expression = raw.step.get("expression")
     if not isinstance(expression, str):
         return raw.place.wrong("has no 'expression'")
-    args = wait_for_expression(expression, raw.step.get("frame"))
-    if args is None:
+    action = wait_for_expression(expression, raw.step.get("frame"))
+    if action is None:
         shown = expression if len(expression) <= 80 else expression[:77] + "..."
         return Made(dropped=f"a script of its own: write an expect or wait_for step for {shown!r}")
-    return Made((("wait_for" if isinstance(args, WaitFor) else "expect", args),))
+    return Made((action,))
 
 
 def _scroll(_raw: Raw) -> Made:
@@ -183,14 +186,14 @@ def _custom(raw: Raw) -> Made:
     return Made(dropped=f"it is a custom step ({raw.step.get('name', 'without a name')})")
 
 
-def _on_element(raw: Raw, action: str, args: Callable[[Target, bool], Args]) -> Made | Invalid:
+def _on_element(raw: Raw, action: Callable[[Target, bool], Action]) -> Made | Invalid:
     if not isinstance(raw.step.get("selectors"), list) or not raw.step["selectors"]:
         return raw.place.wrong("has no 'selectors'")
     aimed = aim(raw.step)
     if aimed.target is None:
         return Made(dropped=_NO_ELEMENT)
     notes = tuple(f"its selector {unread!r} cannot be read" for unread in aimed.unread)
-    return Made(((action, args(aimed.target, aimed.canvas)),), notes=notes)
+    return Made((action(aimed.target, aimed.canvas),), notes=notes)
 
 
 def _number(raw: Raw, key: str) -> float | Invalid:

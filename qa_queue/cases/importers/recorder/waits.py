@@ -6,8 +6,11 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
+from qa_queue.cases.actions import Expect, WaitFor
+from qa_queue.cases.checks import CHECKS
 from qa_queue.cases.importers.recorder.selectors import css_target
-from qa_queue.cases.model import Args, Expect, Target, WaitFor
+from qa_queue.cases.steps import Action
+from qa_queue.cases.targets import Target
 
 _TEXT_PROPERTIES = {"innerText": "text", "textContent": "text", "value": "value"}
 _FLAG_PROPERTIES = {"checked": "checked", "disabled": "disabled"}
@@ -17,7 +20,7 @@ _FLAG_PROPERTIES = {"checked": "checked", "disabled": "disabled"}
 class Wait:
     """The steps of a recorded wait, and what of it was not carried over."""
 
-    args: tuple[Args, ...]
+    actions: tuple[Action, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -33,9 +36,9 @@ def wait_for_element(step: dict[str, Any], target: Target) -> Wait:
     return Wait((*counting, *checks), (*left_out, *attributes))
 
 
-def _count(target: Target, operator: str, count: int, wanted: bool) -> tuple[Args, ...]:
+def _count(target: Target, operator: str, count: int, wanted: bool) -> tuple[Action, ...]:
     if operator == "==":
-        return (Expect(target=_countable(target), count=count, negate=not wanted),)
+        return (_expect("count", count, _countable(target), negate=not wanted),)
     index = count - 1 if operator == ">=" else count
     there = wanted if operator == ">=" else not wanted
     if index < 0:
@@ -43,6 +46,11 @@ def _count(target: Target, operator: str, count: int, wanted: bool) -> tuple[Arg
     if there:
         return (WaitFor(target=_nth(target, index), state="attached"),)
     return (WaitFor(target=_nth(_countable(target), index), state="detached"),)
+
+
+def _expect(check: str, wanted: Any, target: Target | None = None, *, negate: bool = False) -> Expect:
+    on = {} if target is None else {"target": target}
+    return Expect(check=CHECKS[check].model_validate({check: wanted, "negate": negate, **on}))
 
 
 def _countable(target: Target) -> Target:
@@ -57,14 +65,14 @@ def _nth(target: Target, index: int) -> Target:
     return target.model_copy(update={"nth": index, "fallbacks": fallbacks})
 
 
-def _properties(properties: dict[str, Any], target: Target) -> tuple[tuple[Args, ...], tuple[str, ...]]:
-    checks: list[Args] = []
+def _properties(properties: dict[str, Any], target: Target) -> tuple[tuple[Action, ...], tuple[str, ...]]:
+    checks: list[Action] = []
     left_out: list[str] = []
     for name, value in properties.items():
         check = _TEXT_PROPERTIES.get(name) if isinstance(value, str) else None
         check = check or (_FLAG_PROPERTIES.get(name) if isinstance(value, bool) else None)
         if check:
-            checks.append(Expect(**{"target": target, check: value}))
+            checks.append(_expect(check, value, target))
         else:
             left_out.append(f"property {name}")
     return tuple(checks), tuple(left_out)
@@ -83,7 +91,7 @@ _THERE = re.compile(rf"(?P<no>!{{0,2}}){_ONE}(?:\s*(?P<op>[=!]==?)\s*null)?")
 _PAGE = re.compile(rf"(?P<of>document\.title|(?:window\.|document\.)?location\.href){_EQUALS}{_WANTED}")
 
 
-def wait_for_expression(expression: str, frame: Any) -> Args | None:
+def wait_for_expression(expression: str, frame: Any) -> Action | None:
     """The step for a common shape of expression, such as `document.querySelector('#a').innerText === 'b'`."""
     text = expression.strip().rstrip(";").strip()
     readers = ((_TEXT, _text), (_INCLUDES, _includes), (_FLAG, _flag), (_LENGTH, _length), (_THERE, _there))
@@ -94,31 +102,31 @@ def wait_for_expression(expression: str, frame: Any) -> Args | None:
     return _page(match) if match else None
 
 
-def _page(match: re.Match[str]) -> Args:
+def _page(match: re.Match[str]) -> Action:
     check = "title" if match["of"] == "document.title" else "url"
-    return Expect(**{check: _unquoted(match["wanted"]), "negate": match["op"].startswith("!")})
+    return _expect(check, _unquoted(match["wanted"]), negate=match["op"].startswith("!"))
 
 
-def _text(match: re.Match[str], frame: Any) -> Args:
+def _text(match: re.Match[str], frame: Any) -> Action:
     check = _TEXT_PROPERTIES[match["of"]]
     wanted, negate = _unquoted(match["wanted"]), match["op"].startswith("!")
-    return Expect(**{"target": _element(match, frame), check: wanted, "negate": negate})
+    return _expect(check, wanted, _element(match, frame), negate=negate)
 
 
-def _includes(match: re.Match[str], frame: Any) -> Args:
-    return Expect(target=_element(match, frame), contains_text=_unquoted(match["wanted"]))
+def _includes(match: re.Match[str], frame: Any) -> Action:
+    return _expect("contains_text", _unquoted(match["wanted"]), _element(match, frame))
 
 
-def _flag(match: re.Match[str], frame: Any) -> Args:
+def _flag(match: re.Match[str], frame: Any) -> Action:
     odd = [match["no"] == "!", (match["op"] or "").startswith("!"), match["wanted"] == "false"]
-    return Expect(**{"target": _element(match, frame), match["of"]: True, "negate": sum(odd) % 2 == 1})
+    return _expect(match["of"], True, _element(match, frame), negate=sum(odd) % 2 == 1)
 
 
-def _length(match: re.Match[str], frame: Any) -> Args | None:
+def _length(match: re.Match[str], frame: Any) -> Action | None:
     count, operator = int(match["wanted"]), match["op"]
     every = css_target(_unquoted(match["css"]), frame)
     if operator[0] in "=!":
-        return Expect(target=every, count=count, negate=operator[0] == "!")
+        return _expect("count", count, every, negate=operator[0] == "!")
     at_least = operator[0] == ">"
     strict = len(operator) == 1
     index = count if strict == at_least else count - 1
@@ -127,7 +135,7 @@ def _length(match: re.Match[str], frame: Any) -> Args | None:
     return WaitFor(target=_nth(every, index), state="attached" if at_least else "detached")
 
 
-def _there(match: re.Match[str], frame: Any) -> Args:
+def _there(match: re.Match[str], frame: Any) -> Action:
     absent = match["no"] == "!" or (match["op"] or "").startswith("=")
     return WaitFor(target=_element(match, frame), state="detached" if absent else "attached")
 

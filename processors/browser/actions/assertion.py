@@ -1,0 +1,13 @@
+"""The action that checks."""
+
+from __future__ import annotations
+
+from processors.browser.action_context import ActionContext, performs
+from processors.browser.checks import make
+from qa_queue.cases.actions import Expect
+
+
+@performs(Expect)
+async def expect(call: ActionContext[Expect]) -> None:
+    """Make one check until it holds."""
+    await make(call, call.args.check)

@@ -1,0 +1,123 @@
+"""Actions on the fields of forms, and keys."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from playwright.async_api import Error
+
+from processors.browser.action_context import ActionContext, performs
+from processors.browser.failures import StepFailedError
+from qa_queue.cases.actions import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
+from qa_queue.models import ErrorKind
+
+UNCHECKED = frozenset({"", "0", "false", "no", "off"})  # values that clear a checkbox; any other sets it
+_NO_TEXT_FIELD = ("is not an <input>", "cannot be filled")
+_DOTS = "element => element.style.setProperty('-webkit-text-security', 'disc', 'important')"
+_KIND_OF_FIELD = "element => element.tagName === 'SELECT' ? 'select' : element.type"
+
+
+@performs(Fill)
+async def fill(call: ActionContext[Fill]) -> None:
+    """Set a field's value; recordings also "fill" lists, checkboxes and radio buttons, which are set then."""
+    value = call.args.value
+    await _hide_secret(call, value)
+    try:
+        await call.element.fill(value, timeout=call.left_ms)
+    except Error as error:
+        if not any(mark in str(error) for mark in _NO_TEXT_FIELD):
+            raise
+        await _set_other_field(call, value, error)
+
+
+async def _set_other_field(call: ActionContext[Fill], value: str, refused: Error) -> None:
+    match await call.element.evaluate(_KIND_OF_FIELD, timeout=call.left_ms):
+        case "select":
+            await call.element.select_option(value, timeout=call.left_ms)
+        case "checkbox":
+            await call.element.set_checked(value.strip().lower() not in UNCHECKED, timeout=call.left_ms)
+        case "radio":
+            await call.element.check(timeout=call.left_ms)
+        case _:
+            raise refused
+
+
+@performs(Clear)
+async def clear(call: ActionContext[Clear]) -> None:
+    """Remove the text of a field."""
+    await call.element.clear(timeout=call.left_ms)
+
+
+@performs(Type)
+async def type_(call: ActionContext[Type]) -> None:
+    """Press the keys of a text one by one."""
+    await _hide_secret(call, call.args.value)
+    await call.element.press_sequentially(call.args.value, timeout=call.left_ms)
+
+
+async def _hide_secret(call: ActionContext[Any], value: str) -> None:
+    """Show dots in a field before a secret goes in, so that no picture and no film ever has it."""
+    if call.secret(value):
+        await call.element.evaluate(_DOTS, timeout=call.left_ms)
+
+
+@performs(Press)
+async def press(call: ActionContext[Press]) -> None:
+    """Press a key or chord, on an element or on the one that has the focus."""
+    if call.locator is None:
+        await call.page.keyboard.press(call.args.key)
+    else:
+        await call.locator.press(call.args.key, timeout=call.left_ms)
+
+
+@performs(CheckBox)
+async def check(call: ActionContext[CheckBox]) -> None:
+    """Set a checkbox or radio button."""
+    await call.element.check(timeout=call.left_ms)
+
+
+@performs(UncheckBox)
+async def uncheck(call: ActionContext[UncheckBox]) -> None:
+    """Clear a checkbox."""
+    await call.element.uncheck(timeout=call.left_ms)
+
+
+@performs(Select)
+async def select(call: ActionContext[Select]) -> None:
+    """Choose options of a list, by value (which Playwright also compares with labels), or by label alone."""
+    args = call.args
+    if args.label is not None:
+        await call.element.select_option(label=args.label, timeout=call.left_ms)
+    else:
+        values = list(args.values) if args.value is None else [args.value]
+        await call.element.select_option(values, timeout=call.left_ms)
+
+
+@performs(Upload)
+async def upload(call: ActionContext[Upload]) -> None:
+    """Give files of the case's folder to a file input."""
+    files = [_uploaded(name, call.options.upload_root) for name in call.args.files]
+    await call.element.set_input_files(files, timeout=call.left_ms)
+
+
+def _uploaded(name: str, root: Path | None) -> Path:
+    """Return the file to upload, symbolic links followed.
+
+    Hidden files are refused wherever they are: the folder of a case may hold the service's own `.env` and `.qa`.
+    """
+    if root is None:
+        raise StepFailedError(
+            ErrorKind.INPUT, f"cannot upload {name!r}: this case has no folder with files; run it from its file"
+        )
+    folder = root.resolve()
+    file = (folder / name).resolve()
+    if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
+        raise StepFailedError(
+            ErrorKind.INPUT,
+            f"cannot upload {name!r}: only files in the folder of the case, {folder}, that are not hidden",
+        )
+    if not file.is_file() or not os.access(file, os.R_OK):
+        raise StepFailedError(ErrorKind.INPUT, f"the file to upload cannot be read: {name} (looked for at {file})")
+    return file

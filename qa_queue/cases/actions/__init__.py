@@ -1,0 +1,30 @@
+"""Every action of the format, one class each. `processors/browser/actions` has the same modules."""
+
+from qa_queue.cases.actions.assertion import Expect
+from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
+from qa_queue.cases.actions.navigation import Goto, Reload
+from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
+from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover
+from qa_queue.cases.steps import Step
+
+__all__ = [
+    "CheckBox",
+    "Clear",
+    "Click",
+    "DoubleClick",
+    "Expect",
+    "Fill",
+    "Goto",
+    "Hover",
+    "Press",
+    "Reload",
+    "Screenshot",
+    "Select",
+    "SetViewport",
+    "Type",
+    "UncheckBox",
+    "Upload",
+    "WaitFor",
+]
+
+Step.model_rebuild(force=True)

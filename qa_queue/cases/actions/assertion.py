@@ -1,0 +1,37 @@
+"""The action that checks."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Self
+
+from pydantic import Field
+
+from qa_queue.cases.checks import AnyCheck
+from qa_queue.cases.steps import Action
+from qa_queue.cases.targets import Target
+
+
+class Expect(Action, keyword="expect"):
+    """One assertion, retried until the step's timeout."""
+
+    actionability: ClassVar[tuple[str, ...]] = ("visible",)
+    spread: ClassVar[str | None] = "check"
+    check: AnyCheck = Field(description="The check.")
+
+    @property
+    def subject(self) -> Target | None:
+        """The element that is checked."""
+        return self.check.subject
+
+    def on(self, target: Target) -> Self:
+        """Return the same assertion on another element."""
+        return self.model_copy(update={"check": self.check.model_copy(update={"target": target})})
+
+    @property
+    def requires_presence(self) -> bool:
+        """True where the check can only hold for an element that is there."""
+        return self.check.requires_presence
+
+    def sentence(self) -> str:
+        """Return the assertion in words, as `expect heading text 'Hi'`."""
+        return f"expect {self.check.sentence()}"

@@ -1,0 +1,69 @@
+"""Actions on the fields of forms, and keys."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from qa_queue.cases.steps import Action, OnTarget
+from qa_queue.cases.targets import Target
+from qa_queue.cases.vocabulary import Many, OneOrMoreWords, Words
+
+
+class Fill(OnTarget, keyword="fill"):
+    """Set a field's value at once. On a select it chooses, on a checkbox it ticks."""
+
+    actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "editable")
+    value: str = Field(description="The text.")
+
+
+class Clear(OnTarget, keyword="clear"):
+    """Remove the text of a field."""
+
+    actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "editable")
+
+
+class Type(OnTarget, keyword="type", verb="type into"):
+    """Type a text key by key."""
+
+    actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
+    value: str = Field(description="The text.")
+
+
+class Press(Action, keyword="press"):
+    """Press a key or chord, such as Enter or Control+A, on an element or on the page."""
+
+    short: ClassVar[str | None] = "key"
+    actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
+    key: Words = Field(description="The key or chord.")
+    target: Target | None = Field(None, description="The element; without it, the page.")
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"press {self.key}" + (f" on {self.target}" if self.target else "")
+
+
+class CheckBox(OnTarget, keyword="check"):
+    """Tick a checkbox or choose a radio button."""
+
+
+class UncheckBox(OnTarget, keyword="uncheck"):
+    """Untick a checkbox."""
+
+
+class Select(OnTarget, keyword="select", verb="select in"):
+    """Choose options of a select element."""
+
+    actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
+    one_of: ClassVar[tuple[str, ...]] = ("value", "label", "values")
+    value: str | None = Field(None, description="The option of this value.")
+    label: str | None = Field(None, description="The option that shows this text.")
+    values: Annotated[Many[str], Field(min_length=1)] = Field((), description="The options of these values.")
+
+
+class Upload(OnTarget, keyword="upload", verb="upload to"):
+    """Give files to a file input."""
+
+    actionability: ClassVar[tuple[str, ...]] = ()
+    files: OneOrMoreWords = Field(description="Paths, relative to the case file.")

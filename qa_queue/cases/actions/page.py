@@ -1,0 +1,76 @@
+"""Actions on the page as a whole, and waiting."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from qa_queue.cases.steps import Action
+from qa_queue.cases.targets import Target
+from qa_queue.cases.vocabulary import SIZE_SCHEMA, Side, Words, parse_size
+
+PAGE_OR_ELEMENT = "The element; without it, the page."
+
+
+class WaitFor(Action, keyword="wait_for", verb="wait for"):
+    """Wait for an element, a URL or a load state."""
+
+    short: ClassVar[str | None] = "target"
+    actionability: ClassVar[tuple[str, ...]] = ("visible",)
+    one_of: ClassVar[tuple[str, ...]] = ("target", "url", "load_state")
+    needs: ClassVar[dict[str, str]] = {"state": "target", "count": "target"}
+    target: Target | None = Field(None, description="The element to wait for.")
+    state: Literal["visible", "hidden", "attached", "detached"] = Field("visible", description="Its state.")
+    count: Annotated[int, Field(ge=0)] | None = Field(None, description="The number of elements that match.")
+    url: Words | None = Field(None, description="Wait until the URL matches this glob.")
+    load_state: Literal["load", "domcontentloaded", "networkidle"] | None = Field(
+        None, description="Wait until the page has loaded this far."
+    )
+
+    @property
+    def requires_presence(self) -> bool:
+        """True where it waits for one element to be there."""
+        return self.count is None and self.state in ("visible", "attached")
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        things = []
+        if self.target is not None:
+            state = f"{self.count} of them" if self.count is not None else self.state
+            things.append(f"{self.target} ({state})")
+        if self.url is not None:
+            things.append(f"URL {self.url}")
+        if self.load_state is not None:
+            things.append(f"load state {self.load_state}")
+        return f"wait for {', '.join(things)}"
+
+
+class Screenshot(Action, keyword="screenshot", verb="take a screenshot"):
+    """Take a picture of the page or of one element."""
+
+    short: ClassVar[str | None] = "name"
+    public: ClassVar[Collection[str]] = ("name",)
+    bare: ClassVar[bool] = True
+    actionability: ClassVar[tuple[str, ...]] = ("visible",)
+    name: Words | None = Field(None, description="Name of the picture's file.")
+    target: Target | None = Field(None, description=PAGE_OR_ELEMENT)
+    full_page: bool = Field(False, description="The whole page, not only the part in view.")
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"take a screenshot of {self.target}" if self.target else self.verb
+
+
+class SetViewport(Action, keyword="set_viewport", verb="set the viewport"):
+    """Change the size of the page: 1280x720, in CSS px."""
+
+    short_schema: ClassVar[dict[str, Any]] = SIZE_SCHEMA
+    width: Side = Field(description="Width in CSS px.")
+    height: Side = Field(description="Height in CSS px.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return `1280x720` as the mapping of its sides."""
+        return parse_size(value)

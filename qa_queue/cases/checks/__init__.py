@@ -1,0 +1,35 @@
+"""Every check of the format, one class each. `processors/browser/checks` has the same modules."""
+
+from qa_queue.cases.checks.base import CHECKS, AnyCheck, Check, ElementCheck, FlagCheck, PageCheck
+from qa_queue.cases.checks.element import (
+    ToBeChecked,
+    ToBeDisabled,
+    ToBeEnabled,
+    ToBeHidden,
+    ToBeVisible,
+    ToContainText,
+    ToHaveCount,
+    ToHaveText,
+    ToHaveValue,
+)
+from qa_queue.cases.checks.page import ToHaveTitle, ToHaveURL
+
+__all__ = [
+    "CHECKS",
+    "AnyCheck",
+    "Check",
+    "ElementCheck",
+    "FlagCheck",
+    "PageCheck",
+    "ToBeChecked",
+    "ToBeDisabled",
+    "ToBeEnabled",
+    "ToBeHidden",
+    "ToBeVisible",
+    "ToContainText",
+    "ToHaveCount",
+    "ToHaveText",
+    "ToHaveTitle",
+    "ToHaveURL",
+    "ToHaveValue",
+]

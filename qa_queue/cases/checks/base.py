@@ -1,0 +1,177 @@
+"""The base of the checks, and the type of a field that holds one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Annotated, Any, ClassVar, Self
+
+from pydantic import AliasChoices, Discriminator, Field, GetCoreSchemaHandler, Tag, ValidationInfo, model_validator
+from pydantic_core import CoreSchema, core_schema
+
+from qa_queue.cases.targets import TARGET_KEYS, Target, with_target
+from qa_queue.cases.vocabulary import Vocabulary, expected, keys_of, refuse
+from qa_queue.errors.validation import did_you_mean
+
+CHECKS: dict[str, type[Check]] = {}
+"""Every check by its keyword, in the order of their declaration."""
+_WORDS_OF_FLAGS = ("true", "yes", "on", "false", "no", "off")
+
+
+class Check(Vocabulary):
+    """One thing to be asserted: one subclass for each check of the format, `class ToHaveText(..., keyword="text")`.
+
+    The field with the name of the keyword holds the expected value. A check is None or to be made: one that is
+    given as false is kept as its opposite, `checked=False` as `checked=True, negate=True`.
+    """
+
+    keyword: ClassVar[str] = ""
+    words: ClassVar[str] = ""
+    negate: bool = Field(
+        False, validation_alias="not", serialization_alias="not", description="Assert the opposite."
+    )
+
+    def __init_subclass__(cls, keyword: str = "", words: str = "") -> None:
+        if keyword:
+            cls.keyword, cls.words = keyword, words or keyword.replace("_", " ")
+            CHECKS[keyword] = cls
+
+    @property
+    def wanted(self) -> Any:
+        """The expected value."""
+        return getattr(self, self.keyword)
+
+    @property
+    def subject(self) -> Target | None:
+        """The element that is checked."""
+        found = getattr(self, "target", None)
+        return found if isinstance(found, Target) else None
+
+    @property
+    def requires_presence(self) -> bool:
+        """True where the check can only hold for an element that is there."""
+        return True
+
+    def sentence(self) -> str:
+        """Return the check in words, as `heading text 'Hi'`."""
+        name = f"{'not ' if self.negate else ''}{self.keyword.replace('_', ' ')}"
+        wanted = "" if self.wanted is True else f" {self.wanted!r}"
+        return f"{self.subject or 'page'} {name}{wanted}"
+
+    def expectation(self) -> str:
+        """Return the expected state for the message of a failure, as `text 'Welcome'` or `not to be visible`."""
+        return f"{'not ' if self.negate else ''}{self.words} {self.wanted!r}"
+
+
+class PageCheck(Check):
+    """A check of the page."""
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Refuse a target."""
+        if "target" in value:
+            raise ValueError(f"{_written_key(cls, value)!r} goes without 'target'")
+        return value
+
+
+class ElementCheck(Check):
+    """A check of an element."""
+
+    target: Target | None = Field(None, description="The element.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the check with its element under `target`."""
+        value = with_target(cls, value)
+        if "target" not in value and not cls.names_element(value[_written_key(cls, value)]):
+            raise ValueError(f"{_written_key(cls, value)!r} needs 'target'")
+        return value
+
+    @classmethod
+    def names_element(cls, wanted: Any) -> bool:
+        """Tell whether the expected value names the element itself, so that no target is needed."""
+        del wanted
+        return False
+
+
+def _flag_or_target(value: Any) -> str:
+    is_target = isinstance(value, (dict, Target)) or (
+        isinstance(value, str) and value.lower() not in _WORDS_OF_FLAGS
+    )
+    return "target" if is_target else "flag"
+
+
+Flag = Annotated[Annotated[bool, Tag("flag")] | Annotated[Target, Tag("target")], Discriminator(_flag_or_target)]
+
+
+class FlagCheck(ElementCheck):
+    """A check of a state: `visible: true`, or `visible: TARGET` where nothing else is said of the element."""
+
+    @classmethod
+    def names_element(cls, wanted: Any) -> bool:
+        """Tell whether the expected value is the element."""
+        return _flag_or_target(wanted) == "target"
+
+    @model_validator(mode="after")
+    def _normal_form(self) -> Self:
+        match self.wanted:
+            case Target() if self.target is not None:
+                raise ValueError("gives two elements: write true, or remove 'target'")
+            case Target() as target:
+                return self.model_copy(update={"target": target, self.keyword: True})
+            case False:
+                return self.model_copy(update={"negate": not self.negate, self.keyword: True})
+        return self
+
+    def expectation(self) -> str:
+        """Return the expected state in words."""
+        return f"not to be {self.words}" if self.negate else f"to be {self.words}"
+
+
+def named(playwright: str, keyword: str, description: str, default: Any = ..., **limits: Any) -> Any:
+    """Return the field of a check's expected value, which Playwright's name of the check names as well."""
+    return Field(default, validation_alias=AliasChoices(keyword, playwright), description=description, **limits)
+
+
+class _OneCheck:
+    """The schema of a check: the class that the mapping's one check names."""
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices = {keyword: handler.generate_schema(check) for keyword, check in CHECKS.items()}
+        union = core_schema.tagged_union_schema(choices, _keyword_of)
+        return core_schema.with_info_wrap_validator_function(_read_check, union)
+
+
+AnyCheck = Annotated[Check, _OneCheck]
+
+
+def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
+    if isinstance(value, Check):
+        return value
+    if not isinstance(value, dict):
+        raise expected("a mapping with a check such as {visible: true}", value)
+    found = list(_check_keys(value))
+    if len(found) > 1:
+        raise ValueError(f"{' and '.join(map(repr, found))} exclude each other: write a step for each")
+    if found:
+        return read(value)
+    known = {*_keywords(), "target", "not"}
+    if strangers := [key for key in value if key not in known | TARGET_KEYS]:
+        raise refuse({key: f"unknown check {key!r}{did_you_mean(str(key), known)}" for key in strangers}, value)
+    raise ValueError(f"gives none of {', '.join(CHECKS)}")
+
+
+def _check_keys(value: dict[str, Any]) -> Iterable[str]:
+    return (key for key in value if key in _keywords())
+
+
+def _keywords() -> dict[str, str]:
+    return {key: keyword for keyword, check in CHECKS.items() for key in keys_of(check, keyword)}
+
+
+def _keyword_of(value: Any) -> str:
+    return value.keyword if isinstance(value, Check) else _keywords()[next(iter(_check_keys(value)))]
+
+
+def _written_key(check: type[Check], value: dict[str, Any]) -> str:
+    return next(key for key in keys_of(check, check.keyword) if key in value)
