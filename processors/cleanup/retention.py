@@ -1,7 +1,4 @@
-"""Which runs are old enough to go. Pure: the time is an argument.
-
-Evidence on the disk: the folders of runs, how much lies in them, and taking them away.
-"""
+"""Retention: the runs that have expired (pure, the time is an argument), and the folders of their artifacts."""
 
 from __future__ import annotations
 
@@ -22,24 +19,24 @@ BAD = tuple(status for status in RunStatus if status.final and not status.good)
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionPolicy:
-    """How many days after its end a run is kept: a good one, and one that ended in any other way."""
+    """The days that a run is kept after its end: a good one, and one that ended in any other way."""
 
     keep_days: int
     keep_failed_days: int
 
     def good_before(self, now: datetime) -> datetime:
-        """A good run that ended before this moment may go."""
+        """Return the moment before which a good run must have ended to be deleted."""
         return now - timedelta(days=self.keep_days)
 
     def bad_before(self, now: datetime) -> datetime:
-        """Any other run that ended before this moment may go."""
+        """Return the moment before which any other run must have ended to be deleted."""
         return now - timedelta(days=self.keep_failed_days)
 
     def orphans_before(self, now: datetime) -> datetime:
-        """Evidence of no known run that was last touched before this moment may go.
+        """Return the moment before which artifacts without a run must have been changed last to be deleted.
 
-        It stays as long as the longer-lived runs do: right after a change of SUPABASE_URL every folder looks
-        like an orphan, and evidence must not go for that.
+        They are kept as long as the longer-lived runs: right after a change of SUPABASE_URL every folder looks like
+        an orphan, and must not be deleted for that.
         """
         return min(self.good_before(now), self.bad_before(now))
 
@@ -47,10 +44,10 @@ class RetentionPolicy:
 def expired(
     runs: Iterable[RunRecord], *, now: datetime, policy: RetentionPolicy, keep: frozenset[str] = frozenset()
 ) -> list[RunRecord]:
-    """Those of the runs that have outlived the policy.
+    """Return the expired runs.
 
-    A run that has not ended never does; nor do those with an id in `keep`, the newest good run of each case, so
-    that there is always one to compare a failure with.
+    A run that has not ended never expires, nor does one with an id in `keep`: the newest good run of each case is
+    kept to compare failures with.
     """
     before = dict.fromkeys(GOOD, policy.good_before(now)) | dict.fromkeys(BAD, policy.bad_before(now))
     return [
@@ -65,7 +62,7 @@ def expired(
 
 @dataclass(frozen=True)
 class Freed:
-    """How many files there were, and their size in bytes."""
+    """The number of deleted files and their size in bytes."""
 
     files: int = 0
     size: int = 0
@@ -75,12 +72,12 @@ class Freed:
 
 
 def run_folder(root: Path, run_id: str) -> Path | None:
-    """The folder of a run's evidence; None for an id that is no UUID, which could lead anywhere."""
+    """Return the folder of a run's artifacts; None for an id that is not a UUID and could lead anywhere."""
     return root / run_id if _is_uuid(run_id) else None
 
 
 def clear(path: Path, *, dry_run: bool) -> Freed:
-    """Take a folder away, or only measure it; links go but are never followed, and a missing one is no error.
+    """Delete a folder, or only measure it; links are deleted but not followed. A missing folder is not an error.
 
     Raises:
         OSError: something cannot be deleted.
@@ -92,7 +89,7 @@ def clear(path: Path, *, dry_run: bool) -> Freed:
 
 
 def untouched_since(path: Path, moment: datetime) -> bool:
-    """Whether nothing in the folder was changed since then; False where somebody is changing it right now."""
+    """Return True if nothing in the folder was changed since then; False while it is being changed."""
     try:
         latest = max(entry.lstat().st_mtime for entry in (path, *path.rglob("*")))
     except FileNotFoundError:
@@ -101,7 +98,7 @@ def untouched_since(path: Path, moment: datetime) -> bool:
 
 
 def run_folders(root: Path) -> list[Path]:
-    """The folders of runs below the root, by name; what is not named as a run's folder is not ours."""
+    """Return the folders of runs below the root, by name; others are not the service's own."""
     if not root.is_dir():
         return []
     return sorted(
@@ -131,7 +128,7 @@ def _clear_file(file: Path, *, dry_run: bool) -> Freed:
         size = file.lstat().st_size
         if not dry_run:
             file.unlink()
-    except FileNotFoundError:  # somebody else was faster
+    except FileNotFoundError:  # deleted meanwhile
         return Freed()
     return Freed(1, size)
 

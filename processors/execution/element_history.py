@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any, Self
 from uuid import UUID
 
-from processors.base.claims import Claims
+from processors.base import Claims
 from processors.browser.describe import target_json, target_of
 from processors.browser.protocol import NO_HINTS, ElementHints, StepOutcome
 from processors.execution.heals import plain_document

@@ -1,7 +1,7 @@
-"""What finished runs teach: how reliable a case is, and which of a target's locators find its element. Pure.
+"""Scores from finished runs: the reliability of a case and of each locator of its steps. Pure.
 
-Everything is counted from the runs and steps alone, relative to each other and not to the present, so that
-learning from the same rows gives the same numbers on any day.
+Everything is counted from the runs and steps alone, relative to each other and not to the present, so that learning
+from the same rows gives the same figures on any day.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from typing import Any
 from qa_queue.models import RunStatus, StepStatus
 from qa_queue.store.records import PatternRecord, RunRecord, StepRecord, digest, pattern_id
 
-COUNTED = (RunStatus.COMPLETED, RunStatus.ADAPTED, RunStatus.FAILED, RunStatus.TIMED_OUT)  # the site's own doing
+COUNTED = (RunStatus.COMPLETED, RunStatus.ADAPTED, RunStatus.FAILED, RunStatus.TIMED_OUT)  # decided by the site
 HALF_LIFE = timedelta(days=14)
-EARNED = 0.2  # of a learned locator's confidence: one success without a failure is 0.207, one of two is 0.095
+EARNED = 0.2  # confidence of a learned locator to be used: one success of one is 0.207, one of two is 0.095
 Z_95 = 1.959963984540054  # the standard normal's quantile at 97.5 %, for an interval of 95 %
 LEARNED_WINDOW = 5  # uses of a learned locator that count, the latest: three misses in a row drop the best one
 _FOUND = (StepStatus.PASSED, StepStatus.ADAPTED)
@@ -25,7 +25,7 @@ _FOUND = (StepStatus.PASSED, StepStatus.ADAPTED)
 
 @dataclass(frozen=True)
 class CaseScore:
-    """What is known of a case: `reliability` and `flake_rate` in 0..1, from this many runs."""
+    """The score of a case: `reliability` and `flake_rate` in 0..1, and the number of runs they come from."""
 
     reliability: float
     flake_rate: float
@@ -59,7 +59,7 @@ class CaseTally:
             self._flaky += weight * run.flaky
 
     def score(self) -> CaseScore | None:
-        """The score so far; None before the first run."""
+        """Return the score so far; None before the first run."""
         if not self._all:
             return None
         return CaseScore(self._good / self._all, self._flaky / self._all, self._runs)
@@ -67,7 +67,7 @@ class CaseTally:
 
 @dataclass
 class _Count:
-    """What became of one locator: (when, whether it was right, whether the case did not name it), in any order."""
+    """The uses of one locator, in any order: when, right or wrong, and True if the case does not name it."""
 
     locator: dict[str, Any]
     uses: list[tuple[datetime, bool, bool]] = field(default_factory=list)
@@ -94,16 +94,16 @@ class _Count:
 
 @dataclass
 class LocatorTally:
-    """How often each locator of each step was looked for, and found exactly the element that was used.
+    """The number of times that each locator of each step was tried, and found exactly the element that was used.
 
-    A locator that a heal found, or that was learned from heals, is right where every later step passed and wrong
-    where one did not: so one wrong heal outweighs a right one.
+    A locator found by a heal, or learned from heals, is right if every later step passed and wrong if one did not,
+    so one wrong heal outweighs a right one.
     """
 
     _counts: dict[tuple[str, str], _Count] = field(default_factory=dict)
 
     def add(self, runs: Iterable[RunRecord], steps: Sequence[StepRecord]) -> None:
-        """Count the steps of these runs, as far as they can be trusted."""
+        """Count the trusted steps of these runs."""
         totals = {run.id: run.total_steps for run in runs}
         for attempt in _attempts(steps):
             trustworthy = trusted(attempt, totals.get(attempt[0].test_run_id, 0))
@@ -114,7 +114,7 @@ class LocatorTally:
                 self._add_use(step, right=step in trustworthy)
 
     def _add_use(self, step: StepRecord, *, right: bool) -> None:
-        """Count the locator that was used instead of the case's own, unless its match was counted already."""
+        """Count a locator used instead of the case's own, unless its match is counted already."""
         if step.locator is None or step.status not in _FOUND or step.locator in named_by_case(step):
             return
         counted = right and any(match["locator"] == step.locator for match in step.matches or ())
@@ -122,7 +122,7 @@ class LocatorTally:
             self._count(step.step_key, step.locator).add(step, same=right)
 
     def patterns(self, case_id: str) -> list[PatternRecord]:
-        """What was counted, as rows."""
+        """Return the counts as rows."""
         return [count.pattern(case_id, key) for (key, _), count in sorted(self._counts.items(), key=_by_name)]
 
     def _count(self, step_key: str, locator: dict[str, Any]) -> _Count:
@@ -130,31 +130,31 @@ class LocatorTally:
 
 
 def named_by_case(step: StepRecord) -> list[dict[str, Any]]:
-    """The locators that the case itself has for a step: its target's own words and the fallbacks."""
+    """Return the locators that the case itself has for a step: its target and the fallbacks."""
     if step.target is None:
-        return [match["locator"] for match in step.matches or ()]  # nothing was healed without a target
+        return [match["locator"] for match in step.matches or ()]  # without a target, nothing is healed
     own = {name: value for name, value in step.target.items() if name != "fallbacks"}
     return [own, *(step.target.get("fallbacks") or ())]
 
 
 def wilson_lower_bound(successes: int, trials: int, z: float = Z_95) -> float:
-    """The lower end of Wilson's score interval for a share of successes, in 0..1; 0 without a trial.
+    """Return the lower bound of Wilson's score interval for a proportion, in 0..1; 0 without a trial.
 
     E. B. Wilson, "Probable Inference, the Law of Succession, and Statistical Inference", Journal of the American
-    Statistical Association 22 (1927), p. 209-212. Unlike the plain share it is low where little is known.
+    Statistical Association 22 (1927), p. 209-212. Unlike the plain proportion, it is low for few trials.
     """
     if trials == 0:
         return 0.0
     share, z2n = successes / trials, z * z / trials
-    # The smaller root of a quadratic by its product with the larger: a difference would lose digits.
+    # The smaller root of a quadratic from its product with the larger one: a difference would lose digits.
     return share * share / (share + z2n / 2 + z * math.sqrt((share * (1 - share) + z2n / 4) / trials))
 
 
 def trusted(attempt: Sequence[StepRecord], total_steps: int) -> list[StepRecord]:
-    """The steps of one attempt that found their element, and after which every step of the case passed.
+    """Return the steps of one attempt that found their element and after which every step passed.
 
-    Only the rest of the test shows that an element was the right one: what clicked the wrong button fails later.
-    So a step counts only when all steps behind it are there (`total_steps` of them in the case) and none failed.
+    Only the rest of the test shows that an element was the right one: a click on the wrong button fails later. So a
+    step counts only if every step after it is recorded (the attempt has `total_steps`) and none failed.
     """
     found: list[StepRecord] = []
     expected = total_steps
@@ -172,7 +172,7 @@ def _by_name(item: tuple[tuple[str, str], _Count]) -> tuple[str, str]:
 
 
 def _attempts(steps: Iterable[StepRecord]) -> Iterator[list[StepRecord]]:
-    """The steps of each attempt of each run."""
+    """Yield the steps of each attempt of each run."""
     attempts: dict[tuple[str, int], list[StepRecord]] = {}
     for step in steps:
         attempts.setdefault((step.test_run_id, step.attempt), []).append(step)

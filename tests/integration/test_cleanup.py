@@ -1,4 +1,4 @@
-"""Cleaning up real rows and real files."""
+"""Cleanup of real rows and real files."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def days(age: float) -> datetime:
 
 
 def touch(path: Path, text: str = "123", age: float = 0) -> Path:
-    """A file, as old as that."""
+    """Create a file of this age in days."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text)
     then = days(age).timestamp()
@@ -71,7 +71,7 @@ def touch(path: Path, text: str = "123", age: float = 0) -> Path:
 
 
 def saved(store: RunStore, root: Path, run: RunRecord) -> RunRecord:
-    """The run with a step, an adaptation, and a screenshot of three bytes that its row knows of."""
+    """Store the run with a step, an adaptation and a screenshot of three bytes."""
     store.save([run, step_record(run), artifact_record(run), adaptation_row(run)])
     touch(root / run.id / "1" / "failure.png")
     return run
@@ -83,8 +83,8 @@ def clean(store: RunStore, root: Path, *, now: datetime = NOON, **data: object) 
     return CleanupJobResult.model_validate(asyncio.run(processor.run(data)))
 
 
-def test_what_is_past_its_time_goes_whole(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """Rows of every kind and files go, are counted, and the rest stays."""
+def test_expired_runs_are_deleted_whole(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Rows of every kind and files are deleted and counted; the rest is kept."""
     old = [saved(store, root, finished_run(case, finished_at=days(age))) for age in (50, 40)]
     failed = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(91)))
     stay = [
@@ -108,8 +108,8 @@ def test_what_is_past_its_time_goes_whole(store: RunStore, root: Path, case: Cas
     assert clean(store, root) == CleanupJobResult(dry_run=False)
 
 
-def test_a_dry_run_says_the_same_and_deletes_nothing(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """What it announces is what then happens."""
+def test_a_dry_run_reports_the_same_and_deletes_nothing(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """The real run returns the same counts."""
     runs = [saved(store, root, finished_run(case, finished_at=days(age))) for age in (50, 40, 31)]
     touch(root / str(uuid4()) / "1" / "lost.png", age=100)
     announced = clean(store, root, dry_run=True)
@@ -120,7 +120,7 @@ def test_a_dry_run_says_the_same_and_deletes_nothing(store: RunStore, root: Path
 
 
 def test_the_newest_good_run_of_each_case_is_kept(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """Also where no run is young, and where younger ones failed."""
+    """Even if it has expired, and if newer ones failed."""
     other = store.save_cases([case_record()])[0]
     newest = saved(store, root, finished_run(case, RunStatus.ADAPTED, finished_at=days(100)))
     saved(store, root, finished_run(case, finished_at=days(200)))
@@ -131,7 +131,7 @@ def test_the_newest_good_run_of_each_case_is_kept(store: RunStore, root: Path, c
 
 
 def test_the_payload_wins_over_the_settings(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """Days in the job are taken, 0 included."""
+    """Days given in the job count, 0 included."""
     saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(2)))
     saved(store, root, finished_run(case, finished_at=days(2)))
     saved(store, root, finished_run(case, finished_at=days(1)))
@@ -139,8 +139,8 @@ def test_the_payload_wins_over_the_settings(store: RunStore, root: Path, case: C
     assert (clean(store, root, keep_failed_days=0)).runs == 1
 
 
-def test_evidence_without_a_run_goes_when_it_is_old(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """What is young, belongs to a run, or has another name than a run's folder stays."""
+def test_old_artifacts_without_a_run_are_deleted(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Recent ones, those of a run, and folders that are not named like a run are kept."""
     known = saved(store, root, finished_run(case))
     touch(root / known.id / "1" / "failure.png", age=400)
     lost, young = str(uuid4()), str(uuid4())
@@ -153,7 +153,7 @@ def test_evidence_without_a_run_goes_when_it_is_old(store: RunStore, root: Path,
 
 
 def test_more_runs_than_are_held_at_once(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """Every batch is met, kept runs between them too; the list of ids is bounded."""
+    """Every batch is processed, also those with kept runs; the list of ids is bounded."""
     runs = [finished_run(case, finished_at=days(40) + timedelta(seconds=n)) for n in range(450)]
     store.save(runs)
     result = clean(store, root)
@@ -161,14 +161,14 @@ def test_more_runs_than_are_held_at_once(store: RunStore, root: Path, case: Case
     assert [run.id for run in store.list_runs()] == [runs[-1].id]
 
 
-def test_no_evidence_folder_is_nothing_to_clean(store: RunStore, root: Path, case: CaseRecord) -> None:
-    """Rows go all the same, as on a machine that never ran a test."""
+def test_a_missing_artifacts_folder_is_not_an_error(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Rows are deleted all the same, as on a machine that never ran a test."""
     store.save([finished_run(case, RunStatus.FAILED, finished_at=days(100))])
     assert (clean(store, root)).runs == 1
 
 
-def test_progress_tells_the_phases(root: Path) -> None:
-    """From 0 to 100 per cent, in the job's own name."""
+def test_progress_reports_the_phases(root: Path) -> None:
+    """From 0 to 100 %, under the job's own id."""
     given = services(MemoryStore(), root)
     asyncio.run(CleanupProcessor(given, job_context("cleanup")).run({}))
     assert isinstance(given.progress, ProgressList)
@@ -179,20 +179,20 @@ def test_progress_tells_the_phases(root: Path) -> None:
 
 
 class TestFailures:
-    """In memory, where failures can be had at will."""
+    """With a store in memory that fails on demand."""
 
     class Crashing(MemoryStore):
-        """A store that goes away when runs are to be deleted."""
+        """A store that is unavailable when runs are deleted."""
 
         gone = True
 
         def delete_runs(self, run_ids: object) -> int:
             if self.gone:
-                raise StoreUnavailableError("Supabase is away")
+                raise StoreUnavailableError("Supabase is unavailable")
             return super().delete_runs(list(run_ids))  # type: ignore[call-overload]
 
-    def test_a_crash_midway_is_made_good_the_next_time(self, root: Path) -> None:
-        """Files are gone, rows are not: the next job finds the runs and finishes."""
+    def test_a_crash_midway_is_repaired_by_the_next_cleanup(self, root: Path) -> None:
+        """Files are deleted, rows are not: the next job finds the runs and finishes."""
         store = self.Crashing()
         case = store.save_cases([case_record()])[0]
         run = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100)))
@@ -205,10 +205,10 @@ class TestFailures:
         assert (result.runs, result.files) == (1, 0)
         assert store.get_run(run.id) is None
 
-    def test_what_cannot_be_deleted_keeps_its_rows(
+    def test_a_run_whose_files_cannot_be_deleted_keeps_its_rows(
         self, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
-        """One run with a stubborn file does not stop the others, and is named in the log."""
+        """It does not stop the cleanup of others and is named in the log."""
         store = MemoryStore()
         case = store.save_cases([case_record()])[0]
         stuck, easy = (
@@ -225,10 +225,10 @@ class TestFailures:
         result = clean(store, root)
         assert result.run_ids == (easy.id,)
         assert store.existing_runs([stuck.id, easy.id]) == {stuck.id}
-        assert f"cannot delete {root / stuck.id}" in caplog.text
+        assert f"Cannot delete {root / stuck.id}" in caplog.text
 
-    def test_links_go_and_what_they_point_to_stays(self, root: Path, tmp_path: Path) -> None:
-        """Evidence that links out of the folder takes nothing along, nor does a row with a wandering path."""
+    def test_links_are_deleted_and_their_targets_kept(self, root: Path, tmp_path: Path) -> None:
+        """Neither links nor paths in rows lead out of the run's folder."""
         store = MemoryStore()
         case = store.save_cases([case_record()])[0]
         outside = touch(tmp_path / "precious" / "file")
@@ -246,6 +246,6 @@ class TestFailures:
         assert (root / "moved" / linked.id / "1" / "failure.png").is_file()
 
     @pytest.mark.parametrize("run_id", ["..", "", ".", "/etc", "a/../..", "baselines"])
-    def test_an_id_that_is_none_has_no_folder(self, root: Path, run_id: str) -> None:
-        """Only a UUID names a folder of a run."""
+    def test_only_a_uuid_has_a_folder(self, root: Path, run_id: str) -> None:
+        """Any other id could lead out of the artifacts folder."""
         assert run_folder(root, run_id) is None

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-import processors.learning
+import processors.learning.processor
 from processors.learning import LearningProcessor
 from qa_queue.errors import NotFoundError
 from qa_queue.local.process import LocalServer
@@ -26,7 +26,7 @@ from tests.support.services import ProgressList, job_context, services
 
 @pytest.fixture(params=["memory", "supabase"])
 def store(request: pytest.FixtureRequest) -> Iterator[RunStore]:
-    """Each store; tests learn of cases of their own."""
+    """Each store; every test learns from cases of its own."""
     if request.param == "memory":
         yield MemoryStore()
         return
@@ -52,7 +52,7 @@ def learn(store: RunStore, *case_ids: str, progress: ProgressList | None = None)
 
 
 def two_steps(run: RunRecord, *, css: bool, last: StepStatus = StepStatus.PASSED) -> list[StepRecord]:
-    """A click whose text always finds the button and whose CSS does or not, and an assertion behind it."""
+    """A click whose text always finds the button and whose CSS may not, followed by an assertion."""
     matches: list[dict[str, Any]] = [
         {"locator": {"css": "#go"}, "count": int(css), "same": css},
         {"locator": {"text": "Go"}, "count": 1, "same": True},
@@ -77,7 +77,7 @@ def history(store: RunStore, case: CaseRecord) -> None:
 
 
 def test_the_figures_of_a_history(store: RunStore, case: CaseRecord) -> None:
-    """Scores on the case, a row for each locator, and the result says how many."""
+    """Scores on the case, a row for each locator, and their number in the result."""
     history(store, case)
     result = learn(store, case.id)
     assert result == LearningJobResult(cases=1, runs=4, patterns=2, patterns_changed=2)
@@ -95,7 +95,7 @@ def test_the_figures_of_a_history(store: RunStore, case: CaseRecord) -> None:
 
 
 def test_learning_twice_changes_nothing(store: RunStore, case: CaseRecord) -> None:
-    """The second job finds every figure as it is, to the last digit."""
+    """The second job finds every figure unchanged, to the last digit."""
     history(store, case)
     learn(store, case.id)
     before = (store.get_case(case.id), store.list_patterns(case.id))
@@ -103,8 +103,8 @@ def test_learning_twice_changes_nothing(store: RunStore, case: CaseRecord) -> No
     assert (store.get_case(case.id), store.list_patterns(case.id)) == before
 
 
-def test_what_is_learned_piece_by_piece_is_what_is_learned_at_once(store: RunStore, case: CaseRecord) -> None:
-    """Learned after each run or rebuilt from the rows: the same patterns."""
+def test_learning_after_each_run_equals_learning_at_once(store: RunStore, case: CaseRecord) -> None:
+    """Patterns that grew run by run equal those rebuilt from the rows."""
     for day in range(3):
         run = finished_run(case, finished_at=NOON + timedelta(days=day), total_steps=2)
         store.save([run, *two_steps(run, css=day > 0)])
@@ -115,8 +115,8 @@ def test_what_is_learned_piece_by_piece_is_what_is_learned_at_once(store: RunSto
     assert store.list_patterns(case.id) == grown
 
 
-def test_patterns_that_no_run_backs_go(store: RunStore, case: CaseRecord) -> None:
-    """What was learned from runs that are gone, or of a locator the case no longer has."""
+def test_patterns_without_a_supporting_run_are_deleted(store: RunStore, case: CaseRecord) -> None:
+    """Those from deleted runs, or of a locator that the case no longer has."""
     history(store, case)
     store.save([pattern_record(case, locator={"css": "#gone"})])
     assert learn(store, case.id).patterns_removed == 1
@@ -124,7 +124,7 @@ def test_patterns_that_no_run_backs_go(store: RunStore, case: CaseRecord) -> Non
 
 
 def test_a_case_without_runs_that_count_is_left_alone(store: RunStore, case: CaseRecord) -> None:
-    """Its figures and patterns stay as they were."""
+    """Its figures and patterns stay unchanged."""
     pattern = pattern_record(case)
     store.save([pattern, finished_run(case, RunStatus.CANCELLED)])
     assert learn(store, case.id) == LearningJobResult(cases=1)
@@ -133,7 +133,7 @@ def test_a_case_without_runs_that_count_is_left_alone(store: RunStore, case: Cas
 
 
 def test_an_unknown_case_is_named_and_nothing_is_written(store: RunStore, case: CaseRecord) -> None:
-    """Not even for the cases that are there."""
+    """Not even for the cases that exist."""
     history(store, case)
     unknown = str(uuid4())
     with pytest.raises(NotFoundError, match=unknown):
@@ -141,15 +141,15 @@ def test_an_unknown_case_is_named_and_nothing_is_written(store: RunStore, case: 
     assert store.get_case(case.id) == case
 
 
-def test_every_run_is_met_page_by_page(store: RunStore, case: CaseRecord, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The figures do not depend on how many runs are held at once."""
-    monkeypatch.setattr(processors.learning, "RUNS_AT_ONCE", 2)
+def test_every_run_is_read_page_by_page(store: RunStore, case: CaseRecord, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The figures do not depend on the size of a page."""
+    monkeypatch.setattr(processors.learning.processor, "RUNS_PER_PAGE", 2)
     history(store, case)
     assert learn(store, case.id).runs == 4
 
 
 def test_all_cases_without_a_list_and_progress_by_case() -> None:
-    """None means every case; reports go from 0 to 100 per cent."""
+    """None means every case; reports go from 0 to 100 %."""
     store = MemoryStore()
     store.save([case_record(name=name) for name in ("a", "b")])
     given = services(store, Path("unused"))
@@ -161,7 +161,7 @@ def test_all_cases_without_a_list_and_progress_by_case() -> None:
 
 
 def test_no_cases_are_no_work() -> None:
-    """An empty store, or an empty list, is done at once."""
+    """An empty store, or an empty list, is finished at once."""
     progress = ProgressList()
     assert learn(MemoryStore(), progress=progress) == LearningJobResult()
     assert [report.percentage for report in progress.reports] == [100]

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from processors.base.claims import Claims
+from processors.base import Claims
 from processors.browser.protocol import NO_HINTS, Found, Match, StepOutcome
 from processors.execution.element_history import (
     EVERY_NTH_RUN,

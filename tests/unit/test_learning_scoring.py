@@ -1,4 +1,4 @@
-"""The figures that learning writes, from values alone."""
+"""The figures that learning computes, from values alone."""
 
 from __future__ import annotations
 
@@ -33,41 +33,41 @@ def score(*runs: RunRecord) -> tuple[float, float, int]:
 
 class TestReliability:
     def test_without_runs_there_is_no_score(self) -> None:
-        """Nothing is known of a case that never ran."""
+        """A case that never ran has none."""
         assert CaseTally().score() is None
 
     @pytest.mark.parametrize(
         ("status", "reliability"),
         [(RunStatus.COMPLETED, 1), (RunStatus.ADAPTED, 1), (RunStatus.FAILED, 0), (RunStatus.TIMED_OUT, 0)],
     )
-    def test_good_ends_count_for_the_case(self, status: RunStatus, reliability: float) -> None:
-        """An adapted run ended well too."""
+    def test_good_runs_count_for_the_case(self, status: RunStatus, reliability: float) -> None:
+        """An adapted run is good too."""
         assert score(ended(0, status)) == (reliability, 0, 1)
 
-    def test_runs_of_one_moment_weigh_the_same(self) -> None:
-        """Three good ones of four are 0.75."""
+    def test_runs_of_the_same_time_have_the_same_weight(self) -> None:
+        """Three good ones of four give 0.75."""
         runs = [ended(0)] * 3 + [ended(0, RunStatus.FAILED)]
         assert score(*runs) == (0.75, 0, 4)
 
-    def test_a_run_of_a_fortnight_ago_weighs_half(self) -> None:
+    def test_a_run_of_two_weeks_ago_has_half_the_weight(self) -> None:
         """A pass today and a failure 14 days ago: 1 / (1 + 1/2); 28 days ago: 1 / (1 + 1/4)."""
         assert score(ended(0), ended(14, RunStatus.FAILED))[0] == pytest.approx(2 / 3)
         assert score(ended(0), ended(28, RunStatus.FAILED))[0] == pytest.approx(4 / 5)
         assert score(ended(0, RunStatus.FAILED), ended(14))[0] == pytest.approx(1 / 3)
 
     def test_passes_on_a_retry_are_flaky(self) -> None:
-        """They are good and flaky, and decay alike."""
+        """They count as good and as flaky, with the same decay."""
         reliability, flake_rate, _ = score(ended(0), ended(14, flaky=True))
         assert (reliability, flake_rate) == (1.0, pytest.approx(1 / 3))
 
     def test_only_the_distances_count(self) -> None:
-        """The same runs a year ago, in another order, give the same figures."""
+        """The same runs a year earlier, in another order, give the same figures."""
         recent = score(ended(0), ended(3, RunStatus.FAILED), ended(9, flaky=True))
         older = score(ended(374, flaky=True), ended(365), ended(368, RunStatus.FAILED))
         assert older == pytest.approx(recent)
 
-    def test_ancient_runs_do_no_harm(self) -> None:
-        """A weight too small for a float is none."""
+    def test_very_old_runs_do_not_break_the_score(self) -> None:
+        """A weight too small for a float counts as zero."""
         assert score(ended(0), ended(100_000, RunStatus.FAILED)) == (1.0, 0.0, 2)
 
 
@@ -77,7 +77,7 @@ class TestWilson:
         [(0, 0, 0.0), (0, 10, 0.0), (1, 1, 0.206549), (10, 10, 0.722467), (5, 10, 0.236593), (90, 100, 0.825634)],
     )
     def test_known_values(self, successes: int, trials: int, bound: float) -> None:
-        """As other implementations of the interval give them at 95 %."""
+        """Values of other implementations of the interval at 95 %."""
         assert wilson_lower_bound(successes, trials) == pytest.approx(bound, abs=1e-6)
 
     @given(st.integers(1, 10_000).flatmap(lambda n: st.tuples(st.integers(0, n), st.just(n))))
@@ -114,7 +114,7 @@ class TestTrust:
     def test_a_step_counts_when_every_later_one_passed(
         self, statuses: tuple[StepStatus, ...], total: int, numbers: list[int]
     ) -> None:
-        """A failure behind it, or a run that broke off, leaves open whether its element was the right one."""
+        """After a later failure, or in a run that broke off, its element may have been the wrong one."""
         assert [step.number for step in trusted(attempt(*statuses), total)] == numbers
 
     def test_a_gap_is_not_trusted(self) -> None:
@@ -140,7 +140,7 @@ class TestLocators:
         return {(row.step_key, row.locator["css"]): (row.tried, row.matched) for row in tally.patterns(CASE.id)}
 
     def test_each_alternative_is_counted_by_step(self) -> None:
-        """Tried in every trusted run, matched where it was the element that was used."""
+        """Tried in every trusted run, matched if it found the element that was used."""
         runs = [ended(day, total_steps=1) for day in (0, 1, 2)]
         outcomes = [(True, True), (False, True), (False, True)]
         counted = self.tally(
@@ -152,7 +152,7 @@ class TestLocators:
         assert counted == {("step-1", "#a"): (3, 1), ("step-1", "#b"): (3, 3)}
 
     def test_the_failed_attempt_of_a_flaky_run_counts_for_nothing(self) -> None:
-        """Only the attempt that went through does."""
+        """Only the attempt that passed counts."""
         run = ended(0, total_steps=2, flaky=True)
         steps = [
             step_record(run, 1, 1, matches=[match("#wrong", same=True)]),
@@ -168,7 +168,7 @@ class TestLocators:
         assert self.tally((run, [step_record(run, 1, matches=None)])) == {}
 
     def test_last_seen_is_the_latest_match(self) -> None:
-        """Whatever order the runs come in; a locator that never matched was never seen."""
+        """In any order of runs; a locator that never matched was never seen."""
         tally = LocatorTally()
         for day in (1, 3, 2):
             run = ended(0, total_steps=1)
@@ -184,7 +184,7 @@ FOUND = {"text": "Go", "exact": True}
 def healed(
     day: float, *, well: bool = True, by: dict[str, Any] | None = None
 ) -> tuple[RunRecord, list[StepRecord]]:
-    """A run whose first step was healed, and whose last step passed or not."""
+    """A run whose first step was healed, and whose last step passed unless `well` is False."""
     run = ended(day, total_steps=2)
     steps = [
         step_record(
@@ -213,21 +213,21 @@ def learned(*runs: tuple[RunRecord, list[StepRecord]]) -> dict[str, tuple[int, i
 
 class TestLearnedLocators:
     def test_a_heal_before_a_good_end_is_right(self) -> None:
-        """One is enough to earn the first try."""
+        """One is enough for the locator to be tried first."""
         assert learned(healed(0)) == {"Go": (1, 1)}
         assert wilson_lower_bound(1, 1) > EARNED
 
     def test_a_heal_before_a_failure_is_wrong(self) -> None:
-        """And takes away what one right heal earned."""
+        """It outweighs one right heal."""
         assert learned(healed(1), healed(0, well=False)) == {"Go": (2, 1)}
         assert wilson_lower_bound(1, 2) < EARNED
 
     def test_only_the_latest_uses_count(self) -> None:
-        """Whatever order they come in, so that what stops working is dropped soon."""
+        """In any order, so that a locator that stops working is dropped soon."""
         runs = [healed(day, well=day > 2) for day in range(20)]
         assert learned(*runs) == learned(*runs[::-1]) == {"Go": (5, 2)}
         assert wilson_lower_bound(2, 5) < EARNED
 
     def test_what_the_case_names_is_not_learned(self) -> None:
-        """A fallback that was used, and the target itself."""
+        """Neither a fallback that was used nor the target itself."""
         assert learned(healed(0, by={"css": "#go"})) == {}

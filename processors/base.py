@@ -1,6 +1,6 @@
-"""What every processor is: parse the payload, process it, say how far it is, record what went wrong.
+"""The base of every processor: parse the payload, process it, report progress, record errors.
 
-A processor lives for one job. What it may use comes in as `Services` and `JobContext`; it never reads the
+A processor is created for one job. All that it uses comes in as `Services` and `JobContext`; it never reads the
 environment, opens Redis or starts a browser itself.
 """
 
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from processors.base.claims import Claims
 from processors.browser.protocol import BrowserPool
 from qa_queue.errors import InputError
+from qa_queue.errors.validation import problems_of
 from qa_queue.models import JobContext, JobProgress
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import Record, RunStore
@@ -25,6 +26,7 @@ __all__ = [
     "BaseJobProcessor",
     "BrowserPool",
     "CancelCheck",
+    "Claims",
     "JobContext",
     "ProgressSink",
     "RecordSink",
@@ -33,38 +35,54 @@ __all__ = [
 
 
 class ProgressSink(Protocol):
-    """Where progress goes; `qa_queue.progress.ProgressWriter` is the real one."""
+    """The destination of progress reports; `qa_queue.progress.ProgressWriter` is the real one."""
 
     def write(self, job_id: str, progress: JobProgress) -> None:
         """Write one report to the job's meta and the run's stream."""
 
 
 class RecordSink(Protocol):
-    """Where rows go without waiting; `qa_queue.store.writer.RecordWriter` is the real one."""
+    """Rows written in the background; `qa_queue.store.writer.RecordWriter` is the real one."""
 
     def put(self, *records: Record) -> None:
-        """Take records to be upserted soon, in order."""
+        """Queue records to be upserted, in order."""
 
     def update_run(self, run_id: str, **fields: Any) -> None:
-        """Take a change of a run's row, in order with the records."""
+        """Queue a change of a run's row, in order with the records."""
 
     def flush(self, timeout: float, run_id: str | None = None) -> None:
-        """Return when all that was put, or what belongs to one run, is stored.
+        """Return when everything queued, or everything of one run, is stored.
 
-        Raises the store's error when it is not within `timeout` seconds, or was refused.
+        Raises:
+            StoreError: it is not stored within `timeout` seconds, or was refused.
         """
 
 
 class CancelCheck(Protocol):
-    """Whether somebody asked for a run to be cancelled."""
+    """Requests to cancel runs."""
 
     def requested(self, run_id: str) -> bool:
-        """True from the moment of the request."""
+        """Return True from the moment of a request to cancel the run."""
+
+
+class Claims:
+    """Work that only one of the runs of a process needs to do at a time; belongs to one event loop."""
+
+    def __init__(self) -> None:
+        self._holders: dict[Hashable, object] = {}
+
+    def take(self, work: Hashable, holder: object) -> bool:
+        """Return True if the work is the holder's: it had it already, or it was free."""
+        return self._holders.setdefault(work, holder) is holder
+
+    def release(self, holder: object) -> None:
+        """Free all work of this holder."""
+        self._holders = {work: one for work, one in self._holders.items() if one is not holder}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Services:
-    """What processors share within one process. `claims` are of runs that go on at once."""
+    """Services shared by the processors of one process."""
 
     settings: Settings
     store: RunStore
@@ -81,7 +99,7 @@ Result = TypeVar("Result", bound=BaseModel)
 
 
 class BaseJobProcessor(ABC, Generic[Data, Result]):
-    """One job of one queue. Subclasses say which payload they take and what they do with it."""
+    """One job of one queue. A subclass sets the class of its payload and implements `process`."""
 
     payload: ClassVar[type[BaseModel]]
 
@@ -94,7 +112,7 @@ class BaseJobProcessor(ABC, Generic[Data, Result]):
 
         Raises:
             InputError: the payload cannot be read; retrying does not help.
-            QAError: the infrastructure failed; the queue decides whether to try again.
+            QAError: the infrastructure failed; the queue decides about another attempt.
         """
         data = self._parse(payload)
         try:
@@ -109,15 +127,15 @@ class BaseJobProcessor(ABC, Generic[Data, Result]):
         """Do the job."""
 
     async def update_progress(self, progress: JobProgress) -> None:
-        """Report how far the job is, without holding up the event loop."""
+        """Report the progress of the job, without blocking the event loop."""
         await asyncio.to_thread(self.services.progress.write, self.context.job_id, progress)
 
     async def handle_error(self, data: Data, error: Exception) -> None:
-        """Record that the job failed; called before the error goes on to the queue."""
+        """Record that the job failed; called before the error is passed on to the queue."""
 
     def _parse(self, payload: dict[str, Any]) -> Data:
         try:
             return self.payload.model_validate(payload)  # type: ignore[return-value]
         except ValidationError as error:
-            problems = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
-            raise InputError(f"the payload of job {self.context.job_id} cannot be read: {problems}") from None
+            problems = "; ".join(map(str, problems_of(error, self.payload)))
+            raise InputError(f"cannot read the payload of job {self.context.job_id}: {problems}") from None

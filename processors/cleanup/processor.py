@@ -1,0 +1,187 @@
+"""The processor of the `cleanup` queue."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from processors.base import BaseJobProcessor, Services
+from processors.cleanup.retention import (
+    BAD,
+    GOOD,
+    Freed,
+    RetentionPolicy,
+    clear,
+    expired,
+    run_folder,
+    run_folders,
+    untouched_since,
+)
+from qa_queue.models import (
+    CleanupJobData,
+    CleanupJobResult,
+    JobContext,
+    JobProgress,
+    RunStatus,
+    utc_now,
+)
+from qa_queue.store.mapping import chunks
+from qa_queue.store.records import RunRecord
+
+log = logging.getLogger(__name__)
+
+BATCH = 200  # runs held in memory at a time
+IDS_REPORTED = 100
+_PHASES = ("good runs", "failed runs", "artifacts without a run")
+
+
+class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
+    """Deletes runs past their retention; a dry run reports the same and deletes nothing.
+
+    Good runs are kept for `keep_days`, all others for `keep_failed_days`, and the newest good run of each case
+    forever. The files of a run are deleted before its rows: after a crash in between, the next cleanup finds the
+    rows again, whereas files without rows would be lost. A run whose files cannot be deleted keeps its rows, for
+    the same reason, and is logged.
+    """
+
+    payload: ClassVar[type[CleanupJobData]] = CleanupJobData
+
+    def __init__(self, services: Services, context: JobContext, *, now: Callable[[], datetime] = utc_now) -> None:
+        super().__init__(services, context)
+        self._now = now
+        self._newest: dict[str, str | None] = {}  # the newest good run of each case so far
+
+    async def process(self, data: CleanupJobData) -> CleanupJobResult:
+        """Clean up phase by phase and return the counts."""
+        now, policy = self._now(), self._policy(data)
+        result = CleanupJobResult(dry_run=data.dry_run)
+        for phase, work in enumerate(self._phases(policy, now, dry_run=data.dry_run)):
+            await self._report(phase, result)
+            while found := await asyncio.to_thread(next, work, None):
+                result = _sum(result, found)
+                await self._report(phase, result)
+        await self._report(len(_PHASES), result)
+        log.info("Cleanup %s: %s", self.context.job_id, describe(result))
+        return result
+
+    def _policy(self, data: CleanupJobData) -> RetentionPolicy:
+        settings = self.services.settings
+        return RetentionPolicy(
+            keep_days=settings.qa_keep_days if data.keep_days is None else data.keep_days,
+            keep_failed_days=(
+                settings.qa_keep_failed_days if data.keep_failed_days is None else data.keep_failed_days
+            ),
+        )
+
+    def _phases(self, policy: RetentionPolicy, now: datetime, *, dry_run: bool) -> list[Iterator[CleanupJobResult]]:
+        clean = _Cleaner(self.services, dry_run=dry_run)
+        return [
+            self._runs(clean, policy, now, GOOD, policy.good_before(now)),
+            self._runs(clean, policy, now, BAD, policy.bad_before(now)),
+            clean.orphans(policy.orphans_before(now)),
+        ]
+
+    def _runs(
+        self,
+        clean: _Cleaner,
+        policy: RetentionPolicy,
+        now: datetime,
+        statuses: Sequence[RunStatus],
+        before: datetime,
+    ) -> Iterator[CleanupJobResult]:
+        """Clean up runs with these statuses, oldest first, a batch at a time."""
+        last: RunRecord | None = None
+        while page := self.services.store.list_runs(
+            statuses=statuses, finished_before=before, limit=BATCH, oldest_first=True, after=last
+        ):
+            last = page[-1]
+            keep = frozenset(filter(None, (self._newest_good(run.test_case_id) for run in page)))
+            yield clean.runs(expired(page, now=now, policy=policy, keep=keep))
+
+    def _newest_good(self, case_id: str) -> str | None:
+        if case_id not in self._newest:
+            newest = self.services.store.list_runs(case_id=case_id, statuses=GOOD, limit=1)
+            self._newest[case_id] = newest[0].id if newest else None
+        return self._newest[case_id]
+
+    async def _report(self, phase: int, result: CleanupJobResult) -> None:
+        done = phase == len(_PHASES)
+        await self.update_progress(
+            JobProgress(
+                test_run_id=self.context.job_id,
+                current_step=phase,
+                total_steps=len(_PHASES),
+                percentage=100 * phase // len(_PHASES),
+                message=describe(result) if done else f"{_PHASES[phase]}: {describe(result)}",
+                status=RunStatus.COMPLETED if done else RunStatus.RUNNING,
+            )
+        )
+
+
+@dataclass(frozen=True)
+class _Cleaner:
+    """Deletes runs and artifacts, or only counts them."""
+
+    services: Services
+    dry_run: bool
+
+    def runs(self, runs: Sequence[RunRecord]) -> CleanupJobResult:
+        """Delete the files of these runs, then their rows."""
+        store = self.services.store
+        cleared = {run.id: self._clear(run_folder(self.services.artifacts_dir, run.id)) for run in runs}
+        gone = {run_id: freed for run_id, freed in cleared.items() if freed is not None}
+        rows = store.count_rows(list(gone))
+        if not self.dry_run:
+            store.delete_runs(list(gone))
+        freed = sum(gone.values(), Freed())
+        return CleanupJobResult(
+            dry_run=self.dry_run,
+            runs=rows.runs,
+            steps=rows.steps,
+            artifacts=rows.artifacts,
+            adaptations=rows.adaptations,
+            files=freed.files,
+            bytes_freed=freed.size,
+            run_ids=tuple(gone)[:IDS_REPORTED],
+        )
+
+    def orphans(self, before: datetime) -> Iterator[CleanupJobResult]:
+        """Delete old artifacts whose run is not in the store, a batch at a time."""
+        for folders in chunks(run_folders(self.services.artifacts_dir), BATCH):
+            known = self.services.store.existing_runs([folder.name for folder in folders])
+            lost = [folder for folder in folders if folder.name not in known and untouched_since(folder, before)]
+            cleared = [freed for freed in map(self._clear, lost) if freed is not None]
+            freed = sum(cleared, Freed())
+            yield CleanupJobResult(
+                dry_run=self.dry_run, orphans=len(cleared), files=freed.files, bytes_freed=freed.size
+            )
+
+    def _clear(self, folder: Path | None) -> Freed | None:
+        """Delete a folder; None if that fails, so that the run is kept."""
+        try:
+            return clear(folder, dry_run=self.dry_run) if folder else Freed()
+        except OSError as error:
+            log.warning(
+                "Cannot delete %s (%s): check its owner. The next cleanup tries again.", error.filename, error
+            )
+            return None
+
+
+def describe(result: CleanupJobResult) -> str:
+    """Return the result in one line."""
+    verb = "would delete" if result.dry_run else "deleted"
+    return (
+        f"{verb} {result.runs} runs, {result.steps} steps, {result.artifacts} artifacts, {result.files} files "
+        f"({result.bytes_freed} bytes), {result.orphans} folders without a run"
+    )
+
+
+def _sum(one: CleanupJobResult, other: CleanupJobResult) -> CleanupJobResult:
+    counted = ("runs", "steps", "artifacts", "adaptations", "files", "orphans", "bytes_freed")
+    totals = {name: getattr(one, name) + getattr(other, name) for name in counted}
+    return one.model_copy(update=totals | {"run_ids": (one.run_ids + other.run_ids)[:IDS_REPORTED]})
