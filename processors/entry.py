@@ -1,7 +1,7 @@
-"""The functions that jobs name, and where their parts are put together.
+"""The functions that jobs name by dotted path; the entry point of RQ's own workers.
 
-`qa_queue.worker.QAWorker` gives the names to one warm `Runtime` in its child process. Any other RQ worker
-calls the functions themselves (`rq worker -S json test-execution`); each call then uses a runtime of its own.
+`qa_queue.worker.QAWorker` passes the names to one warm `Runtime` in its child process. Any other RQ worker calls
+the functions (`rq worker -S json test-execution`); each call then uses a runtime of its own.
 """
 
 from __future__ import annotations
@@ -29,20 +29,20 @@ def execute_run(data: dict[str, Any]) -> dict[str, Any]:
 
 
 def clean_up(data: dict[str, Any]) -> dict[str, Any]:
-    """Delete what is past its retention; `data` is a `CleanupJobData` as JSON."""
+    """Delete expired runs; `data` is a `CleanupJobData`, the result a `CleanupJobResult`, both as JSON."""
     return perform("processors.entry.clean_up", data)
 
 
 def learn(data: dict[str, Any]) -> dict[str, Any]:
-    """Learn from finished runs; `data` is a `LearningJobData` as JSON."""
+    """Learn from finished runs; `data` is a `LearningJobData`, the result a `LearningJobResult`, both as JSON."""
     return perform("processors.entry.learn", data)
 
 
 def perform(function_name: str, data: dict[str, Any]) -> dict[str, Any]:
-    """Do the job that a plain RQ worker is at, by the processor of this function; for functions of other packages.
+    """Process the current job of a plain RQ worker; functions of other packages call this too.
 
     Raises:
-        InputError: there is no job, or no such processor.
+        InputError: there is no current job, or no processor for the function.
     """
     job = get_current_job()
     if job is None:
@@ -61,12 +61,12 @@ async def _attempt(runtime: Runtime, job: Job, function_name: str, data: dict[st
             return cancelled_result(str(error))
         except Exception as error:
             if not isinstance(error, InfrastructureError) or context.last_attempt:
-                job.retries_left = 0  # RQ tries again whatever has retries left
-                await runtime.abandon(context, _as_ours(error))
+                job.retries_left = 0  # RQ retries every job that has retries left
+                await runtime.abandon(context, _as_qa_error(error))
             raise
 
 
-def _as_ours(error: Exception) -> QAError:
+def _as_qa_error(error: Exception) -> QAError:
     if isinstance(error, JobTimeoutException):
         return RunTimedOutError(str(error))
     return error if isinstance(error, QAError) else QAError(f"{type(error).__name__}: {error}")

@@ -1,4 +1,4 @@
-"""What a process needs to run jobs: built once, shared by all of its jobs, let go of at the end."""
+"""The runtime of a process: its services, opened once and shared by all of its jobs."""
 
 from __future__ import annotations
 
@@ -32,16 +32,16 @@ from qa_queue.store.writer import RecordWriter
 log = logging.getLogger(__name__)
 
 FLUSH_TIMEOUT_S = 10.0
-REDIS_TIMEOUT_S = 5.0  # a step waits for its report, so a Redis that has vanished must show soon
+REDIS_TIMEOUT_S = 5.0  # a step waits for its progress report, so an unavailable Redis must fail soon
 
 Processor = Callable[[Services, JobContext], BaseJobProcessor[Any, Any]]
 
 
 class Runtime:
-    """Runs jobs of the service's own functions on one event loop; `qa_queue.worker.child.JobRuntime`.
+    """Runs jobs on one event loop; implements `qa_queue.worker.child.JobRuntime`.
 
-    The functions of queues that installed packages add are found by their entry points. Subclass it with other
-    `processors` and set QA_RUNTIME to serve some function in another way.
+    Processors of queues that installed packages add are found by their entry points. To serve a function in another
+    way, subclass this with other `processors` and set QA_RUNTIME.
     """
 
     processors: ClassVar[Mapping[str, Processor]] = {
@@ -54,17 +54,17 @@ class Runtime:
         self._settings = settings
         self._queues = queues
         self._stack = AsyncExitStack()
-        self._services: Services | None = None
+        self._opened: Services | None = None
 
     async def __aenter__(self) -> Self:
-        """Connect, and start the browser where runs will be executed.
+        """Connect, and start the browser if runs will be executed.
 
         Raises:
-            SettingsError: Supabase is not set.
-            InfrastructureError: Redis, Supabase or the browser is not there, or the tables are not.
+            SettingsError: SUPABASE_URL or its key is not set.
+            InfrastructureError: Redis, Supabase or the browser is unavailable, or tables are missing.
         """
         async with AsyncExitStack() as stack:
-            self._services = await self._open(stack)
+            self._opened = await self._open(stack)
             self._stack = stack.pop_all()
         return self
 
@@ -72,10 +72,10 @@ class Runtime:
         await self._stack.aclose()
 
     def open_store(self, stack: AsyncExitStack) -> RunStore:
-        """The store; what has to be closed goes on the stack.
+        """Return the store; the stack closes it.
 
         Raises:
-            SettingsError: Supabase is not set.
+            SettingsError: SUPABASE_URL or its key is not set.
         """
         store = SupabaseStore.from_settings(self._settings)
         stack.callback(store.close)
@@ -85,21 +85,21 @@ class Runtime:
         """Run one job and return its result as JSON.
 
         Raises:
-            InputError: the payload cannot be read, or no processor has this name.
-            QAError: as the processor says.
+            InputError: the payload cannot be read, or no processor serves this function.
+            QAError: the processor failed.
         """
         processor = self.processors.get(function_name) or _added_processor(function_name)
         if processor is None:
             known = ", ".join(sorted({*self.processors, *(spec.function for spec in catalogue().added)}))
-            raise InputError(f"job {context.job_id} calls {function_name}, which is none of {known}")
-        known_end = await earlier_end(self._given.store, context)
-        return known_end or await processor(self._given, context).run(data)
+            raise InputError(f"job {context.job_id} calls {function_name}; known functions are {known}")
+        known_end = await earlier_end(self.services.store, context)
+        return known_end or await processor(self.services, context).run(data)
 
     async def abandon(self, context: JobContext, error: QAError) -> None:
-        """Record that a job ended with this error for good; a run that has ended already stays as it is.
+        """Record that a job ended with this error and gets no other attempt; the end of an ended run is kept.
 
         Raises:
-            StoreError: Supabase did not take it.
+            StoreError: it could not be stored.
         """
         if context.queue != QueueName.TEST_EXECUTION:
             return
@@ -116,20 +116,20 @@ class Runtime:
             await asyncio.to_thread(self._progress.finish, context.job_id, end.status, str(error))
 
     async def release(self, context: JobContext) -> None:
-        """Record that a run waits again, as if this attempt had not been; one that has ended stays as it is.
+        """Record that a run is requeued without using this attempt; the end of an ended run is kept.
 
         Raises:
-            StoreError: Supabase did not take it.
+            StoreError: it could not be stored.
         """
         if context.queue == QueueName.TEST_EXECUTION:
             await asyncio.to_thread(self._store_end, context, {"status": RunStatus.QUEUED, "worker": None})
 
     def obstacle(self) -> str | None:
-        """Why no more jobs should be taken now; None when they may come."""
+        """Return the reason not to take more jobs now; None if there is no such reason."""
         return self._writer.obstacle
 
     def statistics(self) -> dict[str, int]:
-        """How often the browser died and was replaced, and what waits in the outbox."""
+        """Return the browser's restarts and the size of the outbox."""
         depth = self._writer.depth
         return {
             "browser_restarts": self._browser.restarts,
@@ -138,9 +138,10 @@ class Runtime:
         }
 
     @property
-    def _given(self) -> Services:
-        assert self._services is not None, "the runtime is entered before it performs"
-        return self._services
+    def services(self) -> Services:
+        """The services, while the runtime is entered."""
+        assert self._opened is not None, "enter the runtime before calling it"
+        return self._opened
 
     async def _open(self, stack: AsyncExitStack) -> Services:
         settings = self._settings
@@ -168,16 +169,16 @@ class Runtime:
         )
 
     def _store_end(self, context: JobContext, fields: dict[str, Any]) -> None:
-        writer = self._given.writer
+        writer = self.services.writer
         writer.update_run(context.job_id, fence=context.attempt, **fields)
         writer.flush(FLUSH_TIMEOUT_S, context.job_id)
 
 
 def _added_processor(function_name: str) -> Processor | None:
-    """The processor of a queue that an installed package adds; None when there is none for this function.
+    """Return the processor of a queue that an installed package adds; None if none serves this function.
 
     Raises:
-        InputError: it cannot be loaded. The job is a dead letter then, to be requeued once that is mended.
+        InputError: it cannot be loaded. The job becomes a dead letter, to be requeued once the package is fixed.
     """
     spec = catalogue().of_function(function_name)
     if spec is None or spec.processor is None:
@@ -193,4 +194,4 @@ async def _close_writer(writer: RecordWriter) -> None:
     try:
         await asyncio.to_thread(writer.close)
     except StoreError as error:
-        log.error("Not every row could be stored: %s", error)  # noqa: TRY400 - the message says it all
+        log.error("Not every row could be stored: %s", error)  # noqa: TRY400 - the traceback adds nothing
