@@ -1,8 +1,8 @@
-"""Schedules: what is started at set times, when that is, and starting it exactly once."""
+"""Schedules: cases and jobs that are started at set times, each moment exactly once."""
 
-from qa_queue.schedules.registry import ScheduleRegistry, previewed
+from qa_queue.schedules.display import last_outcomes
+from qa_queue.schedules.registry import ScheduleRegistry, preview_spec
 from qa_queue.schedules.runner import ScheduleRunner
 from qa_queue.schedules.spec import ScheduleSpec, read_spec
-from qa_queue.schedules.starter import last_outcomes
 
-__all__ = ["ScheduleRegistry", "ScheduleRunner", "ScheduleSpec", "last_outcomes", "previewed", "read_spec"]
+__all__ = ["ScheduleRegistry", "ScheduleRunner", "ScheduleSpec", "last_outcomes", "preview_spec", "read_spec"]

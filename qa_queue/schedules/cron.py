@@ -1,10 +1,10 @@
-"""Cron expressions: what is allowed in them, and the moments they stand for. Pure.
+"""Cron expressions: their check, and the moments that they stand for. Pure.
 
 The engine is cronsim, which follows Debian's cron, also where clocks change:
 
-- An expression with a fixed hour and minute (neither begins with `*`) comes once each day that it names: a time
-  that the clocks skip comes at the end of the gap, and one that they pass twice comes the first time.
-- Any other follows the clock on the wall: what is skipped does not come, and what is passed twice comes twice.
+- An expression with a fixed hour and minute (neither begins with `*`) comes once on each day that it names: a time
+  that the clocks skip comes at the end of the gap, and one that occurs twice comes the first time.
+- Any other expression follows local time: a skipped time does not come, and one that occurs twice comes twice.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ _FIELDS = (
     ("month", "1 to 12 or jan to dec"),
     ("day of the week", "0 to 7 (0 and 7 are Sunday), sun to sat, fri#2 for the second Friday or 5L for the last"),
 )
-_SOME_DAY = datetime(2000, 1, 1)  # on the wall
+_ANY_DAY = datetime(2000, 1, 1)  # local time
 
 
 def check_cron(expression: str) -> str:
-    """The five fields of an expression; an alias such as @daily is put into fields.
+    """Return the five fields of an expression, also of an alias such as @daily.
 
     Raises:
-        InputError: names the field that cannot be used and what is allowed in it.
+        InputError: names the field that cannot be used and the allowed values.
     """
     text = expression.strip()
     fields = ALIASES.get(text.lower(), text).split()
@@ -51,29 +51,29 @@ def check_cron(expression: str) -> str:
             f"cron {expression!r} has {len(fields)} fields: it needs five, for minute, hour, day of the month, "
             "month and day of the week, such as '30 2 * * mon-fri'."
         )
-    for place, field in enumerate(fields):
-        if not _fits(field, place):
-            raise InputError(_explain(expression, field, place))
+    for position, field in enumerate(fields):
+        if not _valid(field, position):
+            raise InputError(_explain(expression, field, position))
     if not _ever(fields):
         raise InputError(f"cron {expression!r} never comes: no month that it names has such a day.")
     return " ".join(fields)
 
 
 def cron_moments(expression: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
-    """The moments of a checked expression in UTC, all later than `after`, in order; they may end."""
+    """Yield the moments of a checked expression that are later than `after`, in UTC and in order; they may end."""
     last = after.astimezone(UTC)
-    # Within an hour that is passed twice, local time goes back behind `after`: such moments have been.
+    # Within an hour that occurs twice, local time goes back behind `after`: such moments are skipped.
     for moment in CronSim(expression, after.astimezone(zone)):
         if (found := moment.astimezone(UTC)) > last:
             last = found
             yield found
 
 
-def _fits(field: str, place: int) -> bool:
+def _valid(field: str, position: int) -> bool:
     fields = ["*"] * len(_FIELDS)
-    fields[place] = field
+    fields[position] = field
     try:
-        CronSim(" ".join(fields), _SOME_DAY)
+        CronSim(" ".join(fields), _ANY_DAY)
     except CronSimError:
         return False
     return True
@@ -81,14 +81,14 @@ def _fits(field: str, place: int) -> bool:
 
 def _ever(fields: list[str]) -> bool:
     try:
-        return next(CronSim(" ".join(fields), _SOME_DAY), None) is not None
+        return next(CronSim(" ".join(fields), _ANY_DAY), None) is not None
     except CronSimError:
         return False
 
 
-def _explain(expression: str, field: str, place: int) -> str:
-    name, allowed = _FIELDS[place]
+def _explain(expression: str, field: str, position: int) -> str:
+    name, allowed = _FIELDS[position]
     return (
-        f"cron {expression!r}: {field!r} cannot be the {name} (field {place + 1}). Allowed are {allowed}, * for "
+        f"cron {expression!r}: {field!r} cannot be the {name} (field {position + 1}). Allowed are {allowed}, * for "
         "each, lists (1,15), ranges (1-5) and steps (*/10)."
     )

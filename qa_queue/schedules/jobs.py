@@ -1,11 +1,10 @@
-"""From a schedule and a moment to jobs. Pure but for reading the store.
+"""The jobs of a schedule's moment. Pure except for reading the store.
 
-Every id is derived from the schedule and the moment, so that whoever starts the moment makes the same jobs.
+Every id is derived from the schedule and the moment, so that every process makes the same jobs of it.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.retarget import moved
 from qa_queue.errors import InputError
+from qa_queue.errors.validation import nearest, problems_of
 from qa_queue.extensions import catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
@@ -34,10 +34,7 @@ _NAMESPACE = UUID("0f1c2b7e-8a0e-4d64-8f0b-51cf8a1e6d02")
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduledWork:
-    """What a moment starts: jobs of one queue and, where they are runs, the rows and the batch of these.
-
-    `note` says what is amiss though the work can be done.
-    """
+    """The jobs of a moment, all of one queue, and the rows and the batch if they are runs; `note` is a warning."""
 
     queue: str
     jobs: Sequence[TestJobRequest | PayloadRequest]
@@ -48,18 +45,18 @@ class ScheduledWork:
 
 
 def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> ScheduledWork:
-    """What this moment of the schedule starts.
+    """Return the jobs of this moment.
 
     Raises:
-        InputError: it cannot be started: a case is gone or unreadable, a value or the queue is not known.
-        ForbiddenError: the role that last set the schedule may not start it.
+        InputError: it cannot be started: a case is missing or unreadable, or a value or the queue is not known.
+        ForbiddenError: the role of the caller who last set the schedule may not start it.
         StoreError: the store failed.
     """
     authorize(schedule.queue, schedule.role)
     if schedule.queue != QueueName.TEST_EXECUTION:
         return _job(schedule, moment)
-    cases, gone = chosen_cases(store, schedule)
-    note = f"{len(gone)} of its cases are gone: {', '.join(gone)}" if gone else None
+    cases, missing = chosen_cases(store, schedule)
+    note = f"{len(missing)} of its cases are gone: {', '.join(missing)}" if missing else None
     batch_id = _id(schedule, moment, "batch")
     plans = _plans(schedule, cases, moment, batch_id)
     now = utc_now()
@@ -74,49 +71,49 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Sche
 
 
 def check_work(store: RunStore, schedule: F) -> F:
-    """The schedule, its cases by their ids, if it could be started as it stands; a tag may bear no case yet.
+    """Return the schedule with its cases by id, if it could be started as it is; a tag may have no case yet.
 
     Raises:
-        InputError: says what is in the way.
+        InputError: it could not be started.
     """
     if schedule.queue != QueueName.TEST_EXECUTION:
         _payload(schedule)
         return schedule
     found = schedule.model_copy(update={"cases": _ids(store, schedule.cases)})
-    cases, _ = chosen_cases(store, found, none_is_well=True)
+    cases, _ = chosen_cases(store, found, allow_none=True)
     resolve_environments([_request(found, case, None, None) for case in cases])
     return found
 
 
 def _ids(store: RunStore, names: Sequence[str]) -> tuple[str, ...]:
-    """The ids of these cases, each once; a name, a key and an id will do."""
+    """Return the ids of these cases, each once; a case is given by its name, key or id."""
     known = store.list_cases() if names else []
     return tuple(dict.fromkeys(case_named(name, known).id for name in names))
 
 
 def case_named(name: str, known: Sequence[CaseRecord]) -> CaseRecord:
-    """The case of this id or key, else the one of this name.
+    """Return the case of this id or key, else the one of this name.
 
     Raises:
-        InputError: several have that name, or none.
+        InputError: several cases have that name, or none has.
     """
     found = [case for case in known if name in (case.id, case.key)] or [case for case in known if case.name == name]
     if len(found) > 1:
         raise InputError(f"{len(found)} cases are called {name!r}: give the id of one, such as {found[0].id}.")
     if not found:
-        nearest = difflib.get_close_matches(name, [word for case in known for word in (case.name, case.key)], n=1)
-        hint = f" Did you mean {nearest[0]!r}?" if nearest else ""
-        raise InputError(f"there is no case {name!r}.{hint} `qa-queue case list` has those that there are.")
+        near = nearest(name, [word for case in known for word in (case.name, case.key)])
+        hint = f" Did you mean {near!r}?" if near else ""
+        raise InputError(f"there is no case {name!r}.{hint} `qa-queue case list` lists all cases.")
     return found[0]
 
 
 def chosen_cases(
-    store: RunStore, schedule: ScheduleFields, *, none_is_well: bool = False
+    store: RunStore, schedule: ScheduleFields, *, allow_none: bool = False
 ) -> tuple[list[CaseRecord], list[str]]:
-    """The cases that a schedule runs, in its order, and the ids of those that are gone.
+    """Return the cases that a schedule runs, in its order, and the ids of those that no longer exist.
 
     Raises:
-        InputError: there is none.
+        InputError: there is no case to run, which `allow_none` permits.
     """
     if len(schedule.cases) == 1:
         only = store.get_case(schedule.cases[0])
@@ -124,17 +121,15 @@ def chosen_cases(
     else:
         known = store.list_cases()
     if schedule.tag is not None:
-        found, gone = [case for case in known if schedule.tag in case.tags], []
+        found, missing = [case for case in known if schedule.tag in case.tags], []
     else:
         by_id = {case.id: case for case in known}
         found = [by_id[case_id] for case_id in schedule.cases if case_id in by_id]
-        gone = [case_id for case_id in schedule.cases if case_id not in by_id]
-    if not found and not none_is_well:
-        what = (
-            f"no case bears the tag {schedule.tag!r}" if schedule.tag is not None else "all of its cases are gone"
-        )
-        raise InputError(f"{what}: store one, or change the schedule.")
-    return found, gone
+        missing = [case_id for case_id in schedule.cases if case_id not in by_id]
+    if not found and not allow_none:
+        problem = "all of its cases are gone" if schedule.tag is None else f"no case has the tag {schedule.tag!r}"
+        raise InputError(f"{problem}: store one, or change the schedule.")
+    return found, missing
 
 
 def _plans(
@@ -186,8 +181,8 @@ def _payload(schedule: ScheduleFields) -> BaseModel:
     try:
         return spec.payload.model_validate(schedule.data)
     except ValidationError as error:
-        found = "; ".join(f"{'.'.join(map(str, one['loc'])) or 'data'}: {one['msg']}" for one in error.errors())
-        raise InputError(f"data is no payload of {schedule.queue}: {found}.") from None
+        found = "; ".join(map(str, problems_of(error, spec.payload)))
+        raise InputError(f"data is not a payload of {schedule.queue}: {found}.") from None
 
 
 def _id(schedule: ScheduleRecord, moment: datetime, what: str) -> str:

@@ -1,4 +1,4 @@
-"""What is to be done about a schedule now. Pure: values in, a decision and the row's next values out."""
+"""Decisions about a schedule that is due. Pure: values in, a decision and the row's next values out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qa_queue.store.schedule_records import Missed, Overlap, ScheduleRecord
 
 @dataclass(frozen=True, kw_only=True)
 class ScheduleDecision:
-    """`fires` are the moments to start; `skipped` went by for an overlap, `missed` for their age."""
+    """The moments to start; `skipped` counts those omitted for an overlap, `missed` those that are too old."""
 
     fires: tuple[datetime, ...]
     skipped: int
@@ -22,13 +22,13 @@ class ScheduleDecision:
     next_fire_at: datetime | None
 
 
-def due(schedule: ScheduleRecord, now: datetime, *, busy: bool) -> ScheduleDecision | None:
-    """What to do about the moments that have come; None when none has.
+def decide(schedule: ScheduleRecord, now: datetime, *, busy: bool) -> ScheduleDecision | None:
+    """Return the decision about the moments that have come; None if none has.
 
-    `busy`: what an earlier moment started has not ended.
+    Set `busy` if the runs or the job of an earlier moment have not ended.
 
     Raises:
-        InputError: the row's expression, interval or zone cannot be read.
+        InputError: the row's expression, interval, zone or dates cannot be used.
     """
     if schedule.paused:
         return None
@@ -36,7 +36,7 @@ def due(schedule: ScheduleRecord, now: datetime, *, busy: bool) -> ScheduleDecis
     if not found:
         return None
     wanted = _in_time(schedule, found, now)
-    fires = _side_by_side(schedule, wanted, busy=busy)[: _left(schedule)]
+    fires = _without_overlap(schedule, wanted, busy=busy)[: _left(schedule)]
     fired = schedule.model_copy(update={"fired": schedule.fired + len(fires)})
     return ScheduleDecision(
         fires=tuple(fires),
@@ -46,38 +46,37 @@ def due(schedule: ScheduleRecord, now: datetime, *, busy: bool) -> ScheduleDecis
     )
 
 
-def needs_busy(schedule: ScheduleRecord) -> bool:
-    """Whether a decision depends on what an earlier moment started."""
+def depends_on_last(schedule: ScheduleRecord) -> bool:
+    """Return whether a decision depends on the end of what an earlier moment started."""
     return schedule.overlap is Overlap.SKIP and schedule.last_run_id is not None
 
 
-def claimed(schedule: ScheduleRecord, decision: ScheduleDecision, now: datetime) -> ScheduleRecord:
-    """The row once the decision is taken: what is to be started stands in `pending` until it has been."""
-    fired = len(decision.fires)
-    return awake(
+def with_decision(schedule: ScheduleRecord, decision: ScheduleDecision, now: datetime) -> ScheduleRecord:
+    """Return the row after a decision: its moments are `pending` until their start is confirmed."""
+    return with_next_run(
         schedule,
         now,
         pending=schedule.pending + decision.fires,
-        fired=schedule.fired + fired,
+        fired=schedule.fired + len(decision.fires),
         skipped=schedule.skipped + decision.skipped,
         missed_runs=schedule.missed_runs + decision.missed,
         next_fire_at=decision.next_fire_at,
     )
 
 
-def settled(schedule: ScheduleRecord, moment: datetime, now: datetime, **last: Any) -> ScheduleRecord:
-    """The row once this moment has been started, or could not be; `last` are the `last_...` columns."""
+def with_start(schedule: ScheduleRecord, moment: datetime, now: datetime, **last: Any) -> ScheduleRecord:
+    """Return the row after the start of a pending moment, or the failure to; `last` are the `last_...` columns."""
     left = tuple(one for one in schedule.pending if one != moment)
-    return awake(schedule, now, pending=left, last_fire_at=moment, **last)
+    return with_next_run(schedule, now, pending=left, last_fire_at=moment, **last)
 
 
-def awake(schedule: ScheduleRecord, now: datetime, **changes: Any) -> ScheduleRecord:
-    """The row with these changes and the `next_run_at` that follows from them."""
+def with_next_run(schedule: ScheduleRecord, now: datetime, **changes: Any) -> ScheduleRecord:
+    """Return the row with these changes, and the `next_run_at` that follows from them."""
     row = schedule.model_copy(update={**changes, "updated_at": now})
-    return row.model_copy(update={"next_run_at": _wakes_at(row, now)})
+    return row.model_copy(update={"next_run_at": _next_run_at(row, now)})
 
 
-def _wakes_at(row: ScheduleRecord, now: datetime) -> datetime | None:
+def _next_run_at(row: ScheduleRecord, now: datetime) -> datetime | None:
     if row.pending:
         return now
     if row.paused or row.next_fire_at is None:
@@ -86,6 +85,7 @@ def _wakes_at(row: ScheduleRecord, now: datetime) -> datetime | None:
 
 
 def _in_time(schedule: ScheduleRecord, found: Sequence[datetime], now: datetime) -> Sequence[datetime]:
+    """Return the moments that are not missed, or that are made up for."""
     grace = timedelta(seconds=schedule.grace_s)
     came = accumulate((comes_at(schedule, moment) for moment in found), max)  # each waits for the one before it
     fresh = [moment for moment, at in zip(found, came, strict=True) if now - at <= grace]
@@ -94,7 +94,7 @@ def _in_time(schedule: ScheduleRecord, found: Sequence[datetime], now: datetime)
     return (fresh or found[-1:]) if schedule.missed is Missed.ONCE else fresh
 
 
-def _side_by_side(schedule: ScheduleRecord, wanted: Sequence[datetime], *, busy: bool) -> Sequence[datetime]:
+def _without_overlap(schedule: ScheduleRecord, wanted: Sequence[datetime], *, busy: bool) -> Sequence[datetime]:
     if schedule.overlap is Overlap.ALLOW:
         return wanted
     if schedule.overlap is Overlap.SKIP and busy:

@@ -1,9 +1,9 @@
-"""Serving the schedules that are due. Any number of processes may do it at once, and any of them may die.
+"""Serving the schedules that are due. Any number of processes may do so at the same time, and any of them may die.
 
-A decision is taken by writing it into the schedule's row, which succeeds for one process only (see `revision`).
-What was decided stands there as pending until its start has been confirmed, and whoever meets a pending moment
-starts it at once: a start that is asked for twice is done once (see `ScheduleStarter.start`). So nothing waits for
-a lock or a lease of a dead process.
+A decision is written into the schedule's row, which succeeds for one process only (see `revision`). Its moments are
+pending in the row until their start is confirmed, and every process that reads a pending moment starts it at once:
+a start that is requested twice happens once (see `ScheduleStarter.start`). So no lock or lease of a dead process has
+to expire.
 """
 
 from __future__ import annotations
@@ -19,11 +19,18 @@ from redis import Redis
 from redis.exceptions import RedisError
 
 from qa_queue.auth.tokens import Identity
-from qa_queue.errors import InputError, NotFoundError, RedisUnavailableError
+from qa_queue.errors import ConflictError, InputError, NotFoundError, RedisUnavailableError
 from qa_queue.models import utc_now
 from qa_queue.redis import address_of, connection_of, explain
-from qa_queue.schedules.policy import awake, claimed, due, needs_busy, settled
-from qa_queue.schedules.registry import changed
+from qa_queue.schedules.policy import (
+    ScheduleDecision,
+    decide,
+    depends_on_last,
+    with_decision,
+    with_next_run,
+    with_start,
+)
+from qa_queue.schedules.registry import update
 from qa_queue.schedules.spec import authorize
 from qa_queue.schedules.starter import ScheduleStarter
 from qa_queue.settings import Settings
@@ -37,7 +44,7 @@ _AT_ONCE = 8
 
 
 class ScheduleRunner:
-    """Starts what is due. `now` is the clock."""
+    """Starts schedules that are due. `now` is the clock."""
 
     def __init__(
         self, connection: Redis, store: RunStore, settings: Settings, now: Callable[[], datetime] = utc_now
@@ -48,12 +55,12 @@ class ScheduleRunner:
         self._now = now
 
     def serve_due(self) -> int:
-        """Serve every schedule whose time has come; returns how many moments it started.
+        """Serve every schedule that is due, and return the number of moments that were started.
 
-        A schedule that cannot be started says so in its row and holds up no other.
+        A schedule that cannot be started has the reason in its row and delays no other.
 
         Raises:
-            RedisUnavailableError, StoreError: a part is away; nothing is lost, the next turn goes on.
+            RedisUnavailableError, StoreError: a part is unavailable; the next call continues.
         """
         started = 0
         for _ in range(_ROUNDS):
@@ -64,32 +71,33 @@ class ScheduleRunner:
         return started
 
     def run_now(self, schedule: ScheduleRecord, *, by: Identity) -> ScheduleRecord:
-        """Start a schedule at once, besides its moments, also a paused one, and whatever still runs; the policy
-        `replace` cancels the run before. Returns the row as it stands then.
+        """Start a schedule at once, besides its moments, also while it is paused or busy, and return its row.
+
+        The overlap policy `replace` cancels the runs of the last moment.
 
         Raises:
-            NotFoundError: it is gone.
+            NotFoundError: it does not exist.
             ForbiddenError: the caller may not start its jobs.
-            RedisUnavailableError: Redis is away; nothing was started.
-            StoreError: the store failed; what was decided is started by the next scheduler that meets it.
+            RedisUnavailableError: Redis is unavailable; nothing was started.
+            StoreError: the store failed; the next scheduler that reads the row starts what was decided.
         """
-        with self._explained(schedule):
+        with self._checked_redis(schedule):
             moment = self._now()
 
             def requested(row: ScheduleRecord) -> ScheduleRecord:
                 authorize(row.queue, by.role)
-                return awake(row, moment, pending=(*row.pending, moment))
+                return with_next_run(row, moment, pending=(*row.pending, moment))
 
-            return self.settle(changed(self._store.schedules, schedule.id, requested))
+            return self.settle(update(self._store.schedules, schedule.id, requested))
 
     def settle(self, schedule: ScheduleRecord) -> ScheduleRecord:
-        """Start what is pending and confirm it; returns the row as it stands then.
+        """Start the pending moments and confirm them; return the row after that.
 
-        What another process has confirmed meanwhile is left alone, and so is all of a row that is gone: with the
-        row's newer `last_...` the policy `replace` would cancel the very run of such a moment.
+        A moment that another process has confirmed meanwhile is not started again, and none of a removed row is:
+        with the newer `last_...` of the row, the policy `replace` would cancel the run of that very moment.
 
         Raises:
-            RedisError, InfrastructureError: a part is away; what is pending stays so.
+            RedisError, InfrastructureError: a part is unavailable; unconfirmed moments stay pending.
         """
         current = schedule
         for moment in schedule.pending:
@@ -98,18 +106,24 @@ class ScheduleRunner:
         return current
 
     def _serve_all(self, schedules: Sequence[ScheduleRecord]) -> int:
-        """Side by side, since most of the time goes by waiting for the store."""
+        """Serve schedules in parallel, because most of the time is spent waiting for the store."""
         with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="schedule") as pool:
-            asked = [pool.submit(self._guarded, schedule) for schedule in schedules]
+            asked = [pool.submit(self._serve, schedule) for schedule in schedules]
         return sum(one.result() for one in asked)
 
-    def _guarded(self, schedule: ScheduleRecord) -> int:
-        with self._explained(schedule):
-            return self._serve(schedule)
+    def _serve(self, schedule: ScheduleRecord) -> int:
+        with self._checked_redis(schedule):
+            try:
+                return self._start_due(self.settle(schedule)) + len(schedule.pending)
+            except ConflictError:  # others keep changing the row
+                raise
+            except InputError as error:
+                self._stop(schedule, str(error))
+                return 0
 
     @contextmanager
-    def _explained(self, schedule: ScheduleRecord) -> Iterator[None]:
-        """While Redis is away nothing is decided, so that missed moments are seen as such."""
+    def _checked_redis(self, schedule: ScheduleRecord) -> Iterator[None]:
+        """Check Redis first: while it is unavailable nothing is decided, so that moments count as missed."""
         connection = connection_of(self._connection, schedule.queue)
         try:
             connection.ping()
@@ -117,33 +131,27 @@ class ScheduleRunner:
         except RedisError as error:
             raise RedisUnavailableError(explain(error, address_of(connection))) from error
 
-    def _serve(self, schedule: ScheduleRecord) -> int:
-        started = len(schedule.pending)
-        schedule = self.settle(schedule)
+    def _start_due(self, schedule: ScheduleRecord) -> int:
         now = self._now()
-        try:
-            decision = due(schedule, now, busy=needs_busy(schedule) and self._starter.busy(schedule))
-        except (InputError, OverflowError) as error:  # the second: dates at the ends of the calendar
-            self._give_up(schedule, str(error))
-            return started
+        decision = decide(schedule, now, busy=depends_on_last(schedule) and self._starter.busy(schedule))
         if decision is None:
-            self._sleep(schedule, now)
-            return started
-        row = claimed(schedule, decision, now)
-        if self._store.schedules.replace(row):
-            self._tell(row, decision.skipped, decision.missed)
-            self.settle(row.model_copy(update={"revision": row.revision + 1}))
-            started += len(decision.fires)
-        return started
+            self._reschedule(schedule, now)
+            return 0
+        row = with_decision(schedule, decision, now)
+        if not self._store.schedules.replace(row):
+            return 0
+        _log_omitted(row, decision)
+        self.settle(row.model_copy(update={"revision": row.revision + 1}))
+        return len(decision.fires)
 
-    def _sleep(self, schedule: ScheduleRecord, now: datetime) -> None:
-        """A row that was looked at before its time, such as by a clock that runs ahead, waits for its own."""
-        row = awake(schedule, now)
+    def _reschedule(self, schedule: ScheduleRecord, now: datetime) -> None:
+        """Write the next time of a row that was read too early, such as by a process whose clock is fast."""
+        row = with_next_run(schedule, now)
         if row.next_run_at != schedule.next_run_at:
             self._store.schedules.replace(row)
 
     def _begin(self, schedule: ScheduleRecord, moment: datetime) -> dict[str, Any]:
-        """Start a moment; returns what the row says of it."""
+        """Start a moment and return the `last_...` columns of the row."""
         try:
             if schedule.overlap is Overlap.REPLACE:
                 self._starter.cancel_last(schedule)
@@ -161,19 +169,20 @@ class ScheduleRunner:
 
     def _confirm(self, schedule: ScheduleRecord, moment: datetime, last: dict[str, Any]) -> ScheduleRecord:
         def confirmed(row: ScheduleRecord) -> ScheduleRecord:
-            return settled(row, moment, self._now(), **last) if moment in row.pending else row
+            return with_start(row, moment, self._now(), **last) if moment in row.pending else row
 
         try:
-            return changed(self._store.schedules, schedule.id, confirmed, known=schedule)
+            return update(self._store.schedules, schedule.id, confirmed, known=schedule)
         except NotFoundError:  # removed meanwhile
             return schedule.model_copy(update={"pending": (), "paused": True})
 
-    def _give_up(self, schedule: ScheduleRecord, why: str) -> None:
-        log.error("Schedule %s is stopped until it is changed: %s", schedule.name, why)
-        self._store.schedules.replace(awake(schedule, self._now(), next_fire_at=None, last_error=why))
+    def _stop(self, schedule: ScheduleRecord, reason: str) -> None:
+        log.error("Schedule %s is stopped until it is changed: %s", schedule.name, reason)
+        self._store.schedules.replace(with_next_run(schedule, self._now(), next_fire_at=None, last_error=reason))
 
-    def _tell(self, row: ScheduleRecord, skipped: int, missed: int) -> None:
-        if missed:
-            log.warning("Schedule %s missed %d moments (at least)", row.name, missed)
-        if skipped:
-            log.info("Schedule %s skipped %d moments: an earlier one has not ended", row.name, skipped)
+
+def _log_omitted(row: ScheduleRecord, decision: ScheduleDecision) -> None:
+    if decision.missed:
+        log.warning("Schedule %s missed %d moments (at least)", row.name, decision.missed)
+    if decision.skipped:
+        log.info("Schedule %s skipped %d moments: an earlier one has not ended", row.name, decision.skipped)

@@ -1,7 +1,4 @@
-"""What became of what schedules started last.
-
-Starting what a moment stands for, as often as it is asked for and yet once.
-"""
+"""Starting the jobs of a moment, once however often it is requested, and replacing those of an earlier one."""
 
 from __future__ import annotations
 
@@ -11,10 +8,9 @@ from datetime import datetime
 from uuid import uuid4
 
 from redis import Redis
-from rq.job import Job, JobStatus
+from rq.job import Job
 
 from qa_queue.models import QueueName, RunStatus
-from qa_queue.models.outcomes import verdict_of
 from qa_queue.queues import QueueManager
 from qa_queue.queues.cancellation import cancel_runs, request_cancel
 from qa_queue.queues.enqueue import EnqueueClaim
@@ -24,55 +20,18 @@ from qa_queue.settings import Settings
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.schedule_records import ScheduleRecord
 
-NOT_STARTED = "not started"
-_OF_JOBS = {
-    JobStatus.FINISHED: "passed",
-    JobStatus.FAILED: "broken",
-    JobStatus.STOPPED: "broken",
-    JobStatus.CANCELED: "cancelled",
-}
-
-
-def last_outcomes(connection: Redis, store: RunStore, schedules: Sequence[ScheduleRecord]) -> dict[str, str]:
-    """By the schedule's id: `running`, `passed`, `failed`, `broken`, `cancelled`, or `not started` where the last
-    moment could not be. A schedule that has started nothing yet, or whose last runs were cleaned up, is left out.
-
-    Raises:
-        StoreError, RedisError: a part failed.
-    """
-    batches = [one.last_batch_id for one in schedules if one.last_batch_id]
-    counts = store.schedules.statuses(batches) if batches else {}
-    found: dict[str, str] = {}
-    for one in schedules:
-        if batch := counts.get(one.last_batch_id or ""):
-            found[one.id] = verdict_of(batch).value
-        elif one.last_run_id and not one.last_batch_id:
-            found |= _of_job(connection, one)
-        elif one.last_error and not one.last_run_id:
-            found[one.id] = NOT_STARTED
-    return found
-
-
-def _of_job(connection: Redis, schedule: ScheduleRecord) -> dict[str, str]:
-    own = connection_of(connection, schedule.queue)
-    status = own.hget(Job.key_for(schedule.last_run_id or ""), "status")
-    if status is None:
-        return {}
-    text = status.decode() if isinstance(status, bytes) else str(status)
-    return {schedule.id: _OF_JOBS.get(JobStatus(text), "running")}
-
-
-KEEP_S = 7 * 24 * 3600  # that a moment is known as started; 24 h from the end of its job
+KEEP_S = 7 * 24 * 3600  # a moment is marked as started for so long, and for 24 h from the end of its job
 _PENDING = "pending"
-_MOST = 1000  # runs of one moment that are looked at
-_GOING_ON = (RunStatus.QUEUED, RunStatus.RUNNING)
+_MOST_RUNS = 1000  # of one moment
+_UNFINISHED = (RunStatus.QUEUED, RunStatus.RUNNING)
+_UNFINISHED_JOBS = (b"queued", b"scheduled", b"started", b"deferred")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StartedMoment:
-    """What a moment started: its run (of several, the first) or its job, and the batch of its runs.
+    """The first run or the job that a moment started, and the batch of its runs.
 
-    `fresh` is False when it had been started before.
+    `fresh` is False if it was started before. `note` is a warning.
     """
 
     run_id: str
@@ -90,14 +49,14 @@ class ScheduleStarter:
         self._queues = QueueManager(connection, settings)
 
     def start(self, schedule: ScheduleRecord, moment: datetime) -> StartedMoment:
-        """Start this moment, unless it was started before: whoever asks, and however many do at once.
+        """Start this moment unless it was started before, also if several processes ask at the same time.
 
-        The rows come first and harm nobody. Then one atomic step in Redis enqueues all jobs and marks the moment as
-        started; where it is marked already, that step does nothing.
+        The rows of the runs are written first and have no effect yet. Then one atomic step in Redis enqueues all
+        jobs and marks the moment as started; if it is marked already, that step does nothing.
 
         Raises:
-            InputError: it cannot be started; asking again does not help.
-            RedisError, InfrastructureError: a part failed; asking again completes what was begun.
+            InputError: it cannot be started; another attempt would not help.
+            RedisError, InfrastructureError: a part failed; another attempt completes the start.
         """
         work = work_of(self._store, schedule, moment)
         own = connection_of(self._connection, work.queue)
@@ -109,34 +68,34 @@ class ScheduleStarter:
         return StartedMoment(run_id=work.first_id, batch_id=work.batch_id, note=work.note, fresh=fresh)
 
     def busy(self, schedule: ScheduleRecord) -> bool:
-        """Whether what the last moment started has not ended; a run whose job Redis has lost does not count."""
-        return bool(self._living(schedule))
+        """Return whether jobs of the last moment have not ended; a run whose job Redis has lost does not count."""
+        return bool(self._unfinished_jobs(schedule))
 
     def cancel_last(self, schedule: ScheduleRecord) -> None:
-        """Cancel what the last moment started and has not ended: what waits never starts, what runs is told."""
+        """Cancel the jobs of the last moment that have not ended, waiting ones and running ones."""
         if schedule.last_batch_id is not None:
             reason = f"replaced by the next run of the schedule {schedule.name}"
-            cancel_runs(self._connection, self._store, self._going_on(schedule.last_batch_id), reason)
+            cancel_runs(self._connection, self._store, self._unfinished_runs(schedule.last_batch_id), reason)
         else:
-            request_cancel(self._connection, self._living(schedule))
+            request_cancel(self._connection, self._unfinished_jobs(schedule))
 
-    def _going_on(self, batch_id: str) -> list[str]:
-        runs = self._store.list_runs(batch_id=batch_id, statuses=_GOING_ON, limit=_MOST)
+    def _unfinished_runs(self, batch_id: str) -> list[str]:
+        runs = self._store.list_runs(batch_id=batch_id, statuses=_UNFINISHED, limit=_MOST_RUNS)
         return [run.id for run in runs]
 
-    def _living(self, schedule: ScheduleRecord) -> list[str]:
+    def _unfinished_jobs(self, schedule: ScheduleRecord) -> list[str]:
         if schedule.last_batch_id is not None:
-            return self._alive(QueueName.TEST_EXECUTION, self._going_on(schedule.last_batch_id))
-        return self._alive(schedule.queue, [schedule.last_run_id] if schedule.last_run_id else [])
+            return self._unfinished(QueueName.TEST_EXECUTION, self._unfinished_runs(schedule.last_batch_id))
+        return self._unfinished(schedule.queue, [schedule.last_run_id] if schedule.last_run_id else [])
 
-    def _alive(self, queue: str, job_ids: list[str]) -> list[str]:
+    def _unfinished(self, queue: str, job_ids: Sequence[str]) -> list[str]:
         pipeline = connection_of(self._connection, queue).pipeline(transaction=False)
         for job_id in job_ids:
             pipeline.hget(Job.key_for(job_id), "status")
-        living = (b"queued", b"scheduled", b"started", b"deferred")
-        return [job_id for job_id, status in zip(job_ids, pipeline.execute(), strict=True) if status in living]
+        statuses = zip(job_ids, pipeline.execute(), strict=True)
+        return [job_id for job_id, status in statuses if status in _UNFINISHED_JOBS]
 
 
 def moment_key(schedule: ScheduleRecord, moment: datetime) -> str:
-    """The key that says whether a moment was started."""
+    """Return the key that marks a moment as started."""
     return f"qa:schedule:{schedule.id}:{moment.timestamp():.6f}"

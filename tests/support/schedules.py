@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from qa_queue.auth.tokens import Identity
 from qa_queue.models import Role
-from qa_queue.schedules.policy import awake
+from qa_queue.schedules.policy import with_next_run
 from qa_queue.schedules.times import next_moment
 from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.records import NOON
@@ -32,4 +32,4 @@ def schedule_record(**overrides: Any) -> ScheduleRecord:
     made = ScheduleRecord.model_validate({**values, **timing, **overrides})
     if "next_fire_at" in overrides:
         return made
-    return awake(made, created, next_fire_at=next_moment(made, created))
+    return with_next_run(made, created, next_fire_at=next_moment(made, created))
