@@ -21,6 +21,7 @@ from qa_queue.api.dashboard_mount import MountedDashboard
 from qa_queue.api.errors import (
     ProblemDocument,
     add_problem,
+    body_model,
     headers_of,
     problem,
     problem_of,
@@ -170,7 +171,7 @@ def _add_handlers(app: FastAPI, backend: Backend, templates: Jinja2Templates) ->
 
     @app.exception_handler(RequestValidationError)
     async def explain_validation(request: Request, error: RequestValidationError) -> Response:
-        return answer(request, problem_of_validation(error))
+        return answer(request, problem_of_validation(error, body_model(request)))
 
     @app.exception_handler(HTTPException)
     async def explain_status(request: Request, error: HTTPException) -> Response:

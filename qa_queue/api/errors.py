@@ -12,9 +12,11 @@ from typing import Any
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, Field
 from pydantic.json_schema import SkipJsonSchema
+from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from qa_queue.errors import CaseError, InputError, ItemsError, PayloadError, QAError
+from qa_queue.errors.validation import path_text, problems_of
 from qa_queue.models.outcomes import outcome_of
 
 MEDIA_TYPE = "application/problem+json"
@@ -85,18 +87,25 @@ def respond(document: ProblemDocument, headers: Mapping[str, str] | None = None)
     return JSONResponse(document.model_dump(), document.status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
-def problem_of_validation(error: RequestValidationError) -> ProblemDocument:
-    """What FastAPI found wrong with a request: 400 when the body is no JSON, else 422 with every fault."""
-    items = error.errors()
-    if any(item["type"] == "json_invalid" for item in items):
-        return problem(HTTPStatus.BAD_REQUEST, "The body is not JSON.", [_fault(item) for item in items])
-    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request cannot be used.", [_fault(item) for item in items])
+def body_model(request: Request) -> type[BaseModel] | None:
+    """Return the model of the body that the route of a request takes."""
+    field = getattr(request.scope.get("route"), "body_field", None)
+    model = field.field_info.annotation if field is not None else None
+    return model if isinstance(model, type) and issubclass(model, BaseModel) else None
 
 
-def _fault(item: Mapping[str, Any]) -> FieldError:
-    where = [part for part in item["loc"] if part != "body"]
-    path = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in where).removeprefix(".")
-    return FieldError(message=str(item["msg"]), path=path)
+def problem_of_validation(error: RequestValidationError, body: type[BaseModel] | None = None) -> ProblemDocument:
+    """Return the document of a refused request: 400 if the body is not JSON, else 422 with every fault.
+
+    `body` is the model of the body, which gives the nearest known words.
+    """
+    faults = [
+        FieldError(message=found.text, path=path_text(found.path))
+        for found in problems_of(error, body, within=("body",))
+    ]
+    if any(item["type"] == "json_invalid" for item in error.errors()):
+        return problem(HTTPStatus.BAD_REQUEST, "The body is not JSON.", faults)
+    return problem(HTTPStatus.UNPROCESSABLE_ENTITY, "The request cannot be used.", faults)
 
 
 def _has_faults(error: QAError) -> bool:

@@ -1,4 +1,4 @@
-"""Commands on schedules: add, list, show, edit, pause, resume, run, preview, remove."""
+"""Commands for schedules: add, list, show, edit, pause, resume, run, preview, remove."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qa_queue.cli.schedule_options import given, takes_fields
 from qa_queue.errors import InputError
 from qa_queue.models import Role, utc_now
 from qa_queue.schedules import read_spec
-from qa_queue.schedules.display import local_time, what_of, when_of
+from qa_queue.schedules.display import local_time, timing_text, work_text
 from qa_queue.services import Backend
 from qa_queue.services import schedules as services
 from qa_queue.services.schedules import Preview, preview_of, run_now, with_outcomes
@@ -32,7 +32,7 @@ app.add_typer(schedule, name="schedule", rich_help_panel="Runs")
 @schedule.command()
 @takes_fields
 def add(
-    name: Annotated[str, typer.Argument(help="What it is called; every schedule has a name of its own.")],
+    name: Annotated[str, typer.Argument(help="The name of the schedule, which must be unique.")],
     as_json: Json = False,
     **values: Any,
 ) -> None:
@@ -42,7 +42,7 @@ def add(
     """
     spec = read_spec({"name": name, **given(values)})
     backend = open_backend()
-    _say(backend, backend.schedules.add(spec, by=OPERATOR), as_json=as_json)
+    _print(backend, backend.schedules.add(spec, by=OPERATOR), as_json=as_json)
 
 
 @schedule.command()
@@ -53,58 +53,60 @@ def edit(
     as_json: Json = False,
     **values: Any,
 ) -> None:
-    """Change some fields of a schedule, at once; the word `none` takes one back.
+    """Change some fields of a schedule, at once; the word `none` resets one.
 
     For example, from cron to an interval: qa-queue schedule edit nightly --cron none --every 1h
     """
     changes = given({**values, "name": name})
     if not changes:
-        raise InputError("nothing is to be changed: `qa-queue schedule edit --help` lists what can be.")
+        raise InputError("no change is given: `qa-queue schedule edit --help` lists the options.")
     backend = open_backend()
-    _say(backend, backend.schedules.patch(ref, changes, by=OPERATOR), as_json=as_json)
+    _print(backend, backend.schedules.patch(ref, changes, by=OPERATOR), as_json=as_json)
 
 
 @schedule.command("list")
 def list_schedules(as_json: Json = False) -> None:
-    """List schedules, with their next time in their zone and what became of the last start."""
+    """List schedules, with their next time in their zone and the outcome of the last start."""
     out, backend = Console(), open_backend()
     found = with_outcomes(backend, backend.schedules.list_all())
     if as_json:
         out.print_json(data={"schedules": [row.model_dump(mode="json") for row in found]})
         return
     if not found:
-        out.print("No schedules. `qa-queue schedule add --help` tells how to make one.")
+        out.print("No schedules. `qa-queue schedule add --help` shows how to add one.")
         return
     table = plain_table()
     for column in ("Name", "When", "Starts", "Next", "Last"):
         table.add_column(column, overflow="fold")
     for one in found:
-        table.add_row(escape(one.name), when_of(one), escape(what_of(one)), _next(one), one.last_outcome or "")
+        table.add_row(
+            escape(one.name), timing_text(one), escape(work_text(one)), _next(one), one.last_outcome or ""
+        )
     out.print(table)
 
 
 @schedule.command()
 def show(ref: Ref, as_json: Json = False) -> None:
-    """Show a schedule with everything that is set, and what it has done."""
+    """Show a schedule with its settings and its history."""
     backend = open_backend()
     row = backend.schedules.get(ref)
-    _say(backend, row, as_json=as_json)
+    _print(backend, row, as_json=as_json)
     if not as_json and row.last_error:
         Console().print(f"[red]last start:[/] {escape(row.last_error)}", soft_wrap=True)
 
 
 @schedule.command()
 def pause(ref: Ref, as_json: Json = False) -> None:
-    """Start nothing until it is resumed; what runs goes on."""
+    """Start nothing until it is resumed; running jobs continue."""
     backend = open_backend()
-    _say(backend, backend.schedules.pause(ref, by=OPERATOR), as_json=as_json)
+    _print(backend, backend.schedules.pause(ref, by=OPERATOR), as_json=as_json)
 
 
 @schedule.command()
 def resume(ref: Ref, as_json: Json = False) -> None:
-    """Go on with its next time; those of the pause are not made up for."""
+    """Continue with its next time; those of the pause are not made up for."""
     backend = open_backend()
-    _say(backend, backend.schedules.resume(ref, by=OPERATOR), as_json=as_json)
+    _print(backend, backend.schedules.resume(ref, by=OPERATOR), as_json=as_json)
 
 
 @schedule.command()
@@ -115,7 +117,7 @@ def run(ref: Ref, as_json: Json = False) -> None:
     if row.last_run_id is None:
         raise InputError(f"{row.name} could not be started: {row.last_error}")
     if as_json:
-        _say(backend, row, as_json=True)
+        _print(backend, row, as_json=True)
         return
     Console().print(f"{row.last_run_id}  started by {escape(row.name)}", highlight=False)
 
@@ -124,8 +126,8 @@ def run(ref: Ref, as_json: Json = False) -> None:
 def preview(
     ref: Annotated[str | None, typer.Argument(metavar="[SCHEDULE]", help="A schedule's name or id.")] = None,
     count: Annotated[int, typer.Option(min=1, max=100, help="How many.")] = 5,
-    cron: Annotated[str | None, typer.Option(help="Look at this expression instead.")] = None,
-    every: Annotated[str | None, typer.Option(help="Look at this interval instead.")] = None,
+    cron: Annotated[str | None, typer.Option(help="Preview this expression instead.")] = None,
+    every: Annotated[str | None, typer.Option(help="Preview this interval instead.")] = None,
     zone: Annotated[str, typer.Option(help="The zone of --cron.")] = "UTC",
     as_json: Json = False,
 ) -> None:
@@ -133,22 +135,22 @@ def preview(
     if (ref is None) == (cron is None and every is None):
         raise InputError("give either a schedule, or --cron or --every.")
     if ref is not None:
-        _say_times(services.preview(open_backend(), ref, count), as_json=as_json)
+        _print_times(services.preview(open_backend(), ref, count), as_json=as_json)
         return
     timing = {name: value for name, value in (("cron", cron), ("every", every)) if value is not None}
     spec = read_spec({"name": "preview", "tag": "preview", "time_zone": zone, **timing})
-    _say_times(preview_of(spec, utc_now(), count), as_json=as_json)
+    _print_times(preview_of(spec, utc_now(), count), as_json=as_json)
 
 
 @schedule.command()
 def remove(ref: Ref, as_json: Json = False) -> None:
-    """Delete a schedule; the runs that it has started stay, and go on."""
+    """Delete a schedule; the runs that it started stay, and continue."""
     backend = open_backend()
     row = backend.schedules.remove(ref)
     if as_json and row is None:
         Console().print_json(data={"id": ref})
     elif as_json and row is not None:
-        _say(backend, row, as_json=True)
+        _print(backend, row, as_json=True)
     else:
         Console().print(f"{escape(row.name if row else ref)} is removed.", highlight=False)
 
@@ -161,7 +163,7 @@ def _next(row: ScheduleRecord) -> str:
     return f"{local_time(row, row.next_run_at):%Y-%m-%d %H:%M:%S %z}"
 
 
-def _say(backend: Backend, row: ScheduleRecord, *, as_json: bool) -> None:
+def _print(backend: Backend, row: ScheduleRecord, *, as_json: bool) -> None:
     out = Console()
     shown = with_outcomes(backend, [row])[0].model_dump(mode="json")
     if as_json:
@@ -170,13 +172,18 @@ def _say(backend: Backend, row: ScheduleRecord, *, as_json: bool) -> None:
     table = plain_table()
     table.add_column("Field", no_wrap=True)
     table.add_column(escape(row.name), overflow="fold")
-    for name, value in (("when", when_of(row)), ("starts", what_of(row)), ("next", _next(row)), *shown.items()):
+    for name, value in (
+        ("when", timing_text(row)),
+        ("starts", work_text(row)),
+        ("next", _next(row)),
+        *shown.items(),
+    ):
         if value not in (None, "", [], {}) and name != "name":
             table.add_row(name, value if name == "next" else escape(str(value)))
     out.print(table)
 
 
-def _say_times(found: Preview, *, as_json: bool) -> None:
+def _print_times(found: Preview, *, as_json: bool) -> None:
     out = Console()
     if as_json:
         out.print_json(data=found.model_dump(mode="json"))

@@ -75,5 +75,5 @@ def _outcome(
 
 
 def _outcome_of_job(connection: Redis, job_id: str) -> str | None:
-    status = as_text(connection.hget(Job.key_for(job_id), "status"))
-    return None if status is None else _VERDICTS.get(JobStatus(status), BatchVerdict.RUNNING).value
+    status = connection.hget(Job.key_for(job_id), "status")
+    return _VERDICTS.get(JobStatus(as_text(status)), BatchVerdict.RUNNING).value if status else None

@@ -1,7 +1,7 @@
 """The registry of schedules: add, get, change, pause, resume, preview and remove them.
 
-Schedulers and people change the same rows. A change is written only if the row still has the revision that was read,
-and is otherwise made again on the row as it is then.
+Schedulers and people change the same rows. A change is written only if the row still has the revision that was
+read; otherwise it is made again on the row as it is then.
 """
 
 from __future__ import annotations

@@ -2,8 +2,8 @@
 
 A decision is written into the schedule's row, which succeeds for one process only (see `revision`). Its moments are
 pending in the row until their start is confirmed, and every process that reads a pending moment starts it at once:
-a start that is requested twice happens once (see `ScheduleStarter.start`). So no lock or lease of a dead process has
-to expire.
+a start that is requested twice happens once (see `ScheduleStarter.start`). So there is no lock or lease of a dead
+process that would have to expire.
 """
 
 from __future__ import annotations

@@ -78,7 +78,9 @@ class ScheduleSpec(ScheduleFields):
         if (self.cron is None) == (self.every is None):
             raise ValueError("give either cron or every")
         if self.every is not None and self.jitter_s > (most := MOST_JITTER * seconds_of(self.every)):
-            raise ValueError(f"jitter_s {self.jitter_s} is too long for every {self.every}: it may be {most} at most")
+            raise ValueError(
+                f"jitter_s {self.jitter_s} is too long for every {self.every}: it may be {most} at most"
+            )
         if self.start_at and self.end_at and self.end_at <= self.start_at:
             raise ValueError("end_at must be later than start_at")
         if self.queue == QueueName.TEST_EXECUTION:

@@ -90,8 +90,8 @@ def _within_calendar() -> Iterator[None]:
         yield
     except OverflowError:
         raise InputError(
-            "a date of the schedule is at the end of the calendar, so its times cannot be computed: set start_at and "
-            f"end_at to years from {FIRST_YEAR} to {LAST_YEAR}."
+            "a date of the schedule is at the end of the calendar, so its times cannot be computed: set start_at "
+            f"and end_at to years from {FIRST_YEAR} to {LAST_YEAR}."
         ) from None
 
 
@@ -128,7 +128,7 @@ def _every(seconds: int, anchor: datetime, after: datetime) -> Iterator[datetime
 
 
 def next_moment(schedule: ScheduleRecord, after: datetime) -> datetime | None:
-    """Return the first moment later than `after`; None if there is none, or if `max_runs` were started.
+    """Return the first moment later than `after`; None after the last one, or once `max_runs` were started.
 
     Raises:
         InputError: as `moments`.

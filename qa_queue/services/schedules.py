@@ -8,24 +8,24 @@ from datetime import datetime
 from pydantic import BaseModel, Field
 
 from qa_queue.auth.tokens import Identity
-from qa_queue.schedules import last_outcomes, previewed
+from qa_queue.schedules import last_outcomes, preview_spec
 from qa_queue.schedules.times import zone_of
 from qa_queue.services.backend import Backend
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 
 class Schedule(ScheduleRecord):
-    """A schedule as it stands.
+    """A stored schedule.
 
     `last_outcome` is that of the last start: running, passed, failed, broken (by the infrastructure), cancelled or
-    not started; null before the first one, and once it was cleaned up.
+    not started; null before the first one, and once its runs were deleted.
     """
 
     last_outcome: str | None = None
 
 
 class Moment(BaseModel):
-    """A time of a schedule, and the same as the clocks of its zone show it."""
+    """A time of a schedule, in UTC and in its zone."""
 
     at: datetime
     local: str = Field(examples=["2026-03-29T03:00:00+02:00"])
@@ -65,7 +65,7 @@ def preview_of(spec: ScheduleFields, now: datetime, count: int) -> Preview:
     Raises:
         InputError: the times cannot be read, or `count` is not 1 to 100.
     """
-    return _preview(spec.time_zone, previewed(spec, now, count))
+    return _preview(spec.time_zone, preview_spec(spec, now, count))
 
 
 def _preview(time_zone: str, moments: Sequence[datetime]) -> Preview:

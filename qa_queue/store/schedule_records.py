@@ -1,4 +1,4 @@
-"""Schedules as rows, and what a store does with them."""
+"""Schedules as rows, and the protocol of a store of them."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ LONGEST_JITTER_S = 3600
 
 
 class Overlap(StrEnum):
-    """What happens at a moment while what an earlier one started has not ended.
+    """The policy for a moment while the runs or the job of an earlier one have not ended.
 
-    Kubernetes says Forbid, Allow and Replace; Temporal says Skip, AllowAll and CancelOther.
+    Kubernetes calls these Forbid, Allow and Replace; Temporal calls them Skip, AllowAll and CancelOther.
     """
 
     SKIP = "skip"
@@ -29,10 +29,7 @@ class Overlap(StrEnum):
 
 
 class Missed(StrEnum):
-    """What becomes of moments that nobody served in time.
-
-    Nothing, one run for all of them where no other is in time, or one for each.
-    """
+    """The policy for missed moments: none is made up for, one run is for all if no other is in time, or each is."""
 
     SKIP = "skip"
     ONCE = "once"
@@ -40,7 +37,7 @@ class Missed(StrEnum):
 
 
 class ScheduleFields(Frozen):
-    """What people set of a schedule."""
+    """The fields that people set of a schedule."""
 
     name: str = Field(min_length=1, max_length=100, examples=["nightly"])
     queue: str = Field(
@@ -53,7 +50,7 @@ class ScheduleFields(Frozen):
         default=(), max_length=MOST_CASES, description="Stored cases by id or name, run as one batch."
     )
     tag: str | None = Field(
-        default=None, min_length=1, max_length=100, description="Run all cases that bear this tag by then."
+        default=None, min_length=1, max_length=100, description="Run all cases that have this tag at that time."
     )
     data: dict[str, Any] = Field(default_factory=dict, description="The payload of a job of another queue.")
     cron: str | None = Field(
@@ -68,17 +65,19 @@ class ScheduleFields(Frozen):
     time_zone: str = Field(default="UTC", max_length=100, examples=["Europe/Berlin"])
     start_at: datetime | None = Field(default=None, description="Intervals count from it; no moment is before it.")
     end_at: datetime | None = Field(default=None, description="No moment after this one.")
-    max_runs: int | None = Field(default=None, ge=1, le=1_000_000, description="Ends after so many moments.")
+    max_runs: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="The schedule ends after this number of moments."
+    )
     overlap: Overlap = Overlap.SKIP
     missed: Missed = Missed.SKIP
     grace_s: int = Field(
-        default=60, ge=1, le=LONGEST_GRACE_S, description="A moment is missed once it is older than so many s."
+        default=60, ge=1, le=LONGEST_GRACE_S, description="A moment counts as missed once it is older, in s."
     )
     jitter_s: int = Field(
-        default=0, ge=0, le=LONGEST_JITTER_S, description="Each moment comes up to so many s later."
+        default=0, ge=0, le=LONGEST_JITTER_S, description="The most by which each moment is delayed, in s."
     )
     priority: Literal["low", "normal", "high", "urgent"] = "normal"
-    attempts: int | None = Field(default=None, ge=1, le=25, description="When the infrastructure fails.")
+    attempts: int | None = Field(default=None, ge=1, le=25, description="Attempts, if the infrastructure fails.")
     env: dict[str, str] = Field(default_factory=dict, description="Values of ${env.NAME}; never secrets.")
     base_url: str | None = Field(default=None, pattern=r"^https?://", max_length=2000)
     config: TestConfig = Field(default_factory=TestConfig)
@@ -86,11 +85,11 @@ class ScheduleFields(Frozen):
 
 
 class ScheduleRecord(ScheduleFields):
-    """A row of `schedules`: what people set, and behind it what schedulers keep.
+    """A row of `schedules`: the fields that people set, followed by those of the schedulers.
 
-    `next_fire_at` is the first moment of which nothing was decided, `next_run_at` when to look at the row (with
-    jitter; at once while something is `pending`). `pending` are moments whose start was decided and not confirmed.
-    The last start's run (or job) is `last_run_id`, and its batch `last_batch_id`. `revision` counts changes.
+    `next_fire_at` is the first moment without a decision, `next_run_at` the time to serve the row (with jitter; at
+    once while moments are `pending`). `pending` are moments whose start is decided and not confirmed. `last_run_id`
+    is the run or job of the last start, `last_batch_id` its batch. `revision` counts changes.
     `role` is that of the caller who last set the schedule: it starts only what this role may start.
     """
 
@@ -120,31 +119,31 @@ class ScheduleStore(Protocol):
     """
 
     def add(self, schedule: ScheduleRecord) -> bool:
-        """Insert a schedule; False: its name is taken, and nothing was written."""
+        """Insert a schedule; return False, and write nothing, if its name is taken."""
 
     def replace(self, schedule: ScheduleRecord) -> bool:
-        """Write a schedule over the row of its id and revision, which counts one up.
+        """Write a schedule over the row of its id and revision, and count the revision up.
 
-        False: the row has changed since, or is gone, or the name is another's; nothing was written.
+        Return False, and write nothing, if the row has changed or does not exist, or if the name is taken.
         """
 
     def get(self, schedule_id: str) -> ScheduleRecord | None:
-        """The schedule, or None."""
+        """Return the schedule, or None."""
 
     def find(self, name: str) -> ScheduleRecord | None:
-        """The schedule of this name, or None."""
+        """Return the schedule of this name, or None."""
 
     def list_all(self) -> list[ScheduleRecord]:
-        """Every schedule, by name."""
+        """Return every schedule, by name."""
 
     def list_due(self, now: datetime, limit: int = 200) -> list[ScheduleRecord]:
-        """Those whose `next_run_at` has come, the longest overdue first."""
+        """Return those whose `next_run_at` has come, the longest overdue first."""
 
     def remove(self, schedule_id: str) -> bool:
-        """Delete a schedule; its runs stay. False: there was none."""
+        """Delete a schedule and keep its runs; return False if it does not exist."""
 
     def open_runs(self, runs: Sequence[RunRecord]) -> None:
-        """Insert these runs; one that is there stays as it is."""
+        """Insert these runs; an existing one stays as it is."""
 
     def statuses(self, batch_ids: Sequence[str]) -> Mapping[str, Mapping[RunStatus, int]]:
-        """How many runs of each status these batches have; a batch without any is left out."""
+        """Return the number of runs of each status by batch; a batch without runs is left out."""

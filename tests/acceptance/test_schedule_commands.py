@@ -1,4 +1,4 @@
-"""Schedules by command line, with a real scheduler, a real worker and a browser."""
+"""Schedules on the command line, with a real scheduler, a real worker and a browser."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def name(store: SupabaseStore) -> Iterator[str]:
         store.schedules.remove(found.id)
 
 
-def test_a_schedule_runs_a_case_in_a_browser_and_says_how_it_ended(
+def test_a_schedule_runs_a_case_in_a_browser_and_shows_its_outcome(
     program: Program, store: SupabaseStore, worker: WorkerProcess, scheduler: SchedulerProcess, shop: str,
     case_name: str, name: str,
 ) -> None:  # fmt: skip
-    """Twice, a second apart, and then it is over."""
+    """Twice, a second apart, and then it ends."""
     timing = ("--every", "1s", "--max-runs", "2", "--overlap", "allow")
     made = program("schedule", "add", name, "--case", case_name, "--base-url", shop, *timing, "--json")
     assert made.code == 0, made.err
@@ -61,7 +61,7 @@ def test_a_schedule_runs_a_case_in_a_browser_and_says_how_it_ended(
 
 
 def test_a_schedule_is_edited_paused_resumed_and_removed(program: Program, case_name: str, name: str) -> None:
-    """Each command says what the schedule is then."""
+    """Each command prints the schedule after the change."""
     assert program("schedule", "add", name, "--case", case_name, "--cron", "@daily").code == 0
     edited = program("schedule", "edit", name, "--cron", "none", "--every", "90m", "--max-runs", "7", "--json").json
     assert (edited["cron"], edited["every"], edited["max_runs"]) == (None, "1h30m", 7)
@@ -84,9 +84,9 @@ def test_a_schedule_is_edited_paused_resumed_and_removed(program: Program, case_
         (("--tag", "x", "--every", "5 min"), "write days, hours, minutes and seconds"),
         (("--tag", "x"), "give either cron or every"),
         (("--case", "No such case", "--cron", "@daily"), "there is no case 'No such case'"),
-        (("--queue", "cleanup", "--data", "{", "--cron", "@daily"), "--data is no JSON"),
+        (("--queue", "cleanup", "--data", "{", "--cron", "@daily"), "--data is not JSON"),
         (("--queue", "cleanupp", "--cron", "@daily"), "Did you mean cleanup?"),
-        (("--tag", "x", "--cron", "@daily", "--start", "soon"), "'soon' is no moment"),
+        (("--tag", "x", "--cron", "@daily", "--start", "soon"), "'soon' is not a moment"),
         (("--tag", "x", "--cron", "@daily", "--env", "QA_SECRET_X=1"), "QA_SECRET_X is a secret"),
     ],
 )
@@ -98,7 +98,7 @@ def test_bad_input_is_explained(program: Program, arguments: tuple[str, ...], sa
 
 
 def test_times_are_shown_without_a_service(program: Program) -> None:
-    """For who tries an expression."""
+    """As to try an expression."""
     away = {"REDIS_URL": "redis://127.0.0.1:1/0", "SUPABASE_URL": "http://127.0.0.1:1"}
     times = program("schedule", "preview", "--cron", "0 12 29 2 *", "--count", "2", "--json", **away).json["times"]
     assert [time["local"][4:16] for time in times] == ["-02-29T12:00", "-02-29T12:00"]

@@ -1,4 +1,4 @@
-"""What every store promises of schedules, shown on the one in memory and on a real Supabase."""
+"""The contract of schedules in a store, checked in memory and on a real Supabase."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.records import NOON, case_record, run_record
 from tests.support.schedules import schedule_record
 
-NOBODY = "5e0a7b1c-3f52-4d0e-9a55-2f4f8a1f7c11"
+UNKNOWN_ID = "5e0a7b1c-3f52-4d0e-9a55-2f4f8a1f7c11"
 
 
 def saved(store: RunStore, **overrides: object) -> ScheduleRecord:
@@ -24,7 +24,7 @@ def saved(store: RunStore, **overrides: object) -> ScheduleRecord:
 
 
 def test_a_schedule_comes_back_as_it_was_added(store: RunStore) -> None:
-    """Every field survives the way there and back."""
+    """Every field survives."""
     given = saved(
         store,
         name=f"Ümläut 'quotes' 😀 {uuid4()}",
@@ -78,7 +78,7 @@ def test_of_racers_for_a_name_one_wins(store: RunStore) -> None:
 
 
 def test_a_change_counts_the_revision_up(store: RunStore) -> None:
-    """And is refused for a revision that is not the row's any more."""
+    """And is refused for an old revision."""
     given = saved(store)
     changed = given.model_copy(update={"fired": 5, "pending": (NOON,)})
     assert store.schedules.replace(changed)
@@ -88,7 +88,7 @@ def test_a_change_counts_the_revision_up(store: RunStore) -> None:
 
 
 def test_of_racers_with_one_revision_one_wins(store: RunStore) -> None:
-    """So that a moment is decided once, however many schedulers there are."""
+    """So that a moment is decided once by any number of schedulers."""
     given = saved(store)
     changes = [given.model_copy(update={"fired": number}) for number in range(1, 9)]
     with ThreadPoolExecutor(8) as pool:
@@ -99,16 +99,16 @@ def test_of_racers_with_one_revision_one_wins(store: RunStore) -> None:
     assert stored.fired == won.index(True) + 1
 
 
-@pytest.mark.parametrize("unknown", [NOBODY, "no uuid", ""])
+@pytest.mark.parametrize("unknown", [UNKNOWN_ID, "no uuid", ""])
 def test_an_unknown_schedule_is_none(store: RunStore, unknown: str) -> None:
-    """No row, no error, whatever the id looks like."""
+    """No row and no error, for any text."""
     assert store.schedules.get(unknown) is None
     assert store.schedules.remove(unknown) is False
     assert store.schedules.find(unknown) is None
 
 
 def test_a_removed_schedule_is_gone(store: RunStore) -> None:
-    """Once; and it is not written again by who had read it."""
+    """Once; and it is not written again by a process that had read it."""
     given = saved(store)
     assert store.schedules.remove(given.id)
     assert not store.schedules.remove(given.id)
@@ -126,7 +126,7 @@ def test_schedules_are_listed_by_name(store: RunStore) -> None:
 
 
 def test_the_due_ones_come_longest_overdue_first(store: RunStore) -> None:
-    """Those whose time has come, to the very moment; not those that sleep."""
+    """Those whose time has come, to the microsecond; not those without a next time."""
     long_ago = NOON - timedelta(days=400)
     due = [saved(store, created_at=long_ago + timedelta(minutes=one)) for one in (3, 1, 2)]
     saved(store, created_at=long_ago + timedelta(minutes=3, seconds=1))
@@ -137,7 +137,7 @@ def test_the_due_ones_come_longest_overdue_first(store: RunStore) -> None:
 
 
 def test_opening_runs_leaves_those_that_are_there_alone(store: RunStore) -> None:
-    """A run that has begun is not queued again."""
+    """A run that has started is not queued again."""
     case = store.save_cases([case_record()])[0]
     begun, fresh = run_record(case, status=RunStatus.RUNNING), run_record(case)
     store.save([begun])
@@ -148,12 +148,12 @@ def test_opening_runs_leaves_those_that_are_there_alone(store: RunStore) -> None
 
 
 def test_the_runs_of_batches_are_counted_by_status(store: RunStore) -> None:
-    """A batch that has none is left out."""
+    """A batch without runs is left out."""
     case = store.save_cases([case_record()])[0]
     one, other = str(uuid4()), str(uuid4())
     store.save([run_record(case, batch_id=one) for _ in range(2)])
     store.save([run_record(case, batch_id=one, status=RunStatus.FAILED), run_record(case, batch_id=other)])
-    assert store.schedules.statuses([one, other, NOBODY, "no uuid"]) == {
+    assert store.schedules.statuses([one, other, UNKNOWN_ID, "no uuid"]) == {
         one: {RunStatus.QUEUED: 2, RunStatus.FAILED: 1},
         other: {RunStatus.QUEUED: 1},
     }

@@ -1,4 +1,4 @@
-"""Rows of schedules that do not fit, on a real Supabase, as another version or somebody's SQL may leave them."""
+"""Rows of schedules that cannot be read, on a real Supabase, as another version or SQL may leave them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def store(supabase: LocalServer) -> Iterator[SupabaseStore]:
 
 @pytest.fixture
 def broken(store: SupabaseStore) -> Iterator[list[ScheduleRecord]]:
-    """Rows that the database takes and this version does not, due before any other."""
+    """Rows that the database accepts and this version cannot read, due before any other."""
     rows = [schedule_record(created_at=LONG_AGO).model_copy(update=values) for values in NOT_FITTING]
     assert all(store.schedules.add(row) for row in rows)
     yield rows
@@ -51,7 +51,7 @@ def broken(store: SupabaseStore) -> Iterator[list[ScheduleRecord]]:
 
 @pytest.fixture
 def due(store: SupabaseStore, broken: list[ScheduleRecord]) -> Iterator[ScheduleRecord]:
-    """One that fits and comes after those."""
+    """One that can be read and is due after those."""
     row = schedule_record(created_at=LONG_AGO + timedelta(minutes=1))
     assert store.schedules.add(row)
     yield row
@@ -59,13 +59,13 @@ def due(store: SupabaseStore, broken: list[ScheduleRecord]) -> Iterator[Schedule
 
 
 @pytest.mark.parametrize("limit", [1, 4, 200])
-def test_what_cannot_be_read_holds_up_no_other_schedule(store, due, limit: int) -> None:
-    """However few are asked for."""
+def test_a_row_that_cannot_be_read_delays_no_other_schedule(store, due, limit: int) -> None:
+    """With any limit."""
     assert store.schedules.list_due(LONG_AGO + timedelta(minutes=5), limit=limit) == [due]
 
 
-def test_the_list_leaves_it_out_and_the_log_names_it_once(store, broken, due, caplog) -> None:
-    """With what is wrong and how to be rid of it."""
+def test_the_list_leaves_it_out_and_the_log_has_it_once(store, broken, due, caplog) -> None:
+    """With the reason and the command that deletes it."""
     with caplog.at_level(logging.ERROR, "qa_queue"):
         for _ in range(3):
             listed = {one.id for one in store.schedules.list_all()}
@@ -77,15 +77,15 @@ def test_the_list_leaves_it_out_and_the_log_names_it_once(store, broken, due, ca
         assert f"`qa-queue schedule remove {row.id}`" in said
 
 
-def test_it_says_what_is_wrong_and_is_removed_by_its_id(store, broken) -> None:
-    """Not by its name alone, for whoever does so could not see what it is."""
-    book, row = ScheduleRegistry(store), broken[1]
+def test_a_row_that_cannot_be_read_is_reported_and_removed_by_its_id(store, broken) -> None:
+    """Not by its name, because the caller could not see what it is."""
+    registry, row = ScheduleRegistry(store), broken[1]
     for ref in (row.id, row.name):
         with pytest.raises(StoreSchemaError, match=f"the row {row.id} of schedules cannot be read: jitter_s"):
-            book.get(ref)
+            registry.get(ref)
     with pytest.raises(StoreSchemaError):
-        book.remove(row.name)
-    assert book.remove(row.id) is None
+        registry.remove(row.name)
+    assert registry.remove(row.id) is None
     assert store.schedules.get(row.id) is None
 
 

@@ -1,4 +1,4 @@
-"""Scheduler processes for tests, and what they did."""
+"""Scheduler processes for tests, and the runs and jobs that they started."""
 
 from __future__ import annotations
 
@@ -49,12 +49,12 @@ class SchedulerProcess:
 
     @property
     def alive(self) -> bool:
-        """Whether it runs."""
+        """True while it runs."""
         return self._popen is not None and self._popen.poll() is None
 
     @property
     def text(self) -> str:
-        """What it has said."""
+        """Its output so far."""
         return self._log.read_text() if self._log.exists() else ""
 
     def __enter__(self) -> Self:

@@ -17,7 +17,7 @@ ADMIN = Identity(name="ann", role=Role.ADMIN)
 
 
 def schedule_record(**overrides: Any) -> ScheduleRecord:
-    """A schedule of a name of its own, made at `created_at` (NOON), that comes every minute."""
+    """A schedule with its own name, created at `created_at` (NOON), that comes every minute."""
     created: datetime = overrides.get("created_at", NOON)
     timing = {} if "cron" in overrides else {"every": "1m"}
     values = {

@@ -1,4 +1,4 @@
-"""The page of schedules: when each comes next, how it ended last, and pausing it."""
+"""The page of schedules: their next times and last outcomes, with buttons to pause, resume and start them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from starlette.templating import Jinja2Templates
 from qa_queue.api.auth import Reader, Runner
 from qa_queue.auth.tokens import Identity
 from qa_queue.models import QueueName
-from qa_queue.schedules.display import local_time, what_of, when_of
+from qa_queue.schedules.display import local_time, timing_text, work_text
 from qa_queue.schedules.spec import role_to_start
 from qa_queue.services import Backend
 from qa_queue.services.schedules import run_now, with_outcomes
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
-    """The page; it is no part of the API's document."""
+    """Return the routes of the page, which are not in the API's document."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/schedules", response_class=HTMLResponse)
@@ -55,8 +55,8 @@ def _shown(backend: Backend, caller: Identity) -> dict[str, Any]:
         "rows": [
             {
                 "row": row,
-                "when": when_of(row),
-                "what": what_of(row),
+                "when": timing_text(row),
+                "what": work_text(row),
                 "next": local_time(row, row.next_run_at) if row.next_run_at else None,
                 "last": local_time(row, row.last_fire_at) if row.last_fire_at else None,
                 "outcome": row.last_outcome,

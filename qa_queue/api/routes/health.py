@@ -1,4 +1,4 @@
-"""Whether the service lives, and whether it can work."""
+"""Liveness, readiness and metrics of the service."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Live(BaseModel):
 
 
 class Scheduler(BaseModel):
-    """`stopped` is one that was there and is silent; `none` where there was none for a week."""
+    """The scheduler: `stopped` if its heartbeats have stopped, `none` if there was none within a week."""
 
     status: Literal["alive", "stopped", "none"]
     last_heartbeat: datetime | None = None
 
 
 class Ready(BaseModel):
-    """Whether Redis and Supabase can be used; a part that is away says why.
+    """Readiness: Redis and Supabase can be used; a part that cannot has the reason.
 
-    What is less than that is told and makes the service no less ready: workers alive, and seconds that the oldest
-    job has waited, by queue; the scheduler; and `warnings` in sentences.
+    The other fields do not make the service unready: the scheduler, workers alive and the age of the oldest waiting
+    job by queue, and `warnings` as sentences.
     """
 
     status: Literal["ready", "not ready"]
@@ -46,18 +46,23 @@ class Ready(BaseModel):
 
 
 def router(backend: Backend) -> APIRouter:
-    """Health and metrics."""
+    """Return the operations on health and metrics."""
     routes = APIRouter(tags=["health"])
     metrics = Metrics(backend)
 
-    @routes.get("/health/live", summary="Is the process alive?")
+    @routes.get("/health/live", summary="Check that the process answers")
     def live() -> Live:
-        """Yes, if it answers."""
+        """Answer."""
         return Live()
 
-    @routes.get("/health/ready", response_model=Ready, responses={503: {"model": Ready}}, summary="Can it work?")
+    @routes.get(
+        "/health/ready",
+        response_model=Ready,
+        responses={503: {"model": Ready}},
+        summary="Check that the service can work",
+    )
     def ready() -> JSONResponse:
-        """200 when Redis and Supabase can be used, else 503 with what is away; how the rest is stands beside."""
+        """Answer 200 if Redis and Supabase can be used, else 503 with the reason; other parts are listed."""
         health = backend.health_check()
         return JSONResponse(_shown(health).model_dump(mode="json", exclude_none=True), 200 if health.ok else 503)
 
@@ -65,7 +70,7 @@ def router(backend: Backend) -> APIRouter:
         "/metrics",
         response_class=PlainTextResponse,
         responses={200: {"content": {"text/plain": {}}, "description": "Prometheus's text format."}, **answers()},
-        summary="Figures for Prometheus",
+        summary="Get metrics for Prometheus",
     )
     def get_metrics(_: Reader) -> PlainTextResponse:
         """Depths of the queues, workers, and how runs end and how long they take."""

@@ -1,4 +1,4 @@
-"""Schedules: what is started at set times."""
+"""Operations on schedules: create, list and preview them."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ from qa_queue.services.schedules import Preview, Schedule, preview_of, with_outc
 
 
 def router(backend: Backend) -> APIRouter:
-    """The operations on schedules."""
+    """Return the operations on schedules."""
     routes = APIRouter(prefix="/schedules", tags=["schedules"])
 
-    @routes.post("", status_code=201, responses=answers(409, body=True), summary="Make a schedule")
+    @routes.post("", status_code=201, responses=answers(409, body=True), summary="Create a schedule")
     def create_schedule(body: ScheduleSpec, caller: Runner, response: Response) -> Schedule:
-        """Start cases, or a job of another queue, at set times; 409 when the name is taken."""
+        """Start cases, or a job of another queue, at set times; 409 if the name is taken."""
         made = backend.schedules.add(body, by=caller)
         response.headers["Location"] = f"/api/v1/schedules/{made.id}"
         return with_outcomes(backend, [made])[0]
 
-    @routes.post("/preview", responses=answers(body=True), summary="Look at times without a schedule")
+    @routes.post("/preview", responses=answers(body=True), summary="Preview times without a schedule")
     def preview_times(body: PreviewBody, _: Reader) -> Preview:
-        """When such a schedule would come next, without jitter; nothing is stored."""
+        """Return the next times of such a schedule, without jitter; nothing is stored."""
         values = body.model_dump(exclude={"count"}, exclude_none=True)
         spec = read_spec({"name": "preview", "tag": "preview", **values})
         return preview_of(spec, utc_now(), body.count)
 
     @routes.get("", responses=answers(), summary="List schedules")
     def list_schedules(_: Reader) -> Schedules:
-        """Every schedule, by name, with its next time and its last outcome."""
+        """List every schedule by name, with its next time and its last outcome."""
         return Schedules(schedules=with_outcomes(backend, backend.schedules.list_all()))
 
     return routes

@@ -1,4 +1,4 @@
-"""What the API takes and gives of schedules."""
+"""Bodies and answers of operations on schedules."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qa_queue.store.schedule_records import ScheduleFields
 
 
 def _nullable(field: FieldInfo) -> tuple[Any, FieldInfo]:
-    """The type and the rules of a field that may be null as well, which it is when nobody gives it."""
+    """Return the type and rules of a field that may be null as well, which is its default."""
     found = copy(field)
     found.default, found.default_factory = None, None
     return field.annotation | None, found  # type: ignore[operator] # an annotation is a type
@@ -27,7 +27,7 @@ _Nullable = create_model("_Nullable", __base__=Frozen, **_FIELDS)
 
 
 class SchedulePatch(_Nullable):
-    """The fields that change; null puts one back to what it is when nobody sets it."""
+    """The fields to change; null resets one to its default."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"cron": "0 6 * * *", "every": None}]})
 
@@ -39,7 +39,7 @@ class Schedules(BaseModel):
 
 
 class PreviewBody(Body):
-    """Times to be looked at without a schedule: `cron` or `every`."""
+    """Times to preview without a schedule: `cron` or `every`."""
 
     cron: str | None = Field(default=None, max_length=200, examples=["30 2 * * mon-fri"])
     every: str | None = Field(default=None, max_length=30, examples=[None])

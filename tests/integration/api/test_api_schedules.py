@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import httpx
@@ -92,11 +92,13 @@ def test_a_schedule_is_made_found_and_listed(runner, reader, nightly, case) -> N
         ({"every": "5m"}, "", "give either cron or every"),
         ({"cron": None, "every": "5 minutes"}, "every", "write days, hours, minutes and seconds"),
         ({"env": {"QA_SECRET_X": "1"}}, "env", "QA_SECRET_X is a secret"),
-        ({"overlap": "forbid"}, "overlap", "'skip', 'allow' or 'replace'"),
+        ({"overlap": "forbid"}, "overlap", "'forbid' is not one of skip, allow, replace"),
+        ({"time_zon": "UTC"}, "time_zon", "did you mean 'time_zone'?"),
+        ({"grace_s": 0}, "grace_s", "0 is out of range: 1 to 604800"),
     ],
 )
-def test_what_cannot_be_used_is_named_at_its_field(runner, case, changes, path, said) -> None:
-    """As a problem document."""
+def test_a_field_that_cannot_be_used_is_reported(runner, case, changes, path, said) -> None:
+    """In a problem document, with its path."""
     answer = runner.post(PATH, json=body(**changes))
     assert answer.status_code == 422
     assert answer.headers["Content-Type"] == "application/problem+json"
@@ -110,7 +112,10 @@ def test_what_cannot_be_used_is_named_at_its_field(runner, case, changes, path, 
     [
         ({"cases": ["Sing in"]}, "there is no case 'Sing in'. Did you mean 'Sign in'?"),
         ({"cases": [], "queue": "cleanupp"}, "cleanup"),
-        ({"cases": [], "queue": "cleanup", "data": {"keep_days": -1}}, "data is no payload of cleanup: keep_days"),
+        (
+            {"cases": [], "queue": "cleanup", "data": {"keep_days": -1}},
+            "data is not a payload of cleanup: keep_days",
+        ),
     ],
 )
 def test_a_schedule_that_could_not_be_started_is_refused(admin, case, changes, said) -> None:
@@ -159,7 +164,7 @@ def test_a_change_that_makes_no_sense_changes_nothing(runner, reader, nightly) -
 
 
 def test_replacing_sets_everything_anew(runner, nightly) -> None:
-    """What is not said is as it is when nobody sets it."""
+    """A field that is not given gets its default."""
     answer = runner.put(f"{PATH}/nightly", json=body(name="hourly", cron="@hourly", time_zone="UTC"))
     assert answer.status_code == 200, answer.text
     assert (answer.json()["id"], answer.json()["name"], answer.json()["cron"]) == (
@@ -238,3 +243,20 @@ def test_times_can_be_looked_at_before_there_is_a_schedule(reader: httpx.Client)
     assert bad.status_code == 422
     assert "day of the week" in bad.json()["detail"]
     assert reader.get(PATH).json() == {"schedules": []}
+
+
+@pytest.mark.parametrize("moment", [datetime.min, datetime.max])
+def test_a_date_at_the_end_of_the_calendar_is_listed_and_its_preview_refused(
+    reader, runner, nightly, store, moment: datetime
+) -> None:
+    """As rows of older versions may have; a change repairs it."""
+    moment = moment.replace(tzinfo=UTC)
+    row = store.schedules.get(nightly["id"])
+    odd = row.model_copy(update={"next_fire_at": moment, "next_run_at": moment, "start_at": moment})
+    assert store.schedules.replace(odd)
+    assert len(reader.get(PATH).json()["schedules"]) == 1
+    assert reader.get("/schedules").status_code == 200
+    answer = reader.get(f"{PATH}/nightly/preview")
+    assert (answer.status_code, "at the end of the calendar" in answer.json()["detail"]) == (422, True)
+    assert runner.patch(f"{PATH}/nightly", json={"start_at": None}).status_code == 200
+    assert len(reader.get(f"{PATH}/nightly/preview").json()["times"]) == 5

@@ -33,13 +33,13 @@ def rows(page: httpx.Response) -> list[str]:
 
 
 def test_an_empty_page_says_how_to_make_one(pages: httpx.Client) -> None:
-    """And every page leads to it."""
+    """And every page links to it."""
     assert "qa-queue schedule add" in pages.get("/schedules").text
     assert 'href="/schedules"' in pages.get("/").text
 
 
 def test_a_schedule_shows_its_next_time_in_its_zone_and_its_last_outcome(pages: httpx.Client, store) -> None:
-    """02:30 in Berlin is 01:30 UTC in winter; the outcome leads to the run."""
+    """02:30 in Berlin is 01:30 UTC in winter; the outcome links to the run."""
     case = store.save_cases([case_record(run_request())])[0]
     run = run_record(case, status=RunStatus.FAILED, batch_id=BATCH)
     store.save([run])
@@ -67,7 +67,7 @@ def test_a_schedule_shows_its_next_time_in_its_zone_and_its_last_outcome(pages: 
 
 
 def test_a_name_is_escaped(pages: httpx.Client, store) -> None:
-    """No script may run."""
+    """No script can run."""
     store.schedules.add(schedule_record(name=EVIL, last_error=EVIL))
     page = pages.get("/schedules")
     assert len(rows(page)) == 1
@@ -89,7 +89,7 @@ def test_buttons_pause_resume_and_start(pages: httpx.Client, store, redis_db: Re
 def test_readers_see_no_buttons_and_may_not_push_them(
     redis_db: Redis, redis_url: str, store, tmp_path: Path
 ) -> None:
-    """Roles as everywhere."""
+    """By their role."""
     schedule = schedule_record()
     store.schedules.add(schedule)
     settings = load_settings(redis_url=redis_url, qa_home=tmp_path)

@@ -18,7 +18,7 @@ from tests.support.queueing import run_request
 
 
 class Clock:
-    """Says the time that it was set to."""
+    """A clock that tests set."""
 
     def __init__(self) -> None:
         self.moment = utc_now().replace(microsecond=0)
@@ -27,7 +27,7 @@ class Clock:
         return self.moment
 
     def pass_by(self, **time: float) -> datetime:
-        """Let so much time pass; returns the moment then."""
+        """Move the clock by this time, and return the new time."""
         self.moment += timedelta(**time)
         return self.moment
 
@@ -43,8 +43,8 @@ def store() -> MemoryStore:
 
 
 @pytest.fixture
-def server(redis_db: Redis, store: MemoryStore, clock: Clock) -> ScheduleRunner:
-    """One scheduler."""
+def runner(redis_db: Redis, store: MemoryStore, clock: Clock) -> ScheduleRunner:
+    """The runner of one scheduler."""
     return ScheduleRunner(redis_db, store, load_settings(), clock)
 
 

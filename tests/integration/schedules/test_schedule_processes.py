@@ -1,4 +1,4 @@
-"""Schedulers as processes on a real Redis and a real Supabase: killed, doubled, and left without their parts."""
+"""Scheduler processes on a real Redis and a real Supabase: killed, running in parallel, and during outages."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def settings(redis_url: str, supabase: LocalServer) -> dict[str, str]:
 
 @pytest.fixture
 def schedulers(tmp_path: Path, settings: dict[str, str]) -> Iterator[Callable[..., list[SchedulerProcess]]]:
-    """Starts so many schedulers."""
+    """Starts a number of schedulers."""
     with ExitStack() as stack:
 
         def start(number: int = 1, **changes: str) -> list[SchedulerProcess]:
@@ -65,7 +65,7 @@ def schedulers(tmp_path: Path, settings: dict[str, str]) -> Iterator[Callable[..
 
 
 def scheduled(store: SupabaseStore, **overrides: Any) -> ScheduleRecord:
-    """A stored schedule of a case of its own, made a moment ago."""
+    """A stored schedule of its own case, created just now."""
     case = store.save_cases([case_record(run_request(f"A case {uuid4()}"))])[0]
     now = utc_now().replace(microsecond=0)
     schedule = schedule_record(**{"created_at": now, "tag": None, "cases": (case.id,), "every": "1s", **overrides})
@@ -74,23 +74,23 @@ def scheduled(store: SupabaseStore, **overrides: Any) -> ScheduleRecord:
 
 
 def ended(store: SupabaseStore, schedule: ScheduleRecord) -> bool:
-    """Whether it has done all that it was to do."""
+    """Return whether it has ended."""
     row = store.schedules.get(schedule.id)
     return row is not None and row.next_run_at is None
 
 
 def moments_of(connection: Redis, schedule: ScheduleRecord) -> list[bytes]:
-    """The moments that were started, as Redis knows them."""
+    """The keys of started moments in Redis."""
     return [
         key for key in connection.scan_iter(f"qa:schedule:{schedule.id}:*") if connection.get(key) != b"pending"
     ]
 
 
 @pytest.mark.parametrize("point", POINTS)
-def test_a_scheduler_that_is_killed_in_the_midst_of_a_start_loses_and_doubles_nothing(
+def test_a_scheduler_that_is_killed_during_a_start_loses_and_doubles_nothing(
     real_store: SupabaseStore, redis_db: Redis, settings: dict[str, str], schedulers: Any, point: str
 ) -> None:
-    """By SIGKILL right after each thing that it does; another one goes on where it was."""
+    """By SIGKILL right after each of its steps; another one continues there."""
     schedule = scheduled(real_store, max_runs=1, created_at=utc_now() - timedelta(seconds=2))
     killed = subprocess.run(
         [sys.executable, "-m", "tests.support.dying_scheduler", point],
@@ -112,7 +112,7 @@ def test_a_scheduler_that_is_killed_in_the_midst_of_a_start_loses_and_doubles_no
 def test_two_schedulers_at_once_start_each_moment_once(
     real_store: SupabaseStore, redis_db: Redis, schedulers: Any
 ) -> None:
-    """Five schedules, each second for six seconds."""
+    """Five schedules, every second for six seconds."""
     schedulers(2)
     schedules = [scheduled(real_store, overlap="allow", missed="all", max_runs=6) for _ in range(5)]
     wait_until(lambda: all(ended(real_store, one) for one in schedules), 60, "the end of all schedules")
@@ -129,7 +129,7 @@ def test_two_schedulers_at_once_start_each_moment_once(
 def test_schedulers_that_are_killed_again_and_again_lose_and_double_nothing(
     real_store: SupabaseStore, redis_db: Redis, schedulers: Any
 ) -> None:
-    """Two of them, one of which dies as a moment is started, six times; each moment is started once in the end."""
+    """Of two, one dies as a moment is started, six times; each moment is started once in the end."""
     pool = schedulers(2)
     chance = random.Random(4)
     schedules = [scheduled(real_store, overlap="allow", missed="all", max_runs=8) for _ in range(3)]
@@ -148,7 +148,7 @@ def test_schedulers_that_are_killed_again_and_again_lose_and_double_nothing(
 
 
 def test_a_restart_of_redis_costs_no_moment(real_store: SupabaseStore, schedulers: Any, tmp_path: Path) -> None:
-    """The scheduler outlives it; what was missed meanwhile is made up for, as the policy says."""
+    """The scheduler survives it; missed moments are made up for, as the policy says."""
     folder = tmp_path / "redis"
     folder.mkdir()
     with start_redis(folder) as first:
@@ -170,7 +170,7 @@ def test_a_restart_of_redis_costs_no_moment(real_store: SupabaseStore, scheduler
 def test_a_while_without_supabase_costs_no_moment(
     redis_url: str, redis_db: Redis, schedulers: Any, tmp_path: Path
 ) -> None:
-    """The same: it goes on by itself."""
+    """The same: it continues once Supabase is back."""
     folder = tmp_path / "supabase"
     folder.mkdir()
     cache = ROOT / ".qa" / "cache"
@@ -195,7 +195,7 @@ def test_a_while_without_supabase_costs_no_moment(
 def test_a_killed_scheduler_is_started_again_and_goes_on(
     real_store: SupabaseStore, redis_db: Redis, settings: dict[str, str]
 ) -> None:
-    """By the supervisor of `qa-queue up`, with all that was due in between."""
+    """By the supervisor of `qa-queue up`, with everything that was due in between."""
     said: list[str] = []
     line = f"{sys.executable} -m qa_queue.worker.scheduler"
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), **settings}
