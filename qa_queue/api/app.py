@@ -16,7 +16,7 @@ from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
 from qa_queue import __version__
-from qa_queue.api.auth import LOOPBACK_NAMES, AuthMiddleware, is_api
+from qa_queue.api.auth import TRUSTED_HOSTS, AuthMiddleware, is_api
 from qa_queue.api.dashboard_mount import MountedDashboard
 from qa_queue.api.errors import (
     ProblemDocument,
@@ -106,7 +106,7 @@ def create_app(backend: Backend) -> FastAPI:
     templates = Jinja2Templates(directory=_HERE / "templates")
     _add_routes(app, backend, templates)
     _add_handlers(app, backend, templates)
-    hosts = [*LOOPBACK_NAMES, *(name.strip() for name in settings.qa_web_hosts.split(",") if name.strip())]
+    hosts = [*TRUSTED_HOSTS, *(name.strip() for name in settings.qa_web_hosts.split(",") if name.strip())]
     # The last one added stands first.
     app.add_middleware(BodyLimit, most=settings.qa_api_max_body)
     app.add_middleware(AuthMiddleware, backend=backend, limiter=RateLimiter(settings.qa_api_requests_per_minute))

@@ -1,7 +1,4 @@
-"""Where a request comes from: this machine, our own pages, or another site's. Pure.
-
-Who makes a request, and what that person or program may do.
-"""
+"""Authentication and authorization of HTTP requests: origin, caller and role."""
 
 from __future__ import annotations
 
@@ -21,6 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qa_queue.api.errors import RefusedError, headers_of, problem_of, respond
 from qa_queue.api.http_limits import RateLimiter
+from qa_queue.auth.logins import PAGES_DOMAIN
 from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.redis import address_of, explain
@@ -28,30 +26,47 @@ from qa_queue.services import Backend
 
 SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 LOOPBACK_NAMES = ("127.0.0.1", "localhost", "[::1]")
-_PASSED_ON = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
+TRUSTED_HOSTS = (*LOOPBACK_NAMES, PAGES_DOMAIN, f"*.{PAGES_DOMAIN}")
+COOKIE = "qa_session"
+LOCAL = Identity(name="local", role=Role.ADMIN)
+API = ("/api/", "/metrics")
+_PUBLIC = ("/static/", "/health/", "/login", "/api/v1/openapi.json", "/api/openapi.json")
+_FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
+_bearer = HTTPBearer(auto_error=False, description="A token made by `qa-queue token create`.")
+_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The login of the pages.")
 
 
 def is_local(client: str, headers: Mapping[str, str]) -> bool:
-    """Whether somebody on this machine asks by a loopback name, and no proxy passed the request on."""
+    """Whether the request comes from this machine under a name of loopback, and not through a proxy."""
     try:
         loopback = ip_address(client).is_loopback
     except ValueError:
         return False
-    return (
-        loopback and host_name(headers.get("host", "")) in LOOPBACK_NAMES and not set(headers.keys()) & _PASSED_ON
-    )
+    forwarded = set(headers.keys()) & _FORWARDED
+    return loopback and is_loopback_name(host_name(headers.get("host", ""))) and not forwarded
+
+
+def is_loopback_name(host: str) -> bool:
+    """Whether a host name, without a port, always means the machine itself."""
+    return host in LOOPBACK_NAMES or host == PAGES_DOMAIN or host.endswith(f".{PAGES_DOMAIN}")
+
+
+def needs_own_host(host: str) -> bool:
+    """Whether a login under this host name would share its cookie with other sites of this machine."""
+    return host in LOOPBACK_NAMES or host == PAGES_DOMAIN
 
 
 def host_name(host: str) -> str:
-    """The name in a Host header, without its port."""
-    return host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    """Return the name in a Host header in lower case, without its port."""
+    name = host[: host.index("]") + 1] if host.startswith("[") and "]" in host else host.partition(":")[0]
+    return name.lower()
 
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:
-    """Whether another site's page made a browser send this.
+    """Whether the page of another site made a browser send the request.
 
-    `Sec-Fetch-Site` says so where a browser sends it; else `Origin`, which every browser sends with a POST. A
-    request with neither comes from a program that is no browser.
+    `Sec-Fetch-Site` tells where a browser sends it, else `Origin`, which every browser sends with a POST. A request
+    with neither comes from a program that is not a browser.
     """
     site = headers.get("sec-fetch-site")
     if site is not None:
@@ -61,29 +76,21 @@ def is_cross_site(headers: Mapping[str, str]) -> bool:
 
 
 def local_path(path: str) -> str:
-    """A path of our own to go on to after a login; `/` for anything that leads elsewhere."""
+    """Return a path of the service's own to continue at after a login; `/` for anything that leads elsewhere."""
     parts = urlsplit(path)
     safe = path.startswith("/") and not path.startswith(("//", "/\\")) and not parts.netloc and path.isprintable()
     return path if safe else "/"
 
 
-COOKIE = "qa_session"
-LOCAL = Identity(name="local", role=Role.ADMIN)
-API = ("/api/", "/metrics")
-_PUBLIC = ("/static/", "/health/", "/login", "/api/v1/openapi.json", "/api/openapi.json")
-_bearer = HTTPBearer(auto_error=False, description="A token made by `qa-queue token create`.")
-_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The login of the pages.")
-
-
 def is_api(path: str) -> bool:
-    """Whether programs ask for this path, so that errors are problem documents and not pages."""
+    """Whether programs request this path, so that errors are problem documents and not pages."""
     return path.startswith(API) or path.startswith("/health/")
 
 
 class AuthMiddleware:
-    """Lets a request pass when it says who makes it; everything that is not public stays behind it.
+    """Lets a request pass when its caller is known; only public paths are open to everyone.
 
-    It stands before routing and reading the body, so a stranger learns nothing, not even which paths there are.
+    It runs before routing and before the body is read, so a stranger learns nothing, not even which paths exist.
     """
 
     def __init__(self, app: ASGIApp, backend: Backend, limiter: RateLimiter) -> None:
@@ -109,21 +116,18 @@ class AuthMiddleware:
                 return RedirectResponse(f"/login?next={quote(path)}", HTTPStatus.SEE_OTHER)
             return respond(problem_of(error), headers_of(error))
         except RedisError as error:
-            away = RedisUnavailableError(explain(error, address_of(self._backend.redis)))
-            return respond(problem_of(away), headers_of(away))
+            unavailable = RedisUnavailableError(explain(error, address_of(self._backend.redis)))
+            return respond(problem_of(unavailable), headers_of(unavailable))
         except QAError as error:
             return respond(problem_of(error), headers_of(error))
         return None
 
     def _check(self, scope: Scope, headers: Headers) -> None:
         client = scope["client"][0] if scope.get("client") else ""
-        public = scope["path"].startswith(_PUBLIC)
         by_token = headers.get("authorization", "").lower().startswith("bearer ")
         if scope["method"] not in SAFE_METHODS and not by_token and is_cross_site(headers):
-            raise RefusedError(HTTPStatus.FORBIDDEN, "Another site's page sent this: it is not done.")
-        if public:
-            if scope["method"] not in SAFE_METHODS:
-                self._count(f"client:{client}")
+            raise RefusedError(HTTPStatus.FORBIDDEN, "Another site's page sent this request: nothing was done.")
+        if scope["path"].startswith(_PUBLIC):
             return
         identity = self._identity(client, headers)
         if identity is None:
@@ -138,7 +142,7 @@ class AuthMiddleware:
         if scheme.lower() == "bearer":
             return self._backend.tokens.identify(token.strip())
         session = _cookie_of(headers)
-        found = self._backend.logins.find(session) if session else None
+        found = self._backend.logins.find(session, host_name(headers.get("host", ""))) if session else None
         if found is None and self._backend.settings.qa_api_open_on_loopback and is_local(client, headers):
             return LOCAL
         return found
@@ -151,10 +155,10 @@ class AuthMiddleware:
 
 
 def needs(role: Role) -> object:
-    """The dependency of a route that this role may use; its value is the caller's identity.
+    """Return the dependency of a route for this role and those above it; its value is the caller's identity.
 
     Raises:
-        RefusedError: 403 when the caller's role is less.
+        RefusedError: 403 when the caller's role is lower.
     """
 
     def check(
@@ -162,7 +166,7 @@ def needs(role: Role) -> object:
         token: Annotated[object, Security(_bearer)] = None,
         session: Annotated[object, Security(_cookie)] = None,
     ) -> Identity:
-        del token, session  # named for the API's document; the gate has looked at them
+        del token, session  # named for the API's document; the middleware has checked them
         identity: Identity = request.state.identity
         if not identity.role.covers(role):
             raise RefusedError(

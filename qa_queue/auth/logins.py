@@ -1,7 +1,12 @@
 """Logins of people to the pages: a link that works once, and the session that it or a token opens.
 
-Both are random texts of 256 bits of which Redis keeps the SHA-256 until they expire, so there is no key that could
-leak, whoever logs out is out, and every process of the service knows the same logins.
+Both are random texts of 256 bits, of which Redis keeps the SHA-256 until they expire. So there is no signing key
+that could leak, a logout holds everywhere, and all processes of the service know the same logins.
+
+Cookies ignore ports: every site on 127.0.0.1 receives the cookies of every other, the tested ones included. So a
+session is bound to the host name under which it was opened. On loopback that is a random name below
+`qa-queue.localhost`, which browsers resolve to this machine themselves: no other site can learn it, so no browser
+sends the cookie elsewhere, and the cookie without the name is worthless.
 """
 
 from __future__ import annotations
@@ -9,13 +14,23 @@ from __future__ import annotations
 import hashlib
 import secrets
 
+from pydantic import ValidationError
 from redis import Redis
 
 from qa_queue.auth.tokens import Identity, Role, TokenStore
+from qa_queue.models import Frozen
 
 LINK_S = 3600
 SESSION_S = 12 * 3600
 OPERATOR = Identity(name="operator", role=Role.ADMIN)
+PAGES_DOMAIN = "qa-queue.localhost"
+
+
+class Session(Frozen):
+    """A login of a browser, valid under one host name."""
+
+    identity: Identity
+    host: str
 
 
 class Logins:
@@ -29,39 +44,53 @@ class Logins:
         self._tokens = TokenStore(connection)
 
     def invite(self, identity: Identity = OPERATOR) -> str:
-        """A ticket that opens one session of this identity within the hour."""
-        return self._keep("link", identity, LINK_S)
+        """Return a ticket that opens one session of this identity within the hour."""
+        return self._keep("link", identity.model_dump_json(), LINK_S)
 
-    def redeem(self, ticket: str) -> str | None:
-        """The session that a ticket opens, once; None for a ticket that is unknown, used or expired."""
+    def redeem(self, ticket: str, host: str) -> str | None:
+        """Return the session that a ticket opens, once; None for a ticket that is unknown, used or expired."""
         found: bytes | None = self._connection.getdel(_key("link", ticket))  # type: ignore[assignment]
-        return self.open(Identity.model_validate_json(found)) if found else None
+        return self.open(Identity.model_validate_json(found), host) if found else None
 
-    def open(self, identity: Identity) -> str:
-        """A session of this identity for 12 h."""
-        return self._keep("session", identity, SESSION_S)
+    def open(self, identity: Identity, host: str) -> str:
+        """Return a new session of this identity under this host name, for 12 h."""
+        return self._keep("session", Session(identity=identity, host=host.lower()).model_dump_json(), SESSION_S)
 
-    def find(self, session: str) -> Identity | None:
-        """Whose session this is; None when it is unknown, over, or its token was revoked."""
+    def find(self, session: str, host: str) -> Identity | None:
+        """Return whose session it is; None when it is unknown, over, of another host, or its token revoked."""
         found: bytes | None = self._connection.get(_key("session", session))  # type: ignore[assignment]
-        if found is None:
+        known = _session(found) if found else None
+        if known is None or known.host != host.lower():
             return None
-        identity = Identity.model_validate_json(found)
-        return self._tokens.holder(identity.token_id) if identity.token_id else identity
+        token_id = known.identity.token_id
+        return self._tokens.holder(token_id) if token_id else known.identity
 
     def close(self, session: str) -> None:
         """End a session."""
         self._connection.delete(_key("session", session))
 
-    def _keep(self, kind: str, identity: Identity, seconds: int) -> str:
+    def _keep(self, kind: str, value: str, seconds: int) -> str:
         text = secrets.token_urlsafe(32)
-        self._connection.set(_key(kind, text), identity.model_dump_json(), ex=seconds)
+        self._connection.set(_key(kind, text), value, ex=seconds)
         return text
 
 
+def new_host() -> str:
+    """Return a host name of loopback that nobody can guess, for one login."""
+    return f"{secrets.token_hex(10)}.{PAGES_DOMAIN}"
+
+
 def login_link(connection: Redis, port: int) -> str:
-    """A link to the pages on this port that logs one browser in as the operator, once and within the hour."""
-    return f"http://127.0.0.1:{port}/login?ticket={Logins(connection).invite()}"
+    """Return a link to the pages on this port that logs in one browser as the operator, once within the hour."""
+    return f"http://{new_host()}:{port}/login?ticket={Logins(connection).invite()}"
+
+
+def _session(text: bytes) -> Session | None:
+    """Return the session; None for one of an earlier version, which was bound to no host."""
+    try:
+        return Session.model_validate_json(text)
+    except ValidationError:
+        return None
 
 
 def _key(kind: str, text: str) -> str:

@@ -86,9 +86,7 @@ class TokenStore:
 
     def identify(self, text: str) -> Identity | None:
         """Whose token this is; None for one that is unknown, wrong, revoked or expired."""
-        parts = text.split("_", 2)
-        token_id = parts[1] if len(parts) == 3 and parts[0] == PREFIX else ""
-        stored = self._stored(token_id)
+        stored = self._stored(id_of(text))
         right = compare_digest(_hash(text), stored.hash if stored else _NO_HASH)
         return _identity(stored) if stored and right else None
 
@@ -101,6 +99,12 @@ class TokenStore:
         found: bytes | None = self._connection.hget(KEY, token_id)  # type: ignore[assignment]
         stored = _Stored.model_validate_json(found) if found else None
         return stored if stored and stored.valid_at(utc_now()) else None
+
+
+def id_of(text: str) -> str:
+    """Return the id in the text of a token; empty for a text that is not one."""
+    parts = text.strip().split("_", 2)
+    return parts[1] if len(parts) == 3 and parts[0] == PREFIX else ""
 
 
 def _identity(token: TokenInfo) -> Identity:

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 import uvicorn
 
@@ -25,3 +26,8 @@ def serving(app: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+def own_host(url: str, name: str = "0123456789abcdef0123.qa-queue.localhost") -> dict[str, str]:
+    """The Host header of a browser that came by a login link to a service at this URL."""
+    return {"Host": f"{name}:{urlsplit(url).port}"}

@@ -22,11 +22,13 @@ from rq.serializers import JSONSerializer
 from qa_queue.api.dashboard.guard import HEADERS, Login, refusal
 from qa_queue.api.dashboard.jobs import JsonJob, JsonQueue, JsonWorker, requeue_job
 from qa_queue.api.dashboard.servers import DashboardApp, Servers
+from qa_queue.auth.backoff import FailureLimiter
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.settings import Settings
 
 log = logging.getLogger(__name__)
 
+MAX_USER = 200  # characters of a user's name that tell accounts apart
 _REALM = 'Basic realm="qa-queue", charset="UTF-8"'
 # `<%= x %>` puts x into the page raw, `<%- x %>` escapes it; what starts with $( has escaped by itself already.
 _RAW = re.compile(r"<%=(?!\s*\$\()")
@@ -55,6 +57,7 @@ class AnyJson(json.JSONEncoder):
 def build(settings: Settings, *, ask_login: bool = True) -> Flask:
     """The application; see `qa_queue.api.dashboard.create_app`."""
     login = _login(settings) if ask_login else None
+    failures = FailureLimiter()
     servers = Servers(settings)
     _replace_upstream(servers)
     app = DashboardApp("rq_dashboard", static_folder=str(Path(upstream.__file__).parent / "static"))
@@ -62,7 +65,9 @@ def build(settings: Settings, *, ask_login: bool = True) -> Flask:
     app.servers = servers
     app.config["RQ_DASHBOARD_REDIS_URL"] = servers.labels
     app.config["RQ_DASHBOARD_JSON_ENCODER"] = AnyJson
-    app.before_request(lambda: _check(login, len(servers.labels)))
+    if login is not None:
+        app.before_request(lambda: _check_login(login, failures))
+    app.before_request(lambda: _check_request(len(servers.labels)))
     app.after_request(_protect)
     app.register_error_handler(NoSuchJobError, lambda _: _plain(404, "There is no such job."))
     app.register_error_handler(InvalidJobOperation, lambda _: _plain(409, "The job is not in a state for this."))
@@ -96,11 +101,33 @@ def _replace_upstream(servers: Servers) -> None:
     upstream.config.serializer = JSONSerializer
 
 
-def _check(login: Login | None, servers: int) -> Response | None:
-    if login is not None and not _logged_in(login):
-        answer = _plain(401, "Log in with QA_DASHBOARD_USER and QA_DASHBOARD_PASSWORD.")
-        answer.headers["WWW-Authenticate"] = _REALM
-        return answer
+def _check_login(login: Login, failures: FailureLimiter) -> Response | None:
+    """Refuse a request without the right login, and every login while failed ones are too many."""
+    given = request.authorization
+    if given is None or given.type != "basic":
+        return _unauthorized()
+    keys = f"address:{request.remote_addr}", f"user:{(given.username or '')[:MAX_USER]}"
+    if wait := failures.wait_s(*keys):
+        return _too_many(wait)
+    if login.fits(given.username, given.password):
+        return None
+    wait = failures.failed(*keys)
+    return _too_many(wait) if wait else _unauthorized()
+
+
+def _unauthorized() -> Response:
+    response = _plain(401, "Log in with QA_DASHBOARD_USER and QA_DASHBOARD_PASSWORD.")
+    response.headers["WWW-Authenticate"] = _REALM
+    return response
+
+
+def _too_many(wait: int) -> Response:
+    response = _plain(429, f"Too many failed logins: try again in {wait} s.")
+    response.headers["Retry-After"] = str(wait)
+    return response
+
+
+def _check_request(servers: int) -> Response | None:
     refused = refusal(
         method=request.method,
         endpoint=request.endpoint,
@@ -110,11 +137,6 @@ def _check(login: Login | None, servers: int) -> Response | None:
         servers=servers,
     )
     return _plain(*refused) if refused else None
-
-
-def _logged_in(login: Login) -> bool:
-    given = request.authorization
-    return given is not None and given.type == "basic" and login.fits(given.username, given.password)
 
 
 def _protect(response: Response) -> Response:

@@ -1,7 +1,7 @@
-"""Logging in to the pages: by a link that works once, or with a token; and out again.
+"""Login to the pages, by a link that works once or with a token, and logout.
 
-Opening a link only shows a button: whatever looks at links before people do (mail filters, previews) must not use
-it up. The button's POST does.
+Opening a link only shows a button: whatever opens links before people do (mail filters, previews) must not use it
+up. The button's POST does. A login on loopback happens under a random host name (see `qa_queue.auth.logins`).
 """
 
 from __future__ import annotations
@@ -15,10 +15,15 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
 from starlette.templating import Jinja2Templates
 
-from qa_queue.api.auth import COOKIE, local_path
-from qa_queue.auth.logins import SESSION_S
+from qa_queue.api.auth import COOKIE, host_name, local_path, needs_own_host
+from qa_queue.api.errors import RefusedError
+from qa_queue.auth.backoff import FailureLimiter
+from qa_queue.auth.logins import SESSION_S, new_host
+from qa_queue.auth.tokens import id_of
 from qa_queue.services import Backend
 
+MAX_FORM = 16_384  # bytes
+MAX_FIELDS = 10
 _WRONG = {
     "ticket": "This link was used already, or is older than an hour: `qa-queue token link` makes a new one.",
     "token": "This token is not known, or has expired: `qa-queue token create` makes a new one.",
@@ -26,23 +31,30 @@ _WRONG = {
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
-    """The login page and what its buttons do."""
+    """Return the login page and the operations of its buttons."""
     routes = APIRouter(include_in_schema=False)
+    failures = FailureLimiter()
 
     @routes.get("/login", response_class=HTMLResponse)
-    def ask(request: Request, ticket: str = "", next: str = "/") -> Response:
-        return templates.TemplateResponse(
-            request, "login.html", {"ticket": ticket, "next": local_path(next), "wrong": ""}
-        )
+    def show_login(request: Request, ticket: str = "", next: str = "/") -> Response:
+        if needs_own_host(_host(request)):
+            return _to_own_host(request)
+        page = {"ticket": ticket, "next": local_path(next), "wrong": ""}
+        return templates.TemplateResponse(request, "login.html", page)
 
     @routes.post("/login")
     async def log_in(request: Request) -> Response:
+        if needs_own_host(_host(request)):
+            return _to_own_host(request)
         form = _form(await request.body())
-        session = await run_in_threadpool(_opened, backend, form)
+        session = await run_in_threadpool(_opened, backend, form, _host(request))
         if session is None:
-            wrong = _WRONG["ticket" if form.get("ticket") else "token"]
-            page = {"ticket": "", "next": local_path(form.get("next", "/")), "wrong": wrong}
-            return templates.TemplateResponse(request, "login.html", page, status_code=HTTPStatus.FORBIDDEN)
+            page = {"ticket": "", "next": local_path(form.get("next", "/")), "wrong": _wrong(form)}
+            status, headers = HTTPStatus.FORBIDDEN, {}
+            if wait := failures.failed(*_keys(request, form)):
+                page["wrong"] = f"Too many failed logins: try again in {wait} s. {page['wrong']}"
+                status, headers = HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(wait)}
+            return templates.TemplateResponse(request, "login.html", page, status_code=status, headers=headers)
         response = RedirectResponse(local_path(form.get("next", "/")), HTTPStatus.SEE_OTHER)
         secure = request.url.scheme == "https"
         response.set_cookie(COOKIE, session, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
@@ -58,14 +70,43 @@ def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
     return routes
 
 
-def _opened(backend: Backend, form: dict[str, str]) -> str | None:
-    """A new session, if the ticket or the token is good."""
+def _host(request: Request) -> str:
+    return host_name(request.headers.get("host", ""))
+
+
+def _to_own_host(request: Request) -> Response:
+    """Redirect to the same page under a host name that no other site of this machine has."""
+    own = request.url.replace(hostname=new_host())
+    return RedirectResponse(str(own), HTTPStatus.SEE_OTHER)
+
+
+def _opened(backend: Backend, form: dict[str, str], host: str) -> str | None:
+    """Return a new session, if the ticket or the token is valid."""
     if ticket := form.get("ticket"):
-        return backend.logins.redeem(ticket)
+        return backend.logins.redeem(ticket, host)
     identity = backend.tokens.identify(form.get("token", "").strip())
-    return backend.logins.open(identity) if identity else None
+    return backend.logins.open(identity, host) if identity else None
+
+
+def _keys(request: Request, form: dict[str, str]) -> tuple[str, str]:
+    client = request.client.host if request.client else ""
+    return f"address:{client}", f"token:{id_of(form.get('token', ''))}"
+
+
+def _wrong(form: dict[str, str]) -> str:
+    return _WRONG["ticket" if form.get("ticket") else "token"]
 
 
 def _form(body: bytes) -> dict[str, str]:
-    fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=10)
+    """Return the fields of a form.
+
+    Raises:
+        RefusedError: it is not the form of the login page.
+    """
+    if len(body) > MAX_FORM:
+        raise RefusedError(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"The form has more than {MAX_FORM} bytes.")
+    try:
+        fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=MAX_FIELDS)
+    except ValueError as error:
+        raise RefusedError(HTTPStatus.UNPROCESSABLE_ENTITY, f"The form cannot be used: {error}.") from None
     return {name: values[0] for name, values in fields.items()}

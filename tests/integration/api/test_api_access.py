@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
 from redis import Redis
 
-from qa_queue.auth.logins import Logins
+from qa_queue.auth.logins import OPERATOR, Logins
 from qa_queue.auth.tokens import KEY, Role, TokenStore
 from qa_queue.store.memory import MemoryStore
 from tests.support.records import case_record, run_record
+from tests.support.serving import own_host
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 FOREIGN = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
@@ -21,7 +24,7 @@ FOREIGN = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
 @pytest.fixture
 def browser(url: str) -> Iterator[httpx.Client]:
     """A client that keeps cookies, without a login yet."""
-    with httpx.Client(base_url=url, timeout=20) as client:
+    with httpx.Client(base_url=url, headers=own_host(url), timeout=20) as client:
         yield client
 
 
@@ -85,6 +88,89 @@ def test_a_link_logs_in_once_and_only_when_its_button_is_pressed(browser: httpx.
     assert again.status_code == 403
     assert "used already" in again.text
     assert browser.get("/api/v1/queue/stats").status_code == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    ["127.0.0.1", "localhost", "qa-queue.localhost", "fedcba9876543210fedc.qa-queue.localhost", "qa.example"],
+)
+def test_a_session_is_worth_nothing_under_another_host(
+    serve: Callable[..., str], redis_db: Redis, host: str
+) -> None:
+    """Whoever got the cookie but not the name, as a tested site on another port would, is a stranger."""
+    url = serve(qa_web_hosts="qa.example")
+    with httpx.Client(base_url=url, headers=own_host(url)) as browser:
+        log_in(browser, redis_db)
+        cookie = {"Cookie": f"qa_session={browser.cookies['qa_session']}"}
+        assert browser.get("/api/v1/runs").status_code == 200
+    stolen = {**cookie, **own_host(url, host)}
+    assert httpx.get(f"{url}/api/v1/runs", headers=stolen).status_code == 401
+    assert httpx.get(f"{url}/", headers=stolen).headers["location"].startswith("/login")
+    assert httpx.post(f"{url}/api/v1/cases", headers=stolen, json={}).status_code == 401
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "qa-queue.localhost"])
+def test_a_login_on_loopback_gets_a_host_of_its_own(url: str, redis_db: Redis, host: str) -> None:
+    """Which nobody can guess, and which is another for each login; a link is not used up on the way."""
+    ticket = Logins(redis_db).invite()
+    port = urlsplit(url).port
+    hosts = set()
+    for _ in range(2):
+        moved = httpx.get(f"{url}/login?ticket={ticket}&next=/x", headers={"Host": f"{host}:{port}"})
+        where = urlsplit(moved.headers["location"])
+        assert (moved.status_code, where.path, where.query) == (303, "/login", f"ticket={ticket}&next=/x")
+        assert re.fullmatch(r"[0-9a-f]{20}\.qa-queue\.localhost", where.hostname or "")
+        assert where.port == port
+        hosts.add(where.hostname)
+    assert len(hosts) == 2
+    refused = httpx.post(f"{url}/login", data={"ticket": ticket}, headers={"Host": f"{host}:{port}", **OWN})
+    assert "set-cookie" not in refused.headers
+    assert Logins(redis_db).redeem(ticket, "any") is not None
+
+
+def test_a_session_of_an_earlier_version_is_over(browser: httpx.Client, redis_db: Redis) -> None:
+    """It was bound to no host."""
+    log_in(browser, redis_db)
+    (key,) = redis_db.scan_iter("qa:session:*")
+    redis_db.set(key, OPERATOR.model_dump_json(), ex=60)
+    assert browser.get("/").status_code == 303
+
+
+def test_failed_logins_lock_out_nobody_with_a_valid_token(browser: httpx.Client, redis_db: Redis) -> None:
+    """They are slowed down themselves, by address and by token; a valid token, a link and the API go on."""
+    info, text = TokenStore(redis_db).create("ann", Role.READ)
+    guesses = [f"qaq_{info.id}_{number}" for number in range(640)]
+    answers = [browser.post("/login", data={"token": guess}, headers=OWN) for guess in guesses]
+    assert [answer.status_code for answer in answers[:5]] == [403] * 5
+    assert {answer.status_code for answer in answers[5:]} == {429}
+    assert int(answers[-1].headers["retry-after"]) >= 30
+    assert browser.get("/api/v1/runs", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+    assert browser.post("/login", data={"token": text}, headers=OWN).status_code == 303
+    assert log_in(browser, redis_db).status_code == 303
+
+
+def test_failed_tokens_lock_out_no_valid_one(serve: Callable[..., str], redis_db: Redis) -> None:
+    """The same for the API, from the same address."""
+    url = serve(qa_api_requests_per_minute=5)
+    _, text = TokenStore(redis_db).create("ann", Role.READ)
+    answers = [httpx.get(f"{url}/api/v1/runs", headers={"Authorization": "Bearer qaq_a_b"}) for _ in range(20)]
+    assert {answer.status_code for answer in answers} == {401, 429}
+    assert httpx.get(f"{url}/api/v1/runs", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        ("&".join(f"a{n}=1" for n in range(2000)), 422),
+        ("token=" + "x" * 20_000, 413),
+        ("token=%FF%00", 403),
+        ("", 403),
+    ],
+)
+def test_a_form_of_another_shape_is_refused(browser: httpx.Client, content: str, status: int) -> None:
+    """Never an error of the service."""
+    headers = {"Content-Type": "application/x-www-form-urlencoded", **OWN}
+    assert browser.post("/login", content=content, headers=headers).status_code == status
 
 
 def test_logging_out_ends_the_session_itself(browser: httpx.Client, redis_db: Redis) -> None:

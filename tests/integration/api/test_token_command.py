@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -45,9 +46,11 @@ def test_for_people_the_token_stands_alone_on_its_line() -> None:
 
 def test_the_link_logs_in_as_operator(redis_db: Redis) -> None:
     """Once."""
-    ticket = token("link").stdout.strip().partition("ticket=")[2]
+    link, _, ticket = token("link").stdout.strip().partition("/login?ticket=")
+    host = urlsplit(link).hostname or ""
+    assert host.endswith(".qa-queue.localhost")
     logins = Logins(redis_db)
-    session = logins.redeem(ticket)
+    session = logins.redeem(ticket, host)
     assert session is not None
-    assert logins.find(session).role is Role.ADMIN
-    assert logins.redeem(ticket) is None
+    assert logins.find(session, host).role is Role.ADMIN
+    assert logins.redeem(ticket, host) is None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import pytest
@@ -11,6 +13,7 @@ from rq.job import JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from qa_queue.api.dashboard import create_app
+from qa_queue.auth.backoff import FREE, MAX_WAIT_S
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.settings import load_settings
@@ -40,6 +43,24 @@ def test_nobody_gets_in_without_the_password(dashboard):
         assert httpx.get(dashboard + path).status_code == 401
         assert httpx.get(dashboard + path, auth=("qa", "wrong")).status_code == 401
         assert httpx.get(dashboard + path, auth=LOGIN).status_code == 200
+
+
+def test_guesses_of_the_password_are_few(dashboard):
+    """200 at once: a handful is looked at, and the rest is told to wait, the right password among them."""
+    with ThreadPoolExecutor(16) as pool:
+        guesses = list(pool.map(lambda n: httpx.get(dashboard, auth=("qa", f"guess {n}")), range(200)))
+    statuses = Counter(answer.status_code for answer in guesses)
+    assert statuses.keys() == {401, 429}
+    assert statuses[401] <= FREE + 8  # one more for each thread of the server
+    late = httpx.get(dashboard, auth=LOGIN)
+    assert late.status_code == 429
+    assert 0 < int(late.headers["retry-after"]) <= MAX_WAIT_S
+    assert httpx.get(dashboard).status_code == 401
+
+
+def test_the_password_needs_no_cookie(dashboard):
+    """Cookies ignore ports, logins by header do not: no other site of this machine gets to see it."""
+    assert "set-cookie" not in httpx.get(dashboard, auth=LOGIN).headers
 
 
 def test_without_a_password_it_does_not_start(redis_url):

@@ -13,6 +13,9 @@ from qa_queue.api.auth import host_name, is_cross_site, is_local, local_path
         ("127.0.0.1", {"host": "127.0.0.1:8600"}, True),
         ("::1", {"host": "[::1]:8600"}, True),
         ("127.0.0.1", {"host": "localhost"}, True),
+        ("127.0.0.1", {"host": "abc.qa-queue.localhost:8600"}, True),
+        ("127.0.0.1", {"host": "qa-queue.localhost.evil.example"}, False),
+        ("127.0.0.1", {"host": "evilqa-queue.localhost"}, False),
         ("127.0.0.1", {"host": "qa.example"}, False),
         ("127.0.0.1", {"host": "127.0.0.1", "x-forwarded-for": "10.0.0.9"}, False),
         ("127.0.0.1", {"host": "127.0.0.1", "forwarded": "for=10.0.0.9"}, False),
@@ -44,7 +47,7 @@ def test_another_sites_page_is_known_by_what_browsers_say(headers: dict[str, str
     assert is_cross_site(headers) is cross
 
 
-@pytest.mark.parametrize(("host", "name"), [("a:1", "a"), ("a", "a"), ("[::1]:1", "[::1]"), ("", "")])
+@pytest.mark.parametrize(("host", "name"), [("a:1", "a"), ("a", "a"), ("[::1]:1", "[::1]"), ("", ""), ("A:1", "a")])
 def test_the_port_is_no_part_of_the_name(host: str, name: str) -> None:
     """In brackets, colons are."""
     assert host_name(host) == name
