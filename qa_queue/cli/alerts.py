@@ -20,7 +20,7 @@ from qa_queue.monitoring import Health
 from qa_queue.monitoring.alerts import Alert, alert_config, firing
 from qa_queue.monitoring.alerts.channels import transport_of
 from qa_queue.monitoring.alerts.conditions import duration_words
-from qa_queue.monitoring.alerts.config import AlertConfig, Channel
+from qa_queue.monitoring.alerts.config import AlertChannel, AlertConfig
 from qa_queue.monitoring.alerts.message import Message, trial_message
 
 PANEL = "Service"
@@ -104,7 +104,7 @@ def check(as_json: Json = False) -> None:
         out.print("  No messages are sent: add `channels:` to the file, or set QA_ALERT_CHANNELS.")
 
 
-def _chosen(config: AlertConfig, name: str | None) -> Mapping[str, Channel]:
+def _chosen(config: AlertConfig, name: str | None) -> Mapping[str, AlertChannel]:
     if not config.channels:
         raise InputError("there is no channel: add one to qa-alerts.yaml or QA_ALERT_CHANNELS.")
     if name is None:
@@ -114,7 +114,7 @@ def _chosen(config: AlertConfig, name: str | None) -> Mapping[str, Channel]:
     return {name: config.channels[name]}
 
 
-def _attempt(name: str, channel: Channel, message: Message) -> str | None:
+def _attempt(name: str, channel: AlertChannel, message: Message) -> str | None:
     """Return why the channel did not accept a message; None if it did."""
     try:
         transport_of(name, channel).send(message)

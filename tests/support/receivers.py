@@ -24,7 +24,7 @@ SECRET = "hook-secret-4711"
 
 
 class MailBox:
-    """Keeps the mails that a server takes."""
+    """The mails that a server has accepted."""
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
@@ -36,7 +36,7 @@ class MailBox:
         return "250 taken"
 
     def find(self, *words: str, timeout: float = 60) -> str:
-        """Wait for a mail with all of these words in its subject or text; returns both."""
+        """Wait for a mail with all of these words in its subject or text, and return both."""
 
         def look() -> str:
             return next((text for text in map(_text, self.mails) if all(word in text for word in words)), "")
@@ -52,7 +52,7 @@ def _text(mail: Mail) -> str:
 
 @contextmanager
 def mail_server() -> Iterator[tuple[MailBox, str]]:
-    """A box and the apprise URL that mails to it."""
+    """Run a mail server, and yield its mails and the apprise URL that sends to it."""
     box, port = MailBox(), free_port()
     controller = Controller(box, hostname="127.0.0.1", port=port)
     controller.start()
@@ -63,7 +63,7 @@ def mail_server() -> Iterator[tuple[MailBox, str]]:
 
 
 class Hook:
-    """A webhook's receiver. `answer` gives the status; what is signed right is kept in `messages`."""
+    """The receiver of a webhook. `answer` returns its status; `messages` are those with a valid signature."""
 
     def __init__(self) -> None:
         self.messages: list[dict[str, Any]] = []
@@ -74,12 +74,12 @@ class Hook:
         self.url = ""
 
     def alerts(self, status: str, rule: str) -> list[dict[str, Any]]:
-        """The alerts of a status and a rule, over all messages."""
+        """Return the alerts of a status and a rule from all messages."""
         every = (alert for message in self.messages for alert in message["alerts"])
         return [alert for alert in every if (alert["status"], alert["rule"]) == (status, rule)]
 
     def wait(self, status: str, rule: str, timeout: float = 60) -> dict[str, Any]:
-        """The first alert of a status and rule, once it has come."""
+        """Wait for an alert of a status and a rule, and return the first one."""
         return wait_until(lambda: self.alerts(status, rule), timeout, f"{status} {rule} in {self.messages}")[0]
 
     def take(self, headers: dict[str, str], body: bytes) -> int:
@@ -95,7 +95,7 @@ class Hook:
 
 @contextmanager
 def webhook() -> Iterator[Hook]:
-    """A receiver that checks every signature."""
+    """Run a receiver that checks every signature."""
     hook = Hook()
 
     class Handler(BaseHTTPRequestHandler):
@@ -109,7 +109,7 @@ def webhook() -> Iterator[Hook]:
             self.end_headers()
 
         def log_message(self, *_: object) -> None:
-            """Say nothing."""
+            """Log nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

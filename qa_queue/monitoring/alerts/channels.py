@@ -23,7 +23,7 @@ import httpx
 
 from qa_queue.cases.texts import mask
 from qa_queue.errors import InfrastructureError, InputError
-from qa_queue.monitoring.alerts.config import Channel
+from qa_queue.monitoring.alerts.config import AlertChannel
 from qa_queue.monitoring.alerts.message import Message
 from qa_queue.monitoring.alerts.rules import Severity
 
@@ -56,7 +56,7 @@ class Transport(Protocol):
         """
 
 
-def transport_of(name: str, channel: Channel) -> Transport:
+def transport_of(name: str, channel: AlertChannel) -> Transport:
     """Return the transport of this channel.
 
     Raises:
@@ -87,7 +87,7 @@ def _digest(secret: str, moment: str, body: bytes) -> str:
 class WebhookTransport:
     """Posts messages as signed JSON. It follows no redirect: a message is for this address only."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: AlertChannel) -> None:
         self._channel = channel
         self._url = channel.webhook_url
         self._host = urlsplit(self._url).hostname
@@ -129,7 +129,7 @@ class AppriseTransport:
         InputError: apprise is not installed, or does not know the URL, which is not shown.
     """
 
-    def __init__(self, name: str, channel: Channel) -> None:
+    def __init__(self, name: str, channel: AlertChannel) -> None:
         try:
             apprise = import_module("apprise")
         except ModuleNotFoundError as error:

@@ -86,7 +86,7 @@ def _is_url(text: str) -> bool:
 Secret = Annotated[SecretStr, Field(min_length=1), AfterValidator(_filled)]
 
 
-class Channel(Frozen):
+class AlertChannel(Frozen):
     """A channel for messages: an apprise URL, or a webhook and the secret that signs its messages."""
 
     url: Annotated[Secret, AfterValidator(_service_url)] | None = Field(
@@ -155,7 +155,7 @@ class AlertConfig(Frozen):
         validate_default=True,
         description="The rules by name; `false` turns a default rule off.",
     )
-    channels: Annotated[dict[str, Channel], BeforeValidator(_nothing_is_empty)] = Field(
+    channels: Annotated[dict[str, AlertChannel], BeforeValidator(_nothing_is_empty)] = Field(
         default_factory=dict, description="The channels by name."
     )
 
@@ -190,7 +190,7 @@ def load_config(path: Path, queues: Sequence[str], secrets: Mapping[str, str]) -
     return config
 
 
-def setting_channels(text: str) -> dict[str, Channel]:
+def setting_channels(text: str) -> dict[str, AlertChannel]:
     """Return the channels of QA_ALERT_CHANNELS: apprise URLs separated by spaces, named `setting-1` and so on.
 
     Raises:
@@ -203,7 +203,9 @@ def setting_channels(text: str) -> dict[str, Channel]:
             f"QA_ALERT_CHANNELS: number {wrong[0]} of {len(urls)} is not a URL: write apprise's URLs, such as "
             "mailto://..., separated by spaces."
         )
-    return {f"setting-{number}": Channel.model_construct(url=SecretStr(url)) for number, url in enumerate(urls, 1)}
+    return {
+        f"setting-{number}": AlertChannel.model_construct(url=SecretStr(url)) for number, url in enumerate(urls, 1)
+    }
 
 
 def alert_config(settings: Settings) -> AlertConfig:

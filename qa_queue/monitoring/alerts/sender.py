@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from qa_queue.errors import QAError
 from qa_queue.models.backoff import exponential
 from qa_queue.monitoring.alerts.channels import DeliveryError, Transport, transport_of
-from qa_queue.monitoring.alerts.config import Channel
+from qa_queue.monitoring.alerts.config import AlertChannel
 from qa_queue.monitoring.alerts.message import Message
 
 log = logging.getLogger(__name__)
@@ -26,7 +26,7 @@ Report = Callable[[str, str | None], None]  # takes a channel's name and why it 
 class Sender:
     """Sends to these channels from threads that start with the first message; `report` gets each result."""
 
-    def __init__(self, channels: Mapping[str, Channel], report: Report = lambda _name, _error: None) -> None:
+    def __init__(self, channels: Mapping[str, AlertChannel], report: Report = lambda _name, _error: None) -> None:
         self._channels = [_ChannelThread(name, channel, report) for name, channel in channels.items()]
 
     def send(self, message: Message) -> None:
@@ -46,7 +46,7 @@ class Sender:
 class _ChannelThread:
     """A channel with its thread and the messages that wait for it."""
 
-    def __init__(self, name: str, channel: Channel, report: Report) -> None:
+    def __init__(self, name: str, channel: AlertChannel, report: Report) -> None:
         self.channel = channel
         self._name = name
         self._report = report

@@ -13,7 +13,7 @@ import pytest
 from qa_queue.errors import InputError
 from qa_queue.local.process import free_port
 from qa_queue.monitoring.alerts.channels import DeliveryError, WebhookTransport, secret_parts, transport_of
-from qa_queue.monitoring.alerts.config import Channel
+from qa_queue.monitoring.alerts.config import AlertChannel
 from qa_queue.monitoring.alerts.message import Message, trial_message
 from qa_queue.monitoring.alerts.rules import Severity
 from qa_queue.monitoring.alerts.sender import ATTEMPTS, Sender, deliver
@@ -29,8 +29,8 @@ def hook() -> Iterator[Hook]:
         yield receiver
 
 
-def channel(hook: Hook, **changes: object) -> Channel:
-    return Channel.model_validate({"webhook": hook.url, "secret": SECRET, "timeout": "5s", **changes})
+def channel(hook: Hook, **changes: object) -> AlertChannel:
+    return AlertChannel.model_validate({"webhook": hook.url, "secret": SECRET, "timeout": "5s", **changes})
 
 
 def test_a_webhook_gets_signed_messages(hook: Hook) -> None:
@@ -123,7 +123,7 @@ def test_a_channel_that_hangs_delays_no_other(hook: Hook) -> None:
 def test_a_mail_goes_through_apprise() -> None:
     """With the title as its subject."""
     with mail_server() as (box, url):
-        transport_of("mail", Channel(url=url)).send(MESSAGE)
+        transport_of("mail", AlertChannel(url=url)).send(MESSAGE)
         assert "TEST CRITICAL test" in box.find("qa-queue")
         assert "to test the channel" in box.mails[0].as_string()
 
@@ -132,7 +132,7 @@ def test_a_failure_of_apprise_is_reported_without_the_password(caplog: pytest.Lo
     """And apprise itself logs nothing."""
     url = f"mailto://ann:p4ssword@127.0.0.1:{free_port()}?to=team@example.com&from=qa@example.com"
     with caplog.at_level(logging.DEBUG), pytest.raises(DeliveryError) as caught:
-        transport_of("mail", Channel(url=url, timeout="2s")).send(MESSAGE)
+        transport_of("mail", AlertChannel(url=url, timeout="2s")).send(MESSAGE)
     assert "did not accept the message" in str(caught.value)
     assert "p4ssword" not in str(caught.value) + caplog.text
     assert not logging.getLogger("apprise").propagate
@@ -141,7 +141,7 @@ def test_a_failure_of_apprise_is_reported_without_the_password(caplog: pytest.Lo
 def test_a_url_that_apprise_does_not_know_is_refused_and_not_shown() -> None:
     """The message has the channel's name and the URL's scheme."""
     with pytest.raises(InputError, match="Channel odd: apprise does not support its nosuch:// URL") as caught:
-        transport_of("odd", Channel(url="nosuch://t0ken@host"))
+        transport_of("odd", AlertChannel(url="nosuch://t0ken@host"))
     assert "t0ken" not in str(caught.value)
 
 
@@ -149,7 +149,7 @@ def test_without_apprise_the_message_says_what_to_install(monkeypatch: pytest.Mo
     """A webhook needs no package."""
     monkeypatch.setitem(sys.modules, "apprise", None)
     with pytest.raises(InputError, match=r"pip install 'qa-queue\[alerts\]'"):
-        transport_of("mail", Channel(url="mailto://a@b.example"))
+        transport_of("mail", AlertChannel(url="mailto://a@b.example"))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Alerts and health by HTTP and on the first page."""
+"""Alerts and health over HTTP and on the first page."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_readiness_covers_the_scheduler_the_workers_and_the_oldest_job(url: str,
 
 
 def test_the_oldest_job_is_found_whatever_its_priority(url: str, redis_db: Redis) -> None:
-    """By the moment at which it was enqueued, not by its place."""
+    """By the time at which it was enqueued, not by its position."""
     for run_id, minutes in (("young", 1), ("old", 30), ("urgent", 5)):
         add(redis_db, run_id)
         moment = datetime.fromtimestamp(time.time() - 60 * minutes, UTC)

@@ -42,7 +42,7 @@ def body(**changes: Any) -> dict[str, Any]:
 
 
 def test_null_resets_a_field_to_its_default(runner, admin, case) -> None:
-    """Any field but those without which there is no schedule."""
+    """Any field except the required ones."""
     plain = runner.post(PATH, json=body(name="plain")).json()
     given = {
         "overlap": "replace",
@@ -145,7 +145,7 @@ def test_a_name_that_is_taken_is_a_conflict(runner, nightly) -> None:
 
 
 def test_a_change_leaves_the_other_fields_alone(runner, nightly) -> None:
-    """And holds at once."""
+    """And takes effect at once."""
     answer = runner.patch(f"{PATH}/nightly", json={"cron": None, "every": "15m", "priority": "high"})
     assert answer.status_code == 200, answer.text
     changed = answer.json()
@@ -155,7 +155,7 @@ def test_a_change_leaves_the_other_fields_alone(runner, nightly) -> None:
     assert timedelta() < ahead <= timedelta(minutes=15)
 
 
-def test_a_change_that_makes_no_sense_changes_nothing(runner, reader, nightly) -> None:
+def test_a_change_with_a_contradiction_changes_nothing(runner, reader, nightly) -> None:
     """Both cron and every."""
     answer = runner.patch(f"{PATH}/nightly", json={"every": "15m"})
     assert answer.status_code == 422
@@ -163,7 +163,7 @@ def test_a_change_that_makes_no_sense_changes_nothing(runner, reader, nightly) -
     assert reader.get(f"{PATH}/nightly").json() == nightly
 
 
-def test_replacing_sets_everything_anew(runner, nightly) -> None:
+def test_replacing_sets_every_field(runner, nightly) -> None:
     """A field that is not given gets its default."""
     answer = runner.put(f"{PATH}/nightly", json=body(name="hourly", cron="@hourly", time_zone="UTC"))
     assert answer.status_code == 200, answer.text
@@ -196,7 +196,7 @@ def test_running_it_now(runner, nightly, store: MemoryStore, redis_db: Redis) ->
 
 
 def test_deleting_is_for_admins_and_leaves_the_runs(runner, admin, nightly, store) -> None:
-    """As with cases."""
+    """As for cases."""
     runner.post(f"{PATH}/nightly/run-now")
     assert runner.delete(f"{PATH}/nightly").status_code == 403
     assert admin.delete(f"{PATH}/nightly").json()["id"] == nightly["id"]
@@ -204,8 +204,8 @@ def test_deleting_is_for_admins_and_leaves_the_runs(runner, admin, nightly, stor
     assert len(store.list_runs()) == 1
 
 
-def test_readers_look_and_change_nothing(reader, nightly) -> None:
-    """Roles as everywhere."""
+def test_readers_can_change_nothing(reader, nightly) -> None:
+    """By their role."""
     assert reader.post(PATH, json=body(name="x")).status_code == 403
     assert reader.post(f"{PATH}/nightly/pause").status_code == 403
     assert reader.post(f"{PATH}/nightly/run-now").status_code == 403
@@ -216,8 +216,8 @@ def test_readers_look_and_change_nothing(reader, nightly) -> None:
     ("method", "path"),
     [("get", ""), ("put", ""), ("patch", ""), ("post", "/pause"), ("post", "/run-now"), ("get", "/preview")],
 )
-def test_an_unknown_schedule_says_the_nearest(runner, nightly, method: str, path: str) -> None:
-    """404."""
+def test_an_unknown_schedule_is_reported_with_the_nearest(runner, nightly, method: str, path: str) -> None:
+    """With status 404."""
     sent = {"json": body()} if method == "put" else {"json": {}} if method == "patch" else {}
     answer = runner.request(method, f"{PATH}/nightley{path}", **sent)
     assert answer.status_code == 404
@@ -233,8 +233,8 @@ def test_the_next_times_are_shown_in_its_zone(reader: httpx.Client, nightly) -> 
     assert found["times"][0]["at"] == nightly["next_run_at"]
 
 
-def test_times_can_be_looked_at_before_there_is_a_schedule(reader: httpx.Client) -> None:
-    """Readers may; nothing is stored; a bad one is named."""
+def test_times_can_be_previewed_without_a_schedule(reader: httpx.Client) -> None:
+    """By readers, too; nothing is stored, and a mistake is reported."""
     sent = {"cron": "30 2 29 3 *", "time_zone": "Europe/Berlin", "start_at": "2037-01-01T00:00:00Z", "count": 1}
     found = reader.post(f"{PATH}/preview", json=sent).json()
     assert [time["local"] for time in found["times"]] == ["2037-03-29T03:00:00+02:00"]

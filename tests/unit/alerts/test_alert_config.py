@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from qa_queue.errors import CaseError, InputError
 from qa_queue.monitoring.alerts.config import (
+    AlertChannel,
     AlertConfig,
-    Channel,
     ConfigSource,
     alert_config,
     load_config,
@@ -182,7 +182,7 @@ def test_a_rule_of_a_retired_kind_is_ignored(spec: str, tmp_path: Path) -> None:
     assert config.rules == DEFAULT_RULES
 
 
-@pytest.mark.parametrize("model", [AlertConfig, Channel, *_models(Rule)], ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", [AlertConfig, AlertChannel, *_models(Rule)], ids=lambda model: model.__name__)
 def test_every_key_of_the_file_is_described(model: type[BaseModel]) -> None:
     """By its field; a kind of rule by its model's docstring."""
     undescribed = [name for name, field in model.model_fields.items() if not field.description]

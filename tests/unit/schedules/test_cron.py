@@ -1,4 +1,4 @@
-"""Cron expressions: what is allowed, and when they come."""
+"""Cron expressions: their check and their moments."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ def test_an_expression_comes_out_as_five_fields(given: str, fields: str) -> None
         ("0 0 30 2 *", "never comes"),
     ],
 )
-def test_what_cannot_be_used_is_named_with_what_is_allowed(given: str, said: str) -> None:
-    """The field, its number, and its values."""
+def test_a_field_that_cannot_be_used_is_reported_with_the_allowed_values(given: str, said: str) -> None:
+    """By its name and number."""
     with pytest.raises(InputError) as refusal:
         check_cron(given)
     assert said in str(refusal.value)
@@ -61,7 +61,7 @@ def test_what_cannot_be_used_is_named_with_what_is_allowed(given: str, said: str
 
 
 def local(expression: str, after: str, number: int, zone=BERLIN) -> list[str]:
-    """The next moments as the wall's clock shows them, with their distance from UTC."""
+    """The next moments in local time, with their offset from UTC."""
     found = islice(cron_moments(expression, zone, datetime.fromisoformat(after)), number)
     return [moment.astimezone(zone).strftime("%d %H:%M %z") for moment in found]
 
@@ -87,7 +87,7 @@ class TestWhenClocksGoForward:
         ]
 
     def test_minutes_of_the_gap_do_not_come(self) -> None:
-        """An expression whose minute is open follows the clock on the wall."""
+        """An expression without a fixed minute follows local time."""
         assert local("*/30 2 * * *", self.BEFORE, 1) == ["30 02:00 +0200"]
 
     def test_a_gap_of_half_an_hour(self) -> None:
@@ -106,8 +106,8 @@ class TestWhenClocksGoBack:
         assert local("30 2 * * *", self.BEFORE, 2) == ["25 02:30 +0200", "26 02:30 +0100"]
 
     @pytest.mark.parametrize("after", ["2026-10-25T00:30+00:00", "2026-10-25T01:10+00:00"])
-    def test_it_does_not_come_again_for_who_asks_within_the_doubled_hour(self, after: str) -> None:
-        """Asked between the two, the next is tomorrow's."""
+    def test_it_does_not_come_again_within_the_repeated_hour(self, after: str) -> None:
+        """Between the two occurrences, the next one is tomorrow's."""
         assert local("30 2 * * *", after, 1) == ["26 02:30 +0100"]
 
     def test_each_hour_comes_in_both(self) -> None:
@@ -127,8 +127,8 @@ ZONE = st.sampled_from(
 
 
 @given(st.tuples(FIELD, HOUR, DAY, st.just("*"), WEEKDAY), ZONE, MOMENT)
-def test_moments_are_later_each_than_the_last_and_the_same_for_who_starts_between(fields, zone, after) -> None:
-    """A scheduler that starts anew goes on where another stopped."""
+def test_each_moment_is_later_than_the_last_and_the_same_from_any_start(fields, zone, after) -> None:
+    """A restarted scheduler continues where another one stopped."""
     expression = check_cron(" ".join(fields))
     found = list(islice(cron_moments(expression, zone_of(zone), after), 6))
     assert all(one < other for one, other in pairwise([after, *found]))
@@ -137,7 +137,7 @@ def test_moments_are_later_each_than_the_last_and_the_same_for_who_starts_betwee
 
 
 @given(st.tuples(FIELD, HOUR, DAY, st.just("*"), WEEKDAY), MOMENT)
-def test_the_wall_shows_what_the_expression_says(fields, after) -> None:
+def test_moments_match_the_fields_of_the_expression(fields, after) -> None:
     """In UTC, where no clock changes, checked field by field."""
     minute, hour = fields[0], fields[1]
     for moment in islice(cron_moments(check_cron(" ".join(fields)), zone_of("UTC"), after), 5):

@@ -32,7 +32,7 @@ def decision_at(schedule: ScheduleRecord, after: float, *, busy: bool = False) -
 
 
 def test_nothing_is_done_before_the_first_moment() -> None:
-    """One interval after it was made."""
+    """One interval after its creation."""
     assert decision_at(schedule_record(), 0.99) is None
 
 
@@ -55,7 +55,7 @@ def test_a_paused_schedule_does_nothing() -> None:
         (Missed.ALL, minutes(1, 2, 3, 4, 5), 0),
     ],
 )
-def test_missed_moments_are_treated_as_the_policy_says(missed: Missed, fires: tuple, given_up: int) -> None:
+def test_missed_moments_follow_the_policy(missed: Missed, fires: tuple, given_up: int) -> None:
     """After an absence of five minutes, with a grace of thirty seconds; the last moment is in time."""
     found = decision_at(schedule_record(missed=missed, overlap="allow", grace_s=30), 5.4)
     assert found is not None
@@ -63,7 +63,7 @@ def test_missed_moments_are_treated_as_the_policy_says(missed: Missed, fires: tu
 
 
 @pytest.mark.parametrize(("missed", "fires"), [(Missed.SKIP, ()), (Missed.ONCE, minutes(5))])
-def test_where_none_is_in_time_once_makes_up_for_the_last(missed: Missed, fires: tuple) -> None:
+def test_once_makes_up_for_the_last_moment_if_none_is_in_time(missed: Missed, fires: tuple) -> None:
     """And `skip` waits for the next moment."""
     found = decision_at(schedule_record(missed=missed, grace_s=10), 5.5)
     assert found is not None
@@ -87,7 +87,7 @@ def test_at_most_the_newest_moments_are_made_up_for() -> None:
         (Overlap.REPLACE, True, minutes(1)),
     ],
 )
-def test_an_overlap_is_treated_as_the_policy_says(overlap: Overlap, busy: bool, fires: tuple) -> None:
+def test_an_overlap_follows_the_policy(overlap: Overlap, busy: bool, fires: tuple) -> None:
     """Skipped moments are counted and not made up for."""
     found = decision_at(schedule_record(overlap=overlap), 1, busy=busy)
     assert found is not None
@@ -103,7 +103,7 @@ def test_moments_that_come_together_overlap_too(overlap: Overlap) -> None:
 
 
 def test_it_ends_after_max_runs() -> None:
-    """Of three, two have been."""
+    """Of three, two were started before."""
     found = decision_at(schedule_record(max_runs=3, fired=2, overlap="allow", grace_s=600), 4)
     assert found is not None
     assert (found.fires, found.next_fire_at) == (minutes(1), None)
@@ -181,7 +181,7 @@ def test_once_starts_what_skip_starts_and_at_least_the_last(every: int, away: in
         assert once.fires == (skip.fires or tuple(due_moments(schedule, NOON + timedelta(seconds=away))[-1:]))
 
 
-def test_moments_whose_jitter_holds_them_back_push_no_others_out() -> None:
+def test_moments_that_their_jitter_delays_displace_no_others() -> None:
     """More of them are delayed than are counted."""
     schedule = schedule_record(every="1s", jitter_s=3600)
     now = NOON + timedelta(hours=5)
@@ -196,7 +196,7 @@ def test_moments_whose_jitter_holds_them_back_push_no_others_out() -> None:
     missed=st.sampled_from(Missed),
     busy=st.lists(st.booleans(), min_size=25, max_size=25),
 )
-def test_no_moment_is_started_twice_whenever_schedulers_look(gaps, jitter, overlap, missed, busy) -> None:
+def test_no_moment_is_started_twice_at_any_times_of_serving(gaps, jitter, overlap, missed, busy) -> None:
     """And each one that came is started, skipped or missed: none is forgotten."""
     schedule = schedule_record(jitter_s=jitter, overlap=overlap, missed=missed, grace_s=45)
     now, fired, counted, comes = NOON, [], 0, coming(schedule, 400)
@@ -218,7 +218,7 @@ def test_no_moment_is_started_twice_whenever_schedulers_look(gaps, jitter, overl
 
 
 @given(st.integers(1, 5000), st.integers(0, 200_000))
-def test_the_newest_due_moments_are_those_that_counting_one_by_one_finds(every: int, away: int) -> None:
+def test_the_newest_due_moments_are_those_of_counting_one_by_one(every: int, away: int) -> None:
     """Looking back in steps finds the same."""
     schedule = schedule_record(every=f"{every}s")
     now = NOON + timedelta(seconds=away)
@@ -226,7 +226,7 @@ def test_the_newest_due_moments_are_those_that_counting_one_by_one_finds(every: 
     assert due_moments(schedule, now) == one_by_one[-MOST_DUE:]
 
 
-def test_moments_of_years_are_found_from_the_first_on() -> None:
+def test_moments_that_are_years_apart_are_found() -> None:
     """Each of three, for a schedule that comes once a year, after a long absence."""
     schedule = schedule_record(cron="@yearly")
     assert schedule.next_fire_at is not None
