@@ -192,8 +192,10 @@ class Channel:
         Raises:
             pydantic_core.PydanticSerializationError: the message is not JSON; nothing was sent.
         """
-        self._unsent += encode(message)
-        self.flush()
+        line = encode(message)
+        if not self.closed:
+            self._unsent += line
+            self.flush()
 
     def flush(self) -> None:
         """Send as much of the buffer as the other end accepts."""

@@ -60,7 +60,8 @@ async def test_a_run_that_passes(harness: ExecutionHarness, shop: Site) -> None:
     assert run.started_at
     assert run.finished_at
     assert run.running_ms >= sum(s.duration_ms for s in steps) - len(steps)
-    assert (run.waiting_ms, run.starting_ms) >= (0, 1)
+    assert run.waiting_ms >= 0
+    assert run.starting_ms >= 1
     assert [(s.number, s.step_key, s.status) for s in steps][0::4] == [
         (1, "1:goto", StepStatus.PASSED),
         (5, "5:expect", StepStatus.PASSED),

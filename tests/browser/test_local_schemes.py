@@ -106,6 +106,7 @@ async def test_a_page_cannot_lead_to_a_file(visit: Opener, site: Site, secret_fi
     await page.passes(on("click", "#go"))
     assert await page.js("fetch('/answers').then(answer => answer.status)") == 200  # after what the click began
     loaded = [frame for tab in page.page.context.pages for frame in tab.frames if frame.url]
+    assert page.page.url in [frame.url for frame in loaded]
     assert not [frame.url for frame in loaded if frame.url.startswith("file:")]
     assert not [frame.url for frame in loaded if MARKER in await frame.content()]
 

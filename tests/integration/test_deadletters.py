@@ -9,6 +9,7 @@ from uuid import uuid4
 
 import pytest
 from redis import Redis
+from redis.exceptions import ResponseError
 from rq.job import JobStatus
 
 from qa_queue.errors import InputError, NotFoundError, StoreUnavailableError
@@ -143,7 +144,7 @@ def test_a_requeue_that_crashed_midway_is_done_by_the_next(
     bury(redis_db, run_id)
     dead_run(store, run_id)
     monkeypatch.setattr("qa_queue.queues.dead_letters.REQUEUE", "error('crash')")
-    with pytest.raises(Exception, match="crash"):
+    with pytest.raises(ResponseError, match="crash"):
         DeadLetters(redis_db, store).requeue(run_id)
     assert (waiting(redis_db), DeadLetters(redis_db).count()) == ([], 1)
     monkeypatch.undo()

@@ -1,4 +1,4 @@
-"""Lines, messages and the socket between a worker and its child."""
+"""Lines, messages and the socket between a worker and its child process."""
 
 from __future__ import annotations
 
@@ -44,8 +44,8 @@ MESSAGES: list[Message] = [
 
 
 @given(st.lists(st.binary().map(lambda b: b.replace(b"\n", b"")), max_size=8), st.lists(st.integers(0, 60)))
-def test_lines_come_out_whole_however_they_are_cut(lines, cuts):
-    """The end of the stream may fall anywhere."""
+def test_lines_are_complete_however_the_stream_is_chunked(lines, cuts):
+    """A chunk may end anywhere."""
     stream = b"".join(line + b"\n" for line in lines)
     points = sorted({min(cut, len(stream)) for cut in cuts} | {0, len(stream)})
     buffer = LineBuffer()
@@ -54,22 +54,22 @@ def test_lines_come_out_whole_however_they_are_cut(lines, cuts):
 
 
 @pytest.mark.parametrize("message", MESSAGES, ids=lambda message: message.type)
-def test_messages_survive_the_journey(message):
-    """As one line each."""
+def test_a_message_is_decoded_as_it_was_encoded(message):
+    """Each is one line."""
     line = encode(message)
     assert line.count(b"\n") == 1
     assert decode(line) == message
 
 
-def test_what_is_no_json_cannot_be_sent():
-    """The sender hears of it."""
+def test_a_message_that_is_not_json_cannot_be_sent():
+    """The sender gets the error."""
     with pytest.raises(PydanticSerializationError):
         encode(Done(id="1", result={"x": object()}))
 
 
 @pytest.mark.parametrize("line", [b"", b"{}", b'{"type": "nonsense"}', b"\xff"])
-def test_what_is_no_message_is_refused(line):
-    """Never half understood."""
+def test_a_line_that_is_not_a_message_is_refused(line):
+    """No part of it is used."""
     with pytest.raises(ValidationError):
         decode(line)
 
@@ -82,8 +82,8 @@ def channels() -> Iterator[tuple[Channel, Channel]]:
     right.close()
 
 
-def test_a_large_message_blocks_nobody(channels):
-    """5 MB go out bit by bit while the other side reads."""
+def test_a_large_message_blocks_neither_side(channels):
+    """5 MB are sent in parts while the other side reads."""
     left, right = channels
     message = Done(id="1", result="x" * 5_000_000)
     left.send(message)
@@ -96,11 +96,12 @@ def test_a_large_message_blocks_nobody(channels):
     assert not left.pending
 
 
-def test_the_other_sides_end_is_seen(channels):
-    """After what it said last; then sending does nothing."""
+def test_a_closed_channel_is_detected_and_nothing_more_is_sent(channels):
+    """The last messages still arrive."""
     left, right = channels
     left.send(Ready())
     left.close()
     assert right.receive() == [Ready()]
     assert right.closed
     right.send(Stop())
+    assert not right.pending
