@@ -120,7 +120,7 @@ def rerun(
 def place(run_id: Run, as_json: Json = False) -> None:
     """Show the place of a waiting run in its queue, and about when it will start."""
     out, backend = Console(), open_backend()
-    found = backend.queues.get_place(backend.run(run_id).id)
+    found = backend.queues.get_position(backend.run(run_id).id)
     starts = found.starts_at
     if as_json:
         out.print_json(data=asdict(found) | {"starts_at": starts.isoformat() if starts else None})

@@ -23,9 +23,9 @@ from qa_queue.extensions import queue_names
 from qa_queue.models import utc_now
 from qa_queue.monitoring.heartbeats import WorkerState, read_workers
 from qa_queue.monitoring.snapshot import KnownWorkers, QueueSnapshot, RunCounts, Snapshot
+from qa_queue.queues.enqueue import BAND_US
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
-from qa_queue.queues.priority import BAND_US
 from qa_queue.queues.stats import read_stats
 from qa_queue.redis import address_of, by_server, connection_of, explain
 from qa_queue.redis.counters import FAILED, OUTCOMES_KEY
@@ -154,7 +154,7 @@ def _candidates(connection: Redis, names: Sequence[str]) -> dict[str, set[str]]:
     for name in names:
         keys = QueueKeys(name)
         for lowest, highest in _BANDS:
-            pipeline.zrangebyscore(keys.ranks, lowest, highest, start=0, num=OLDEST_OF_BAND)
+            pipeline.zrangebyscore(keys.scores, lowest, highest, start=0, num=OLDEST_OF_BAND)
         pipeline.zrange(keys.parked, 0, OLDEST_OF_BAND - 1)
         pipeline.lrange(keys.waiting, 0, 0)  # a job pushed by plain RQ code has no rank at first
     answers: list[Any] = pipeline.execute()

@@ -16,6 +16,7 @@ from redis import Redis
 
 from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError
 from qa_queue.queues.enqueue import EnqueueClaim
+from qa_queue.redis.scripts import LuaScript
 
 LEASE_S = 60  # how long a submission may take
 PATIENCE_S = 30.0  # how long another waits for it
@@ -39,33 +40,8 @@ class IdempotencyClaim:
         return EnqueueClaim(key=self.key, pending=f"pending|{what}", final=f"final|{what}", keep_s=KEEP_S)
 
 
-# KEYS: claims. ARGV: seconds of the lease, then a run id and a digest for each. All are claimed, or none while one
-# of them is pending for another. Returns "ok" and the run that holds each, "busy", or "conflict" and the number of
-# a key that stands for something else.
-_CLAIM = """
-local holders = {}
-for at, key in ipairs(KEYS) do
-  local own, digest = ARGV[2 * at], ARGV[2 * at + 1]
-  local state, run, held = (redis.call('GET', key) or ''):match('^(%a+)|([^|]*)|(.*)$')
-  if state == 'pending' and run ~= own then return {'busy'} end
-  if state == 'final' and held ~= digest then return {'conflict', at} end
-  holders[at] = run or own
-end
-for at, key in ipairs(KEYS) do
-  local own = ARGV[2 * at]
-  if holders[at] == own and redis.call('EXISTS', key) == 0 then
-    redis.call('SET', key, 'pending|' .. own .. '|' .. ARGV[2 * at + 1], 'EX', ARGV[1])
-  end
-end
-return {'ok', holders}
-"""
-
-# KEYS: claims. ARGV: the run ids that claimed them. Another's claim stays.
-_RELEASE = """
-for at, key in ipairs(KEYS) do
-  if (redis.call('GET', key) or ''):match('^%a+|([^|]*)|') == ARGV[at] then redis.call('DEL', key) end
-end
-"""
+_CLAIM = LuaScript.load("qa_queue.queues", "claim")
+_RELEASE = LuaScript.load("qa_queue.queues", "release_claims")
 
 
 def claim_key(idempotency_key: str, case_id: str) -> str:
@@ -104,7 +80,7 @@ def claim(
 def release(connection: Redis, claims: Mapping[str, str]) -> None:
     """Give up claims, `{run id: claim key}`, of runs that were not submitted after all."""
     if claims:
-        connection.eval(_RELEASE, len(claims), *claims.values(), *claims)
+        _RELEASE.run(connection, list(claims.values()), list(claims))
 
 
 def _try(connection: Redis, wanted: Sequence[IdempotencyClaim]) -> dict[str, str] | None:
@@ -112,7 +88,7 @@ def _try(connection: Redis, wanted: Sequence[IdempotencyClaim]) -> dict[str, str
     if not wanted:
         return {}
     arguments = [part for one in wanted for part in (one.run_id, one.digest)]
-    answer = connection.register_script(_CLAIM)(keys=[one.key for one in wanted], args=[LEASE_S, *arguments])
+    answer = _CLAIM.run(connection, [one.key for one in wanted], [LEASE_S, *arguments])
     if answer[0] == b"conflict":
         raise _conflict(wanted[answer[1] - 1])
     if answer[0] == b"busy":

@@ -2,9 +2,8 @@
 
 from qa_queue.queues.jobs import TestJobRequest
 from qa_queue.queues.manager import MAX_JOBS_AT_ONCE, WORKER_CLASS, QueueManager
-from qa_queue.queues.position import QueuePosition
 from qa_queue.queues.retention import trim
-from qa_queue.queues.stats import QueueStats
+from qa_queue.queues.stats import QueuePosition, QueueStats
 
 __all__ = [
     "MAX_JOBS_AT_ONCE",

@@ -1,4 +1,4 @@
-"""A dead letter as a value, made from what Redis holds of its job. Pure."""
+"""A dead letter as a value, built from what Redis has of its job. Pure."""
 
 from __future__ import annotations
 
@@ -13,12 +13,11 @@ from rq.utils import str_to_date
 
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure
+from qa_queue.queues.job_view import read_metadata
 from qa_queue.queues.jobs import FAILURE_TTL_S
-from qa_queue.queues.keys import METADATA_FIELD, read_metadata
+from qa_queue.queues.keys import METADATA_FIELD, RAW_FIELD, REQUEUES_FIELD
 from qa_queue.store.mapping import sanitize
 
-RAW_FIELD = "qa_raw"  # of a job that could not be read: what stood in its hash, as JSON
-REQUEUES_FIELD = "qa_requeues"  # how often a job was put back from the dead letters
 FIELDS = (
     "origin",
     "data",
@@ -34,10 +33,10 @@ FIELDS = (
 
 @dataclass(frozen=True, kw_only=True)
 class DeadLetter:
-    """A job whose attempts are used up.
+    """A job without an attempt left.
 
-    `reason` is for people, `error` that of the last attempt, `data` the payload and None where it cannot be read;
-    then `raw` has what stands in its place. Its job's id is that of its run. `metadata` is its submitter's.
+    `reason` is for people, `error` that of the last attempt. `data` is the payload; where it cannot be read it is
+    None, and `raw` has its content as text. The id of a run's job is the run's id. `metadata` is the submitter's.
     """
 
     job_id: str
@@ -57,14 +56,14 @@ class DeadLetter:
 
     @property
     def readable(self) -> bool:
-        """Whether it can be put back on its queue."""
+        """True when it can be requeued."""
         return self.data is not None
 
 
-def letter_of(
+def parse_dead_letter(
     job_id: str, expiry: float, values: Sequence[bytes | None], attempts: tuple[AttemptFailure, ...]
 ) -> DeadLetter | None:
-    """The dead letter of a failed job; `values` are those of `FIELDS`. None when the job is gone."""
+    """Return the dead letter of a failed job from the values of `FIELDS`; None when the job was deleted."""
     found = {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
     if not found:
         return None
@@ -76,7 +75,7 @@ def letter_of(
         job_id=job_id,
         queue=_text(found, "origin"),
         name=_text(found, "description"),
-        reason=reason(_text(found, "status"), attempts, readable=data is not None),
+        reason=death_reason(_text(found, "status"), attempts, readable=data is not None),
         error=attempts[-1].error if attempts else "",
         function=function,
         data=data,
@@ -84,14 +83,14 @@ def letter_of(
         attempts=attempts,
         requeues=int(found.get(REQUEUES_FIELD, b"0")),
         metadata=read_metadata(found.get(METADATA_FIELD)),
-        created_at=_moment(found.get("created_at")),
-        died_at=_moment(found.get("ended_at")) or datetime.fromtimestamp(expiry - FAILURE_TTL_S, UTC),
+        created_at=_time(found.get("created_at")),
+        died_at=_time(found.get("ended_at")) or datetime.fromtimestamp(expiry - FAILURE_TTL_S, UTC),
         expires_at=datetime.fromtimestamp(expiry, UTC),
     )
 
 
-def reason(status: str, attempts: Sequence[AttemptFailure], *, readable: bool) -> str:
-    """Why no further attempt was made."""
+def death_reason(status: str, attempts: Sequence[AttemptFailure], *, readable: bool) -> str:
+    """Return the reason why there was no further attempt."""
     if not readable:
         return "the job cannot be read"
     if status == "stopped":
@@ -103,14 +102,14 @@ def reason(status: str, attempts: Sequence[AttemptFailure], *, readable: bool) -
 
 
 _REASONS: Mapping[str, str] = {
-    FailureKind.INPUT: "it cannot be done as given, so it was not tried again",
-    FailureKind.BUG: "a processor raised an error of its own, so it was not tried again",
-    FailureKind.TIMED_OUT: "it used up its time, so it was not tried again",
+    FailureKind.INPUT: "its input is invalid, so it was not retried",
+    FailureKind.BUG: "a processor raised an error of its own, so it was not retried",
+    FailureKind.TIMED_OUT: "it exceeded its time limit, so it was not retried",
 }
 
 
 def _call(data: bytes) -> tuple[str | None, dict[str, Any] | None]:
-    """Function and payload, each None where it cannot be read."""
+    """The function and the payload, each None where it cannot be read."""
     try:
         function, _, _, keywords = json.loads(_inflated(data))
         payload = keywords["data"]
@@ -130,9 +129,9 @@ def _text(found: Mapping[str, bytes], name: str) -> str:
     return found.get(name, b"").decode("utf-8", "replace")
 
 
-def _moment(value: bytes | None) -> datetime | None:
+def _time(value: bytes | None) -> datetime | None:
     try:
-        moment = str_to_date(value) if value else None
+        time = str_to_date(value) if value else None
     except ValueError:
         return None
-    return moment.replace(tzinfo=UTC) if moment and moment.tzinfo is None else moment
+    return time.replace(tzinfo=UTC) if time and time.tzinfo is None else time

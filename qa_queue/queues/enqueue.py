@@ -1,4 +1,4 @@
-"""Putting jobs into a queue at their place."""
+"""Enqueueing jobs: new ones by priority, saved ones at their original positions, delayed ones when they are due."""
 
 from __future__ import annotations
 
@@ -15,11 +15,25 @@ from rq.scheduler import RQScheduler
 from rq.utils import utcformat
 
 from qa_queue.models import Priority, utc_now
-from qa_queue.queues.keys import CLAIM_FIELD, LIMITS_FIELD, METADATA_FIELD
-from qa_queue.queues.priority import offset_us
-from qa_queue.queues.scripts import ENQUEUE, PROMOTE, PUSH
+from qa_queue.queues.keys import CLAIM_FIELD, LIMITS_FIELD, METADATA_FIELD, QueueScript
 
-DUE_AT_ONCE = 100  # jobs that leave the schedule in one step
+PROMOTED_AT_ONCE = 100  # jobs that leave the schedule in one step
+
+# The priority score of a job is its time of arrival in µs plus the offset of its priority; a lower score starts
+# earlier. The bands are wider than any clock in µs (until the year 2041), so they never overlap; two of them and a
+# clock stay within the 2**53 whole numbers that Redis' scores and Lua hold exactly.
+BAND_US = 2**51
+LOW_AGEING_S = 600
+_OFFSETS_US = {
+    Priority.URGENT: -2 * BAND_US,
+    Priority.HIGH: -BAND_US,
+    Priority.NORMAL: 0,
+    Priority.LOW: LOW_AGEING_S * 1_000_000,
+}
+
+_ENQUEUE = QueueScript.load("enqueue")
+_PUSH = QueueScript.load("push")
+_PROMOTE = QueueScript.load("promote")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,45 +63,57 @@ class NewJob:
 
 @dataclass(frozen=True, kw_only=True)
 class EnqueueConflict:
-    """Why nothing was enqueued: ids of which a job exists, or ids whose claim another holds. Empty: all was."""
+    """The reason why nothing was enqueued: ids of existing jobs, or ids whose claim another submission holds.
+
+    Empty when everything was enqueued.
+    """
 
     known: tuple[str, ...] = ()
     unclaimed: tuple[str, ...] = ()
 
 
-def enqueue_all(connection: Redis, queue: str, jobs: Sequence[NewJob]) -> EnqueueConflict:
-    """Save these new jobs and put them into the queue in this order: all of them, or none.
+def offset_us(priority: Priority) -> int:
+    """Return the distance, in µs, of the score of a priority from the time of arrival.
 
-    One round trip, one atomic step. The same jobs sent a second time, because the answer was lost, are not queued
+    URGENT and HIGH are bands of their own: their jobs always start before those of lower priority, however long
+    these have waited. LOW counts as NORMAL that arrived 10 minutes later: only NORMAL jobs of those 10 minutes
+    overtake it, so that a steady stream of them cannot starve it.
+    """
+    return _OFFSETS_US[priority]
+
+
+def enqueue_all(connection: Redis, queue: str, jobs: Sequence[NewJob]) -> EnqueueConflict:
+    """Save new jobs and enqueue them in this order: all of them, or none.
+
+    One round trip, one atomic step. The same jobs sent a second time, because the reply was lost, are not enqueued
     twice.
     """
     if not jobs:
         return EnqueueConflict()
     arguments = [value for new in jobs for value in _arguments(new)]
-    kind, found = connection.register_script(ENQUEUE)(args=[queue, *arguments])
+    kind, found = _ENQUEUE.run(connection, [queue], *arguments)
     ids = tuple(job_id.decode() for job_id in found)
     return EnqueueConflict(known=ids) if kind == b"known" else EnqueueConflict(unclaimed=ids)
 
 
-def push_ranked(connection: Any, queue: str, job_id: str, *, at_front: bool = False) -> None:
-    """Put a saved job into its queue: at its old place, else as NORMAL; `connection` may be a pipeline."""
-    connection.eval(PUSH, 0, queue, job_id, int(at_front))
+def push_job(connection: Any, queue: str, job_id: str, *, at_front: bool = False) -> None:
+    """Enqueue a saved job at its original position, else as NORMAL; `connection` may be a pipeline."""
+    _PUSH.add_to(connection, queue, job_id, int(at_front))
 
 
 def promote_due(connection: Redis, queue: str) -> int:
-    """Move jobs that are due from a queue's schedule to their places in it; returns how many, at most 100.
+    """Enqueue the jobs of a queue's schedule that are due; returns their number, at most 100.
 
-    One atomic step, so any number of processes may do it at once. A queue that one of RQ's own schedulers has
-    locked is left to it, since it would put the same jobs on the queue.
+    One atomic step, so any number of processes may call it at once. A queue that one of RQ's own schedulers has
+    locked is left to that scheduler, which would enqueue the same jobs.
     """
     lock = RQScheduler.get_locking_key(queue)
-    arguments = [queue, time.time(), DUE_AT_ONCE, utcformat(utc_now()), lock]
-    return int(connection.register_script(PROMOTE)(args=arguments))
+    return int(_PROMOTE.run(connection, [queue], time.time(), PROMOTED_AT_ONCE, utcformat(utc_now()), lock))
 
 
 def _arguments(new: NewJob) -> list[Any]:
     job, claim = new.job, new.claim
-    # RQ reads an empty field as one that is not there, and each that is sent costs time.
+    # RQ reads an empty field as a missing one, and each field that is sent takes time.
     document = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
     if new.limit_keys:
         document[LIMITS_FIELD] = "\n".join(new.limit_keys)

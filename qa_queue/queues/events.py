@@ -1,6 +1,7 @@
-"""What happens on the queues, as it happens: one stream for all, `qa:events`, of which the newest 20 000 are kept.
+"""Events of all queues: one stream, `qa:events`, of which the newest 20 000 are kept.
 
-Kinds are waiting, delayed, active, progress, completed, failed (an attempt), retrying and dead.
+Kinds are waiting, delayed, active, progress, completed, failed (an attempt), retrying and dead. Events inform; no
+state depends on them, so an event that Redis refuses is lost and delays no job.
 """
 
 from __future__ import annotations
@@ -16,19 +17,26 @@ from redis import Redis
 
 from qa_queue.extensions import queue_names
 from qa_queue.progress.reader import EVENTS_KEY
+from qa_queue.queues.jobs import RESULT_TTL_S
+from qa_queue.queues.keys import QueueScript
 from qa_queue.redis import by_server, connection_of
+from qa_queue.redis.counters import OUTCOMES_KEEP_S, EndedRun, bucket_field, retries_field, sum_field
 
 BLOCK_MS = 2_000  # the longest single wait inside Redis: after a failover a blocked read may never be answered
 PAGE = 500
-TURN_MS = 250  # at one of several servers
+TURN_MS = 250  # the longest wait at one of several servers
 FROM_START = "0"
+CLAIM_KEEP_S = 24 * 3600  # an idempotency key is kept for this time after its job has ended
 EventKind = Literal["waiting", "delayed", "active", "progress", "completed", "failed", "retrying", "dead"]
+WorkerEvent = Literal["active", "completed", "failed", "retrying", "dead"]
 KINDS: tuple[EventKind, ...] = get_args(EventKind)
+
+_RECORD = QueueScript.load("record_event")
 
 
 @dataclass(frozen=True, kw_only=True)
 class QueueEvent:
-    """Something that happened to a job; `id` is its place in the stream, from which `follow` can go on."""
+    """An event of a job; `id` is its position in the stream, from which `follow` can continue."""
 
     id: str
     kind: str
@@ -40,9 +48,9 @@ class QueueEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class EventPage:
-    """Events in order; `last_id` is the place to go on from, also where none of those behind it were asked for.
+    """Events in order; `last_id` is the position to continue from, also where the page holds none of that kind.
 
-    `more` says that others stood behind it already.
+    With `more`, further events are in the stream already.
     """
 
     events: tuple[QueueEvent, ...]
@@ -51,33 +59,33 @@ class EventPage:
 
 
 class EventStream:
-    """Follows what happens; any number of readers see the same, each at its own pace.
+    """Follows events; any number of readers see the same ones, each at its own pace.
 
-    Where queues are on several Redis servers, events of all are told in the order of the servers' clocks. One whose
-    clock is behind may have some left out; with `queue` given, only that queue's server is read, and none is.
+    Where queues are on several Redis servers, their events are merged by the servers' clocks. Events of a server
+    with a slow clock may be left out; with `queue` given, only that queue's server is read, and none is left out.
     """
 
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
 
     def last_id(self) -> str:
-        """The place of the latest event, to follow from here on."""
+        """Return the position of the latest event, to follow from now on."""
         latest: list[Any] = [server.xrevrange(EVENTS_KEY, count=1) for server in self._servers(None)]
         ids = [entries[0][0].decode() for entries in latest if entries]
-        return max(ids, key=_moment, default=FROM_START)
+        return max(ids, key=_position, default=FROM_START)
 
     def page(
         self, from_id: str, *, kinds: Collection[str] = KINDS, queue: str | None = None, job_id: str | None = None
     ) -> EventPage:
-        """Those of the next 500 events behind `from_id` that are asked for, without waiting for any.
+        """Return those of the next 500 events after `from_id` that match, without waiting for new ones.
 
         Raises:
             redis.exceptions.RedisError: Redis failed.
         """
         found = self._read(self._servers(queue), from_id, 0)
-        asked = (one for one in found if _is_asked(one, kinds, queue, job_id))
+        matching = (event for event in found if _matches(event, kinds, queue, job_id))
         last_id = found[-1].id if found else from_id
-        return EventPage(events=tuple(asked), last_id=last_id, more=len(found) >= PAGE)
+        return EventPage(events=tuple(matching), last_id=last_id, more=len(found) >= PAGE)
 
     def follow(
         self,
@@ -88,12 +96,12 @@ class EventStream:
         job_id: str | None = None,
         timeout: float | None = None,
     ) -> Iterator[QueueEvent]:
-        """Every event behind `from_id` (None: from now on), then new ones as they come, until `timeout` s are over.
+        """Yield each matching event after `from_id` (None: from now on), then new ones, until `timeout` s are over.
 
-        However short that is, all that there was at its beginning is told.
+        However short the timeout, it yields all events that were in the stream at its beginning.
 
         Raises:
-            redis.exceptions.RedisError: Redis failed; go on from the last id that came.
+            redis.exceptions.RedisError: Redis failed; continue from the id of the last event.
         """
         servers = self._servers(queue)
         last = self.last_id() if from_id is None else from_id
@@ -103,7 +111,7 @@ class EventStream:
             found = self._read(servers, last, min(block_ms, BLOCK_MS))
             for event in found:
                 last = event.id
-                if _is_asked(event, kinds, queue, job_id):
+                if _matches(event, kinds, queue, job_id):
                     yield event
             if block_ms <= 0 and len(found) < PAGE:
                 return
@@ -118,30 +126,64 @@ class EventStream:
             return _page(servers[0], last, block_ms)
         if found := merged([_page(server, last, 0) for server in servers]):
             return found
-        # Nobody can wait at two servers at once: what comes at another is seen when this is over.
+        # A client cannot block on two servers at once: events of the others are read after this wait.
         return _page(servers[0], last, min(block_ms, TURN_MS)) if block_ms > 0 else []
 
 
+def record_event(
+    connection: Redis,
+    queue: str,
+    job_id: str,
+    event: WorkerEvent,
+    data: dict[str, Any],
+    *,
+    ran_ms: int | None = None,
+    ended: EndedRun | None = None,
+) -> None:
+    """Record that a job started or that an attempt of it ended; frees its limits.
+
+    `ran_ms` of a completed job counts for the estimates of waiting ones. `ended` of a job that has no attempt left
+    is counted for metrics and alerts. The claim of such a job and its failed attempts expire with it.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    keep_claim = CLAIM_KEEP_S if event in ("completed", "dead") else ""
+    keep_attempts = RESULT_TTL_S if event == "completed" else ""  # those of a dead letter are kept as long as it is
+    counter = retries_field(queue) if event == "retrying" else ""
+    duration = "" if ran_ms is None else ran_ms
+    arguments = [job_id, event, json.dumps(data), duration, keep_claim, keep_attempts, counter]
+    _RECORD.run(connection, [queue], *arguments, *_counted(queue, ended))
+
+
+def _counted(queue: str, ended: EndedRun | None) -> list[Any]:
+    if ended is None:
+        return []
+    labels = ("job", queue, ended.outcome)
+    fields = [bucket_field(*labels, ended.ran_ms), sum_field(*labels), f"{queue}|{ended.outcome}"]
+    return [ended.ran_ms, *fields, OUTCOMES_KEEP_S]
+
+
 def merged(pages: Sequence[Sequence[QueueEvent]]) -> list[QueueEvent]:
-    """The events of several servers in order, as far as none of them may have more in between. Pure."""
+    """Return the events of several servers in order, up to the first point where a server may have more. Pure."""
     ends = [page[-1].id for page in pages if len(page) >= PAGE]
-    bound = min(map(_moment, ends), default=None)
-    events = sorted((event for page in pages for event in page), key=lambda event: _moment(event.id))
-    return [event for event in events if bound is None or _moment(event.id) <= bound]
+    bound = min(map(_position, ends), default=None)
+    events = sorted((event for page in pages for event in page), key=lambda event: _position(event.id))
+    return [event for event in events if bound is None or _position(event.id) <= bound]
 
 
 def _page(server: Redis, last: str, block_ms: int) -> list[QueueEvent]:
-    # Redis takes BLOCK 0 as "for ever".
-    answer: Any = server.xread({EVENTS_KEY: last}, count=PAGE, block=block_ms if block_ms > 0 else None)
-    return [_event(entry_id.decode(), fields) for _, entries in answer or [] for entry_id, fields in entries]
+    # Redis takes BLOCK 0 as "forever".
+    reply: Any = server.xread({EVENTS_KEY: last}, count=PAGE, block=block_ms if block_ms > 0 else None)
+    return [_event(entry_id.decode(), fields) for _, entries in reply or [] for entry_id, fields in entries]
 
 
-def _moment(event_id: str) -> tuple[int, int]:
+def _position(event_id: str) -> tuple[int, int]:
     milliseconds, _, number = event_id.partition("-")
     return int(milliseconds), int(number or 0)
 
 
-def _is_asked(event: QueueEvent, kinds: Collection[str], queue: str | None, job_id: str | None) -> bool:
+def _matches(event: QueueEvent, kinds: Collection[str], queue: str | None, job_id: str | None) -> bool:
     return event.kind in kinds and queue in (None, event.queue) and job_id in (None, event.job_id)
 
 

@@ -1,9 +1,4 @@
-"""What a submitter says of a job, as it stands in the job's hash. Pure.
-
-The names of a queue's keys in Redis: RQ's own, and ours beside them.
-
-On which Redis a job is, where queues have servers of their own.
-"""
+"""The names of a queue's keys in Redis, RQ's own and ours beside them, and the scripts that receive them."""
 
 from __future__ import annotations
 
@@ -16,98 +11,184 @@ from redis import Redis
 from rq import Queue
 from rq.intermediate_queue import IntermediateQueue
 from rq.job import Job
+from rq.registry import (
+    CanceledJobRegistry,
+    FailedJobRegistry,
+    FinishedJobRegistry,
+    ScheduledJobRegistry,
+    StartedJobRegistry,
+)
+from rq.results import Result
+from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from qa_queue.extensions import queue_names
-from qa_queue.redis import by_server
-from qa_queue.store.mapping import sanitize
+from qa_queue.progress.reader import EVENTS_KEY, MAX_EVENTS
+from qa_queue.redis.counters import COUNTS_KEY, OUTCOMES_KEY
+from qa_queue.redis.scripts import LuaScript
 
+# Fields of a job's hash, beside RQ's own:
+SCORE_FIELD = "qa_rank"  # its priority score, by which a retried job returns to its position
+CLAIM_FIELD = "qa_claim"  # the key of its idempotency claim
+METADATA_FIELD = "qa_metadata"  # the submitter's metadata, as JSON
+LIMITS_FIELD = "qa_limits"  # its limit keys ("site:shop.example"), one on each line
+RAW_FIELD = "qa_raw"  # of a job that could not be read: the content of its hash, as JSON
+REQUEUES_FIELD = "qa_requeues"  # the number of times it was requeued from the dead letters
+SLOTS_FIELD = "qa_slots"  # of a worker's hash: the number of jobs that it runs at once
 
-def read_metadata(text: str | bytes | None) -> dict[str, Any]:
-    """The metadata; none where there is nothing, or nothing that can be read."""
-    try:
-        read = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return sanitize(read) if isinstance(read, dict) else {}
-
+PAUSED_KEY = "qa:paused"  # set of the names of paused queues
+LIMITS_KEY = "qa:limits"  # hash of limit rules by limit key
 
 JOB_PREFIX = Job.redis_job_namespace_prefix
-# In the job's hash, beside RQ's own fields:
-RANK_FIELD = "qa_rank"  # where a retried job finds its old place
-CLAIM_FIELD = "qa_claim"  # the key of its idempotency claim, or nothing
-METADATA_FIELD = "qa_metadata"  # what its submitter says of it, as JSON
-LIMITS_FIELD = "qa_limits"  # what limits count it for ("site:shop.example"), a line each
+ATTEMPTS_PREFIX = "qa:attempts:"  # and a job's id: hash of its failed attempts
+CANCEL_PREFIX = "qa:cancel:"  # and a job's id: exists while the job is to be cancelled
+IDEMPOTENCY_PREFIX = "qa:idempotency:"  # and a digest: an idempotency claim
+RUNNING_PREFIX = "qa:running:"  # and a limit key: set of the ids of its running jobs
+STARTS_PREFIX = "qa:starts:"  # and a limit key: sorted set of its starts in the last minute
 
-PAUSED_KEY = "qa:paused"  # the set of paused queues
-LIMITS_KEY = "qa:limits"  # hash of rules
+# The first argument of scripts, see lua/job.lua.
+NAMES = json.dumps(
+    {
+        "job": JOB_PREFIX,
+        "results": Result.get_key(""),  # type: ignore[no-untyped-call] # RQ
+        "attempts": ATTEMPTS_PREFIX,
+        "cancel": CANCEL_PREFIX,
+        "running": RUNNING_PREFIX,
+        "starts": STARTS_PREFIX,
+        "outcomes": OUTCOMES_KEY,
+        "intermediate": IntermediateQueue.get_intermediate_queue_key(f"{Queue.redis_queue_namespace_prefix}{{}}"),
+        "score_field": SCORE_FIELD,
+        "claim_field": CLAIM_FIELD,
+        "limits_field": LIMITS_FIELD,
+        "raw_field": RAW_FIELD,
+        "requeues_field": REQUEUES_FIELD,
+        "max_events": MAX_EVENTS,
+    }
+)
 
 
 @dataclass(frozen=True)
 class QueueKeys:
-    """The keys of the queue `name`."""
+    """The keys of the queue `name`; lua/queue.lua documents those that scripts use."""
 
     name: str
 
     @property
     def waiting(self) -> str:
-        """RQ's list of waiting job ids."""
+        """RQ's list of waiting ids."""
         return f"{Queue.redis_queue_namespace_prefix}{self.name}"
 
     @property
     def intermediate(self) -> str:
-        """RQ's list of job ids that were taken and whose execution is not registered yet."""
+        """RQ's list of reserved ids."""
         return IntermediateQueue.get_intermediate_queue_key(self.waiting)
 
     @property
-    def ranks(self) -> str:
-        """Sorted set of waiting job ids by rank."""
+    def scheduled(self) -> str:
+        """RQ's registry of delayed jobs."""
+        return ScheduledJobRegistry.key_template.format(self.name)
+
+    @property
+    def started(self) -> str:
+        """RQ's registry of running executions."""
+        return StartedJobRegistry.key_template.format(self.name)
+
+    @property
+    def finished(self) -> str:
+        """RQ's registry of completed jobs."""
+        return FinishedJobRegistry.key_template.format(self.name)
+
+    @property
+    def failed(self) -> str:
+        """RQ's registry of failed jobs: the dead letters."""
+        return FailedJobRegistry.key_template.format(self.name)
+
+    @property
+    def canceled(self) -> str:
+        """RQ's registry of cancelled jobs."""
+        return CanceledJobRegistry.key_template.format(self.name)
+
+    @property
+    def workers(self) -> str:
+        """RQ's set of the keys of the queue's workers."""
+        return WORKERS_BY_QUEUE_KEY % self.name
+
+    @property
+    def scores(self) -> str:
+        """Sorted set of waiting ids by priority score."""
         return f"qa:ranks:{self.name}"
 
     @property
     def clock(self) -> str:
-        """The last moment of arrival that was given out, in µs."""
+        """The latest arrival time that was assigned, in µs."""
         return f"qa:clock:{self.name}"
 
     @property
     def wake(self) -> str:
-        """A list with one entry while a waiting taker ought to look."""
+        """List with one entry while a blocked worker has to look for a job."""
         return f"qa:wake:{self.name}"
 
     @property
     def parked(self) -> str:
-        """Sorted set, by rank, of job ids that wait beside the list because a limit refuses them."""
+        """Sorted set, by priority score, of the ids that a limit holds beside the list."""
         return f"qa:parked:{self.name}"
 
     @property
     def limited(self) -> str:
-        """Sorted set of the keys whose jobs are parked, by the moment in µs to look again."""
+        """Sorted set of the limit keys with parked ids, by the time in µs of the next check."""
         return f"qa:limited:{self.name}"
 
     @property
     def durations(self) -> str:
-        """Hash with `mean_ms` and `count` of the jobs that ended."""
+        """Hash with `mean_ms` and `count` of the jobs that completed."""
         return f"qa:durations:{self.name}"
 
+    @property
+    def for_scripts(self) -> list[str]:
+        """The keys that scripts use, in the order of QUEUE_KEYS in lua/queue.lua."""
+        return [
+            self.waiting,
+            self.intermediate,
+            self.scheduled,
+            self.failed,
+            self.canceled,
+            self.scores,
+            self.clock,
+            self.wake,
+            self.parked,
+            self.limited,
+            self.durations,
+        ]
 
-def home_of(connection: Redis, job_id: str) -> Redis:
-    """The Redis that has this job; the first one where none has. No round trip where there is but one."""
-    return homes_of(connection, [job_id])[0][0]
+
+def attempts_key(job_id: str) -> str:
+    """Return the key of a job's failed attempts."""
+    return f"{ATTEMPTS_PREFIX}{job_id}"
 
 
-def homes_of(connection: Redis, job_ids: Sequence[str]) -> list[tuple[Redis, list[str]]]:
-    """These jobs by the Redis that has them, at least one; what none has is with the first. As `home_of` else.
+def signal_key(run_id: str) -> str:
+    """Return the key that exists while a run is to be cancelled."""
+    return f"{CANCEL_PREFIX}{run_id}"
 
-    Raises:
-        RedisUnavailableError, redis.exceptions.RedisError: one of them cannot be asked.
-    """
-    first, *others = [server for server, _ in by_server(connection, queue_names())]
-    left, homes = list(job_ids), []
-    for server in others:
-        pipeline = server.pipeline(transaction=False)
-        for job_id in left:
-            pipeline.exists(f"{JOB_PREFIX}{job_id}")
-        there = {job_id for job_id, found in zip(left, pipeline.execute(), strict=True) if found}
-        if there:
-            homes.append((server, [job_id for job_id in left if job_id in there]))
-            left = [job_id for job_id in left if job_id not in there]
-    return [(first, left), *homes] if left or not homes else homes
+
+@dataclass(frozen=True)
+class QueueScript:
+    """A script of the folder `lua` that includes queue.lua, and is called with the names and keys of its queues."""
+
+    script: LuaScript
+
+    @classmethod
+    def load(cls, name: str) -> QueueScript:
+        """Load `lua/NAME.lua`."""
+        return cls(LuaScript.load("qa_queue.queues", name))
+
+    def run(self, connection: Redis, queues: Sequence[str], *args: Any) -> Any:
+        """Run the script as one step and return its reply."""
+        return self.script.run(connection, _script_keys(queues), [NAMES, *queues, *args])
+
+    def add_to(self, pipeline: Any, queue: str, *args: Any) -> None:
+        """Add the script to a pipeline, or run it on a connection."""
+        self.script.add_to(pipeline, _script_keys([queue]), [NAMES, queue, *args])
+
+
+def _script_keys(queues: Sequence[str]) -> list[str]:
+    shared = [EVENTS_KEY, PAUSED_KEY, LIMITS_KEY, Queue.redis_queues_keys, COUNTS_KEY]
+    return shared + [key for queue in queues for key in QueueKeys(queue).for_scripts]

@@ -18,13 +18,12 @@ from qa_queue.errors import IdempotencyBusyError, InputError
 from qa_queue.extensions import catalogue, known_queue, queue_names
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
 from qa_queue.queues.enqueue import NewJob, enqueue_all
+from qa_queue.queues.job_view import server_of_job
 from qa_queue.queues.jobs import JobLimits, PayloadRequest, TestJobRequest, build_job, job_timeout_s
-from qa_queue.queues.keys import home_of
-from qa_queue.queues.pausing import pause, resume
-from qa_queue.queues.position import QueuePosition, read_place
+from qa_queue.queues.limits import pause, resume
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.queues.retention import CleanKind, clean, trim
-from qa_queue.queues.stats import QueueStats, read_stats
+from qa_queue.queues.stats import QueuePosition, QueueStats, read_position, read_stats
 from qa_queue.redis import by_server, connection_of
 from qa_queue.settings import Settings
 
@@ -156,13 +155,13 @@ class QueueManager:
         """
         return resume(self._of(name), known_queue(name))
 
-    def get_place(self, job_id: str) -> QueuePosition:
-        """Where a job that has not started stands in its queue, and about when it will start.
+    def get_position(self, job_id: str) -> QueuePosition:
+        """Return the position of a job that has not started, and an estimate of its start.
 
         Raises:
             NotFoundError: no job has this id, or it does not wait.
         """
-        return read_place(home_of(self._connection, job_id), job_id)
+        return read_position(server_of_job(self._connection, job_id), job_id)
 
     def clean(self, name: str, grace_ms: int, limit: int = 1000, kind: CleanKind = "completed") -> list[str]:
         """Delete at most `limit` jobs of a kind that ended `grace_ms` ago or longer; returns their ids.

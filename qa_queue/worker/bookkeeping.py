@@ -20,7 +20,7 @@ from qa_queue.models.outcomes import FAILURES, FailureKind
 from qa_queue.queues import QueueManager
 from qa_queue.queues.attempts import ERROR_LENGTH
 from qa_queue.queues.dequeue import ReservedJob
-from qa_queue.queues.notes import Event, note
+from qa_queue.queues.events import WorkerEvent, record_event
 from qa_queue.redis.counters import EndedRun
 from qa_queue.worker.executions import (
     ActiveJob,
@@ -189,7 +189,7 @@ class JobEvents:
     def _publish(
         self,
         active: ActiveJob,
-        event: Event,
+        event: WorkerEvent,
         data: dict[str, Any],
         *,
         ran_ms: int | None = None,
@@ -198,7 +198,9 @@ class JobEvents:
         context = active.context
         numbered = {"attempt": context.attempt} | data
         try:
-            note(self._connection, context.queue, context.job_id, event, numbered, ran_ms=ran_ms, ended=ended)
+            record_event(
+                self._connection, context.queue, context.job_id, event, numbered, ran_ms=ran_ms, ended=ended
+            )
         except RedisError as error:
             log.debug("Event %s of job %s is dropped: %s", event, context.job_id, error)
 

@@ -24,9 +24,8 @@ from rq.worker import WorkerStatus
 from qa_queue.errors import InputError
 from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
-from qa_queue.queues.dequeue import ReservedJob, acknowledge
-from qa_queue.queues.enqueue import push_ranked
-from qa_queue.queues.poison_jobs import bury_unreadable
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job
+from qa_queue.queues.enqueue import push_job
 from qa_queue.worker.fencing import FencedConnection, FencingToken, until_unwatched
 from qa_queue.worker.ipc import ChildFailure
 from qa_queue.worker.verdicts import Verdict, error_of
@@ -137,7 +136,7 @@ def close_failed(
         if final and not stopped:
             active.job.retries_left = 0  # in memory only: RQ retries every failed job that has a retry left
         fenced._stopped_job_id = active.job.id if stopped else None
-        AttemptLog(worker.connection).note(active.job.id, _attempt_failure(active, failure))
+        AttemptLog(worker.connection).record(active.job.id, _attempt_failure(active, failure))
         _fail(fenced, active, failure)
 
     _close_fenced(worker, active, close, begun=True)
@@ -154,7 +153,7 @@ def close_requeued(worker: BaseWorker, active: ActiveJob, *, suspect: bool) -> N
             pipe.hdel(job.key, "started_at", "worker_name", "last_heartbeat")
             if suspect:
                 pipe.hset(job.key, SUSPECT_FIELD, 1)
-            push_ranked(pipe, active.queue.name, job.id)
+            push_job(pipe, active.queue.name, job.id)
             pipe.execute()
 
     _close_fenced(worker, active, close, begun=True)
@@ -177,7 +176,7 @@ def _fetch(worker: BaseWorker, reserved: ReservedJob) -> Job | None:
 
 def _bury(worker: BaseWorker, reserved: ReservedJob, problem: Exception) -> None:
     text = f"{type(problem).__name__}: {problem}"
-    if bury_unreadable(worker.connection, reserved, text):
+    if bury_poison_job(worker.connection, reserved, text):
         raise UnreadableJobError(reserved, text) from problem
 
 

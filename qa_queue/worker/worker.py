@@ -23,7 +23,7 @@ from rq.worker import DequeueStrategy, WorkerStatus
 from qa_queue.errors import InputError, QAError
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.queues import QueueManager
-from qa_queue.queues.position import SLOTS_FIELD
+from qa_queue.queues.keys import SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis.client import check
 from qa_queue.redis.connections import steady, worker_connection

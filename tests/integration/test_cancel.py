@@ -22,10 +22,9 @@ from qa_queue.queues.cancellation import (
     CancelSignals,
     cancel_runs,
     request_cancel,
-    signal_key,
 )
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue
-from qa_queue.queues.keys import QueueKeys
+from qa_queue.queues.keys import QueueKeys, signal_key
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
 from tests.support.records import case_record, run_record
@@ -70,7 +69,7 @@ def test_a_waiting_run_leaves_its_queue_and_never_starts(redis_db: Redis, priori
     add(redis_db, "other")
     assert cancel(redis_db, "r") is CancelOutcome.REMOVED
     assert waiting(redis_db) == ["other"]
-    assert redis_db.zrange(KEYS.ranks, 0, -1) == [b"other"]
+    assert redis_db.zrange(KEYS.scores, 0, -1) == [b"other"]
     assert stored(redis_db, "r").get_status() == JobStatus.CANCELED
     assert not signalled(redis_db, "r")
     assert take_all(redis_db) == ["other"]

@@ -11,7 +11,7 @@ from redis import Redis
 from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.progress import ProgressWriter
-from qa_queue.queues.notes import note
+from qa_queue.queues.events import record_event
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.program import Program
 from tests.support.queueing import QUEUE, final, manager, report, take_all, waiting
@@ -153,8 +153,8 @@ def test_queues_are_steered_with_answers_for_programs(program: Program) -> None:
 def test_events_are_told_line_by_line(program: Program, redis_db: Redis) -> None:
     """What was, of one queue or kind, behind an event; and what comes."""
     for number in range(600):
-        note(redis_db, QUEUE, f"run-{number}", "active", {})
-    note(redis_db, "cleanup", "job-1", "active", {"attempt": 1})
+        record_event(redis_db, QUEUE, f"run-{number}", "active", {})
+    record_event(redis_db, "cleanup", "job-1", "active", {"attempt": 1})
     every = [json.loads(line) for line in program("events", "--json").out.splitlines()]
     assert len(every) == 601
     assert every[-1] | {"id": "", "at": ""} == {

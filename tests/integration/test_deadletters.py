@@ -14,11 +14,12 @@ from rq.job import JobStatus
 
 from qa_queue.errors import InputError, NotFoundError, StoreUnavailableError
 from qa_queue.models import CleanupJobData, RunStatus
-from qa_queue.queues.attempts import AttemptLog, attempts_key
-from qa_queue.queues.cancellation import CancelSignals, signal_key
+from qa_queue.queues.attempts import AttemptLog
+from qa_queue.queues.cancellation import CancelSignals
 from qa_queue.queues.dead_letters import DeadLetters
-from qa_queue.queues.dequeue import ReservedJob, dequeue
-from qa_queue.queues.poison_jobs import bury_unreadable
+from qa_queue.queues.dequeue import ReservedJob, bury_poison_job, dequeue
+from qa_queue.queues.keys import QueueScript, attempts_key, signal_key
+from qa_queue.redis.scripts import LuaScript
 from qa_queue.store.memory import MemoryStore
 from tests.support.dying import bury, dead_run, let_die
 from tests.support.queueing import QUEUE, add, manager, snapshot, take_all, waiting
@@ -143,7 +144,7 @@ def test_a_requeue_that_crashed_midway_is_done_by_the_next(
     run_id = str(uuid4())
     bury(redis_db, run_id)
     dead_run(store, run_id)
-    monkeypatch.setattr("qa_queue.queues.dead_letters.REQUEUE", "error('crash')")
+    monkeypatch.setattr("qa_queue.queues.dead_letters._REQUEUE", QueueScript(LuaScript("error('crash')")))
     with pytest.raises(ResponseError, match="crash"):
         DeadLetters(redis_db, store).requeue(run_id)
     assert (waiting(redis_db), DeadLetters(redis_db).count()) == ([], 1)
@@ -180,7 +181,7 @@ def test_what_is_no_dead_letter_is_refused(redis_db: Redis, job_id: str) -> None
     add(redis_db, "waits")
     letters = DeadLetters(redis_db)
     for act in (letters.get, letters.requeue, letters.discard):
-        with pytest.raises(NotFoundError, match=f"{job_id} is no dead letter"):
+        with pytest.raises(NotFoundError, match=f"{job_id} is not a dead letter"):
             act(job_id)
     assert waiting(redis_db) == ["waits"]
 
@@ -216,8 +217,8 @@ def test_what_is_no_job_becomes_a_dead_letter_that_everybody_can_read(redis_db: 
     redis_db.rpush(f"rq:queue:{QUEUE}", "odd")
     taken = dequeue(redis_db, [QUEUE], None)
     assert taken == ReservedJob(job_id="odd", queue=QUEUE)
-    assert bury_unreadable(redis_db, taken, "created_at: no time")
-    assert not bury_unreadable(redis_db, taken, "again")
+    assert bury_poison_job(redis_db, taken, "created_at: no time")
+    assert not bury_poison_job(redis_db, taken, "again")
     (letter,) = DeadLetters(redis_db).list()
     assert (letter.reason, letter.data, letter.readable) == ("the job cannot be read", None, False)
     assert letter.error == "job odd cannot be read: created_at: no time"
@@ -232,5 +233,5 @@ def test_what_is_no_job_becomes_a_dead_letter_that_everybody_can_read(redis_db: 
 
 def test_a_job_that_is_gone_leaves_no_letter(redis_db: Redis) -> None:
     """There is nothing to look at."""
-    assert not bury_unreadable(redis_db, ReservedJob(job_id="gone", queue=QUEUE), "no such job")
+    assert not bury_poison_job(redis_db, ReservedJob(job_id="gone", queue=QUEUE), "no such job")
     assert DeadLetters(redis_db).count() == 0

@@ -8,9 +8,8 @@ from redis import Redis
 
 from qa_queue.models import CleanupJobData
 from qa_queue.progress import ProgressWriter
-from qa_queue.progress.reader import MOST_EVENTS
-from qa_queue.queues.events import PAGE, EventStream, QueueEvent
-from qa_queue.queues.notes import note
+from qa_queue.progress.reader import MAX_EVENTS
+from qa_queue.queues.events import PAGE, EventStream, QueueEvent, record_event
 from tests.support.poll import wait_until
 from tests.support.queueing import QUEUE, add, manager, report
 
@@ -23,9 +22,9 @@ def seen(connection: Redis, **options: object) -> list[tuple[str, str]]:
 def test_what_happens_to_a_job_is_told_in_order(redis_db: Redis) -> None:
     """From the moment it waits; progress comes with its report."""
     add(redis_db, "run-1")
-    note(redis_db, QUEUE, "run-1", "active", {"attempt": 1})
+    record_event(redis_db, QUEUE, "run-1", "active", {"attempt": 1})
     ProgressWriter(redis_db).write("run-1", report("run-1", 2))
-    note(redis_db, QUEUE, "run-1", "completed", {"status": "adapted"}, ran_ms=5)
+    record_event(redis_db, QUEUE, "run-1", "completed", {"status": "adapted"}, ran_ms=5)
     assert [kind for kind, _ in seen(redis_db)] == ["waiting", "active", "progress", "completed"]
     (progress,) = EventStream(redis_db).follow(from_id="0", kinds=("progress",), timeout=0)
     assert (progress.queue, progress.data["percentage"]) == (QUEUE, 50)
@@ -75,8 +74,8 @@ def test_a_reader_that_waits_gets_what_comes(redis_db: Redis, redis_url: str) ->
 def test_the_stream_stays_small(redis_db: Redis) -> None:
     """The oldest go; Redis trims whole blocks."""
     pipeline = redis_db.pipeline()
-    for number in range(MOST_EVENTS + 1000):
+    for number in range(MAX_EVENTS + 1000):
         pipeline.xadd("qa:events", {"event": "x", "queue": QUEUE, "job": number, "data": "{}"})
     pipeline.execute()
     add(redis_db, "run-1")
-    assert redis_db.xlen("qa:events") <= MOST_EVENTS + 200
+    assert redis_db.xlen("qa:events") <= MAX_EVENTS + 200

@@ -13,8 +13,8 @@ from qa_queue.producer import JobProducer
 from qa_queue.queues import TestJobRequest
 from qa_queue.queues.cancellation import CancelOutcome, request_cancel
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
+from qa_queue.queues.events import record_event
 from qa_queue.queues.limits import LimitRule, Limits, normal_key
-from qa_queue.queues.notes import note
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import QUEUE, job_data, manager, run_request, take_all
@@ -39,7 +39,7 @@ def start(connection: Redis) -> str | None:
 
 def end(connection: Redis, job_id: str) -> None:
     connection.hset(f"rq:job:{job_id}", "status", "finished")
-    note(connection, QUEUE, job_id, "completed", {})
+    record_event(connection, QUEUE, job_id, "completed", {})
 
 
 def pass_minute(connection: Redis, key: str = SHOP) -> None:

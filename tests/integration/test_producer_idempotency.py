@@ -17,7 +17,7 @@ from qa_queue.models import Priority
 from qa_queue.producer import JobProducer, SubmittedRun
 from qa_queue.producer.idempotency import KEEP_S, LEASE_S, IdempotencyClaim, claim, release
 from qa_queue.queues.dequeue import dequeue
-from qa_queue.queues.notes import note
+from qa_queue.queues.events import record_event
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from tests.support.poll import wait_until
@@ -104,7 +104,7 @@ def test_a_key_lasts_until_a_day_after_the_end_of_its_job(redis_db: Redis, store
     first = submit(redis_db, store)
     assert KEEP_S - 60 < claim_ttl(redis_db) <= KEEP_S
     dequeue(redis_db, [QUEUE], None)
-    note(redis_db, QUEUE, first.run_id, "completed", {})
+    record_event(redis_db, QUEUE, first.run_id, "completed", {})
     redis_db.hset(f"rq:job:{first.run_id}", "status", "finished")
     assert 24 * 3600 - 60 < claim_ttl(redis_db) <= 24 * 3600
     again = submit(redis_db, store)

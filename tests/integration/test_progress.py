@@ -160,7 +160,7 @@ def test_the_stream_is_kept_a_day_after_the_last_report(redis_db: Redis) -> None
 
 
 def test_a_run_s_stream_does_not_grow_for_ever(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa_queue.progress.writer.MAX_EVENTS", 100)
+    monkeypatch.setattr("qa_queue.progress.writer.MAX_REPORTS", 100)
     write(redis_db, *(report("r") for _ in range(400)))
     assert redis_db.xlen(stream_key("r")) <= 200  # Redis drops whole blocks of 100
 
@@ -186,7 +186,7 @@ def test_redis_failing_is_said_once_and_the_run_goes_on(
             writer.write("r", report("r", step))
         writer.write("r", final("r"))
     assert [record.levelname for record in caplog.records] == ["WARNING"]
-    assert "The run goes on" in caplog.text
+    assert "The run continues" in caplog.text
 
 
 def test_after_redis_came_back_reports_are_written_and_the_next_failure_is_said_again(

@@ -22,8 +22,8 @@ from rq.serializers import JSONSerializer
 from qa_queue.models import Priority
 from qa_queue.queues import TestJobRequest
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
+from qa_queue.queues.enqueue import LOW_AGEING_S
 from qa_queue.queues.keys import QueueKeys
-from qa_queue.queues.priority import LOW_AGEING_S
 from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
 from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
@@ -142,7 +142,7 @@ def test_an_id_that_stands_in_the_list_twice_is_taken_once(redis_db: Redis) -> N
 
 def test_a_queue_whose_ranks_were_lost_keeps_its_jobs(redis_db: Redis) -> None:
     add_by_letter(redis_db, "l1", "n1", "u1")
-    redis_db.delete(KEYS.ranks)
+    redis_db.delete(KEYS.scores)
     assert take_all(redis_db) == ["u1", "n1", "l1"]
 
 
@@ -152,7 +152,7 @@ def test_a_queue_that_rq_emptied_still_gives_what_others_push_later(redis_db: Re
     plain_queue(redis_db).empty()
     plain_queue(redis_db).enqueue("processors.entry.clean_up", job_id="foreign", kwargs={"data": {}})
     assert dequeue(redis_db, [QUEUE], None) == ReservedJob(job_id="foreign", queue=QUEUE)
-    assert redis_db.zcard(KEYS.ranks) == 0
+    assert redis_db.zcard(KEYS.scores) == 0
 
 
 def test_an_id_whose_job_was_deleted_is_passed_over(redis_db: Redis) -> None:
@@ -240,7 +240,7 @@ def test_a_taker_that_waits_on_one_queue_is_woken_by_redis(redis_db: Redis, bloc
     wait_until(lambda: blocked_taker, what="the job")
     assert blocked_taker[0] == ReservedJob(job_id="l1", queue=QUEUE)
     assert intermediate(redis_db) == [b"l1"]
-    wait_until(lambda: redis_db.zcard(KEYS.ranks) == 0, what="the rank gone too")
+    wait_until(lambda: redis_db.zcard(KEYS.scores) == 0, what="the rank gone too")
 
 
 @pytest.mark.parametrize("blocked_taker", [[OTHER, QUEUE]], indirect=True)
@@ -289,4 +289,4 @@ def test_removing_a_job_from_the_queue_leaves_no_rank_behind(redis_db: Redis) ->
     add_by_letter(redis_db, "n1", "n2")
     manager(redis_db).get_queue(QUEUE).remove("n1")
     assert waiting(redis_db) == ["n2"]
-    assert redis_db.zrange(KEYS.ranks, 0, -1) == [b"n2"]
+    assert redis_db.zrange(KEYS.scores, 0, -1) == [b"n2"]

@@ -11,7 +11,7 @@ from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import Priority, utc_now
 from qa_queue.queues import TestJobRequest
 from qa_queue.queues.dequeue import dequeue
-from qa_queue.queues.notes import note
+from qa_queue.queues.events import record_event
 from tests.support.dying import bury
 from tests.support.queueing import QUEUE, add, job_data, manager, waiting
 
@@ -25,32 +25,32 @@ def test_a_job_s_place_is_that_in_which_it_is_taken(redis_db: Redis) -> None:
     """Priorities count."""
     for run_id, priority in (("n1", Priority.NORMAL), ("l1", Priority.LOW), ("u1", Priority.URGENT)):
         add(redis_db, run_id, priority)
-    assert [manager(redis_db).get_place(run_id).position for run_id in ("u1", "n1", "l1")] == [1, 2, 3]
+    assert [manager(redis_db).get_position(run_id).position for run_id in ("u1", "n1", "l1")] == [1, 2, 3]
 
 
 def test_its_start_is_estimated_from_what_ran_and_who_works(redis_db: Redis) -> None:
     """Two runs of 3 s and 5 s, two workers with two slots in all."""
     for number in range(5):
         add(redis_db, f"run-{number}")
-    assert manager(redis_db).get_place("run-4").starts_at is None
+    assert manager(redis_db).get_position("run-4").starts_at is None
     for ran_ms in (3000, 5000):
-        note(redis_db, QUEUE, "before", "completed", {}, ran_ms=ran_ms)
-    assert manager(redis_db).get_place("run-4").starts_at is None, "nobody works"
+        record_event(redis_db, QUEUE, "before", "completed", {}, ran_ms=ran_ms)
+    assert manager(redis_db).get_position("run-4").starts_at is None, "nobody works"
     worker(redis_db, "one", 1)
     worker(redis_db, "two", 1)
     redis_db.sadd(f"rq:workers:{QUEUE}", "rq:worker:dead")
-    starts_at = manager(redis_db).get_place("run-4").starts_at
+    starts_at = manager(redis_db).get_position("run-4").starts_at
     assert starts_at is not None
     assert timedelta(seconds=8) < starts_at - utc_now() <= timedelta(seconds=9)  # (4 + 0.5) / 2 of 4 s
     manager(redis_db).pause(QUEUE)
-    assert manager(redis_db).get_place("run-4").starts_at is None
+    assert manager(redis_db).get_position("run-4").starts_at is None
 
 
 def test_the_mean_follows_what_runs_lately(redis_db: Redis) -> None:
     """After ten runs each new one counts for a tenth."""
     for _ in range(20):
-        note(redis_db, QUEUE, "a", "completed", {}, ran_ms=1000)
-    note(redis_db, QUEUE, "a", "completed", {}, ran_ms=2000)
+        record_event(redis_db, QUEUE, "a", "completed", {}, ran_ms=1000)
+    record_event(redis_db, QUEUE, "a", "completed", {}, ran_ms=2000)
     assert float(redis_db.hget(f"qa:durations:{QUEUE}", "mean_ms") or 0) == 1100
 
 
@@ -58,7 +58,7 @@ def test_a_delayed_job_starts_when_it_is_due(redis_db: Redis) -> None:
     """It has no place yet."""
     due = utc_now() + timedelta(minutes=5)
     manager(redis_db).add_test_jobs([TestJobRequest(data=job_data("later"), due=due)])
-    place = manager(redis_db).get_place("later")
+    place = manager(redis_db).get_position("later")
     assert place.position is None
     assert place.starts_at is not None
     assert abs(place.starts_at - due) < timedelta(seconds=1)
@@ -70,7 +70,7 @@ def test_what_does_not_wait_has_no_place(redis_db: Redis, run_id: str) -> None:
     add(redis_db, "taken")
     dequeue(redis_db, [QUEUE], None)
     with pytest.raises(NotFoundError, match=run_id):
-        manager(redis_db).get_place(run_id)
+        manager(redis_db).get_position(run_id)
 
 
 def test_cleaning_deletes_what_ended_long_ago_and_no_more_than_asked(redis_db: Redis) -> None:

@@ -70,7 +70,7 @@ def test_jobs_are_put_counted_paused_and_cleaned_where_their_queue_is(main, own,
     assert list(stats)[:3] == ["test-execution", "cleanup", "adaptation-learning"]
     assert queues.pause("test-execution")
     assert own.smembers("qa:paused") == {b"test-execution"}
-    assert queues.get_place(run_id).position == 1
+    assert queues.get_position(run_id).position == 1
     assert read_job(main, run_id).queue == "test-execution"
     with pytest.raises(NotFoundError):
         read_job(main, "nobody")

@@ -148,7 +148,7 @@ def test_the_documented_user_does_all_that_the_service_does(
     (never,) = producer.submit(run_request(base_url=site.url, delay_ms=3_600_000))
     bad = _job(redis, producer.submit(run_request(base_url=site.url))[0].job_id)
     redis.hset(bad.key, "data", '["no.such", null, [], {"data": {}}]')
-    assert queues.get_place(run.run_id).position == 1
+    assert queues.get_position(run.run_id).position == 1
     with WorkerProcess(tmp_path / "worker.log", **secured, **parts) as worker:
         assert ended(_job(redis, run.job_id), 90) == "finished", worker.text
         assert ended(_job(redis, delayed.job_id), 90) == "finished"

@@ -33,7 +33,7 @@ def let_die(connection: Redis, run_id: str, *, attempts: int = 3, queue: str = Q
         failure = AttemptFailure(
             number=number, kind=kind or "infrastructure", error=f"broken {number}", traceback="T", failed_at=died
         )
-        AttemptLog(connection).note(run_id, failure)
+        AttemptLog(connection).record(run_id, failure)
     job = Job.fetch(run_id, connection=connection, serializer=JSONSerializer)
     manager(connection).get_queue(queue).remove(job)
     job.ended_at = died

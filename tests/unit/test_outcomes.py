@@ -40,7 +40,7 @@ from qa_queue.models.outcomes import (
     result_status,
 )
 from qa_queue.queues.attempts import AttemptFailure
-from qa_queue.queues.dead_letter import reason
+from qa_queue.queues.dead_letter import death_reason
 from tests.support.records import NOON
 
 # They never leave the place that raises them: a response's own status, and a step's failure.
@@ -92,7 +92,7 @@ def test_a_failure_and_the_error_that_represents_it_agree(kind: FailureKind) -> 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if FAILURES[kind].job is JobFate.FAIL])
 def test_a_job_that_is_not_tried_again_says_why_in_its_dead_letter(kind: FailureKind) -> None:
     attempt = AttemptFailure(number=1, kind=kind.value, error="e", failed_at=NOON)
-    assert "not tried again" in reason("failed", [attempt], readable=True)
+    assert "not retried" in death_reason("failed", [attempt], readable=True)
 
 
 @pytest.mark.parametrize(

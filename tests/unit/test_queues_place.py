@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qa_queue.queues.position import wait_ms
+from qa_queue.queues.stats import wait_ms
 
 
 @pytest.mark.parametrize(

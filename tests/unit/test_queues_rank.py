@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_queue.models import Priority
-from qa_queue.queues.priority import LOW_AGEING_S, offset_us
+from qa_queue.queues.enqueue import LOW_AGEING_S, offset_us
 
 CENTURY_ENDS_US = 2_240_000_000_000_000  # the year 2040
 moments = st.integers(0, CENTURY_ENDS_US)

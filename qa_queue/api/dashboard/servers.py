@@ -11,7 +11,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from qa_queue.extensions import queue_names
-from qa_queue.queues.keys import home_of
+from qa_queue.queues.job_view import server_of_job
 from qa_queue.redis import RedisClient, address_of, connection_of
 from qa_queue.redis.pools import pool_of
 from qa_queue.redis.servers import RedisServer, main_server, server_of
@@ -48,7 +48,7 @@ class Servers:
         if queue := arguments.get("queue_name"):
             return connection_of(self.main, queue)
         if job_id := arguments.get("job_id"):
-            return home_of(self.main, job_id)
+            return server_of_job(self.main, job_id)
         return self.main
 
 

@@ -61,7 +61,7 @@ def router(backend: Backend) -> APIRouter:
     @routes.get("/place", responses=answers(404), summary="Where a run stands in its queue")
     def get_place(run_id: str, _: Reader) -> Position:
         """Its place among those that wait, and about when it will start; 404 once it has started."""
-        return Position(**asdict(backend.queues.get_place(backend.run(run_id).id)))
+        return Position(**asdict(backend.queues.get_position(backend.run(run_id).id)))
 
     @routes.post("/cancel", responses=answers(404), summary="Cancel a run")
     def cancel_run(run_id: str, caller: Runner) -> Cancelled:

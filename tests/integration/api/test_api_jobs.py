@@ -11,9 +11,8 @@ import pytest
 from redis import Redis
 
 from qa_queue.queues.dequeue import dequeue
-from qa_queue.queues.events import PAGE
+from qa_queue.queues.events import PAGE, record_event
 from qa_queue.queues.limits import LimitRule, Limits
-from qa_queue.queues.notes import note
 from tests.support.queueing import QUEUE, add, manager
 
 JOBS = "/api/v1/queue/cleanup/jobs"
@@ -112,8 +111,8 @@ def test_what_happened_on_the_queues_is_told_from_the_last_event_on(reader: http
     """Of one queue and some kinds where asked."""
     add(redis_db, "run-1")
     dequeue(redis_db, [QUEUE], None)
-    note(redis_db, QUEUE, "run-1", "active", {"attempt": 1})
-    note(redis_db, "cleanup", "job-2", "active", {})
+    record_event(redis_db, QUEUE, "run-1", "active", {"attempt": 1})
+    record_event(redis_db, "cleanup", "job-2", "active", {})
     every = events(reader)
     assert [(kind, data["queue"], data["job_id"]) for _, kind, data in every] == [
         ("waiting", QUEUE, "run-1"),
@@ -130,8 +129,8 @@ def test_what_happened_on_the_queues_is_told_from_the_last_event_on(reader: http
 def test_a_stream_of_no_seconds_has_all_that_is_there(reader: httpx.Client, redis_db: Redis) -> None:
     """More than is read at once, and also where what was asked for is behind much else."""
     for number in range(2 * PAGE):
-        note(redis_db, QUEUE, f"run-{number}", "active", {})
-    note(redis_db, "cleanup", "job-2", "active", {})
+        record_event(redis_db, QUEUE, f"run-{number}", "active", {})
+    record_event(redis_db, "cleanup", "job-2", "active", {})
     assert len(events(reader)) == 2 * PAGE + 1
     assert [data["job_id"] for _, _, data in events(reader, queue="cleanup")] == ["job-2"]
 
@@ -141,7 +140,7 @@ def test_what_happens_is_told_as_it_happens(reader: httpx.Client, redis_db: Redi
     add(redis_db, "before")
     with reader.stream("GET", "/api/events", params={"event": "waiting", "queue": QUEUE}) as answer:
         coming = parsed(answer.iter_lines())
-        note(redis_db, QUEUE, "before", "active", {})
+        record_event(redis_db, QUEUE, "before", "active", {})
         add(redis_db, "after")
         assert next(coming)[2]["job_id"] == "after"
 

@@ -12,7 +12,7 @@ from ruamel.yaml import YAML
 
 from qa_queue.models import StepData, StepStatus
 from qa_queue.progress import ProgressWriter
-from qa_queue.queues.notes import note
+from qa_queue.queues.events import record_event
 from qa_queue.redis.counters import EndedRun
 from tests.support.queueing import QUEUE, report
 
@@ -23,7 +23,7 @@ FILES = [DEPLOY / "prometheus" / "qa-queue-rules.yaml", DEPLOY / "grafana" / "qa
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_every_figure_that_an_example_names_is_there(file: Path, reader: httpx.Client, redis_db: Redis) -> None:
     """By the names of samples, suffixes included."""
-    note(redis_db, QUEUE, "job", "completed", {}, ended=EndedRun(outcome="completed", ran_ms=5))
+    record_event(redis_db, QUEUE, "job", "completed", {}, ended=EndedRun(outcome="completed", ran_ms=5))
     step = StepData(action="click", status=StepStatus.PASSED, duration=5)
     ProgressWriter(redis_db).write("run", report("run", step_data=step))
     text = reader.get("/metrics").text

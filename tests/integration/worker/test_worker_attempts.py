@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from qa_queue.models import utc_now
-from qa_queue.queues.attempts import KEEP_S, MOST, AttemptFailure, AttemptLog, attempts_key
+from qa_queue.queues.attempts import KEEP_S, MAX_KEPT, AttemptFailure, AttemptLog
+from qa_queue.queues.keys import attempts_key
 from tests.support.workers import ended, enqueue
 
 
@@ -42,9 +43,9 @@ def test_a_killed_child_is_an_attempt_that_failed(redis_db, start_worker):
 def test_the_newest_attempts_are_kept_for_as_long_as_a_dead_letter(redis_db):
     """A job that is requeued again and again does not grow."""
     log = AttemptLog(redis_db)
-    for number in range(1, MOST + 11):
-        log.note("a", AttemptFailure(number=number, kind="bug", error="e", failed_at=utc_now()))
-    assert [attempt.number for attempt in log.read("a")] == list(range(11, MOST + 11))
+    for number in range(1, MAX_KEPT + 11):
+        log.record("a", AttemptFailure(number=number, kind="bug", error="e", failed_at=utc_now()))
+    assert [attempt.number for attempt in log.read("a")] == list(range(11, MAX_KEPT + 11))
     assert KEEP_S - 60 < redis_db.ttl(attempts_key("a")) <= KEEP_S
 
 
@@ -52,5 +53,5 @@ def test_the_first_word_on_an_attempt_stays(redis_db):
     """A worker that takes over what another had noted already does not write over it."""
     log = AttemptLog(redis_db)
     for error in ("the reason", "the worker is gone"):
-        log.note("a", AttemptFailure(number=1, kind="infrastructure", error=error, failed_at=utc_now()))
+        log.record("a", AttemptFailure(number=1, kind="infrastructure", error=error, failed_at=utc_now()))
     assert [attempt.error for attempt in log.read("a")] == ["the reason"]

@@ -13,7 +13,7 @@ from rq.command import send_stop_job_command
 
 from qa_queue.models import utc_now
 from qa_queue.queues.enqueue import NewJob, enqueue_all
-from qa_queue.queues.pausing import pause, resume
+from qa_queue.queues.limits import pause, resume
 from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
 from tests.support.workers import QUEUE, did, ended, enqueue

@@ -1,0 +1,28 @@
+-- Delete the oldest jobs of registries that hold more jobs than are to be kept.
+--
+-- include: job
+--
+-- KEYS        RQ's registries: ids by the time in s at which they expire, each after the same time, so that the ids
+--             with the lowest scores ended first
+-- ARGV[1]     names
+-- ARGV[2]     the largest number of jobs to delete of each registry
+-- ARGV[3..]   for each registry, the number of jobs to keep
+-- Returns the number of ids that left the registries.
+--
+-- Invariant: a job that runs or waits again has another status and is left alone.
+
+local ENDED = {finished = true, failed = true, stopped = true}
+
+local trimmed = 0
+for at, registry in ipairs(KEYS) do
+  local extra = math.min(redis.call('ZCARD', registry) - tonumber(ARGV[2 + at]), tonumber(ARGV[2]))
+  if extra > 0 then
+    for _, id in ipairs(redis.call('ZRANGE', registry, 0, extra - 1)) do
+      local status = field(id, 'status')
+      if not status or ENDED[status] then delete_job(id) end
+      redis.call('ZREM', registry, id)
+    end
+    trimmed = trimmed + extra
+  end
+end
+return trimmed
