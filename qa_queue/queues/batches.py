@@ -17,9 +17,8 @@ from qa_queue.models import RunStatus
 from qa_queue.models.outcomes import BatchVerdict, verdict_of
 from qa_queue.progress import ProgressReader
 from qa_queue.queues.cancellation import CancelOutcome, cancel_runs
-from qa_queue.store.batch_records import BatchRecord
 from qa_queue.store.protocol import RunStore
-from qa_queue.store.records import RunPlace, RunRecord
+from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)

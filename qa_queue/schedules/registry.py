@@ -20,8 +20,8 @@ from qa_queue.schedules.jobs import check_work
 from qa_queue.schedules.policy import with_next_run
 from qa_queue.schedules.spec import ScheduleSpec, authorize, read_spec, spec_of
 from qa_queue.schedules.times import coming_moments, moments, next_moment
-from qa_queue.store.protocol import RunStore
-from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord, ScheduleStore
+from qa_queue.store.protocol import RunStore, ScheduleStore
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 ATTEMPTS = 20
 MOST_PREVIEWED = 100

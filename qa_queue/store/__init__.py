@@ -1,1 +1,1 @@
-"""The only room that talks to Supabase."""
+"""The database, and the only package that imports supabase-py."""

@@ -1,4 +1,4 @@
-"""Records as rows: their tables and columns, parents first, with what Postgres cannot keep mended. Pure."""
+"""Records as rows: tables, columns, order, and values that Postgres can keep. Pure."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ TABLES: dict[type[Frozen], str] = {  # parents before children: the order in whi
     VerdictRecord: "locator_verdicts",
     ScheduleRecord: "schedules",
 }
-CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the rest the store keeps
-REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # how the runs of dead letters have ended
+CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the store sets the others
+REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # the statuses of runs in the dead letters
 _ORDER = {kind: place for place, kind in enumerate(TABLES)}
 
 R = TypeVar("R", bound=Frozen)
@@ -45,17 +45,17 @@ T = TypeVar("T")
 
 
 def columns(kind: type[Frozen]) -> tuple[str, ...]:
-    """The columns of a kind's table, as its record names them."""
+    """Return the columns of a kind's table, which are the fields of its record."""
     return tuple(kind.model_fields)
 
 
 def parents_first(records: Iterable[Record]) -> list[Record]:
-    """The records in the order in which their tables need them; those of one kind stay in their order."""
+    """Return the records in an order that foreign keys allow; those of one kind keep their order."""
     return sorted(records, key=lambda record: _ORDER[type(record)])
 
 
 def by_kind(records: Iterable[Record]) -> list[tuple[type[Record], list[Record]]]:
-    """The records of each kind, parents first; of two with one id the last counts."""
+    """Return the records by kind, parents first; of two with the same id the last one counts."""
     kinds: dict[type[Record], dict[str, Record]] = {}
     for record in parents_first(records):
         kinds.setdefault(type(record), {})[record.id] = record
@@ -63,16 +63,16 @@ def by_kind(records: Iterable[Record]) -> list[tuple[type[Record], list[Record]]
 
 
 def run_of(record: Record) -> str | None:
-    """The run that a record belongs to; None for cases and patterns."""
+    """Return the id of the run that a record belongs to; None for cases and patterns."""
     if isinstance(record, RunRecord):
         return record.id
     return getattr(record, "test_run_id", None)
 
 
 def sanitize(value: Any) -> Any:
-    """The value as JSON that Postgres can keep.
+    """Return the value as JSON that Postgres can keep.
 
-    NUL characters go, a lone surrogate becomes U+FFFD, a number that is none (NaN, infinity) becomes null.
+    NUL characters are removed, a lone surrogate becomes U+FFFD, NaN and infinity become null.
     """
     if isinstance(value, str):
         return _sanitize_text(value)
@@ -91,16 +91,16 @@ def _sanitize_text(text: str) -> str:
 
 
 def to_row(record: Record) -> dict[str, Any]:
-    """The row of a record, as JSON."""
+    """Return the row of a record, as JSON."""
     row: dict[str, Any] = sanitize(record.model_dump())
     return {name: row[name] for name in CASE_COLUMNS} if isinstance(record, CaseRecord) else row
 
 
 def to_record(kind: type[R], row: dict[str, Any]) -> R:
-    """The record of a row.
+    """Return the record of a row.
 
     Raises:
-        StoreSchemaError: the row does not fit, as one that a newer qa-queue wrote may not.
+        StoreSchemaError: the row does not match the record, which can happen if a newer qa-queue wrote it.
     """
     try:
         return kind.model_validate(
@@ -117,30 +117,30 @@ def to_record(kind: type[R], row: dict[str, Any]) -> R:
 
 
 def _moment(value: Any) -> Any:
-    """A time as Postgres itself writes it (`2026-01-08 13:30:04.5+00`) or as PostgREST does (ISO 8601)."""
+    """Parse a time as Postgres writes it (`2026-01-08 13:30:04.5+00`) or as PostgREST does (ISO 8601)."""
     try:
         return datetime.fromisoformat(value) if isinstance(value, str) else value
     except ValueError:
-        return value  # not a time: let the record say so
+        return value  # not a time: the record's validation reports it
 
 
 def run_changes(fields: dict[str, Any]) -> dict[str, Any]:
-    """The changes of a run's row as JSON.
+    """Return the changes of a run's row as JSON.
 
     Raises:
-        StoreError: a field is no column of `test_runs`.
+        StoreError: a field is not a column of `test_runs`.
     """
     unknown = sorted(fields.keys() - RunRecord.model_fields.keys() | fields.keys() & {"id"})
     if unknown:
         raise StoreError(
-            f"test_runs has no column {unknown[0]!r} that could be changed: it has {columns(RunRecord)}."
+            f"test_runs has no column {unknown[0]!r} that can be changed: its columns are {columns(RunRecord)}."
         )
     changes: dict[str, Any] = sanitize(fields)
     return changes
 
 
 def uuids(ids: Iterable[str]) -> list[str]:
-    """Those of these ids that are UUIDs, each once, sorted, in the form that the database gives back."""
+    """Return those of these ids that are UUIDs, each once, sorted, in the form that the database returns."""
     return sorted({text for text in map(_uuid, ids) if text})
 
 
@@ -152,18 +152,18 @@ def _uuid(text: str) -> str | None:
 
 
 def chunks(items: Sequence[T], size: int) -> Iterator[Sequence[T]]:
-    """The items in slices of at most `size`."""
+    """Return the items in slices of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
 
 
 def is_outrun(old: RunRecord, changes: Mapping[str, Any]) -> bool:
-    """Whether these changes of the run `old` come from an execution that a later one has followed."""
+    """Return whether these changes of the run `old` come from an execution that a later one has replaced."""
     fence: int = changes.get("fence", 0)
     return 0 < fence < old.fence
 
 
 def ends_differently(old: RunRecord, changes: Mapping[str, Any]) -> bool:
-    """Whether the run `old` has ended and these changes would undo that, other than by its next requeue."""
+    """Return whether the run `old` has ended and these changes would undo that other than by its next requeue."""
     status = changes.get("status")
     if not old.status.final or status is None or RunStatus(status) is old.status:
         return False

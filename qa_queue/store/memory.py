@@ -1,4 +1,4 @@
-"""The store in memory: the twin of `SupabaseStore`, for tests and for trying things out. Nothing outlives it."""
+"""The store in memory: the twin of `SupabaseStore`, for tests and experiments. It keeps nothing on disk."""
 
 from __future__ import annotations
 
@@ -13,8 +13,7 @@ from pydantic import ValidationError
 from qa_queue.errors import RowRefusedError
 from qa_queue.models import Frozen, RunStatus, utc_now
 from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, run_changes, sanitize, uuids
-from qa_queue.store.memory_batches import MemoryBatches
-from qa_queue.store.memory_schedules import MemorySchedules
+from qa_queue.store.memory_schedules import MemoryBatches, MemorySchedules
 from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
     AdaptationRow,
@@ -47,7 +46,7 @@ class MemoryStore:
         self.schedules = MemorySchedules(self._lock, self._tables[ScheduleRecord], self._tables[RunRecord])
 
     def check(self) -> None:
-        """Return: memory is always there."""
+        """Return; memory is always available."""
 
     def save_cases(self, cases: Sequence[CaseRecord]) -> list[CaseRecord]:
         """Insert or update cases by id; another content hash is another version."""
@@ -58,7 +57,7 @@ class MemoryStore:
             return [table[case.id] for case in cases]
 
     def save_learned(self, case_id: str, *, reliability_score: float, flake_rate: float, runs_learned: int) -> None:
-        """Set what was learned of a case."""
+        """Set the learned values of a case."""
         self._change(
             CaseRecord,
             case_id,
@@ -66,7 +65,7 @@ class MemoryStore:
         )
 
     def save(self, records: Iterable[Record]) -> None:
-        """Upsert records of any kinds, parents before children; those of one kind all or none."""
+        """Upsert records of any kinds, parents before children; either all of a kind or none."""
         with self._lock:
             for kind, group in by_kind(records):
                 if kind is CaseRecord:
@@ -77,7 +76,7 @@ class MemoryStore:
                 self._tables[kind].update({record.id: self._next(_sanitized(record)) for record in group})
 
     def update_run(self, run_id: str, **fields: Any) -> None:
-        """Change these columns of a run; one that ended keeps its status."""
+        """Change these columns of a run; one that has ended keeps its status."""
         with self._lock:
             changes, old = run_changes(fields), self.get_run(run_id)
             if old and not ends_differently(old, changes) and not is_outrun(old, changes):
@@ -85,16 +84,16 @@ class MemoryStore:
                 self._change(RunRecord, run_id, changes | requeued)
 
     def get_case(self, case_id: str) -> CaseRecord | None:
-        """The case, or None."""
+        """Return the case, or None."""
         return next(self._of(CaseRecord, "id", [case_id]), None)
 
     def list_cases(self) -> list[CaseRecord]:
-        """Every case, by name."""
+        """Return every case, by name."""
         with self._lock:
             return sorted(self._table(CaseRecord).values(), key=lambda case: (case.name, case.id))
 
     def delete_cases(self, case_ids: Sequence[str]) -> int:
-        """Delete cases with all rows that are theirs."""
+        """Delete cases with all their rows."""
         with self._lock:
             gone = set(uuids(case_ids)) & self._table(CaseRecord).keys()
             self.delete_runs([run.id for run in self._table(RunRecord).values() if run.test_case_id in gone])
@@ -106,7 +105,7 @@ class MemoryStore:
             return len(gone)
 
     def get_run(self, run_id: str) -> RunRecord | None:
-        """The run, or None."""
+        """Return the run, or None."""
         return next(self._of(RunRecord, "id", [run_id]), None)
 
     def list_runs(
@@ -122,7 +121,7 @@ class MemoryStore:
         oldest_first: bool = False,
         after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
-        """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
+        """Return runs by `queued_at`, newest first by default, starting after the run `after`."""
         with self._lock:
             runs = sorted(self._table(RunRecord).values(), key=_place, reverse=not oldest_first)
         found = [
@@ -139,18 +138,18 @@ class MemoryStore:
         return found[: max(0, limit)]
 
     def count_runs(self) -> dict[RunStatus, int]:
-        """How many runs there are of each status."""
+        """Return the number of runs of every status."""
         with self._lock:
             found = Counter(run.status for run in self._table(RunRecord).values())
         return {status: found[status] for status in RunStatus}
 
     def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Those of these ids that are runs."""
+        """Return those of these ids that belong to runs."""
         with self._lock:
             return set(uuids(run_ids)) & self._table(RunRecord).keys()
 
     def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
-        """How many rows these runs have."""
+        """Return the number of rows of these runs."""
         return RowCounts(
             runs=len(self.existing_runs(run_ids)),
             steps=len(self.list_steps(run_ids)),
@@ -159,22 +158,22 @@ class MemoryStore:
         )
 
     def list_steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
-        """The steps of these runs, by run, attempt and number."""
+        """Return the steps of these runs, by run, attempt and number."""
         found = self._of(StepRecord, "test_run_id", run_ids)
         return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.number))
 
     def list_artifacts(self, run_ids: Sequence[str]) -> list[ArtifactRecord]:
-        """The artifacts of these runs, by run, attempt and name."""
+        """Return the artifacts of these runs, by run, attempt and name."""
         found = self._of(ArtifactRecord, "test_run_id", run_ids)
         return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.name))
 
     def list_adaptations(self, run_ids: Sequence[str]) -> list[AdaptationRow]:
-        """The adaptations of these runs, by run, attempt and step."""
+        """Return the adaptations of these runs, by run, attempt and step."""
         found = self._of(AdaptationRow, "test_run_id", run_ids)
         return sorted(found, key=lambda row: (row.test_run_id, row.attempt, row.step_number))
 
     def get_adaptation(self, adaptation_id: str) -> AdaptationRow | None:
-        """The adaptation, or None."""
+        """Return the adaptation, or None."""
         return next(self._of(AdaptationRow, "id", [adaptation_id]), None)
 
     def find_adaptations(
@@ -185,7 +184,7 @@ class MemoryStore:
         statuses: Sequence[str] | None = None,
         limit: int = 50,
     ) -> list[AdaptationRow]:
-        """Adaptations of any runs, the newest first."""
+        """Return adaptations of any runs, newest first."""
         with self._lock:
             rows = sorted(
                 self._table(AdaptationRow).values(), key=lambda row: (row.created_at, row.id), reverse=True
@@ -200,7 +199,7 @@ class MemoryStore:
         return found[: max(0, limit)]
 
     def knowledge(self, case_id: str) -> CaseKnowledge:
-        """What is known of the elements of a case."""
+        """Return the knowledge of a case's elements."""
         return CaseKnowledge(
             fingerprints=tuple(sorted(self._of(FingerprintRecord, "test_case_id", [case_id]), key=_by_key)),
             patterns=tuple(self.list_patterns(case_id)),
@@ -208,18 +207,18 @@ class MemoryStore:
         )
 
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
-        """What is known of the locators of a case, by step key and falling confidence."""
+        """Return the locators known for a case, by step key and falling confidence."""
         found = self._of(PatternRecord, "test_case_id", [case_id])
         return sorted(found, key=lambda row: (row.step_key, -row.confidence, row.id))
 
     def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
-        """Delete what is known of these locators."""
+        """Delete these locators."""
         with self._lock:
             for pattern_id in uuids(pattern_ids):
                 self._table(PatternRecord).pop(pattern_id, None)
 
     def delete_runs(self, run_ids: Sequence[str]) -> int:
-        """Delete runs with all rows that are theirs."""
+        """Delete runs with all their rows."""
         with self._lock:
             gone = self.existing_runs(run_ids)
             for kind, table in self._tables.items():
@@ -246,7 +245,7 @@ class MemoryStore:
                 )
 
     def _next(self, record: Record) -> Record:
-        """What a row becomes when this record is put on it."""
+        """Return the row after an upsert of this record."""
         if isinstance(record, RunRecord):
             old = self.get_run(record.id)
             row = record.model_dump()
@@ -285,7 +284,7 @@ def _comes_after(run: RunRecord, last: RunRecord | RunPlace, *, oldest_first: bo
 
 
 def _next_version(old: CaseRecord | None, new: CaseRecord) -> CaseRecord:
-    """What the stored case becomes: itself where the content is the same, else the next version."""
+    """Return the row after an upsert: the old one if the content is the same, else the next version."""
     now = utc_now()
     if old is None:
         fresh = {"version": 1, "reliability_score": None, "flake_rate": None, "runs_learned": 0}

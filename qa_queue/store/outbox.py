@@ -117,7 +117,7 @@ class Outbox:
         size = sum(map(len, documents))
         if self.depth.size + size > self._limit:
             raise OutboxFullError(
-                f"the outbox {self._root} has no room for another {size} bytes: is Supabase running? "
+                f"the outbox {self._root} has no space for another {size} bytes: is Supabase running? "
                 "QA_OUTBOX_MB sets how much it may hold."
             )
         try:

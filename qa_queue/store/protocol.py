@@ -1,16 +1,16 @@
-"""What the service asks of its database; `memory` and `supabase` keep the same contract."""
+"""The protocols of the database; `memory` and `supabase` implement the same contract."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
 from qa_queue.models import RunStatus
-from qa_queue.store.batch_records import BatchStore
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
+    BatchRecord,
     CaseKnowledge,
     CaseRecord,
     FingerprintRecord,
@@ -21,7 +21,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
-from qa_queue.store.schedule_records import ScheduleStore
+from qa_queue.store.schedule_records import ScheduleRecord
 
 Record = (
     CaseRecord
@@ -35,62 +35,106 @@ Record = (
 )
 
 
+class BatchStore(Protocol):
+    """Batches, which are computed from the rows of their runs."""
+
+    def newest(self, *, limit: int = 50, after: RunPlace | None = None) -> list[BatchRecord]:
+        """Return batches by the time at which their first run was queued, newest first, starting after `after`."""
+
+
+class ScheduleStore(Protocol):
+    """Schedules in a store; every method raises the errors of `RunStore`.
+
+    A row that cannot be read is left out of the lists, and can be removed by its id like any other.
+    """
+
+    def add(self, schedule: ScheduleRecord) -> bool:
+        """Insert a schedule; return False, and write nothing, if its name is taken."""
+
+    def replace(self, schedule: ScheduleRecord) -> bool:
+        """Overwrite the row with this id and revision, and increment the revision.
+
+        Return False, and write nothing, if the row has changed since or is gone, or if another has the name.
+        """
+
+    def get(self, schedule_id: str) -> ScheduleRecord | None:
+        """Return the schedule, or None."""
+
+    def find(self, name: str) -> ScheduleRecord | None:
+        """Return the schedule with this name, or None."""
+
+    def list_all(self) -> list[ScheduleRecord]:
+        """Return every schedule, by name."""
+
+    def list_due(self, now: datetime, limit: int = 200) -> list[ScheduleRecord]:
+        """Return the schedules whose `next_run_at` has come, the longest overdue first."""
+
+    def remove(self, schedule_id: str) -> bool:
+        """Delete a schedule but not its runs; return False if it does not exist."""
+
+    def open_runs(self, runs: Sequence[RunRecord]) -> None:
+        """Insert these runs; those that exist stay as they are."""
+
+    def statuses(self, batch_ids: Sequence[str]) -> Mapping[str, Mapping[RunStatus, int]]:
+        """Return the number of runs by status of each of these batches; batches without runs are left out."""
+
+
 class RunStore(Protocol):
-    """Synchronous and safe to use from several threads. Every write is an idempotent upsert by `id`.
+    """Cases, runs and their rows. Synchronous, and safe to use from several threads.
 
-    A record whose parent (the case of a run, the run of a step) is missing is refused with a `StoreError`. What
-    Postgres cannot keep is mended on the way: NUL characters and lone surrogates in texts, numbers that are none.
-    An id that is no UUID names nothing, so it finds nothing.
+    Every write is an idempotent upsert by `id`. A record whose parent (the case of a run, the run of a step) is
+    missing is refused with a `RowRefusedError`. Values that Postgres cannot keep are replaced: NUL characters and
+    lone surrogates in texts, NaN and infinity. An id that is not a UUID matches nothing.
 
-    Every method raises `StoreUnavailableError`, `StoreAuthError`, `StoreSchemaError` or `StoreError`.
+    Every method raises a `StoreError` or one of its subclasses.
     """
 
     @property
     def schedules(self) -> ScheduleStore:
-        """What is started at set times."""
+        """Schedules."""
 
     @property
     def batches(self) -> BatchStore:
-        """Runs that were submitted together."""
+        """Batches of runs that were submitted together."""
 
     def check(self) -> None:
-        """Return when the database answers, the key is good and every table is there; raise otherwise."""
+        """Return if the database answers, the key is accepted and every table exists; raise otherwise."""
 
     def save_cases(self, cases: Sequence[CaseRecord]) -> list[CaseRecord]:
         """Insert or update cases by id and return them as stored.
 
-        A case whose `content_hash` differs from the stored one gets the stored version + 1; an equal one stays
-        as it is. What was learned of a case (reliability, flake rate) is never overwritten here.
+        A case whose `content_hash` differs from the stored one gets the stored version + 1; an equal one stays as
+        it is. Learned values (reliability, flake rate) are never overwritten here.
         """
 
     def save_learned(self, case_id: str, *, reliability_score: float, flake_rate: float, runs_learned: int) -> None:
-        """Set what was learned of a case."""
+        """Set the learned values of a case."""
 
     def save(self, records: Iterable[Record]) -> None:
-        """Upsert records of any kinds, parents before children, in as few calls as kinds allow."""
+        """Upsert records of any kinds, parents before children, in one call for each kind."""
 
     def update_run(self, run_id: str, **fields: Any) -> None:
-        """Change these columns of a run; a run that is not there is left alone.
+        """Change these columns of a run; ignore a run that does not exist.
 
-        A run that ended never changes its status again: an update that would do so changes nothing at all, for
-        it comes from a worker that was thought dead. The one way back is a requeue: status `queued` together with
-        `requeues` one more than the row has, for a run that is dead, failed or timed out.
+        A run that has ended never changes its status again: such an update changes nothing at all, because it
+        comes from a worker whose run was taken over. The exception is a requeue: status `queued`, with `requeues`
+        one more than in the row, for a run that is dead, failed or timed out.
 
-        A worker says with `fence` which execution of the job speaks. Once a later one has spoken, what an earlier
-        one says changes nothing. A requeue sets the fence back to 0.
+        A worker passes the number of its execution of the job as `fence`. An update with a lower fence than the
+        row's changes nothing. A requeue resets the fence to 0.
         """
 
     def get_case(self, case_id: str) -> CaseRecord | None:
-        """The case, or None."""
+        """Return the case, or None."""
 
     def list_cases(self) -> list[CaseRecord]:
-        """Every case, by name."""
+        """Return every case, by name."""
 
     def delete_cases(self, case_ids: Sequence[str]) -> int:
-        """Delete cases with their runs and what is known of their elements; returns how many cases there were."""
+        """Delete cases with their runs and the knowledge of their elements; return the number of cases deleted."""
 
     def get_run(self, run_id: str) -> RunRecord | None:
-        """The run, or None."""
+        """Return the run, or None."""
 
     def list_runs(
         self,
@@ -105,28 +149,28 @@ class RunStore(Protocol):
         oldest_first: bool = False,
         after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
-        """Runs by `queued_at`, newest first unless said otherwise; `after` goes on behind the last one seen."""
+        """Return runs by `queued_at`, newest first by default, starting after the run `after`."""
 
     def count_runs(self) -> dict[RunStatus, int]:
-        """How many runs there are of each status; every status is in it."""
+        """Return the number of runs of every status."""
 
     def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Those of these ids that are runs."""
+        """Return those of these ids that belong to runs."""
 
     def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
-        """How many rows these runs have."""
+        """Return the number of rows of these runs."""
 
     def list_steps(self, run_ids: Sequence[str]) -> list[StepRecord]:
-        """The steps of these runs, by run, attempt and number."""
+        """Return the steps of these runs, by run, attempt and number."""
 
     def list_artifacts(self, run_ids: Sequence[str]) -> list[ArtifactRecord]:
-        """The artifacts of these runs, by run, attempt and name."""
+        """Return the artifacts of these runs, by run, attempt and name."""
 
     def list_adaptations(self, run_ids: Sequence[str]) -> list[AdaptationRow]:
-        """The adaptations of these runs, by run, attempt and step."""
+        """Return the adaptations of these runs, by run, attempt and step."""
 
     def get_adaptation(self, adaptation_id: str) -> AdaptationRow | None:
-        """The adaptation, or None."""
+        """Return the adaptation, or None."""
 
     def find_adaptations(
         self,
@@ -136,16 +180,16 @@ class RunStore(Protocol):
         statuses: Sequence[str] | None = None,
         limit: int = 50,
     ) -> list[AdaptationRow]:
-        """Adaptations of any runs, the newest first."""
+        """Return adaptations of any runs, newest first."""
 
     def knowledge(self, case_id: str) -> CaseKnowledge:
-        """What is known of the elements of a case, each kind by step key; patterns by falling confidence too."""
+        """Return the knowledge of a case's elements, each kind by step key, patterns by falling confidence too."""
 
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
-        """What is known of the locators of a case, by step key and falling confidence."""
+        """Return the locators known for a case, by step key and falling confidence."""
 
     def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
-        """Delete what is known of these locators."""
+        """Delete these locators."""
 
     def delete_runs(self, run_ids: Sequence[str]) -> int:
-        """Delete runs with their steps, artifacts' rows and adaptations; returns how many runs there were."""
+        """Delete runs with their steps, artifacts' rows and adaptations; return the number of runs deleted."""

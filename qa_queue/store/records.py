@@ -1,7 +1,7 @@
-"""The rows of the store as frozen values: what goes into and comes out of every `RunStore`.
+"""The rows of the store as frozen values.
 
-Ids are UUID texts. Ids of rows that repeat (a case of a name, a step of a run) are derived, so that writing the
-same fact twice is the same row.
+Ids are UUID texts. Ids of rows that may be written twice (a case of a name, a step of a run) are derived from what
+they identify, so that the second write is the same row.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def adaptation_id(run_id: str, attempt: int, position: str | int) -> str:
 
 
 def pattern_id(test_case_id: str, step_key: str, locator: dict[str, Any]) -> str:
-    """The id of what is known of one locator of one step."""
+    """The id of the row of one locator of one step."""
     return str(uuid5(_NAMESPACE, f"pattern:{test_case_id}:{step_key}:{digest(locator)}"))
 
 
@@ -50,7 +50,7 @@ def fingerprint_id(test_case_id: str, step_key: str) -> str:
 
 
 def verdict_id(test_case_id: str, step_key: str, locator: dict[str, Any]) -> str:
-    """The id of what people said of one locator of one step."""
+    """The id of the verdict on one locator of one step."""
     return str(uuid5(_NAMESPACE, f"verdict:{test_case_id}:{step_key}:{digest(locator)}"))
 
 
@@ -114,14 +114,37 @@ class RunRecord(Frozen):
 
 
 class RunPlace(Frozen):
-    """Where a run stands among all: by the moment it was queued, and by its id among those of one moment."""
+    """The place of a run in the order of all: by its time of queueing, then by its id."""
 
     queued_at: datetime
     id: str
 
 
+class BatchRecord(Frozen):
+    """A row of the view `test_batches`: the number of runs, in all and by status; `finished_at` once all ended."""
+
+    id: str
+    queued_at: datetime
+    finished_at: datetime | None
+    total: int
+    flaky: int
+    queued: int
+    running: int
+    completed: int
+    adapted: int
+    failed: int
+    timed_out: int
+    cancelled: int
+    dead: int
+
+    @property
+    def counts(self) -> dict[RunStatus, int]:
+        """The number of runs of every status."""
+        return {status: getattr(self, status.value) for status in RunStatus}
+
+
 class RowCounts(Frozen):
-    """How many rows there are of some runs."""
+    """The number of rows of some runs."""
 
     runs: int = 0
     steps: int = 0

@@ -1,16 +1,14 @@
-"""Schedules as rows, and the protocol of a store of them."""
+"""Schedules as rows."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from pydantic import Field
 
-from qa_queue.models import Frozen, QueueName, Role, RunStatus, TestConfig
-from qa_queue.store.records import RunRecord
+from qa_queue.models import Frozen, QueueName, Role, TestConfig
 
 MOST_CASES = 500
 LONGEST_GRACE_S = 7 * 24 * 3600
@@ -110,40 +108,3 @@ class ScheduleRecord(ScheduleFields):
     created_by: str | None = None
     created_at: datetime
     updated_at: datetime
-
-
-class ScheduleStore(Protocol):
-    """Schedules in a store; every method raises what those of `RunStore` raise.
-
-    A row that cannot be read is left out of the lists, and removed by its id like any other.
-    """
-
-    def add(self, schedule: ScheduleRecord) -> bool:
-        """Insert a schedule; return False, and write nothing, if its name is taken."""
-
-    def replace(self, schedule: ScheduleRecord) -> bool:
-        """Write a schedule over the row of its id and revision, and count the revision up.
-
-        Return False, and write nothing, if the row has changed or does not exist, or if the name is taken.
-        """
-
-    def get(self, schedule_id: str) -> ScheduleRecord | None:
-        """Return the schedule, or None."""
-
-    def find(self, name: str) -> ScheduleRecord | None:
-        """Return the schedule of this name, or None."""
-
-    def list_all(self) -> list[ScheduleRecord]:
-        """Return every schedule, by name."""
-
-    def list_due(self, now: datetime, limit: int = 200) -> list[ScheduleRecord]:
-        """Return those whose `next_run_at` has come, the longest overdue first."""
-
-    def remove(self, schedule_id: str) -> bool:
-        """Delete a schedule and keep its runs; return False if it does not exist."""
-
-    def open_runs(self, runs: Sequence[RunRecord]) -> None:
-        """Insert these runs; an existing one stays as it is."""
-
-    def statuses(self, batch_ids: Sequence[str]) -> Mapping[str, Mapping[RunStatus, int]]:
-        """Return the number of runs of each status by batch; a batch without runs is left out."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Self
@@ -9,6 +10,7 @@ from typing import Self
 import httpx
 
 _HOP = {"connection", "transfer-encoding", "content-length", "content-encoding", "keep-alive", "host"}
+_LIMIT = re.compile(r"([?&]limit=)(\d+)")
 _PAUSE = threading.Event()
 # Answers of a proxy or a server that is not available now, by mode: status and body.
 ANSWERS = {
@@ -22,10 +24,14 @@ ANSWERS = {
 
 
 class Line:
-    """An HTTP proxy on a port of its own. `mode` is `good`, `gone`, `slow`, `half` or one of `ANSWERS`."""
+    """An HTTP proxy on a port of its own.
+
+    `mode` is `good`, `gone`, `slow`, `half` or one of `ANSWERS`. No answer has more than `max_rows` rows.
+    """
 
     def __init__(self, target: str) -> None:
         self.mode = "good"
+        self.max_rows = 1000
         self.refused = 0
         self.target = target
         self.client = httpx.Client(trust_env=False, timeout=30)
@@ -72,7 +78,8 @@ class _Handler(BaseHTTPRequestHandler):
         if mode == "slow":
             _PAUSE.wait(8)
         headers = {k: v for k, v in self.headers.items() if k.lower() not in _HOP}
-        answer = line.client.request(self.command, line.target + self.path, content=body, headers=headers)
+        path = _limited(self.path, line.max_rows) if self.command == "GET" else self.path
+        answer = line.client.request(self.command, line.target + path, content=body, headers=headers)
         kept = {k: v for k, v in answer.headers.items() if k.lower() not in _HOP}
         self._send(answer.status_code, answer.content, kept, half=mode == "half")
 
@@ -92,3 +99,10 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _limited(path: str, max_rows: int) -> str:
+    """Return the path of a query for at most `max_rows` rows, as PostgREST does with its setting of this name."""
+    if _LIMIT.search(path):
+        return _LIMIT.sub(lambda found: f"{found[1]}{min(int(found[2]), max_rows)}", path)
+    return f"{path}&limit={max_rows}" if "?" in path else path

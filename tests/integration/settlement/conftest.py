@@ -21,7 +21,7 @@ from qa_queue.local.process import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.producer import QueueProducer
 from qa_queue.settings import Settings
-from qa_queue.store.connection import Connection
+from qa_queue.store.client import SupabaseClient
 from tests.conftest import ROOT, missing
 from tests.support.workers import WorkerProcess
 
@@ -63,20 +63,20 @@ def database(site: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[L
 
 
 @pytest.fixture
-def line(database: LocalServer) -> Iterator[Connection]:
+def supabase_client(database: LocalServer) -> Iterator[SupabaseClient]:
     """A connection to the ledger's database."""
-    opened = Connection(database.url, database.key or "")
+    opened = SupabaseClient(database.url, database.key or "")
     yield opened
     opened.close()
 
 
 @pytest.fixture
-def entries(line: Connection) -> Callable[[str], list[dict[str, Any]]]:
+def entries(supabase_client: SupabaseClient) -> Callable[[str], list[dict[str, Any]]]:
     """The rows of the ledger for a key."""
 
     def read(key: str) -> list[dict[str, Any]]:
-        rows: list[dict[str, Any]] = line.send(
-            line.table("settlements").select("*").eq("idempotency_key", key)
+        rows: list[dict[str, Any]] = supabase_client.send(
+            supabase_client.table("settlements").select("*").eq("idempotency_key", key)
         ).data
         return rows
 

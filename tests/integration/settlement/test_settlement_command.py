@@ -58,7 +58,7 @@ def test_doctor_finds_the_package_and_one_that_is_broken_harms_nothing(program: 
     assert packages.pop("qa-settlement adds the queue settlement")["status"] == "ok"
     ((found, broken),) = packages.items()
     assert "'letters' of the package broken-post" in found
-    assert broken["mend"].endswith("pip uninstall broken-post")
+    assert broken["fix"].endswith("pip uninstall broken-post")
     stats = program("stats", "--json", PYTHONPATH=path)
     assert QUEUE in stats.json["queues"]
     assert "half written" in stats.err

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from qa_queue.errors import ConflictError, StoreError
-from qa_queue.store.connection import Connection
+from qa_queue.store.client import SupabaseClient
 from qa_settlement.ledger import Ledger, MemoryLedger, SupabaseLedger
 from qa_settlement.models import Settlement
 
@@ -17,7 +17,7 @@ from qa_settlement.models import Settlement
 def ledger(request: pytest.FixtureRequest) -> Ledger:
     if request.param == "memory":
         return MemoryLedger()
-    return SupabaseLedger(request.getfixturevalue("line"))
+    return SupabaseLedger(request.getfixturevalue("supabase_client"))
 
 
 def settlement(key: str, **overrides: Any) -> Settlement:
@@ -60,10 +60,10 @@ def test_a_key_names_one_settlement(ledger: Ledger, key: str, field: str) -> Non
         ledger.post(settlement(key, **{field: "7"}), "job-2")
 
 
-def test_the_table_takes_no_change_and_no_second_entry(line: Connection, key: str) -> None:
+def test_the_table_takes_no_change_and_no_second_entry(supabase_client: SupabaseClient, key: str) -> None:
     """Not even from whoever has the secret key."""
-    SupabaseLedger(line).post(settlement(key), "job-1")
-    table = line.table("settlements")
+    SupabaseLedger(supabase_client).post(settlement(key), "job-1")
+    table = supabase_client.table("settlements")
     for change in (
         table.update({"amount_minor": 1}).eq("idempotency_key", key),
         table.delete().eq("idempotency_key", key),
@@ -73,6 +73,6 @@ def test_the_table_takes_no_change_and_no_second_entry(line: Connection, key: st
                       "amount_minor": 0, "job_id": "j"}),
     ):  # fmt: skip
         with pytest.raises(StoreError):
-            line.send(change)
-    rows = line.send(table.select("amount_minor").eq("idempotency_key", key)).data
+            supabase_client.send(change)
+    rows = supabase_client.send(table.select("amount_minor").eq("idempotency_key", key)).data
     assert rows == [{"amount_minor": 1250}]

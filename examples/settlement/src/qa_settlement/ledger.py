@@ -14,7 +14,7 @@ from uuid import uuid4
 from qa_queue.errors import ConflictError, SettingsError
 from qa_queue.models import utc_now
 from qa_queue.settings import Settings
-from qa_queue.store.connection import Connection
+from qa_queue.store.client import SupabaseClient
 from qa_settlement.models import Settled, Settlement
 
 TABLE = "settlements"
@@ -79,8 +79,8 @@ class MemoryLedger:
 class SupabaseLedger:
     """A ledger in a table of Supabase, whose unique key is what makes posting exactly-once."""
 
-    def __init__(self, line: Connection) -> None:
-        self._line = line
+    def __init__(self, client: SupabaseClient) -> None:
+        self._client = client
 
     @classmethod
     @contextmanager
@@ -92,21 +92,21 @@ class SupabaseLedger:
         """
         if not settings.supabase_url or not settings.supabase_secret_key:
             raise SettingsError("SUPABASE_URL and SUPABASE_SECRET_KEY are not both set, so there is no ledger.")
-        line = Connection(settings.supabase_url, settings.supabase_secret_key.get_secret_value().strip())
+        client = SupabaseClient.from_settings(settings)
         try:
-            yield cls(line)
+            yield cls(client)
         finally:
-            line.close()
+            client.close()
 
     def post(self, settlement: Settlement, job_id: str) -> Settled:
         """Post a settlement once; see `Ledger`."""
         row = {**_row(settlement), "metadata": settlement.metadata, "job_id": job_id}
-        insert = self._line.table(TABLE).upsert(row, on_conflict="idempotency_key", ignore_duplicates=True)
-        inserted = self._line.send(insert).data
+        insert = self._client.table(TABLE).upsert(row, on_conflict="idempotency_key", ignore_duplicates=True)
+        inserted = self._client.send(insert).data
         if inserted:
             return _entry(inserted[0]).settled(fresh=True)
-        select = self._line.table(TABLE).select(*COLUMNS).eq("idempotency_key", settlement.idempotency_key)
-        return same_or_refused(_entry(self._line.send(select).data[0]), settlement)
+        select = self._client.table(TABLE).select(*COLUMNS).eq("idempotency_key", settlement.idempotency_key)
+        return same_or_refused(_entry(self._client.send(select).data[0]), settlement)
 
 
 def same_or_refused(known: Entry, settlement: Settlement) -> Settled:
