@@ -29,6 +29,7 @@ class ActionContext(Generic[A]):
     deadline: Deadline
     subject: str
     locator: Locator | None = None
+    secrets: frozenset[str] = frozenset()  # names of those in its arguments
 
     @property
     def element(self) -> Locator:
@@ -47,7 +48,7 @@ class ActionContext(Generic[A]):
         """The elements that a picture has to black out."""
         return masks(self.page, self.options.secrets)
 
-    def secret(self, value: str) -> bool:
+    def contains_secret(self, value: str) -> bool:
         """Tell whether a value contains one of the run's secrets."""
         return any(secret in value for secret in self.options.secrets if secret)
 

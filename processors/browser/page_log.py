@@ -12,7 +12,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Error, Page, Request, WebError
 
 from processors.browser import flood
-from processors.browser.egress import REFUSED
+from processors.browser.egress.schemes import REFUSED
 from processors.browser.flood import BrowserLoad, Budget
 from qa_queue.models import utc_now
 

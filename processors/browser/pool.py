@@ -13,7 +13,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
-from processors.browser.egress import refuse_local_schemes
+from processors.browser.egress.schemes import refuse_local_schemes
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
 from processors.browser.protocol import SessionOptions, TraceContent
 from processors.browser.session import Session

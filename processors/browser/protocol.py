@@ -5,12 +5,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
+from processors.browser.egress.hosts import HostList
 from processors.healing.decision import HealAccepted, HealRefused
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Step, Target
@@ -31,6 +33,7 @@ class SessionOptions:
 
     `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
+    `secret_hosts` has the hosts on which each secret may be used, by name; a secret without hosts is used nowhere.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
     Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
     """
@@ -44,6 +47,7 @@ class SessionOptions:
     secrets: tuple[str, ...] = ()
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
+    secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     max_download_bytes: int | None = None
 
 
@@ -135,8 +139,18 @@ class BrowserSession(Protocol):
     def events(self) -> list[dict[str, Any]]:
         """Console messages, page errors and dialogs so far, oldest first, as JSON objects."""
 
-    async def perform(self, step: Step, *, timeout_ms: int, hints: ElementHints = NO_HINTS) -> StepOutcome:
-        """Do one step, its values filled in. Raises BrowserCrashedError; every other failure is an outcome."""
+    async def perform(
+        self,
+        step: Step,
+        *,
+        timeout_ms: int,
+        hints: ElementHints = NO_HINTS,
+        secrets: frozenset[str] = frozenset(),
+    ) -> StepOutcome:
+        """Do one step, its values filled in; `secrets` are the names of those in its arguments.
+
+        Raises BrowserCrashedError; every other failure is an outcome.
+        """
 
     async def screenshot(self) -> bytes:
         """The page as PNG. Raises EvidenceError where the page cannot be pictured."""

@@ -56,14 +56,19 @@ class Session:
         behaviour = {"behavior": "allowAndName", "downloadPath": folder, "eventsEnabled": True}
         await devtools.send("Browser.setDownloadBehavior", behaviour)
 
-    async def perform(self, step: Step, *, timeout_ms: int, hints: ElementHints = NO_HINTS) -> StepOutcome:
+    async def perform(
+        self,
+        step: Step,
+        *,
+        timeout_ms: int,
+        hints: ElementHints = NO_HINTS,
+        secrets: frozenset[str] = frozenset(),
+    ) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`; a step that another run's page held up is repeated."""
         repeated = False
         while True:
-            runner, began = (
-                StepRunner(self._page, self._options, step, Deadline(timeout_ms), hints),
-                time.monotonic(),
-            )
+            runner = StepRunner(self._page, self._options, step, Deadline(timeout_ms), hints, secrets)
+            began = time.monotonic()
             try:
                 async with self._limit(timeout_ms / 1000, began) as limit:
                     return await runner.outcome(limit)

@@ -40,6 +40,7 @@ class StepRunner:
     step: Step
     deadline: Deadline
     hints: ElementHints
+    secrets: frozenset[str] = frozenset()
     found: Found | None = None
     proposal: Heal | None = None
     refusal: str = ""
@@ -143,6 +144,7 @@ class StepRunner:
             deadline=deadline,
             subject=self.subject,
             locator=locator,
+            secrets=self.secrets,
         )
 
     @property

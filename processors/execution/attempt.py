@@ -17,6 +17,7 @@ from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import StopSignal
 from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
 from qa_queue.cases.actions import Screenshot
+from qa_queue.cases.values import secrets_in
 from qa_queue.errors import BrowserCrashedError
 from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
 from qa_queue.store.records import FingerprintRecord
@@ -91,7 +92,8 @@ class Attempt:
     async def _act(self, planned: PlannedStep) -> StepOutcome:
         adapted = sum(result.status is StepStatus.ADAPTED for result in self.results)
         hints = await self.elements.hints(planned, adapted)
-        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, hints=hints)
+        used = secrets_in(planned.written) & self.plan.secrets.keys()
+        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, hints=hints, secrets=used)
         outcome = await self.stop.race(work)
         if outcome is not None:
             return outcome

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from processors.browser.egress.hosts import ANY_HOST, HostList
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, Node, PlannedStep, known_total, outline, tree_of
 from processors.execution.verdict import trace_content
@@ -15,6 +16,7 @@ from qa_queue.cases.urls import web_url
 from qa_queue.cases.values import references, resolve, resolve_step, scope_for
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
+from qa_queue.settings import Secret
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
 
@@ -38,6 +40,7 @@ class RunPlan:
     config: TestConfig
     base_url: str | None
     secrets: Mapping[str, str] = field(repr=False)
+    secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
 
@@ -73,6 +76,7 @@ class RunPlan:
             secrets=tuple(self.secrets.values()),
             ignored_attributes=self.ignored_attributes,
             upload_root=self.upload_root,
+            secret_hosts=self.secret_hosts,
         )
 
     def _own_viewport(self) -> Viewport | None:
@@ -86,19 +90,41 @@ def secret_names(case: Case) -> frozenset[str]:
     return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
 
 
+def hosts_of(secrets: Mapping[str, Secret], *, trusted: bool) -> dict[str, HostList]:
+    """Return the hosts on which each secret may be used; without named hosts a trusted run may use it anywhere.
+
+    Raises:
+        InputError: a secret has no hosts and the run is not trusted, or its list of hosts cannot be read.
+    """
+    found: dict[str, HostList] = {}
+    for name, secret in secrets.items():
+        if secret.hosts is None and not trusted:
+            raise InputError(
+                f"the secret {name} has no hosts: set QA_SECRET_{name}_HOSTS for the workers to the hosts on which "
+                "it may be used. Without them, only `qa-queue run FILE` may use the secret."
+            )
+        try:
+            found[name] = ANY_HOST if secret.hosts is None else HostList.parse(secret.hosts)
+        except ValueError as error:
+            raise InputError(f"QA_SECRET_{name}_HOSTS: {error}") from None
+    return found
+
+
 def plan_run(
-    case: Case, data: TestJobData, secrets: Mapping[str, str], ignored_attributes: tuple[str, ...] = ()
+    case: Case, data: TestJobData, secrets: Mapping[str, Secret], ignored_attributes: tuple[str, ...] = ()
 ) -> RunPlan:
     """Fill in the case's values.
 
     Raises:
-        InputError: a value is missing, an id cannot name a folder, or the base URL is not a page of the web.
+        InputError: a value is missing, an id cannot name a folder, the base URL is not a page of the web, or a
+            secret may not be used by this run.
     """
     if not _ID.fullmatch(data.test_run_id):
         raise InputError(
             f"test_run_id {data.test_run_id!r} is not an id: use letters, digits, _ and - only, as in a UUID."
         )
-    scope = scope_for(case, data.env, secrets)
+    values = {name: secret.value for name, secret in secrets.items()}
+    scope = scope_for(case, data.env, values)
     base_url = resolve(data.base_url or case.base_url or "", scope)
     tree = tree_of(case.steps)
     frame = Frame(scope=scope, resolve=resolve_step)
@@ -112,7 +138,8 @@ def plan_run(
         total=known_total(tree),
         config=data.config,
         base_url=web_url(base_url) if base_url else None,
-        secrets={name: value for name, value in secrets.items() if value.strip()},
+        secrets={name: value for name, value in values.items() if value.strip()},
+        secret_hosts=hosts_of(secrets, trusted=data.trusted),
         ignored_attributes=ignored_attributes,
         upload_root=Path(data.case_dir) if data.case_dir else None,
     )

@@ -22,13 +22,15 @@ class Action(Vocabulary):
     """What a step does: one subclass for each action of the format, `class Goto(Action, keyword="goto")`.
 
     `verb` begins the sentence in reports. `actionability` is what the element has to be before it is acted on:
-    visible, enabled, editable, hit (not covered). `bare` actions may be written as `reload: true`.
+    visible, enabled, editable, hit (not covered). `bare` actions may be written as `reload: true`. Only
+    `secret_fields` (None: all) may contain secrets, which elsewhere stay readable or reach the page unchecked.
     """
 
     keyword: ClassVar[str] = ""
     verb: ClassVar[str] = ""
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "hit")
     bare: ClassVar[bool] = False
+    secret_fields: ClassVar[Collection[str] | None] = ("target",)
 
     def __init_subclass__(cls, keyword: str = "", verb: str = "") -> None:
         if keyword:
@@ -54,6 +56,10 @@ class Action(Vocabulary):
     def on(self, target: Target) -> Self:
         """Return the same action on another element."""
         return self.model_copy(update={"target": target})
+
+    def may_contain_secrets(self, key: str) -> bool:
+        """Return True for a key of the action whose text may contain secrets."""
+        return self.secret_fields is None or key in self.secret_fields
 
     @property
     def requires_presence(self) -> bool:

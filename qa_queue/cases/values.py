@@ -16,7 +16,7 @@ from qa_queue.cases.model import Case, Step
 from qa_queue.cases.texts import map_texts, texts
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
-from qa_queue.errors.validation import Problem, did_you_mean
+from qa_queue.errors.validation import Problem, did_you_mean, path_text
 
 Kind = Literal["env", "var", "secret"]
 KINDS = ("env", "var", "secret")
@@ -81,7 +81,16 @@ def fill(text: str, value_of: Callable[[Reference | Broken], str]) -> str:
     return "".join(piece if isinstance(piece, str) else value_of(piece) for piece in pieces(text))
 
 
-__all__ = ["Reference", "Scope", "check_references", "references", "resolve", "resolve_step", "scope_for"]
+__all__ = [
+    "Reference",
+    "Scope",
+    "check_references",
+    "references",
+    "resolve",
+    "resolve_step",
+    "scope_for",
+    "secrets_in",
+]
 
 
 @dataclass(frozen=True)
@@ -97,6 +106,11 @@ def references(case: Case) -> frozenset[Reference]:
     """Every reference in the case, broken ones left out."""
     found = (piece for place in _places(case) for piece in pieces(place.text))
     return frozenset(piece for piece in found if isinstance(piece, Reference))
+
+
+def secrets_in(step: Step) -> frozenset[str]:
+    """Return the names of the secrets in the arguments of a step."""
+    return frozenset(piece.name for _, text in texts(step.args) for piece in _secrets_of(text))
 
 
 def check_references(case: Case, env_names: Collection[str], *, source: str = "") -> tuple[str, ...]:
@@ -137,8 +151,11 @@ def resolve_step(step: Step, scope: Scope) -> Step:
     """The step with every text filled in: its name and all of its arguments, targets and files included.
 
     Raises:
-        CaseError: a reference is broken or has neither a value nor a default.
+        CaseError: a reference is broken or has neither a value nor a default, or a secret would stay readable.
     """
+    for place in _argument_places(step, ()):
+        for piece in _secrets_of(place.text) if place.public else ():
+            raise CaseError(f"{path_text(place.path)}: {_readable(piece)}")
     change = partial(resolve, scope=scope)
     name = None if step.name is None else change(step.name)
     return step.model_copy(update={"args": map_texts(step.args, change), "name": name})
@@ -186,8 +203,14 @@ def _step_places(step: Step, at: KeyPath) -> Iterator[_Place]:
     for name in ("id", "name"):
         if (text := getattr(step, name)) is not None:
             yield _Place((*at, name), text, step.line, public=True)
+    yield from _argument_places(step, at)
+
+
+def _argument_places(step: Step, at: KeyPath) -> Iterator[_Place]:
     for path, text in texts(step.args):
-        yield _Place((*at, step.action, *path), text, step.line, public=path[0] in step.args.public)
+        yield _Place(
+            (*at, step.action, *path), text, step.line, public=not step.args.may_contain_secrets(str(path[0]))
+        )
 
 
 def _problem(case: Case, env_names: Collection[str], place: _Place, piece: Reference | Broken) -> str | None:
@@ -198,9 +221,16 @@ def _problem(case: Case, env_names: Collection[str], place: _Place, piece: Refer
     if place.path[0] == "vars" and piece.kind != "env":
         return f"{piece} cannot stand in a variable: a variable may contain ${{env.X}} only"
     if piece.kind == "secret":
-        readable = f"{piece} would stay readable in reports here: use ${{env.X}}, or fill the secret into a field"
-        return readable if place.public else None
+        return _readable(piece) if place.public else None
     return _unknown(piece, env_names if piece.kind == "env" else case.vars.keys())
+
+
+def _readable(piece: Reference) -> str:
+    return f"{piece} would stay readable in reports here: use ${{env.X}}, or fill the secret into a field"
+
+
+def _secrets_of(text: str) -> list[Reference]:
+    return [piece for piece in pieces(text) if isinstance(piece, Reference) and piece.kind == "secret"]
 
 
 def _unknown(piece: Reference, known: Collection[str]) -> str | None:

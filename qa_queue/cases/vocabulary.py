@@ -61,7 +61,6 @@ class Vocabulary(BaseModel):
 
     `short` is the field that a value stands for when it is not a mapping, `spread` one whose keys stand in place of
     the model's own. Exactly one of the keys `one_of` is given; `needs` maps a key to another that it goes with.
-    Fields in `public` stay readable in reports, so they must not contain secrets.
     """
 
     model_config = ConfigDict(
@@ -69,7 +68,6 @@ class Vocabulary(BaseModel):
     )
     short: ClassVar[str | None] = None
     spread: ClassVar[str | None] = None
-    public: ClassVar[Collection[str]] = ()
     nullable: ClassVar[Collection[str]] = ()
     one_of: ClassVar[tuple[str, ...]] = ()
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = ()

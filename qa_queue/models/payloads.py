@@ -41,6 +41,7 @@ class TestJobData(Frozen):
     `case` is the case as JSON, with secrets unresolved; without it the worker loads `test_case_id` from the
     store. `env` holds the values of the `${env.X}` that the case uses. `case_dir` is the folder of the case's file,
     against which the files of `upload` steps are resolved; workers on other machines need it at the same path.
+    `trusted` runs were submitted from a file by the operator: they may use secrets without named hosts.
     """
 
     __test__: ClassVar[bool] = False
@@ -54,6 +55,7 @@ class TestJobData(Frozen):
     base_url: str | None = None
     case_dir: str | None = None
     env: dict[str, str] = Field(default_factory=dict)
+    trusted: bool = False
 
 
 class CleanupJobData(Frozen):

@@ -203,6 +203,7 @@ def job_request(plan: PlannedRun, now: datetime) -> TestJobRequest:
             base_url=request.base_url,
             case_dir=str(Path(request.source).resolve().parent) if request.source else None,
             env=plan.env,
+            trusted=request.process_env,
         ),
         name=request.case.name,
         priority=request.priority,

@@ -8,6 +8,7 @@ what is allowed; the value of a secret is never shown.
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -24,6 +25,7 @@ HOME = Path(".qa")
 STACK_ENV = "stack.env"  # in the home folder
 DOTENV = Path(".env")
 SECRET_PREFIX = "QA_SECRET_"  # noqa: S105 - the prefix of a name, no password
+HOSTS_SUFFIX = "_HOSTS"
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_")
 
 LogLevel = Literal["ERROR", "WARN", "INFO", "DEBUG"]
@@ -290,13 +292,23 @@ def read_variables(names: frozenset[str]) -> dict[str, str]:
     return {name: source[name] for name in names if name in source}
 
 
-def read_secrets(names: frozenset[str]) -> dict[str, str]:
-    """The values of these secrets, each from `QA_SECRET_<name>`; missing ones are left out. Workers only."""
+@dataclass(frozen=True)
+class Secret:
+    """A secret of cases; `hosts` lists those on which it may be used, None where the operator names none."""
+
+    value: str = field(repr=False)
+    hosts: str | None = None
+
+
+def read_secrets(names: frozenset[str]) -> dict[str, Secret]:
+    """Return these secrets from `QA_SECRET_<name>`; missing ones are left out. Workers only."""
     source = _environment()
-    return {n: source[SECRET_PREFIX + n] for n in names if SECRET_PREFIX + n in source}
+    known = (name for name in names if SECRET_PREFIX + name in source and not name.endswith(HOSTS_SUFFIX))
+    return {n: Secret(source[SECRET_PREFIX + n], source.get(SECRET_PREFIX + n + HOSTS_SUFFIX)) for n in known}
 
 
 def read_every_secret() -> dict[str, str]:
-    """The values of all secrets that this process knows, by name: to mask them in what it writes."""
+    """Return the values of all secrets that this process knows, by name: to mask them in what it writes."""
     source = _environment()
-    return {n.removeprefix(SECRET_PREFIX): value for n, value in source.items() if n.startswith(SECRET_PREFIX)}
+    names = (n for n in source if n.startswith(SECRET_PREFIX) and not n.endswith(HOSTS_SUFFIX))
+    return {name.removeprefix(SECRET_PREFIX): source[name] for name in names}

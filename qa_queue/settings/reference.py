@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qa_queue.settings import SECRET_PREFIX, Settings
+from qa_queue.settings import HOSTS_SUFFIX, SECRET_PREFIX, Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 _BOUNDS = {
@@ -31,6 +31,10 @@ _SECRETS = f"""
 
 `${{secret.NAME}}` in a case is read from `{SECRET_PREFIX}NAME` by the worker that runs it, and nowhere
 else; it is masked in logs, rows and evidence. Set such variables for the workers alone.
+
+`{SECRET_PREFIX}NAME{HOSTS_SUFFIX}` lists the hosts on which it may be used, separated by commas: `shop.example`,
+`*.shop.example`, `127.0.0.1:8080`, `https://pay.example`, or `*` for all. Without it, only runs of
+`qa-queue run FILE` may use the secret: not those of the API, of schedules or of a rerun.
 """
 _KINDS = {"path": "a path", "password": "text, kept secret", "integer": "a whole number", "number": "a number"}
 
@@ -55,6 +59,8 @@ def dotenv_example() -> str:
         lines += ["", f"# {schema['description']}", f"# {name}={default}"]
     lines += ["", "# A secret of cases, here ${secret.SHOP_PASSWORD}: for the workers alone."]
     lines += [f"# {SECRET_PREFIX}SHOP_PASSWORD="]
+    lines += ["", "# The hosts on which it may be used; without them only by `qa-queue run FILE`."]
+    lines += [f"# {SECRET_PREFIX}SHOP_PASSWORD{HOSTS_SUFFIX}=shop.example"]
     return "\n".join([*lines, ""])
 
 

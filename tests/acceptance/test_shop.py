@@ -114,6 +114,7 @@ async def run_file(services: Services, gate: asyncio.Semaphore, name: str, url: 
         test_run_id=run.id,
         case=case_document(case),
         case_dir=str(CASES),
+        trusted=True,  # from a file of the operator
         env={"BASE_URL": url},
     )
     context = JobContext(job_id=run.id, queue=QueueName.TEST_EXECUTION, started_at=utc_now())

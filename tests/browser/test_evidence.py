@@ -162,6 +162,7 @@ async def test_secrets_are_nowhere(harness: ExecutionHarness, site: Site, monkey
     """A secret in a password field, a text field, typed key by key, echoed by the site, in messages and in headers
     is found in no file, row, report, result or log line, in no coding."""
     monkeypatch.setenv("QA_SECRET_KEY", SECRET)
+    monkeypatch.setenv("QA_SECRET_KEY_HOSTS", "127.0.0.1")
     site.page("/form", FORM % "application/x-www-form-urlencoded")
     site.page("/signed", lambda _: SIGNED % json.dumps(SECRET).replace("<", "\\u003c"))
     site.page("/api", lambda form: json.dumps({"echo": SECRET}))
@@ -245,6 +246,7 @@ async def test_a_redacted_trace_opens_in_the_trace_viewer(
 ) -> None:
     """Playwright's viewer lists the actions of a trace that went through redaction."""
     monkeypatch.setenv("QA_SECRET_KEY", "1234567")  # digits, as stand in times and sizes too
+    monkeypatch.setenv("QA_SECRET_KEY_HOSTS", "127.0.0.1")
     path = site.page("/viewed", "<label>Code <input></label>")
     steps = (goto(path), on("fill", {"label": "Code"}, value="${secret.KEY}"))
     result = await harness.test(case(*steps, base_url=site.url), trace="on")

@@ -194,6 +194,7 @@ async def test_a_secret_is_in_no_fingerprint(
 ) -> None:
     """What was typed is not collected, and what the page repeats is masked."""
     monkeypatch.setenv("QA_SECRET_WORD", "open sesame")
+    monkeypatch.setenv("QA_SECRET_WORD_HOSTS", "127.0.0.1")
     site.page(
         "/secret",
         "<label>Word <input id=w></label><button id=b title='open sesame' onclick=''>Go</button><p>open sesame</p>",

@@ -11,13 +11,15 @@ from processors.execution.plan import RunPlan, plan_run, secret_names
 from qa_queue.cases.model import Case, Use
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
+from qa_queue.settings import Secret
 from tests.support.steps import case, goto, on
 
 
 def plan(written: Case, secrets: dict[str, str] | None = None, **data: Any) -> RunPlan:
     """The plan of a case."""
     payload = TestJobData(**{"test_case_id": "c", "test_run_id": "r"} | data)
-    return plan_run(written, payload, secrets or {})
+    known = {name: Secret(value, "*") for name, value in (secrets or {}).items()}
+    return plan_run(written, payload, known)
 
 
 def test_values_are_filled_in_beside_what_was_written() -> None:

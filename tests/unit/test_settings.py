@@ -8,9 +8,11 @@ import pytest
 
 from qa_queue.errors import InputError, SettingsError
 from qa_queue.settings import (
+    Secret,
     Settings,
     child_environment,
     load_settings,
+    read_every_secret,
     read_secrets,
     read_variables,
     with_overrides,
@@ -147,7 +149,12 @@ def test_cases_get_variables_and_secrets_but_no_settings_of_the_service(monkeypa
     monkeypatch.setenv("SHOP_URL", "http://shop")
     monkeypatch.setenv("QA_SECRET_PIN", "1234")
     assert read_variables(frozenset({"SHOP_URL", "NOT_SET"})) == {"SHOP_URL": "http://shop"}
-    assert read_secrets(frozenset({"PIN", "NOT_SET"})) == {"PIN": "1234"}
+    monkeypatch.setenv("QA_SECRET_CARD", "4711")
+    monkeypatch.setenv("QA_SECRET_CARD_HOSTS", "shop.example")
+    found = read_secrets(frozenset({"PIN", "CARD", "CARD_HOSTS", "NOT_SET"}))
+    assert found == {"PIN": Secret("1234"), "CARD": Secret("4711", "shop.example")}
+    assert "1234" not in repr(found)
+    assert read_every_secret() == {"PIN": "1234", "CARD": "4711"}
     with pytest.raises(InputError, match="QA_SECRET_PIN"):
         read_variables(frozenset({"QA_SECRET_PIN"}))
 

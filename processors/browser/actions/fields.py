@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
 
 from playwright.async_api import Error
 
 from processors.browser.action_context import ActionContext, performs
 from processors.browser.failures import StepFailedError
+from processors.browser.secret_input import DOTS, fill_secret
 from qa_queue.cases.actions import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
 from qa_queue.models import ErrorKind
 
 UNCHECKED = frozenset({"", "0", "false", "no", "off"})  # values that clear a checkbox; any other sets it
 _NO_TEXT_FIELD = ("is not an <input>", "cannot be filled")
-_DOTS = "element => element.style.setProperty('-webkit-text-security', 'disc', 'important')"
 _KIND_OF_FIELD = "element => element.tagName === 'SELECT' ? 'select' : element.type"
 
 
 @performs(Fill)
 async def fill(call: ActionContext[Fill]) -> None:
     """Set a field's value; recordings also "fill" lists, checkboxes and radio buttons, which are set then."""
+    if call.secrets:
+        await fill_secret(call)
+        return
     value = call.args.value
     await _hide_secret(call, value)
     try:
@@ -53,14 +55,17 @@ async def clear(call: ActionContext[Clear]) -> None:
 @performs(Type)
 async def type_(call: ActionContext[Type]) -> None:
     """Press the keys of a text one by one."""
+    if call.secrets:
+        await fill_secret(call)
+        return
     await _hide_secret(call, call.args.value)
     await call.element.press_sequentially(call.args.value, timeout=call.left_ms)
 
 
-async def _hide_secret(call: ActionContext[Any], value: str) -> None:
-    """Show dots in a field before a secret goes in, so that no picture and no film ever has it."""
-    if call.secret(value):
-        await call.element.evaluate(_DOTS, timeout=call.left_ms)
+async def _hide_secret(call: ActionContext[Fill] | ActionContext[Type], value: str) -> None:
+    """Show dots in a field before a value goes in that contains a secret without naming it, as an input may."""
+    if call.contains_secret(value):
+        await call.element.evaluate(DOTS, timeout=call.left_ms)
 
 
 @performs(Press)

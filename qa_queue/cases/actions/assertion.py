@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import ClassVar, Self
 
 from pydantic import Field
@@ -15,6 +16,7 @@ class Expect(Action, keyword="expect"):
     """One assertion, retried until the step's timeout."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
+    secret_fields: ClassVar[Collection[str] | None] = None  # a check compares, and sends nothing
     spread: ClassVar[str | None] = "check"
     check: AnyCheck = Field(description="The check.")
 

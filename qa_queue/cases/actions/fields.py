@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -15,6 +16,7 @@ class Fill(OnTarget, keyword="fill"):
     """Set a field's value at once. On a select it chooses, on a checkbox it ticks."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "editable")
+    secret_fields: ClassVar[Collection[str] | None] = ("target", "value")
     value: str = Field(description="The text.")
 
 
@@ -28,6 +30,7 @@ class Type(OnTarget, keyword="type", verb="type into"):
     """Type a text key by key."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
+    secret_fields: ClassVar[Collection[str] | None] = ("target", "value")
     value: str = Field(description="The text.")
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import ClassVar
 
 from pydantic import Field
@@ -15,7 +14,6 @@ class Goto(Action, keyword="goto", verb="go to"):
     """Open a URL, joined to the base URL."""
 
     short: ClassVar[str | None] = "url"
-    public: ClassVar[Collection[str]] = ("url",)
     url: WebUrl = Field(description="The URL.")
 
 

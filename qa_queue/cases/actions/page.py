@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -51,7 +50,6 @@ class Screenshot(Action, keyword="screenshot", verb="take a screenshot"):
     """Take a picture of the page or of one element."""
 
     short: ClassVar[str | None] = "name"
-    public: ClassVar[Collection[str]] = ("name",)
     bare: ClassVar[bool] = True
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
     name: Words | None = Field(None, description="Name of the picture's file.")
