@@ -103,7 +103,7 @@ async def test_an_accepted_heal_is_the_cases_own(harness: ExecutionHarness, site
     assert adaptations.accept(harness.store, row.id, by="ann").case is None, "the case names it so already"
     back = adaptations.reject(harness.store, row.id, by="bob")
     assert back.case is not None
-    assert back.case.definition["steps"][1]["click"] == {"target": {"css": "#buy"}}
+    assert back.case.definition["steps"][1]["click"] == {"css": "#buy"}
 
 
 async def test_a_proposal_that_is_accepted_is_used(harness: ExecutionHarness, site: Site) -> None:
