@@ -12,7 +12,6 @@ from typing import Any, ClassVar, Self
 from processors.base import BaseJobProcessor, Services
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
-from processors.execution.ended import earlier_end
 from processors.execution.processor import TestExecutionProcessor
 from processors.learning import LearningProcessor
 from qa_queue.errors import InputError, QAError, StoreError
@@ -92,8 +91,7 @@ class Runtime:
         if processor is None:
             known = ", ".join(sorted({*self.processors, *(spec.function for spec in catalogue().added)}))
             raise InputError(f"job {context.job_id} calls {function_name}; known functions are {known}")
-        known_end = await earlier_end(self.services.store, context)
-        return known_end or await processor(self.services, context).run(data)
+        return await processor(self.services, context).run(data)
 
     async def abandon(self, context: JobContext, error: QAError) -> None:
         """Record that a job ended with this error and gets no other attempt; the end of an ended run is kept.

@@ -1,4 +1,4 @@
-"""Test runs: plan the attempts of a case, drive the browser through its steps, and record what happened."""
+"""The `test-execution` queue: plan a run, drive the browser through its steps, and record the outcome."""
 
 from processors.execution.processor import TestExecutionProcessor
 

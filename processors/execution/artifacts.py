@@ -1,4 +1,4 @@
-"""Keeping what a run leaves behind: files in the artifacts folder, a row for each. Never changes a verdict."""
+"""Artifacts of a run: files in the artifacts folder and a row for each. They never change a verdict."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ _log = logging.getLogger(__name__)
 
 
 class ArtifactRecorder:
-    """The files of one try, in `<artifacts>/<run>/<attempt>/`.
+    """Writes the files of one try to `<artifacts>/<run>/<attempt>/`.
 
-    What cannot be taken or kept (a full disk, a page that is gone) is logged and noted in `notes`, and the run
-    goes on.
+    An artifact that cannot be recorded or written (a full disk, a closed page) is logged and added to `notes`; the
+    run continues.
     """
 
     def __init__(
@@ -41,7 +41,7 @@ class ArtifactRecorder:
         self._secrets = secrets
 
     async def picture(self, session: BrowserSession, name: str, step_number: int) -> None:
-        """Keep a picture of the page as it is now."""
+        """Take and store a screenshot of the page."""
         try:
             data = await session.screenshot()
         except EvidenceError as error:
@@ -50,7 +50,7 @@ class ArtifactRecorder:
             await self.keep(ArtifactKind.SCREENSHOT, name, data, step_number)
 
     async def trace(self, session: BrowserSession) -> None:
-        """Keep the session's trace, without the secrets."""
+        """Store the session's trace without the secrets."""
         try:
             data = await self._trace(session)
         except (EvidenceError, OSError, zipfile.BadZipFile) as error:
@@ -59,14 +59,14 @@ class ArtifactRecorder:
             await self.keep(ArtifactKind.TRACE, "trace.zip", data)
 
     async def console(self, session: BrowserSession) -> None:
-        """Keep what the page said, and what evidence is missing, one JSON object a line; nothing makes no file."""
+        """Store the page's log and the notes, one JSON object per line; without entries there is no file."""
         notes = [{"time": utc_now().isoformat(), "type": "note", "text": text} for text in self.notes]
         if entries := [*session.events, *notes]:
             lines = [json.dumps(redact_json(entry, self._secrets), ensure_ascii=False) for entry in entries]
             await self.keep(ArtifactKind.CONSOLE, "console.jsonl", "\n".join([*lines, ""]).encode())
 
     async def keep(self, kind: ArtifactKind, name: str, data: bytes, step_number: int | None = None) -> None:
-        """Write a file and put its row; `name` is unique in the try."""
+        """Write a file and queue its row; `name` is unique in the try."""
         path = Path(self._run_id, str(self._attempt), name)
         try:
             await asyncio.to_thread(_write, self._root / path, data)
@@ -99,13 +99,13 @@ class ArtifactRecorder:
             return await asyncio.to_thread(clean.read_bytes)
 
     def _note(self, name: str, error: Exception) -> None:
-        text = redact(f"{name} was not kept: {error}", self._secrets)
+        text = redact(f"{name} was not stored: {error}", self._secrets)
         self.notes.append(text)
         _log.warning("Run %s: %s", self._run_id, text)
 
 
 def picture_name(step_number: int, suffix: str = "") -> str:
-    """The file of a step's picture, as `step-003-failed.png`; any text can be the suffix."""
+    """Return the file name of a step's screenshot, as `step-003-failed.png`; any text can be the suffix."""
     slug = re.sub(r"[^a-z0-9]+", "-", suffix.lower()).strip("-")[:60]
     return f"step-{step_number:03d}{'-' if slug else ''}{slug}.png"
 
@@ -115,5 +115,5 @@ def _write(path: Path, data: bytes) -> None:
     try:
         path.write_bytes(data)
     except OSError:
-        path.unlink(missing_ok=True)  # half a file is no evidence
+        path.unlink(missing_ok=True)  # do not leave half a file
         raise

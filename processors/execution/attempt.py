@@ -9,12 +9,11 @@ from datetime import datetime
 from processors.browser.protocol import BrowserSession, Heal, StepOutcome
 from processors.execution.artifacts import ArtifactRecorder, picture_name
 from processors.execution.element_history import ElementHistory
-from processors.execution.interpreter import Interpreter
+from processors.execution.interpreter import Interpreter, StopSignal
 from processors.execution.plan import RunPlan
 from processors.execution.records import adaptation_of
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
-from processors.execution.stopping import StopSignal
 from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
 from qa_queue.cases.actions import Screenshot
 from qa_queue.cases.values import secrets_in

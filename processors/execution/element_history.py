@@ -1,4 +1,4 @@
-"""What earlier runs know of a case's elements: read beside the start of a run, given to its steps, kept up."""
+"""The history of a case's elements: read while a run starts, passed to its steps as hints, and updated."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from uuid import UUID
 from processors.base import Claims
 from processors.browser.describe import target_json, target_of
 from processors.browser.protocol import NO_HINTS, ElementHints, StepOutcome
-from processors.execution.heals import plain_document
 from processors.execution.plan import RunPlan
+from processors.execution.records import plain_document
 from processors.execution.redaction import redact_json
 from processors.execution.step_tree import PlannedStep
 from processors.healing.fingerprint import Fingerprint, parse_fingerprint
@@ -32,16 +32,16 @@ from qa_queue.store.records import (
     fingerprint_id,
 )
 
-EVERY_NTH_RUN = 20  # looks again at elements that are known already
-PATIENCE_S = 3.0  # for the store; a step that needs it sooner goes without
+EVERY_NTH_RUN = 20  # takes the fingerprints of known elements again
+PATIENCE_S = 3.0  # for the store; then a step has no hints
 _log = logging.getLogger(__name__)
 
 
 class ElementHistory:
-    """The knowledge of one try, within a `with`. It is read meanwhile; the first step with an element waits for it.
+    """The history used by one try, within a `with`. It is read in the background; the first element waits for it.
 
-    Of runs of one case that go on at once, one alone takes the fingerprint of an element, which costs a page more
-    than most steps do.
+    Of concurrent runs of one case only one takes the fingerprint of an element, because that costs a page more than
+    most steps do.
     """
 
     def __init__(self, plan: RunPlan, store: RunStore, claims: Claims) -> None:
@@ -58,7 +58,7 @@ class ElementHistory:
         self._claims.release(self)
 
     async def hints(self, planned: PlannedStep, adapted: int) -> ElementHints:
-        """What is known for a step, when so many steps of this try have been adapted already."""
+        """Return the hints for a step; `adapted` is the number of adapted steps of this try."""
         if self._loading is None or target_of(planned.written.args) is None:
             return NO_HINTS
         await asyncio.wait({self._loading}, timeout=PATIENCE_S)
@@ -69,12 +69,12 @@ class ElementHistory:
         return replace(hints, take=hints.take and self._claims.take(element, self))
 
     def record(self, planned: PlannedStep, outcome: StepOutcome) -> FingerprintRecord | None:
-        """The row that a step's fingerprint makes; None where the store has the same."""
+        """Return the row of a step's fingerprint; None if the store has the same."""
         known = self._loading.result() if self._loading and self._loading.done() else None
         return None if known is None else fingerprint_row(self._plan, planned, outcome, known)
 
     def knows(self, planned: PlannedStep) -> bool:
-        """Whether the step's element was known when the run began."""
+        """Return True if the step's element was known when the run began."""
         known = self._loading.result() if self._loading and self._loading.done() else CaseKnowledge()
         return _row_of(planned, known) is not None
 
@@ -83,17 +83,17 @@ def _read(store: RunStore, case_id: str) -> CaseKnowledge:
     try:
         return store.knowledge(case_id)
     except QAError as error:
-        _log.warning("What is known of case %s could not be read, so nothing is healed: %s", case_id, error)
+        _log.warning("Cannot read the element history of case %s, so nothing is healed: %s", case_id, error)
         return CaseKnowledge()
 
 
 def adapts(plan: RunPlan) -> bool:
-    """Whether any step of a run may be healed."""
+    """Return True if any step of a run may be healed."""
     return plan.config.adaptive_mode and any(mode_of(plan, planned) != "off" for planned in plan.steps)
 
 
 def mode_of(plan: RunPlan, planned: PlannedStep) -> Any:
-    """`off`, `suggest` or `auto`: the step's own word, else the case's; a check is healed by its own word alone."""
+    """Return `off`, `suggest` or `auto`: the step's setting, else the case's; a check needs its own."""
     own, step = planned.written.heal, planned.written
     if target_of(step.args) is None:
         return "off"
@@ -103,13 +103,13 @@ def mode_of(plan: RunPlan, planned: PlannedStep) -> Any:
 
 
 def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted: int) -> ElementHints:
-    """What a step is given. Pure."""
+    """Return the hints for a step. Pure."""
     mode, key = mode_of(plan, planned), planned.key
     if mode == "off":
         return NO_HINTS
     row = _row_of(planned, known)
     accepted = _accepted(key, known.verdicts)
-    rejected = frozenset(digest(one.locator) for one in known.verdicts if _rejects(one.step_key, one.verdict, key))
+    rejected = frozenset(digest(one.locator) for one in _judged(key, known.verdicts, "rejected"))
     return ElementHints(
         mode=mode if adapted < plan.config.max_adaptations else "off",
         old=None if row is None else _latest(row),
@@ -117,13 +117,13 @@ def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted
         learned=accepted or _learned(key, known.patterns, rejected),
         accepted=accepted is not None,
         rejected=rejected,
-        take=row is None or _looks_again(plan.run_id),
+        take=row is None or _takes_again(plan.run_id),
         pictures=plan.config.screenshots != "off",
     )
 
 
 def others_of(row: FingerprintRecord, rows: Iterable[FingerprintRecord]) -> tuple[Fingerprint, ...]:
-    """The other elements of the case that are on the same page, each once. Pure."""
+    """Return the other elements of the case on the same page, each once. Pure."""
     places, found = {_place(_latest(row))}, []
     for other in rows:
         fingerprint = _latest(other)
@@ -136,14 +136,14 @@ def others_of(row: FingerprintRecord, rows: Iterable[FingerprintRecord]) -> tupl
 def fingerprint_row(
     plan: RunPlan, planned: PlannedStep, outcome: StepOutcome, known: CaseKnowledge
 ) -> FingerprintRecord | None:
-    """The row of a step that passed: its element as written, or what a heal or a learned locator found. Pure."""
+    """Return the row of a step that passed: its own element, or that of a heal or learned locator. Pure."""
     key, target = planned.key, target_of(planned.written.args)
     now = outcome.heal.new if outcome.heal and outcome.heal.performed else outcome.fingerprint
     if now is None or target is None or outcome.error is not None:
         return None
     document: dict[str, Any] = redact_json(plain_document(now), plan.secrets)
     row = _row_of(planned, known)
-    if locator := _foreign(outcome):
+    if locator := _other_locator(outcome):
         healed = {"locator": redact_json(target_json(locator), plan.secrets), "document": document}
         return None if row is None or row.healed == healed else row.model_copy(update={"healed": healed})
     if row is not None and row.healed is None and row.content_hash == digest(document):
@@ -160,15 +160,15 @@ def fingerprint_row(
     )
 
 
-def _foreign(outcome: StepOutcome) -> Target | None:
-    """The locator that is not the case's own, where one found the element."""
+def _other_locator(outcome: StepOutcome) -> Target | None:
+    """Return the locator that found the element if it is not the case's own."""
     if outcome.heal is not None:
         return outcome.heal.target
     return outcome.found.learned if outcome.found and outcome.found.by_learned else None
 
 
 def _row_of(planned: PlannedStep, known: CaseKnowledge) -> FingerprintRecord | None:
-    """The fingerprint of the step, unless the case has named another element since."""
+    """Return the fingerprint of the step, unless the case names another element now."""
     row = next((row for row in known.fingerprints if row.step_key == planned.key), None)
     return row if row is not None and row.target_hash == _target_hash(planned) else None
 
@@ -184,7 +184,7 @@ def _latest(row: FingerprintRecord) -> Fingerprint:
 
 
 def _learned(key: str, patterns: Iterable[PatternRecord], rejected: frozenset[str]) -> Target | None:
-    """The best locator that earlier heals found and that has earned to be tried first."""
+    """Return the best locator of earlier heals with enough confidence to be tried first."""
     earned = (one for one in patterns if one.learned and one.step_key == key and one.confidence >= EARNED)
     allowed = [one for one in earned if digest(one.locator) not in rejected]
     best = max(allowed, key=lambda one: one.confidence, default=None)
@@ -192,18 +192,17 @@ def _learned(key: str, patterns: Iterable[PatternRecord], rejected: frozenset[st
 
 
 def _accepted(key: str, verdicts: Iterable[VerdictRecord]) -> Target | None:
-    """What somebody said is right, the latest word."""
-    said = [one for one in verdicts if one.step_key == key and one.verdict == "accepted"]
-    latest = max(said, key=lambda one: one.judged_at, default=None)
+    """Return the locator that was accepted last."""
+    latest = max(_judged(key, verdicts, "accepted"), key=lambda one: one.judged_at, default=None)
     return None if latest is None else Target.model_validate(latest.locator)
 
 
-def _rejects(of_key: str, verdict: str, key: str) -> bool:
-    return of_key == key and verdict == "rejected"
+def _judged(key: str, verdicts: Iterable[VerdictRecord], verdict: str) -> list[VerdictRecord]:
+    return [one for one in verdicts if one.step_key == key and one.verdict == verdict]
 
 
-def _looks_again(run_id: str) -> bool:
-    """Every nth run by its id, so that no counter has to be kept."""
+def _takes_again(run_id: str) -> bool:
+    """Select every nth run by its id, so that no counter is needed."""
     try:
         return UUID(run_id).int % EVERY_NTH_RUN == 0
     except ValueError:

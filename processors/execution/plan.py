@@ -46,17 +46,17 @@ class RunPlan:
 
     @property
     def tries(self) -> int:
-        """How often the test is tried at most."""
+        """The maximum number of tries of the test."""
         return self.case.retries + 1
 
     @property
     def timeout_ms(self) -> int:
-        """The time of the run, all tries together."""
+        """The time limit of the run, all tries together."""
         return self.config.timeout or self.case.timeout_ms
 
     @property
     def trace(self) -> TraceMode:
-        """When a trace is recorded and kept."""
+        """The rule for recording and keeping a trace."""
         return self.config.trace or self.case.trace
 
     def attempt_number(self, job_attempt: int, test_try: int) -> int:
@@ -64,7 +64,7 @@ class RunPlan:
         return (job_attempt - 1) * self.tries + test_try
 
     def session_options(self, test_try: int) -> SessionOptions:
-        """The browser context of a try."""
+        """Return the options of the browser context of a try."""
         use = self.case.use
         return SessionOptions(
             base_url=self.base_url,
@@ -80,13 +80,13 @@ class RunPlan:
         )
 
     def _own_viewport(self) -> Viewport | None:
-        """The case's viewport; a device keeps its own unless the case says otherwise."""
+        """Return the viewport of the case; a device keeps its own unless the case sets one."""
         use = self.case.use
         return None if use.device and "viewport" not in use.model_fields_set else use.viewport
 
 
 def secret_names(case: Case) -> frozenset[str]:
-    """The names of the secrets that a case uses."""
+    """Return the names of the secrets that a case uses."""
     return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
 
 
@@ -113,7 +113,7 @@ def hosts_of(secrets: Mapping[str, Secret], *, trusted: bool) -> dict[str, HostL
 def plan_run(
     case: Case, data: TestJobData, secrets: Mapping[str, Secret], ignored_attributes: tuple[str, ...] = ()
 ) -> RunPlan:
-    """Fill in the case's values.
+    """Plan a run: fill in the values of the case.
 
     Raises:
         InputError: a value is missing, an id cannot name a folder, the base URL is not a page of the web, or a

@@ -1,27 +1,21 @@
-"""The processor of the `test-execution` queue: one job, one run of a case in a real browser."""
+"""The processor of the `test-execution` queue: one job is one run of a case in a real browser."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
-from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
 from processors.base import BaseJobProcessor
-from processors.browser.protocol import TraceContent
-from processors.execution.artifacts import ArtifactRecorder
-from processors.execution.attempt import Attempt
-from processors.execution.element_history import ElementHistory
+from processors.execution.interpreter import StopSignal
 from processors.execution.plan import RunPlan, plan_run, secret_names
-from processors.execution.records import RunOutcome, job_result
+from processors.execution.records import RunOutcome, job_result, stored_result
 from processors.execution.reporting import RunReporter
-from processors.execution.stopping import StopSignal
-from processors.execution.verdict import judge, may_retry
+from processors.execution.tries import TryLoop
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
-from qa_queue.errors import InputError, NotFoundError, QAError, RunCancelledError
+from qa_queue.errors import InputError, NotFoundError, QAError, RunCancelledError, StoreError
 from qa_queue.models import ErrorKind, JobProgress, RunStatus, TestJobData, TestJobResult, utc_now
 from qa_queue.models.outcomes import JobFate, failure_of
 from qa_queue.settings import read_secrets
@@ -32,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 
 class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
-    """Runs a test. The site's faults make a result `failed`; the infrastructure's raise, and the job is retried.
+    """Runs a test. Faults of the site make a result `failed`; those of the infrastructure raise and are retried.
 
     The time of a run (`timeout`) counts from its first step and covers all tries of the test.
     """
@@ -41,26 +35,25 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
     payload = TestJobData
 
     async def process(self, data: TestJobData) -> TestJobResult:
-        """Load the case, do its steps, and return once every row is stored.
+        """Load the case, run its steps, and return once every row is stored.
 
         Raises:
-            InputError: there is no such case, or it cannot be read.
-            RunCancelledError: somebody cancelled the run; its row says so.
+            InputError: the case does not exist or cannot be read.
+            RunCancelledError: the run was cancelled; its row says so.
             InfrastructureError: browser or store failed.
         """
+        if ended := await self._earlier_result():
+            return ended
         case = await self._load(data)
         try:
-            ignored = self.services.settings.ignored_attributes
-            plan = plan_run(case, data, read_secrets(secret_names(case)), ignored)
+            plan = self._plan(case, data)
             outcome = await self._execute(plan)
-        except InputError as error:  # a secret that is not set, a device that does not exist
+        except InputError as error:  # such as a secret that is not set, or an unknown device
             return await self._refuse(data, case, error)
-        if outcome.verdict.status is RunStatus.CANCELLED:
-            raise RunCancelledError(f"run {plan.run_id} was cancelled")
         return job_result(plan, outcome)
 
     async def handle_error(self, data: TestJobData, error: Exception) -> None:
-        """Put the run back to `queued`, or to `dead` where this was the last attempt; bad input is `failed`."""
+        """Set the run to `queued`, to `dead` after the last attempt, or to `failed` for bad input."""
         if isinstance(error, RunCancelledError):
             return
         end = failure_of(error)
@@ -70,11 +63,31 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         try:
             await self._flush(data.test_run_id, ERROR_FLUSH_TIMEOUT_S)
         except QAError as second:
-            _log.error("Run %s is %s, which could not be stored: %s", data.test_run_id, status.value, second)
+            _log.error("Run %s is %s, but this could not be stored: %s", data.test_run_id, status.value, second)
         await self._announce(data, status, str(error))
 
+    async def _earlier_result(self) -> TestJobResult | None:
+        """Return the result that an earlier attempt stored before its worker was lost; None if the run has to run.
+
+        While the store cannot be read, the run runs: a row that has ended keeps its first end anyway.
+
+        Raises:
+            RunCancelledError: the run had been cancelled.
+        """
+        if self.context.attempt == 1:
+            return None
+        try:
+            run = await asyncio.to_thread(self.services.store.get_run, self.context.job_id)
+        except StoreError as error:
+            _log.warning("Cannot read whether run %s has ended: %s", self.context.job_id, error)
+            return None
+        if run is None or not run.status.final:
+            return None
+        _log.info("Run %s is %s since before its worker was lost; it is not run again", run.id, run.status.value)
+        return stored_result(run)
+
     async def _load(self, data: TestJobData) -> Case:
-        """The case of the payload, else the one in the store."""
+        """Return the case of the payload, else the one in the store."""
         if data.case is not None:
             return parse_case(data.case, source=f"the case of run {data.test_run_id}")
         record = await asyncio.to_thread(self.services.store.get_case, data.test_case_id)
@@ -85,73 +98,28 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             )
         return parse_case(record.definition, source=f"case {record.name!r}")
 
+    def _plan(self, case: Case, data: TestJobData) -> RunPlan:
+        return plan_run(case, data, read_secrets(secret_names(case)), self.services.settings.ignored_attributes)
+
     async def _execute(self, plan: RunPlan) -> RunOutcome:
-        """Run the test, and store what happened."""
+        """Run the test and store the outcome.
+
+        Raises:
+            RunCancelledError: the run was cancelled.
+        """
         services = self.services
         reporter = RunReporter(plan, self.context, writer=services.writer, report=self.update_progress)
         async with StopSignal(partial(services.cancels.requested, plan.run_id)) as stop:
-            outcome = await self._tries(plan, reporter, stop)
+            outcome = await TryLoop(plan, services, self.context, reporter, stop).run()
         reporter.end(outcome)
         await self._flush(plan.run_id, FLUSH_TIMEOUT_S)
         await reporter.announce(outcome)
+        if outcome.verdict.status is RunStatus.CANCELLED:
+            raise RunCancelledError(f"run {plan.run_id} was cancelled")
         return outcome
-
-    async def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> RunOutcome:
-        """Try the test until it passes, has no tries left, or has to stop."""
-        outcome = RunOutcome(
-            verdict=judge((), max_adaptations=0, stopped=stop.reason),
-            attempt=plan.attempt_number(self.context.attempt, 1),
-            total_steps=plan.total or 0,
-        )
-        for test_try in range(1, plan.tries + 1):
-            if stop.reason:
-                break
-            if test_try == 1:
-                await reporter.begin()
-            else:
-                await reporter.retry(test_try, outcome.error)
-            outcome = _after(outcome, await self._try(plan, test_try, reporter, stop))
-            if not may_retry(outcome.verdict):
-                break
-        return outcome
-
-    async def _try(self, plan: RunPlan, test_try: int, reporter: RunReporter, stop: StopSignal) -> RunOutcome:
-        number = plan.attempt_number(self.context.attempt, test_try)
-        services, options = self.services, plan.session_options(test_try)
-        artifacts = ArtifactRecorder(
-            services.artifacts_dir, plan.run_id, number, writer=services.writer, secrets=plan.secrets
-        )
-        asked = time.perf_counter()
-        with ElementHistory(plan, services.store, services.claims) as elements:
-            async with services.browser.session(options) as session:
-                started = time.perf_counter()
-                stop.arm(plan.timeout_ms)
-                attempt = Attempt(
-                    plan=plan,
-                    number=number,
-                    session=session,
-                    artifacts=artifacts,
-                    reporter=reporter,
-                    stop=stop,
-                    traced=options.trace is not TraceContent.NONE,
-                    elements=elements,
-                )
-                verdict = await attempt.run()
-                ended = time.perf_counter()
-        return RunOutcome(
-            verdict=verdict,
-            attempt=number,
-            total_steps=plan.total or len(attempt.results),
-            results=tuple(attempt.results),
-            adaptations=tuple(attempt.adaptations),
-            flaky=verdict.status.good and test_try > 1,
-            starting_ms=_ms(started - asked),
-            running_ms=_ms(ended - started),
-            notes=tuple(artifacts.notes),
-        )
 
     async def _refuse(self, data: TestJobData, case: Case, error: InputError) -> TestJobResult:
-        """End a run that cannot begin: trying again would not help, so the job is done and its result failed."""
+        """End a run that cannot begin; as another attempt would not help, the job completes as failed."""
         self._set_status(data, RunStatus.FAILED, str(error), ErrorKind.INPUT)
         await self._flush(data.test_run_id, FLUSH_TIMEOUT_S)
         await self._announce(data, RunStatus.FAILED, str(error))
@@ -179,7 +147,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         )
 
     async def _announce(self, data: TestJobData, status: RunStatus, message: str) -> None:
-        """Tell those who follow the run about its status when no step says it."""
+        """Report the status of a run whose steps do not report it."""
         await self.update_progress(
             JobProgress(
                 test_run_id=data.test_run_id,
@@ -193,17 +161,3 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
     async def _flush(self, run_id: str, seconds: float) -> None:
         await asyncio.to_thread(self.services.writer.flush, seconds, run_id)
-
-
-def _after(before: RunOutcome, now: RunOutcome) -> RunOutcome:
-    """The outcome of the latest try, with the time and the notes of all."""
-    return replace(
-        now,
-        starting_ms=before.starting_ms + now.starting_ms,
-        running_ms=before.running_ms + now.running_ms,
-        notes=before.notes + now.notes,
-    )
-
-
-def _ms(seconds: float) -> int:
-    return round(seconds * 1000)

@@ -1,27 +1,30 @@
-"""From a step's or a run's outcome to its row, record and result. Pure; secrets are masked here."""
+"""Rows, records and results of the outcomes of steps and runs. Pure; secrets are masked here."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from processors.browser.describe import alternatives, describe, target_json, target_of
-from processors.browser.protocol import Found
-from processors.execution.heals import evidence_of, plain_document
+from processors.browser.protocol import Found, Heal
 from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact, redact_json
 from processors.execution.step_tree import PlannedStep
 from processors.execution.verdict import RunVerdict, StepResult
+from processors.healing.explain import explain
+from processors.healing.fingerprint import Fingerprint, fingerprint_document
 from qa_queue.cases.model import Target
-from qa_queue.models import AdaptationRecord, StepStatus, TestJobResult, utc_now
+from qa_queue.errors import RunCancelledError
+from qa_queue.models import AdaptationRecord, RunStatus, StepStatus, TestJobResult, utc_now
 from qa_queue.models.outcomes import result_status
 from qa_queue.models.results import steps_done
-from qa_queue.store.records import AdaptationRow, StepRecord, adaptation_id, step_id
+from qa_queue.store.records import AdaptationRow, RunRecord, StepRecord, adaptation_id, step_id
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """What a run came to, and in what time. `notes` say what evidence is missing; durations are in ms."""
+    """The outcome of a run; `notes` name missing artifacts, durations are in ms."""
 
     verdict: RunVerdict
     attempt: int
@@ -35,7 +38,7 @@ class RunOutcome:
 
     @property
     def error(self) -> str | None:
-        """The verdict's error and the missing evidence, in one text; the latter also where the run went well."""
+        """The verdict's error and the missing artifacts in one text; the latter also for a good run."""
         return "; ".join([*filter(None, [self.verdict.error]), *self.notes]) or None
 
     @property
@@ -45,12 +48,12 @@ class RunOutcome:
 
 
 def clean(plan: RunPlan, text: str | None) -> str | None:
-    """The text without the run's secrets."""
+    """Return the text without the run's secrets."""
     return None if text is None else redact(text, plan.secrets)
 
 
 def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepResult) -> StepRecord:
-    """The row of a step. Targets stand in it as written, so that they are the same in every run."""
+    """Return the row of a step. It has targets as written, so that they are the same in every run."""
     step, target = planned.written, target_of(planned.written.args)
     return StepRecord(
         id=step_id(plan.run_id, attempt, planned.position),
@@ -74,7 +77,7 @@ def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepR
 
 
 def adaptation_row(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepResult) -> AdaptationRow:
-    """The row of a step that found its element, or might have, by another way than its target says."""
+    """Return the row of a step that found its element otherwise than by its target, or could have."""
     adaptation, heal = adaptation_of(planned, result), result.heal
     return AdaptationRow(
         id=adaptation_id(plan.run_id, attempt, planned.position),
@@ -89,14 +92,14 @@ def adaptation_row(plan: RunPlan, attempt: int, planned: PlannedStep, result: St
         score=adaptation.score,
         margin=adaptation.margin,
         runner_up=_runner_up(plan, result),
-        evidence=None if heal is None else evidence_of(heal, plan.secrets),
+        evidence=None if heal is None else heal_evidence(heal, plan.secrets),
         status="applied" if heal is None or heal.performed else "proposed",
         created_at=utc_now(),
     )
 
 
 def adaptation_of(planned: PlannedStep, result: StepResult) -> AdaptationRecord:
-    """How an adapted step found its element."""
+    """Return the adaptation of a step."""
     target, found, heal = target_of(planned.written.args), result.found, result.heal
     assert target is not None
     old = target_json(alternatives(target)[0])
@@ -113,7 +116,7 @@ def adaptation_of(planned: PlannedStep, result: StepResult) -> AdaptationRecord:
 
 
 def is_adaptation(result: StepResult) -> bool:
-    """Whether a step leaves a row of `adaptations`: a heal also where it was only proposed."""
+    """Return True if a step has a row in `adaptations`; a heal has one even if it was only proposed."""
     return (
         result.status is StepStatus.ADAPTED
         or result.heal is not None
@@ -122,7 +125,7 @@ def is_adaptation(result: StepResult) -> bool:
 
 
 def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:
-    """The result of the job; a run that timed out is `failed` there."""
+    """Return the result of the job, in which a run that timed out is `failed`."""
     verdict = outcome.verdict
     return TestJobResult(
         test_run_id=plan.run_id,
@@ -139,8 +142,52 @@ def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:
     )
 
 
+def stored_result(run: RunRecord) -> TestJobResult:
+    """Return the job's result from the row of a run that has ended.
+
+    Raises:
+        RunCancelledError: the run was cancelled.
+    """
+    if run.status is RunStatus.CANCELLED:
+        raise RunCancelledError(run.error or "")
+    return TestJobResult(
+        test_run_id=run.id,
+        status=result_status(run.status),
+        total_steps=run.total_steps,
+        completed_steps=run.completed_steps,
+        failed_steps=run.failed_steps,
+        adapted_steps=run.adapted_steps,
+        duration=(run.starting_ms or 0) + (run.running_ms or 0),
+        error=run.error,
+        error_kind=run.error_kind,
+        flaky=run.flaky,
+    )
+
+
+def heal_evidence(heal: Heal, secrets: Mapping[str, str]) -> dict[str, Any]:
+    """Return the `summary` (one line), the `properties` by weight, and the fingerprints `old` and `new`."""
+    explanation = explain(heal.decision)
+    document = {
+        "summary": explanation.line,
+        "properties": [asdict(row) | {"verdict": row.verdict} for row in explanation.rows],
+        "old": plain_document(heal.old),
+        "new": plain_document(heal.new),
+    }
+    cleaned: dict[str, Any] = redact_json(document, secrets)
+    return cleaned
+
+
+def plain_document(fingerprint: Fingerprint) -> dict[str, Any]:
+    """Return a fingerprint as the store returns it: lists, not tuples, and nothing that holds only now."""
+    return {key: _lists(value) for key, value in fingerprint_document(fingerprint).items() if key != "usable"}
+
+
+def _lists(value: Any) -> Any:
+    return [_lists(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
 def _locator(planned: PlannedStep, result: StepResult) -> dict[str, Any] | None:
-    """The alternative that found the element; None for a step that did not pass."""
+    """Return the alternative that found the element; None for a step that did not pass."""
     target = target_of(planned.written.args)
     if target is None or result.error is not None:
         return None

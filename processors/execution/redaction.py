@@ -1,4 +1,4 @@
-"""Taking the values of secrets out of evidence: texts, JSON and whole trace files."""
+"""Redaction of secrets in texts, JSON and trace files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ from typing import Any
 from qa_queue.cases.texts import MASK, mask
 
 _JSON_LINES = (".trace", ".network", ".stacks")
-# Pictures, fonts and films: compressed, so that a match in their bytes would be chance.
+# Images, fonts and videos: compressed, so a match in their bytes would be a coincidence.
 _COMPRESSED = (b"\x89PNG", b"\xff\xd8\xff", b"GIF8", b"wOFF", b"wOF2", b"\x1aE\xdf\xa3", b"\x1f\x8b")
-_LEAST_BASE64 = 6  # fewer characters of a piece are found by chance
+_LEAST_BASE64 = 6  # shorter forms occur by coincidence
 
 
 def redact(text: str, secrets: Mapping[str, str]) -> str:
-    """The text with every secret masked, also where it stands in URL, JSON, HTML or base64 coding."""
+    """Return the text with every secret masked, also in URL, JSON, HTML or base64 encoding."""
     masked = mask(text, secrets)
     pattern = _base64_pattern(tuple(sorted(secrets.values())))
     return pattern.sub(MASK, masked) if pattern else masked
 
 
 def redact_json(value: Any, secrets: Mapping[str, str]) -> Any:
-    """JSON with every text in it redacted; numbers stay, so that a secret of digits cannot break a document."""
+    """Return JSON with every text redacted; numbers stay, so that a secret of digits cannot break it."""
     match value:
         case str():
             return redact(value, secrets)
@@ -39,7 +39,7 @@ def redact_json(value: Any, secrets: Mapping[str, str]) -> Any:
 
 
 def redact_trace(source: Path, target: Path, secrets: Mapping[str, str]) -> None:
-    """Write a Playwright trace again, every entry redacted.
+    """Copy a Playwright trace with every entry redacted.
 
     Raises:
         OSError, zipfile.BadZipFile: a file cannot be read or written.
@@ -52,7 +52,7 @@ def redact_trace(source: Path, target: Path, secrets: Mapping[str, str]) -> None
 def _redact_entry(name: str, content: bytes, secrets: Mapping[str, str]) -> bytes:
     if content.startswith(_COMPRESSED) or content[8:12] == b"WEBP":
         return content
-    text = content.decode("utf-8", "surrogateescape")  # what is no text comes back byte for byte
+    text = content.decode("utf-8", "surrogateescape")  # bytes that are not text are restored
     if name.endswith(_JSON_LINES):
         redacted = "\n".join(_redact_line(line, secrets) for line in text.split("\n"))
     else:
@@ -61,7 +61,7 @@ def _redact_entry(name: str, content: bytes, secrets: Mapping[str, str]) -> byte
 
 
 def _redact_line(line: str, secrets: Mapping[str, str]) -> str:
-    if redact(line, secrets) == line:  # most lines: nothing to take apart
+    if redact(line, secrets) == line:  # most lines
         return line
     try:
         return json.dumps(redact_json(json.loads(line), secrets), ensure_ascii=False, separators=(",", ":"))
@@ -76,9 +76,9 @@ def _base64_pattern(values: tuple[str, ...]) -> re.Pattern[str] | None:
 
 
 def _base64_forms(value: str) -> Iterator[str]:
-    """What a text becomes inside base64 of a longer one, at each of the three places where it can begin.
+    """Yield the forms of a text within the base64 of a longer one, for each of the three possible offsets.
 
-    The characters at its ends, which also depend on its neighbours, are left out.
+    Characters at its ends are omitted, because they also depend on its neighbours.
     """
     data = value.encode()
     for offset in range(3):

@@ -1,4 +1,4 @@
-"""Telling the world how a run goes: progress for people who watch, rows for the store."""
+"""Reports of a run: progress for those who follow it, rows for the store."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _WORDS = {StepStatus.ADAPTED: "passed by a fallback", StepStatus.SKIPPED: "skipp
 
 
 class RunReporter:
-    """Reports one run. Rows go to the writer, which does not hold the run up; progress is written at once."""
+    """Reports one run. Rows are written in the background; progress is written at once."""
 
     def __init__(self, plan: RunPlan, context: JobContext, *, writer: RecordSink, report: Report) -> None:
         self._plan = plan
@@ -28,7 +28,7 @@ class RunReporter:
         self._report = report
 
     async def begin(self) -> None:
-        """The run has begun."""
+        """Report the start of the run."""
         now = utc_now()
         self._update(
             status=RunStatus.RUNNING,
@@ -41,12 +41,12 @@ class RunReporter:
         await self._progress(0, f"{self._plan.case.name} started")
 
     async def retry(self, test_try: int, error: str | None) -> None:
-        """The test is tried again."""
+        """Report another try of the test."""
         self._update(attempt=self._plan.attempt_number(self._context.attempt, test_try))
         await self._progress(0, f"retry {test_try - 1} of {self._plan.tries - 1} after: {error}")
 
     async def step(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
-        """A step was done."""
+        """Report a step."""
         self.row(attempt, planned, result)
         data = StepData(
             action=planned.written.action,
@@ -59,17 +59,17 @@ class RunReporter:
         await self._progress(planned.number, f"{planned.title}: {words}", data=data)
 
     def row(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
-        """Put the row of a step, done or passed over, and that of its adaptation."""
+        """Queue the row of a step, skipped ones included, and that of its adaptation."""
         self._writer.put(step_record(self._plan, attempt, planned, result))
         if is_adaptation(result):
             self._writer.put(adaptation_row(self._plan, attempt, planned, result))
 
     def fingerprints(self, rows: Iterable[FingerprintRecord]) -> None:
-        """Put what elements look like now."""
+        """Queue the fingerprints of elements."""
         self._writer.put(*rows)
 
     def end(self, outcome: RunOutcome) -> None:
-        """The run has ended: its row."""
+        """Queue the end of the run."""
         verdict = outcome.verdict
         self._update(
             status=verdict.status,
@@ -87,7 +87,7 @@ class RunReporter:
         )
 
     async def announce(self, outcome: RunOutcome) -> None:
-        """The last report of a run; only once its rows are stored, as who sees it may read them."""
+        """Report the end of the run. Its rows are stored before, because readers fetch them then."""
         detail = f": {outcome.error}" if outcome.error else ""
         status = outcome.verdict.status
         message = f"{self._plan.case.name} {status.value}{detail}"
@@ -123,7 +123,7 @@ def percentage(done: int, total: int | None) -> int | None:
 
 
 def _words(result: StepResult) -> str:
-    """How a step ended, for people who watch."""
+    """Return the end of a step in words."""
     if result.heal is not None and result.heal.performed:
         return f"healed, by {describe_target(result.heal.target)} ({result.heal.decision.score:.0%} sure)"
     if result.found is not None and result.found.by_learned and result.error is None:

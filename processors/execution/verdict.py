@@ -1,4 +1,4 @@
-"""What steps and runs come to: every decision on a run's outcome, as pure functions of values."""
+"""Verdicts: every decision about the outcome of steps and runs. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qa_queue.models.outcomes import KINDS
 
 @dataclass(frozen=True, kw_only=True)
 class StepResult:
-    """One step of one try, done or skipped. `error` of a skipped optional step says why it did not pass.
+    """One step of one try. The `error` of a skipped optional step says why it did not pass.
 
     `halts` means that the steps after it are skipped, except those that always run.
     """
@@ -33,7 +33,7 @@ class StepResult:
 
 @dataclass(frozen=True, kw_only=True)
 class RunVerdict:
-    """What a run came to; the counts are of the try that decided it."""
+    """The verdict on a run; the counts are those of its last try."""
 
     status: RunStatus
     error: str | None = None
@@ -59,10 +59,10 @@ def halts(step: Step, outcome: StepOutcome) -> bool:
 
 
 def judge(results: Sequence[StepResult], *, max_adaptations: int, stopped: ErrorKind | None = None) -> RunVerdict:
-    """The verdict on the steps of a try; `stopped` is why it had to end early: `TIMEOUT` or `CANCELLED`.
+    """Return the verdict on a try; `stopped` is the reason for its early end, `TIMEOUT` or `CANCELLED`.
 
-    A run with more adapted steps than `max_adaptations` fails: so many changes are a redesign, not drift, and
-    somebody should look at the case.
+    A run with more adapted steps than `max_adaptations` fails: that many changes mean a redesign, and the case
+    needs an update.
     """
     statuses = [result.status for result in results]
     adapted = statuses.count(StepStatus.ADAPTED)
@@ -85,29 +85,29 @@ def _judge(
     if stopped is ErrorKind.CANCELLED:
         return KINDS[stopped], "the run was cancelled", stopped
     if stopped is ErrorKind.TIMEOUT:
-        return KINDS[stopped], error or "the run used up its time", stopped
+        return KINDS[stopped], error or "the run exceeded its time", stopped
     if first:
         return RunStatus.FAILED, error, first.kind
     if adapted > max_adaptations:
         return (
             RunStatus.FAILED,
             f"{adapted} steps found their element only by a fallback or a heal; {max_adaptations} may "
-            "(max_adaptations): bring the case's targets up to date",
+            "(max_adaptations): update the targets of the case",
             ErrorKind.NOT_FOUND,
         )
     return (RunStatus.ADAPTED if adapted else RunStatus.COMPLETED), None, None
 
 
 def may_retry(verdict: RunVerdict) -> bool:
-    """Whether another try of the test could change the verdict."""
+    """Return True if another try of the test could change the verdict."""
     return verdict.status is RunStatus.FAILED
 
 
 def trace_content(mode: TraceMode, *, test_try: int, secrets: bool) -> TraceContent:
-    """What a try records.
+    """Return the content of a try's trace.
 
-    The film of the page costs 35-45 % of a run's time, so a trace that most runs throw away goes without. A run
-    with secrets has none either: its pictures cannot be searched for them.
+    Screenshots cost 35-45 % of a run's time, so a trace that is usually discarded has none. A run with secrets has
+    none either, because images cannot be searched for them.
     """
     wanted = mode in (TraceMode.ON, TraceMode.ON_FAILURE) or (mode is TraceMode.ON_FIRST_RETRY and test_try == 2)
     if not wanted:
@@ -116,7 +116,7 @@ def trace_content(mode: TraceMode, *, test_try: int, secrets: bool) -> TraceCont
 
 
 def keeps_trace(mode: TraceMode, verdict: RunVerdict) -> bool:
-    """Whether a trace that was recorded is kept; nobody looks at that of a cancelled run."""
+    """Return True if a recorded trace is kept; that of a cancelled run is not needed."""
     if verdict.status is RunStatus.CANCELLED:
         return False
     return mode is not TraceMode.ON_FAILURE or not verdict.status.good

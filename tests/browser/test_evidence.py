@@ -124,10 +124,10 @@ async def test_evidence_that_cannot_be_kept_changes_nothing_else(
         None,
         RunStatus.COMPLETED,
     )
-    assert "step-001-after.png was not kept" in (harness.row(good.test_run_id).error or "")
+    assert "step-001-after.png was not stored" in (harness.row(good.test_run_id).error or "")
     assert (bad.error or "").startswith("step 2: expected text 'b', found 'a'")
-    assert "trace.zip was not kept" in (bad.error or "")
-    assert "was not kept" in caplog.text
+    assert "trace.zip was not stored" in (bad.error or "")
+    assert "was not stored" in caplog.text
 
 
 async def test_a_picture_does_not_show_a_secret(visit: Opener) -> None:

@@ -91,7 +91,7 @@ def test_the_disk_is_full_under_the_artifacts(scene: Scene, survived) -> None:
         scene.check(RunStatus.COMPLETED, RunStatus.FAILED)
         row = scene.store.get_run(bad.id)
         assert row.status is RunStatus.FAILED
-        assert "was not kept" in str(row.error)
+        assert "was not stored" in str(row.error)
         assert scene.store.get_run(good.id).status is RunStatus.COMPLETED
         assert worker.popen.poll() is None
         scene.leaves_nothing()

@@ -9,11 +9,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from processors.browser.protocol import StepOutcome
-from processors.execution.interpreter import Interpreter
+from processors.execution.interpreter import Interpreter, StopSignal
 from processors.execution.plan import RunPlan, plan_run
 from processors.execution.reporting import percentage
 from processors.execution.step_tree import ActionNode, Frame, GroupNode, Node, PlannedStep, known_total, outline
-from processors.execution.stopping import StopSignal
 from processors.execution.verdict import StepResult, halts, judge, step_status
 from qa_queue.cases.model import Step
 from qa_queue.cases.values import Scope, resolve_step

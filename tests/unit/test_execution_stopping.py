@@ -1,4 +1,4 @@
-"""Ending runs early: by request and by the clock."""
+"""Runs end early by request and by the clock."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from processors.execution.stopping import StopSignal
+from processors.execution.interpreter import StopSignal
 from qa_queue.errors import BrowserCrashedError, RedisUnavailableError
 from qa_queue.models import ErrorKind
 
@@ -16,7 +16,7 @@ async def forever() -> None:
 
 
 async def test_work_that_ends_first() -> None:
-    """Its result comes back, and nothing is stopped."""
+    """Its result is returned, and nothing is stopped."""
 
     async def work() -> str:
         return "done"
@@ -27,7 +27,7 @@ async def test_work_that_ends_first() -> None:
 
 
 async def test_work_that_fails() -> None:
-    """Its error comes through."""
+    """Its error is raised."""
 
     async def work() -> None:
         raise BrowserCrashedError("gone")
@@ -47,29 +47,29 @@ async def test_the_clock_stops_work() -> None:
 
 
 async def test_a_request_stops_work(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A request that comes later is seen by asking again."""
-    monkeypatch.setattr("processors.execution.stopping.POLL_S", 0.01)
+    """A later request is found by checking again."""
+    monkeypatch.setattr("processors.execution.interpreter.POLL_S", 0.01)
     answers = iter([False, False, True])
     async with StopSignal(lambda: next(answers)) as stop:
         assert await stop.race(forever()) is None
         assert stop.reason is ErrorKind.CANCELLED
 
 
-async def test_a_request_from_before_is_seen_at_once() -> None:
-    """The first question is asked before anything begins."""
+async def test_an_earlier_request_is_found_at_once() -> None:
+    """The first check is made before anything begins."""
     async with StopSignal(lambda: True) as stop:
         assert stop.reason is ErrorKind.CANCELLED
 
 
-async def test_who_cannot_be_asked_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
-    """Redis gone for a moment is logged, and the run goes on."""
+async def test_a_failing_check_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    """A Redis that is unavailable for a moment is logged, and the run continues."""
 
     def ask() -> bool:
         raise RedisUnavailableError("no Redis")
 
     async with StopSignal(ask) as stop:
         assert stop.reason is None
-    assert "Cannot tell whether the run was cancelled: no Redis" in caplog.text
+    assert "Cannot read whether the run was cancelled: no Redis" in caplog.text
 
 
 async def test_work_is_cancelled_with_its_owner() -> None:

@@ -47,7 +47,7 @@ def results(*statuses: StepStatus) -> list[StepResult]:
         ((ADAPTED, FAILED), 0, None, RunStatus.FAILED, "step 2: gone", ErrorKind.NOT_FOUND),
         ((ADAPTED, ADAPTED), 2, None, RunStatus.ADAPTED, None, None),
         ((FAILED,), 5, ErrorKind.TIMEOUT, RunStatus.TIMED_OUT, "step 1: gone", ErrorKind.TIMEOUT),
-        ((), 5, ErrorKind.TIMEOUT, RunStatus.TIMED_OUT, "the run used up its time", ErrorKind.TIMEOUT),
+        ((), 5, ErrorKind.TIMEOUT, RunStatus.TIMED_OUT, "the run exceeded its time", ErrorKind.TIMEOUT),
         ((FAILED,), 5, ErrorKind.CANCELLED, RunStatus.CANCELLED, "the run was cancelled", ErrorKind.CANCELLED),
     ],
 )

@@ -1,0 +1,101 @@
+"""The tries of a test: again after a failure, as often as its case allows."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+
+from processors.base import JobContext, Services
+from processors.browser.protocol import TraceContent
+from processors.execution.artifacts import ArtifactRecorder
+from processors.execution.attempt import Attempt
+from processors.execution.element_history import ElementHistory
+from processors.execution.interpreter import StopSignal
+from processors.execution.plan import RunPlan
+from processors.execution.records import RunOutcome
+from processors.execution.reporting import RunReporter
+from processors.execution.verdict import judge, may_retry
+
+
+@dataclass(frozen=True)
+class TryLoop:
+    """All tries of one test within one attempt of its job, each on a fresh session."""
+
+    plan: RunPlan
+    services: Services
+    context: JobContext
+    reporter: RunReporter
+    stop: StopSignal
+
+    async def run(self) -> RunOutcome:
+        """Try the test until it passes, has no tries left, or has to stop; return the outcome of the last try.
+
+        Its times and notes are those of all tries together.
+        """
+        outcome = RunOutcome(
+            verdict=judge((), max_adaptations=0, stopped=self.stop.reason),
+            attempt=self._number(1),
+            total_steps=self.plan.total or 0,
+        )
+        for test_try in range(1, self.plan.tries + 1):
+            if self.stop.reason:
+                break
+            if test_try == 1:
+                await self.reporter.begin()
+            else:
+                await self.reporter.retry(test_try, outcome.error)
+            outcome = _added(outcome, await self._try(test_try))
+            if not may_retry(outcome.verdict):
+                break
+        return outcome
+
+    async def _try(self, test_try: int) -> RunOutcome:
+        plan, services, number = self.plan, self.services, self._number(test_try)
+        options = plan.session_options(test_try)
+        artifacts = ArtifactRecorder(
+            services.artifacts_dir, plan.run_id, number, writer=services.writer, secrets=plan.secrets
+        )
+        asked = time.perf_counter()
+        with ElementHistory(plan, services.store, services.claims) as elements:
+            async with services.browser.session(options) as session:
+                started = time.perf_counter()
+                self.stop.arm(plan.timeout_ms)
+                attempt = Attempt(
+                    plan=plan,
+                    number=number,
+                    session=session,
+                    artifacts=artifacts,
+                    reporter=self.reporter,
+                    stop=self.stop,
+                    traced=options.trace is not TraceContent.NONE,
+                    elements=elements,
+                )
+                verdict = await attempt.run()
+                ended = time.perf_counter()
+        return RunOutcome(
+            verdict=verdict,
+            attempt=number,
+            total_steps=plan.total or len(attempt.results),
+            results=tuple(attempt.results),
+            adaptations=tuple(attempt.adaptations),
+            flaky=verdict.status.good and test_try > 1,
+            starting_ms=_ms(started - asked),
+            running_ms=_ms(ended - started),
+            notes=tuple(artifacts.notes),
+        )
+
+    def _number(self, test_try: int) -> int:
+        return self.plan.attempt_number(self.context.attempt, test_try)
+
+
+def _added(before: RunOutcome, now: RunOutcome) -> RunOutcome:
+    return replace(
+        now,
+        starting_ms=before.starting_ms + now.starting_ms,
+        running_ms=before.running_ms + now.running_ms,
+        notes=before.notes + now.notes,
+    )
+
+
+def _ms(seconds: float) -> int:
+    return round(seconds * 1000)

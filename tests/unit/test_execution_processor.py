@@ -1,0 +1,108 @@
+"""A run that has ended is not run again, whatever happened to its worker."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractAsyncContextManager
+from pathlib import Path
+
+import pytest
+
+from processors.browser.protocol import BrowserSession, SessionOptions
+from qa_queue.errors import BrowserMissingError, RunCancelledError, StoreUnavailableError
+from qa_queue.models import RunStatus, TestJobData
+from qa_queue.store.memory import MemoryStore
+from qa_queue.store.records import RunRecord
+from tests.support.records import finished_run
+from tests.support.running import ExecutionHarness
+from tests.support.steps import case, goto
+
+
+class NoBrowser:
+    """A pool without a browser: a run that is executed raises."""
+
+    def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:
+        raise BrowserMissingError("there is no browser")
+
+
+class UnavailableStore(MemoryStore):
+    """A store whose next read fails while `down` is set."""
+
+    down = False
+
+    def get_run(self, run_id: str) -> RunRecord | None:
+        if self.down:
+            self.down = False
+            raise StoreUnavailableError("Supabase is unavailable")
+        return super().get_run(run_id)
+
+
+@pytest.fixture
+def harness(tmp_path: Path) -> Iterator[ExecutionHarness]:
+    running = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path)
+    yield running
+    running.close()
+
+
+def submitted(harness: ExecutionHarness, **fields: object) -> TestJobData:
+    """A run whose row has these fields."""
+    data = harness.submit(case(goto("/")))
+    harness.store.save([harness.row(data.test_run_id).model_copy(update=fields)])
+    return data
+
+
+def ended(status: RunStatus) -> dict[str, object]:
+    run: RunRecord = finished_run("case", status, error="no button", total_steps=3, completed_steps=2)
+    return run.model_dump(include={"status", "finished_at", "error", "total_steps", "completed_steps"})
+
+
+@pytest.mark.parametrize(
+    ("status", "result"),
+    [
+        (RunStatus.COMPLETED, "completed"),
+        (RunStatus.ADAPTED, "adapted"),
+        (RunStatus.FAILED, "failed"),
+        (RunStatus.TIMED_OUT, "failed"),
+    ],
+)
+async def test_the_result_is_that_of_the_row(harness: ExecutionHarness, status: RunStatus, result: str) -> None:
+    """The job ends as the run did, with its figures."""
+    found = await harness.run(submitted(harness, **ended(status)), attempt=2, max_attempts=3)
+    assert (found.status, found.total_steps, found.completed_steps) == (result, 3, 2)
+    assert found.error == "no button"
+
+
+async def test_a_cancelled_run_stays_cancelled(harness: ExecutionHarness) -> None:
+    """With the words of its row."""
+    with pytest.raises(RunCancelledError, match="no button"):
+        await harness.run(submitted(harness, **ended(RunStatus.CANCELLED)), attempt=2, max_attempts=3)
+
+
+@pytest.mark.parametrize(
+    ("fields", "attempt"),
+    [(ended(RunStatus.COMPLETED), 1), ({"status": RunStatus.RUNNING}, 2), ({"status": RunStatus.QUEUED}, 2)],
+    ids=["first attempt", "running", "queued"],
+)
+async def test_other_runs_are_run(harness: ExecutionHarness, fields: dict[str, object], attempt: int) -> None:
+    """Those that have not ended, and every first attempt."""
+    with pytest.raises(BrowserMissingError):
+        await harness.run(submitted(harness, **fields), attempt=attempt, max_attempts=3)
+
+
+async def test_a_run_without_a_row_is_run(harness: ExecutionHarness) -> None:
+    data = harness.submit(case(goto("/")))
+    harness.store.delete_runs([data.test_run_id])
+    with pytest.raises(BrowserMissingError):
+        await harness.run(data, attempt=2, max_attempts=3)
+
+
+async def test_a_run_is_run_while_the_store_cannot_be_read(tmp_path: Path) -> None:
+    """Its row keeps its first end anyway."""
+    store = UnavailableStore()
+    harness = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path, store=store)
+    data = submitted(harness, **ended(RunStatus.COMPLETED))
+    store.down = True
+    with pytest.raises(BrowserMissingError):
+        await harness.run(data, attempt=2, max_attempts=3)
+    assert harness.row(data.test_run_id).status is RunStatus.COMPLETED
+    harness.close()
