@@ -20,7 +20,7 @@ from rq.serializers import JSONSerializer
 
 from qa_queue.local.redis import start_redis
 from qa_queue.models import QueueName, TestJobData
-from qa_queue.queues import QueueManager, TestJobRequest
+from qa_queue.queues import JobSpec, QueueManager
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.settings import Settings
 
@@ -61,7 +61,7 @@ def measure(connection: Redis) -> dict[str, float]:
     connection.flushdb()
     figures["stats_of_none_ms"] = median(queues.get_queue_stats, 200)
     for _ in range(WAITING // BULK):
-        queues.add_test_jobs([request() for _ in range(BULK)])
+        queues.add_jobs(QueueName.TEST_EXECUTION, [request() for _ in range(BULK)])
     figures["stats_of_10000_waiting_ms"] = median(queues.get_queue_stats, 200)
     figures["enqueue_behind_10000_ms"] = median(lambda: queues.add_test_job(data()), 200)
     letters = DeadLetters(connection)
@@ -94,7 +94,7 @@ def bulk(queues: QueueManager, bare: Queue) -> dict[str, float]:
         ]
         requests = [request() for _ in range(BULK)]
         theirs.append(timed(lambda jobs=jobs: bare.enqueue_many(jobs)))
-        ours.append(timed(lambda requests=requests: queues.add_test_jobs(requests)))
+        ours.append(timed(lambda requests=requests: queues.add_jobs(QueueName.TEST_EXECUTION, requests)))
         bare.connection.flushdb()
     mine, other = BULK / statistics.median(ours), BULK / statistics.median(theirs)
     return {"bulk_per_s": mine, "bare_enqueue_many_per_s": other, "bulk_ratio": mine / other}
@@ -105,9 +105,9 @@ def data() -> TestJobData:
     return TestJobData(test_case_id=str(uuid4()), test_run_id=str(uuid4()), case=CASE)
 
 
-def request() -> TestJobRequest:
+def request() -> JobSpec:
     """A run to be enqueued."""
-    return TestJobRequest(data=data(), name="Log in")
+    return JobSpec.of_run(data(), name="Log in")
 
 
 def die(connection: Redis, number: int) -> None:

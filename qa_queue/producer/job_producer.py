@@ -15,12 +15,11 @@ from qa_queue.errors import InputError, PayloadError
 from qa_queue.extensions import ExtensionSpec, catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.models.backoff import Backoff
-from qa_queue.producer.idempotency import IdempotencyClaim, claim, claim_key
+from qa_queue.producer.idempotency import IdempotencyClaim, claim_key, claimed
 from qa_queue.producer.planning import due_at
-from qa_queue.producer.run_producer import explained, forget
 from qa_queue.producer.validation import check_number, problems_of
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
-from qa_queue.queues.jobs import PayloadRequest
+from qa_queue.queues.jobs import JobSpec
 from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.mapping import sanitize
@@ -69,12 +68,14 @@ class _Planned:
     request: JobRequest
 
     @property
-    def wanted(self) -> IdempotencyClaim | None:
+    def claim(self) -> IdempotencyClaim | None:
         key = self.request.idempotency_key
         if key is None:
             return None
-        place = claim_key(key, self.queue)
-        return IdempotencyClaim(run_id=self.job_id, key=place, digest=self._digest, label=self.request.name or key)
+        label = self.request.name or key
+        return IdempotencyClaim(
+            job_id=self.job_id, key=claim_key(key, self.queue), digest=self._digest, label=label
+        )
 
     @property
     def _digest(self) -> str:
@@ -91,9 +92,9 @@ class _Planned:
             }
         )
 
-    def payload_request(self, now: datetime) -> PayloadRequest:
-        request, wanted = self.request, self.wanted
-        return PayloadRequest(
+    def spec(self, now: datetime) -> JobSpec:
+        request, claim = self.request, self.claim
+        return JobSpec(
             data=self.data,
             job_id=self.job_id,
             name=request.name,
@@ -103,7 +104,7 @@ class _Planned:
             timeout_s=request.timeout_s,
             due=due_at(request, now),
             limit_keys=request.limit_keys,
-            claim=wanted.claim if wanted else None,
+            claim=claim.when_enqueued if claim else None,
             metadata=self._metadata,
         )
 
@@ -132,19 +133,10 @@ class QueueProducer:
         """
         name = known_queue(queue)
         plans = _planned(name, [requests] if isinstance(requests, JobRequest) else requests)
-        own = connection_of(self._connection, name)
-        with explained(own):
-            wanted = [plan.wanted for plan in plans if plan.wanted is not None]
-            holders = claim(own, wanted)
-            fresh = [plan for plan in plans if holders.get(plan.job_id, plan.job_id) == plan.job_id]
-            try:
-                now = utc_now()
-                self._queues.add_jobs(name, [plan.payload_request(now) for plan in fresh])
-            except BaseException:
-                claims = {one.run_id: one.key for one in wanted}
-                forget(own, [plan.job_id for plan in fresh], claims)
-                raise
-        return tuple(_submitted(plan, holders.get(plan.job_id, plan.job_id)) for plan in plans)
+        with claimed(connection_of(self._connection, name), plans) as claims:
+            now = utc_now()
+            self._queues.add_jobs(name, [plan.spec(now) for plan in claims.fresh])
+        return tuple(_submitted(plan, claims.holder(plan)) for plan in plans)
 
 
 def _planned(queue: str, requests: Sequence[JobRequest]) -> list[_Planned]:

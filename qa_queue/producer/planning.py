@@ -19,7 +19,7 @@ from qa_queue.errors import CaseError, InputError
 from qa_queue.models import TestJobData
 from qa_queue.producer.idempotency import IdempotencyClaim, claim_key
 from qa_queue.producer.requests import RunRequest, Timed
-from qa_queue.queues import TestJobRequest
+from qa_queue.queues.jobs import JobSpec
 from qa_queue.settings import read_variables
 from qa_queue.store.mapping import sanitize
 from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
@@ -71,6 +71,11 @@ class PlannedRun:
     case: CaseRecord
     env: dict[str, str]
 
+    @property
+    def job_id(self) -> str:
+        """The id of its job, which is that of the run."""
+        return self.run_id
+
     @cached_property
     def base_url(self) -> str | None:
         """Where the run goes, filled in: the request's word, else the case's."""
@@ -80,14 +85,14 @@ class PlannedRun:
         return resolve(case.base_url, scope_for(case, self.env))
 
     @cached_property
-    def wanted(self) -> IdempotencyClaim | None:
-        """The idempotency claim that it wants, if its request has a key."""
+    def claim(self) -> IdempotencyClaim | None:
+        """The idempotency claim of the run, if its request has a key."""
         key = self.request.idempotency_key
         if key is None:
             return None
         name = self.request.source or self.request.case.name
         return IdempotencyClaim(
-            run_id=self.run_id, key=claim_key(key, self.case.id), digest=self._digest, label=name
+            job_id=self.run_id, key=claim_key(key, self.case.id), digest=self._digest, label=name
         )
 
     @property
@@ -190,21 +195,22 @@ def due_at(request: Timed, now: datetime) -> datetime | None:
     return request.run_at
 
 
-def job_request(plan: PlannedRun, now: datetime) -> TestJobRequest:
-    """The job of a run that is submitted now; secrets stay unresolved in it."""
-    request, wanted = plan.request, plan.wanted
-    return TestJobRequest(
-        data=TestJobData(
-            test_case_id=plan.case.id,
-            test_run_id=plan.run_id,
-            user_id=request.user_id,
-            config=request.config,
-            case=plan.case.definition,
-            base_url=request.base_url,
-            case_dir=str(Path(request.source).resolve().parent) if request.source else None,
-            env=plan.env,
-            trusted=request.process_env,
-        ),
+def job_spec(plan: PlannedRun, now: datetime) -> JobSpec:
+    """Return the job of a run that is submitted now; secrets stay unresolved in it."""
+    request, claim = plan.request, plan.claim
+    data = TestJobData(
+        test_case_id=plan.case.id,
+        test_run_id=plan.run_id,
+        user_id=request.user_id,
+        config=request.config,
+        case=plan.case.definition,
+        base_url=request.base_url,
+        case_dir=str(Path(request.source).resolve().parent) if request.source else None,
+        env=plan.env,
+        trusted=request.process_env,
+    )
+    return JobSpec.of_run(
+        data,
         name=request.case.name,
         priority=request.priority,
         timeout_ms=request.case.timeout_ms,
@@ -213,5 +219,5 @@ def job_request(plan: PlannedRun, now: datetime) -> TestJobRequest:
         backoff=request.backoff,
         due=due_at(request, now),
         limit_keys=plan.limit_keys,
-        claim=wanted.claim if wanted else None,
+        claim=claim.when_enqueued if claim else None,
     )

@@ -1,54 +1,27 @@
-"""Taking a submission back that Redis may have taken in part, and saying what is wrong with Redis.
-
-The order in which a submission happens, and how it is undone when a part of it fails.
-"""
+"""Submission of runs: check everything, then claim, record and enqueue; all of it or nothing."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from qa_queue.errors import InputError, RedisUnavailableError, StoreError
+from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
-from qa_queue.producer.idempotency import IdempotencyClaim, claim, release
-from qa_queue.producer.planning import PlannedRun, case_records, distinct_cases, job_request, run_record
+from qa_queue.producer.idempotency import claimed, explained
+from qa_queue.producer.planning import PlannedRun, case_records, distinct_cases, job_spec, run_record
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
-from qa_queue.queues.cancellation import request_cancel
-from qa_queue.redis import address_of, connection_of, explain
+from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import RunStore
 
 log = logging.getLogger(__name__)
-
-
-def forget(connection: Redis, job_ids: Sequence[str], claims: Mapping[str, str]) -> None:
-    """Have Redis forget these jobs and `{job id: claim key}`: it may have taken them though its answer was lost.
-
-    What it refuses is logged, for the first error counts.
-    """
-    try:
-        request_cancel(connection, job_ids)
-        release(connection, claims)
-    except RedisError as error:
-        log.warning("Redis could not be asked to forget %d jobs: %s", len(job_ids), error)
-
-
-@contextmanager
-def explained(connection: Redis) -> Iterator[None]:
-    """Raise what Redis fails with as `RedisUnavailableError`."""
-    try:
-        yield
-    except RedisError as error:
-        raise RedisUnavailableError(explain(error, address_of(connection))) from error
 
 
 log = logging.getLogger(__name__)
@@ -81,17 +54,12 @@ class JobProducer:
         plans = _planned([requests] if isinstance(requests, RunRequest) else requests)
         with explained(self._connection):
             self._connection.ping()
-            wanted = [plan.wanted for plan in plans if plan.wanted is not None]
-            holders = self._claim(wanted)
-            fresh = [plan for plan in plans if holders.get(plan.run_id, plan.run_id) == plan.run_id]
-            try:
-                self._record(fresh)
-                now = utc_now()
-                self._queues.add_test_jobs([job_request(plan, now) for plan in fresh])
-            except BaseException:
-                self._undo(fresh, {one.run_id: one.key for one in wanted})
-                raise
-        return tuple(_submitted(plan, holders.get(plan.run_id, plan.run_id)) for plan in plans)
+        rows = self._store
+        with claimed(self._connection, plans, existing=rows.existing_runs, undo=self._delete_rows) as claims:
+            self._record(claims.fresh)
+            now = utc_now()
+            self._queues.add_jobs(QueueName.TEST_EXECUTION, [job_spec(plan, now) for plan in claims.fresh])
+        return tuple(_submitted(plan, claims.holder(plan)) for plan in plans)
 
     def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
         """Submit runs as one batch, under an id of the caller's (a UUID) or a new one; as `submit` in all else.
@@ -120,19 +88,6 @@ class JobProducer:
         with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
 
-    def _claim(self, wanted: Sequence[IdempotencyClaim]) -> dict[str, str]:
-        """The run that holds each claim; a claim of a run that was deleted since, with its case, is free again."""
-        holders = claim(self._connection, wanted)
-        given_back = {one.key: holders[one.run_id] for one in wanted if holders[one.run_id] != one.run_id}
-        if not given_back:
-            return holders
-        there = self._store.existing_runs(sorted(set(given_back.values())))
-        lost = {run_id: key for key, run_id in given_back.items() if run_id not in there}
-        if not lost:
-            return holders
-        release(self._connection, lost)
-        return claim(self._connection, wanted)
-
     def _record(self, plans: Sequence[PlannedRun]) -> None:
         cases = distinct_cases(plans)
         saved = [row for batch in _batches(cases) for row in self._store.save_cases(batch)]
@@ -141,10 +96,8 @@ class JobProducer:
         for batch in _batches([run_record(plan, versions, queued_at) for plan in plans]):
             self._store.save(batch)
 
-    def _undo(self, plans: Sequence[PlannedRun], claims: Mapping[str, str]) -> None:
-        """Take back what may have been done; what cannot be taken back is logged, for the first error counts."""
-        run_ids = [plan.run_id for plan in plans]
-        forget(self._connection, run_ids, claims)
+    def _delete_rows(self, run_ids: Sequence[str]) -> None:
+        """Delete rows of runs that were not submitted; an error is logged, because the first error counts."""
         try:
             self._store.delete_runs(run_ids)
         except StoreError as error:

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.scheduler import RQScheduler
 from rq.utils import utcformat
 
 from qa_queue.models import Priority, utc_now
+from qa_queue.queues.jobs import JobSpec
 from qa_queue.queues.keys import CLAIM_FIELD, LIMITS_FIELD, METADATA_FIELD, QueueScript
 
 PROMOTED_AT_ONCE = 100  # jobs that leave the schedule in one step
@@ -34,31 +34,6 @@ _OFFSETS_US = {
 _ENQUEUE = QueueScript.load("enqueue")
 _PUSH = QueueScript.load("push")
 _PROMOTE = QueueScript.load("promote")
-
-
-@dataclass(frozen=True, kw_only=True)
-class EnqueueClaim:
-    """An idempotency claim: `key` must hold `pending`, and holds `final` from the step on that enqueues its job."""
-
-    key: str
-    pending: str
-    final: str
-    keep_s: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class NewJob:
-    """A job that is to be enqueued; with `due` it waits in the schedule until then.
-
-    `limit_keys` are what limits count it for, such as `site:shop.example`; `metadata` is kept with it as JSON.
-    """
-
-    job: Job
-    priority: Priority = Priority.NORMAL
-    due: datetime | None = None
-    claim: EnqueueClaim | None = None
-    limit_keys: tuple[str, ...] = ()
-    metadata: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,15 +57,15 @@ def offset_us(priority: Priority) -> int:
     return _OFFSETS_US[priority]
 
 
-def enqueue_all(connection: Redis, queue: str, jobs: Sequence[NewJob]) -> EnqueueConflict:
-    """Save new jobs and enqueue them in this order: all of them, or none.
+def enqueue_all(connection: Redis, queue: str, jobs: Sequence[tuple[Job, JobSpec]]) -> EnqueueConflict:
+    """Save new jobs, each with its spec, and enqueue them in this order: all of them, or none.
 
     One round trip, one atomic step. The same jobs sent a second time, because the reply was lost, are not enqueued
     twice.
     """
     if not jobs:
         return EnqueueConflict()
-    arguments = [value for new in jobs for value in _arguments(new)]
+    arguments = [value for job, spec in jobs for value in _arguments(job, spec)]
     kind, found = _ENQUEUE.run(connection, [queue], *arguments)
     ids = tuple(job_id.decode() for job_id in found)
     return EnqueueConflict(known=ids) if kind == b"known" else EnqueueConflict(unclaimed=ids)
@@ -111,17 +86,18 @@ def promote_due(connection: Redis, queue: str) -> int:
     return int(_PROMOTE.run(connection, [queue], time.time(), PROMOTED_AT_ONCE, utcformat(utc_now()), lock))
 
 
-def _arguments(new: NewJob) -> list[Any]:
-    job, claim = new.job, new.claim
+def _arguments(job: Job, spec: JobSpec) -> list[Any]:
+    claim = spec.claim
     # RQ reads an empty field as a missing one, and each field that is sent takes time.
     document = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
-    if new.limit_keys:
-        document[LIMITS_FIELD] = "\n".join(new.limit_keys)
-    if new.metadata:
-        document[METADATA_FIELD] = json.dumps(new.metadata)
+    if spec.limit_keys:
+        document[LIMITS_FIELD] = "\n".join(spec.limit_keys)
+    if spec.metadata:
+        document[METADATA_FIELD] = json.dumps(spec.metadata)
     if claim:
         document[CLAIM_FIELD] = claim.key
     fields = [part for pair in document.items() for part in pair]
-    due = "" if new.due is None else round(new.due.timestamp() * 1_000_000)
+    delayed = spec.due is not None and document["status"] == JobStatus.SCHEDULED
+    due = round(spec.due.timestamp() * 1_000_000) if spec.due is not None and delayed else ""
     claimed = [claim.key, claim.pending, claim.final, claim.keep_s] if claim else ["", "", "", ""]
-    return [job.id, offset_us(new.priority), document["created_at"], due, *claimed, len(fields), *fields]
+    return [job.id, offset_us(spec.priority), document["created_at"], due, *claimed, len(fields), *fields]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from random import SystemRandom
-from typing import Any, ClassVar
+from typing import Any
 
 from pydantic import BaseModel
 from rq import Queue, Retry
@@ -16,8 +16,7 @@ from rq.job import Job, JobStatus
 from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.extensions import catalogue
 from qa_queue.models import Priority, TestJobData, utc_now
-from qa_queue.models.backoff import EXPONENTIAL, Backoff, schedule
-from qa_queue.queues.enqueue import EnqueueClaim
+from qa_queue.models.backoff import Backoff, schedule
 
 START_ALLOWANCE_S = 60  # for the browser's start, evidence and rows around the tries themselves
 RESULT_TTL_S = 24 * 3600
@@ -31,33 +30,22 @@ _random = SystemRandom()
 
 
 @dataclass(frozen=True, kw_only=True)
-class TestJobRequest:
-    """A run to be enqueued: `timeout_ms` of one try of the case, `retries` of the case.
+class EnqueueClaim:
+    """An idempotency claim: `key` must hold `pending`, and holds `final` from the step on that enqueues its job."""
 
-    `attempts` of the job when the infrastructure fails (None: QUEUE_MAX_ATTEMPTS) with `backoff` between them; it
-    does not start before `due`; `limit_keys` count it for limits; `claim` is its idempotency claim.
-    """
-
-    __test__: ClassVar[bool] = False
-
-    data: TestJobData
-    name: str = ""
-    priority: Priority = Priority.NORMAL
-    timeout_ms: int = RUN_TIMEOUT_MS
-    retries: int = 0
-    attempts: int | None = None
-    backoff: Backoff = EXPONENTIAL
-    due: datetime | None = None
-    limit_keys: tuple[str, ...] = ()
-    claim: EnqueueClaim | None = None
+    key: str
+    pending: str
+    final: str
+    keep_s: int
 
 
 @dataclass(frozen=True, kw_only=True)
-class PayloadRequest:
-    """A job of any queue to be enqueued with this payload; `name` is what people see of it.
+class JobSpec:
+    """A job of any queue to be enqueued with this payload; `name` is shown to people.
 
-    What is None is taken from the queue's `QueueSpec`. `metadata` travels beside the payload, as JSON, for whoever
-    looks at the job; the rest is as in `TestJobRequest`.
+    `attempts`, `backoff` and `timeout_s` are taken from the queue where they are None. The job does not start
+    before `due`; `limit_keys` are what limits count it for, such as `site:shop.example`; `metadata` is kept with
+    it as JSON.
     """
 
     data: BaseModel
@@ -72,14 +60,18 @@ class PayloadRequest:
     claim: EnqueueClaim | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
+    @classmethod
+    def of_run(
+        cls, data: TestJobData, *, timeout_ms: int = RUN_TIMEOUT_MS, retries: int = 0, **fields: Any
+    ) -> JobSpec:
+        """Return the job of a run: its id is the run's, its time allows for every try of the case.
 
-@dataclass(frozen=True, kw_only=True)
-class JobLimits:
-    """How long a job may take, in s, and how often it is tried when the infrastructure fails."""
-
-    timeout_s: int
-    max_attempts: int
-    backoff: Backoff = EXPONENTIAL
+        `timeout_ms` is of one try and gives way to that of the run's own configuration; `fields` are those of the
+        class.
+        """
+        timeout_s = job_timeout_s(data.config.timeout or timeout_ms, retries)
+        named = {**fields, "name": fields.get("name") or data.test_case_id}
+        return cls(data=data, job_id=data.test_run_id, timeout_s=timeout_s, **named)
 
 
 def job_timeout_s(timeout_ms: int, retries: int) -> int:
@@ -96,40 +88,32 @@ def display_name(name: str) -> str:
     return " ".join(printable.translate(_HARMLESS).split())[:DESCRIPTION_LENGTH]
 
 
-def build_job(
-    queue: Queue,
-    payload: BaseModel,
-    *,
-    job_id: str,
-    description: str,
-    priority: Priority,
-    limits: JobLimits,
-    delayed: bool = False,
-) -> Job:
-    """An RQ job for this payload, not saved yet; its description and meta hold nothing raw."""
+def build_job(queue: Queue, spec: JobSpec, *, max_attempts: int) -> Job:
+    """Return an RQ job, not saved yet; its description and meta hold nothing raw.
+
+    `max_attempts` counts where neither the job nor its queue has a number of its own.
+    """
+    own = catalogue().queues[queue.name]
+    delayed = spec.due is not None and spec.due > utc_now()
+    attempts = spec.attempts or own.attempts or max_attempts
     job = queue.create_job(
-        catalogue().queues[queue.name].function,
-        kwargs={"data": payload.model_dump(mode="json")},
-        job_id=job_id,
-        timeout=limits.timeout_s,
+        own.function,
+        kwargs={"data": spec.data.model_dump(mode="json")},
+        job_id=spec.job_id,
+        timeout=spec.timeout_s or own.timeout_s,
         result_ttl=RESULT_TTL_S,
         failure_ttl=FAILURE_TTL_S,
-        description=display_name(description),
-        meta=_meta(priority, limits),
+        description=display_name(spec.name or f"A job of {queue.name}"),
+        meta={"priority": spec.priority.name.lower(), "max_attempts": attempts},
         status=JobStatus.SCHEDULED if delayed else JobStatus.QUEUED,
-        retry=_retry(limits),
+        retry=_retry(attempts, spec.backoff or own.backoff),
     )
     job.enqueued_at = None if delayed else utc_now()
     return job
 
 
-def _meta(priority: Priority, limits: JobLimits) -> dict[str, Any]:
-    return {"priority": priority.name.lower(), "max_attempts": limits.max_attempts}
-
-
-def _retry(limits: JobLimits) -> Retry | None:
-    if limits.max_attempts == 1:
+def _retry(attempts: int, backoff: Backoff) -> Retry | None:
+    if attempts == 1:
         return None
-    jitters = tuple(_random.random() for _ in range(limits.max_attempts - 1))
-    intervals = schedule(limits.max_attempts, jitters=jitters, backoff=limits.backoff)
-    return Retry(max=limits.max_attempts - 1, interval=intervals)
+    jitters = tuple(_random.random() for _ in range(attempts - 1))
+    return Retry(max=attempts - 1, interval=schedule(attempts, jitters=jitters, backoff=backoff))

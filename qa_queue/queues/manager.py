@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -15,11 +14,11 @@ from rq.utils import import_attribute
 
 from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.errors import IdempotencyBusyError, InputError
-from qa_queue.extensions import catalogue, known_queue, queue_names
-from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
-from qa_queue.queues.enqueue import NewJob, enqueue_all
+from qa_queue.extensions import known_queue, queue_names
+from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData
+from qa_queue.queues.enqueue import EnqueueConflict, enqueue_all
 from qa_queue.queues.job_view import server_of_job
-from qa_queue.queues.jobs import JobLimits, PayloadRequest, TestJobRequest, build_job, job_timeout_s
+from qa_queue.queues.jobs import JobSpec, build_job
 from qa_queue.queues.limits import pause, resume
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.queues.retention import CleanKind, clean, trim
@@ -55,61 +54,57 @@ class QueueManager:
         timeout_ms: int = RUN_TIMEOUT_MS,
         retries: int = 0,
     ) -> Job:
-        """Put one run on `test-execution`; the job's id is the run's. See `TestJobRequest` for the rest.
+        """Put one run on `test-execution`; the job's id is the run's. `JobSpec.of_run` has the rest.
 
         Raises:
             InputError: a job with this id exists.
         """
-        request = TestJobRequest(data=data, name=name, priority=priority, timeout_ms=timeout_ms, retries=retries)
-        return self.add_test_jobs([request])[0]
+        spec = JobSpec.of_run(data, name=name, priority=priority, timeout_ms=timeout_ms, retries=retries)
+        return self.add_jobs(QueueName.TEST_EXECUTION, [spec])[0]
 
-    def add_test_jobs(self, requests: Sequence[TestJobRequest]) -> list[Job]:
-        """Put runs on the queue in one atomic step: all of them, or, where an id exists, none.
-
-        Raises:
-            InputError: a job with one of the ids exists, or there are more than 10 000.
-        """
-        _check_ids([request.data.test_run_id for request in requests])
-        queue = self.get_queue(QueueName.TEST_EXECUTION)
-        return self._enqueue(queue, [self._test_job(queue, request) for request in requests])
-
-    def add_jobs(self, name: str, requests: Sequence[PayloadRequest]) -> list[Job]:
+    def add_jobs(self, name: str, specs: Sequence[JobSpec]) -> list[Job]:
         """Put jobs on a queue in one atomic step: all of them, or, where an id exists, none.
 
         Raises:
             UnknownQueueError: the queue is not known.
             InputError: a job with one of the ids exists, or there are more than 10 000.
+            IdempotencyBusyError: another submission holds the claim of one.
         """
-        _check_ids([request.job_id for request in requests])
-        queue = self.get_queue(name)
-        return self._enqueue(queue, [self._job(queue, request) for request in requests])
+        _check_ids([spec.job_id for spec in specs])
+        queue, jobs, conflict = self._enqueue(name, specs)
+        if conflict.unclaimed:
+            raise IdempotencyBusyError(
+                f"The idempotency keys of {len(conflict.unclaimed)} jobs were claimed by another submission, "
+                "for this one took too long; nothing was enqueued. Submit again."
+            )
+        if known := conflict.known:
+            raise InputError(
+                f"{queue} has had a job with the id {known[0]} already"
+                f"{f' ({len(known)} such ids)' if len(known) > 1 else ''}; nothing was enqueued. Use a new id."
+            )
+        return jobs
 
-    def add_once(self, name: str, requests: Sequence[TestJobRequest | PayloadRequest]) -> bool:
-        """As `add_test_jobs` and `add_jobs`, for who may have done it before: False, and nothing is changed, where
-        a job has one of the ids, or a claim is another's.
+    def add_once(self, name: str, specs: Sequence[JobSpec]) -> bool:
+        """As `add_jobs`, for a caller that may have added them before.
+
+        Return False, and change nothing, where a job has one of the ids, or a claim is another's.
 
         Raises:
             UnknownQueueError: the queue is not known.
         """
-        queue = self.get_queue(name)
-        jobs = [
-            self._test_job(queue, one) if isinstance(one, TestJobRequest) else self._job(queue, one)
-            for one in requests
-        ]
-        refused = enqueue_all(queue.connection, queue.name, jobs)
-        return not (refused.known or refused.unclaimed)
+        _, _, conflict = self._enqueue(name, specs)
+        return not (conflict.known or conflict.unclaimed)
 
     def add_cleanup_job(self, data: CleanupJobData) -> Job:
         """Put a clean-up on `cleanup`."""
         name = "Dry run of the clean-up" if data.dry_run else "Clean-up"
-        request = PayloadRequest(data=data, job_id=str(uuid4()), name=name)
-        return self.add_jobs(QueueName.CLEANUP, [request])[0]
+        return self.add_jobs(QueueName.CLEANUP, [JobSpec(data=data, job_id=str(uuid4()), name=name)])[0]
 
     def add_learning_job(self, data: LearningJobData) -> Job:
         """Put a learning job on `adaptation-learning`."""
         cases = "every case" if data.test_case_ids is None else f"{len(data.test_case_ids)} cases"
-        request = PayloadRequest(data=data, job_id=str(uuid4()), name=f"Learn from the runs of {cases}")
-        return self.add_jobs(QueueName.ADAPTATION_LEARNING, [request])[0]
+        spec = JobSpec(data=data, job_id=str(uuid4()), name=f"Learn from the runs of {cases}")
+        return self.add_jobs(QueueName.ADAPTATION_LEARNING, [spec])[0]
 
     def create_worker(self, queue_names: Sequence[str], **options: Any) -> Any:
         """A worker on these queues, in this order; `options` go to its class (`name`, `worker_ttl`, ...).
@@ -184,69 +179,11 @@ class QueueManager:
     def _of(self, name: str) -> Redis:
         return connection_of(self._connection, name)
 
-    def _test_job(self, queue: PriorityQueue, request: TestJobRequest) -> NewJob:
-        timeout_ms = request.data.config.timeout or request.timeout_ms
-        due = _ahead(request.due)
-        job = build_job(
-            queue,
-            request.data,
-            job_id=request.data.test_run_id,
-            description=request.name or request.data.test_case_id,
-            priority=request.priority,
-            limits=JobLimits(
-                timeout_s=job_timeout_s(timeout_ms, request.retries),
-                max_attempts=request.attempts or self._settings.queue_max_attempts,
-                backoff=request.backoff,
-            ),
-            delayed=due is not None,
-        )
-        return NewJob(
-            job=job, priority=request.priority, due=due, claim=request.claim, limit_keys=request.limit_keys
-        )
-
-    def _job(self, queue: PriorityQueue, request: PayloadRequest) -> NewJob:
-        spec = catalogue().queues[queue.name]
-        due = _ahead(request.due)
-        job = build_job(
-            queue,
-            request.data,
-            job_id=request.job_id,
-            description=request.name or f"A job of {queue.name}",
-            priority=request.priority,
-            limits=JobLimits(
-                timeout_s=request.timeout_s or spec.timeout_s,
-                max_attempts=request.attempts or spec.attempts or self._settings.queue_max_attempts,
-                backoff=request.backoff or spec.backoff,
-            ),
-            delayed=due is not None,
-        )
-        return NewJob(
-            job=job,
-            priority=request.priority,
-            due=due,
-            claim=request.claim,
-            limit_keys=request.limit_keys,
-            metadata=request.metadata,
-        )
-
-    def _enqueue(self, queue: PriorityQueue, jobs: list[NewJob]) -> list[Job]:
-        refused = enqueue_all(queue.connection, queue.name, jobs)
-        if refused.unclaimed:
-            raise IdempotencyBusyError(
-                f"The idempotency keys of {len(refused.unclaimed)} jobs were claimed by another submission, "
-                "for this one took too long; nothing was enqueued. Submit again."
-            )
-        if known := refused.known:
-            raise InputError(
-                f"{queue.name} has had a job with the id {known[0]} already"
-                f"{f' ({len(known)} such ids)' if len(known) > 1 else ''}; nothing was enqueued. Use a new id."
-            )
-        return [new.job for new in jobs]
-
-
-def _ahead(due: datetime | None) -> datetime | None:
-    """The moment, if it is still to come."""
-    return due if due is not None and due > utc_now() else None
+    def _enqueue(self, name: str, specs: Sequence[JobSpec]) -> tuple[str, list[Job], EnqueueConflict]:
+        queue = self.get_queue(name)
+        attempts = self._settings.queue_max_attempts
+        jobs = [(build_job(queue, spec, max_attempts=attempts), spec) for spec in specs]
+        return queue.name, [job for job, _ in jobs], enqueue_all(queue.connection, queue.name, jobs)
 
 
 def _check_ids(ids: Sequence[str]) -> None:

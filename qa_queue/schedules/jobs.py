@@ -21,8 +21,8 @@ from qa_queue.errors.validation import nearest, problems_of
 from qa_queue.extensions import catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
-from qa_queue.producer.planning import PlannedRun, job_request, resolve_environments, run_record
-from qa_queue.queues.jobs import PayloadRequest, TestJobRequest
+from qa_queue.producer.planning import PlannedRun, job_spec, resolve_environments, run_record
+from qa_queue.queues.jobs import JobSpec
 from qa_queue.schedules.spec import authorize
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
@@ -37,7 +37,7 @@ class ScheduledWork:
     """The jobs of a moment, all of one queue, and the rows and the batch if they are runs; `note` is a warning."""
 
     queue: str
-    jobs: Sequence[TestJobRequest | PayloadRequest]
+    jobs: Sequence[JobSpec]
     first_id: str
     runs: Sequence[RunRecord] = ()
     batch_id: str | None = None
@@ -62,7 +62,7 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Sche
     now = utc_now()
     return ScheduledWork(
         queue=schedule.queue,
-        jobs=[job_request(plan, now) for plan in plans],
+        jobs=[job_spec(plan, now) for plan in plans],
         first_id=plans[0].run_id,
         runs=[run_record(plan, {plan.case.id: plan.case.version}, now) for plan in plans],
         batch_id=batch_id,
@@ -166,7 +166,7 @@ def _request(schedule: ScheduleFields, record: CaseRecord, user: str | None, bat
 
 def _job(schedule: ScheduleRecord, moment: datetime) -> ScheduledWork:
     job_id = _id(schedule, moment, schedule.queue)
-    job = PayloadRequest(
+    job = JobSpec(
         data=_payload(schedule),
         job_id=job_id,
         name=f"Schedule {schedule.name}",

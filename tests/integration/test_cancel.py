@@ -15,7 +15,7 @@ from rq.serializers import JSONSerializer
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import Priority, RunStatus
 from qa_queue.progress import ProgressReader
-from qa_queue.queues import TestJobRequest
+from qa_queue.queues import JobSpec
 from qa_queue.queues.cancellation import (
     KEEP_S,
     CancelOutcome,
@@ -190,7 +190,7 @@ def test_cancelled_jobs_are_shown_for_a_day_and_then_forgotten(redis_db: Redis) 
 def test_of_a_worker_and_a_cancel_at_the_same_moment_exactly_one_has_the_run(redis_db: Redis) -> None:
     """Every run is either removed and never taken, or taken and told."""
     run_ids = [f"r{n}" for n in range(200)]
-    manager(redis_db).add_test_jobs([TestJobRequest(data=job_data(run_id)) for run_id in run_ids])
+    manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data(run_id)) for run_id in run_ids])
     taken: list[str] = []
     outcomes: dict[str, CancelOutcome] = {}
 

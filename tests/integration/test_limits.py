@@ -10,7 +10,7 @@ from redis import Redis
 from qa_queue.errors import InputError
 from qa_queue.models import Priority
 from qa_queue.producer import JobProducer
-from qa_queue.queues import TestJobRequest
+from qa_queue.queues import JobSpec
 from qa_queue.queues.cancellation import CancelOutcome, request_cancel
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
 from qa_queue.queues.events import record_event
@@ -23,8 +23,8 @@ SHOP = "site:shop.example"
 
 
 def add(connection: Redis, *run_ids: str, keys: tuple[str, ...] = (SHOP,), **overrides: object) -> None:
-    requests = [TestJobRequest(data=job_data(i), limit_keys=keys, **overrides) for i in run_ids]
-    manager(connection).add_test_jobs(requests)
+    requests = [JobSpec.of_run(job_data(i), limit_keys=keys, **overrides) for i in run_ids]
+    manager(connection).add_jobs(QUEUE, requests)
 
 
 def start(connection: Redis) -> str | None:

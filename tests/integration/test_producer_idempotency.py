@@ -64,7 +64,7 @@ def claim_ttl(connection: Redis) -> int:
 
 
 def wanted(run_id: str, digest: str = "d") -> IdempotencyClaim:
-    return IdempotencyClaim(run_id=run_id, key="qa:idempotency:k", digest=digest)
+    return IdempotencyClaim(job_id=run_id, key="qa:idempotency:k", digest=digest)
 
 
 def test_of_fifty_racers_with_one_key_one_creates_the_run(redis_db: Redis, store: MemoryStore) -> None:

@@ -11,8 +11,9 @@ import pytest
 from rq import Worker
 from rq.command import send_stop_job_command
 
-from qa_queue.models import utc_now
-from qa_queue.queues.enqueue import NewJob, enqueue_all
+from qa_queue.models import CleanupJobData, utc_now
+from qa_queue.queues.enqueue import enqueue_all
+from qa_queue.queues.jobs import JobSpec
 from qa_queue.queues.limits import pause, resume
 from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
@@ -243,7 +244,7 @@ def test_a_delayed_job_starts_within_two_seconds_of_its_time(redis_db, start_wor
     due = utc_now() + timedelta(seconds=1.5)
     queue = PriorityQueue(QUEUE, connection=redis_db)
     job = queue.create_job("jobs.echo", kwargs={"data": {}}, status="scheduled")
-    enqueue_all(redis_db, QUEUE, [NewJob(job=job, due=due)])
+    enqueue_all(redis_db, QUEUE, [(job, JobSpec(data=CleanupJobData(), job_id=job.id, due=due))])
     assert ended(job) == "finished"
     assert timedelta(0) <= job.started_at.replace(tzinfo=UTC) - due < timedelta(seconds=2)
 
