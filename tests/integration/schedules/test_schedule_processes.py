@@ -161,7 +161,7 @@ def test_a_restart_of_redis_costs_no_moment(real_store: SupabaseStore, scheduler
     with start_redis(folder, port) as again, Redis.from_url(again.url) as connection:
         wait_until(lambda: ended(real_store, schedule), 60, "the end of the schedule")
         assert scheduler.alive
-        assert "can serve the schedules again" in scheduler.text
+        wait_until(lambda: "can serve the schedules again" in scheduler.text, what="the logged recovery")
         runs = runs_of(real_store, schedule)
         assert len(runs) == 8 > before
         assert sorted(jobs_on(connection)) == sorted(run.id for run in runs)
