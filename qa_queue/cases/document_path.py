@@ -14,6 +14,8 @@ from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Lines, Problem, did_you_mean, nearest_line
 
+MAX_LISTED = 100
+
 
 class _Invalid(Enum):
     INVALID = "invalid"
@@ -49,7 +51,10 @@ class Report:
 
 def case_error(problems: Collection[Problem]) -> CaseError:
     """Return one error for all problems; its message lists them one a line."""
-    texts = tuple(str(problem) for problem in sorted(problems, key=lambda problem: problem.line or 0))
+    ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    texts = tuple(str(problem) for problem in ordered[:MAX_LISTED])
+    if len(ordered) > MAX_LISTED:
+        texts += (f"{ordered[0].source}: {len(ordered) - MAX_LISTED} more problems",)
     return CaseError("\n".join(texts), texts)
 
 

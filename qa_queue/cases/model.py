@@ -33,6 +33,7 @@ from qa_queue.models import TraceMode, Viewport
 FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
 RUN_TIMEOUT_MS = 60_000
+MAX_STEPS = 5_000
 __all__ = ["FORMAT_VERSION", "RUN_TIMEOUT_MS", "STEP_TIMEOUT_MS", "Case", "Step", "Suite", "Target", "Use"]
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
@@ -104,7 +105,7 @@ class Case(Shared):
     vars: dict[Name, str] = Field(
         default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
     )
-    steps: Many[Step] = Field(min_length=1, description="The steps, in order.")
+    steps: Many[Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
 
     @classmethod
     def long_form(cls, value: Any) -> Any:

@@ -10,12 +10,12 @@ from qa_queue.cases.document_path import DocumentPath, Report, case_error
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy, legacy_notes
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Case, Suite, read_document
-from qa_queue.cases.yaml_source import SourceMapping, read_json, read_yaml
+from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, read_json, read_yaml
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Lines, Problem, kind_text
 
-MAX_BYTES = 5_000_000
+MAX_BYTES = MAX_CHARS
 _READERS = {".yaml": read_yaml, ".yml": read_yaml, ".json": read_json}
 
 

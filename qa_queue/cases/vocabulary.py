@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self, TypeVar
 
 from pydantic import (
@@ -30,6 +31,7 @@ from qa_queue.errors.validation import kind_text
 from qa_queue.models import Viewport
 
 DOCUMENT: Mapping[str, bool] = {"document": True}
+MAX_COUNT = 1_000_000
 MAX_DURATION_MS = 24 * 3_600_000
 DURATION_PATTERN = r"^\d+(\.\d+)?\s*(ms|s|m|h)$"
 NAME_PATTERN = "[A-Za-z_][A-Za-z0-9_]*"
@@ -137,6 +139,7 @@ def _refuse_empty(value: Mapping[str, Any], nullable: Collection[str]) -> None:
         raise refuse(dict.fromkeys(empty, "is empty: give a value, or remove the key"), value)
 
 
+@cache
 def keys_of(model: type[BaseModel], name: str) -> tuple[str, ...]:
     """Return the keys by which a document may write a field, the usual one first."""
     alias = model.model_fields[name].validation_alias
@@ -150,6 +153,7 @@ def key_of(model: type[BaseModel], name: str) -> str:
     return keys_of(model, name)[0]
 
 
+@cache
 def all_keys(model: type[BaseModel]) -> frozenset[str]:
     """Return every key that a mapping of this model may have."""
     return frozenset(key for name in model.model_fields for key in keys_of(model, name))
@@ -182,8 +186,8 @@ def parse_size(value: Any) -> Any:
     raise ValueError(f"{kind_text(value)} is not a size: write 1280x720")
 
 
-def _name(value: str) -> str:
-    if not re.fullmatch(NAME_PATTERN, value):
+def _name(value: Any) -> Any:
+    if isinstance(value, str) and not re.fullmatch(NAME_PATTERN, value):
         raise ValueError("a name has letters, digits and _ and does not start with a digit")
     return value
 
@@ -196,6 +200,7 @@ Words = Annotated[str, Field(min_length=1)]
 Many = Annotated[tuple[T, ...], Field(strict=False)]
 _AtLeastOne = Annotated[Many[Words], Field(min_length=1)]
 OneOrMoreWords = Annotated[_AtLeastOne, BeforeValidator(_many, json_schema_input_type=Words | _AtLeastOne)]
+Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Side = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, BeforeValidator(_name)]
 NAMES_SCHEMA: JsonDict = {"propertyNames": {"pattern": f"^{NAME_PATTERN}$"}}

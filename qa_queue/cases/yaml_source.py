@@ -14,8 +14,9 @@ from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 from qa_queue.cases.document_path import case_error
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
-from qa_queue.errors.validation import Problem
+from qa_queue.errors.validation import Problem, kind_text
 
+MAX_CHARS = 1_000_000
 MAX_REPEATED = 50_000  # values that aliases repeat
 MAX_DEPTH = 60
 _PREFIX = "tag:yaml.org,2002:"
@@ -56,8 +57,10 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Probl
     """Return the document, the line of each value, and its problems besides syntax (repeated keys, unknown tags).
 
     Raises:
-        CaseError: the text is not YAML, has several documents, or is nested or repeated too much.
+        CaseError: the text is too large, is not YAML, has several documents, or is nested or repeated too much.
     """
+    if len(text) > MAX_CHARS:
+        raise _broken(name, f"is larger than {MAX_CHARS // 1_000_000} MB, which no case file is")
     try:
         node = _compose(text)
         if node is None:
@@ -168,11 +171,16 @@ class _Builder:
         try:
             return _SCALARS[kind](node.value)
         except ValueError:
-            shown = node.value if len(node.value) <= 60 else f"{node.value[:57]}... ({len(node.value)} characters)"
-            return self._add(node, path, f"{shown!r} cannot be read as !!{kind}; put it in quotes if it is text")
+            return self._add(node, path, _unreadable(kind, node.value))
 
     def _add(self, node: Node, path: KeyPath, text: str) -> None:
         self.problems.append(Problem(path, text, node.start_mark.line + 1, self.name))
+
+
+def _unreadable(kind: str, text: str) -> str:
+    if text.lstrip("+-").isdecimal():
+        return f"a number of {len(text)} digits is too large; put it in quotes if it is text"
+    return f"{kind_text(text)} cannot be read as !!{kind}; put it in quotes if it is text"
 
 
 def _kind(node: Node) -> str:

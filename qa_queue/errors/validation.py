@@ -28,6 +28,7 @@ from pydantic import BaseModel, TypeAdapter
 from qa_queue.errors.schema_path import NO_DOCUMENT, KeyPath, Site, locate
 
 Lines = Mapping[KeyPath, int]  # 1-based
+_DEEP = 10  # parts of a path that is shown of a value without end
 _LISTED = 6  # of the known names, where none is near
 
 
@@ -147,6 +148,8 @@ def _fault(item: Mapping[str, Any], model: Any, within: KeyPath, document: Any) 
     if item["type"] == "missing":
         path = locate(model, loc[:-1], document).path
         return _Fault(path, f"{loc[-1]!r} is missing" if loc else "is missing", None)
+    if item["type"].startswith("recursion"):
+        return _Fault(locate(model, loc[:_DEEP], document).path, "is nested too deep", None)
     site = locate(model, loc, document)
     path = site.path
     got = "(hidden)" if site.secret else kind_text(item.get("input"))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
-from qa_queue.cases.vocabulary import SIZE_SCHEMA, Side, Words, parse_size
+from qa_queue.cases.vocabulary import SIZE_SCHEMA, Count, Side, Words, parse_size
 
 PAGE_OR_ELEMENT = "The element; without it, the page."
 
@@ -22,7 +22,7 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
     needs: ClassVar[dict[str, str]] = {"state": "target", "count": "target"}
     target: Target | None = Field(None, description="The element to wait for.")
     state: Literal["visible", "hidden", "attached", "detached"] = Field("visible", description="Its state.")
-    count: Annotated[int, Field(ge=0)] | None = Field(None, description="The number of elements that match.")
+    count: Count | None = Field(None, description="The number of elements that match.")
     url: Words | None = Field(None, description="Wait until the URL matches this glob.")
     load_state: Literal["load", "domcontentloaded", "networkidle"] | None = Field(
         None, description="Wait until the page has loaded this far."

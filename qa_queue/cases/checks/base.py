@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AliasChoices, Discriminator, Field, GetCoreSchemaHandler, Tag, ValidationInfo, model_validator
@@ -150,7 +150,7 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
         return value
     if not isinstance(value, dict):
         raise expected("a mapping with a check such as {visible: true}", value)
-    found = list(_check_keys(value))
+    found = [key for key in value if key in _keywords()]
     if len(found) > 1:
         raise ValueError(f"{' and '.join(map(repr, found))} exclude each other: write a step for each")
     if found:
@@ -161,16 +161,14 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
     raise ValueError(f"gives none of {', '.join(CHECKS)}")
 
 
-def _check_keys(value: dict[str, Any]) -> Iterable[str]:
-    return (key for key in value if key in _keywords())
-
-
+@cache
 def _keywords() -> dict[str, str]:
     return {key: keyword for keyword, check in CHECKS.items() for key in keys_of(check, keyword)}
 
 
 def _keyword_of(value: Any) -> str:
-    return value.keyword if isinstance(value, Check) else _keywords()[next(iter(_check_keys(value)))]
+    keywords = _keywords()
+    return value.keyword if isinstance(value, Check) else next(keywords[key] for key in value if key in keywords)
 
 
 def _written_key(check: type[Check], value: dict[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from qa_queue.cases.checks.base import ElementCheck, Flag, FlagCheck, named
+from qa_queue.cases.vocabulary import MAX_COUNT
 
 
 class ToBeVisible(FlagCheck, keyword="visible"):
@@ -48,7 +49,7 @@ class ToHaveValue(ElementCheck, keyword="value"):
 class ToHaveCount(ElementCheck, keyword="count"):
     """This many elements match."""
 
-    count: int = named("to_have_count", "count", "The number of elements that match.", ge=0)
+    count: int = named("to_have_count", "count", "The number of elements that match.", ge=0, le=MAX_COUNT)
 
     @property
     def requires_presence(self) -> bool:

@@ -217,7 +217,7 @@ def test_a_file_larger_than_any_case(tmp_path: Path):
     with path.open("wb") as file:
         file.truncate(MAX_BYTES + 1)
 
-    assert file_problems(path) == ["dump.json: is larger than 5 MB, which no case file is"]
+    assert file_problems(path) == ["dump.json: is larger than 1 MB, which no case file is"]
 
 
 def test_a_recording_is_recognised_and_its_notes_are_warnings(tmp_path: Path):

@@ -260,7 +260,7 @@ def test_screenshot_beside_an_action_is_a_field():
             {"expect": {"target": "#a", "to_have_class": "x"}},
             "steps[0].expect.to_have_class: 'to_have_class' is part of the format ",
         ),
-        ({"expect": {"target": "#a", "count": -1}}, "steps[0].expect.count: -1 is out of range: at least 0"),
+        ({"expect": {"target": "#a", "count": -1}}, "steps[0].expect.count: -1 is out of range: 0 to 1000000"),
         ({"set_viewport": "big"}, "steps[0].set_viewport: 'big' is not a size: write 1280x720"),
         ({"set_viewport": "0x9"}, "steps[0].set_viewport: 0 is out of range: 1 to 10000"),
         ({"if": "x"}, "steps[0].if: 'if' is part of the format but not supported by this version"),

@@ -92,6 +92,12 @@ def test_a_repeated_key_is_reported_at_its_second_place():
             "case.yaml:1: a: the tag '!python/object:os.system' has no meaning in a case",
         ),
         ("a: !!binary aGk=\n", "case.yaml:1: a: the tag 'tag:yaml.org,2002:binary' has no meaning in a case"),
+        ("a: !!int foo\n", "case.yaml:1: a: 'foo' cannot be read as !!int; put it in quotes if it is text"),
+        (
+            f"a: {'9' * 5000}\n",
+            "case.yaml:1: a: a number of 5000 digits is too large; put it in quotes if it is text",
+        ),
+        ("a: !!bool maybe\n", "case.yaml:1: a: 'maybe' cannot be read as !!bool"),
         ("? [a]\n: 1\n", "case.yaml:1: a key must be a word, not a list or mapping"),
         ("a: {<<: 5}\n", "case.yaml:1: a: '<<' takes a mapping or a list of mappings"),
     ],

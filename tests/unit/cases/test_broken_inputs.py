@@ -1,0 +1,169 @@
+"""Broken files of every kind: a clear error or a case, never a traceback."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from qa_queue.cases.model import MAX_STEPS
+from qa_queue.cases.reader import load_file, parse_case
+from qa_queue.cases.yaml_source import MAX_CHARS, read_yaml
+from qa_queue.errors import CaseError
+from tests.unit.cases.support import file_problems, write
+
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples").glob("**/*.yaml"))
+CASE: dict[str, Any] = {
+    "version": 1,
+    "id": "order",
+    "name": "Order",
+    "base_url": "http://127.0.0.1:8080",
+    "tags": ["smoke"],
+    "retries": 1,
+    "timeout": "60s",
+    "trace": "off",
+    "use": {"viewport": "1280x720", "device": "iPhone 15"},
+    "vars": {"user": "ann"},
+    "steps": [
+        {"goto": "/", "timeout": "2s", "name": "Open"},
+        {"click": {"role": "button", "name": "Go", "fallbacks": [{"css": "#go"}]}},
+        {"expect": {"target": {"css": "li", "within": {"role": "list"}}, "count": 2}},
+    ],
+}
+WRONG = [7, -1.5, True, [[]], {"x": {}}, "\x00", 10**5000, [None], {1: 2}]
+
+
+def _places(value: Any, path: tuple[str | int, ...] = ()) -> list[tuple[str | int, ...]]:
+    inner = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    return [path, *(place for key, item in inner for place in _places(item, (*path, key)))]
+
+
+def _with(document: Any, path: tuple[str | int, ...], value: Any) -> Any:
+    if not path:
+        return value
+    copy = dict(document) if isinstance(document, dict) else list(document)
+    copy[path[0]] = _with(document[path[0]], path[1:], value)
+    return copy
+
+
+def problems_in(read: Callable[[], object]) -> tuple[str, ...]:
+    """The problems that a reader finds; all else than a CaseError fails the test."""
+    try:
+        read()
+    except CaseError as error:
+        return error.problems or ("",)
+    return ()
+
+
+def loads(path: Path) -> bool:
+    """Tell whether a file can be used."""
+    found = problems_in(lambda: load_file(path))
+    assert all(problem.startswith(str(path)) for problem in found)
+    return not found
+
+
+@pytest.mark.parametrize("place", _places(CASE), ids=str)
+def test_a_value_of_a_wrong_kind(place: tuple[str | int, ...]) -> None:
+    """Wherever it stands, and whatever it is."""
+    for wrong in WRONG:
+        found = problems_in(partial(parse_case, _with(CASE, place, wrong), source="case.yaml"))
+        assert all(problem.startswith("case.yaml: ") for problem in found)
+
+
+@pytest.mark.parametrize("cut", range(1, 40))
+def test_a_truncated_file(tmp_path: Path, cut: int) -> None:
+    """As a copy that broke off leaves it."""
+    text = json.dumps(CASE)
+    assert not loads(write(tmp_path, text[: len(text) * cut // 40], "case.json"))
+    loads(write(tmp_path, text[: len(text) * cut // 40], "case.yaml"))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"\xff\xfe\x00",
+        b"name: caf\xe9",
+        b"\x00" * 100,
+        b"%PDF-1.7\n%\xe2\xe3",
+        "name: Order".encode("utf-16"),
+        b"PK\x03\x04",
+        b"a: &a [*a]",
+        b"a: !!python/object/apply:os.system ['true']",
+        b"- - - - -",
+        b"? ? ? ? ?",
+        b"{" * 3000,
+        b"[" * 3000 + b"]" * 3000,
+        b"a: b: c: d",
+        b"%YAML 9.0\n---\na: 1",
+        b"---\n---\n---",
+        b"'unclosed",
+        b'"\\x',
+        b"*nothing",
+        b"!!int foo",
+        b"!<> x",
+        b"|9\nx",
+        b"\tname: x",
+        b"name: x\n\tsteps: []",
+        b"<<: 5",
+        b"<<: [[]]",
+    ],
+    ids=repr,
+)
+def test_a_file_that_is_something_else(tmp_path: Path, content: bytes) -> None:
+    """Binary files, other formats, and YAML that no case is written in."""
+    for name in ("case.yaml", "case.json"):
+        path = tmp_path / name
+        path.write_bytes(content)
+        assert not loads(path)
+
+
+def test_a_target_that_is_nested_without_end() -> None:
+    """Documents from programs have no parser before them that bounds their depth."""
+    target: dict[str, Any] = {"css": "a"}
+    for _ in range(3000):
+        target = {"css": "a", "within": target}
+    with pytest.raises(CaseError, match="nested too deep"):
+        parse_case({"name": "x", "steps": [{"click": target}]}, source="case.yaml")
+
+
+def test_too_many_steps(tmp_path: Path) -> None:
+    """A program that writes without end is noticed."""
+    path = write(tmp_path, "name: x\nsteps: [" + "{goto: /}, " * (MAX_STEPS + 1) + "]\n")
+    assert file_problems(path) == [f"case.yaml:2: steps: is {MAX_STEPS + 1} items long; {MAX_STEPS} are allowed"]
+
+
+def test_a_text_that_is_too_large() -> None:
+    """The limit of files holds for documents that come by HTTP too."""
+    with pytest.raises(CaseError, match="is larger than 1 MB"):
+        read_yaml("#" * (MAX_CHARS + 1), "case")
+
+
+def test_only_the_first_hundred_problems_are_listed(tmp_path: Path) -> None:
+    """A file that is wrong from beginning to end says so briefly."""
+    path = write(tmp_path, "name: x\nsteps:\n" + "- clik: a\n" * 300)
+    problems = file_problems(path)
+    assert len(problems) == 101
+    assert problems[-1] == "case.yaml: 200 more problems"
+
+
+damage = st.text(st.sampled_from("{}[]:,-#&*!|>'\"%@`\n\t ax1~é\u2028"), max_size=4)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.data())
+def test_examples_with_random_damage(tmp_path: Path, data: st.DataObject) -> None:
+    """Characters are replaced, inserted and removed; reading ends with a case or a clear error."""
+    text = data.draw(st.sampled_from(EXAMPLES)).read_text(encoding="utf-8")
+    for _ in range(data.draw(st.integers(1, 6))):
+        start = data.draw(st.integers(0, len(text)))
+        end = min(len(text), start + data.draw(st.integers(0, 8)))
+        text = text[:start] + data.draw(damage) + text[end:]
+    path = tmp_path / "case.yaml"
+    path.write_text(text, encoding="utf-8")
+    loads(path)
