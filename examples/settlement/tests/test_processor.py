@@ -1,4 +1,4 @@
-"""The processor by itself: no Redis, no worker, no database."""
+"""The processor alone: without Redis, worker and database."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from qa_queue.errors import ConflictError, InputError
-from qa_queue.models import JobContext
+from qa_queue import ConflictError, InputError, JobContext
 from qa_settlement.ledger import Ledger, MemoryLedger
 from qa_settlement.processor import SettlementProcessor
 
@@ -17,7 +16,7 @@ BOOK = MemoryLedger()
 
 
 class OnMemory(SettlementProcessor):
-    """The processor over the ledger's twin."""
+    """The processor on the ledger in memory."""
 
     def open_ledger(self) -> AbstractContextManager[Ledger]:
         return nullcontext(BOOK)

@@ -1,17 +1,17 @@
-"""The operation that this package adds to the API."""
+"""The API operation of this package."""
 
 from __future__ import annotations
 
 from fastapi import APIRouter, Response
 from pydantic import BaseModel, Field
 
-from qa_queue.api.extending import Backend, Runner, answers
+from qa_queue import Backend, Runner, answers
 from qa_settlement.enqueue import enqueue_settlement
 from qa_settlement.models import Settlement
 
 
 class Accepted(BaseModel):
-    """A settlement that is on its queue; `created` is false when its key had been sent before."""
+    """A settlement on its queue; `created` is false if its key was sent before."""
 
     job_id: str = Field(examples=["0b0f4c0e-5d0f-4a4e-8d6b-0f6f2a3c9d11"])
     queue: str
@@ -29,8 +29,8 @@ def router(backend: Backend) -> APIRouter:
         summary="Verify a scan",
     )
     def verify_scan(body: Settlement, _: Runner, response: Response) -> Accepted:
-        """Put the settlement of a scan on its queue: 202 for a new one, 200 for one whose key was sent before, 409
-        when the key was sent for another. `GET /queue/jobs/{id}` says what became of it."""
+        """Put the settlement of a scan on its queue. The status is 202 for a new one, 200 if its key was sent
+        before, and 409 if the key was sent with another settlement. `GET /queue/jobs/{id}` shows its result."""
         job = enqueue_settlement(
             body.user_id,
             body.place_id,

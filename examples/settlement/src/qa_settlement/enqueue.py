@@ -1,4 +1,4 @@
-"""Putting settlements on their queue."""
+"""Put settlements on their queue."""
 
 from __future__ import annotations
 
@@ -6,9 +6,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from qa_queue.producer import JobRequest, QueueProducer, SubmittedJob
-from qa_queue.redis import RedisClient
-from qa_queue.settings import load_settings
+from qa_queue import JobRequest, QueueProducer, RedisClient, SubmittedJob, load_settings
 from qa_settlement.queue import QUEUE
 
 
@@ -22,10 +20,10 @@ def enqueue_settlement(
     *,
     producer: QueueProducer | None = None,
 ) -> SubmittedJob:
-    """Put a settlement on its queue; the same key gives the same job. The settings say where, without a `producer`.
+    """Put a settlement on its queue; the same key gives the same job. By default the settings are used.
 
     Raises:
-        PayloadError: the settlement cannot be one; says every field that is wrong.
+        PayloadError: the settlement is invalid; the message names every invalid field.
         IdempotencyConflictError: the key was used for another settlement.
         RedisUnavailableError: nothing was enqueued.
     """

@@ -1,10 +1,10 @@
-"""The function that the queue's jobs name. qa-queue's workers run its processor; a plain `rq worker` calls it."""
+"""The function that the queue's jobs name. qa-queue's workers run the processor; a plain `rq worker` calls this."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from processors.entry import perform
+from processors import perform
 
 
 def settle(data: dict[str, Any]) -> dict[str, Any]:

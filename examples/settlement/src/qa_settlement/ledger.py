@@ -1,4 +1,4 @@
-"""The ledger: entries are posted once for a key and never changed."""
+"""The ledger: one entry for a key, which never changes."""
 
 from __future__ import annotations
 
@@ -11,10 +11,7 @@ from decimal import Decimal
 from typing import Any, Protocol
 from uuid import uuid4
 
-from qa_queue.errors import ConflictError, SettingsError
-from qa_queue.models import utc_now
-from qa_queue.settings import Settings
-from qa_queue.store.client import SupabaseClient
+from qa_queue import ConflictError, Settings, SupabaseClient, utc_now
 from qa_settlement.models import Settled, Settlement
 
 TABLE = "settlements"
@@ -34,7 +31,7 @@ class Entry:
     posted_at: datetime
 
     def settled(self, *, fresh: bool) -> Settled:
-        """The entry as a job returns it."""
+        """Return the entry as the result of a job."""
         return Settled(
             entry_id=self.id,
             idempotency_key=self.idempotency_key,
@@ -45,14 +42,14 @@ class Entry:
 
 
 class Ledger(Protocol):
-    """Where settlements are posted."""
+    """The store to which settlements are posted."""
 
     def post(self, settlement: Settlement, job_id: str) -> Settled:
-        """Post a settlement, unless its key was posted before: then that entry is given back.
+        """Post a settlement and return its entry, or the entry of an earlier post with the same key.
 
         Raises:
-            ConflictError: the key was posted for another settlement; trying again does not help.
-            StoreError: the ledger cannot be used now.
+            ConflictError: the key was posted for another settlement; a retry does not help.
+            StoreError: the ledger is unavailable.
         """
 
 
@@ -65,7 +62,7 @@ class MemoryLedger:
 
     def post(self, settlement: Settlement, job_id: str) -> Settled:
         """Post a settlement once; see `Ledger`."""
-        del job_id  # only the table shows it
+        del job_id  # only the table has it
         with self._lock:
             known = self.entries.get(settlement.idempotency_key)
             if known is not None:
@@ -77,7 +74,7 @@ class MemoryLedger:
 
 
 class SupabaseLedger:
-    """A ledger in a table of Supabase, whose unique key is what makes posting exactly-once."""
+    """A ledger in a table of Supabase; the table's unique key ensures that each settlement is posted once."""
 
     def __init__(self, client: SupabaseClient) -> None:
         self._client = client
@@ -85,13 +82,11 @@ class SupabaseLedger:
     @classmethod
     @contextmanager
     def opened(cls, settings: Settings) -> Iterator[SupabaseLedger]:
-        """The ledger that the settings name, while the block runs.
+        """Open the ledger that the settings name for the duration of the block.
 
         Raises:
-            SettingsError: Supabase is not set.
+            SettingsError: SUPABASE_URL or the key is not set.
         """
-        if not settings.supabase_url or not settings.supabase_secret_key:
-            raise SettingsError("SUPABASE_URL and SUPABASE_SECRET_KEY are not both set, so there is no ledger.")
         client = SupabaseClient.from_settings(settings)
         try:
             yield cls(client)
@@ -110,17 +105,17 @@ class SupabaseLedger:
 
 
 def same_or_refused(known: Entry, settlement: Settlement) -> Settled:
-    """The entry that a key was posted for, if it is that of this settlement.
+    """Return the entry of a key if it belongs to this settlement.
 
     Raises:
-        ConflictError: it is another's.
+        ConflictError: it belongs to another.
     """
     wanted = _row(settlement)
     differing = sorted(name for name in wanted if getattr(known, name) != wanted[name])
     if differing:
         raise ConflictError(
             f"The key {known.idempotency_key!r} was posted for another settlement ({', '.join(differing)} differ): "
-            "discard this job, and settle it under a key of its own."
+            "discard this job, and submit the settlement with a key of its own."
         )
     return known.settled(fresh=False)
 

@@ -1,4 +1,4 @@
-"""What travels: a settlement to be posted, and what was posted. Amounts are exact; no float ever holds money."""
+"""Payload and result of a job. Amounts are exact; no float ever holds money."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, BeforeValidator, Field, JsonValue, WithJsonSchema
 
-from qa_queue.models import Frozen
+from qa_queue import Frozen
 
-MOST_MINOR = 10**15 - 1  # less than 2^53, so that every reader of JSON keeps it exactly
+MOST_MINOR = 10**15 - 1  # less than 2^53, so that every JSON reader keeps it exact
 MOST = Decimal(MOST_MINOR).scaleb(-2)
 _WRITTEN = re.compile(r"[1-9][0-9]{0,12}(\.[0-9]{1,2})?|0\.(0[1-9]|[1-9][0-9]?)")
 _SCHEMA: dict[str, Any] = {
@@ -23,7 +23,7 @@ _SCHEMA: dict[str, Any] = {
 
 
 def _exact(value: Any) -> Any:
-    """Only what says an amount exactly: a text such as 12.50, a Decimal, a whole number of Python's."""
+    """Accept only exact amounts: a text such as 12.50, a Decimal, an int."""
     if isinstance(value, str) and _WRITTEN.fullmatch(value):
         return Decimal(value)
     if isinstance(value, Decimal) or (isinstance(value, int) and not isinstance(value, bool)):
@@ -32,7 +32,7 @@ def _exact(value: Any) -> Any:
 
 
 def _in_hundredths(amount: Decimal) -> Decimal:
-    """The amount with two decimals, so that one amount is written in one way."""
+    """Return the amount with two decimals, so that equal amounts are written in the same way."""
     return amount.quantize(Decimal("0.01"))
 
 
@@ -48,7 +48,7 @@ Key = Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[!-~]+$")]
 
 
 class Settlement(Frozen):
-    """The payload of a job: who is paid how much, for which mission at which place. The key names it for ever."""
+    """The payload of a job: who is paid how much, for which mission at which place; the key is its identity."""
 
     user_id: Name
     place_id: Name
@@ -64,7 +64,7 @@ class Settlement(Frozen):
 
 
 class Settled(Frozen):
-    """What a job returns: its entry in the ledger. `fresh` is False when an earlier attempt had posted it."""
+    """The result of a job: its entry in the ledger. `fresh` is False if an earlier attempt posted it."""
 
     entry_id: str
     idempotency_key: str

@@ -1,4 +1,4 @@
-"""Does a job of the queue: posts its settlement to the ledger."""
+"""The processor of the queue: it posts settlements to the ledger."""
 
 from __future__ import annotations
 
@@ -8,22 +8,22 @@ from typing import ClassVar
 
 from pydantic import BaseModel
 
-from processors.base import BaseJobProcessor
+from processors import BaseJobProcessor
 from qa_settlement.ledger import Ledger, SupabaseLedger
 from qa_settlement.models import Settled, Settlement
 
 
 class SettlementProcessor(BaseJobProcessor[Settlement, Settled]):
-    """Posts a settlement exactly once: a job that is done again, after a crash, finds its entry and posts none."""
+    """Post a settlement exactly once: a job that runs again after a crash finds its entry and posts no other."""
 
     payload: ClassVar[type[BaseModel]] = Settlement
 
     async def process(self, data: Settlement) -> Settled:
-        """Post it; the event loop goes on meanwhile."""
+        """Post it in a thread, so that the event loop is not blocked."""
         return await asyncio.to_thread(self._post, data)
 
     def open_ledger(self) -> AbstractContextManager[Ledger]:
-        """The ledger of this job."""
+        """Return the ledger of this job."""
         return SupabaseLedger.opened(self.services.settings)
 
     def _post(self, settlement: Settlement) -> Settled:

@@ -1,12 +1,11 @@
-"""What the entry point names: the queue, its jobs, and where its processor and its operations are."""
+"""The object that the entry point names: the queue, its payload, its processor and its API router."""
 
 from pathlib import Path
 
-from qa_queue.extensions import QueueSpec
-from qa_queue.models.backoff import Backoff
+from qa_queue import Backoff, ExtensionSpec
 from qa_settlement.models import Settlement
 
-QUEUE = QueueSpec(
+QUEUE = ExtensionSpec(
     name="settlement",
     function="qa_settlement.entry.settle",
     payload=Settlement,

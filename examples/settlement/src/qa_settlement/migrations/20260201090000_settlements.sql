@@ -1,4 +1,4 @@
--- The ledger of settlements: one entry for a key, and no entry ever changes.
+-- The ledger of settlements: one entry for a key, which never changes.
 
 create table public.settlements (
   id uuid primary key default gen_random_uuid(),
@@ -11,8 +11,8 @@ create table public.settlements (
   job_id text not null,
   posted_at timestamptz not null default now()
 );
-comment on table public.settlements is 'What was settled; posted by the queue "settlement", exactly once for a key.';
-comment on column public.settlements.amount_minor is 'In hundredths; less than 2^53, so that every reader of JSON keeps it exactly.';
+comment on table public.settlements is 'Settlements, posted by the queue "settlement" exactly once for a key.';
+comment on column public.settlements.amount_minor is 'In hundredths; less than 2^53, so that every JSON reader keeps it exact.';
 comment on column public.settlements.job_id is 'The job that posted it.';
 
 create index settlements_by_user on public.settlements (user_id, posted_at);
@@ -20,7 +20,7 @@ create index settlements_by_user on public.settlements (user_id, posted_at);
 create function public.refuse_settlement_change() returns trigger
 language plpgsql set search_path = '' as $$
 begin
-  raise exception 'an entry of the ledger cannot be changed: post another that corrects it';
+  raise exception 'an entry of the ledger cannot be changed: post a correction';
 end
 $$;
 comment on function public.refuse_settlement_change() is 'Keeps the ledger append-only.';
