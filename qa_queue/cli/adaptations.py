@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.cases.retarget import unified
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import plain_table
+from qa_queue.cli.render import Console, echo, plain_table
 from qa_queue.errors import InputError
 from qa_queue.services import Backend, adaptations
 from qa_queue.services.adaptations import Judgement
@@ -136,7 +135,7 @@ def _patch(judged: Judgement, out: Console, *, apply: bool, as_json: bool) -> No
         _replace(path, changed)
         out.print(f"[green]written[/] {escape(str(path))}", soft_wrap=True)
     else:
-        typer.echo(unified(text, changed, str(path)), nl=False, err=as_json)
+        echo(unified(text, changed, str(path)), err=as_json)
 
 
 def _replace(path: Path, text: str) -> None:

@@ -9,11 +9,10 @@ from typing import Annotated, Any
 from uuid import uuid4
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend, open_settings
-from qa_queue.cli.render import count_of, plain_table
+from qa_queue.cli.render import Console, count_of, plain_table
 from qa_queue.errors import InputError, QAError
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.monitoring import Health

@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from qa_queue import __version__
 from qa_queue.errors import CaseError, ItemsError, PayloadError, QAError
+from qa_queue.errors.validation import printable
 from qa_queue.models.outcomes import ExitCode, outcome_of
 
 # The modules of this package with their commands, in the order of the help. A module's `app` declares the rest.
@@ -106,7 +107,7 @@ def main() -> None:
     except QAError as error:
         for problem in problems_of(error):
             typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-            typer.echo(problem, err=True)
+            typer.echo(printable(problem), err=True)
         sys.exit(outcome_of(error).exit_code)
     except KeyboardInterrupt:
         sys.exit(ExitCode.INTERRUPTED)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
@@ -15,6 +14,7 @@ from qa_queue.cases.reader import load_file
 from qa_queue.cases.retarget import rebase
 from qa_queue.cases.schema import case_schema
 from qa_queue.cli.options import Json, parse_env
+from qa_queue.cli.render import Console
 from qa_queue.cli.run import RunOptions, load_requests, print_notes
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models.outcomes import ExitCode

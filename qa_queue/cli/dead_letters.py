@@ -5,11 +5,10 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import plain_table, print_result
+from qa_queue.cli.render import Console, plain_table, print_result
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.queues.dead_letter import DeadLetter
 

@@ -14,9 +14,8 @@ from urllib.error import URLError
 from urllib.request import urlopen
 
 import typer
-from rich.console import Console
 
-from qa_queue.cli.render import runs_table
+from qa_queue.cli.render import Console, runs_table
 from qa_queue.cli.run import RunOptions, load_requests, submit, wait_for
 from qa_queue.errors import InputError
 from qa_queue.local.files import ROOT

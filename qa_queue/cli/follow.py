@@ -9,13 +9,12 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
 
-from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from qa_queue.cli.render import status_text
+from qa_queue.cli.render import Console, status_text
 from qa_queue.models import JobProgress, RunStatus
 from qa_queue.services import Backend
 from qa_queue.services.runs import FROM_START, RunFollower

@@ -10,11 +10,10 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, PriorityName, open_backend, parse_priority
-from qa_queue.cli.render import print_result
+from qa_queue.cli.render import Console, print_result
 from qa_queue.errors import InputError
 from qa_queue.extensions import known_queue
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName

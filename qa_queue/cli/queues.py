@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import Annotated, cast
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import count_of, plain_table, print_result
+from qa_queue.cli.render import Console, count_of, plain_table, print_result
 from qa_queue.errors import NotFoundError
 from qa_queue.queues.limits import LimitRule
 from qa_queue.queues.retention import CleanKind

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import typer
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.console import Console as RichConsole
+from rich.console import ConsoleOptions, RenderableType
 from rich.markup import escape
+from rich.segment import Segment
 from rich.table import Table
 
+from qa_queue.errors.validation import printable
 from qa_queue.models import RunStatus, StepStatus
 from qa_queue.services.runs import RunReport, done_of
 from qa_queue.store.records import RunRecord, StepRecord
@@ -32,6 +37,21 @@ _STEP_COLOURS = {
     StepStatus.FAILED: "red",
     StepStatus.SKIPPED: "dim",
 }
+
+
+class Console(RichConsole):
+    """A terminal that shows the control characters in names and messages, and does not obey them."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """Yield the segments of something to show, with printable text."""
+        for segment in super().render(renderable, options):
+            yield segment if segment.control else segment._replace(text=printable(segment.text))
+
+
+def echo(text: str, *, err: bool = False, nl: bool = False) -> None:
+    """Print a text as it is to a file or a pipe, and with its control characters written out to a terminal."""
+    stream = sys.stderr if err else sys.stdout
+    typer.echo(printable(text) if stream.isatty() else text, nl=nl, err=err)
 
 
 def plain_table() -> Table:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 
 from qa_queue.cli.options import open_backend
+from qa_queue.cli.render import Console, echo
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import ArtifactKind, utc_now
 from qa_queue.reports.allure import write_allure
@@ -54,10 +54,10 @@ def report(
         return
     text = render(found, format_)
     if format_ is Format.GITHUB:
-        typer.echo(github_annotations(found.failures), nl=False)
+        echo(github_annotations(found.failures))
     path = output or (Path(f"report-{of[:8]}.html") if format_ is Format.HTML else None)
     if path is None or str(path) == "-":
-        typer.echo(text, nl=False)
+        echo(text)
         return
     _write(path, text)
     err.print(f"Wrote {path}", highlight=False, soft_wrap=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cases.model import Case
@@ -16,7 +15,7 @@ from qa_queue.cases.reader import load_file
 from qa_queue.cases.retarget import moved
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.options import Env, Json, PriorityName, open_backend, parse_env, parse_priority
-from qa_queue.cli.render import report_json, runs_table
+from qa_queue.cli.render import Console, echo, report_json, runs_table
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import Priority, TestConfig, TraceMode
 from qa_queue.models.outcomes import ExitCode, exit_code_of
@@ -107,7 +106,7 @@ def watch(
     record = backend.run(run_id)
     if as_json:
         for event in RunFollower(backend, {record.id: FROM_START}).follow(timeout):
-            typer.echo(event.progress.model_dump_json())
+            echo(event.progress.model_dump_json(), nl=True)
         raise typer.Exit(exit_code_of([backend.run(run_id).status]))
     names = {record.id: backend.case_names([record.test_case_id])[record.test_case_id]}
     try:

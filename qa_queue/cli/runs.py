@@ -6,11 +6,10 @@ from dataclasses import asdict
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Env, Json, open_backend, parse_env
-from qa_queue.cli.render import report_json, run_list_table, runs_table, steps_table
+from qa_queue.cli.render import Console, report_json, run_list_table, runs_table, steps_table
 from qa_queue.cli.run import print_submitted
 from qa_queue.errors import InputError
 from qa_queue.models import ArtifactKind, RunStatus

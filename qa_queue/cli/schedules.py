@@ -6,12 +6,11 @@ from datetime import datetime
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.auth.tokens import Identity
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import plain_table
+from qa_queue.cli.render import Console, plain_table
 from qa_queue.cli.schedule_options import given, takes_fields
 from qa_queue.errors import InputError
 from qa_queue.models import Role, utc_now

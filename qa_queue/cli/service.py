@@ -8,10 +8,10 @@ from importlib import import_module
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_settings
+from qa_queue.cli.render import Console
 from qa_queue.errors import InputError
 from qa_queue.local.doctor import diagnose
 from qa_queue.local.stack import migrate as migrate_database

@@ -6,14 +6,13 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file, parse_case
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import plain_table
+from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import InputError
 from qa_queue.services.cases import create_case, delete_case, duplicate_case, find_case, replace_case
 from qa_queue.store.records import CaseRecord

@@ -6,14 +6,13 @@ from datetime import timedelta
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.auth.logins import login_link
 from qa_queue.auth.tokens import Role, TokenInfo
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import plain_table
+from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import NotFoundError
 
 app = typer.Typer()

@@ -13,11 +13,12 @@ another shape first, pass it as `document`: a path then has only those parts tha
 `SecretStr` are never shown. Validators add messages of their own by raising `ValueError("is not a size: write
 1280x720")`: the path goes before.
 
-`did_you_mean`, `nearest`, `kind_text` and `path_text` are for messages that are written elsewhere.
+`did_you_mean`, `nearest`, `kind_text`, `path_text` and `printable` are for messages that are written elsewhere.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -30,6 +31,9 @@ from qa_queue.errors.schema_path import NO_DOCUMENT, KeyPath, Site, locate
 Lines = Mapping[KeyPath, int]  # 1-based
 _DEEP = 10  # parts of a path that is shown of a value without end
 _LISTED = 6  # of the known names, where none is near
+
+# Control characters but tab and newline, and those that turn the direction of a line: a terminal obeys them.
+_UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]")
 
 
 @dataclass(frozen=True)
@@ -104,6 +108,11 @@ def did_you_mean(name: str, known: Collection[str]) -> str:
 def path_text(path: KeyPath) -> str:
     """Return a path as people write it, `steps[3].click.target`; indices count from 0."""
     return "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in path).removeprefix(".")
+
+
+def printable(text: str) -> str:
+    """Return a text with the characters that a terminal would obey written out, such as `\\x1b`."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def kind_text(value: object) -> str:

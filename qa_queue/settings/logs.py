@@ -7,6 +7,8 @@ import logging
 import sys
 from datetime import UTC, datetime
 
+from qa_queue.errors.validation import printable
+
 _LEVELS = {"ERROR": logging.ERROR, "WARN": logging.WARNING, "INFO": logging.INFO, "DEBUG": logging.DEBUG}
 _NAMES = {logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
 _QUIET = ("httpx", "httpcore", "hpack", "asyncio", "urllib3")  # one line a request is no news
@@ -23,7 +25,7 @@ class TextFormatter(logging.Formatter):
         """The record as text."""
         moment = datetime.fromtimestamp(record.created).astimezone().strftime("%Y-%m-%d %H:%M:%S")
         line = f"[{moment}] {_level_name(record)}: {record.getMessage()}"
-        return f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line
+        return printable(f"{line}\n{self.formatException(record.exc_info)}" if record.exc_info else line)
 
 
 class JsonFormatter(logging.Formatter):
@@ -35,7 +37,7 @@ class JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": _level_name(record),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": printable(record.getMessage()),
             **getattr(record, "data", {}),
         }
         if record.exc_info:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
 
-from qa_queue.cli.render import report_json, runs_table, seconds, status_word, steps_table
+from qa_queue.cli.render import Console, report_json, runs_table, seconds, status_word, steps_table
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
 from qa_queue.services.runs import RunReport
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from qa_queue.errors.validation import did_you_mean, kind_text, nearest, path_text, problems_of
+from qa_queue.errors.validation import did_you_mean, kind_text, nearest, path_text, printable, problems_of
 
 
 class Colour(StrEnum):
@@ -237,3 +237,18 @@ def test_many_known_words_are_not_listed():
 def test_paths_are_written_as_people_write_them():
     """Indices stand in brackets."""
     assert path_text(("steps", 3, "click", "target")) == "steps[3].click.target"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("Sign in\n\tänd ☕", "Sign in\n\tänd ☕"),
+        ("\x1b[2J", r"\x1b[2J"),
+        ("\x9b2J", r"\x9b2J"),
+        ("a\rb\x00\x07\x7f", r"a\rb\x00\x07\x7f"),
+        ("safe\u202eexe.txt", r"safe\u202eexe.txt"),
+    ],
+)
+def test_characters_that_a_terminal_obeys_are_written_out(text: str, shown: str) -> None:
+    """Whatever a site or a case calls itself."""
+    assert printable(text) == shown
