@@ -1,1 +1,1 @@
-"""Tests of pytest suites as runs, in warm host processes outside the worker's own."""
+"""Execution of pytest tests as runs, in host processes that stay warm between them."""

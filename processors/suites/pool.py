@@ -1,0 +1,99 @@
+"""Warm host processes: reused for the next test of a suite, renewed when that is no longer safe."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from qa_queue.models.suites import Suite
+from qa_queue.suites.environment import files_digest
+from qa_queue.suites.process import HostProcess
+
+MAX_RUNS = 500  # tests of one host
+MAX_IDLE = 4  # hosts that wait for a next test, over all suites
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Key:
+    """Hosts of one key are interchangeable."""
+
+    suite: Suite
+    environment: tuple[tuple[str, str], ...]
+    digest: str
+
+
+class HostPool:
+    """The host processes of one worker. `memory_bytes` is the most that a host may hold, its browsers included."""
+
+    def __init__(self, *, memory_bytes: int) -> None:
+        self._memory = memory_bytes
+        self._idle: list[tuple[_Key, HostProcess]] = []
+
+    @asynccontextmanager
+    async def host(self, suite: Suite, environment: Mapping[str, str]) -> AsyncIterator[HostProcess]:
+        """Lend a host of this suite, warm if there is one. It is killed if the block raises or is cancelled.
+
+        Raises:
+            InputError: the suite cannot be started or collected.
+        """
+        digest = await asyncio.to_thread(files_digest, Path(suite.root))
+        key = _Key(suite, tuple(sorted(environment.items())), digest)
+        process = await self._take(key)
+        try:
+            yield process
+        except BaseException:
+            await process.kill()
+            raise
+        await self._give_back(key, process)
+
+    async def close(self) -> None:
+        """End every idle host."""
+        idle, self._idle = self._idle, []
+        await asyncio.gather(*(process.stop() for _, process in idle))
+
+    def memory_of(self, process: HostProcess) -> int:
+        """Return the resident memory of a host and all its descendants, in bytes."""
+        try:
+            root = psutil.Process(process.pid)
+            return sum(_resident(one) for one in (root, *root.children(recursive=True)))
+        except psutil.Error:
+            return 0
+
+    async def _take(self, key: _Key) -> HostProcess:
+        outdated = [pair for pair in self._idle if pair[0].suite == key.suite and pair[0].digest != key.digest]
+        self._idle = [pair for pair in self._idle if pair not in outdated]
+        await asyncio.gather(*(process.stop() for _, process in outdated))
+        for pair in reversed(self._idle):
+            if pair[0] == key and pair[1].alive:
+                self._idle.remove(pair)
+                return pair[1]
+        process = await HostProcess.start(key.suite, dict(key.environment))
+        try:
+            await process.collected()
+        except BaseException:
+            await process.kill()
+            raise
+        return process
+
+    async def _give_back(self, key: _Key, process: HostProcess) -> None:
+        if not process.alive or process.runs >= MAX_RUNS or self.memory_of(process) > self._memory:
+            await process.stop()
+            return
+        self._idle.append((key, process))
+        if len(self._idle) > MAX_IDLE:
+            _, oldest = self._idle.pop(0)
+            await oldest.stop()
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return int(process.memory_info().rss)
+    except psutil.Error:
+        return 0

@@ -1,0 +1,81 @@
+"""The pool of warm host processes: reuse, renewal, and the end of a broken host."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+import pytest_asyncio
+
+from processors.suites.pool import HostPool
+from qa_queue.models.suites import Suite
+from qa_queue.suites.process import HostProcess
+
+ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+
+
+@pytest.fixture
+def suite(tmp_path: Path) -> Suite:
+    """A suite of one test."""
+    (tmp_path / "test_one.py").write_text("def test_one(): pass\n")
+    return Suite(root=str(tmp_path), arguments=("-p", "no:cacheprovider"))
+
+
+@pytest_asyncio.fixture
+async def pool() -> AsyncIterator[HostPool]:
+    opened = HostPool(memory_bytes=2 << 30)
+    yield opened
+    await opened.close()
+
+
+async def pid_of(pool: HostPool, suite: Suite, **environment: str) -> int:
+    """Run the suite's test and return the process that ran it."""
+    async with pool.host(suite, ENVIRONMENT | environment) as host:
+        phases = [phase.outcome async for _, phase in host.run(["test_one.py::test_one"])]
+        assert phases == ["passed"] * 3
+        return host.pid
+
+
+async def test_the_next_test_finds_its_host_warm(pool: HostPool, suite: Suite) -> None:
+    """The same process; another environment gets another one."""
+    first = await pid_of(pool, suite)
+    assert await pid_of(pool, suite) == first
+    assert await pid_of(pool, suite, STAGE="dev") != first
+
+
+async def test_a_changed_file_renews_the_host(pool: HostPool, suite: Suite) -> None:
+    """So no test runs on old code."""
+    first = await pid_of(pool, suite)
+    Path(suite.root, "test_one.py").write_text("def test_one(): assert True\n")
+    assert await pid_of(pool, suite) != first
+
+
+async def test_a_host_that_is_needed_twice_at_once_is_two(pool: HostPool, suite: Suite) -> None:
+    """Each runs one test at a time."""
+    async with pool.host(suite, ENVIRONMENT) as one, pool.host(suite, ENVIRONMENT) as other:
+        assert one.pid != other.pid
+
+
+async def test_a_host_whose_use_failed_is_killed(pool: HostPool, suite: Suite) -> None:
+    """It may be in any state; the next test gets a new one."""
+    used: list[HostProcess] = []
+
+    async def fail() -> None:
+        async with pool.host(suite, ENVIRONMENT) as host:
+            used.append(host)
+            raise RuntimeError("no")
+
+    with pytest.raises(RuntimeError, match="no"):
+        await fail()
+    assert not used[0].alive
+    assert await pid_of(pool, suite) != used[0].pid
+
+
+async def test_a_host_over_its_memory_limit_is_not_kept(suite: Suite) -> None:
+    """It ends after its test."""
+    small = HostPool(memory_bytes=1)
+    first = await pid_of(small, suite)
+    assert await pid_of(small, suite) != first
+    await small.close()
