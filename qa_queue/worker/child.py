@@ -172,16 +172,14 @@ class Child:
         await self._write(line)
 
     async def _record(self, request: RecordRequest) -> None:
-        problem = None
         try:
             if isinstance(request, Abandon):
                 await self._runtime.abandon(request.context, error_of(request.failure))
             else:
                 await self._runtime.release(request.context)
-        except Exception as error:
+        except Exception:
             log.exception("The outcome of job %s could not be recorded", request.context.job_id)
-            problem = str(error)
-        await self._send(Recorded(id=request.id, error=problem))
+        await self._send(Recorded(id=request.id))
 
     async def _send(self, message: Message) -> None:
         await self._write(encode(message))

@@ -117,11 +117,10 @@ class ChildStatistics(Frozen):
 
 
 class Recorded(Frozen):
-    """From the child: a `RecordRequest` was carried out, or failed with `error`."""
+    """From the child: a `RecordRequest` was handled; the child logs a failure."""
 
     type: Literal["recorded"] = "recorded"
     id: str
-    error: str | None = None
 
 
 RecordRequest = Abandon | Release

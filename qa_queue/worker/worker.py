@@ -172,7 +172,6 @@ class QAWorker(Worker):
         del frame
         if not self._control.request_stop():
             return
-        self._shutdown_requested_date = utc_now()
         action = (
             "stops now"
             if self._control.stop_now

@@ -1,4 +1,4 @@
-"""`make faults` tries all faults, which takes half an hour; a plain pytest tries those that are marked `short`."""
+"""`make faults` runs every fault test, which takes half an hour; plain pytest runs those marked `short`."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from tests.faults.scene import Recovery, Scene
+from tests.faults.service import FaultService, Recovery
 from tests.support.site import serve_site
 
 HERE = Path(__file__).parent
@@ -21,7 +21,7 @@ _rows: list[str] = []
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave the long ones out, unless FAULTS asks for all."""
+    """Deselect the long ones, unless FAULTS is set."""
     if os.environ.get("FAULTS"):
         return
     long = [item for item in items if item.path.is_relative_to(HERE) and not item.get_closest_marker("short")]
@@ -30,31 +30,31 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture
-def scene(tmp_path: Path, supabase, browser_path) -> Iterator[Scene]:
+def service(tmp_path: Path, supabase, browser_path) -> Iterator[FaultService]:
     with ExitStack() as stack:
         site = stack.enter_context(serve_site())
-        yield Scene(stack, tmp_path, site, supabase, browser_path)
+        yield FaultService(stack, tmp_path, site, supabase, browser_path)
 
 
 @pytest.fixture
 def survived(request: pytest.FixtureRequest):
-    """Note what was survived, for the table; called at the end of a test, so that only what held is in it."""
+    """Add a row to the table; a test calls it at its end, so that only faults that were survived are in it."""
 
     def note(fault: str, recovery: Recovery | None, outcome: str) -> None:
         times = ("", "") if recovery is None else (f"{recovery.first:.1f}", f"{recovery.all:.1f}")
         _rows.append(f"| {fault} | {times[0]} | {times[1]} | {outcome} |")
-        print(f"\n{_rows[-1]}")  # noqa: T201 - the recovery time is what this is run for
+        print(f"\n{_rows[-1]}")  # noqa: T201 - the recovery time is a result
 
     return note
 
 
 def pytest_sessionfinish() -> None:
-    """Write the table, where everything was tried."""
+    """Write the table to docs/faults.md if FAULTS=write."""
     if os.environ.get("FAULTS") != "write" or not _rows:
         return
     gib = psutil.virtual_memory().total / (1 << 30)
     machine = f"{datetime.now(UTC):%Y-%m-%d}, {psutil.cpu_count()} cores, {gib:.0f} GiB"
-    columns = ["| fault | next end, s | all ended, s | what became of the runs |", "|---|---|---|---|"]
+    columns = ["| fault | next end, s | all ended, s | outcome of the runs |", "|---|---|---|---|"]
     table = "\n".join([f"Run of {machine}; {len(_rows)} faults.", "", *columns, *_rows])
     before, rest = DOCUMENT.read_text(encoding="utf-8").split(_START)
     after = rest.split(_END)[1]

@@ -1,4 +1,4 @@
-"""A disk that takes nothing more."""
+"""A full disk."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import pytest
 
 @contextmanager
 def full_disk(folder: Path, kib: int = 4) -> Iterator[None]:
-    """A file system of so many KiB at this folder."""
+    """A file system of `kib` KiB at this folder."""
     folder.mkdir(parents=True)
     mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={kib}k", "tmpfs", folder], check=False)
     if mounted.returncode:
-        pytest.skip("a full disk needs the right to mount one")
+        pytest.skip("a full disk needs the permission to mount one")
     try:
         yield
     finally:

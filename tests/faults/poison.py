@@ -11,7 +11,7 @@ from processors.base import BaseJobProcessor
 from processors.runtime import Runtime
 from qa_queue.models import TestJobData, TestJobResult
 
-_BITE, _MOST_EATEN = 20 << 20, 150  # bytes, and bites: 3 GiB
+_PIECE, _MOST_PIECES = 20 << 20, 150  # bytes each: 3 GiB in all
 
 
 class _Poison(BaseJobProcessor[TestJobData, TestJobResult]):
@@ -26,7 +26,7 @@ class Exits(_Poison):
 
 
 class Segfaults(_Poison):
-    """Reads what is not there."""
+    """Reads memory that is not mapped."""
 
     async def process(self, data: TestJobData) -> TestJobResult:
         ctypes.string_at(0)
@@ -34,7 +34,7 @@ class Segfaults(_Poison):
 
 
 class Blocks(_Poison):
-    """Never gives the event loop back, so it can neither be told to end nor its neighbours go on."""
+    """Blocks the event loop, so that it cannot be cancelled and its neighbours cannot continue."""
 
     async def process(self, data: TestJobData) -> TestJobResult:
         while True:
@@ -42,7 +42,7 @@ class Blocks(_Poison):
 
 
 class Swallows(_Poison):
-    """Does not end when told."""
+    """Ignores its cancellation."""
 
     async def process(self, data: TestJobData) -> TestJobResult:
         while True:
@@ -53,19 +53,19 @@ class Swallows(_Poison):
 
 
 class Eats(_Poison):
-    """Takes more and more memory, up to what a machine can spare."""
+    """Allocates more and more memory, up to 3 GiB."""
 
     async def process(self, data: TestJobData) -> TestJobResult:
-        eaten = []
-        while len(eaten) < _MOST_EATEN:
-            eaten.append(b"x" * _BITE)
+        pieces = []
+        while len(pieces) < _MOST_PIECES:
+            pieces.append(b"x" * _PIECE)
             await asyncio.sleep(0.05)
         await asyncio.sleep(3600)
         raise AssertionError("unreachable")
 
 
 class Unserialisable(_Poison):
-    """Returns what JSON cannot say."""
+    """Returns a result that is not JSON."""
 
     async def run(self, payload: dict[str, Any]) -> dict[str, Any]:
         return {"thing": object()}
@@ -75,7 +75,7 @@ class Unserialisable(_Poison):
 
 
 class PoisonRuntime(Runtime):
-    """The real runtime with the poison besides."""
+    """The real runtime with these jobs added."""
 
     processors: ClassVar = {
         **Runtime.processors,

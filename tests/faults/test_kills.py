@@ -9,10 +9,10 @@ from uuid import uuid4
 import pytest
 from rq import Worker
 
-from tests.faults.scene import STEPS, Scene, find
+from tests.faults.service import STEPS, FaultService, find
 from tests.support.poll import wait_until
 from tests.support.steps import on
-from tests.support.workers import QUEUE
+from tests.support.workers import QUEUE, gone
 
 MOMENTS = {"start": "/", "mid-run": "/middle", "finish": "/last"}
 PARTS = ("worker", "child", "driver", "chromium")
@@ -26,102 +26,100 @@ def _marks(part: str, moment: str) -> tuple[pytest.MarkDecorator, ...]:
     ("part", "moment"),
     [pytest.param(part, moment, marks=_marks(part, moment)) for part in PARTS for moment in MOMENTS],
 )
-def test_kill_9(scene: Scene, survived, part: str, moment: str) -> None:
-    """Three runs, two at once; every one completes, once."""
-    held = scene.moment(MOMENTS[moment], hold=moment != "finish")
-    scene.submit(3)
-    worker = scene.worker()
-    wait_until(held.reached.is_set, timeout=60, what="the moment")
+def test_kill_9(service: FaultService, survived, part: str, moment: str) -> None:
+    """Three runs, two at once; each completes once."""
+    held = service.checkpoint(MOMENTS[moment], hold=moment != "finish")
+    service.submit(3)
+    worker = service.worker()
+    held.wait()
     victim = find(worker, part)
     family = worker.family() if part == "worker" else []
     since = time.monotonic()
     victim.kill()
     held.go.set()
     if part == "worker":
-        worker.popen.wait(10)
-        wait_until(
-            lambda: not [p for p in family if p.is_running() and p.status() != "zombie"], what="its family's end"
-        )
-        scene.worker()
-    recovery = scene.all_end(since)
-    scene.check()
-    attempts = sorted(scene.attempts(run) for run in scene.runs)
-    scene.leaves_nothing()
+        worker.wait(10)
+        wait_until(lambda: gone(family), what="the end of its descendants")
+        service.worker()
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    attempts = sorted(service.attempts(run) for run in service.runs)
+    service.stop_workers()
     survived(f"kill -9 of the {part} at the {moment}", recovery, f"completed; attempts {attempts}")
 
 
-def test_killed_between_pop_and_start(scene: Scene, survived) -> None:
-    """A job that lies in RQ's intermediate list waits again, without the loss of an attempt."""
-    (run,) = scene.submit()
-    assert scene.redis.lmove(f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
+def test_a_worker_is_killed_between_pop_and_start(service: FaultService, survived) -> None:
+    """A job that is left in RQ's intermediate list is requeued without using an attempt."""
+    (run,) = service.submit()
+    assert service.connection.lmove(f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
     since = time.monotonic()
-    scene.worker()
-    recovery = scene.all_end(since)
-    scene.check()
-    assert scene.attempts(run) == 1
-    scene.leaves_nothing()
+    service.worker()
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    assert service.attempts(run) == 1
+    service.stop_workers()
     survived("kill -9 of the worker between pop and start", recovery, "completed; attempts [1]")
 
 
-def test_a_storm_of_sigterm(scene: Scene, survived) -> None:
-    """For four seconds: the runs go back unharmed, and another worker does them."""
-    held = scene.moment("/middle", hold=True)
-    scene.submit(3)
-    worker = scene.worker(QUEUE_SHUTDOWN_GRACE="30")
-    wait_until(held.reached.is_set, timeout=60, what="the moment")
+def test_a_storm_of_sigterm(service: FaultService, survived) -> None:
+    """The worker stops; its runs are requeued without using an attempt, and another worker completes them."""
+    held = service.checkpoint("/middle", hold=True)
+    service.submit(3)
+    worker = service.worker(QUEUE_SHUTDOWN_GRACE="30")
+    held.wait()
     since = time.monotonic()
     wait_until(lambda: worker.signal(signal.SIGTERM) or worker.popen.poll() is not None, timeout=30)
     held.go.set()
-    scene.worker()
-    recovery = scene.all_end(since)
-    scene.check()
-    assert [scene.attempts(run) for run in scene.runs] == [1, 1, 1]
-    scene.leaves_nothing()
+    service.worker()
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    assert [service.attempts(run) for run in service.runs] == [1, 1, 1]
+    service.stop_workers()
     survived("SIGTERM fifty times a second", recovery, "completed; attempts [1, 1, 1]")
 
 
-def test_two_workers_with_one_name(scene: Scene, survived) -> None:
-    """RQ refuses the second, and the first goes on."""
-    first = scene.worker("--name", "twin")
-    wait_until(lambda: Worker.count(connection=scene.redis) == 1, timeout=30)
-    second = scene.worker("--name", "twin")
+def test_two_workers_with_one_name(service: FaultService, survived) -> None:
+    """RQ refuses the second, and the first continues."""
+    first = service.worker("--name", "twin")
+    wait_until(lambda: Worker.count(connection=service.connection) == 1, timeout=30)
+    second = service.worker("--name", "twin")
     since = time.monotonic()
     assert second.wait(60) != 0
-    scene.submit(2)
-    recovery = scene.all_end(since)
-    scene.check()
-    assert first.popen.poll() is None
-    scene.leaves_nothing()
+    service.submit(2)
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    assert first.running
+    service.stop_workers()
     survived("two workers with one name", recovery, "the second is refused; completed by the first")
 
 
-def test_a_worker_that_is_frozen_and_taken_over(scene: Scene, survived) -> None:
-    """It wakes up after another has done its runs, and changes nothing."""
-    held = scene.moment("/middle", hold=True)
-    scene.submit(2)
-    first = scene.worker()
-    wait_until(held.reached.is_set, timeout=60, what="the moment")
+def test_a_worker_that_is_frozen_and_taken_over(service: FaultService, survived) -> None:
+    """It is resumed after another worker has completed its runs, and changes nothing."""
+    held = service.checkpoint("/middle", hold=True)
+    service.submit(2)
+    first = service.worker()
+    held.wait()
     frozen = [find(first, "worker"), find(first, "child")]
     for process in frozen:
         process.suspend()
     since = time.monotonic()
-    scene.worker()
-    recovery = scene.all_end(since)
-    rows = [scene.store.get_run(run.id) for run in scene.runs]
+    service.worker()
+    recovery = service.wait_for_runs(since)
+    rows = [service.store.get_run(run.id) for run in service.runs]
     held.go.set()
     for process in frozen:
         process.resume()
     first.says("was taken over by another worker", timeout=30)
-    scene.check()
-    scene.leaves_nothing()
-    assert [scene.store.get_run(run.id) for run in scene.runs] == rows
+    service.check_runs()
+    service.stop_workers()
+    assert [service.store.get_run(run.id) for run in service.runs] == rows
     survived("a worker frozen until it is taken over, then woken", recovery, "completed by the second, once")
 
 
-def test_malformed_jobs_harm_nobody(scene: Scene, survived) -> None:
-    """Hashes that are no jobs, ids without a hash, payloads of 0 bytes and of others: the next run is done."""
-    empty, other = scene.submit(2)
-    redis = scene.redis
+def test_malformed_jobs_harm_no_other(service: FaultService, survived) -> None:
+    """Hashes that are not jobs, ids without a hash, empty and unreadable payloads: the next run completes."""
+    empty, other = service.submit(2)
+    redis = service.connection
     redis.hset(empty.job.key, "data", b"")
     redis.hset(other.job.key, "data", b"\x80\x05pickled")
     redis.rpush(f"rq:queue:{QUEUE}", str(uuid4()))
@@ -132,17 +130,19 @@ def test_malformed_jobs_harm_nobody(scene: Scene, survived) -> None:
     redis.rpush(f"rq:queue:{QUEUE}:intermediate", taken, str(uuid4()))
     redis.zadd(f"rq:scheduled:{QUEUE}", {due: 1, str(uuid4()): 1, "no such thing": 2})
     redis.zadd(f"rq:wip:{QUEUE}", {"no such thing": 1, f"{uuid4()}:{uuid4().hex}": 1})
-    broken, scene.runs = scene.runs, []
-    scene.submit(1)
+    broken, service.runs = service.runs, []
+    service.submit(1)
     since = time.monotonic()
-    scene.worker()
-    recovery = scene.all_end(since)
-    wait_until(lambda: not redis.llen(f"rq:queue:{QUEUE}:intermediate"), timeout=60, what="nothing taken and left")
+    service.worker()
+    recovery = service.wait_for_runs(since)
+    wait_until(
+        lambda: not redis.llen(f"rq:queue:{QUEUE}:intermediate"), timeout=60, what="an empty intermediate list"
+    )
     wait_until(lambda: not redis.llen(f"rq:queue:{QUEUE}"), timeout=30, what="an empty queue")
-    scene.check()
+    service.check_runs()
     for run in broken:
-        wait_until(lambda run=run: scene.store.get_run(run.id).status.final, timeout=30)
-    scene.leaves_nothing()
+        wait_until(lambda run=run: service.store.get_run(run.id).status.final, timeout=30)
+    service.stop_workers()
     survived(
         "malformed hashes, payloads, and entries of queue, intermediate list, registry and schedule",
         recovery,
@@ -150,13 +150,13 @@ def test_malformed_jobs_harm_nobody(scene: Scene, survived) -> None:
     )
 
 
-def test_a_payload_of_a_megabyte(scene: Scene, survived) -> None:
-    """It is done like any other."""
-    scene.site.page("/last", "<h1>Last</h1><textarea></textarea>")
-    scene.submit(steps=(*STEPS, on("fill", "textarea", value="x" * 1_000_000)))
+def test_a_payload_of_a_megabyte(service: FaultService, survived) -> None:
+    """It completes like any other."""
+    service.site.page("/last", "<h1>Last</h1><textarea></textarea>")
+    service.submit(steps=(*STEPS, on("fill", "textarea", value="x" * 1_000_000)))
     since = time.monotonic()
-    scene.worker()
-    recovery = scene.all_end(since)
-    scene.check()
-    scene.leaves_nothing()
+    service.worker()
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    service.stop_workers()
     survived("a payload of 1 MB", recovery, "completed")

@@ -1,4 +1,4 @@
-"""Lines that are slow, cut, or dead without a word, to Redis and to Supabase; clocks that differ."""
+"""Connections to Redis and Supabase that are slow, reset, or silently dead; clocks that differ."""
 
 from __future__ import annotations
 
@@ -9,9 +9,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from tests.faults.scene import STEPS, Scene
-from tests.support.poll import wait_until
-from tests.support.wire import Wire
+from tests.faults.service import STEPS, FaultService
+from tests.support.proxies import TcpProxy
 
 SKEWED = Path(__file__).resolve().parents[1] / "support" / "skewed"
 OFFSET_S = 300
@@ -19,55 +18,55 @@ _NEVER = threading.Event()
 _SERVERS = {"Redis": "REDIS_URL", "Supabase": "SUPABASE_URL"}
 
 
-def through(url: str, wire: Wire) -> str:
-    """The URL by way of the wire."""
-    return url.replace(f":{urlsplit(url).port}", f":{wire.port}")
+def through(url: str, proxy: TcpProxy) -> str:
+    """Return the URL with the port of the proxy."""
+    return url.replace(f":{urlsplit(url).port}", f":{proxy.port}")
 
 
 @pytest.mark.parametrize(("fault", "seconds"), [("slow", 10), ("reset", 10), ("half-open", 0), ("silent", 15)])
 @pytest.mark.parametrize("server", _SERVERS)
-def test_a_bad_line(scene: Scene, survived, server: str, fault: str, seconds: int) -> None:
-    """In mid-run; every run completes once the line is good again, or new connections are."""
+def test_a_bad_connection(service: FaultService, survived, server: str, fault: str, seconds: int) -> None:
+    """In mid-run; every run completes once the connection, or a new one, is good."""
     variable = _SERVERS[server]
-    url = scene.environment[variable]
-    with Wire(urlsplit(url).port) as wire:
-        worker = scene.worker(**{variable: through(url, wire)})
-        held = scene.moment("/middle", hold=True)
-        scene.submit(3)
-        wait_until(held.reached.is_set, timeout=60, what="the moment")
-        wire.become(fault)
+    url = service.settings[variable]
+    with TcpProxy(urlsplit(url).port) as proxy:
+        worker = service.worker(**{variable: through(url, proxy)})
+        held = service.checkpoint("/middle", hold=True)
+        service.submit(3)
+        held.wait()
+        proxy.set_mode(fault)
         held.go.set()
         _NEVER.wait(seconds)
         if fault != "half-open":
-            wire.become("good")
+            proxy.set_mode("good")
         since = time.monotonic()
-        recovery = scene.all_end(since)
-        scene.check()
-        attempts = sorted(scene.attempts(run) for run in scene.runs)
-        assert worker.popen.poll() is None
-        scene.leaves_nothing()
+        recovery = service.wait_for_runs(since)
+        service.check_runs()
+        attempts = sorted(service.attempts(run) for run in service.runs)
+        assert worker.running
+        service.stop_workers()
     lasting = f" for {seconds} s" if seconds else ", new connections are good"
-    survived(f"the line to {server} {fault}{lasting}", recovery, f"completed; attempts {attempts}")
+    survived(f"the connection to {server} {fault}{lasting}", recovery, f"completed; attempts {attempts}")
 
 
 @pytest.mark.parametrize("offset", [OFFSET_S, -OFFSET_S])
-def test_a_clock_that_is_off(scene: Scene, survived, offset: int) -> None:
-    """A worker whose clock is 5 minutes off, beside one whose clock is right: neither takes the other for dead."""
-    held = scene.moment("/middle", hold=True)
-    scene.submit(2, steps=tuple(step.model_copy(update={"timeout_ms": 40_000}) for step in STEPS))
-    skewed = scene.worker(PYTHONPATH=str(SKEWED), TEST_CLOCK_OFFSET=str(offset))
-    wait_until(held.reached.is_set, timeout=60, what="the moment")
-    right = scene.worker()
+def test_a_clock_that_is_off(service: FaultService, survived, offset: int) -> None:
+    """One worker's clock is 5 minutes off and another's is right: neither takes over the other's jobs."""
+    held = service.checkpoint("/middle", hold=True)
+    service.submit(2, steps=tuple(step.model_copy(update={"timeout_ms": 40_000}) for step in STEPS))
+    skewed = service.worker(PYTHONPATH=str(SKEWED), TEST_CLOCK_OFFSET=str(offset))
+    held.wait()
+    right = service.worker()
     right.says("serves")
-    _NEVER.wait(20)  # longer than a worker may be silent
+    _NEVER.wait(20)  # longer than the silence after which a job is taken over
     since = time.monotonic()
     held.go.set()
-    scene.submit(2)
-    recovery = scene.all_end(since)
-    scene.check()
-    assert [scene.attempts(run) for run in scene.runs] == [1, 1, 1, 1]
-    scene.runs[0].job.refresh()
-    assert abs(scene.runs[0].job.started_at.timestamp() - time.time()) > OFFSET_S / 2  # it was off indeed
+    service.submit(2)
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    assert [service.attempts(run) for run in service.runs] == [1, 1, 1, 1]
+    service.runs[0].job.refresh()
+    assert abs(service.runs[0].job.started_at.timestamp() - time.time()) > OFFSET_S / 2  # the offset took effect
     assert "is gone" not in right.text + skewed.text
-    scene.leaves_nothing()
+    service.stop_workers()
     survived(f"a worker's clock {offset:+d} s off", recovery, "completed; attempts [1, 1, 1, 1]")

@@ -1,4 +1,4 @@
-"""Redis and Supabase away, in idle and in mid-run; a disk that takes nothing."""
+"""Redis and Supabase unavailable while a worker is idle or in mid-run; a full disk under the outbox."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ import pytest
 
 from qa_queue.models import RunStatus
 from tests.faults.disk import full_disk
-from tests.faults.scene import Scene
+from tests.faults.service import FaultService
 from tests.support.poll import wait_until
 
 _NEVER = threading.Event()
 
 
-def idle(scene: Scene) -> None:
-    """Wait until the worker has done a run, and has nothing to do."""
-    scene.submit()
-    scene.all_end(time.monotonic())
+def idle(service: FaultService) -> None:
+    """Wait until the worker has completed a run and is idle."""
+    service.submit()
+    service.wait_for_runs(time.monotonic())
 
 
 @pytest.mark.parametrize(
@@ -33,29 +33,29 @@ def idle(scene: Scene) -> None:
         ("mid-run", 60),
     ],
 )
-def test_redis_is_killed_and_comes_back(scene: Scene, survived, state: str, seconds: int) -> None:
-    """The worker outlives it; a run that goes on meanwhile loses nothing."""
-    worker = scene.worker()
+def test_redis_is_killed_and_comes_back(service: FaultService, survived, state: str, seconds: int) -> None:
+    """The worker survives; a run that continues meanwhile loses nothing."""
+    worker = service.worker()
     if state == "idle":
-        idle(scene)
-        scene.kill_redis()
+        idle(service)
+        service.kill_redis()
     else:
-        held = scene.moment("/middle", hold=True)
-        scene.submit(2)
-        wait_until(held.reached.is_set, timeout=60, what="the moment")
-        wait_until(lambda: scene.redis.config_set("appendfsync", "always"), timeout=5)
-        scene.kill_redis()
+        held = service.checkpoint("/middle", hold=True)
+        service.submit(2)
+        held.wait()
+        wait_until(lambda: service.connection.config_set("appendfsync", "always"), timeout=5)
+        service.kill_redis()
         held.go.set()
     _NEVER.wait(seconds)
-    scene.restart_redis()
+    service.start_redis()
     since = time.monotonic()
     if state == "idle":
-        scene.submit(2)
-    recovery = scene.all_end(since)
-    scene.check()
-    attempts = sorted(scene.attempts(run) for run in scene.runs)
-    assert worker.popen.poll() is None
-    scene.leaves_nothing()
+        service.submit(2)
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    attempts = sorted(service.attempts(run) for run in service.runs)
+    assert worker.running
+    service.stop_workers()
     survived(f"Redis kill -9, back after {seconds} s, {state}", recovery, f"completed; attempts {attempts}")
 
 
@@ -74,81 +74,89 @@ def test_redis_is_killed_and_comes_back(scene: Scene, survived, state: str, seco
         ("half", 10),
     ],
 )
-def test_supabase_fails_in_mid_run(scene: Scene, survived, mode: str, seconds: int) -> None:
-    """Runs end meanwhile, their jobs are finished, and their rows arrive when it is back, once and in order."""
-    worker = scene.worker()
-    held = scene.moment("/middle", hold=True)
-    scene.submit(3)
-    wait_until(held.reached.is_set, timeout=60, what="the moment")
-    scene.line.mode = mode
+def test_supabase_fails_in_mid_run(service: FaultService, survived, mode: str, seconds: int) -> None:
+    """Runs end meanwhile, their jobs finish, and their rows arrive once and in order when it is back."""
+    worker = service.worker()
+    held = service.checkpoint("/middle", hold=True)
+    service.submit(3)
+    held.wait()
+    service.supabase_proxy.mode = mode
     held.go.set()
     finished = "" if mode == "slow" else "finished in Redis meanwhile, "
     if finished:
-        wait_until(lambda: scene.redis.zcard("rq:finished:test-execution") == 3, timeout=60, what="the jobs' ends")
+        wait_until(
+            lambda: service.connection.zcard("rq:finished:test-execution") == 3, timeout=60, what="the jobs' ends"
+        )
     _NEVER.wait(seconds)
-    scene.line.mode = "good"
+    service.supabase_proxy.mode = "good"
     since = time.monotonic()
-    recovery = scene.all_end(since)
-    scene.check()
-    assert [scene.attempts(run) for run in scene.runs] == [1, 1, 1]
-    assert worker.popen.poll() is None
-    assert scene.line.refused > 0
-    scene.leaves_nothing()
-    assert list((Path(scene.environment["QA_HOME"]) / "outbox").iterdir()) == []
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    assert [service.attempts(run) for run in service.runs] == [1, 1, 1]
+    assert worker.running
+    assert service.supabase_proxy.refused > 0
+    service.stop_workers()
+    assert list((Path(service.settings["QA_HOME"]) / "outbox").iterdir()) == []
     survived(f"Supabase {mode} for {seconds} s in mid-run", recovery, f"{finished}rows arrive; attempts [1, 1, 1]")
 
 
-def test_a_worker_killed_with_a_full_outbox_loses_no_row(scene: Scene, survived) -> None:
-    """The next worker stores what it left."""
-    worker = scene.worker()
-    held = scene.moment("/middle", hold=True)
-    scene.submit(2)
-    wait_until(held.reached.is_set, timeout=60, what="the moment")
-    scene.line.mode = "gone"
+def test_a_worker_killed_with_rows_in_its_outbox_loses_none(service: FaultService, survived) -> None:
+    """The next worker stores them."""
+    worker = service.worker()
+    held = service.checkpoint("/middle", hold=True)
+    service.submit(2)
+    held.wait()
+    service.supabase_proxy.mode = "gone"
     held.go.set()
-    wait_until(lambda: scene.redis.zcard("rq:finished:test-execution") == 2, timeout=60, what="the jobs' ends")
+    wait_until(
+        lambda: service.connection.zcard("rq:finished:test-execution") == 2, timeout=60, what="the jobs' ends"
+    )
     worker.process.kill()
-    worker.popen.wait(10)
-    scene.line.mode = "good"
+    worker.wait(10)
+    service.supabase_proxy.mode = "good"
     since = time.monotonic()
-    scene.worker()
-    recovery = scene.all_end(since)
-    scene.check()
-    scene.leaves_nothing()
+    service.worker()
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    service.stop_workers()
     survived("kill -9 of a worker with rows in its outbox", recovery, "the next worker stores them")
 
 
-def test_a_worker_is_started_while_supabase_is_away(scene: Scene, survived) -> None:
-    """It says what it waits for, takes nothing, and begins when Supabase is back."""
-    scene.submit(2)
-    scene.line.mode = "gone"
-    worker = scene.worker()
+def test_a_worker_is_started_while_supabase_is_unavailable(service: FaultService, survived) -> None:
+    """It logs what it waits for, takes no job, and starts when Supabase is back."""
+    service.submit(2)
+    service.supabase_proxy.mode = "gone"
+    worker = service.worker()
     worker.says("No jobs are taken yet", timeout=60)
     _NEVER.wait(10)
-    assert scene.redis.llen("rq:queue:test-execution") == 2
-    scene.line.mode = "good"
+    assert service.connection.llen("rq:queue:test-execution") == 2
+    service.supabase_proxy.mode = "good"
     since = time.monotonic()
-    recovery = scene.all_end(since)
-    scene.check()
-    assert [scene.attempts(run) for run in scene.runs] == [1, 1]
-    scene.leaves_nothing()
-    survived("a worker started while Supabase is away", recovery, "it waits, then completes; attempts [1, 1]")
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    assert [service.attempts(run) for run in service.runs] == [1, 1]
+    service.stop_workers()
+    survived(
+        "a worker started while Supabase is unavailable", recovery, "it waits, then completes; attempts [1, 1]"
+    )
 
 
-def test_the_disk_is_full_under_the_outbox(scene: Scene, survived) -> None:
-    """The worker says so and takes no more; what it could not keep is done again when Supabase is back."""
-    with full_disk(Path(scene.environment["QA_HOME"]) / "outbox"):
-        worker = scene.worker()
-        held = scene.moment("/middle", hold=True)
-        scene.submit(3)
-        wait_until(held.reached.is_set, timeout=60, what="the moment")
-        scene.line.mode = "gone"
+def test_the_disk_is_full_under_the_outbox(service: FaultService, survived) -> None:
+    """The worker takes no more jobs and says why; runs that it could not store are repeated afterwards."""
+    with full_disk(Path(service.settings["QA_HOME"]) / "outbox"):
+        worker = service.worker()
+        held = service.checkpoint("/middle", hold=True)
+        service.submit(3)
+        held.wait()
+        service.supabase_proxy.mode = "gone"
         held.go.set()
         worker.says("No jobs are taken: the outbox", timeout=60)
-        scene.line.mode = "good"
+        service.supabase_proxy.mode = "good"
         since = time.monotonic()
-        recovery = scene.all_end(since)
-        scene.check(RunStatus.COMPLETED)
-        attempts = sorted(scene.attempts(run) for run in scene.runs)
-        scene.leaves_nothing()
-    survived("disk full under the outbox while Supabase is away", recovery, f"completed; attempts {attempts}")
+        recovery = service.wait_for_runs(since)
+        service.check_runs(RunStatus.COMPLETED)
+        attempts = sorted(service.attempts(run) for run in service.runs)
+        service.stop_workers()
+    survived(
+        "disk full under the outbox while Supabase is unavailable", recovery, f"completed; attempts {attempts}"
+    )

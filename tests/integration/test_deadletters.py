@@ -21,7 +21,7 @@ from qa_queue.queues.dequeue import ReservedJob, bury_poison_job, dequeue
 from qa_queue.queues.keys import QueueScript, attempts_key, signal_key
 from qa_queue.redis.scripts import LuaScript
 from qa_queue.store.memory import MemoryStore
-from tests.support.dying import bury, dead_run, let_die
+from tests.support.dead_letters import bury, dead_run, let_die
 from tests.support.queueing import QUEUE, add, manager, snapshot, take_all, waiting
 
 

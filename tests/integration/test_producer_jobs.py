@@ -21,7 +21,7 @@ from qa_queue.producer import JobRequest, QueueProducer
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.settings import Settings
-from tests.support.dying import let_die
+from tests.support.dead_letters import let_die
 from tests.support.packages import install, spec_module
 from tests.support.queueing import manager
 

@@ -12,7 +12,7 @@ from qa_queue.models import Priority, utc_now
 from qa_queue.queues import JobSpec
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.events import record_event
-from tests.support.dying import bury
+from tests.support.dead_letters import bury
 from tests.support.queueing import QUEUE, add, job_data, manager, waiting
 
 

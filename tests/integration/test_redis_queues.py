@@ -26,7 +26,7 @@ from qa_queue.redis import MainRedis, RedisClient, connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.worker.scheduler import enqueue_all_due
-from tests.support.dying import let_die
+from tests.support.dead_letters import let_die
 from tests.support.queueing import job_data, run_request
 from tests.support.workers import ROOT, RQ, WorkerProcess, ended, enqueue
 

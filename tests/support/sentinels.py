@@ -98,10 +98,6 @@ class SentinelSet:
         os.kill(self._services[port].pid, signal.SIGSTOP)
         return port
 
-    def thaw(self, port: int) -> None:
-        """Let a frozen server go on."""
-        os.kill(self._services[port].pid, signal.SIGCONT)
-
     def wait_for_failover(self, old: int) -> None:
         """Return when another server is the master and takes writes."""
 

@@ -12,9 +12,10 @@ from qa_queue.local.process import free_port
 from qa_queue.local.supabase import start_supabase
 from qa_queue.monitoring.alerts import AlertState
 from qa_queue.monitoring.alerts.state import WORKERS_KEY
-from tests.integration.alerts.conftest import QUICK, ROOT, LiveService
-from tests.support.dying import bury
+from tests.integration.alerts.conftest import QUICK, AlertService
+from tests.support.dead_letters import bury
 from tests.support.poll import wait_until
+from tests.support.processes import ROOT
 from tests.support.queueing import add, take_all
 from tests.support.workers import WorkerProcess, ended, enqueue
 
@@ -24,7 +25,7 @@ def worker_known(redis: Redis) -> bool:
     return b'"known":{"' in (redis.get(WORKERS_KEY) or b"")
 
 
-def test_a_growing_queue_is_notified_and_resolved(service: LiveService) -> None:
+def test_a_growing_queue_is_notified_and_resolved(service: AlertService) -> None:
     """By mail and webhook, with the numbers."""
     redis = Redis.from_url(service.redis.url)
     service.scheduler()
@@ -36,15 +37,15 @@ def test_a_growing_queue_is_notified_and_resolved(service: LiveService) -> None:
     assert service.hook.forged == 0
 
 
-def test_a_dead_letter_is_notified(service: LiveService) -> None:
+def test_a_dead_letter_is_notified(service: AlertService) -> None:
     """With the command that lists it; the signing secret is not in the log."""
     service.scheduler()
     bury(Redis.from_url(service.redis.url), "run-1")
     assert "qa-queue dlq list" in service.both("firing", "dead_letter")
-    assert service.variables["QA_SECRET_HOOK"] not in service.log.read_text()
+    assert service.settings["QA_SECRET_HOOK"] not in service.log.read_text()
 
 
-def test_a_killed_worker_is_notified_and_resolved_by_its_successor(service: LiveService) -> None:
+def test_a_killed_worker_is_notified_and_resolved_by_its_successor(service: AlertService) -> None:
     """kill -9; the successor is another process."""
     service.scheduler()
     redis = Redis.from_url(service.redis.url)
@@ -57,7 +58,7 @@ def test_a_killed_worker_is_notified_and_resolved_by_its_successor(service: Live
         service.both("resolved", "worker_lost")
 
 
-def test_a_worker_that_ends_in_order_is_not_an_alert(service: LiveService) -> None:
+def test_a_worker_that_ends_in_order_is_not_an_alert(service: AlertService) -> None:
     """It signs off; only the growing queue is notified."""
     redis = Redis.from_url(service.redis.url)
     service.scheduler()
@@ -73,7 +74,7 @@ def test_a_worker_that_ends_in_order_is_not_an_alert(service: LiveService) -> No
 
 
 def test_a_redis_that_stops_is_notified_while_it_is_unavailable_and_resolved_afterwards(
-    service: LiveService,
+    service: AlertService,
 ) -> None:
     """The cooldown is kept in memory meanwhile: one message, however long it lasts."""
     redis = Redis.from_url(service.redis.url)
@@ -86,7 +87,7 @@ def test_a_redis_that_stops_is_notified_while_it_is_unavailable_and_resolved_aft
     assert len(service.hook.alerts("firing", "redis_away")) == 1
 
 
-def test_a_dead_scheduler_shows_in_readiness_and_metrics(service: LiveService) -> None:
+def test_a_dead_scheduler_shows_in_readiness_and_metrics(service: AlertService) -> None:
     """kill -9, noticed within the 15 s that a heartbeat lasts; and again when another one runs."""
     service.process("-c", "from qa_queue.cli import main; main()", "web", **service.web)
     pages = f"http://127.0.0.1:{service.web_port}"
@@ -110,7 +111,7 @@ def test_a_dead_scheduler_shows_in_readiness_and_metrics(service: LiveService) -
     wait_until(lambda: shown("alive", 1), 60, "the scheduler again")
 
 
-def test_a_supabase_that_stops_is_notified_and_resolved(service: LiveService) -> None:
+def test_a_supabase_that_stops_is_notified_and_resolved(service: AlertService) -> None:
     """A real one, stopped and started again on its port."""
     port = free_port()
     folder, cache = service.folder / "supabase", ROOT / ".qa" / "cache"
@@ -124,7 +125,7 @@ def test_a_supabase_that_stops_is_notified_and_resolved(service: LiveService) ->
     assert len(service.hook.alerts("firing", "supabase_away")) == 1
 
 
-def test_a_high_failure_rate_is_notified(service: LiveService) -> None:
+def test_a_high_failure_rate_is_notified(service: AlertService) -> None:
     """From the outcomes that real workers have counted in the last minutes."""
     service.configure(QUICK.replace("  no_worker: false", "  failure_rate: {above: 0.5, least_runs: 3, for: 0s}"))
     redis = Redis.from_url(service.redis.url)
@@ -135,7 +136,7 @@ def test_a_high_failure_rate_is_notified(service: LiveService) -> None:
         assert "67% of the runs of test-execution failed" in service.both("firing", "failure_rate")
 
 
-def test_a_channel_that_hangs_or_fails_affects_no_other(service: LiveService) -> None:
+def test_a_channel_that_hangs_or_fails_affects_no_other(service: AlertService) -> None:
     """Mail and jobs go on; the broken channels are listed, and messages arrive once they work again."""
     hanging = socket.create_server(("127.0.0.1", 0))
     service.configure(f"{QUICK}  hangs: {{url: 'mailto://127.0.0.1:{hanging.getsockname()[1]}?to=a@b.example'}}\n")

@@ -10,7 +10,7 @@ from redis import Redis
 
 from qa_queue.models import RunStatus
 from qa_queue.store.memory import MemoryStore
-from tests.support.dying import bury, dead_run
+from tests.support.dead_letters import bury, dead_run
 from tests.support.queueing import QUEUE, add, manager, snapshot, take_all, waiting
 
 
