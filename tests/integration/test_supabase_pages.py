@@ -11,21 +11,21 @@ from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
-from tests.faults.line import Line
+from tests.support.proxies import HttpProxy
 from tests.support.records import adaptation_row, case_record, run_record
 
 ROWS = 25
 
 
 @pytest.fixture
-def line(supabase: LocalServer) -> Iterator[Line]:
-    with Line(supabase.url) as line:
+def line(supabase: LocalServer) -> Iterator[HttpProxy]:
+    with HttpProxy(supabase.url) as line:
         line.max_rows = 7
         yield line
 
 
 @pytest.fixture
-def store(line: Line, supabase: LocalServer) -> Iterator[SupabaseStore]:
+def store(line: HttpProxy, supabase: LocalServer) -> Iterator[SupabaseStore]:
     opened = SupabaseStore(line.url, supabase.key or "")
     yield opened
     opened.close()
