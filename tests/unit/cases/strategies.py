@@ -6,13 +6,14 @@ import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from hypothesis import strategies as st
-from pydantic import BaseModel
+from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from qa_queue.cases.actions import Expect
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.steps import ACTIONS, Action
+from qa_queue.cases.urls import scheme_problem
 from qa_queue.cases.vocabulary import MAX_DURATION_MS, Vocabulary, key_of
 from qa_queue.models import TraceMode, Viewport
 
@@ -100,7 +101,17 @@ def _with_only(model: type[Vocabulary], chosen: str) -> st.SearchStrategy[Any]:
 
 def _fields(model: type[BaseModel], fields: dict[str, FieldInfo]) -> dict[str, st.SearchStrategy[Any]]:
     del model
-    return {name: values_of(field.annotation, _limits(field.metadata)) for name, field in fields.items()}
+    return {name: _values_of_field(field) for name, field in fields.items()}
+
+
+def _values_of_field(field: FieldInfo) -> st.SearchStrategy[Any]:
+    values = values_of(field.annotation, _limits(field.metadata))
+    is_url = any(isinstance(item, AfterValidator) for item in field.metadata)
+    return values.filter(_has_allowed_scheme) if is_url else values
+
+
+def _has_allowed_scheme(url: str) -> bool:
+    return scheme_problem(url) is None
 
 
 def _check(check: type[Check]) -> st.SearchStrategy[Check]:
@@ -138,7 +149,7 @@ cases = st.builds(
     Case,
     id=maybe(words),
     name=words,
-    base_url=maybe(words),
+    base_url=maybe(words.filter(_has_allowed_scheme)),
     tags=st.lists(words, max_size=3, unique=True).map(tuple),
     retries=st.integers(0, 10),
     timeout_ms=durations,
