@@ -26,9 +26,8 @@ from scipy.optimize import minimize
 
 from benchmarks.relocation_data import Situation, situations
 from processors.healing.candidates import CandidatePage
-from processors.healing.compare import Comparison
-from processors.healing.decision import HealAccepted, Search, decide
-from processors.healing.weights import DISAGREEMENTS, WEIGHTS, Weights
+from processors.healing.compare import DISAGREEMENTS, WEIGHTS, Comparison, Weights
+from processors.healing.decision import ElementSearch, HealAccepted, decide
 
 Array = np.ndarray[Any, np.dtype[np.float64]]
 COLUMNS = ("right", "wrong", "false")
@@ -57,7 +56,7 @@ class Outcome:
 
 def example_of(situation: Situation) -> Example | None:
     """The situation as numbers; None where a right candidate exists but is of a kind that is never taken."""
-    search = Search(situation.old, CandidatePage(situation.candidates), situation.others, WEIGHTS)
+    search = ElementSearch(situation.old, CandidatePage(situation.candidates), situation.others, WEIGHTS)
     possible = [(at, row) for at, row in enumerate(search.comparisons()) if row is not None]
     right = np.array([float(at in situation.right) for at, _ in possible])
     if situation.right and not right.any():

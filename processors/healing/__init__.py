@@ -1,1 +1,1 @@
-"""Pure decisions about finding a changed element again."""
+"""Decisions about locating a changed element again. Pure."""

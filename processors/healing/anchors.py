@@ -1,7 +1,8 @@
-"""Other stored elements that are certainly still there tell where the sought one should be.
+"""Anchors: stored elements that are certainly still there show where the sought one is expected.
 
-A page that got a banner is shifted, a footer slides down with the content: absolute places lie, distances to what
-moved along do not. An anchor is a stored element with one candidate that several of its keys agree on.
+A banner shifts a page, and a footer moves down with the content, so absolute positions mislead; distances to
+elements that moved along do not. An anchor is a stored element with one candidate that several of its keys agree
+on.
 """
 
 from __future__ import annotations
@@ -27,7 +28,7 @@ KEYS = {
     "id_path": False,
     "path": False,
 }
-"""What might name an element alone: a trait, and whether it is the element's content rather than its position."""
+"""Traits that may identify an element; True for its content, False for its position."""
 
 MOST_HOLDERS = 3
 VOTES_NEEDED = 1.5
@@ -40,17 +41,17 @@ NOWHERE = (0.0, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A stored element and the candidate that it is now."""
+    """A stored element and its candidate."""
 
     old: Traits
     new: Traits
 
 
 def find_anchor(old: Traits, page: CandidatePage) -> Anchor | None:
-    """The one candidate that a stored element's keys agree on, or None.
+    """Return the one candidate that a stored element's keys agree on, or None.
 
-    A key that n <= 3 candidates have gives each 1/n of a vote. One content key and one more must agree, and
-    no other candidate may come near.
+    A key that n <= 3 candidates have gives each 1/n of a vote. One content key and another key must agree, and no
+    other candidate may come close.
     """
     votes: dict[int, float] = defaultdict(float)
     with_content: set[int] = set()
@@ -72,7 +73,7 @@ def find_anchor(old: Traits, page: CandidatePage) -> Anchor | None:
 
 
 def steps_between(one: Traits, other: Traits) -> int:
-    """How many steps of the tree lie between two elements of the same page."""
+    """Return the number of tree edges between two elements of the same page."""
     shared = 0
     for mine, yours in zip(one.steps, other.steps, strict=False):
         if mine != yours:
@@ -82,7 +83,7 @@ def steps_between(one: Traits, other: Traits) -> int:
 
 
 class Expectation:
-    """Where the nearest anchors say that an element is now."""
+    """The place where an element is expected, from its nearest anchors."""
 
     def __init__(self, old: Traits, anchors: Sequence[Anchor]) -> None:
         near = sorted((steps_between(old, anchor.old), number) for number, anchor in enumerate(anchors))
@@ -94,7 +95,7 @@ class Expectation:
         self._total = sum(weight for weight, _, _ in self._places)
 
     def fit(self, box: Box | None) -> tuple[float, float]:
-        """How well a box lies there, and at that height: means over the anchors, nearer ones weigh more; 0..1."""
+        """Return the fit of a box to that place and to its height, 0..1: means weighted by nearness."""
         if box is None or not self._places:
             return NOWHERE
         place = row = 0.0

@@ -1,20 +1,64 @@
-"""The candidates of one page: normalised, counted, and found by what they are unique in."""
+"""The candidates of one page: normalised, indexed by their keys, and the rarity of their words.
+
+The fewer elements of a page have a word, the more it says that two elements share it. Its weight is its
+self-information on the page, -log p, smoothed: `log((n + 1) / (df + 0.5))` with `n` elements of which `df` have the
+word (inverse document frequency; Robertson & Sparck Jones, 1976).
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
+from itertools import chain
+from math import fsum, log
 from operator import attrgetter
 
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.rarity import Rarity, Words
-from processors.healing.tokens import counter_stem, parent_path
-from processors.healing.traits import Traits
+from processors.healing.traits import Traits, counter_stem, parent_path
+
+Words = frozenset[str]
+
+
+class Rarity:
+    """The weights of the words of one property on one page of `size` elements; counted when first used."""
+
+    def __init__(self, size: int, elements: Callable[[], Iterable[Words]]) -> None:
+        self._total = size + 1
+        self._elements = elements
+        self._unseen = log(self._total / 0.5)
+
+    @cached_property
+    def _weights(self) -> dict[str, float]:
+        counts = Counter(chain.from_iterable(self._elements()))
+        return {word: log(self._total / (count + 0.5)) for word, count in counts.items()}
+
+    def weight(self, words: Iterable[str]) -> float:
+        """Return the sum of the words' weights."""
+        weights, unseen = self._weights, self._unseen
+        # An exact sum: the order of a set differs from process to process, and a share must not exceed 1.
+        return fsum([weights.get(word, unseen) for word in words])
+
+    def dice(self, one: Words, other: Words) -> float:
+        """Return Dice's coefficient with weights, 0..1: 2 * shared / (one + other)."""
+        shared = one & other
+        return 2 * self.weight(shared) / (self.weight(one) + self.weight(other)) if shared else 0.0
+
+    def containment(self, one: Words, other: Words) -> float:
+        """Return the share of the smaller set in the larger, 0..1: shared / smaller."""
+        shared = one & other
+        return self.weight(shared) / min(self.weight(one), self.weight(other)) if shared else 0.0
+
+    def overlap(self, one: Words, other: Words) -> float:
+        """Return the mean of Dice's coefficient and containment, 0..1.
+
+        Containment forgives words that were added or dropped: all of "Tracking" is in "Tracking expand tracking".
+        """
+        return (self.dice(one, other) + self.containment(one, other)) / 2
 
 
 class CandidatePage:
-    """What deciding needs to know of all candidates together; made once, used for every stored fingerprint."""
+    """All candidates of a page; made once and used for every stored fingerprint."""
 
     def __init__(self, candidates: Sequence[Fingerprint]) -> None:
         self.traits = [Traits(candidate) for candidate in candidates]
@@ -26,18 +70,18 @@ class CandidatePage:
         self._indexes: dict[str, dict[str, list[int]]] = {}
 
     def holders(self, key: str, value: str) -> Sequence[int]:
-        """The candidates that have this value of the key, one of `anchors.KEYS`."""
+        """Return the indices of candidates with this value of a key of `anchors.KEYS`."""
         if key not in self._indexes:
             self._indexes[key] = _grouped(map(attrgetter(key), self.traits))
         return self._indexes[key].get(value, ())
 
     def is_counter(self, identifier: str) -> bool:
-        """Whether this id counts elements ("menu1", "menu2"): then it names a position, not an element."""
+        """Return True if this id numbers elements ("menu1", "menu2") and so names a position."""
         stem = counter_stem(identifier)
         return stem != identifier and self._stems[stem] > 1
 
     def same_spot(self, index: int) -> list[int]:
-        """The candidate itself, its parent and its children: a click on one is a click on the other."""
+        """Return the candidate, its parent and its children: a click on one is a click on the other."""
         path = self.traits[index].path
         if not path:
             return [index]
@@ -48,7 +92,7 @@ class CandidatePage:
         return [index, *near]
 
     def related(self, one: int, other: int) -> bool:
-        """Whether one candidate is the other or contains it."""
+        """Return True if one candidate is the other or contains it."""
         mine, yours = self.traits[one].path, self.traits[other].path
         return one == other or mine.startswith(yours + "/") or yours.startswith(mine + "/")
 

@@ -1,18 +1,18 @@
-"""One stored fingerprint against one candidate: a vector of agreements and disagreements, each in 0..1.
+"""The comparison of a stored element with a candidate: agreements and disagreements in 0..1, and their weights.
 
-A property counts only as far as both sides recorded it. Nothing is weighed here; `weights` says what each is worth.
+A property counts only if both sides recorded it. Weights are in natural log units. The utility of a candidate is
+the sum of its comparisons times their weights; that of "none of them" is `Weights.nothing`.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from math import exp
 from typing import NamedTuple
 
-from processors.healing.candidates import CandidatePage
+from processors.healing.candidates import CandidatePage, Rarity
 from processors.healing.fingerprint import Box
-from processors.healing.rarity import Rarity
-from processors.healing.tokens import trigrams
-from processors.healing.traits import Traits
+from processors.healing.traits import Traits, trigrams
 
 PLACE_PX = 200.0
 ROW_PX = 100.0
@@ -21,12 +21,12 @@ NEAR = 0.2
 
 
 class Comparison(NamedTuple):
-    """How far two elements agree; the names are those of the weights.
+    """The agreement of two elements; weights have the same names.
 
     same_wording     the accessible name (else the text) is equal
     other_wording    1 - similarity of two wordings that both exist
     lost_wording     only one of them has a wording
-    same_link        it leads to the same page; a form's button only if no other candidate does
+    same_link        it leads to the same page; for a form's button, only if no other candidate does
     other_link       1 - similarity of two links that both exist
     lost_link        only one of them is a link
     same_key         the test id, name or id is equal
@@ -37,7 +37,7 @@ class Comparison(NamedTuple):
     neighbours       overlap of the words around
     path_tail        share of the last eight steps of the XPath that are equal
     kind             mean of: tag equal, role (else kind) equal
-    place            e^(-px / 200) from where it was, or from where its anchors say that it is now
+    place            e^(-px / 200) with the distance from its old place, or from the one expected by its anchors
     row              the same for the height on the page alone, e^(-px / 100)
     width, height    smaller / larger
     """
@@ -62,10 +62,49 @@ class Comparison(NamedTuple):
     height: float
 
 
-def compare(old: Traits, new: Traits, page: CandidatePage, expected: tuple[float, float]) -> Comparison | None:
-    """Compare a stored element with a candidate of the page; None when the candidate cannot be the element.
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """`accept` is the minimum probability of an accepted candidate, `lead` its minimum margin; both in 0..1."""
 
-    `expected` is how well the candidate lies where the anchors say that it is now: place and row, 0..1.
+    of: Comparison
+    nothing: float
+    accept: float
+    lead: float
+
+
+DISAGREEMENTS = frozenset({"other_wording", "lost_wording", "other_link", "lost_link", "other_key"})
+
+WEIGHTS = Weights(
+    of=Comparison(
+        same_wording=3.04,
+        other_wording=-2.47,
+        lost_wording=-0.97,
+        same_link=1.72,
+        other_link=-1.9,
+        lost_link=-1.99,
+        same_key=1.32,
+        sole_key=1.32,
+        other_key=-0.88,
+        words=2.11,
+        markup=0.28,
+        neighbours=1.28,
+        path_tail=1.72,
+        kind=1.12,
+        place=1.93,
+        row=2.45,
+        width=0.82,
+        height=0.52,
+    ),
+    nothing=7.4,
+    accept=0.55,
+    lead=0.3,
+)
+
+
+def compare(old: Traits, new: Traits, page: CandidatePage, expected: tuple[float, float]) -> Comparison | None:
+    """Compare a stored element with a candidate of the page; None if the candidate cannot be the element.
+
+    `expected` is the fit of the candidate to the place expected by the anchors: place and row, 0..1.
     """
     drawn = _drawn(old.source.box, new.source.box, expected)
     if not _possible(old, new, place=drawn[0]):
@@ -84,10 +123,11 @@ def compare(old: Traits, new: Traits, page: CandidatePage, expected: tuple[float
 
 
 def _possible(old: Traits, new: Traits, place: float) -> bool:
-    """What takes input can only be what takes the same kind of input: filling a label never works.
+    """Return False for a candidate that cannot be the element.
 
-    What shares no word and no link and does not lie near is not looked at: it never wins, and on a large page
-    many such together would hide what does.
+    A field can only be a field of the same kind: filling a label never works. A candidate that shares neither a
+    word nor the link and is not near is excluded: it never wins, but many of them would lower the probability of
+    the best.
     """
     if old.field is not None and old.field != new.field:
         return False
@@ -97,7 +137,7 @@ def _possible(old: Traits, new: Traits, place: float) -> bool:
 
 
 def _wording(old: Traits, new: Traits, rarity: Rarity) -> tuple[float, float, float]:
-    """What the element is called: by the accessible name where both have one, else by the text."""
+    """Compare the accessible names if both have one, else the texts."""
     named = bool(old.accessible_name and new.accessible_name)
     one, other = (old.accessible_name, new.accessible_name) if named else (old.text, new.text)
     if not one or not other:

@@ -1,7 +1,10 @@
-"""Is one of these candidates the element that was stored, and which? Pure: a value in, a value out.
+"""The decision of a heal: one of the candidates is the stored element, or none is certain enough.
 
-A false heal is worse than a failure, so every doubt refuses: nothing alike, two alike, one that another stored
-element fits better, one of the wrong kind, one that cannot be used.
+A false heal is worse than a failure, so every doubt leads to a refusal: nothing similar, two that are similar, one
+that matches another stored element better, one of the wrong kind, one that cannot be used.
+
+The probability of a candidate is a conditional logit with an outside option (McFadden, 1974):
+P(c) = e^u(c) / (e^u(none) + sum of e^u over all candidates). A rival of equal utility halves it.
 """
 
 from __future__ import annotations
@@ -9,40 +12,38 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from math import fsum, inf
+from math import exp, fsum, inf
 from operator import mul
 from typing import Any
 
 from processors.healing.anchors import Anchor, Expectation, find_anchor
 from processors.healing.candidates import CandidatePage
-from processors.healing.compare import Comparison, compare
+from processors.healing.compare import WEIGHTS, Comparison, Weights, compare
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.probability import CandidateChoice, choose
 from processors.healing.traits import Traits
-from processors.healing.weights import WEIGHTS, Weights
 
 CONTESTED = 8
-"""How many of the best candidates are held against the other stored elements."""
+"""The number of best candidates that are also compared with the other stored elements."""
 
 NEARLY_NAMED = 0.25
-"""Up to this `other_wording` a name counts as kept: "Add Tea to cart", "Add Tea to basket"."""
+"""The largest `other_wording` of a name that counts as kept: "Add Tea to cart", "Add Tea to basket"."""
 
 
 class Reason(StrEnum):
-    """Why nothing was taken."""
+    """The reason for a refusal."""
 
     NO_CANDIDATES = "no candidates"
     NOTHING_LIKE_IT = "no element of its kind shares anything with it"
-    GONE = "nothing is alike enough"
-    AMBIGUOUS = "several are alike"
-    CLAIMED = "another stored element fits it better"
+    GONE = "nothing is similar enough"
+    AMBIGUOUS = "several are similar"
+    CLAIMED = "it matches another stored element better"
     NOT_USABLE = "it cannot be used now"
-    RENAMED = "it has another name, and neither a key nor a link says that it is the same"
+    RENAMED = "it has another name, and neither a key nor a link confirms that it is the same"
 
 
 @dataclass(frozen=True, slots=True)
 class HealEvidence:
-    """What the decision rests on: the stored element, the best candidate, how they compare, what that is worth."""
+    """The basis of a decision: the stored element, the best candidate, their comparison and its weights."""
 
     sought: Fingerprint
     found: Fingerprint
@@ -66,7 +67,7 @@ class HealAccepted:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class HealRefused:
-    """No candidate is taken; `best` is what came nearest, with the figures it had."""
+    """No candidate is accepted; `best` is the most likely one, with its figures."""
 
     reason: Reason
     best: int | None = None
@@ -79,23 +80,38 @@ class HealRefused:
 Decision = HealAccepted | HealRefused
 
 
+@dataclass(frozen=True, slots=True)
+class CandidateChoice:
+    """The most likely candidate and its rivals.
+
+    `probability` includes its parent and children, which are not rivals; `runner_up` is the most likely candidate
+    unrelated to it; `none` is the probability that the element is gone. All are in 0..1.
+    """
+
+    index: int
+    probability: float
+    runner_up: int | None
+    runner_up_probability: float
+    none: float
+
+
 def decide(
     old: Fingerprint,
     candidates: Sequence[Fingerprint],
     others: Sequence[Fingerprint] = (),
     weights: Weights = WEIGHTS,
 ) -> Decision:
-    """Find the stored element `old` among the candidates of the page, or refuse.
+    """Return the candidate that is the stored element `old`, or a refusal.
 
-    `others` are the other elements that were stored for the old page; those that are still there show where
-    things moved, and what they fit better is theirs.
+    `others` are the other elements stored for the old page: those that are still there show where things moved,
+    and a candidate that matches one of them better is not accepted.
     """
-    search = Search(old, CandidatePage(candidates), others, weights)
+    search = ElementSearch(old, CandidatePage(candidates), others, weights)
     return search.decision()
 
 
-class Search:
-    """One stored element sought on one page."""
+class ElementSearch:
+    """The search for one stored element on one page."""
 
     def __init__(
         self, old: Fingerprint, page: CandidatePage, others: Sequence[Fingerprint], weights: Weights
@@ -108,7 +124,7 @@ class Search:
         self.anchors = [anchor for anchor in found if anchor is not None]
 
     def decision(self) -> Decision:
-        """Compare, choose, decide."""
+        """Compare all candidates and decide."""
         if not self.page.traits:
             return HealRefused(reason=Reason.NO_CANDIDATES)
         comparisons = self.comparisons()
@@ -122,7 +138,7 @@ class Search:
         return self._judge(choice, best, claimed_best=max(utilities) > max(free))
 
     def comparisons(self) -> list[Comparison | None]:
-        """The stored element against every candidate, in order; None for one that cannot be the element."""
+        """Return the comparison with every candidate, in order; None for one that cannot be the element."""
         expected = Expectation(self.old, self.anchors)
         return [compare(self.old, new, self.page, expected.fit(new.source.box)) for new in self.page.traits]
 
@@ -130,7 +146,7 @@ class Search:
         return -inf if comparison is None else fsum(map(mul, comparison, self.weights.of))
 
     def _claimed(self, utilities: Sequence[float]) -> set[int]:
-        """Those of the best candidates that another stored element fits better than the sought one."""
+        """Return those of the best candidates that match another stored element better."""
         possible = [index for index, utility in enumerate(utilities) if utility > -inf]
         ranked = sorted(possible, key=lambda index: -utilities[index])[:CONTESTED]
         rivals = [(other, Expectation(other, self._anchors_without(other))) for other in self.others]
@@ -168,7 +184,7 @@ class Search:
         return Reason.GONE if choice.none >= choice.runner_up_probability else Reason.AMBIGUOUS
 
     def _doubt(self, choice: CandidateChoice, comparison: Comparison) -> Reason | None:
-        """What speaks against a candidate that is likely enough."""
+        """Return the objection to a candidate that is likely enough."""
         if choice.probability - choice.runner_up_probability < self.weights.lead:
             return Reason.AMBIGUOUS
         if not self.page.traits[choice.index].source.usable:
@@ -177,10 +193,38 @@ class Search:
 
 
 def is_named_alike(comparison: Comparison) -> bool:
-    """Whether something that says what the element is for is kept: its name, a key, or where it leads.
+    """Return True if something that tells the element's purpose is kept: its name, a key, or its link.
 
-    Place, looks and neighbours are those of whatever stands there now: "Add to wishlist" for "Add to cart".
+    Place, style and neighbours do not tell it: "Add to wishlist" may have replaced "Add to cart".
     """
     if comparison.same_wording or comparison.same_key or comparison.same_link:
         return True
     return not comparison.lost_wording and comparison.other_wording <= NEARLY_NAMED
+
+
+def choose(utilities: Sequence[float], nothing: float, page: CandidatePage) -> CandidateChoice | None:
+    """Return the best candidate, or None if all are impossible (-inf)."""
+    best = max(range(len(utilities)), key=utilities.__getitem__, default=None)
+    if best is None or utilities[best] == -inf:
+        return None
+    top = max(utilities[best], nothing)
+    odds = [exp(utility - top) for utility in utilities]
+    none = exp(nothing - top)
+    total = sum(odds) + none
+    runner_up = _first_unrelated(best, odds, page)
+    return CandidateChoice(
+        index=best,
+        probability=sum(odds[member] for member in page.same_spot(best)) / total,
+        runner_up=runner_up,
+        runner_up_probability=odds[runner_up] / total if runner_up is not None else 0.0,
+        none=none / total,
+    )
+
+
+def _first_unrelated(best: int, odds: Sequence[float], page: CandidatePage) -> int | None:
+    runner_up = None
+    for index, value in enumerate(odds):
+        better = runner_up is None or value > odds[runner_up]
+        if value and better and not page.related(best, index):
+            runner_up = index
+    return runner_up

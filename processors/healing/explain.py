@@ -1,13 +1,13 @@
-"""A decision in words: which properties spoke for the candidate and which against, in one line and as a table."""
+"""Explanations of decisions: the properties for and against a candidate, in one line and as a table."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from processors.healing.compare import DISAGREEMENTS
 from processors.healing.decision import Decision, HealAccepted, HealEvidence, HealRefused
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.weights import DISAGREEMENTS
 
 SPOKE_FOR = 0.5
 SPOKE_AGAINST = 0.25
@@ -16,7 +16,7 @@ LONGEST = 40
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One property: what it was and is, the points it gave and the most it could have given (natural log)."""
+    """One property before and after, its points and the most it could have (natural log)."""
 
     name: str
     before: str
@@ -26,7 +26,7 @@ class Row:
 
     @property
     def verdict(self) -> str:
-        """`for`, `against`, or empty when it says little or neither side has it."""
+        """`for`, `against`, or empty if it says little or neither side has it."""
         if not self.before and not self.after:
             return ""
         if self.points >= SPOKE_FOR * self.most:
@@ -36,14 +36,14 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """`line` for people in a hurry, `rows` for a table, in the order of weight."""
+    """A summary `line`, and `rows` of a table in the order of weight."""
 
     line: str
     rows: tuple[Row, ...]
 
 
 def explain(decision: Decision) -> Explanation:
-    """Say why a decision was taken."""
+    """Explain a decision."""
     rows = _rows(decision.evidence) if decision.evidence else ()
     spoken = [_sentence(rows, "for"), _sentence(rows, "against")]
     return Explanation("; ".join([_opening(decision), *filter(None, spoken)]), rows)
@@ -52,11 +52,11 @@ def explain(decision: Decision) -> Explanation:
 def _opening(decision: Decision) -> str:
     match decision:
         case HealAccepted(score=score, margin=margin):
-            return f"taken, {_percent(score)} likely, {_percent(margin)} ahead of the next"
+            return f"found, {_percent(score)} likely, {_percent(margin)} ahead of the next"
         case HealRefused(reason=reason, best=None):
             return f"refused: {reason}"
         case HealRefused(reason=reason, score=score):
-            return f"refused: {reason}; the nearest is {_percent(score)} likely"
+            return f"refused: {reason}; the most likely one has {_percent(score)}"
 
 
 def _percent(share: float) -> str:
@@ -64,8 +64,8 @@ def _percent(share: float) -> str:
 
 
 def _sentence(rows: tuple[Row, ...], verdict: str) -> str:
-    told = [_change(row) for row in rows if row.verdict == verdict]
-    return f"{verdict}: {', '.join(told)}" if told else ""
+    changes = [_change(row) for row in rows if row.verdict == verdict]
+    return f"{verdict}: {', '.join(changes)}" if changes else ""
 
 
 def _change(row: Row) -> str:

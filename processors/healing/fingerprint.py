@@ -1,7 +1,7 @@
-"""What an element looked like: the value that is stored when a step passes, and made of every candidate later.
+"""Fingerprints: the properties of an element, stored when a step passes and taken of every candidate later.
 
-`None` means that a property was not recorded, `""` or an empty tuple that the element has none. What one side
-did not record is never compared.
+`None` means that a property was not recorded; `""` or an empty tuple that the element does not have it. A property
+that one side did not record is never compared.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Box:
-    """Where an element is drawn, in CSS px from the top left corner of the page."""
+    """The box of an element, in CSS px from the top left corner of the page."""
 
     x: float
     y: float
@@ -65,7 +65,7 @@ _PAIRS = ("attributes", "match_counts")
 
 
 def fingerprint_document(fingerprint: Fingerprint) -> dict[str, Any]:
-    """The fingerprint as JSON, without what is unset; `parse_fingerprint` reads it back unchanged."""
+    """Return the fingerprint as JSON without unset properties; `parse_fingerprint` restores it unchanged."""
     document = asdict(fingerprint)
     return {
         field.name: document[field.name]
@@ -75,10 +75,10 @@ def fingerprint_document(fingerprint: Fingerprint) -> dict[str, Any]:
 
 
 def parse_fingerprint(document: Mapping[str, Any]) -> Fingerprint:
-    """Read what `fingerprint_document` wrote; keys of later versions are ignored.
+    """Parse a document of `fingerprint_document`; keys of later versions are ignored.
 
     Raises:
-        KeyError: there is no `tag`.
+        KeyError: `tag` is missing.
     """
     known = {field.name for field in fields(Fingerprint)}
     values = {key: value for key, value in document.items() if key in known}

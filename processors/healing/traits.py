@@ -1,12 +1,24 @@
-"""A fingerprint made ready for comparing: normalised once, compared a thousand times."""
+"""A fingerprint normalised for comparisons: text, identifiers, links and paths taken apart into words and steps."""
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from processors.healing.fingerprint import Fingerprint
-from processors.healing.tokens import identifier_words, link_page, link_words, path_steps, text_words
+
+_WORD = re.compile(r"[^\W_]+")
+_LETTERS = re.compile(r"[^\W\d_]+")
+_COUNTER = re.compile(r"(?<!\d)\d{1,3}(?!\d)")
+_DROPPED = str.maketrans("", "", ".'\u2019")
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+_SCHEME = re.compile(r"^[a-z][a-z0-9+.]*://(?:www\.)?", re.IGNORECASE)
+_PAGE_SUFFIX = re.compile(r"\.(?:html?|page|php|aspx?|jsp)$", re.IGNORECASE)
+_SEPARATOR = re.compile(r"[/.\-_]+")
+_NO_LINK = ("javascript:", "about:", "data:")
+
+TRIGRAM_LIMIT = 120
 
 _COMPARED_ELSEWHERE = frozenset({"id", "name", "class", "href", "style", "alt", "title", "type", "value"})
 _BUTTON_TYPES = frozenset({"button", "submit", "reset", "image"})
@@ -17,38 +29,38 @@ _CHOICE_TYPES = frozenset({"checkbox", "radio"})
 
 @dataclass(frozen=True)
 class Traits:
-    """What of a fingerprint is compared; each part is made when it is first asked for."""
+    """The compared traits of a fingerprint; each is computed on first use."""
 
     source: Fingerprint
 
     @cached_property
     def text(self) -> str:
-        """The text, normalised."""
+        """The normalised text."""
         return " ".join(text_words(self.source.text or ""))
 
     @cached_property
     def accessible_name(self) -> str:
-        """The accessible name, normalised."""
+        """The normalised accessible name."""
         return " ".join(text_words(self.source.accessible_name or ""))
 
     @cached_property
     def wording_words(self) -> frozenset[str]:
-        """The words of both."""
+        """The words of text and accessible name."""
         return frozenset(text_words(self.source.text or "") + text_words(self.source.accessible_name or ""))
 
     @cached_property
     def words(self) -> frozenset[str]:
-        """Its own words, from all of its properties."""
+        """The words of all properties of the element itself."""
         return _own_words(self.source)
 
     @cached_property
     def link(self) -> str:
-        """The page that it links to, or that its form goes to; or ""."""
+        """The page that it links to, or that its form submits to; or ""."""
         return link_page(self.source.href or self.source.action or "")
 
     @cached_property
     def is_link(self) -> bool:
-        """Whether it links to a page by itself."""
+        """True if it is a link to a page."""
         return link_page(self.source.href or "") != ""
 
     @cached_property
@@ -58,7 +70,7 @@ class Traits:
 
     @cached_property
     def markup(self) -> frozenset[str]:
-        """The words of its classes, and its other attributes."""
+        """The words of its classes and its other attributes."""
         return _markup(self.source)
 
     @cached_property
@@ -73,22 +85,22 @@ class Traits:
 
     @cached_property
     def kind(self) -> str:
-        """Its role, or what its tag and looks amount to."""
+        """Its role, or the role implied by its tag and style."""
         return "button" if _is_button(self.source) else self.source.role or self.tag
 
     @cached_property
     def field(self) -> str | None:
-        """The family of form field, None for what takes no input."""
+        """The kind of form field; None for an element without input."""
         return _field(self.source)
 
     @cached_property
     def path(self) -> str:
-        """The way to it through frames, shadow roots and elements; "" when it was not recorded."""
+        """The path through frames, shadow roots and elements; "" if not recorded."""
         return self._rooted(self.source.xpath)
 
     @cached_property
     def id_path(self) -> str:
-        """The same from the nearest ancestor with an id."""
+        """The path from the nearest ancestor with an id."""
         return self._rooted(self.source.id_xpath)
 
     @cached_property
@@ -145,3 +157,56 @@ def _field(fingerprint: Fingerprint) -> str | None:
     if tag == "textarea" or fingerprint.role in _TEXT_ROLES:
         return "text"
     return "text" if tag == "input" and not _is_button(fingerprint) else None
+
+
+@lru_cache(maxsize=16_384)
+def text_words(text: str) -> tuple[str, ...]:
+    """Return the words of a text in lower case, without punctuation: ("us", "world") for "U.S. & World"."""
+    return tuple(_WORD.findall(text.lower().translate(_DROPPED)))
+
+
+@lru_cache(maxsize=16_384)
+def identifier_words(identifier: str) -> frozenset[str]:
+    """Return the words of an id, name or class, without numbers: {nav, link, about} for "navLink-about2"."""
+    return frozenset(word.lower() for word in _LETTERS.findall(_HUMP.sub(" ", identifier)))
+
+
+def counter_stem(identifier: str) -> str:
+    """Return an id with its short numbers as "#": "menu#" for "menu1" and "menu2"."""
+    return _COUNTER.sub("#", identifier)
+
+
+@lru_cache(maxsize=16_384)
+def trigrams(text: str) -> frozenset[str]:
+    """Return the trigrams of the beginning of a text, padded so that its first letters count."""
+    padded = f"  {text[:TRIGRAM_LIMIT]} "
+    return frozenset(padded[i : i + 3] for i in range(len(padded) - 2))
+
+
+@lru_cache(maxsize=16_384)
+def link_page(href: str) -> str:
+    """Return the page of a link without its volatile parts: scheme, `www.`, query, fragment, file suffix.
+
+    "a.org/about" for "http://www.a.org/about.html?ref=1#top", "" for a link without a page, "/" for the front page.
+    """
+    if href.startswith(_NO_LINK):
+        return ""
+    page = _SCHEME.sub("", href).partition("#")[0].partition("?")[0]
+    return _PAGE_SUFFIX.sub("", page.rstrip("/")).lower() or page[:1]
+
+
+@lru_cache(maxsize=16_384)
+def link_words(page: str) -> frozenset[str]:
+    """Return the parts of a result of `link_page`."""
+    return frozenset(part for part in _SEPARATOR.split(page) if part)
+
+
+@lru_cache(maxsize=16_384)
+def path_steps(xpath: str) -> tuple[str, ...]:
+    """Return the steps of an XPath: ("html[1]", "a[2]") for "/html[1]/a[2]"."""
+    return tuple(step for step in xpath.split("/") if step)
+
+
+def parent_path(xpath: str) -> str:
+    """Return the XPath of the parent; "" for the root."""
+    return xpath.rpartition("/")[0]

@@ -33,7 +33,7 @@ def test_listed_shown_accepted_and_rejected(program: Program, store: SupabaseSto
     assert [(one["id"], one["status"]) for one in listed] == [(healed.id, "applied")]
     assert "97%" in program("adaptations", "list").out
     shown = program("adaptations", "show", healed.id).out
-    assert "taken, 97 % likely" in shown
+    assert "found, 97 % likely" in shown
     assert "wording" in shown
 
     accepted = program("adaptations", "accept", healed.id, "--by", "ann")

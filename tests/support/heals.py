@@ -17,7 +17,7 @@ steps:
 - click: {target: {css: "#buy"}}
 """
 EVIDENCE = {
-    "summary": "taken, 97 % likely",
+    "summary": "found, 97 % likely",
     "properties": [
         {"name": "wording", "before": '"Buy"', "after": '"Buy"', "points": 3.2, "most": 3.2, "verdict": "for"}
     ],

@@ -1,4 +1,4 @@
-"""A small shop page as fingerprints, and the ways in which it changes."""
+"""A small shop page as fingerprints, and changes of it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from processors.healing.fingerprint import Box, Fingerprint
 
 
 def element(text: str = "", *, path: str = "/html[1]/body[1]/a[1]", **overrides: Any) -> Fingerprint:
-    """A link as the collector would record it; `x`, `y`, `width`, `height` make its box."""
+    """A link as it would be recorded; `x`, `y`, `width`, `height` make its box."""
     box = Box(**{side: overrides.pop(side, size) for side, size in _BOX.items()})
     defaults: dict[str, Any] = {
         "tag": "a",
@@ -58,7 +58,7 @@ def login_form() -> list[Fingerprint]:
 
 
 def page() -> list[Fingerprint]:
-    """The shop as it was when the case last passed."""
+    """The shop at the time the case last passed."""
     return [*menu("Home", "Coffee", "Tea", "Our story", "Contact"), *login_form()]
 
 
@@ -68,7 +68,7 @@ def named(candidates: list[Fingerprint], text: str) -> Fingerprint:
 
 
 def moved(fingerprint: Fingerprint, *, dx: float = 0.0, dy: float = 0.0) -> Fingerprint:
-    """The same element, drawn elsewhere."""
+    """The same element at another place."""
     assert fingerprint.box is not None
     box = replace(fingerprint.box, x=fingerprint.box.x + dx, y=fingerprint.box.y + dy)
     return replace(fingerprint, box=box)

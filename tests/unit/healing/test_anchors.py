@@ -1,4 +1,4 @@
-"""Stored elements that are still there tell where the sought one is now."""
+"""Stored elements that are still there show the place of the sought one."""
 
 from dataclasses import replace
 
@@ -21,7 +21,7 @@ def test_an_anchor_needs_two_keys_that_agree() -> None:
 
 
 def test_anchors_move_the_expected_place() -> None:
-    """The row slid down by 900 px, so the link is expected 900 px lower."""
+    """The row moved down by 900 px, so the link is expected 900 px lower."""
     tea, coffee = menu("Tea", "Coffee", nav=FOOT)
     new = [moved(each, dy=900) for each in (tea, coffee)]
     anchor = find_anchor(Traits(coffee), CandidatePage(new))
@@ -32,7 +32,7 @@ def test_anchors_move_the_expected_place() -> None:
 
 
 def test_anchors_tell_twins_apart() -> None:
-    """Two rows have "Help", and the page grew by 900 px: the link next to the sought one says which row it is."""
+    """Two rows have "Help", and the page grew by 900 px: the adjacent link identifies the row."""
     first, second = menu("Shop", "Help", y=500.0), menu("Legal", "Help", nav=FOOT, y=1000.0)
     rows = [moved(each, dy=900) for each in (*first, *second)]
     page = [replace(each, xpath=f"/p[{at}]/a[1]", neighbours=()) for at, each in enumerate(rows)]

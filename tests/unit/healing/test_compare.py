@@ -1,17 +1,21 @@
-"""How properties are compared one by one, and that what was not recorded is not compared."""
+"""Properties are compared one by one, and only if both sides recorded them."""
 
 import json
 from dataclasses import replace
 
 import pytest
 
-from processors.healing.candidates import CandidatePage
-from processors.healing.compare import Comparison, compare
+from processors.healing.candidates import CandidatePage, Rarity
+from processors.healing.compare import DISAGREEMENTS, WEIGHTS, Comparison, compare
 from processors.healing.fingerprint import Box, Fingerprint, fingerprint_document, parse_fingerprint
-from processors.healing.rarity import Rarity
-from processors.healing.tokens import counter_stem, identifier_words, link_page, path_steps, text_words
-from processors.healing.traits import Traits
-from processors.healing.weights import DISAGREEMENTS, WEIGHTS
+from processors.healing.traits import (
+    Traits,
+    counter_stem,
+    identifier_words,
+    link_page,
+    path_steps,
+    text_words,
+)
 from tests.unit.healing.support import element, menu
 
 
@@ -33,7 +37,7 @@ def compared(old: Fingerprint, new: Fingerprint, *rest: Fingerprint) -> Comparis
         ("", ""),
     ],
 )
-def test_a_link_is_compared_by_where_it_leads(href: str, page: str) -> None:
+def test_links_are_compared_by_their_pages(href: str, page: str) -> None:
     assert link_page(href) == page
 
 
@@ -45,7 +49,7 @@ def test_words_of_texts_and_identifiers() -> None:
 
 
 def test_a_numbered_id_names_a_position() -> None:
-    """ "menu1" of a page with "menu2" is no key; a long number may well be one."""
+    """ "menu1" on a page with "menu2" is not a key; an id with a long number may be one."""
     assert counter_stem("menu1") == counter_stem("menu22")
     assert counter_stem("Link_1476122135908") == "Link_1476122135908"
     old = element("Tea", id="menu1")
@@ -53,8 +57,8 @@ def test_a_numbered_id_names_a_position() -> None:
     assert compared(old, element("Tea", id="menu1"), element("Mugs", id="menu2")).same_key == 0
 
 
-def test_a_rare_word_proves_more_than_a_common_one() -> None:
-    """A word weighs its self-information on the page."""
+def test_a_rare_word_weighs_more_than_a_common_one() -> None:
+    """The weight of a word is its self-information on the page."""
     rarity = Rarity(51, lambda: [frozenset({"menu", "tea"}), *[frozenset({"menu"})] * 50])
     assert rarity.weight({"tea"}) > 10 * rarity.weight({"menu"})
     assert rarity.overlap(frozenset({"menu", "tea"}), frozenset({"menu"})) < rarity.overlap(
@@ -63,7 +67,7 @@ def test_a_rare_word_proves_more_than_a_common_one() -> None:
 
 
 def test_the_accessible_name_decides_between_equal_texts() -> None:
-    """Two "Add" buttons differ in what they are called."""
+    """Two "Add" buttons differ in their names."""
     old = element("Add", accessible_name="Add the blue mug")
     assert compared(old, element("Add", accessible_name="Add the blue mug")).same_wording == 1
     other = compared(old, element("Add", accessible_name="Add the red mug"))
@@ -71,14 +75,14 @@ def test_the_accessible_name_decides_between_equal_texts() -> None:
     assert 0 < other.other_wording < 0.5
 
 
-def test_a_test_id_that_differs_speaks_against() -> None:
-    """Same words, another test id: another element."""
+def test_another_test_id_counts_against_a_candidate() -> None:
+    """The same words with another test id are another element."""
     old = element("Add", test_ids=("add-mug",))
     assert compared(old, element("Add", test_ids=("add-mug",))).same_key == 1
     assert compared(old, element("Add", test_ids=("add-cup",))).other_key == 1
 
 
-def test_a_key_that_nothing_else_has_counts_more() -> None:
+def test_a_unique_key_counts_more() -> None:
     old = element("Add", name="mug")
     alone = compared(old, element("Add", name="mug"))
     shared = compared(old, element("Add", name="mug"), element("Add", name="mug"))
@@ -87,7 +91,7 @@ def test_a_key_that_nothing_else_has_counts_more() -> None:
 
 
 def test_a_buttons_form_is_its_link_where_no_other_button_has_it() -> None:
-    """A link to the same page is no rival; a button without a form has lost nothing."""
+    """A link to the same page is not a rival; a button without a form has not lost a link."""
     old = element("Add", tag="button", action="/cart/add")
     link = element("Cart", href="/cart/add")
     assert compared(old, replace(old, text="Put in"), link).same_link == 1
@@ -98,8 +102,8 @@ def test_a_buttons_form_is_its_link_where_no_other_button_has_it() -> None:
     assert compared(link, replace(link, href="")).lost_link == 1
 
 
-def test_what_one_side_did_not_record_is_not_compared() -> None:
-    """A fingerprint of an older version without a box, link or name leaves those comparisons at nought."""
+def test_a_property_that_one_side_did_not_record_is_not_compared() -> None:
+    """A fingerprint of an older version, without box, link or name, leaves those comparisons at zero."""
     old = Fingerprint(tag="a", text="Tea")
     comparison = compared(old, element("Tea", name="tea", role="link"))
     assert comparison.same_wording == 1
@@ -119,15 +123,15 @@ def test_what_one_side_did_not_record_is_not_compared() -> None:
         ({"tag": "a"}, {"tag": "button"}, True),
     ],
 )
-def test_input_is_only_sought_in_what_takes_the_same_input(
+def test_a_field_is_only_searched_among_fields_of_its_kind(
     old: dict[str, str], new: dict[str, str], possible: bool
 ) -> None:
     page = CandidatePage([element("Tea", **new)])
     assert (compare(Traits(element("Tea", **old)), page.traits[0], page, (0.0, 0.0)) is not None) is possible
 
 
-def test_what_shares_nothing_and_lies_far_away_is_not_looked_at() -> None:
-    """No word, no link, another corner of the page."""
+def test_a_distant_candidate_that_shares_nothing_is_excluded() -> None:
+    """No common word, another link, another corner of the page."""
     page = CandidatePage([element("Mugs", x=1500.0, y=3000.0)])
     assert compare(Traits(element("Tea")), page.traits[0], page, (0.0, 0.0)) is None
 
@@ -140,8 +144,8 @@ def test_every_comparison_is_a_share() -> None:
             assert all(0 <= value <= 1 for value in compared(old, new, *links))
 
 
-def test_agreement_never_speaks_against() -> None:
-    """The signs of the weights are fixed, whatever data they are fitted to."""
+def test_agreement_never_counts_against_a_candidate() -> None:
+    """The signs of the weights are fixed for any data."""
     for name, weight in WEIGHTS.of._asdict().items():
         assert weight <= 0 if name in DISAGREEMENTS else weight >= 0
 

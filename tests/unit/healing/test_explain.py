@@ -1,23 +1,23 @@
-"""A decision is told in one line and as a table."""
+"""A decision is explained in one line and as a table."""
 
 from processors.healing.decision import decide
 from processors.healing.explain import explain
 from tests.unit.healing.support import menu, moved, named, page
 
 
-def test_a_heal_names_what_spoke_for_and_against_it() -> None:
+def test_a_heal_names_the_properties_for_and_against_it() -> None:
     """A link that went to another row keeps its words and loses its place."""
     new = [*menu("Home", "Coffee"), *[moved(each, dx=500, dy=800) for each in menu("Mugs", "Cups", "Tea")]]
     explanation = explain(decide(named(page(), "Tea"), new))
-    assert explanation.line.startswith("taken, ")
+    assert explanation.line.startswith("found, ")
     assert 'wording "Tea"' in explanation.line.split("; against: ")[0]
     assert "place 300,10 -> 800,810" in explanation.line.split("; against: ")[1]
 
 
-def test_a_refusal_names_its_reason_and_the_nearest() -> None:
-    """The reader sees what came nearest and why that was not enough."""
+def test_a_refusal_names_its_reason_and_the_best_candidate() -> None:
+    """The reader sees the most likely candidate and the reason why it was not accepted."""
     explanation = explain(decide(named(page(), "Tea"), menu("Home", "Coffee", "Mugs")))
-    assert explanation.line.startswith("refused: nothing is alike enough; the nearest is ")
+    assert explanation.line.startswith("refused: nothing is similar enough; the most likely one has ")
     assert 'wording "Tea" -> "Mugs"' in explanation.line
 
 
@@ -29,7 +29,7 @@ def test_an_empty_page_is_explained_too() -> None:
 
 
 def test_the_table_has_every_property_by_weight() -> None:
-    """Ten rows, the weightiest first; the points are those that the decision used."""
+    """Ten rows by weight, with the points that the decision used."""
     decision = decide(named(page(), "Tea"), page())
     rows = explain(decision).rows
     assert len(rows) == 10

@@ -1,4 +1,4 @@
-"""What holds for the healer on any page."""
+"""Properties of decisions on any page."""
 
 from dataclasses import replace
 
@@ -29,7 +29,7 @@ _PX = st.integers(min_value=0, max_value=2000)
 @settings(deadline=None)
 @given(pages(), st.data())
 def test_an_identical_element_is_always_accepted(page: list[Fingerprint], data: st.DataObject) -> None:
-    """A page that did not change gives back what is unique on it."""
+    """Every unique element of an unchanged page is found."""
     sought = data.draw(st.sampled_from(page))
     decision = decide(sought, page)
     assert isinstance(decision, HealAccepted)
@@ -54,7 +54,7 @@ def test_the_order_of_candidates_does_not_matter(page: list[Fingerprint], data: 
 @settings(deadline=None)
 @given(pages())
 def test_exact_twins_are_never_accepted(page: list[Fingerprint]) -> None:
-    """Two elements that differ in nothing that is compared cannot be told apart."""
+    """Two elements with equal traits cannot be distinguished."""
     sought = page[0]
     twins = [replace(sought, xpath=f"/html[1]/body[1]/p[{number}]", id_xpath="") for number in (1, 2)]
     assert isinstance(decide(sought, [*twins, *page[1:]]), HealRefused)
@@ -62,8 +62,8 @@ def test_exact_twins_are_never_accepted(page: list[Fingerprint]) -> None:
 
 @settings(deadline=None)
 @given(pages(), st.data())
-def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> None:
-    """A stored element is never found as what another stored element is, to the last property."""
+def test_other_stored_elements_only_exclude_candidates(page: list[Fingerprint], data: st.DataObject) -> None:
+    """A candidate identical to another stored element is never accepted."""
     sought, other = data.draw(st.sampled_from(page)), data.draw(st.sampled_from(page))
     assume(sought != other)
     decision = decide(sought, [each for each in page if each != sought], [other])
@@ -73,7 +73,7 @@ def test_others_only_take_away(page: list[Fingerprint], data: st.DataObject) -> 
 @settings(deadline=None)
 @given(pages())
 def test_nothing_is_found_on_an_empty_page(page: list[Fingerprint]) -> None:
-    """Without candidates there is no answer, whatever else was stored."""
+    """Without candidates every search is refused."""
     decision = decide(page[0], [], page[1:])
     assert isinstance(decision, HealRefused)
     assert decision.reason is Reason.NO_CANDIDATES
@@ -82,6 +82,6 @@ def test_nothing_is_found_on_an_empty_page(page: list[Fingerprint]) -> None:
 @settings(deadline=None)
 @given(pages())
 def test_a_fingerprint_survives_storage(page: list[Fingerprint]) -> None:
-    """What is written as JSON is read back unchanged."""
+    """JSON restores it unchanged."""
     for fingerprint in page:
         assert parse_fingerprint(fingerprint_document(fingerprint)) == fingerprint
