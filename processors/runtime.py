@@ -10,6 +10,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
+from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
 from processors.execution.processor import TestExecutionProcessor
@@ -151,7 +152,9 @@ class Runtime:
         outbox = Outbox(settings.outbox_dir, settings.qa_outbox_mb << 20)
         writer = self._writer = RecordWriter(store, outbox=outbox)
         stack.push_async_callback(_close_writer, writer)
-        browser = self._browser = WarmBrowserPool(partial(find_browser, settings))
+        browser = self._browser = WarmBrowserPool(
+            partial(find_browser, settings), denied=denied_addresses(_own_addresses(settings))
+        )
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
             await browser.start()
@@ -186,6 +189,13 @@ def _added_processor(function_name: str) -> Processor | None:
         package = catalogue().packages[spec.name]
         raise InputError(f"{spec.processor} of the package {package} should be a subclass of BaseJobProcessor.")
     return found
+
+
+def _own_addresses(settings: Settings) -> list[str]:
+    """Return the URLs of the service itself, which no run may open."""
+    ports = (settings.qa_web_port, settings.qa_dashboard_port)
+    local = [f"http://127.0.0.1:{port}" for port in ports]
+    return [*local, settings.redis_dsn, *([settings.supabase_url] if settings.supabase_url else [])]
 
 
 async def _close_writer(writer: RecordWriter) -> None:

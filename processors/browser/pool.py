@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -36,7 +36,10 @@ class WarmBrowserPool:
     with a window on the screen (`headless` False) gets a second browser, started when it is first needed.
     """
 
-    def __init__(self, find_browser: Callable[[], Path], *, headless: bool = True) -> None:
+    def __init__(
+        self, find_browser: Callable[[], Path], *, headless: bool = True, denied: Sequence[str] = ()
+    ) -> None:
+        self._denied = denied  # URL patterns that no run may open
         self._find_browser = find_browser
         self._headless = headless
         self._driver: Playwright | None = None
@@ -150,7 +153,7 @@ class WarmBrowserPool:
             handle_sighup=False,
             timeout=LAUNCH_TIMEOUT_S * 1000,
         )
-        await refuse_local_schemes(browser)
+        await refuse_local_schemes(browser, self._denied)
         return browser
 
     async def _discard(self, browser: Browser) -> None:

@@ -8,12 +8,15 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Error
 
+from processors.browser.egress.schemes import denied_addresses
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionOptions
 from qa_queue.cases.model import Step
 from qa_queue.models import ArtifactKind, ErrorKind
 from tests.browser.conftest import Opener
 from tests.support.poll import async_wait_until
 from tests.support.running import ExecutionHarness
-from tests.support.site import Site
+from tests.support.site import Site, serve_site
 from tests.support.steps import case, goto, on
 
 MARKER = "the-password-of-redis"
@@ -133,6 +136,29 @@ async def test_the_browser_itself_refuses_files(visit: Opener, secret_file: Path
     assert [entry["text"] for entry in entries] == [f"the service refuses file://{secret_file}"]
     outcome = await page.do(on("click", "#go"), timeout_ms=200)
     assert "the service refuses this address" in (outcome.error or "")
+
+
+@pytest.mark.parametrize("way", ["location = `{url}`", "fetch(`{url}`)", "location = `/redirect`"])
+async def test_addresses_of_the_service_are_refused(browser_path: Path, site: Site, way: str) -> None:
+    """To a page as to a step; the refusal is in the run's log. Here the denied address is another site's."""
+    with serve_site() as own:
+        hits: list[str] = []
+        own.page("/", lambda _: hits.append("hit") or "own")
+        site.redirects["/redirect"] = f"{own.url}/"
+        site.page("/way", f"<button id=go onclick='{way.format(url=own.url + '/')}'>go</button>")
+        pool = WarmBrowserPool(lambda: browser_path, denied=denied_addresses([own.url]))
+        try:
+            async with pool.session(SessionOptions(base_url=site.url)) as session:
+                assert (await session.perform(goto("/way"), timeout_ms=5_000)).error is None
+                await session.perform(on("click", "#go"), timeout_ms=5_000)
+                await async_wait_until(
+                    lambda: [e for e in session.events if e["type"] == "refused"], what="the log"
+                )
+                step = await session.perform(goto(f"{own.url}/"), timeout_ms=5_000)
+        finally:
+            await pool.close()
+        assert "the service refuses this address" in (step.error or "")
+        assert hits == []
 
 
 @pytest.mark.parametrize(
