@@ -99,7 +99,7 @@ def _origin(url: str) -> str | None:
 
 
 def _has_path(base_url: str) -> bool:
-    """Whether a base URL names a folder; one that is a reference is taken to name none."""
+    """Tell whether a base URL names a folder; a reference is taken to name none."""
     origin = _origin(base_url)
     return origin is not None and base_url.removeprefix(origin).strip("/") != ""
 

@@ -19,7 +19,7 @@ HealMode = Literal["off", "suggest", "auto"]
 
 
 class Action(Vocabulary):
-    """What a step does: one subclass for each action of the format, `class Goto(Action, keyword="goto")`.
+    """The action of a step: one subclass for each action of the format, `class Goto(Action, keyword="goto")`.
 
     `verb` begins the sentence in reports. `actionability` is what the element has to be before it is acted on:
     visible, enabled, editable, hit (not covered). `bare` actions may be written as `reload: true`. Only

@@ -22,7 +22,7 @@ Level = Annotated[int, Field(ge=1, le=6)]
 
 
 class Target(Vocabulary):
-    """How a step names an element: one kind of locator, narrowed, with fallbacks in order.
+    """The name of an element in a step: one kind of locator, narrowed, with fallbacks in order.
 
     Strict: two matches are an error. `name` alone, without `role`, means "any interactive role with this accessible
     name", as the Recorder's `aria/` selectors do. `within` is found first and searched inside.

@@ -22,7 +22,7 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Every text in the value with its path, in order."""
+    """Yield every text in the value with its path, in order."""
     match value:
         case str():
             yield path, value
@@ -42,7 +42,7 @@ def _keys(model: BaseModel, name: str) -> KeyPath:
 
 
 def map_texts(model: Model, change: Callable[[str], str]) -> Model:
-    """The model with every text in it changed; what has none stays the same object."""
+    """Return the model with every text in it changed; parts without text stay the same objects."""
     given = {name: getattr(model, name) for name in type(model).model_fields}
     changed = {name: _mapped(value, change) for name, value in given.items()}
     return model.model_copy(update={name: value for name, value in changed.items() if value is not given[name]})
@@ -65,10 +65,10 @@ SHORT = 3
 
 
 def mask(text: str, secrets: Mapping[str, str]) -> str:
-    """The text with the value of every secret replaced by `***`, also where it is URL-, JSON- or HTML-encoded.
+    """Return the text with every secret replaced by `***`, also where it is URL-, JSON- or HTML-encoded.
 
     A value of fewer than three characters is replaced only where it stands as a word of its own: to mask every
-    `1` in a report would hide nothing and spoil it. Nobody should have such a secret.
+    `1` in a report would hide nothing and spoil it. Such a secret protects nothing.
     """
     values = tuple(sorted({value for value in secrets.values() if value.strip()}))
     pattern = _pattern(values) if values else None

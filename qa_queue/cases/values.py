@@ -1,6 +1,4 @@
-"""`${...}` in a text: finding the references and filling them in.
-
-The values of a case: `${env.X}`, `${var.X}` and `${secret.X}`, each with `:-default`; checked, then filled in.
+"""The values of a case: `${env.X}`, `${var.X}` and `${secret.X}`, each with `:-default`; checked, then filled in.
 
 The producer checks (`check_references`), the worker fills in (`scope_for`, `resolve_step`): only there are secrets.
 """
@@ -36,7 +34,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Broken:
-    """Something that begins as a reference and is none; `why` says what is wrong and how to mend it."""
+    """Text that begins like a reference but is not one; `why` says what is wrong and what to write."""
 
     text: str
     why: str
@@ -46,7 +44,7 @@ Piece = str | Reference | Broken
 
 
 def pieces(text: str) -> Iterator[Piece]:
-    """The text cut into plain parts and references. `$${` stands for a plain `${`."""
+    """Yield the text cut into plain parts and references. `$${` stands for a plain `${`."""
     rest = text
     while (start := rest.find("${")) >= 0:
         if start and rest[start - 1] == "$":
@@ -72,12 +70,12 @@ def _reference(body: str, *, closed: bool) -> Reference | Broken:
     if kind == "data":
         return Broken(whole, "reads rows of data, which are part of the format but not supported by this version")
     if kind not in KINDS or not name.isidentifier():
-        return Broken(whole, "is no value: write ${env.X}, ${var.X} or ${secret.X}, or $${ for a plain ${")
+        return Broken(whole, "is not a value: write ${env.X}, ${var.X} or ${secret.X}, or $${ for a plain ${")
     return Reference(cast(Kind, kind), name, default if has_default else None)
 
 
 def fill(text: str, value_of: Callable[[Reference | Broken], str]) -> str:
-    """The text with each reference replaced by its value."""
+    """Return the text with each reference replaced by its value."""
     return "".join(piece if isinstance(piece, str) else value_of(piece) for piece in pieces(text))
 
 
@@ -103,7 +101,7 @@ class Scope:
 
 
 def references(case: Case) -> frozenset[Reference]:
-    """Every reference in the case, broken ones left out."""
+    """Return every reference in the case; broken ones are left out."""
     found = (piece for place in _places(case) for piece in pieces(place.text))
     return frozenset(piece for piece in found if isinstance(piece, Reference))
 
@@ -114,7 +112,7 @@ def secrets_in(step: Step) -> frozenset[str]:
 
 
 def check_references(case: Case, env_names: Collection[str], *, source: str = "") -> tuple[str, ...]:
-    """What is wrong with the case's references, each as `FILE:LINE: PATH: ...`; `env_names` are those with a value.
+    """Return the problems of the case's references, as `FILE:LINE: PATH: ...`; `env_names` are those with a value.
 
     The values of secrets are not known here: a missing one is found by the worker.
     """
@@ -128,7 +126,7 @@ def check_references(case: Case, env_names: Collection[str], *, source: str = ""
 
 
 def scope_for(case: Case, env: Mapping[str, str], secrets: Mapping[str, str] | None = None) -> Scope:
-    """The scope of a run of this case, its variables filled in.
+    """Return the scope of a run of this case, its variables filled in.
 
     Raises:
         CaseError: a variable refers to an environment variable without a value.
@@ -139,7 +137,7 @@ def scope_for(case: Case, env: Mapping[str, str], secrets: Mapping[str, str] | N
 
 
 def resolve(text: str, scope: Scope) -> str:
-    """The text with every reference filled in and `$${` made plain.
+    """Return the text with every reference filled in and `$${` made plain.
 
     Raises:
         CaseError: a reference is broken or has neither a value nor a default.
@@ -148,7 +146,7 @@ def resolve(text: str, scope: Scope) -> str:
 
 
 def resolve_step(step: Step, scope: Scope) -> Step:
-    """The step with every text filled in: its name and all of its arguments, targets and files included.
+    """Return the step with every text filled in: its name and all of its arguments, targets and files included.
 
     Raises:
         CaseError: a reference is broken or has neither a value nor a default, or a secret would stay readable.
@@ -167,11 +165,11 @@ def _value(scope: Scope, piece: Reference | Broken) -> str:
     known = {"env": scope.env, "var": scope.variables, "secret": scope.secrets}[piece.kind]
     value = known.get(piece.name, piece.default)
     if value is None:
-        raise CaseError(f"{piece} has no value: {_mend(piece)}")
+        raise CaseError(f"{piece} has no value: {_advice(piece)}")
     return value
 
 
-def _mend(reference: Reference) -> str:
+def _advice(reference: Reference) -> str:
     return {
         "env": f"set it in the environment or give --env {reference.name}=...",
         "var": "add it under 'vars' of the case",
@@ -237,4 +235,4 @@ def _unknown(piece: Reference, known: Collection[str]) -> str | None:
     if piece.name in known or piece.default is not None:
         return None
     near = did_you_mean(piece.name, known) if known else ""
-    return f"{piece} has no value{near or ': ' + _mend(piece)}"
+    return f"{piece} has no value{near or ': ' + _advice(piece)}"

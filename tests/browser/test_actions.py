@@ -68,7 +68,7 @@ async def test_press_without_a_target_goes_to_the_focus(visit: Opener) -> None:
 
 
 async def test_reload_loads_the_page_again(visit: Opener) -> None:
-    """What a script has changed is gone, and the page has loaded."""
+    """The changes of a script are gone, and the page has loaded."""
     page = await visit("<b id=x>1</b>")
     await page.js("x.textContent = '2'")
     await page.passes(step("reload"), expect("#x", text="1"))

@@ -73,7 +73,7 @@ async def test_url_is_a_glob(visit: Opener) -> None:
 
 
 async def test_an_assertion_waits(visit: Opener) -> None:
-    """What comes within the time-out is good enough."""
+    """A check that holds within the timeout passes."""
     page = await visit("<h1 id=x>Wait</h1><script>setTimeout(() => x.textContent = 'Done', 80)</script>")
     await page.passes(expect("#x", text="Done"))
 

@@ -20,13 +20,13 @@ _STEP_KEYS = ("stepNumber", "action", "selector", "value", "expectedResult")
 
 
 def is_legacy(document: Any) -> bool:
-    """Whether the document has steps of the old form: all of them name their action under `action`."""
+    """Tell whether the document has steps of the old form: all of them name their action under `action`."""
     steps = document.get("steps") if isinstance(document, dict) else None
     return bool(isinstance(steps, list) and steps and all(isinstance(s, dict) and "action" in s for s in steps))
 
 
 def from_legacy(place: DocumentPath, document: dict[str, Any]) -> dict[str, Any]:
-    """The document in this format's form; what does not fit is reported at its place."""
+    """Return the document in this format's form; whatever does not fit is reported at its place."""
     top = {_TOP.get(key, key): value for key, value in document.items() if key not in _DROPPED}
     steps = [_step(place.at("steps", index), step) for index, step in enumerate(document["steps"])]
     _report_order(place, document["steps"])
@@ -34,7 +34,7 @@ def from_legacy(place: DocumentPath, document: dict[str, Any]) -> dict[str, Any]
 
 
 def legacy_notes(document: dict[str, Any]) -> tuple[str, ...]:
-    """What was not carried over, a sentence for each step."""
+    """Return the losses of the import, a sentence for each step."""
     return tuple(
         f"step {number} ({step['action']}): expectedResult is kept as the step's name; nothing checks it"
         for number, step in enumerate(document["steps"], 1)

@@ -46,7 +46,7 @@ def test_a_case_survives_its_yaml(made: Case):
 
 
 def test_documents_are_short():
-    """What has its default value is left out, and bare forms are used."""
+    """Default values are left out, and short forms are used."""
     made = case(
         {"goto": {"url": "/"}},
         {"click": {"target": {"selector": "#go"}, "button": "left"}, "timeout": 1500, "soft": False},

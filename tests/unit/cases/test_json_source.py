@@ -26,7 +26,7 @@ def test_a_repeated_key_is_reported():
 
 @pytest.mark.parametrize("text", ["true", "[]", "{}", '"a"', "-1.5e3"])
 def test_a_document_may_be_any_value(text: str):
-    """What kind it has to be is the parser's question."""
+    """The model decides which kind it has to be."""
     assert read_json(text, "case.json")[1] == {(): 1}
 
 

@@ -108,7 +108,7 @@ def test_a_suite_lays_what_it_shares_under_its_cases(tmp_path: Path):
 
 
 def test_problems_of_a_suite_and_of_its_cases_come_together(tmp_path: Path):
-    """What the suite shares is reported once, not once a case."""
+    """Problems of shared values are reported once, not once a case."""
     path = write(
         tmp_path,
         """
@@ -175,7 +175,7 @@ def test_a_file_that_is_not_there(tmp_path: Path):
 
 
 def test_a_folder(tmp_path: Path):
-    """A folder is no case, whatever its name."""
+    """A folder is not a case, whatever its name."""
     folder = tmp_path / "cases.yaml"
     folder.mkdir()
 
@@ -197,7 +197,7 @@ def _refuse(path: Path) -> bytes:
 
 
 def test_a_path_that_the_system_refuses(tmp_path: Path):
-    """Other errors of the file system are told in its own words."""
+    """Other errors of the file system keep their wording."""
     path = tmp_path / ("x" * 300 + ".yaml")
 
     assert file_problems(path) == [f"{path.name}: cannot be read: File name too long"]
@@ -225,9 +225,7 @@ def test_a_recording_is_recognised_and_its_notes_are_warnings(tmp_path: Path):
     loaded = load_file(write_recording(tmp_path, {"type": "scroll", "y": 10}))
 
     assert loaded.cases[0].name == "Order"
-    assert loaded.warnings == (
-        "step 2 (scroll): not carried over: every action scrolls its element into view by itself",
-    )
+    assert loaded.warnings == ("step 2 (scroll): not carried over: every action scrolls its element into view",)
     assert loaded.source.endswith("recording.json")
 
 

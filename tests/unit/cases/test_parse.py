@@ -303,12 +303,12 @@ def test_each_mistake_in_a_case_has_its_own_words(overrides: dict[str, Any], pro
 
 
 def test_all_problems_are_reported_at_once():
-    """One reading finds everything, so that one edit can mend it."""
+    """One reading finds everything, so that one edit can fix it."""
     assert len(problems_of({"clik": "a"}, {"goto": 1}, {"goto": "/", "timeout": "x"}, tags=1, colour="red")) == 5
 
 
 def test_a_missing_name_is_reported():
-    """A case without a name cannot be told from others."""
+    """A case without a name cannot be identified."""
     with pytest.raises(CaseError, match="'name' is missing"):
         parse_case({"steps": [{"goto": "/"}]}, source="case.yaml")
 

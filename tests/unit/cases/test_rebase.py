@@ -66,7 +66,7 @@ def test_the_path_of_the_base_url_goes_first(base_url: str, root: str, cart: str
 
 
 def test_paths_below_an_own_base_path_stay():
-    """Such a case already names the folder it lives in."""
+    """Such a case already names its folder."""
     made = case({"goto": "/shop/cart"}, base_url="http://shop.example/shop/")
 
     assert urls(rebase(made, "http://other.example/shop/")) == ["/shop/cart"]

@@ -19,7 +19,7 @@ from tests.unit.cases.support import converted
 
 GO = {"selectors": [["aria/Go"], ["#go"]], "target": "main", "offsetX": 5, "offsetY": 5}
 GO_TARGET = Target(name="Go", exact=True, fallbacks=(Target(css="#go"),))
-BOX = {"selectors": [["aria/Newsletter"], ["#news"]]}
+BOX = {"selectors": [["aria/Newsletter"], ["#letter"]]}
 
 
 def click(**overrides: Any) -> dict[str, Any]:
@@ -43,7 +43,7 @@ def actions(*steps: dict[str, Any]) -> list[tuple[str, Action]]:
 
 
 def notes(*steps: dict[str, Any]) -> tuple[str, ...]:
-    """What is said of these steps; the first of them is step 2."""
+    """The notes about these steps; the first of them is step 2."""
     return converted(*steps).notes
 
 
@@ -89,7 +89,7 @@ def test_a_recording_becomes_a_case_of_its_own_site():
 
 @pytest.mark.parametrize(("title", "name"), [("", "order"), ("x" * 300, "x" * 200), (5, "order")])
 def test_the_name_comes_from_the_title_else_from_the_file(title: Any, name: str):
-    """A recording without a title can still be told from others."""
+    """A recording without a title still gets a name."""
     made = convert_recording(
         DocumentPath(Report("order.json")), {"title": title, "steps": [click()]}, default_name="order"
     )
@@ -163,7 +163,7 @@ def test_a_click_on_a_label_is_not_made_twice():
     label = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
     box = {"type": "click", "offsetX": 220, "offsetY": 2} | BOX
     change = {"type": "change", "value": "on"} | BOX
-    named = Target(name="Newsletter", exact=True, fallbacks=(Target(css="#news"),))
+    named = Target(name="Newsletter", exact=True, fallbacks=(Target(css="#letter"),))
 
     assert actions(label, box, change) == [("click", Click(target=named))]
     assert notes(label, box, change)[0].startswith(
@@ -174,8 +174,8 @@ def test_a_click_on_a_label_is_not_made_twice():
 def test_the_label_is_clicked_when_the_box_itself_is_hidden():
     """A box that Chrome knew by no accessible name cannot be clicked itself."""
     label = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
-    box = {"type": "click", "selectors": ["#news"], "offsetX": -20, "offsetY": 2}
-    change = {"type": "change", "value": "on", "selectors": ["#news"]}
+    box = {"type": "click", "selectors": ["#letter"], "offsetX": -20, "offsetY": 2}
+    change = {"type": "change", "value": "on", "selectors": ["#letter"]}
 
     assert actions(label, box, change) == [("click", Click(target=Target(css="form > label")))]
 
@@ -196,7 +196,7 @@ def test_a_click_before_a_change_of_a_text_stays():
 @pytest.mark.parametrize(
     ("step", "note"),
     [
-        ({"type": "scroll"}, "(scroll): not carried over: every action scrolls its element into view by itself"),
+        ({"type": "scroll"}, "(scroll): not carried over: every action scrolls its element into view"),
         ({"type": "close"}, "(close): not carried over: a run closes its pages at its end"),
         (
             {"type": "emulateNetworkConditions"},
@@ -210,7 +210,7 @@ def test_a_click_before_a_change_of_a_text_stays():
         ),
         (
             {"type": "setViewport", "width": 0, "height": 0},
-            "(setViewport): not carried over: 0x0 is no size of a page",
+            "(setViewport): not carried over: 0x0 is not a size of a page",
         ),
         (
             {"type": "waitForExpression", "expression": "window.ready"},
@@ -278,7 +278,7 @@ def test_a_recording_that_opens_no_page_says_so():
         ({"type": "click", "selectors": []}, "has no 'selectors'"),
         ({"type": "change", "value": None} | BOX, "'value' should be text, got nothing"),
         ({"type": "navigate"}, "has no 'url'"),
-        ({"type": "navigate", "url": "http://["}, "'http://[' is no URL"),
+        ({"type": "navigate", "url": "http://["}, "'http://[' is not a URL"),
         ({"type": "keyDown"}, "has no 'key'"),
         ({"type": "setViewport", "width": "400", "height": 8}, "'width' should be a number, got '400'"),
         ({"type": "waitForExpression"}, "has no 'expression'"),

@@ -125,7 +125,7 @@ def test_common_expressions_become_checks(expression: str, expected: Action):
     ],
 )
 def test_other_expressions_are_left_out(expression: str):
-    """A script is nobody's check unless it is understood whole."""
+    """A script is imported only if it is understood whole."""
     assert wait_for_expression(expression, None) is None
 
 

@@ -122,7 +122,7 @@ BAD_CASES = [
 
 
 def accepts(candidate: Any) -> bool:
-    """Whether the parser accepts the document."""
+    """Tell whether the parser accepts the document."""
     try:
         parse_case(candidate, source="case.yaml")
     except CaseError:
@@ -132,14 +132,14 @@ def accepts(candidate: Any) -> bool:
 
 @pytest.mark.parametrize("step", GOOD_STEPS, ids=json.dumps)
 def test_good_steps_pass_both(step: Any):
-    """What the parser reads, editors do not underline."""
+    """Editors do not underline a document that the parser reads."""
     validator.validate(document(step))
     assert accepts(document(step))
 
 
 @pytest.mark.parametrize("step", BAD_STEPS, ids=json.dumps)
 def test_bad_steps_fail_both(step: Any):
-    """What the parser refuses, editors underline."""
+    """Editors underline a document that the parser refuses."""
     assert not validator.is_valid(document(step))
     assert not accepts(document(step))
 

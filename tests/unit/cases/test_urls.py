@@ -50,7 +50,7 @@ def test_pages_of_the_web_are_opened(url: str, base_url: str | None, whole: str)
     ],
 )
 def test_what_is_not_a_page_of_the_web_is_refused(url: str, base_url: str | None) -> None:
-    """By a list of what is allowed, so that a scheme that nobody thought of is refused too."""
+    """By a list of what is allowed, so that a scheme that was not foreseen is refused too."""
     with pytest.raises(InputError):
         web_url(url, base_url)
 
@@ -68,7 +68,7 @@ def test_a_scheme_before_a_reference_is_judged() -> None:
 
 
 def test_a_document_with_a_local_scheme_is_refused_with_its_path() -> None:
-    """Each URL by itself, for a case as for a suite's base URL."""
+    """Each URL separately, for a case as for a suite's base URL."""
     document = {
         "name": "x",
         "base_url": "file:///",

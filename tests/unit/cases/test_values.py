@@ -47,9 +47,9 @@ def test_texts_are_filled_in(text: str, filled: str):
         ("${env.HOST", "is not closed"),
         ("${env.A:-${env.B}}", "holds another"),
         ("${data.user}", "rows of data"),
-        ("${user}", "is no value: write"),
-        ("${env.}", "is no value: write"),
-        ("${enw.X}", "is no value: write"),
+        ("${user}", "is not a value: write"),
+        ("${env.}", "is not a value: write"),
+        ("${enw.X}", "is not a value: write"),
     ],
 )
 def test_what_cannot_be_filled_in_is_refused(text: str, message: str):

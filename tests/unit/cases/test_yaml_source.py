@@ -138,7 +138,7 @@ def test_endless_nesting_is_refused(text: str, message: str):
         ("a: [1, 2\nb: 3\n", "case.yaml:2: not YAML: "),
         ("a: 1\n---\nb: 2\n", "case.yaml:2: not YAML: but found another document"),
         ("a:\n\t- b\n", "case.yaml:2: not YAML: found character '\\t' that cannot start any token"),
-        ("a: *nobody\n", "case.yaml:1: not YAML: found undefined alias 'nobody'"),
+        ("a: *missing\n", "case.yaml:1: not YAML: found undefined alias 'missing'"),
         ("a: \x00\n", "case.yaml: not YAML: "),
     ],
 )

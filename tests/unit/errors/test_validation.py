@@ -147,7 +147,7 @@ def test_each_fault_has_its_own_words(values: Any, problem: str):
 
 
 def test_lines_and_source_stand_before_the_path():
-    """Where a path has no line of its own, that of the closest value around it is given."""
+    """A path without a line of its own has that of the closest value around it."""
     lines = {(): 1, ("parts",): 3, ("parts", 0): 4, ("name",): 9}
 
     assert problems({"name": 1, "parts": [{"x": 1}]}, source="a.yaml", lines=lines) == [
@@ -224,7 +224,7 @@ def test_the_digits_of_a_huge_number_are_not_printed():
     ],
 )
 def test_the_nearest_word_ignores_case(name: str, hint: str):
-    """Where no word is near, all are listed when they are few."""
+    """If no word is near, all are listed when they are few."""
     assert did_you_mean(name, ["red", "blue"]) == hint
 
 

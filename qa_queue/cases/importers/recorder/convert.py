@@ -28,7 +28,7 @@ class Converted:
 
 @dataclass
 class _Draft:
-    """What has been converted so far."""
+    """The steps and notes converted so far."""
 
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
@@ -36,7 +36,7 @@ class _Draft:
 
 
 def is_recording(document: Any) -> bool:
-    """Whether the document is a recording of Chrome DevTools Recorder: a title, and steps that have a type."""
+    """Tell whether the document is a recording of Chrome DevTools Recorder: a title, and steps that have a type."""
     if not isinstance(document, dict) or "title" not in document or "name" in document:
         return False
     steps = document.get("steps")
@@ -48,7 +48,7 @@ def is_recording(document: Any) -> bool:
 def convert_recording(
     place: DocumentPath, document: dict[str, Any], *, default_name: str = "recording"
 ) -> Converted:
-    """The case of a recording.
+    """Return the case of a recording.
 
     Raises:
         CaseError: a step breaks the recording's own schema, or nothing of it can be carried over.

@@ -29,7 +29,7 @@ class Presses:
 
 
 def presses(steps: Sequence[dict[str, Any]]) -> Presses:
-    """What the key events of a recording press. A keyDown without its keyUp is a press too.
+    """Return the keys that a recording presses. A keyDown without its keyUp is a press too.
 
     A modifier joins the keys pressed while it is down; one that joined none is pressed for itself.
     """
@@ -94,7 +94,7 @@ def _passed_on(label: dict[str, Any], box: dict[str, Any]) -> bool:
 
 
 def _accessible(step: dict[str, Any]) -> bool:
-    """Whether Chrome knew the element by its accessible name, so that it can be clicked itself."""
+    """Tell whether Chrome knew the element by its accessible name, so that it can be clicked itself."""
     return any(path[0].startswith("aria/") for path in alternatives(step.get("selectors") or ()) if path)
 
 

@@ -24,7 +24,7 @@ _CANVAS = re.compile(r"(^|[\s>/*])canvas\b")
 
 @dataclass(frozen=True)
 class Aim:
-    """What a step acts on. `unread` are alternatives that have no counterpart here."""
+    """The element of a recorded step. `unread` are alternatives that have no counterpart here."""
 
     target: Target | None
     unread: tuple[str, ...] = ()
@@ -32,7 +32,7 @@ class Aim:
 
 
 def alternatives(selectors: Any) -> tuple[Alternative, ...]:
-    """The alternatives, each as a path; what is no text is left out."""
+    """The alternatives, each as a path; values other than text are left out."""
     paths = [[one] if isinstance(one, str) else one for one in selectors if isinstance(one, (str, list))]
     return tuple(tuple(part for part in path if isinstance(part, str) and part) for path in paths if path)
 

@@ -34,9 +34,9 @@ class Raw:
 
 @dataclass(frozen=True)
 class Made:
-    """What became of a recorded step: actions, and notes about it.
+    """The import of a recorded step: actions, and notes about it.
 
-    Without actions the reason stands in `dropped`; a step that another has swallowed has neither.
+    Without actions, `dropped` has the reason; a step that another one includes has neither.
     """
 
     actions: tuple[Action, ...] = ()
@@ -70,7 +70,7 @@ def _set_viewport(raw: Raw) -> Made | Invalid:
         return INVALID
     width, height = (int(size) for size in sizes.values() if size is not INVALID)
     if not (1 <= width <= 10_000 and 1 <= height <= 10_000):
-        return Made(dropped=f"{width}x{height} is no size of a page")
+        return Made(dropped=f"{width}x{height} is not a size of a page")
     phone = raw.step.get("isMobile") or raw.step.get("hasTouch")
     notes = ("only the size is carried over; for touch and a mobile browser set use.device",) if phone else ()
     return Made((SetViewport(width=width, height=height),), notes=notes)
@@ -82,7 +82,7 @@ def _navigate(raw: Raw) -> Made | Invalid:
         return raw.place.wrong("has no 'url'")
     parts = split_url(url)
     if parts is None:
-        return raw.place.wrong(f"{url!r} is no URL")
+        return raw.place.wrong(f"{url!r} is not a URL")
     if parts.scheme in _BROWSER_SCHEMES:
         return Made(dropped=f"{url} is a page of the browser itself")
     return Made((Goto(url=url),))
@@ -171,7 +171,7 @@ def _wait_for_expression(raw: Raw) -> Made | Invalid:
 
 
 def _scroll(_raw: Raw) -> Made:
-    return Made(dropped="every action scrolls its element into view by itself")
+    return Made(dropped="every action scrolls its element into view")
 
 
 def _close(_raw: Raw) -> Made:
