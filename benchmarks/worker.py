@@ -1,4 +1,4 @@
-"""Throughput, latency and memory of the worker, beside what people use today: docs/engine.md tells of it.
+"""Throughput, latency and memory of the worker, compared with other tools: docs/engine.md describes it.
 
 python benchmarks/worker.py [--rounds 3] [--runs 40] [--quick]
 

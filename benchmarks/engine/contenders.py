@@ -23,10 +23,9 @@ Prepare = Callable[[Scene, Redis, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Contender:
-    """`commands` are started together, for so many runs in all; `slots` runs go on at once in each.
+    """One row of the table. `commands` are started together for all runs; each runs `slots` at once.
 
-    Before that `prepare` puts the runs on the queue, where they come from one. `share` of a round's runs are done
-    by one that would take too long.
+    `prepare` enqueues the runs first, for a contender with a queue. A slow contender does a `share` of the runs.
     """
 
     name: str
@@ -38,7 +37,7 @@ class Contender:
     prepare: Prepare | None = None
 
     def span(self, redis: Redis, moments: Path, runs: int) -> Span:
-        """What was done, as the jobs or the programs themselves say."""
+        """Return the span of the runs, from the jobs or from the moments that the programs wrote."""
         span = finished(redis, runs) if self.prepare else read_span(moments)
         if span.runs != runs:
             raise SystemExit(f"{self.name}: {span.runs} of {runs} runs went well")
@@ -46,7 +45,7 @@ class Contender:
 
 
 def others(kit: Kit) -> list[Contender]:
-    """Today's ways."""
+    """Return the contenders that are in use today."""
     return [
         loop("sync", processes=1),
         loop("sync", processes=2),
@@ -59,7 +58,7 @@ def others(kit: Kit) -> list[Contender]:
 
 
 def ours() -> list[Contender]:
-    """Our worker, with the store in memory and with Supabase Lite."""
+    """Return our worker, with the store in memory and with Supabase Lite."""
     return [
         *(worker("in memory", slots=slots, runtime=MEMORY, prepare=_put_login) for slots in (1, 2, 4, 8)),
         worker("in memory", slots=4, workers=2, runtime=MEMORY, prepare=_put_login),

@@ -1,4 +1,4 @@
-"""What was to be reached, beside what was measured. Pure."""
+"""Goals beside the measured values. Pure."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _RUNNERS = ("pytest-playwright", "Playwright Test")
 
 @dataclass(frozen=True, kw_only=True)
 class Goal:
-    """`most` for what is to be small."""
+    """A bound on a value: a maximum with `most`, else a minimum."""
 
     name: str
     value: float
@@ -22,7 +22,7 @@ class Goal:
 
     @property
     def reached(self) -> bool:
-        """Whether the value is on the right side."""
+        """True if the value is within the bound."""
         return self.value <= self.goal if self.most else self.value >= self.goal
 
 

@@ -1,4 +1,4 @@
-"""Jobs on the queue, and what became of them, as it stands in Redis."""
+"""Jobs on the queue and their outcomes in Redis."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def config(*, trace: bool) -> TestConfig:
 
 
 def login_payloads(scene: Scene, runs: int, *, trace: bool = False) -> list[dict[str, Any]]:
-    """Payloads of runs whose rows nobody has saved yet."""
+    """Return payloads of runs that have no rows yet."""
     same = {
         "test_case_id": case_id("login"),
         "case": case_document(scene.case),

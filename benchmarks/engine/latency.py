@@ -1,4 +1,4 @@
-"""How soon a run starts, and has its first step done, where a slot is free."""
+"""Latency of a run on a worker with a free slot: until it starts, and until its first step is done."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""When runs began and ended: each program appends a line a run to the file that BENCH_MOMENTS names."""
+"""Starts and ends of runs: each program appends a line for each run to the file that BENCH_MOMENTS names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ VARIABLE = "BENCH_MOMENTS"
 
 @dataclass(frozen=True)
 class Span:
-    """So many runs, from the first one's start to the last one's end, in seconds of the wall clock."""
+    """A number of runs, from the start of the first to the end of the last, in seconds of the wall clock."""
 
     runs: int
     first: float

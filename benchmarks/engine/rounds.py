@@ -1,4 +1,4 @@
-"""Every contender in turn, round after round, so that whatever else the machine does falls on all alike."""
+"""Every contender in turn, round after round, so that other load on the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _row(contender: Contender, turns: list[Turn], total: int) -> dict[str, Any]:
 
 
 def _from_nothing(runs: int, startup: float, per_s: float) -> float:
-    """Runs per second of so many, the start-up counted in."""
+    """Return the runs per second of `runs` runs, with the start-up."""
     return runs / (startup + runs / per_s)
 
 

@@ -1,4 +1,4 @@
-"""What our worker's child runs jobs with in the benchmark, besides the real runtime."""
+"""Runtimes of our worker's child in the benchmark, besides the real one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every contender meets: one shop, one Redis, one Supabase Lite, one browser, on this machine's cores."""
+"""Services that all contenders share: one shop, one Redis, one Supabase Lite, one browser, on this machine."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ class Scene:
 
 @contextmanager
 def scene(*, supabase: bool) -> Iterator[Scene]:
-    """Start everything; take it away again."""
+    """Start everything, and stop it after the block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="qa-bench-")))
         redis = stack.enter_context(start_redis(folder / "redis"))

@@ -33,7 +33,7 @@ def no_op(scene: Scene, *, rounds: int, jobs: int) -> dict[str, Any]:
 
 
 def backlog(scene: Scene, *, jobs: int) -> list[dict[str, Any]]:
-    """The same jobs with so many others waiting behind them."""
+    """Measure the same jobs with 1, 1,000 and 100,000 others waiting behind them."""
     rows = []
     for waiting in WAITING:
         row = {"waiting": waiting} | _drain(scene, OURS, jobs, behind=waiting)

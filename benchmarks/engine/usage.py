@@ -1,4 +1,4 @@
-"""What process trees use while they run: CPU seconds by role, and memory."""
+"""CPU seconds by role and memory of process trees while they run."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Usage:
 
 
 def role_of(process: psutil.Process) -> str:
-    """What a process is to the tree that it is in."""
+    """Return the role of a process in its tree."""
     if "chrom" in process.exe() or "chrom" in process.name():
         return "browser"
     words = " ".join(process.cmdline())
@@ -65,7 +65,7 @@ class Sampler:
 
     @property
     def usage(self) -> Usage:
-        """What was seen. A process's last moments, after its last sample, are not in it."""
+        """The measured usage. CPU time of a process after its last sample is missing."""
         cpu: dict[str, float] = defaultdict(float)
         for (role, _), seconds in self._cpu.items():
             cpu[role] += seconds

@@ -1,1 +1,1 @@
-"""The soak: many runs on one worker, and whether anything grows; `python -m benchmarks.soak` is the command."""
+"""The soak test: many runs on one worker, to detect growth; start it with `python -m benchmarks.soak`."""

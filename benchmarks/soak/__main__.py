@@ -1,4 +1,4 @@
-"""Many runs on one worker, and whether anything grows: docs/engine.md tells of it.
+"""Run many runs on one worker and check that nothing grows: docs/engine.md describes it.
 
 python -m benchmarks.soak [--runs 1000]
 
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def table(steady: Soak, renewed: Soak, found: list[Growth]) -> str:
-    """What was seen, in Markdown."""
+    """Return the results in Markdown."""
     lines = [f"Run of {machine()}."]
     for one in (steady, renewed):
         sizes = [sum(sample.pss_mb.values()) for sample in one.samples]

@@ -1,4 +1,4 @@
-"""Whether what was sampled grows with the runs. Pure."""
+"""Growth of sampled figures with the number of runs. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MOST_COUNT = {"parent": 5.0, "child": 10.0, "driver": 10.0, "browser": 60.0}
 
 @dataclass(frozen=True, kw_only=True)
 class Growth:
-    """What a part gains per 1000 runs, beside what it may."""
+    """Growth of a part per 1000 runs, beside its limit."""
 
     what: str
     per_1000: float
@@ -26,7 +26,7 @@ class Growth:
 
     @property
     def too_much(self) -> bool:
-        """Whether it grows."""
+        """True if the growth is above the limit."""
         return self.per_1000 > self.most
 
 

@@ -1,4 +1,4 @@
-"""What a worker's processes hold at a moment, by part."""
+"""Memory, files and threads of a worker's processes at one moment, by part."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ _MB = 1e6
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """After so many `runs`; megabytes (10^6 bytes), open files and threads by part, and processes in all.
+    """Figures after `runs` runs; megabytes (10^6 bytes), open files and threads by part, and processes in all.
 
-    `pages` are the browser's processes that live as long as a page; `browser` are all others of it.
+    `pages` are the browser's renderer processes; `browser` are its other processes.
     """
 
     runs: int

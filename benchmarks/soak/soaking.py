@@ -33,7 +33,7 @@ class Soak:
 
 
 def soak(place: Scene, *, name: str, runs: int, recycle: int, heap_mb: int = 0) -> Soak:
-    """Do so many five-step runs on one worker that renews its child every `recycle` runs; 0 is never.
+    """Run `runs` five-step runs on one worker that renews its child every `recycle` runs; 0 is never.
 
     `heap_mb` limits the heap of Playwright's driver; 0 leaves it as it is.
 

@@ -26,7 +26,7 @@ def bury(connection: Redis, run_id: str, *, attempts: int = 3, queue: str = QUEU
 
 
 def let_die(connection: Redis, run_id: str, *, attempts: int = 3, queue: str = QUEUE, kind: str = "") -> None:
-    """Let a waiting job fail so many attempts more and end as RQ's workers end it."""
+    """Let a waiting job fail `attempts` more attempts and end as RQ's workers end it."""
     died = utc_now() - timedelta(minutes=1)
     for _ in range(attempts):
         number = connection.hincrby(f"rq:job:{run_id}", ATTEMPT_FIELD, 1)

@@ -26,7 +26,7 @@ class Ended:
 
     @property
     def json(self) -> Any:
-        """What it printed, read as JSON."""
+        """Its output, read as JSON."""
         return json.loads(self.out)
 
 

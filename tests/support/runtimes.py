@@ -51,7 +51,7 @@ class FakeRuntime:
         return reason.decode() if reason else None
 
     def statistics(self) -> dict[str, int]:
-        """What the key `vitals` holds, as a runtime with a browser and an outbox reports it."""
+        """Return the value of the key `vitals`, as a runtime with a browser and an outbox reports it."""
         return json.loads(self.redis.get("vitals") or "{}")
 
     async def until(self, key: str) -> None:

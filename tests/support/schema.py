@@ -13,7 +13,7 @@ from schemathesis import GenerationMode
 def try_operation(
     operation: Any, mode: GenerationMode, url: str, token: str, *, examples: int, excluded: Sequence[Any] = ()
 ) -> None:
-    """Send so many requests that the document allows, or does not; every answer has to be as it declares."""
+    """Send requests that the document allows, or does not; every answer must be as it declares."""
 
     @settings(
         max_examples=examples,

@@ -92,7 +92,7 @@ class SentinelSet:
         return port
 
     def freeze_master(self) -> int:
-        """Have the master answer nobody, as a host that has vanished; returns the port."""
+        """Freeze the master, like a host that has vanished; return its port."""
         self.settle()
         port = self.master
         os.kill(self._services[port].pid, signal.SIGSTOP)
@@ -113,7 +113,7 @@ class SentinelSet:
         folder = self._folder / str(port)
         folder.mkdir(parents=True, exist_ok=True)
         file = folder / "redis.conf"
-        if not file.exists():  # a Sentinel writes into the files that it looks after
+        if not file.exists():  # a Sentinel writes into its configuration file
             file.write_text(f"{config}\ndir {folder}\n")
         self._services[port] = launch("Redis", [find_redis(), file, *arguments], log=folder / "log")
 

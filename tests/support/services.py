@@ -1,4 +1,4 @@
-"""What processors are given, for tests of one processor: a real store, and listeners for the rest."""
+"""Services for tests of one processor: a real store, and stand-ins that record or refuse the rest."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class ProgressList:
 
 
 class NeverCancelled:
-    """Nobody asks for a cancel."""
+    """No run is cancelled."""
 
     def requested(self, run_id: str) -> bool:
         """False."""

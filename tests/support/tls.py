@@ -106,7 +106,7 @@ def _accepted(client: ssl.SSLSocket) -> bool:
 
 
 def _take(client: ssl.SSLSocket) -> bytes:
-    """What has come, with what the TLS layer holds besides, of which `select` would not tell."""
+    """Return the received data, with data that the TLS layer has buffered and `select` does not report."""
     data = client.recv(65536)
     while client.pending():
         data += client.recv(65536)

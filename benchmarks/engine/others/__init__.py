@@ -1,1 +1,1 @@
-"""What the engine is measured beside: the same five steps by other means, each a program of its own."""
+"""The programs that the worker is compared with: the same five steps by other means."""

@@ -29,7 +29,7 @@ def in_turn(url: str, browser: str, runs: int) -> None:
 
 
 async def at_once(url: str, browser: str, runs: int, slots: int) -> None:
-    """So many runs at once, by the asynchronous API."""
+    """Run `slots` runs at once, by the asynchronous API."""
     left = iter(range(runs))
     async with async_api.async_playwright() as driver:
         chromium = await driver.chromium.launch(executable_path=browser)

@@ -29,7 +29,7 @@ def moment(browser: Browser) -> Iterator[None]:  # noqa: ARG001 - asked for so t
 
 
 @pytest.mark.parametrize("number", range(RUNS))
-def test_login(page: Page, number: int) -> None:  # noqa: ARG001 - so many of them
+def test_login(page: Page, number: int) -> None:  # noqa: ARG001 - it only repeats the test
     page.goto("/login")
     page.get_by_label("User name").fill("ann")
     page.get_by_label("Password").fill("coffee-please")

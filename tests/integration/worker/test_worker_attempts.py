@@ -1,4 +1,4 @@
-"""What stands in Redis of a job's failed attempts."""
+"""Records of a job's failed attempts in Redis."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_no_secret_stands_in_what_is_kept(redis_db, start_worker):
 
 
 def test_a_killed_child_is_an_attempt_that_failed(redis_db, start_worker):
-    """There is no traceback, but the reason is told."""
+    """There is no traceback, but a reason."""
     job = enqueue(redis_db, "killer", {"good": 2}, attempts=2)
     start_worker()
     assert ended(job) == "finished"
@@ -50,7 +50,7 @@ def test_the_newest_attempts_are_kept_for_as_long_as_a_dead_letter(redis_db):
 
 
 def test_the_first_word_on_an_attempt_stays(redis_db):
-    """A worker that takes over what another had noted already does not write over it."""
+    """A worker that takes a job over does not overwrite the record of its first worker."""
     log = AttemptLog(redis_db)
     for error in ("the reason", "the worker is gone"):
         log.record("a", AttemptFailure(number=1, kind="infrastructure", error=error, failed_at=utc_now()))

@@ -1,4 +1,4 @@
-"""What becomes of a job, whatever it does; each in a real `rq worker` on a real Redis."""
+"""Outcomes of jobs, each in a real `rq worker` on a real Redis."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_delayed_retry_needs_no_scheduler_beside_the_worker(redis_db, start_wo
 
 
 def test_a_job_out_of_attempts_is_failed_and_its_run_abandoned(redis_db, start_worker):
-    """The runtime is told once that no attempt will follow."""
+    """The runtime records once that no attempt will follow."""
     job = enqueue(redis_db, "shaky", {"good": 9}, attempts=2)
     start_worker()
     assert ended(job) == "failed"
@@ -71,7 +71,7 @@ def test_a_job_out_of_attempts_is_failed_and_its_run_abandoned(redis_db, start_w
     ],
 )
 def test_what_another_attempt_cannot_help_is_failed_at_once(redis_db, start_worker, name, says):
-    """Bad input, bugs, unknown functions and results that are no JSON use up one attempt, and stop no worker."""
+    """Bad input, bugs, unknown functions and results that are not JSON use one attempt, and stop no worker."""
     job, after = enqueue(redis_db, name, attempts=3), enqueue(redis_db, "echo")
     worker = start_worker()
     assert (ended(job), ended(after)) == ("failed", "finished")
@@ -91,7 +91,7 @@ def test_a_cancelled_run_is_no_failure(redis_db, start_worker):
 
 
 def test_jobs_that_cannot_be_read_stop_no_worker(redis_db, start_worker):
-    """A payload of other bytes fails its job; a hash that is no job is left out; the next job is done."""
+    """An unreadable payload fails its job; a malformed hash is a dead letter; the next job runs."""
     unreadable, malformed, missing = (enqueue(redis_db, "echo", attempts=3) for _ in range(3))
     arguments = enqueue(redis_db, "echo")
     redis_db.hset(unreadable.key, "data", b"\x80\x05pickled")
@@ -135,7 +135,7 @@ def test_a_job_that_always_kills_its_child_is_failed_and_abandoned_by_the_next_o
 
 
 def test_a_timed_out_job_is_told_to_end(redis_db, start_worker):
-    """It ends by itself, is not tried again, and says why."""
+    """It ends when it is cancelled, is not retried, and has the reason."""
     job = enqueue(redis_db, "gate", attempts=3, job_timeout=1)
     worker = start_worker()
     assert ended(job) == "failed"
@@ -202,7 +202,7 @@ def test_heartbeats_go_on_through_a_long_job(redis_db, start_worker):
 
 
 def test_two_workers_do_forty_jobs_once_each(redis_db, start_worker):
-    """Nothing is lost, nothing doubled."""
+    """None is lost or run twice."""
     jobs = [enqueue(redis_db, "echo", {"n": n}) for n in range(40)]
     workers = [start_worker("--burst", QUEUE_CONCURRENCY="2") for _ in range(2)]
     assert [worker.wait(40) for worker in workers] == [0, 0]
@@ -227,7 +227,7 @@ def test_kill_9_of_the_worker_takes_its_child_along_and_another_takes_over(redis
 
 
 def test_a_job_taken_by_a_worker_that_died_before_it_started_waits_again(redis_db, start_worker):
-    """What lies in the intermediate list is given back, without the loss of an attempt."""
+    """It is requeued from the intermediate list without using an attempt."""
     job = enqueue(redis_db, "echo")
     assert redis_db.lmove(f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
     start_worker()

@@ -1,4 +1,4 @@
-"""How workers start, stop and find their way."""
+"""Start, stop and settings of workers."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_signal_lets_the_running_job_finish(redis_db, start_worker, number):
 
 
 def test_a_second_signal_stops_now_and_the_job_is_tried_again(redis_db, start_worker):
-    """What ran is not lost: it waits for another worker."""
+    """The job that ran is requeued for another worker."""
     job = enqueue(redis_db, "gate", attempts=2)
     worker = start_worker()
     wait_until(lambda: redis_db.exists(f"running:{job.id}"))

@@ -1,4 +1,4 @@
-"""What a worker's child may hold."""
+"""Memory limits of a worker's child."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from tests.support.workers import ended, enqueue
 
 
 def test_the_driver_gets_a_small_heap_unless_somebody_says_otherwise(start_worker: StartWorker) -> None:
-    """Node takes the last of two words."""
+    """Node uses the last of two options."""
     plain, own = start_worker(), start_worker(NODE_OPTIONS="--max-semi-space-size=64")
     assert plain.child.environ()["NODE_OPTIONS"] == "--max-semi-space-size=2"
     assert own.child.environ()["NODE_OPTIONS"] == "--max-semi-space-size=2 --max-semi-space-size=64"
 
 
 def test_a_child_that_is_far_too_large_is_ended(start_worker: StartWorker, redis_db: Redis) -> None:
-    """Its job, alone in there, fails: renewal alone would wait for it for ever."""
+    """Its job, alone in there, fails: renewal alone would wait for it forever."""
     job = enqueue(redis_db, "gate")
     worker = start_worker(QUEUE_RECYCLE_MB="10")
     assert ended(job) == "failed"

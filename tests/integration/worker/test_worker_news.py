@@ -1,4 +1,4 @@
-"""What is told of the jobs of a real worker."""
+"""Events of the jobs of a real worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from tests.support.workers import QUEUE, did, ended, enqueue
 
 
 def kinds(redis_db, job):
-    """What happened to the job so far, in order."""
+    """Return the kinds of the job's events so far, in order."""
     return [event.kind for event in EventStream(redis_db).follow(from_id="0", job_id=job.id, timeout=0)]
 
 

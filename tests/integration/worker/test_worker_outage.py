@@ -1,4 +1,4 @@
-"""Workers outlive a Redis that is away for a while; each test has a Redis of its own, on one port."""
+"""Workers survive an outage of Redis; each test has its own Redis on one port."""
 
 from __future__ import annotations
 

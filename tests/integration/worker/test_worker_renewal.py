@@ -1,4 +1,4 @@
-"""Handing runs back, renewing the child process in service, and who pays for its death."""
+"""Requeuing runs, renewing the child process, and the blame for its crash."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def waits_untouched(redis: Redis, job: Job, retries: int | None) -> None:
 
 
 def test_after_the_grace_time_a_run_goes_back_to_its_queue(redis_db, start_worker):
-    """SIGTERM: no attempt is used up, the row is told, no process is left, and another worker does it."""
+    """SIGTERM: no attempt is used, the row is updated, no process is left, and another worker runs it."""
     job = enqueue(redis_db, "gate", attempts=2)
     worker = start_worker(QUEUE_SHUTDOWN_GRACE="1")
     runs(redis_db, job)
@@ -83,7 +83,7 @@ def test_the_child_is_renewed_while_the_old_one_finishes(redis_db, start_worker)
 
 
 def test_a_poison_job_costs_its_neighbours_no_attempt(redis_db, start_worker):
-    """Its process dies with all that run in it; they go back, run alone, and only the poison pays."""
+    """The runs in its process are requeued and run alone; only the poison job uses attempts."""
     neighbours = [enqueue(redis_db, "gate") for _ in range(2)]
     worker = start_worker(QUEUE_CONCURRENCY="3")
     for job in neighbours:
@@ -97,7 +97,7 @@ def test_a_poison_job_costs_its_neighbours_no_attempt(redis_db, start_worker):
 
 
 def test_a_run_that_must_be_killed_costs_its_neighbour_nothing(redis_db, start_worker):
-    """Who did not end in time is known, so the other is not even a suspect."""
+    """The culprit is known, so the other run is not a suspect."""
     neighbour = enqueue(redis_db, "gate")
     start_worker(QUEUE_CONCURRENCY="2", QA_CANCEL_GRACE="0.5")
     runs(redis_db, neighbour)

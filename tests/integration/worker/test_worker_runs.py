@@ -1,4 +1,4 @@
-"""Real runs through real workers: a browser, Redis and Supabase, and what is left when processes are killed."""
+"""Real runs through real workers, with a browser, Redis and Supabase; processes are killed."""
 
 from __future__ import annotations
 
@@ -132,8 +132,8 @@ def test_a_child_killed_on_the_last_attempt_leaves_a_dead_run(redis_db, store, s
     assert ended(run.job, 40) == "failed"
     wait_until(lambda: run.status is RunStatus.DEAD, timeout=40)
     assert "was killed by SIGKILL" in run.row.error
-    news = ProgressReader(redis_db)
-    wait_until(lambda: news.latest([run.id])[run.id].status is RunStatus.DEAD, what="the last report")
+    progress = ProgressReader(redis_db)
+    wait_until(lambda: progress.latest([run.id])[run.id].status is RunStatus.DEAD, what="the last report")
     wait_until(lambda: gone(family), what="the end of the old child's family")
 
 
