@@ -15,14 +15,14 @@ fail() {
   exit 3
 }
 
-# stage NAME MEND COMMAND...: run the command, its output into the log
+# stage NAME FIX COMMAND...: run the command, its output into the log
 stage() {
   name=$1
-  mend=$2
+  fix=$2
   shift 2
   begun=$(date +%s)
   echo "\$ $*" >>"$log"
-  "$@" >>"$log" 2>&1 || fail "$name failed. $mend"
+  "$@" >>"$log" 2>&1 || fail "$name failed. $fix"
   printf '  %-14s ready  (%s s)\n' "$name" "$(($(date +%s) - begun))"
 }
 

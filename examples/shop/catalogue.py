@@ -1,4 +1,4 @@
-"""What the shop sells, and how it is found. Prices are whole cents."""
+"""The products of the shop, and the search for them. Prices are whole cents."""
 
 from __future__ import annotations
 

@@ -35,7 +35,7 @@ class Order:
 
 
 def problems(form: Mapping[str, str]) -> dict[str, str]:
-    """What is wrong with the checkout form: field -> message, in the order of the form."""
+    """Return the errors of the checkout form as field -> message, in the order of the form."""
     checks = {
         "name": (len(_value(form, "name")) >= 2, "Enter your full name."),
         "email": (valid_email(_value(form, "email")), "Enter an email address like ann@example.org."),
@@ -49,7 +49,7 @@ def problems(form: Mapping[str, str]) -> dict[str, str]:
 
 
 def valid_email(text: str) -> bool:
-    """Whether this looks like one email address."""
+    """Return whether this looks like one email address."""
     return bool(_EMAIL.fullmatch(text))
 
 

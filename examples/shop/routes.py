@@ -1,4 +1,4 @@
-"""Which view answers which path."""
+"""The view for each path."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ ROUTES = (
 
 
 def answer(method: str, path: str, request: Request) -> Response:
-    """Let the view of this path answer; 404 where there is none, 405 where it takes another method."""
+    """Return the answer of the view for this path; 404 without a view, 405 if the view has another method."""
     found = [(route, arguments) for route in ROUTES if (arguments := route.match(path)) is not None]
     if not found:
         return error_page(request, 404)

@@ -120,7 +120,7 @@ class Handler(BaseHTTPRequestHandler):
             self.wfile.write(response.body)
 
     def handle(self) -> None:
-        """Serve the connection; a visitor who hangs up in the middle is no error."""
+        """Serve the connection; a visitor who disconnects early is not an error."""
         try:
             super().handle()
         except (ConnectionError, TimeoutError):

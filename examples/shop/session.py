@@ -1,4 +1,4 @@
-"""What the shop knows of a visitor: one session a cookie, so that parallel runs never meet."""
+"""The sessions of visitors: one for each cookie, so that parallel runs do not interfere."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ class Sessions:
         self._sessions: OrderedDict[str, Session] = OrderedDict()
 
     def open(self, token: str | None) -> tuple[str, Session]:
-        """The session of a token; a new token and session where there is none."""
+        """Return the session of a token, or a new token and session."""
         with self._lock:
             if token is None or token not in self._sessions:
                 token = secrets.token_urlsafe(24)

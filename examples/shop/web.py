@@ -37,7 +37,7 @@ class Form:
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
-    """What a view needs to answer."""
+    """The request that a view answers."""
 
     session: Session
     password: str

@@ -32,7 +32,7 @@ LogLevel = Literal["ERROR", "WARN", "INFO", "DEBUG"]
 
 
 class Settings(BaseSettings):
-    """What an operator can set; `docs/settings.md` is generated from here."""
+    """The settings of an operator; `docs/settings.md` is generated from them."""
 
     model_config = SettingsConfigDict(env_file_encoding="utf-8", extra="ignore", frozen=True, env_ignore_empty=True)
 
@@ -151,7 +151,7 @@ class Settings(BaseSettings):
     )
     qa_api_open_on_loopback: bool = Field(
         default=False,
-        description="Let whoever is on this machine use pages and API without a login, with every right.",
+        description="Allow every user of this machine to use pages and API without a login, with all rights.",
     )
     qa_api_requests_per_minute: int = Field(
         default=600, ge=1, description="Requests a minute that one token or login may make of the API."
@@ -214,7 +214,7 @@ class Settings(BaseSettings):
 
     @property
     def artifacts_dir(self) -> Path:
-        """Where runs leave their files."""
+        """The folder of the files that runs create."""
         return self.qa_home / "artifacts"
 
     @property

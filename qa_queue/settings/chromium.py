@@ -1,4 +1,4 @@
-"""Where Chromium is on this machine: the one asked for, an installed one, or Playwright's own."""
+"""The search for Chromium: the configured one, an installed one, or Playwright's own."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ _MAC_APPS = (
 )
 _DOWNLOADS = {"darwin": Path("~/Library/Caches/ms-playwright"), "linux": Path("~/.cache/ms-playwright")}
 _DOWNLOADED = ("chromium_headless_shell-*/*/*headless*shell", "chromium-*/*/chrome")
-MEND = "make setup, or one of: playwright install --only-shell chromium; apt-get install chromium-headless-shell"
+FIX = "make setup, or one of: playwright install --only-shell chromium; apt-get install chromium-headless-shell"
 
 
 def find_browser(settings: Settings) -> Path:
-    """Chromium's binary: `QA_BROWSER_PATH`, else one on PATH, else a macOS application, else Playwright's.
+    """Return Chromium's binary: `QA_BROWSER_PATH`, else one on PATH, else a macOS application, else Playwright's.
 
     Raises:
-        BrowserMissingError: there is none, or `QA_BROWSER_PATH` names no file.
+        BrowserMissingError: none was found, or `QA_BROWSER_PATH` is not a file.
     """
     if settings.qa_browser_path is not None:
         return _asked_for(settings.qa_browser_path)
     found = next(_installed(), None) or newest_download(_downloads())
     if found is None:
         raise BrowserMissingError(
-            f"No Chromium was found on this machine. Install one: {MEND}; or set QA_BROWSER_PATH."
+            f"No Chromium was found on this machine. Install one: {FIX}; or set QA_BROWSER_PATH."
         )
     return found
 
 
 def newest_download(folder: Path) -> Path | None:
-    """The newest headless shell, else the newest whole browser, that Playwright downloaded to `folder`."""
+    """Return the newest headless shell, else the newest whole browser, that Playwright downloaded to `folder`."""
     for pattern in _DOWNLOADED:
         found = sorted((path for path in folder.glob(pattern) if path.is_file()), key=_revision)
         if found:

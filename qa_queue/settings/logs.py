@@ -1,4 +1,4 @@
-"""How the service logs: `[2026-01-08 13:30:04] INFO: Job test-123 started` for people, JSON for machines."""
+"""The log formats: `[2026-01-08 13:30:04] INFO: Job test-123 started` for people, JSON for machines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qa_queue.errors.validation import printable
 
 _LEVELS = {"ERROR": logging.ERROR, "WARN": logging.WARNING, "INFO": logging.INFO, "DEBUG": logging.DEBUG}
 _NAMES = {logging.WARNING: "WARN", logging.CRITICAL: "ERROR"}
-_QUIET = ("httpx", "httpcore", "hpack", "asyncio", "urllib3")  # one line a request is no news
+_QUIET = ("httpx", "httpcore", "hpack", "asyncio", "urllib3")  # a line for each request is too much
 
 
 def _level_name(record: logging.LogRecord) -> str:

@@ -65,7 +65,7 @@ def dotenv_example() -> str:
 
 
 def allowed(schema: dict[str, Any]) -> str:
-    """What values a setting takes, in words; `schema` is its JSON Schema."""
+    """Describe the values that a setting allows; `schema` is its JSON Schema."""
     if "enum" in schema:
         return "one of " + ", ".join(f"`{choice}`" for choice in schema["enum"])
     kind = _KINDS.get(schema.get("format", schema["type"]), "text")

@@ -1,4 +1,4 @@
-"""What the settings of Redis mean together, and the names within them. Pure."""
+"""Rules on the settings of Redis as a whole, and on the names within them. Pure."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def sentinel_hosts(text: str) -> tuple[tuple[str, int], ...]:
     """The hosts and ports of REDIS_SENTINELS.
 
     Raises:
-        ValueError: a part of it is no host:port.
+        ValueError: a part of it is not host:port.
     """
     if "@" in text:  # and none of it is shown: a password may hold any sign
         raise ValueError(
@@ -34,7 +34,7 @@ def sentinel_hosts(text: str) -> tuple[tuple[str, int], ...]:
 
 
 def redis_problem(*, sentinels: str | None, given: Collection[str]) -> str | None:
-    """What is wrong with the settings of Sentinels and client certificates as a whole; `given` are those set."""
+    """Return the problem of the settings of Sentinels and client certificates, or None; `given` are those set."""
     if sentinels:
         try:
             sentinel_hosts(sentinels)
@@ -59,5 +59,5 @@ def _host(part: str) -> tuple[str, int]:
     except ValueError:
         host, port = None, None
     if not host or any(sign in part for sign in "/?#"):
-        raise ValueError(f"REDIS_SENTINELS has {part!r}, which is no host:port: {_HOW}")
+        raise ValueError(f"REDIS_SENTINELS has {part!r}, which is not host:port: {_HOW}")
     return host, port or SENTINEL_PORT

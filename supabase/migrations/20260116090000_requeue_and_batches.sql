@@ -1,9 +1,9 @@
--- Runs that are put back on their queue from the dead letters, and runs that belong together.
+-- Runs that are requeued from the dead letters, and runs that belong together.
 
 alter table public.test_runs
   add column requeues integer not null default 0 check (requeues >= 0),
   add column batch_id uuid;
-comment on column public.test_runs.requeues is 'How often the run was put back on its queue after it had ended as a dead letter.';
+comment on column public.test_runs.requeues is 'How often the run was requeued after it had ended as a dead letter.';
 comment on column public.test_runs.batch_id is 'The batch that the run was submitted with.';
 
 create index test_runs_by_batch on public.test_runs (batch_id, queued_at, id) where batch_id is not null;

@@ -1,4 +1,4 @@
--- Batches as a list: what their runs come to, so that nobody has to read all runs to see it.
+-- Batches as a list with the counts of their runs, so that clients need not read all runs.
 
 create view public.test_batches with (security_invoker = true) as
 select

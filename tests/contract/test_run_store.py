@@ -1,4 +1,4 @@
-"""What every `RunStore` promises, shown on the one in memory and on a real Supabase."""
+"""The contract of every `RunStore`, tested in memory and on a real Supabase."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.support.records import (
     verdict_record,
 )
 
-NOBODY = "5e0a7b1c-3f52-4d0e-9a55-2f4f8a1f7c11"
+UNKNOWN_ID = "5e0a7b1c-3f52-4d0e-9a55-2f4f8a1f7c11"
 
 
 def saved_case(store: RunStore, **overrides: object) -> CaseRecord:
@@ -111,7 +111,7 @@ class TestCases:
         store.save_cases([case_record(name=f"{mark} {name}") for name in ("b", "a", "C")])
         assert [case.name[-1] for case in store.list_cases() if case.name.startswith(mark)] == ["C", "a", "b"]
 
-    @pytest.mark.parametrize("unknown", [NOBODY, "no uuid", ""])
+    @pytest.mark.parametrize("unknown", [UNKNOWN_ID, "no uuid", ""])
     def test_an_unknown_case_is_none(self, store: RunStore, unknown: str) -> None:
         """No row, no error, whatever the id looks like."""
         assert store.get_case(unknown) is None
@@ -196,7 +196,7 @@ class TestRuns:
         assert (stored.status, stored.requeues) == (RunStatus.RUNNING, 1)
 
     def test_an_earlier_execution_does_not_write_over_a_later_one(self, store: RunStore) -> None:
-        """What the first owner of a run says after it was taken over is dropped, whole, however it is sent."""
+        """Writes of the first owner of a run after it was taken over are dropped whole, however they are sent."""
         run = saved_run(store)
         store.update_run(run.id, status=RunStatus.RUNNING, fence=1, worker="first")
         store.update_run(run.id, fence=2, worker="second")
@@ -239,7 +239,7 @@ class TestRuns:
             store.update_run(run.id, **fields)
         assert store.get_run(run.id) == run
 
-    @pytest.mark.parametrize("unknown", [NOBODY, "no uuid"])
+    @pytest.mark.parametrize("unknown", [UNKNOWN_ID, "no uuid"])
     def test_an_unknown_run_is_left_alone(self, store: RunStore, unknown: str) -> None:
         """Updating, deleting and asking find nothing and say so without an error."""
         store.update_run(unknown, attempt=1)
@@ -375,7 +375,7 @@ class TestChildren:
         with pytest.raises(RowRefusedError, match="test_runs"):
             store.save([run_record(str(uuid4()))])
 
-    def test_what_postgres_cannot_keep_is_mended(self, store: RunStore) -> None:
+    def test_values_that_postgres_cannot_keep_are_replaced(self, store: RunStore) -> None:
         """NUL goes, a lone surrogate becomes U+FFFD, NaN becomes null, in texts, keys and JSON alike."""
         run = saved_run(store, config={"a\x00b": ["\x00", "\ud83d", "\ud83d\ude00", float("nan"), float("inf")]})
         store.save([step_record(run, name="a\x00b", target={"text": "\udc00"})])
@@ -417,7 +417,7 @@ class TestKnowledge:
             fingerprints=(prints[1], prints[0]), patterns=(patterns[1], patterns[0]), verdicts=(verdict,)
         )
 
-    @pytest.mark.parametrize("unknown", [NOBODY, "no uuid"])
+    @pytest.mark.parametrize("unknown", [UNKNOWN_ID, "no uuid"])
     def test_of_an_unknown_case_nothing_is_known(self, store: RunStore, unknown: str) -> None:
         assert store.knowledge(unknown) == CaseKnowledge()
 

@@ -67,7 +67,7 @@ def test_missing_tables_name_the_command(tmp_path: Path, opened: Open) -> None:
 
 
 def test_a_server_that_is_not_there_is_an_outage(opened: Open) -> None:
-    """Nobody listens on this port."""
+    """No process listens on this port."""
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{taken.getsockname()[1]}"

@@ -1,4 +1,4 @@
-"""What settings are read from, which values they refuse and how they say so."""
+"""The sources of settings, the values that are refused, and the messages."""
 
 from __future__ import annotations
 
@@ -168,7 +168,7 @@ def test_children_get_our_environment_and_the_additions(monkeypatch: pytest.Monk
 
 
 def test_the_reference_and_the_example_are_up_to_date() -> None:
-    """`python -m qa_queue.settings.reference` mends a failure."""
+    """`python -m qa_queue.settings.reference` fixes a failure."""
     assert (ROOT / "docs" / "settings.md").read_text() == reference()
     assert (ROOT / ".env.example").read_text() == dotenv_example()
 

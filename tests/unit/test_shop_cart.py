@@ -42,7 +42,7 @@ def test_the_discount_follows_added_and_removed_products() -> None:
 
 
 def test_the_known_bug_is_still_there() -> None:
-    """A changed quantity loses the discount while the voucher stays; applying it again mends the total."""
+    """A changed quantity loses the discount while the voucher stays; applying it again corrects the total."""
     cart = a_cart(ethiopia_sidamo=1)
     cart.redeem("WELCOME10")
     cart.change_quantity("ethiopia-sidamo", 2)

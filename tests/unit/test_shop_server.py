@@ -114,7 +114,7 @@ def test_sign_in_and_out(visitor: Visitor) -> None:
 
 def test_an_order_from_cart_to_confirmation(visitor: Visitor) -> None:
     visitor.post("/cart/add", slug="house-espresso", quantity="2")
-    wrong = visitor.post("/checkout", **GOOD_ORDER | {"email": "nobody"})
+    wrong = visitor.post("/checkout", **GOOD_ORDER | {"email": "no-address"})
     assert wrong.status == 422
     assert 'aria-describedby="email-error"' in wrong.text
     assert 'value="Ann Example"' in wrong.text

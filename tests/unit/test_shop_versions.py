@@ -141,7 +141,7 @@ def test_forms_send_the_same_fields_to_the_same_place(version: Version) -> None:
 
 
 def forms(version: Version, page: str) -> dict[str, tuple[object, ...]]:
-    """What each form sends, and where to, by its key."""
+    """The fields and the target of each form, by its key."""
     return {
         key: (
             form.get("action"),

@@ -1,4 +1,4 @@
-"""What every page has around it, and the pages for errors."""
+"""The frame of every page, and the pages for errors."""
 
 from __future__ import annotations
 

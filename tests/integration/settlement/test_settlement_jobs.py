@@ -76,7 +76,7 @@ def test_a_worker_killed_between_posting_and_its_end_posts_once(
 def test_a_ledger_that_stays_away_makes_a_dead_letter_that_can_be_recovered(
     producer: QueueProducer, start_worker: Start, redis_db: Redis, entries: Entries, key: str
 ) -> None:
-    """With every attempt and the payload; put back, it is settled once."""
+    """With every attempt and the payload; requeued, it is settled once."""
     payload = {"user_id": "ann", "place_id": "p", "mission_id": "m", "amount": "5", "idempotency_key": key}
     request = JobRequest(data=payload, attempts=2, backoff=Backoff(kind="fixed", delay_ms=1000))
     (job,) = producer.submit(QUEUE, request)

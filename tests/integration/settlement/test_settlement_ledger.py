@@ -61,7 +61,7 @@ def test_a_key_names_one_settlement(ledger: Ledger, key: str, field: str) -> Non
 
 
 def test_the_table_takes_no_change_and_no_second_entry(supabase_client: SupabaseClient, key: str) -> None:
-    """Not even from whoever has the secret key."""
+    """Not even with the secret key."""
     SupabaseLedger(supabase_client).post(settlement(key), "job-1")
     table = supabase_client.table("settlements")
     for change in (

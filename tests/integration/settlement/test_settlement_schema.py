@@ -38,7 +38,7 @@ def url(app: Any) -> Iterator[str]:
 def test_the_operation_answers_as_it_is_documented(
     mode: GenerationMode, app: Any, url: str, redis_db: Redis
 ) -> None:
-    """What the document allows is taken, what it does not is refused, and nothing fails."""
+    """Requests that the document allows are accepted, others are refused, and none fails."""
     token = TokenStore(redis_db).create("fuzz", Role.ADMIN)[1]
     operation = schemathesis.openapi.from_dict(app.openapi())["/api/v1/scan/verify"]["POST"]
     try_operation(operation, mode, url, token, examples=EXAMPLES)

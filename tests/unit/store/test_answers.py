@@ -1,4 +1,4 @@
-"""What failed calls to Supabase mean, and which keys cannot be the secret one."""
+"""The errors of failed calls to Supabase, and keys that cannot be the secret one."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_a_servers_long_message_is_cut() -> None:
     ],
 )
 def test_a_call_without_an_answer_is_an_outage(failure: httpx.HTTPError, words: str) -> None:
-    """The message names the host and the mend, and nothing of the request."""
+    """The message names the host and the fix, and nothing of the request."""
     found = explain_failure(failure, "127.0.0.1:54321")
     assert type(found) is StoreUnavailableError
     assert words in str(found)
@@ -95,7 +95,7 @@ def token(claims: Any) -> str:
 
 @pytest.mark.parametrize("key", ["sb_secret_abc", token({"role": "service_role"}), token([]), "a.%%%.c", "a.b.c"])
 def test_a_key_that_may_be_secret_passes(key: str) -> None:
-    """What cannot be read is left to the server."""
+    """A key that cannot be decoded is left to the server."""
     assert refuse_public_key(key) is None
 
 

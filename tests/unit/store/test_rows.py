@@ -1,4 +1,4 @@
-"""Records as rows: mended, in order, and back."""
+"""Records as rows: sanitized, in order, and back."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ documents = st.recursive(
 
 
 @given(documents)
-def test_what_is_mended_is_json_that_postgres_keeps(document: Any) -> None:
-    """It encodes as strict JSON in UTF-8 without NUL, and mending it again changes nothing."""
-    mended = sanitize(document)
-    encoded = json.dumps(mended, allow_nan=False, ensure_ascii=False).encode()
+def test_sanitized_values_are_json_that_postgres_keeps(document: Any) -> None:
+    """It encodes as strict JSON in UTF-8 without NUL, and sanitizing it again changes nothing."""
+    sanitized = sanitize(document)
+    encoded = json.dumps(sanitized, allow_nan=False, ensure_ascii=False).encode()
     assert b"\\u0000" not in encoded
-    assert sanitize(mended) == mended
+    assert sanitize(sanitized) == sanitized
 
 
 def test_sound_values_are_not_touched() -> None:

@@ -14,7 +14,7 @@ from tests.support.faulty_store import FaultyStore
 from tests.support.poll import wait_until
 from tests.support.records import case_record, pattern_record, run_record, step_record
 
-AWAY = StoreUnavailableError("Supabase is away")
+UNAVAILABLE = StoreUnavailableError("Supabase is unavailable")
 BAD = RowRefusedError("row refused")
 
 
@@ -82,8 +82,8 @@ def test_a_batch_has_a_limit(store: FaultyStore, runs: list[RunRecord]) -> None:
 
 
 def test_an_outage_is_waited_out(writer: RecordWriter, store: FaultyStore, runs: list[RunRecord]) -> None:
-    """Rows put while Supabase is away are stored, in order, when it is back."""
-    store.outage = AWAY
+    """Rows put while Supabase is unavailable are stored, in order, when it answers again."""
+    store.outage = UNAVAILABLE
     writer.put(runs[0])
     writer.update_run(runs[0].id, status=RunStatus.RUNNING)
     wait_until(lambda: len(store.calls) >= 2, what="a second attempt")
@@ -98,9 +98,9 @@ def test_an_outage_that_lasts_fails_the_flush(
     writer: RecordWriter, store: FaultyStore, runs: list[RunRecord]
 ) -> None:
     """The store's own error comes out, and the run's rows are given up; those of the other run wait on."""
-    store.outage = AWAY
+    store.outage = UNAVAILABLE
     writer.put(*runs)
-    with pytest.raises(StoreUnavailableError, match="Supabase is away"):
+    with pytest.raises(StoreUnavailableError, match="Supabase is unavailable"):
         writer.flush(0.05, runs[0].id)
     store.outage = None
     writer.flush(5)
@@ -134,7 +134,7 @@ def test_one_bad_row_costs_no_other(writer: RecordWriter, store: FaultyStore, ru
 def test_a_refused_change_is_its_runs_error(
     writer: RecordWriter, store: FaultyStore, runs: list[RunRecord]
 ) -> None:
-    """An update that the store refuses is told to whoever flushes."""
+    """The flush of the run raises the error of the refused update."""
     writer.put(*runs)
     store.refused[runs[0].id] = BAD
     writer.update_run(runs[0].id, attempt=1)
@@ -182,7 +182,7 @@ def test_a_refused_pattern_belongs_to_no_run(
 
 
 def test_closing_stores_what_waits_and_ends_the_writer(store: FaultyStore, runs: list[RunRecord]) -> None:
-    """After it, putting is an error; closing again is none."""
+    """Afterwards `put` raises; closing again does not."""
     writer = RecordWriter(store)
     writer.put(*runs)
     writer.close()
@@ -194,7 +194,7 @@ def test_closing_stores_what_waits_and_ends_the_writer(store: FaultyStore, runs:
 
 def test_closing_in_an_outage_says_what_was_lost(store: FaultyStore, runs: list[RunRecord]) -> None:
     """The error comes out and no thread stays behind."""
-    store.outage = AWAY
+    store.outage = UNAVAILABLE
     writer = RecordWriter(store)
     writer.put(*runs)
     with pytest.raises(StoreUnavailableError):
@@ -202,6 +202,6 @@ def test_closing_in_an_outage_says_what_was_lost(store: FaultyStore, runs: list[
 
 
 def test_a_change_of_no_column_is_refused_where_it_is_made(writer: RecordWriter) -> None:
-    """The caller hears of it, not whoever flushes."""
+    """The call raises, not a later flush."""
     with pytest.raises(StoreError, match="no column 'colour'"):
         writer.update_run("id", colour="red")
