@@ -61,7 +61,7 @@ def measure(connection: Redis) -> dict[str, float]:
     connection.flushdb()
     figures["stats_of_none_ms"] = median(queues.get_queue_stats, 200)
     for _ in range(WAITING // BULK):
-        queues.add_jobs(QueueName.TEST_EXECUTION, [request() for _ in range(BULK)])
+        queues.add(QueueName.TEST_EXECUTION, [spec() for _ in range(BULK)])
     figures["stats_of_10000_waiting_ms"] = median(queues.get_queue_stats, 200)
     figures["enqueue_behind_10000_ms"] = median(lambda: queues.add_test_job(data()), 200)
     letters = DeadLetters(connection)
@@ -92,9 +92,9 @@ def bulk(queues: QueueManager, bare: Queue) -> dict[str, float]:
             Queue.prepare_data(FUNCTION, kwargs={"data": data().model_dump(mode="json")}, job_id=str(uuid4()))
             for _ in range(BULK)
         ]
-        requests = [request() for _ in range(BULK)]
+        specs = [spec() for _ in range(BULK)]
         theirs.append(timed(lambda jobs=jobs: bare.enqueue_many(jobs)))
-        ours.append(timed(lambda requests=requests: queues.add_jobs(QueueName.TEST_EXECUTION, requests)))
+        ours.append(timed(lambda specs=specs: queues.add(QueueName.TEST_EXECUTION, specs)))
         bare.connection.flushdb()
     mine, other = BULK / statistics.median(ours), BULK / statistics.median(theirs)
     return {"bulk_per_s": mine, "bare_enqueue_many_per_s": other, "bulk_ratio": mine / other}
@@ -105,9 +105,10 @@ def data() -> TestJobData:
     return TestJobData(test_case_id=str(uuid4()), test_run_id=str(uuid4()), case=CASE)
 
 
-def request() -> JobSpec:
-    """A run to be enqueued."""
-    return JobSpec.of_run(data(), name="Log in")
+def spec() -> JobSpec:
+    """A run to enqueue."""
+    payload = data()
+    return JobSpec(job_id=payload.test_run_id, data=payload, name="Log in")
 
 
 def die(connection: Redis, number: int) -> None:

@@ -10,7 +10,7 @@ from qa_queue.api.schemas.runs import RunBody, Submitted
 from qa_queue.cases.model import Case
 from qa_queue.cases.retarget import moved
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
-from qa_queue.producer.planning import resolve_environments
+from qa_queue.producer.validation import resolve_environments
 from qa_queue.services import Backend
 from qa_queue.services.cases import case_of
 from qa_queue.services.submission import each

@@ -18,7 +18,7 @@ from qa_queue.cli.render import Console
 from qa_queue.cli.run import RunOptions, load_requests, print_notes
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models.outcomes import ExitCode
-from qa_queue.producer.planning import resolve_environments
+from qa_queue.producer.validation import resolve_environments
 
 PANEL = "Cases"
 

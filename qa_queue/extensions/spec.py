@@ -12,7 +12,7 @@ from qa_queue.errors import InputError
 from qa_queue.models.backoff import EXPONENTIAL, Backoff
 
 TIMEOUT_S = 3600
-MOST_ATTEMPTS = 25
+MAX_ATTEMPTS = 25
 LONGEST_S = 24 * 3600
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME = 50
@@ -70,8 +70,8 @@ class ExtensionSpec:
                 for what, path in (("processor", self.processor), ("router", self.router))
             ),
             (
-                self.attempts is None or _within(self.attempts, MOST_ATTEMPTS),
-                f"attempts={self.attempts!r} should be 1 to {MOST_ATTEMPTS}",
+                self.attempts is None or _within(self.attempts, MAX_ATTEMPTS),
+                f"attempts={self.attempts!r} should be 1 to {MAX_ATTEMPTS}",
             ),
             (isinstance(self.backoff, Backoff), f"backoff={self.backoff!r} should be a Backoff"),
             (

@@ -1,7 +1,7 @@
-"""Submitting runs: everything is checked first, then recorded, then enqueued; all of it or nothing."""
+"""Submitting runs and jobs: validated first, then recorded, then enqueued; all of a submission or none."""
 
-from qa_queue.producer.job_producer import JobRequest, QueueProducer, SubmittedJob
-from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
+from qa_queue.producer.job_producer import QueueProducer
+from qa_queue.producer.requests import JobRequest, RunRequest, SubmittedBatch, SubmittedJob, SubmittedRun
 from qa_queue.producer.run_producer import JobProducer
 
 __all__ = [

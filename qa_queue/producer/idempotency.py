@@ -1,13 +1,16 @@
-"""One job for one idempotency key: the first submission of a key makes the job, later ones get that job.
+"""The frame of every submission: claim the idempotency keys, and undo everything if recording or enqueueing fails.
 
-A claim is pending while its job is being recorded, and final from the very step that enqueues it. A submission that
-meets a pending claim waits for its outcome, so no caller gets a job that never comes; the claim of a submitter that
-died is free again when its lease ends. A final claim lasts until 24 h after the end of the job.
+    with claimed(connection, plans) as claims:
+        record(claims.fresh)
+        queues.add(queue, [spec_of(plan) for plan in claims.fresh])
+    return [claims.job_of(plan) for plan in plans]
+
+A submission that meets a pending claim waits for its outcome, so that no caller receives a job that is never
+enqueued.
 """
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -18,103 +21,41 @@ from typing import Generic, Protocol, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError, RedisUnavailableError
+from qa_queue.errors import IdempotencyBusyError
 from qa_queue.queues.cancellation import request_cancel
-from qa_queue.queues.jobs import EnqueueClaim
-from qa_queue.redis import address_of, explain
-from qa_queue.redis.scripts import LuaScript
+from qa_queue.queues.claims import IdempotencyClaim, acquire_claims, release_claims
+from qa_queue.redis import explained
 
 log = logging.getLogger(__name__)
 
-LEASE_S = 60  # how long a submission may take
-PATIENCE_S = 30.0  # how long another waits for it
-KEEP_S = 30 * 24 * 3600  # of a job that has not ended; NOTE shortens it at the end
-LOOK_AGAIN_S = 0.05
-
-
-@dataclass(frozen=True, kw_only=True)
-class IdempotencyClaim:
-    """A claim of a job; `digest` is that of everything that the job was asked to do."""
-
-    job_id: str
-    key: str
-    digest: str
-    label: str = ""
-
-    @property
-    def when_enqueued(self) -> EnqueueClaim:
-        """The claim as enqueueing makes it final, to last beyond `KEEP_S` of waiting."""
-        what = f"{self.job_id}|{self.digest}"
-        return EnqueueClaim(key=self.key, pending=f"pending|{what}", final=f"final|{what}", keep_s=KEEP_S)
-
-
-_CLAIM = LuaScript.load("qa_queue.queues", "claim")
-_RELEASE = LuaScript.load("qa_queue.queues", "release_claims")
-
-
-def claim_key(idempotency_key: str, case_id: str) -> str:
-    """Return the Redis key of a claim; hashed, so that a key may be any text."""
-    name = hashlib.sha256(f"{case_id}\0{idempotency_key}".encode()).hexdigest()
-    return f"qa:idempotency:{name}"
-
-
-def claim(
-    connection: Redis, wanted: Sequence[IdempotencyClaim], *, patience_s: float = PATIENCE_S
-) -> dict[str, str]:
-    """Claim all of these, for as long as the submission may take; returns `{job id: job id that holds its claim}`.
-
-    Atomic: of any number of racers, one finds its own job id, and the others, once it is enqueued, that one's. Two
-    of `wanted` with one key get the first one's job.
-
-    Raises:
-        IdempotencyConflictError: a key was used for something else.
-        IdempotencyBusyError: another submission has not ended within `patience_s`.
-    """
-    first: dict[str, IdempotencyClaim] = {}
-    for one in wanted:
-        if first.setdefault(one.key, one).digest != one.digest:
-            raise _conflict(one)
-    distinct = list(first.values())
-    deadline = time.monotonic() + patience_s
-    while (holders := _try(connection, distinct)) is None:
-        if time.monotonic() > deadline:
-            raise IdempotencyBusyError(
-                f"Another submission with this idempotency key has not ended within {patience_s:g} s: try again."
-            )
-        time.sleep(LOOK_AGAIN_S)
-    return {one.job_id: holders[one.key] for one in wanted}
-
-
-def release(connection: Redis, claims: Mapping[str, str]) -> None:
-    """Give up claims, `{job id: claim key}`, of jobs that were not submitted after all."""
-    if claims:
-        _RELEASE.run(connection, list(claims.values()), list(claims))
+PATIENCE_S = 30.0  # the longest wait for another submission
+_POLL_S = 0.05
 
 
 class Planned(Protocol):
-    """A job that is about to be submitted."""
+    """A job that is being submitted, and the idempotency claim that it needs."""
 
     @property
     def job_id(self) -> str:
-        """The id that the job gets if it is new."""
+        """The id of the job."""
 
     @property
     def claim(self) -> IdempotencyClaim | None:
-        """The claim that it needs, if its request has an idempotency key."""
+        """The claim; None without an idempotency key."""
 
 
 P = TypeVar("P", bound=Planned)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Claimed(Generic[P]):
-    """The result of claiming: `fresh` plans are to be submitted, the others exist already."""
+@dataclass(frozen=True)
+class Claims(Generic[P]):
+    """The claims of a submission: the plans that are `fresh` are to be recorded and enqueued, the others exist."""
 
     fresh: tuple[P, ...]
     holders: Mapping[str, str]
 
-    def holder(self, plan: P) -> str:
-        """Return the id of the job that holds the claim of a plan: its own if it is fresh."""
+    def job_of(self, plan: P) -> str:
+        """Return the id of the job that a plan gets: its own, or that of an earlier submission with its key."""
         return self.holders.get(plan.job_id, plan.job_id)
 
 
@@ -125,81 +66,75 @@ def claimed(
     *,
     existing: Callable[[Sequence[str]], Collection[str]] | None = None,
     undo: Callable[[Sequence[str]], None] | None = None,
-) -> Iterator[Claimed[P]]:
-    """Claim the idempotency keys of plans while the block records and enqueues the fresh ones.
+) -> Iterator[Claims[P]]:
+    """Claim the plans for the body, which records and enqueues the fresh ones.
 
-    If the block raises, everything that it may have done is undone, for a lost reply can mean that Redis did it:
-    the jobs, the claims, and by `undo` what else belongs to these ids. `existing` tells which of the holders still
-    exist; the claim of another one is free again.
+    `existing` returns those of the given jobs that exist still: a claim of a job that was deleted is free. When the
+    body fails, the jobs are cancelled, the claims released, and `undo` is called with the ids of the fresh jobs.
 
     Raises:
-        IdempotencyConflictError, IdempotencyBusyError: as `claim`.
-        RedisUnavailableError: Redis failed, in the block or before.
+        IdempotencyConflictError: a key was used for other content.
+        IdempotencyBusyError: another submission did not end within 30 s.
+        RedisUnavailableError: Redis failed.
     """
     with explained(connection):
-        claims = [plan.claim for plan in plans if plan.claim is not None]
-        holders = _claim_existing(connection, claims, existing)
+        connection.ping()  # nothing is recorded for a Redis that does not answer
+        wanted = [plan.claim for plan in plans if plan.claim is not None]
+        holders = _hold(connection, wanted, existing)
         fresh = tuple(plan for plan in plans if holders.get(plan.job_id, plan.job_id) == plan.job_id)
         try:
-            yield Claimed(fresh=fresh, holders=holders)
+            yield Claims(fresh, holders)
         except BaseException:
             job_ids = [plan.job_id for plan in fresh]
-            _forget(connection, job_ids, {one.job_id: one.key for one in claims})
+            _withdraw(connection, job_ids, wanted)
             if undo is not None:
                 undo(job_ids)
             raise
 
 
-@contextmanager
-def explained(connection: Redis) -> Iterator[None]:
-    """Raise what Redis fails with as `RedisUnavailableError`."""
-    try:
-        yield
-    except RedisError as error:
-        raise RedisUnavailableError(explain(error, address_of(connection))) from error
+def await_claims(
+    connection: Redis, claims: Sequence[IdempotencyClaim], *, patience_s: float = PATIENCE_S
+) -> dict[str, str]:
+    """Acquire all claims; return the id of the job that holds each claim, by job id.
+
+    Of any number of racing submissions, one receives its own job id and the others, once it is enqueued, that
+    one's.
+
+    Raises:
+        IdempotencyConflictError: a key was used for other content.
+        IdempotencyBusyError: another submission did not end within `patience_s`.
+    """
+    deadline = time.monotonic() + patience_s
+    while (holders := acquire_claims(connection, claims)) is None:
+        if time.monotonic() > deadline:
+            raise IdempotencyBusyError(
+                f"Another submission with this idempotency key has not ended within {patience_s:g} s: try again."
+            )
+        time.sleep(_POLL_S)
+    return holders
 
 
-def _claim_existing(
+def _hold(
     connection: Redis,
-    claims: Sequence[IdempotencyClaim],
+    wanted: Sequence[IdempotencyClaim],
     existing: Callable[[Sequence[str]], Collection[str]] | None,
 ) -> dict[str, str]:
-    holders = claim(connection, claims)
-    others = {one.key: holders[one.job_id] for one in claims if holders[one.job_id] != one.job_id}
-    if not others or existing is None:
+    holders = await_claims(connection, wanted)
+    earlier = {claim.key: holders[claim.job_id] for claim in wanted if holders[claim.job_id] != claim.job_id}
+    if existing is None or not earlier:
         return holders
-    found = existing(sorted(set(others.values())))
-    lost = {job_id: key for key, job_id in others.items() if job_id not in found}
-    if not lost:
+    known = existing(sorted(set(earlier.values())))
+    deleted = {job_id: key for key, job_id in earlier.items() if job_id not in known}
+    if not deleted:
         return holders
-    release(connection, lost)
-    return claim(connection, claims)
+    release_claims(connection, deleted)
+    return await_claims(connection, wanted)
 
 
-def _forget(connection: Redis, job_ids: Sequence[str], claims: Mapping[str, str]) -> None:
-    """Cancel jobs and release `{job id: claim key}`; an error is logged, because the first error counts."""
+def _withdraw(connection: Redis, job_ids: Sequence[str], claims: Sequence[IdempotencyClaim]) -> None:
+    """Cancel jobs that Redis may have although its reply was lost. Log a failure: the first error is raised."""
     try:
         request_cancel(connection, job_ids)
-        release(connection, claims)
+        release_claims(connection, {claim.job_id: claim.key for claim in claims})
     except RedisError as error:
-        log.warning("Redis could not be asked to forget %d jobs: %s", len(job_ids), error)
-
-
-def _try(connection: Redis, wanted: Sequence[IdempotencyClaim]) -> dict[str, str] | None:
-    """`{claim key: job id that holds it}`; None while one is pending for another."""
-    if not wanted:
-        return {}
-    arguments = [part for one in wanted for part in (one.job_id, one.digest)]
-    answer = _CLAIM.run(connection, [one.key for one in wanted], [LEASE_S, *arguments])
-    if answer[0] == b"conflict":
-        raise _conflict(wanted[answer[1] - 1])
-    if answer[0] == b"busy":
-        return None
-    return {one.key: holder.decode() for one, holder in zip(wanted, answer[1], strict=True)}
-
-
-def _conflict(one: IdempotencyClaim) -> IdempotencyConflictError:
-    return IdempotencyConflictError(
-        f"The idempotency key of {one.label or one.job_id} was used for another submission: the same case with "
-        "other values, or with another definition. Send what was sent then, or use a new key."
-    )
+        log.warning("%d jobs may stay enqueued, Redis could not be asked to cancel them: %s", len(job_ids), error)

@@ -1,7 +1,4 @@
-"""The values of `${env.X}` that a case uses, and whether every reference in it stands for something.
-
-From requests to rows and jobs. Pure: ids, time and the environment's values are arguments.
-"""
+"""From valid requests to rows and jobs. Pure: ids, times and environments are arguments."""
 
 from __future__ import annotations
 
@@ -13,58 +10,19 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from qa_queue.cases.exporters.yaml import case_document
-from qa_queue.cases.model import Case
-from qa_queue.cases.values import check_references, references, resolve, scope_for
-from qa_queue.errors import CaseError, InputError
+from qa_queue.cases.values import resolve, scope_for
+from qa_queue.errors import CaseError
 from qa_queue.models import TestJobData
-from qa_queue.producer.idempotency import IdempotencyClaim, claim_key
 from qa_queue.producer.requests import RunRequest, Timed
-from qa_queue.queues.jobs import JobSpec
-from qa_queue.settings import read_variables
-from qa_queue.store.mapping import sanitize
+from qa_queue.queues import JobSpec
+from qa_queue.queues.claims import IdempotencyClaim, claim_key
+from qa_queue.queues.jobs import run_timeout_s
 from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
-
-
-def resolve_environments(requests: Sequence[RunRequest]) -> list[dict[str, str]]:
-    """The environment of each request: the process's own values and, over them, those of the request.
-
-    Only names that the case uses are in it.
-
-    Raises:
-        CaseError: references without a value, or to the service's own settings; has those of all requests.
-    """
-    environments: list[dict[str, str]] = []
-    problems: list[str] = []
-    used = {id(request.case): request.case for request in requests}
-    names = {which: _variables(case) for which, case in used.items()}
-    for request in requests:
-        try:
-            env = _environment(request, names[id(request.case)])
-        except InputError as error:
-            problems.append(f"{request.source or request.case.name}: {error}")
-            continue
-        problems += check_references(request.case, env.keys(), source=request.source or "")
-        environments.append(env)
-    if problems:
-        unique = tuple(dict.fromkeys(problems))
-        raise CaseError("\n".join(unique), unique)
-    return environments
-
-
-def _environment(request: RunRequest, names: frozenset[str]) -> dict[str, str]:
-    given = {name: value for name, value in request.env.items() if name in names}
-    own = read_variables(names)
-    found = own | given if request.process_env else given
-    return {name: str(sanitize(value)) for name, value in found.items()}
-
-
-def _variables(case: Case) -> frozenset[str]:
-    return frozenset(reference.name for reference in references(case) if reference.kind == "env")
 
 
 @dataclass(frozen=True, kw_only=True)
 class PlannedRun:
-    """A request that was found good: its run's id, its case's row, and the values of its `${env.X}`."""
+    """A valid request with the id of its run, the row of its case, and the values of its `${env.X}`."""
 
     run_id: str
     request: RunRequest
@@ -73,12 +31,12 @@ class PlannedRun:
 
     @property
     def job_id(self) -> str:
-        """The id of its job, which is that of the run."""
+        """The id of the run's job."""
         return self.run_id
 
     @cached_property
     def base_url(self) -> str | None:
-        """Where the run goes, filled in: the request's word, else the case's."""
+        """The base URL with its references resolved: the request's, else the case's."""
         case = self.request.case
         if self.request.base_url is not None or case.base_url is None:
             return self.request.base_url
@@ -86,18 +44,16 @@ class PlannedRun:
 
     @cached_property
     def claim(self) -> IdempotencyClaim | None:
-        """The idempotency claim of the run, if its request has a key."""
-        key = self.request.idempotency_key
-        if key is None:
+        """The idempotency claim that the run needs, if its request has a key."""
+        request = self.request
+        if request.idempotency_key is None:
             return None
-        name = self.request.source or self.request.case.name
-        return IdempotencyClaim(
-            job_id=self.run_id, key=claim_key(key, self.case.id), digest=self._digest, label=name
-        )
+        key = claim_key(request.idempotency_key, self.case.id)
+        return IdempotencyClaim(job_id=self.run_id, key=key, digest=self._digest, label=request.label)
 
     @property
     def limit_keys(self) -> tuple[str, ...]:
-        """What limits count it for: its site and its user."""
+        """The limit keys of the run: its site and its user."""
         host = urlsplit(self.base_url or "").hostname
         user = self.request.user_id
         keys = (f"site:{host}" if host else "", f"user:{user}" if user else "")
@@ -105,7 +61,7 @@ class PlannedRun:
 
     @property
     def _digest(self) -> str:
-        """Of all that a run is asked to do; when it is to start is not part of it."""
+        """Of the content of the run; its start time is not part of it."""
         request = self.request
         return digest(
             {
@@ -122,17 +78,17 @@ class PlannedRun:
 
 
 def case_records(requests: Sequence[RunRequest]) -> list[CaseRecord]:
-    """The row of each request's case; made once for a case that many of them share."""
+    """Return the row of each request's case, built once for a case that several requests share."""
     made: dict[tuple[int, str | None], CaseRecord] = {}
     for request in requests:
-        which = id(request.case), request.source
-        if which not in made:
-            made[which] = case_record(request)
+        key = id(request.case), request.source
+        if key not in made:
+            made[key] = case_record(request)
     return [made[id(request.case), request.source] for request in requests]
 
 
 def case_record(request: RunRequest) -> CaseRecord:
-    """The row of a request's case."""
+    """Return the row of a request's case."""
     case, document = request.case, case_document(request.case)
     return CaseRecord(
         id=case_id(case.key),
@@ -146,7 +102,7 @@ def case_record(request: RunRequest) -> CaseRecord:
 
 
 def distinct_cases(plans: Sequence[PlannedRun]) -> list[CaseRecord]:
-    """Each case once.
+    """Return each case once.
 
     Raises:
         CaseError: different cases have the same key; has every clash.
@@ -163,15 +119,15 @@ def distinct_cases(plans: Sequence[PlannedRun]) -> list[CaseRecord]:
 
 
 def _clash(one: CaseRecord, other: CaseRecord) -> str:
-    places = " and ".join(case.source or "a case without a file" for case in (one, other))
+    sources = " and ".join(case.source or "a case without a file" for case in (one, other))
     return (
-        f"Two different cases are both called {one.key!r}: {places}. "
+        f"Two different cases are both called {one.key!r}: {sources}. "
         "Give one of them another name, or an id of its own."
     )
 
 
 def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetime) -> RunRecord:
-    """The row of a run; `versions` are those of the stored cases by id."""
+    """Return the row of a run; `versions` are those of the stored cases by id."""
     request = plan.request
     return RunRecord(
         id=plan.run_id,
@@ -188,36 +144,35 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
     )
 
 
-def due_at(request: Timed, now: datetime) -> datetime | None:
-    """When a job is to start at the earliest; None is at once."""
-    if request.delay_ms is not None:
-        return now + timedelta(milliseconds=request.delay_ms)
-    return request.run_at
-
-
-def job_spec(plan: PlannedRun, now: datetime) -> JobSpec:
+def run_spec(plan: PlannedRun, now: datetime) -> JobSpec:
     """Return the job of a run that is submitted now; secrets stay unresolved in it."""
-    request, claim = plan.request, plan.claim
-    data = TestJobData(
-        test_case_id=plan.case.id,
-        test_run_id=plan.run_id,
-        user_id=request.user_id,
-        config=request.config,
-        case=plan.case.definition,
-        base_url=request.base_url,
-        case_dir=str(Path(request.source).resolve().parent) if request.source else None,
-        env=plan.env,
-        trusted=request.process_env,
-    )
-    return JobSpec.of_run(
-        data,
-        name=request.case.name,
+    request, case = plan.request, plan.request.case
+    return JobSpec(
+        job_id=plan.run_id,
+        data=TestJobData(
+            test_case_id=plan.case.id,
+            test_run_id=plan.run_id,
+            user_id=request.user_id,
+            config=request.config,
+            case=plan.case.definition,
+            base_url=request.base_url,
+            case_dir=str(Path(request.source).resolve().parent) if request.source else None,
+            env=plan.env,
+            trusted=request.process_env,
+        ),
+        name=case.name,
         priority=request.priority,
-        timeout_ms=request.case.timeout_ms,
-        retries=request.case.retries,
+        timeout_s=run_timeout_s(request.config.timeout or case.timeout_ms, case.retries),
         attempts=request.attempts,
         backoff=request.backoff,
         due=due_at(request, now),
         limit_keys=plan.limit_keys,
-        claim=claim.when_enqueued if claim else None,
+        claim=plan.claim.for_enqueue if plan.claim else None,
     )
+
+
+def due_at(request: Timed, now: datetime) -> datetime | None:
+    """Return the earliest start of a request; None is at once."""
+    if request.delay_ms is not None:
+        return now + timedelta(milliseconds=request.delay_ms)
+    return request.run_at

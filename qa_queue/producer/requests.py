@@ -1,51 +1,54 @@
-"""What is submitted, and what comes of it."""
+"""Requests to submit runs and jobs, and what was submitted."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Protocol
+from typing import Any, Protocol
+
+from pydantic import BaseModel
 
 from qa_queue.cases.model import Case
-from qa_queue.models import Priority, TestConfig
-from qa_queue.models.backoff import EXPONENTIAL, Backoff
+from qa_queue.models import Backoff, Priority, TestConfig
+from qa_queue.models.backoff import EXPONENTIAL
 
 
 class Timed(Protocol):
-    """What every request says of when and how often its job is to be done."""
+    """The fields of every request on when its job runs, and how often."""
 
     @property
     def attempts(self) -> int | None:
-        """How often at most, when the infrastructure fails."""
+        """The number of attempts when the infrastructure fails."""
 
     @property
     def delay_ms(self) -> int | None:
-        """How long after it was submitted it is to start at the earliest."""
+        """The time from the submission to the earliest start."""
 
     @property
     def run_at(self) -> datetime | None:
-        """When it is to start at the earliest."""
+        """The earliest start."""
 
     @property
     def idempotency_key(self) -> str | None:
-        """The key that names it once."""
+        """The key under which one job is submitted, however often it is requested."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RunRequest:
-    """A case to be run.
+    """A case to run.
 
-    `source` is the file it came from, for messages and the case's row. `env` wins over the environment for
-    `${env.X}`; names that the case does not use are left out of the payload. The `idempotency_key` names, together
-    with the case, one run for 24 h. `process_env` is False for requests from elsewhere, which must not read the
-    environment of the service: then `env` alone counts.
+    `source` is the file it came from, for messages and the case's row. `env` overrides the environment for
+    `${env.X}`; names that the case does not use are left out of the payload. The `idempotency_key` identifies,
+    together with the case, one run until 24 h after its end. `process_env` is False for requests from other
+    machines, which must not read the environment of the service: then only `env` counts.
 
     `attempts` of the job when the infrastructure fails (None: QUEUE_MAX_ATTEMPTS), with `backoff` between them. It
-    starts `delay_ms` after it was submitted, or at `run_at` (with a time zone), at the earliest. Runs with one
+    starts `delay_ms` after the submission, or at `run_at` (with a time zone), at the earliest. Runs with one
     `batch_id` (a UUID) are a batch.
 
-    With `repeat` it is run so many times, `every_ms` apart, counted from the first start; all of them are submitted
-    at once, with the case as it is then. For what goes on without end there are schedules.
+    With `repeat` the case runs this number of times, `every_ms` apart, counted from the first start; all runs are
+    submitted at once, with the case as it is then. For an unlimited number there are schedules.
     """
 
     case: Case
@@ -65,14 +68,50 @@ class RunRequest:
     repeat: int = 1
     every_ms: int | None = None
 
+    @property
+    def label(self) -> str:
+        """The name of the request in messages: its file, else its case."""
+        return self.source or self.case.name
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobRequest:
+    """A job of any other queue; `data` is a value of the queue's payload model, or what the model can read.
+
+    `name` is shown to people. The `idempotency_key` identifies, together with the queue, one job until 24 h after
+    its end. For `attempts`, `backoff` and `timeout_s` None takes the queue's. `metadata` is stored beside the
+    payload. The other fields are as in `RunRequest`.
+    """
+
+    data: BaseModel | Mapping[str, Any]
+    name: str = ""
+    idempotency_key: str | None = None
+    priority: Priority = Priority.NORMAL
+    attempts: int | None = None
+    backoff: Backoff | None = None
+    timeout_s: int | None = None
+    delay_ms: int | None = None
+    run_at: datetime | None = None
+    limit_keys: tuple[str, ...] = ()
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
 
 @dataclass(frozen=True, kw_only=True)
 class SubmittedRun:
-    """A run that is on the queue. `created` is False when the idempotency key had been used: it is that run."""
+    """A run on its queue. `created` is False when an earlier submission with the idempotency key had created it."""
 
     run_id: str
     job_id: str
     case_name: str
+    created: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class SubmittedJob:
+    """A job on its queue. `created` is False when an earlier submission with the idempotency key had created it."""
+
+    job_id: str
+    queue: str
     created: bool = True
 
 

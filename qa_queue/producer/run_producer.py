@@ -1,4 +1,4 @@
-"""Submission of runs: check everything, then claim, record and enqueue; all of it or nothing."""
+"""Submitting runs: validated first, then recorded in the store, then enqueued; all of them or none."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from redis import Redis
 
 from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
-from qa_queue.producer.idempotency import claimed, explained
-from qa_queue.producer.planning import PlannedRun, case_records, distinct_cases, job_spec, run_record
+from qa_queue.producer.idempotency import claimed
+from qa_queue.producer.planning import PlannedRun, case_records, distinct_cases, run_record, run_spec
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
-from qa_queue.redis import connection_of
+from qa_queue.redis import connection_of, explained
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import RunStore
-
-log = logging.getLogger(__name__)
-
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +28,7 @@ T = TypeVar("T")
 
 
 class JobProducer:
-    """Puts work on the queues and its rows in the store."""
+    """Submits runs, with their rows in the store, and the service's own cleanup and learning jobs."""
 
     def __init__(self, connection: Redis, store: RunStore, settings: Settings) -> None:
         self._main = connection
@@ -40,38 +37,36 @@ class JobProducer:
         self._queues = QueueManager(connection, settings)
 
     def submit(self, requests: RunRequest | Sequence[RunRequest]) -> tuple[SubmittedRun, ...]:
-        """Submit runs, in the order given; one that is repeated as often as it is.
+        """Submit runs in the order given, a repeated request as the number of runs that it asks for.
 
-        A request whose idempotency key was used for the same case, until 24 h after the end of that run, gets that
-        run and starts none.
+        A request whose idempotency key was used for the same case, until 24 h after the end of that run, returns
+        that run and starts none.
 
         Raises:
-            InputError: requests cannot be used, every one of them is named; nothing was written.
-            IdempotencyConflictError: a key was used for something else; nothing was written.
-            IdempotencyBusyError, RedisUnavailableError, StoreError: nothing stays enqueued, and no row of a run is
-                left.
+            InputError: requests are invalid, every one of them is named; nothing was written.
+            IdempotencyConflictError: a key was used for other content; nothing was written.
+            IdempotencyBusyError, RedisUnavailableError, StoreError: no job stays enqueued, and no row of a run
+                stays in the store.
         """
-        plans = _planned([requests] if isinstance(requests, RunRequest) else requests)
-        with explained(self._connection):
-            self._connection.ping()
-        rows = self._store
-        with claimed(self._connection, plans, existing=rows.existing_runs, undo=self._delete_rows) as claims:
+        plans = _plan([requests] if isinstance(requests, RunRequest) else requests)
+        store = self._store
+        with claimed(self._connection, plans, existing=store.existing_runs, undo=self._delete_rows) as claims:
             self._record(claims.fresh)
             now = utc_now()
-            self._queues.add_jobs(QueueName.TEST_EXECUTION, [job_spec(plan, now) for plan in claims.fresh])
-        return tuple(_submitted(plan, claims.holder(plan)) for plan in plans)
+            self._queues.add(QueueName.TEST_EXECUTION, [run_spec(plan, now) for plan in claims.fresh])
+        return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 
     def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
-        """Submit runs as one batch, under an id of the caller's (a UUID) or a new one; as `submit` in all else.
+        """Submit runs as one batch, under an id of the caller's (a UUID) or a new one; otherwise as `submit`.
 
-        A run that its idempotency key gives back stays in the batch that it was submitted with.
+        A run that an idempotency key returns stays in the batch that it was submitted with.
         """
         batch_id = str(uuid4()) if batch_id is None else _uuid(batch_id)
         runs = self.submit([replace(request, batch_id=batch_id) for request in requests])
         return SubmittedBatch(id=batch_id, runs=runs)
 
     def submit_cleanup(self, data: CleanupJobData) -> str:
-        """Put a clean-up on its queue; returns the job's id.
+        """Enqueue a cleanup; return the job's id.
 
         Raises:
             RedisUnavailableError: nothing was enqueued.
@@ -80,7 +75,7 @@ class JobProducer:
             return self._queues.add_cleanup_job(data).id
 
     def submit_learning(self, data: LearningJobData) -> str:
-        """Put a learning job on its queue; returns the job's id.
+        """Enqueue a learning job; return the job's id.
 
         Raises:
             RedisUnavailableError: nothing was enqueued.
@@ -90,31 +85,24 @@ class JobProducer:
 
     def _record(self, plans: Sequence[PlannedRun]) -> None:
         cases = distinct_cases(plans)
-        saved = [row for batch in _batches(cases) for row in self._store.save_cases(batch)]
+        saved = [row for chunk in _chunks(cases) for row in self._store.save_cases(chunk)]
         versions = {case.id: case.version for case in saved}
         queued_at = utc_now()
-        for batch in _batches([run_record(plan, versions, queued_at) for plan in plans]):
-            self._store.save(batch)
+        for chunk in _chunks([run_record(plan, versions, queued_at) for plan in plans]):
+            self._store.save(chunk)
 
     def _delete_rows(self, run_ids: Sequence[str]) -> None:
-        """Delete rows of runs that were not submitted; an error is logged, because the first error counts."""
+        """Delete the rows of a failed submission. Log a failure: the first error is the one to raise."""
         try:
             self._store.delete_runs(run_ids)
         except StoreError as error:
             log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)
 
 
-def _uuid(text: str) -> str:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        raise InputError(f"{text!r} cannot be a batch's id: give a UUID, or none for a new one.") from None
-
-
-def _planned(requests: Sequence[RunRequest]) -> list[PlannedRun]:
+def _plan(requests: Sequence[RunRequest]) -> list[PlannedRun]:
     check_number(requests, MAX_JOBS_AT_ONCE)
-    found = zip(requests, check_requests(requests), strict=True)
-    repeats = [(one, env) for request, env in found for one in expanded(request)]
+    environments = zip(requests, check_requests(requests), strict=True)
+    repeats = [(one, env) for request, env in environments for one in expanded(request)]
     check_number([one for one, _ in repeats], MAX_JOBS_AT_ONCE)
     records = case_records([one for one, _ in repeats])
     plans = [
@@ -131,5 +119,12 @@ def _submitted(plan: PlannedRun, run_id: str) -> SubmittedRun:
     )
 
 
-def _batches(items: Sequence[T]) -> Iterator[Sequence[T]]:
+def _uuid(text: str) -> str:
+    try:
+        return str(UUID(text))
+    except ValueError:
+        raise InputError(f"{text!r} cannot be a batch's id: give a UUID, or none for a new one.") from None
+
+
+def _chunks(items: Sequence[T]) -> Iterator[Sequence[T]]:
     return (items[at : at + ROWS_AT_ONCE] for at in range(0, len(items), ROWS_AT_ONCE))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from redis import Redis
-from rq.job import Job, JobStatus
+from rq.job import Job
 from rq.scheduler import RQScheduler
 from rq.utils import utcformat
 
@@ -57,15 +57,15 @@ def offset_us(priority: Priority) -> int:
     return _OFFSETS_US[priority]
 
 
-def enqueue_all(connection: Redis, queue: str, jobs: Sequence[tuple[Job, JobSpec]]) -> EnqueueConflict:
-    """Save new jobs, each with its spec, and enqueue them in this order: all of them, or none.
+def enqueue_all(connection: Redis, queue: str, jobs: Sequence[tuple[JobSpec, Job]]) -> EnqueueConflict:
+    """Save new jobs and enqueue them in this order, delayed ones in the schedule: all of them, or none.
 
     One round trip, one atomic step. The same jobs sent a second time, because the reply was lost, are not enqueued
     twice.
     """
     if not jobs:
         return EnqueueConflict()
-    arguments = [value for job, spec in jobs for value in _arguments(job, spec)]
+    arguments = [value for spec, job in jobs for value in _arguments(spec, job)]
     kind, found = _ENQUEUE.run(connection, [queue], *arguments)
     ids = tuple(job_id.decode() for job_id in found)
     return EnqueueConflict(known=ids) if kind == b"known" else EnqueueConflict(unclaimed=ids)
@@ -86,7 +86,7 @@ def promote_due(connection: Redis, queue: str) -> int:
     return int(_PROMOTE.run(connection, [queue], time.time(), PROMOTED_AT_ONCE, utcformat(utc_now()), lock))
 
 
-def _arguments(job: Job, spec: JobSpec) -> list[Any]:
+def _arguments(spec: JobSpec, job: Job) -> list[Any]:
     claim = spec.claim
     # RQ reads an empty field as a missing one, and each field that is sent takes time.
     document = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
@@ -97,7 +97,6 @@ def _arguments(job: Job, spec: JobSpec) -> list[Any]:
     if claim:
         document[CLAIM_FIELD] = claim.key
     fields = [part for pair in document.items() for part in pair]
-    delayed = spec.due is not None and document["status"] == JobStatus.SCHEDULED
-    due = round(spec.due.timestamp() * 1_000_000) if spec.due is not None and delayed else ""
+    due = "" if spec.due is None else round(spec.due.timestamp() * 1_000_000)
     claimed = [claim.key, claim.pending, claim.final, claim.keep_s] if claim else ["", "", "", ""]
     return [job.id, offset_us(spec.priority), document["created_at"], due, *claimed, len(fields), *fields]

@@ -2,7 +2,7 @@
 
 from qa_queue.redis.client import RedisClient, RedisHealth
 from qa_queue.redis.connections import MainRedis, by_server, connection_of, explain_among
-from qa_queue.redis.diagnosis import address_of, explain
+from qa_queue.redis.diagnosis import address_of, explain, explained
 
 __all__ = [
     "MainRedis",
@@ -13,4 +13,5 @@ __all__ = [
     "connection_of",
     "explain",
     "explain_among",
+    "explained",
 ]

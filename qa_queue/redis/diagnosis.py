@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import socket
 import ssl
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from redis import Redis
 from redis.exceptions import (
@@ -17,6 +18,7 @@ from redis.exceptions import (
 )
 from redis.sentinel import MasterNotFoundError
 
+from qa_queue.errors import RedisUnavailableError
 from qa_queue.redis.pools import ReplicaError
 from qa_queue.redis.sentinels import FollowingPool
 
@@ -39,6 +41,15 @@ def address_of(connection: Redis) -> str:
 def explain(error: RedisError, address: str, setting: str = "REDIS_URL") -> str:
     """What failed at this address and what to do about it, in one line; `setting` names the server."""
     return f"Redis at {address} cannot be used: {_finding(error, setting)}"
+
+
+@contextmanager
+def explained(connection: Redis, setting: str = "REDIS_URL") -> Iterator[None]:
+    """Raise errors of Redis in the body as `RedisUnavailableError`, with the explanation."""
+    try:
+        yield
+    except RedisError as error:
+        raise RedisUnavailableError(explain(error, address_of(connection), setting)) from error
 
 
 def _finding(error: RedisError, setting: str) -> str:

@@ -21,8 +21,9 @@ from qa_queue.errors.validation import nearest, problems_of
 from qa_queue.extensions import catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
-from qa_queue.producer.planning import PlannedRun, job_spec, resolve_environments, run_record
-from qa_queue.queues.jobs import JobSpec
+from qa_queue.producer.planning import PlannedRun, run_record, run_spec
+from qa_queue.producer.validation import resolve_environments
+from qa_queue.queues import JobSpec
 from qa_queue.schedules.spec import authorize
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
@@ -62,7 +63,7 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Sche
     now = utc_now()
     return ScheduledWork(
         queue=schedule.queue,
-        jobs=[job_spec(plan, now) for plan in plans],
+        jobs=[run_spec(plan, now) for plan in plans],
         first_id=plans[0].run_id,
         runs=[run_record(plan, {plan.case.id: plan.case.version}, now) for plan in plans],
         batch_id=batch_id,

@@ -13,7 +13,7 @@ from rq.job import Job
 from qa_queue.models import QueueName, RunStatus
 from qa_queue.queues import QueueManager
 from qa_queue.queues.cancellation import cancel_runs, request_cancel
-from qa_queue.queues.jobs import EnqueueClaim
+from qa_queue.queues.claims import EnqueueClaim
 from qa_queue.redis import connection_of
 from qa_queue.schedules.jobs import work_of
 from qa_queue.settings import Settings

@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer
 from qa_queue.errors import InputError, ItemsError
 from qa_queue.models import Priority, QueueName, TestConfig
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
-from qa_queue.producer.planning import resolve_environments
+from qa_queue.producer.validation import resolve_environments
 from qa_queue.redis import connection_of
 from qa_queue.services.backend import Backend
 from qa_queue.services.cases import case_of

@@ -15,7 +15,6 @@ from rq.serializers import JSONSerializer
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import Priority, RunStatus
 from qa_queue.progress import ProgressReader
-from qa_queue.queues import JobSpec
 from qa_queue.queues.cancellation import (
     KEEP_S,
     CancelOutcome,
@@ -26,7 +25,7 @@ from qa_queue.queues.cancellation import (
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue
 from qa_queue.queues.keys import QueueKeys, signal_key
 from qa_queue.store.memory import MemoryStore
-from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
+from tests.support.queueing import QUEUE, add, add_specs, job_spec, manager, take_all, waiting
 from tests.support.records import case_record, run_record
 
 KEYS = QueueKeys(QUEUE)
@@ -190,7 +189,7 @@ def test_cancelled_jobs_are_shown_for_a_day_and_then_forgotten(redis_db: Redis) 
 def test_of_a_worker_and_a_cancel_at_the_same_moment_exactly_one_has_the_run(redis_db: Redis) -> None:
     """Every run is either removed and never taken, or taken and told."""
     run_ids = [f"r{n}" for n in range(200)]
-    manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data(run_id)) for run_id in run_ids])
+    add_specs(redis_db, *map(job_spec, run_ids))
     taken: list[str] = []
     outcomes: dict[str, CancelOutcome] = {}
 

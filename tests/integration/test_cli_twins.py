@@ -134,7 +134,7 @@ def test_jobs_of_any_queue_are_made_and_looked_at(program: Program, redis_db: Re
     assert program("job", "show", "nothing").code == 2
     cleanup = program("cleanup", "--dry-run", "--json").json
     assert manager(redis_db).get_queue_stats("cleanup")["cleanup"].waiting == 2
-    assert program("job", "show", cleanup["job_id"], "--json").json["name"] == "Dry run of the clean-up"
+    assert program("job", "show", cleanup["job_id"], "--json").json["name"] == "Dry run of the cleanup"
 
 
 def test_queues_are_steered_with_answers_for_programs(program: Program) -> None:

@@ -10,21 +10,19 @@ from redis import Redis
 from qa_queue.errors import InputError
 from qa_queue.models import Priority
 from qa_queue.producer import JobProducer
-from qa_queue.queues import JobSpec
 from qa_queue.queues.cancellation import CancelOutcome, request_cancel
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
 from qa_queue.queues.events import record_event
 from qa_queue.queues.limits import LimitRule, Limits, normal_key
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
-from tests.support.queueing import QUEUE, job_data, manager, run_request, take_all
+from tests.support.queueing import QUEUE, add_specs, job_spec, manager, run_request, take_all
 
 SHOP = "site:shop.example"
 
 
 def add(connection: Redis, *run_ids: str, keys: tuple[str, ...] = (SHOP,), **overrides: object) -> None:
-    requests = [JobSpec.of_run(job_data(i), limit_keys=keys, **overrides) for i in run_ids]
-    manager(connection).add_jobs(QUEUE, requests)
+    add_specs(connection, *(job_spec(run_id, limit_keys=keys, **overrides) for run_id in run_ids))
 
 
 def start(connection: Redis) -> str | None:

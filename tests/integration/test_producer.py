@@ -204,13 +204,13 @@ def test_when_the_store_fails_at_taking_back_too_the_first_error_counts(
 
 def fail_after_enqueue(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     """Redis takes the jobs, and the answer never arrives."""
-    real = QueueManager.add_jobs
+    real = QueueManager.add
 
     def lost(self: QueueManager, name: str, specs: Any) -> Any:
         real(self, name, specs)
         raise error
 
-    monkeypatch.setattr(QueueManager, "add_jobs", lost)
+    monkeypatch.setattr(QueueManager, "add", lost)
 
 
 def test_when_redis_goes_away_while_enqueueing_jobs_and_rows_are_taken_back(

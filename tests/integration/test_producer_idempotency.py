@@ -15,7 +15,8 @@ from redis import Redis
 from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError, StoreUnavailableError
 from qa_queue.models import Priority
 from qa_queue.producer import JobProducer, SubmittedRun
-from qa_queue.producer.idempotency import KEEP_S, LEASE_S, IdempotencyClaim, claim, release
+from qa_queue.producer.idempotency import await_claims
+from qa_queue.queues.claims import KEEP_S, LEASE_S, IdempotencyClaim, release_claims
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.events import record_event
 from qa_queue.settings import Settings
@@ -197,12 +198,12 @@ def test_a_racer_waits_for_what_becomes_of_the_first(redis_db: Redis, store: Mem
 
 def test_a_claim_whose_submitter_died_is_free_when_its_lease_ends(redis_db: Redis) -> None:
     """Until then others are told that it is busy."""
-    assert claim(redis_db, [wanted("died")]) == {"died": "died"}
+    assert await_claims(redis_db, [wanted("died")]) == {"died": "died"}
     assert 0 < claim_ttl(redis_db) <= LEASE_S
     with pytest.raises(IdempotencyBusyError, match="not ended within 0"):
-        claim(redis_db, [wanted("next")], patience_s=0)
+        await_claims(redis_db, [wanted("next")], patience_s=0)
     redis_db.delete(wanted("died").key)  # as the lease's end does
-    assert claim(redis_db, [wanted("next")]) == {"next": "next"}
+    assert await_claims(redis_db, [wanted("next")]) == {"next": "next"}
 
 
 def test_who_took_too_long_enqueues_nothing(
@@ -225,15 +226,15 @@ def test_who_took_too_long_enqueues_nothing(
 
 def test_a_claim_asked_for_again_after_a_lost_answer_is_still_one_s_own(redis_db: Redis) -> None:
     """The client sends a command again when the connection broke before its answer came."""
-    assert claim(redis_db, [wanted("a")]) == claim(redis_db, [wanted("a")]) == {"a": "a"}
+    assert await_claims(redis_db, [wanted("a")]) == await_claims(redis_db, [wanted("a")]) == {"a": "a"}
 
 
 def test_only_one_s_own_claim_is_released(redis_db: Redis) -> None:
     """Another's run keeps its key."""
-    claim(redis_db, [wanted("a")])
-    release(redis_db, {"b": wanted("b").key})
+    await_claims(redis_db, [wanted("a")])
+    release_claims(redis_db, {"b": wanted("b").key})
     assert redis_db.exists(wanted("a").key)
-    release(redis_db, {"a": wanted("a").key})
+    release_claims(redis_db, {"a": wanted("a").key})
     assert not redis_db.exists(wanted("a").key)
 
 

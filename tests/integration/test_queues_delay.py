@@ -9,15 +9,14 @@ from redis import Redis
 
 from qa_queue.local.redis import start_redis
 from qa_queue.models import Priority, utc_now
-from qa_queue.queues import JobSpec
 from qa_queue.queues.cancellation import CancelOutcome, request_cancel
 from qa_queue.queues.enqueue import promote_due
-from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
+from tests.support.queueing import QUEUE, add, add_specs, job_spec, manager, take_all, waiting
 
 
 def put_off(connection: Redis, run_id: str, seconds: float, **overrides: object) -> None:
     due = utc_now() + timedelta(seconds=seconds)
-    manager(connection).add_jobs(QUEUE, [JobSpec.of_run(job_data(run_id), due=due, **overrides)])
+    add_specs(connection, job_spec(run_id, due=due, **overrides))
 
 
 def pass_time(connection: Redis, seconds: float) -> None:
@@ -60,7 +59,7 @@ def test_many_due_jobs_leave_the_schedule_in_steps(redis_db: Redis) -> None:
     """No single step holds Redis up for long."""
     due = utc_now() + timedelta(seconds=60)
     ids = [f"run-{n:03}" for n in range(150)]
-    manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data(i), due=due) for i in ids])
+    add_specs(redis_db, *(job_spec(run_id, due=due) for run_id in ids))
     pass_time(redis_db, 61)
     assert [promote_due(redis_db, QUEUE) for _ in range(3)] == [100, 50, 0]
     assert sorted(take_all(redis_db)) == ids

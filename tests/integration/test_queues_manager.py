@@ -21,11 +21,11 @@ from rq.worker import BaseWorker
 
 from qa_queue.errors import InputError, UnknownQueueError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestConfig
-from qa_queue.queues import WORKER_CLASS, JobSpec, QueueStats
+from qa_queue.queues import WORKER_CLASS, QueueStats
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.enqueue import EnqueueConflict, enqueue_all
 from qa_queue.queues.jobs import FAILURE_TTL_S, RESULT_TTL_S, START_ALLOWANCE_S
-from tests.support.queueing import QUEUE, add, job_data, manager, snapshot, waiting
+from tests.support.queueing import QUEUE, add, add_specs, job_data, job_spec, manager, snapshot, waiting
 
 EMPTY = {"waiting": 0, "processing": 0, "delayed": 0, "completed": 0, "failed": 0, "cancelled": 0, "workers": 0}
 
@@ -119,14 +119,14 @@ def test_of_many_jobs_none_is_added_when_one_id_is_taken(redis_db: Redis) -> Non
     add(redis_db, "run-1")
     before = snapshot(redis_db)
     with pytest.raises(InputError):
-        manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data(i)) for i in ("run-0", "run-1", "run-2")])
+        add_specs(redis_db, *map(job_spec, ("run-0", "run-1", "run-2")))
     assert snapshot(redis_db) == before
 
 
 @pytest.mark.parametrize("ids", [["run/1"], ["a b"], [""], ["ok", "../x"], ["twice", "twice"]])
 def test_ids_that_cannot_be_used_are_refused(redis_db: Redis, ids: list[str]) -> None:
     with pytest.raises(InputError):
-        manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data(test_run_id=run_id)) for run_id in ids])
+        add_specs(redis_db, *map(job_spec, ids))
     assert list(redis_db.scan_iter()) == []
 
 
@@ -153,18 +153,17 @@ def test_the_same_enqueue_sent_again_after_a_lost_answer_queues_once(redis_db: R
     """The client sends a command again when the connection broke before its answer came."""
     queue = manager(redis_db).get_queue(QUEUE)
     job = manager(redis_db).add_test_job(job_data("run-1"))
-    assert enqueue_all(redis_db, queue.name, [(job, JobSpec.of_run(job_data("run-1")))]) == EnqueueConflict()
+    assert enqueue_all(redis_db, queue.name, [(job_spec("run-1"), job)]) == EnqueueConflict()
     assert waiting(redis_db) == ["run-1"]
 
 
 def test_ten_thousand_runs_are_the_most_at_once(redis_db: Redis) -> None:
-    request = JobSpec.of_run(job_data())
     with pytest.raises(InputError, match="at most 10000"):
-        manager(redis_db).add_jobs(QUEUE, [request] * 10_001)
+        add_specs(redis_db, *[job_spec()] * 10_001)
 
 
 def test_adding_nothing_is_nothing(redis_db: Redis) -> None:
-    assert manager(redis_db).add_jobs(QUEUE, []) == []
+    assert manager(redis_db).add(QUEUE, []) == []
     assert list(redis_db.scan_iter()) == []
 
 
@@ -174,7 +173,7 @@ def test_housekeeping_jobs_go_to_their_queues(redis_db: Redis) -> None:
     learning = queues.add_learning_job(LearningJobData(test_case_ids=("a", "b")))
     jobs = [stored(redis_db, job.id) for job in (cleanup, learning)]
     assert [(job.origin, job.func_name, job.description) for job in jobs] == [
-        ("cleanup", "processors.entry.clean_up", "Dry run of the clean-up"),
+        ("cleanup", "processors.entry.clean_up", "Dry run of the cleanup"),
         ("adaptation-learning", "processors.entry.learn", "Learn from the runs of 2 cases"),
     ]
     assert stored(redis_db, cleanup.id).kwargs["data"]["dry_run"] is True

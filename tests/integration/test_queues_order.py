@@ -20,13 +20,12 @@ from rq.scheduler import RQScheduler
 from rq.serializers import JSONSerializer
 
 from qa_queue.models import Priority
-from qa_queue.queues import JobSpec
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue, release
 from qa_queue.queues.enqueue import LOW_AGEING_S
 from qa_queue.queues.keys import QueueKeys
 from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
-from tests.support.queueing import QUEUE, add, job_data, manager, take_all, waiting
+from tests.support.queueing import QUEUE, add, add_specs, job_spec, manager, take_all, waiting
 
 KEYS = QueueKeys(QUEUE)
 OTHER = "cleanup"
@@ -104,9 +103,9 @@ def test_any_mix_of_adding_and_taking_keeps_the_order(redis_db: Redis, moves: st
 def test_jobs_added_together_enter_a_queue_at_their_places(redis_db: Redis, count: int) -> None:
     """Few are placed one by one, many by writing the list anew; both come to the same."""
     add_by_letter(redis_db, "u0", "n0", "l0")
-    high = [JobSpec.of_run(job_data(f"h{n}"), priority=Priority.HIGH) for n in range(count)]
-    normal = [JobSpec.of_run(job_data(f"n-{n}")) for n in range(count)]
-    manager(redis_db).add_jobs(QUEUE, [*normal, *high])
+    high = [job_spec(f"h{n}", priority=Priority.HIGH) for n in range(count)]
+    normal = [job_spec(f"n-{n}") for n in range(count)]
+    add_specs(redis_db, *normal, *high)
     expected = ["u0", *(f"h{n}" for n in range(count)), "n0", *(f"n-{n}" for n in range(count)), "l0"]
     assert waiting(redis_db) == expected
     assert take_all(redis_db) == expected
@@ -190,7 +189,7 @@ def test_a_job_that_is_no_longer_intermediate_is_not_put_back(redis_db: Redis) -
 
 
 def test_many_takers_share_the_jobs_without_loss_or_doubling(redis_db: Redis) -> None:
-    manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data(f"n{n}")) for n in range(200)])
+    add_specs(redis_db, *(job_spec(f"n{n}") for n in range(200)))
     taken: list[list[str]] = [[] for _ in range(8)]
     threads = [threading.Thread(target=lambda at=at: taken[at].extend(take_all(redis_db))) for at in range(8)]
     for thread in threads:

@@ -9,11 +9,10 @@ from redis import Redis
 
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import Priority, utc_now
-from qa_queue.queues import JobSpec
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.events import record_event
 from tests.support.dead_letters import bury
-from tests.support.queueing import QUEUE, add, job_data, manager, waiting
+from tests.support.queueing import QUEUE, add, add_specs, job_spec, manager, waiting
 
 
 def worker(connection: Redis, name: str, slots: int) -> None:
@@ -57,7 +56,7 @@ def test_the_mean_follows_what_runs_lately(redis_db: Redis) -> None:
 def test_a_delayed_job_starts_when_it_is_due(redis_db: Redis) -> None:
     """It has no place yet."""
     due = utc_now() + timedelta(minutes=5)
-    manager(redis_db).add_jobs(QUEUE, [JobSpec.of_run(job_data("later"), due=due)])
+    add_specs(redis_db, job_spec("later", due=due))
     place = manager(redis_db).get_position("later")
     assert place.position is None
     assert place.starts_at is not None

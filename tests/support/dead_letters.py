@@ -10,18 +10,16 @@ from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
 from qa_queue.models import ATTEMPT_FIELD, utc_now
-from qa_queue.queues import JobSpec
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.store.memory import MemoryStore
-from tests.support.queueing import QUEUE, job_data, manager
+from tests.support.queueing import QUEUE, add_specs, job_spec, manager
 from tests.support.records import case_record, finished_run
 
 
 def bury(connection: Redis, run_id: str, *, attempts: int = 3, queue: str = QUEUE, **fields: Any) -> None:
     """Submit a run and let it fail all its attempts, a minute ago."""
     if queue == QUEUE:
-        request = JobSpec.of_run(job_data(run_id), name=f"Case {run_id}", attempts=attempts)
-        manager(connection).add_jobs(QUEUE, [request])
+        add_specs(connection, job_spec(run_id, name=f"Case {run_id}", attempts=attempts))
     let_die(connection, run_id, attempts=attempts, queue=queue, **fields)
 
 

@@ -10,7 +10,7 @@ from redis import Redis
 
 from qa_queue.models import JobProgress, Priority, QueueName, RunStatus, TestJobData
 from qa_queue.producer import RunRequest
-from qa_queue.queues import QueueManager
+from qa_queue.queues import JobSpec, QueueManager
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.settings import Settings
 from tests.support.steps import case, goto
@@ -25,7 +25,20 @@ def manager(connection: Redis, **settings: Any) -> QueueManager:
 
 def job_data(run_id: str | None = None, **overrides: Any) -> TestJobData:
     """The payload of a run of its own."""
-    return TestJobData(**{"test_case_id": str(uuid4()), "test_run_id": run_id or str(uuid4()), **overrides})
+    return TestJobData(
+        **{"test_case_id": str(uuid4()), "test_run_id": str(uuid4()) if run_id is None else run_id, **overrides}
+    )
+
+
+def job_spec(run_id: str | None = None, **overrides: Any) -> JobSpec:
+    """The job of a run of its own."""
+    data = job_data(run_id)
+    return JobSpec(job_id=data.test_run_id, data=data, **overrides)
+
+
+def add_specs(connection: Redis, *specs: JobSpec) -> None:
+    """Put these runs on the queue in one step."""
+    manager(connection).add(QUEUE, specs)
 
 
 def add(connection: Redis, run_id: str, priority: Priority = Priority.NORMAL) -> None:

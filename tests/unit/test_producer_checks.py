@@ -9,7 +9,7 @@ import pytest
 
 from qa_queue.errors import CaseError
 from qa_queue.models import utc_now
-from qa_queue.producer.validation import check_requests, problems_of
+from qa_queue.producer.validation import check_requests, timing_problems
 from tests.support.queueing import run_request
 from tests.support.steps import goto
 
@@ -31,7 +31,7 @@ NAIVE = datetime(2026, 1, 8)
 )
 def test_what_cannot_be_queued_is_told(fields: dict[str, Any], problem: str) -> None:
     """One problem each, in words that say what is allowed."""
-    (found,) = problems_of(run_request(**fields))
+    (found,) = timing_problems(run_request(**fields))
     assert problem in found
 
 
@@ -40,7 +40,7 @@ def test_what_cannot_be_queued_is_told(fields: dict[str, Any], problem: str) -> 
 )
 def test_what_can_be_queued_has_no_problem(fields: dict[str, Any]) -> None:
     """A moment that has passed means at once."""
-    assert list(problems_of(run_request(**fields))) == []
+    assert list(timing_problems(run_request(**fields))) == []
 
 
 def test_every_bad_run_of_many_is_named() -> None:

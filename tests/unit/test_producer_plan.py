@@ -12,11 +12,11 @@ from qa_queue.producer.planning import (
     PlannedRun,
     case_record,
     distinct_cases,
-    job_spec,
-    resolve_environments,
     run_record,
+    run_spec,
 )
 from qa_queue.producer.requests import RunRequest
+from qa_queue.producer.validation import resolve_environments
 from tests.support.queueing import run_request
 from tests.support.steps import goto, on
 
@@ -32,7 +32,7 @@ def test_the_payload_holds_the_case_with_its_secrets_unresolved(monkeypatch: pyt
     monkeypatch.setenv("QA_SECRET_SHOP_PASSWORD", "hunter2")
     request = run_request(steps=(goto("/"), SECRET_STEP))
     plan = planned(request, **resolve_environments([request])[0])
-    payload = job_spec(plan, NOW).data.model_dump_json()
+    payload = run_spec(plan, NOW).data.model_dump_json()
     assert "${secret.SHOP_PASSWORD}" in payload
     assert "hunter2" not in payload
 
@@ -103,4 +103,4 @@ def test_a_run_s_row_says_what_was_asked_for() -> None:
 def test_a_run_goes_to_the_request_s_base_url_before_the_case_s() -> None:
     plan = planned(run_request(base_url="http://other.test", fields={"base_url": "http://shop.test"}))
     assert run_record(plan, {plan.case.id: 1}, NOW).base_url == "http://other.test"
-    assert job_spec(plan, NOW).data.base_url == "http://other.test"
+    assert run_spec(plan, NOW).data.base_url == "http://other.test"

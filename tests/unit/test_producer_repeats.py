@@ -45,7 +45,7 @@ def test_an_idempotency_key_names_each_of_them() -> None:
     ("fields", "problem"),
     [
         ({"repeat": 0, "every_ms": 1}, "repeat is 0: it should be 1 to 1000"),
-        ({"repeat": 1001, "every_ms": 1}, "make a schedule"),
+        ({"repeat": 1001, "every_ms": 1}, "create a schedule"),
         ({"repeat": 2}, "repeat and every_ms belong together"),
         ({"every_ms": 5}, "repeat and every_ms belong together"),
         ({"repeat": 2, "every_ms": -1}, "every_ms is -1"),

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.queues.jobs import DESCRIPTION_LENGTH, START_ALLOWANCE_S, display_name, job_timeout_s
+from qa_queue.queues.jobs import DESCRIPTION_LENGTH, START_ALLOWANCE_S, display_name, run_timeout_s
 
 
 @pytest.mark.parametrize(
@@ -15,7 +15,7 @@ from qa_queue.queues.jobs import DESCRIPTION_LENGTH, START_ALLOWANCE_S, display_
 def test_the_backstop_leaves_room_for_every_try_and_the_work_around(
     timeout_ms: int, retries: int, seconds: int
 ) -> None:
-    assert job_timeout_s(timeout_ms, retries) == seconds + START_ALLOWANCE_S
+    assert run_timeout_s(timeout_ms, retries) == seconds + START_ALLOWANCE_S
 
 
 @pytest.mark.parametrize(

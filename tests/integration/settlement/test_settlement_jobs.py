@@ -15,7 +15,7 @@ from qa_queue.errors import IdempotencyConflictError, PayloadError
 from qa_queue.extensions import catalogue
 from qa_queue.models.backoff import Backoff
 from qa_queue.producer import JobRequest, QueueProducer
-from qa_queue.producer.idempotency import claim_key
+from qa_queue.queues.claims import claim_key
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.job_view import JobView, read_job
 from qa_settlement import enqueue_settlement

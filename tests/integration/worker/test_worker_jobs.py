@@ -11,12 +11,12 @@ import pytest
 from rq import Worker
 from rq.command import send_stop_job_command
 
-from qa_queue.models import CleanupJobData, utc_now
+from qa_queue.models import utc_now
 from qa_queue.queues.enqueue import enqueue_all
-from qa_queue.queues.jobs import JobSpec
 from qa_queue.queues.limits import pause, resume
 from qa_queue.queues.priority_queue import PriorityQueue
 from tests.support.poll import wait_until
+from tests.support.queueing import job_spec
 from tests.support.workers import QUEUE, did, ended, enqueue
 
 
@@ -244,7 +244,7 @@ def test_a_delayed_job_starts_within_two_seconds_of_its_time(redis_db, start_wor
     due = utc_now() + timedelta(seconds=1.5)
     queue = PriorityQueue(QUEUE, connection=redis_db)
     job = queue.create_job("jobs.echo", kwargs={"data": {}}, status="scheduled")
-    enqueue_all(redis_db, QUEUE, [(job, JobSpec(data=CleanupJobData(), job_id=job.id, due=due))])
+    enqueue_all(redis_db, QUEUE, [(job_spec(job.id, due=due), job)])
     assert ended(job) == "finished"
     assert timedelta(0) <= job.started_at.replace(tzinfo=UTC) - due < timedelta(seconds=2)
 
