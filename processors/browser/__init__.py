@@ -1,1 +1,1 @@
-"""The only room that imports Playwright."""
+"""The only package that imports Playwright."""

@@ -1,8 +1,8 @@
-"""Which alternative of a target finds the element, within the step's time.
+"""Find an element by one of the alternatives of its target, within the step's time.
 
-A target without fallbacks is left to Playwright, which waits for it by itself. With fallbacks all alternatives
-are looked at again and again: the target's own words win as soon as they match exactly one element. Only after a
-grace (1.5 s, at most 30 % of the step's time) may the first fallback that matches exactly one element win.
+A target without fallbacks is left to Playwright, which waits for it. With fallbacks all alternatives are polled:
+the target's own words win as soon as they match exactly one element. Only after a grace (1.5 s, at most 30 % of
+the step's time) may the first fallback that matches exactly one element win.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ class Deadline:
 
     @property
     def spent_ms(self) -> float:
-        """How long the step has run."""
+        """The time since the step began."""
         return (time.monotonic() - self.start) * 1000
 
     @property
     def left_ms(self) -> float:
-        """What an action may still take; never 0, which means "for ever" to Playwright."""
+        """The time left for an action; never 0, which means no limit to Playwright."""
         return max(self.floor_ms, self.timeout_ms - self.spent_ms)
 
     @property
     def over(self) -> bool:
-        """Whether the time is used up."""
+        """True if the time is used up."""
         return self.spent_ms >= self.timeout_ms
 
     def share(self, part: float) -> Deadline:
@@ -60,13 +60,13 @@ class Deadline:
 
     @property
     def grace_over(self) -> bool:
-        """Whether fallbacks may win now."""
+        """True if fallbacks may win now."""
         return self.spent_ms >= min(GRACE_MS, self.timeout_ms * GRACE_SHARE)
 
 
 @dataclass(frozen=True)
 class Observation:
-    """How many elements an alternative matches, and which one if it is one."""
+    """The number of elements that an alternative matches, and the name of a single one."""
 
     count: int
     element: str | None = None
@@ -116,7 +116,7 @@ async def find(
 
 
 async def count(locator: Locator) -> int:
-    """How many elements a locator finds now; 0 while the page navigates, or where it cannot be parsed.
+    """Return the number of elements that a locator finds now; 0 during navigation or if it cannot be parsed.
 
     Asked in Playwright's own world of the page. `look_at` asks in the page's, to which Playwright first has to
     bring all of its script, at 30 to 60 ms of a browser's CPU for each document.
@@ -130,7 +130,7 @@ async def count(locator: Locator) -> int:
 
 
 async def _same(one: Locator, other: Locator) -> bool:
-    """Whether two locators that find one element each find the same one."""
+    """Return True if two locators that find one element each find the same one."""
     return await count(one.and_(other)) == 1
 
 
@@ -141,7 +141,7 @@ async def _same_by_name(one: Locator, other: Locator) -> bool:
 
 
 async def look_at(locator: Locator) -> Observation:
-    """How many elements a locator finds now, and which one if it is one."""
+    """Return the number of elements that a locator finds now, and the name of a single one."""
     try:
         number, element = await locator.evaluate_all(_LOOK)
     except Error as error:

@@ -60,17 +60,17 @@ class StepFailedError(QAError):
 
 
 def is_closed(text: str) -> bool:
-    """Whether page, context or browser went away."""
+    """Return True if the page, context or browser was closed."""
     return any(words in text for words in _CLOSED)
 
 
 def is_crash(text: str) -> bool:
-    """Whether the page's own process died."""
+    """Return True if the page's own process died."""
     return any(mark in text for mark in _CRASHED)
 
 
 def explain(text: str, *, subject: str, timeout_ms: int) -> StepFailedError:
-    """What an action's error means; `subject` names the element, as in "button 'Sign in'"."""
+    """Explain an action's error; `subject` names the element, as in "button 'Sign in'"."""
     if "strict mode violation" in text:
         return ambiguous(text, subject)
     if "Timeout" not in text.split("\n", 1)[0]:
@@ -96,7 +96,7 @@ def ambiguous(text: str, subject: str) -> StepFailedError:
 
 
 def navigation(text: str, *, url: str, timeout_ms: int) -> StepFailedError:
-    """Why a page did not open."""
+    """Explain why a page did not open."""
     found = _NET_ERROR.search(text)
     if found is None and "Timeout" in text:
         return StepFailedError(ErrorKind.NAVIGATION, f"{url} did not load in {timeout_ms} ms")

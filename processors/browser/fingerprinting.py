@@ -1,4 +1,4 @@
-"""What elements look like: fingerprints of one element or of all that a step could mean, one evaluation a frame."""
+"""Fingerprints of one element, or of all candidates of a step, with one evaluation per frame."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _FRAME = f"(element, options) => ({_LIBRARY})(options).frame(element)"
 
 @dataclass(frozen=True, kw_only=True)
 class PageView:
-    """How a page is looked at.
+    """The view of a page for one step.
 
     `test_id_attribute` is the case's, `ignored` are attributes that fingerprints and locators leave out, `need` is
     what an action needs of its element (visible, enabled, editable, hit), `tag` that of the sought element.
@@ -34,7 +34,7 @@ class PageView:
 
     @property
     def options(self) -> dict[str, Any]:
-        """As the script takes them."""
+        """The options of the script."""
         test_ids = dict.fromkeys((self.test_id_attribute, *TEST_ID_ATTRIBUTES))
         return {
             "testIds": [name for name in test_ids if name not in self.ignored],
@@ -63,7 +63,7 @@ class Picked:
 
 
 async def fingerprint_of(locator: Locator, view: PageView, *, in_frame: bool, timeout_ms: float) -> Fingerprint:
-    """What the one element of a locator looks like. Raises Playwright's Error where it is not there."""
+    """Return the fingerprint of a locator's element. Raises Playwright's Error if it is missing."""
     document = json.loads(await locator.evaluate(_ONE, view.options, timeout=timeout_ms))
     found = _fingerprint(document)
     if not in_frame:
@@ -103,7 +103,7 @@ def frame_path(frame: Frame) -> tuple[str, ...]:
 
 
 def _fingerprint(document: dict[str, Any], frames: tuple[str, ...] = ()) -> Fingerprint:
-    """What the script wrote; it always gives every property."""
+    """Parse the output of the script, which has every property."""
     for name in ("classes", "test_ids", "neighbours", "shadow"):
         document[name] = tuple(document[name])
     document["attributes"] = tuple((name, value) for name, value in document["attributes"])

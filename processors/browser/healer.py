@@ -45,7 +45,7 @@ class HealFinding:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why no element was taken, in words."""
+    """The reason why no element was accepted, in words."""
 
     reason: str
 
@@ -88,9 +88,9 @@ def _proposed(decision: Decision) -> int | None:
 
 
 async def is_still(page: Page, view: PageView, hints: ElementHints, element: str) -> bool:
-    """Whether the element of this name (as `locate` gives them) would be taken for the stored one.
+    """Return True if the element of this name (from `element_finder`) would be accepted for the stored one.
 
-    Where somebody accepted its locator, a new name alone is no doubt.
+    If a person accepted its locator, a new name alone is not a doubt.
     """
     assert hints.old is not None
     candidates = await _candidates(page, view)
@@ -127,7 +127,7 @@ async def _candidates(page: Page, view: PageView) -> list[Candidate]:
 
 
 async def _frame_target(chosen: Candidate, view: PageView) -> Target | None:
-    """How the frame of a candidate is named, frames around it included; None in the page itself."""
+    """Return the target of a candidate's frame, with the frames around it; None in the page itself."""
     chain = []
     frame = chosen.frame
     while frame.parent_frame is not None:

@@ -1,4 +1,4 @@
-"""What processors say to a browser and hear from it: plain values and protocols, without Playwright.
+"""The interface between processors and browsers: plain values and protocols, without Playwright.
 
 `processors.browser` is the real one; tests of processors may bring a twin of their own.
 """
@@ -20,7 +20,7 @@ from qa_queue.models import ErrorKind, Viewport
 
 
 class TraceContent(StrEnum):
-    """What a Playwright trace records: nothing, the DOM after each action, or that and a film of the page."""
+    """The content of a Playwright trace: nothing, DOM snapshots after each action, or these with screenshots."""
 
     NONE = "none"
     SNAPSHOTS = "snapshots"
@@ -29,7 +29,7 @@ class TraceContent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:
-    """How a browser context is made. `viewport` None is the device's, else 1280x720.
+    """The options of a browser context. `viewport` None is the device's, else 1280x720.
 
     `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
@@ -53,7 +53,7 @@ class SessionOptions:
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """How one alternative of a target did: elements matched, and whether it was exactly the one used."""
+    """The matches of one alternative of a target; `same` if it was exactly the element used."""
 
     count: int
     same: bool
@@ -61,7 +61,7 @@ class Match:
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Which alternative found the element: 0 is the target itself, 1 its first fallback.
+    """The alternative that found the element: 0 is the target itself, 1 its first fallback.
 
     `matches` has one entry for each alternative, and none for a target without fallbacks. A `learned` locator that
     was tried too counts as the last alternative.
@@ -73,13 +73,13 @@ class Found:
 
     @property
     def by_learned(self) -> bool:
-        """Whether the learned locator found the element, none of the case's own."""
+        """True if the learned locator found the element, not one of the case."""
         return self.learned is not None and self.index == len(self.matches) - 1
 
 
 @dataclass(frozen=True, kw_only=True)
 class ElementHints:
-    """What is known of the element of a step, from earlier runs.
+    """The history of a step's element, from earlier runs.
 
     `old` is what it looked like, `others` what the other elements of its page did. `learned` is a locator that has
     earned to be tried first, `accepted` when somebody accepted it. `rejected` has the digests of locators that were
@@ -115,7 +115,7 @@ class Heal:
 
 @dataclass(frozen=True, kw_only=True)
 class StepOutcome:
-    """What a step came to: passed where `error` is None. `picture` is a PNG that the step itself asked for.
+    """The outcome of a step: passed if `error` is None. `picture` is a PNG that the step itself asked for.
 
     `fingerprint` is that of the step's element, where it was wanted, and `page` the path of the page it was on.
     """
@@ -160,7 +160,7 @@ class BrowserSession(Protocol):
 
 
 class BrowserPool(Protocol):
-    """The warm browser of this process; `processors.browser.pool.BrowserHost` is the real one."""
+    """The warm browser of this process; `processors.browser.pool.WarmBrowserPool` is the real one."""
 
     def session(self, options: SessionOptions) -> AbstractAsyncContextManager[BrowserSession]:
         """A fresh context with a page of its own, closed at the end.

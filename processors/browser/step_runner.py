@@ -1,4 +1,4 @@
-"""One step on one page: its element is found as the case says, else healed where that is allowed, and acted on."""
+"""One step on one page: find its element, heal it if that is allowed, and perform the action."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class StepRunner:
 
     @property
     def subject(self) -> str:
-        """What the step works on, in words: the alternative that found its element."""
+        """The element in words, by the alternative that found it."""
         target = target_of(self.step.args)
         if target is None:
             return describe(self.step)
@@ -152,7 +152,7 @@ class StepRunner:
         return None if self._unlearned or not self.step.args.requires_presence else self.hints.learned
 
     async def _confirmed(self, locator: Locator) -> bool:
-        """Whether what a learned locator found still looks like the step's element, else would be taken for it."""
+        """Return True if the element of a learned locator looks like the step's, or would be accepted for it."""
         if self.hints.old is None:
             return False
         look = await look_at(locator)
@@ -184,7 +184,7 @@ class StepRunner:
         return StepOutcome(found=self.found, picture=picture, heal=heal, page=urlsplit(self.page.url).path)
 
     async def _is_there(self) -> bool:
-        """Whether the page has the element as written after all."""
+        """Return True if the page has the element as written after all."""
         target = target_of(self.step.args)
         assert target is not None
         tried = [*self._alternatives(target), *([self.hints.learned] if self.hints.learned else [])]
@@ -229,14 +229,14 @@ class StepRunner:
 
 
 def _is_patient(error: Exception) -> bool:
-    """Whether more time could help: the step ran out of its first share, and was not refused at once."""
+    """Return True if more time could help: the step ran out of its first share and was not refused at once."""
     if isinstance(error, StepFailedError):
         return error.kind in (ErrorKind.ASSERTION, ErrorKind.TIMEOUT)
     return isinstance(error, WaitTimeoutError)
 
 
 def _alike(one: Fingerprint, other: Fingerprint) -> bool:
-    """Whether two fingerprints differ at most in place and neighbours."""
+    """Return True if two fingerprints differ at most in place and neighbours."""
     return _of_itself(one) == _of_itself(other)
 
 
