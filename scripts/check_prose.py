@@ -1,7 +1,7 @@
 """Reject phrases and retired names that make messages, docs and docstrings hard to read: `make check` runs it.
 
-Docstrings are imperative or noun phrases, so one that begins with What, Whether or How is rejected too. A line that
-needs such a word says why behind `prose: allow`.
+Docstrings are imperative or noun phrases, so one that begins with What, Whether or How is rejected too, except in
+tests, whose docstrings are whole sentences. A line that needs such a word has `prose: allow` behind it.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def _docstrings(path: str, text: str, lines: list[str]) -> Iterator[str]:
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             docstring = ast.get_docstring(node)
-            if docstring and (found := _OPENING.match(docstring)):
+            if docstring and not path.startswith("tests/") and (found := _OPENING.match(docstring)):
                 number = node.body[0].lineno
                 if ALLOW not in lines[number - 1]:
                     yield f"{path}:{number}: docstring begins with '{found.group(0)}': write 'Return ...' or a noun"
