@@ -127,6 +127,10 @@ class AuthMiddleware:
         by_token = headers.get("authorization", "").lower().startswith("bearer ")
         if scope["method"] not in SAFE_METHODS and not by_token and is_cross_site(headers):
             raise RefusedError(HTTPStatus.FORBIDDEN, "Another site's page sent this request: nothing was done.")
+        if "\0" in scope["path"] or b"%00" in scope["query_string"]:
+            raise RefusedError(
+                HTTPStatus.UNPROCESSABLE_ENTITY, "The address contains a NUL character: leave it out."
+            )
         if scope["path"].startswith(_PUBLIC):
             return
         identity = self._identity(client, headers)

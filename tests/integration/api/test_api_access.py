@@ -173,6 +173,15 @@ def test_a_form_of_another_shape_is_refused(browser: httpx.Client, content: str,
     assert browser.post("/login", content=content, headers=headers).status_code == status
 
 
+@pytest.mark.parametrize("path", ["/runs?user=%00", "/runs?case=a%00b", "/runs/%00", "/batches/x%00"])
+def test_a_nul_in_an_address_is_refused(serve: Callable[..., str], redis_db: Redis, path: str) -> None:
+    """No database holds one, and none is asked."""
+    headers = {"Authorization": f"Bearer {TokenStore(redis_db).create('ann', Role.READ)[1]}"}
+    answer = httpx.get(f"{serve()}/api/v1{path}", headers=headers)
+    assert answer.status_code == 422
+    assert "NUL character" in answer.json()["detail"]
+
+
 def test_logging_out_ends_the_session_itself(browser: httpx.Client, redis_db: Redis) -> None:
     """A copy of the cookie is worth nothing afterwards."""
     log_in(browser, redis_db)
