@@ -18,7 +18,8 @@ from qa_queue.models.outcomes import ExitCode, outcome_of
 # The modules of this package with their commands, in the order of the help. A module's `app` declares the rest.
 MODULES: Mapping[str, tuple[str, ...]] = {
     "run": ("run", "watch"),
-    "runs": ("runs", "show", "cancel", "rerun", "place", "artifacts"),
+    "runs": ("runs", "show", "artifacts"),
+    "control": ("cancel", "rerun", "place"),
     "reports": ("report", "trace"),
     "batches": ("batch",),
     "schedules": ("schedule",),

@@ -9,8 +9,7 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend, parse_env
-from qa_queue.cli.render import Console, plain_table, run_list_table
-from qa_queue.cli.run import print_submitted
+from qa_queue.cli.render import Console, plain_table, print_submitted, run_list_table
 from qa_queue.models.outcomes import BatchVerdict
 from qa_queue.queues.batches import BatchSummary, BatchView
 from qa_queue.services.submission import rerun_batch

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -10,19 +12,35 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file
-from qa_queue.cases.retarget import rebase
+from qa_queue.cases.retarget import moved, rebase
 from qa_queue.cases.schema import case_schema
 from qa_queue.cli.options import Json, parse_env
 from qa_queue.cli.render import Console
-from qa_queue.cli.run import RunOptions, load_requests, print_notes
 from qa_queue.errors import CaseError, InputError
+from qa_queue.models import Priority, TestConfig
 from qa_queue.models.outcomes import ExitCode
+from qa_queue.producer import RunRequest
 from qa_queue.producer.validation import resolve_environments
 
 PANEL = "Cases"
 
 app = typer.Typer()
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunOptions:
+    """The options of `qa-queue run` that go into each request."""
+
+    base_url: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    priority: Priority = Priority.NORMAL
+    config: TestConfig = field(default_factory=TestConfig)
+    idempotency_key: str | None = None
+    delay_ms: int | None = None
+    repeat: int = 1
+    every_ms: int | None = None
 
 
 @app.command(rich_help_panel=PANEL)
@@ -94,3 +112,47 @@ def import_recording(
     except OSError as error:
         raise InputError(f"{to} cannot be written: {error.strerror}.") from None
     err.print(f"[green]written[/] {escape(str(to))}")
+
+
+def load_requests(files: Sequence[Path], options: RunOptions, warn: Console | None = None) -> list[RunRequest]:
+    """Return a request for every case of every file.
+
+    Raises:
+        CaseError: a file cannot be used; `problems` has those of all files.
+    """
+    requests: list[RunRequest] = []
+    problems: list[str] = []
+    for file in files:
+        try:
+            loaded = load_file(file)
+        except CaseError as error:
+            problems += error.problems or (str(error),)
+            continue
+        print_notes(file, loaded.warnings, warn)
+        requests += (_request(case, file, options) for case in loaded.cases)
+    if problems:
+        raise CaseError("\n".join(problems), tuple(problems))
+    return requests
+
+
+def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> None:
+    """Print the parts of a file that an import could not carry over."""
+    if console is None:
+        return
+    for note in notes:
+        console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
+
+
+def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
+    return RunRequest(
+        case=moved(case, options.base_url) if options.base_url else case,
+        source=file.as_posix(),
+        base_url=options.base_url,
+        env=options.env,
+        config=options.config,
+        priority=options.priority,
+        idempotency_key=options.idempotency_key,
+        delay_ms=options.delay_ms,
+        repeat=options.repeat,
+        every_ms=options.every_ms,
+    )

@@ -15,8 +15,9 @@ from urllib.request import urlopen
 
 import typer
 
+from qa_queue.cli.cases import RunOptions, load_requests
 from qa_queue.cli.render import Console, runs_table
-from qa_queue.cli.run import RunOptions, load_requests, submit, wait_for
+from qa_queue.cli.run import submit, wait_for
 from qa_queue.errors import InputError
 from qa_queue.local.files import ROOT
 from qa_queue.local.process import LocalService as Child

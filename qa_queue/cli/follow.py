@@ -17,7 +17,7 @@ from rich.table import Column
 from qa_queue.cli.render import Console, status_text
 from qa_queue.models import JobProgress, RunStatus
 from qa_queue.services import Backend
-from qa_queue.services.runs import FROM_START, RunFollower
+from qa_queue.services.following import FROM_START, RunFollower
 
 
 class ProgressView(Protocol):

@@ -12,7 +12,6 @@ from qa_queue.errors import InputError
 from qa_queue.models import Priority
 from qa_queue.services import Backend
 from qa_queue.settings import Settings, load_settings
-from qa_queue.settings.logs import configure_logging
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Env = Annotated[list[str] | None, typer.Option("--env", help="A value for ${env.NAME}, as NAME=VALUE.")]
@@ -23,6 +22,8 @@ _opened = ExitStack()  # closed by `main` when the command has ended
 
 def open_settings() -> Settings:
     """Return the settings, with logging configured by them."""
+    from qa_queue.settings.logs import configure_logging
+
     settings = load_settings()
     configure_logging(settings.log_level if settings.log_level != "INFO" else "WARN", settings.log_format)
     return settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 from rich.box import SIMPLE_HEAD
@@ -18,6 +18,9 @@ from qa_queue.errors.validation import printable
 from qa_queue.models import RunStatus, StepStatus
 from qa_queue.services.runs import RunReport, done_of
 from qa_queue.store.records import RunRecord, StepRecord
+
+if TYPE_CHECKING:
+    from qa_queue.producer import SubmittedRun
 
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
 _WIDE = 120
@@ -177,3 +180,18 @@ def print_result(document: dict[str, Any], text: str, *, as_json: bool) -> None:
         Console().print_json(data=document)
     else:
         Console().print(escape(text), highlight=False, soft_wrap=True)
+
+
+def print_submitted(
+    submitted: Sequence[SubmittedRun], out: Console, *, as_json: bool, batch_id: str | None = None
+) -> None:
+    """Print the runs that were put on the queue, and the id of their batch."""
+    if as_json:
+        runs = [{"run_id": r.run_id, "case": r.case_name, "created": r.created} for r in submitted]
+        out.print_json(data={"batch_id": batch_id, "runs": runs})
+        return
+    for r in submitted:
+        out.print(f"{r.run_id}  {escape(r.case_name)}" + ("" if r.created else "  [dim](already submitted)[/]"))
+    out.print("[dim]Follow one with `qa-queue watch RUN`.[/]")
+    if batch_id is not None:
+        out.print(f"[dim]Together they are the batch {batch_id}: `qa-queue batch show BATCH`.[/]", soft_wrap=True)

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 import typer
-from rich.markup import escape
 
-from qa_queue.cases.model import Case
-from qa_queue.cases.reader import load_file
-from qa_queue.cases.retarget import moved
+from qa_queue.cli.cases import RunOptions, load_requests
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.options import Env, Json, PriorityName, open_backend, parse_env, parse_priority
-from qa_queue.cli.render import Console, echo, report_json, runs_table
-from qa_queue.errors import CaseError, InputError
-from qa_queue.models import Priority, TestConfig, TraceMode
+from qa_queue.cli.render import Console, echo, print_submitted, report_json, runs_table
+from qa_queue.errors import InputError
+from qa_queue.models import TestConfig, TraceMode
 from qa_queue.models.outcomes import ExitCode, exit_code_of
 from qa_queue.producer import RunRequest, SubmittedRun
 from qa_queue.schedules.times import seconds_of
 from qa_queue.services import Backend
-from qa_queue.services.runs import FROM_START, RunFollower, RunReport, reports_of
+from qa_queue.services.following import FROM_START, RunFollower
+from qa_queue.services.runs import RunReport, reports_of
 from qa_queue.services.submission import submit_batch
 
 PANEL = "Runs"
@@ -31,20 +28,6 @@ INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel RUN` ends it."
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
 
 app = typer.Typer()
-
-
-@dataclass(frozen=True, kw_only=True)
-class RunOptions:
-    """The options of `qa-queue run` that go into each request."""
-
-    base_url: str | None = None
-    env: dict[str, str] = field(default_factory=dict)
-    priority: Priority = Priority.NORMAL
-    config: TestConfig = field(default_factory=TestConfig)
-    idempotency_key: str | None = None
-    delay_ms: int | None = None
-    repeat: int = 1
-    every_ms: int | None = None
 
 
 @app.command(rich_help_panel=PANEL)
@@ -117,71 +100,12 @@ def watch(
     raise typer.Exit(code)
 
 
-def load_requests(files: Sequence[Path], options: RunOptions, warn: Console | None = None) -> list[RunRequest]:
-    """Return a request for every case of every file.
-
-    Raises:
-        CaseError: a file cannot be used; `problems` has those of all files.
-    """
-    requests: list[RunRequest] = []
-    problems: list[str] = []
-    for file in files:
-        try:
-            loaded = load_file(file)
-        except CaseError as error:
-            problems += error.problems or (str(error),)
-            continue
-        print_notes(file, loaded.warnings, warn)
-        requests += (_request(case, file, options) for case in loaded.cases)
-    if problems:
-        raise CaseError("\n".join(problems), tuple(problems))
-    return requests
-
-
-def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> None:
-    """Print the parts of a file that an import could not carry over."""
-    if console is None:
-        return
-    for note in notes:
-        console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
-
-
-def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
-    return RunRequest(
-        case=moved(case, options.base_url) if options.base_url else case,
-        source=file.as_posix(),
-        base_url=options.base_url,
-        env=options.env,
-        config=options.config,
-        priority=options.priority,
-        idempotency_key=options.idempotency_key,
-        delay_ms=options.delay_ms,
-        repeat=options.repeat,
-        every_ms=options.every_ms,
-    )
-
-
 def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
     """Put these runs on the queue, all or none, and return them; several are a batch, whose id comes second."""
     if len(requests) == 1:
         return backend.producer.submit(requests), None
     batch = submit_batch(backend, requests)
     return batch.runs, batch.id
-
-
-def print_submitted(
-    submitted: Sequence[SubmittedRun], out: Console, *, as_json: bool, batch_id: str | None = None
-) -> None:
-    """Print the runs that were put on the queue, and the id of their batch."""
-    if as_json:
-        runs = [{"run_id": r.run_id, "case": r.case_name, "created": r.created} for r in submitted]
-        out.print_json(data={"batch_id": batch_id, "runs": runs})
-        return
-    for r in submitted:
-        out.print(f"{r.run_id}  {escape(r.case_name)}" + ("" if r.created else "  [dim](already submitted)[/]"))
-    out.print("[dim]Follow one with `qa-queue watch RUN`.[/]")
-    if batch_id is not None:
-        out.print(f"[dim]Together they are the batch {batch_id}: `qa-queue batch show BATCH`.[/]", soft_wrap=True)
 
 
 def warn_without_worker(backend: Backend, err: Console) -> None:

@@ -17,7 +17,7 @@ from qa_queue.api.errors import answers
 from qa_queue.errors import QAError
 from qa_queue.progress import ProgressEvent
 from qa_queue.services import Backend
-from qa_queue.services.runs import FROM_START, RunFollower
+from qa_queue.services.following import FROM_START, RunFollower
 
 # Many readers share few threads, so none may block in Redis: each polls.
 LOOK_AGAIN_S = 0.25

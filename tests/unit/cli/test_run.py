@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from qa_queue.cli.cases import RunOptions, load_requests
 from qa_queue.cli.options import parse_env, parse_priority
-from qa_queue.cli.run import RunOptions, load_requests
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import Priority
 

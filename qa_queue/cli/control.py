@@ -1,0 +1,74 @@
+"""Commands that change runs or ask for their place: cancel, rerun, place."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+
+from qa_queue.cli.options import Env, Json, open_backend, parse_env
+from qa_queue.cli.render import Console, print_submitted
+from qa_queue.models.outcomes import ExitCode
+from qa_queue.queues.cancellation import CancelOutcome
+from qa_queue.services.submission import rerun_runs
+
+PANEL = "Runs"
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
+Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids.")]
+
+app = typer.Typer()
+_CANCEL_WORDS = {
+    CancelOutcome.REMOVED: "cancelled before it started",
+    CancelOutcome.SIGNALLED: "asked to stop",
+    CancelOutcome.ALREADY_FINISHED: "had already ended",
+    CancelOutcome.UNKNOWN: "is not on any queue",
+}
+
+
+@app.command(rich_help_panel=PANEL)
+def cancel(run_ids: Runs, as_json: Json = False) -> None:
+    """Cancel runs that wait or run."""
+    out, backend = Console(), open_backend()
+    outcomes = backend.cancel(run_ids, "cancelled from the command line")
+    if as_json:
+        out.print_json(data={"runs": [{"run_id": r, "outcome": o.value} for r, o in outcomes.items()]})
+    else:
+        for run_id, outcome in outcomes.items():
+            out.print(f"{run_id}  {_CANCEL_WORDS[outcome]}", highlight=False)
+    if CancelOutcome.UNKNOWN in outcomes.values():
+        raise typer.Exit(ExitCode.BAD_INPUT)
+
+
+@app.command(rich_help_panel=PANEL)
+def rerun(
+    run_ids: Runs,
+    only_failed: Annotated[bool, typer.Option("--only-failed", help="Leave out those that did not fail.")] = False,
+    env: Env = None,
+    as_json: Json = False,
+) -> None:
+    """Run cases of earlier runs again, all or none, on the same hosts; the cases are taken as they are now."""
+    found = rerun_runs(open_backend(), run_ids, env=parse_env(env), only_failed=only_failed)
+    out = Console()
+    if not found and not as_json:
+        out.print("None of them failed.")
+        return
+    print_submitted(found, out, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def place(run_id: Run, as_json: Json = False) -> None:
+    """Show the place of a waiting run in its queue, and about when it will start."""
+    out, backend = Console(), open_backend()
+    found = backend.queues.get_position(backend.run(run_id).id)
+    starts = found.starts_at
+    if as_json:
+        out.print_json(data=asdict(found) | {"starts_at": starts.isoformat() if starts else None})
+        return
+    where = (
+        f"number {found.position} of {found.queue}" if found.position else f"not in the order of {found.queue} yet"
+    )
+    why = " (a limit holds it back)" if found.limited else ""
+    when = f"; it starts about {starts.astimezone():%H:%M:%S}" if starts else ""
+    out.print(f"{escape(found.queue)}: {where}{why}{when}", highlight=False)
