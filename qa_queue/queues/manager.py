@@ -124,7 +124,7 @@ class QueueManager:
         queues = [self.get_queue(name) for name in queue_names]
         if len(groups := by_server(self._connection, queue_names)) > 1:
             raise InputError(
-                f"A worker serves one Redis, and these queues are on {len(groups)}: create one worker each for "
+                f"One worker serves one Redis, and these queues are on {len(groups)}: create one worker each for "
                 f"{' and '.join(', '.join(names) for _, names in groups)}."
             )
         worker_class = import_attribute(WORKER_CLASS)

@@ -9,8 +9,11 @@ from redis import Redis
 
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import Priority, utc_now
+from qa_queue.queues.attempts import AttemptFailure, AttemptLog
+from qa_queue.queues.cancellation import request_cancel
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.events import record_event
+from qa_queue.queues.jobs import RESULT_TTL_S
 from tests.support.dead_letters import bury
 from tests.support.queueing import QUEUE, add, add_specs, job_spec, manager, waiting
 
@@ -102,3 +105,26 @@ def test_cleaning_what_cannot_be_is_refused(redis_db: Redis, options: dict[str, 
     """With what is allowed."""
     with pytest.raises(InputError, match="should be"):
         manager(redis_db).clean(QUEUE, **options)
+
+
+def test_trimming_deletes_the_failed_attempts_too(redis_db: Redis) -> None:
+    """Those of the jobs that stay are kept."""
+    for number in range(3):
+        bury(redis_db, f"run-{number}", attempts=1)
+        redis_db.zincrby(f"rq:failed:{QUEUE}", number - 10, f"run-{number}")
+    assert manager(redis_db, queue_remove_on_fail=1).trim(QUEUE) == 2
+    assert list(redis_db.scan_iter("qa:attempts:*")) == [b"qa:attempts:run-2"]
+    assert not redis_db.exists("rq:job:run-0", "rq:job:run-1")
+
+
+def test_the_failed_attempts_of_a_cancelled_job_expire_with_it(redis_db: Redis) -> None:
+    add(redis_db, "run-1")
+    AttemptLog(redis_db).record("run-1", AttemptFailure(number=1, kind="bug", error="e", failed_at=utc_now()))
+    request_cancel(redis_db, ["run-1"])
+    assert 0 < redis_db.ttl("qa:attempts:run-1") <= redis_db.ttl("rq:job:run-1") + 1
+
+
+def test_the_failed_attempts_of_a_completed_job_are_kept_as_long_as_its_result(redis_db: Redis) -> None:
+    AttemptLog(redis_db).record("run-1", AttemptFailure(number=1, kind="bug", error="e", failed_at=utc_now()))
+    record_event(redis_db, QUEUE, "run-1", "completed", {})
+    assert 0 < redis_db.ttl("qa:attempts:run-1") <= RESULT_TTL_S
