@@ -46,7 +46,7 @@ def page(items: int = ITEMS) -> str:
 
 
 async def times_of(work: Callable[[], Awaitable[object]], times: int) -> list[float]:
-    """How long each of so many calls takes, in ms; the first is not counted."""
+    """Return how long each of so many calls takes, in ms; the first is not counted."""
     await work()
     found = []
     for _ in range(times):

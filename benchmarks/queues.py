@@ -129,7 +129,7 @@ def median(call: Callable[[], object], times: int) -> float:
 
 
 def timed(call: Callable[[], object]) -> float:
-    """How long a call takes, in s."""
+    """Return how long a call takes, in s."""
     started = time.perf_counter()
     call()
     return time.perf_counter() - started

@@ -102,7 +102,7 @@ def _only_last(size: int) -> Array:
 
 
 def outcome_of(situation: Situation, weights: Weights) -> Outcome:
-    """What the healer does with these weights."""
+    """Return what the healer does with these weights."""
     decision = decide(situation.old, situation.candidates, situation.others, weights)
     taken = isinstance(decision, HealAccepted)
     return Outcome(
@@ -178,7 +178,7 @@ class Fitting:
         return fit([each for each in self._examples if each.site not in sites], self.penalty, self.accept)
 
     def held_out(self, sites: Collection[str]) -> list[Outcome]:
-        """What becomes of these sites with weights from the rest."""
+        """Return what becomes of these sites with weights from the rest."""
         weights = self.without(sites)
         return [outcome_of(situation, weights) for situation in self.data if situation.site in sites]
 

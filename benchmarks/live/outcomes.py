@@ -94,7 +94,7 @@ def rates(there: Counter[Outcome], gone: Counter[Outcome]) -> Rates:
 
 
 def count(results: Sequence[Outcome]) -> dict[str, int]:
-    """How many of each, all named."""
+    """Return how many of each, all named."""
     counted = Counter(results)
     return {outcome.value: counted[outcome] for outcome in Outcome}
 

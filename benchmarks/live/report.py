@@ -61,7 +61,7 @@ def document(arm: str, description: str, results: Sequence[Result]) -> dict[str,
 
 
 def reasons(results: Sequence[Result]) -> dict[str, dict[str, int]]:
-    """How many elements each other way found, right and wrong: a fallback, a learned locator, a heal."""
+    """Return how many elements each other way found, right and wrong: a fallback, a learned locator, a heal."""
     found = {r.reason: [o.outcome for o in results if o.reason == r.reason] for r in results if r.reason}
     return {
         reason: {"right": outcomes.count(Outcome.FOUND_RIGHT), "wrong": outcomes.count(Outcome.FOUND_WRONG)}

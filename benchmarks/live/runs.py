@@ -54,7 +54,7 @@ class Memory(MemoryStore):
 
 
 class _Nothing:
-    """A progress sink that hears nothing, and nobody who cancels."""
+    """A progress sink that hears nothing, and no one who cancels."""
 
     def write(self, job_id: str, progress: JobProgress) -> None: ...
 

@@ -38,7 +38,7 @@ _LOOK = f"""(found, wantsChain) => found.length !== 1 ? null : {{
 
 
 def acts(step: Step) -> bool:
-    """Whether a step acts on an element of its own."""
+    """Return whether a step acts on an element of its own."""
     return step.action in ACTING and not (isinstance(step.args, Press) and step.args.target is None)
 
 

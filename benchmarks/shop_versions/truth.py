@@ -50,7 +50,7 @@ def forget(element: Tag) -> None:
 
 
 def disguise(element: Tag) -> None:
-    """Mark an element as a look-alike of what it was, and all in it as nobody."""
+    """Mark an element as a look-alike of what it was, and all in it as no one."""
     key = key_of(element)
     forget(element)
     if key is not None:

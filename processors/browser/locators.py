@@ -119,7 +119,7 @@ def _xpath_string(text: str) -> str:
 
 
 def _labelled(root: Root, label: str, exact: bool | None) -> Locator:
-    """What a label names, never the `<label>` itself.
+    """Return what a label names, never the `<label>` itself.
 
     Playwright's own search also finds a `<label aria-label="Name">`, beside the field it belongs to, and so
     would call the field ambiguous.

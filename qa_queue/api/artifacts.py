@@ -15,7 +15,7 @@ _SHOWN = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
 def is_picture(artifact: ArtifactRecord) -> bool:
-    """Whether a page may show it."""
+    """Return whether a page may show it."""
     return artifact.content_type in _SHOWN
 
 

@@ -37,7 +37,7 @@ _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The login of 
 
 
 def is_local(client: str, headers: Mapping[str, str]) -> bool:
-    """Whether the request comes from this machine under a name of loopback, and not through a proxy."""
+    """Return whether the request comes from this machine under a name of loopback, and not through a proxy."""
     try:
         loopback = ip_address(client).is_loopback
     except ValueError:
@@ -47,12 +47,12 @@ def is_local(client: str, headers: Mapping[str, str]) -> bool:
 
 
 def is_loopback_name(host: str) -> bool:
-    """Whether a host name, without a port, always means the machine itself."""
+    """Return whether a host name, without a port, always means the machine itself."""
     return host in LOOPBACK_NAMES or host == PAGES_DOMAIN or host.endswith(f".{PAGES_DOMAIN}")
 
 
 def needs_own_host(host: str) -> bool:
-    """Whether a login under this host name would share its cookie with other sites of this machine."""
+    """Return whether a login under this host name would share its cookie with other sites of this machine."""
     return host in LOOPBACK_NAMES or host == PAGES_DOMAIN
 
 
@@ -63,7 +63,7 @@ def host_name(host: str) -> str:
 
 
 def is_cross_site(headers: Mapping[str, str]) -> bool:
-    """Whether the page of another site made a browser send the request.
+    """Return whether the page of another site made a browser send the request.
 
     `Sec-Fetch-Site` tells where a browser sends it, else `Origin`, which every browser sends with a POST. A request
     with neither comes from a program that is not a browser.
@@ -83,7 +83,7 @@ def local_path(path: str) -> str:
 
 
 def is_api(path: str) -> bool:
-    """Whether programs request this path, so that errors are problem documents and not pages."""
+    """Return whether programs request this path, so that errors are problem documents and not pages."""
     return path.startswith(API) or path.startswith("/health/")
 
 

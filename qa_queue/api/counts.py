@@ -36,7 +36,7 @@ class Counts(Collector):
         self._backend = backend
 
     def collect(self) -> Iterator[Metric]:
-        """All of it; nothing while Redis is away, which `qa_queue_redis_up` tells."""
+        """All of it; nothing while Redis is unavailable, which `qa_queue_redis_up` tells."""
         try:
             redis = self._backend.redis
             counts, workers = _counts(redis), _workers(redis)

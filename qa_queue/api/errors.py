@@ -20,7 +20,7 @@ from qa_queue.errors.validation import path_text, problems_of
 from qa_queue.models.outcomes import outcome_of
 
 MEDIA_TYPE = "application/problem+json"
-RETRY_AFTER_S = 5  # when a part of the service is away
+RETRY_AFTER_S = 5  # when a part of the service is unavailable
 
 
 class FieldError(BaseModel):

@@ -39,7 +39,7 @@ class Metrics:
         self._registry.register(_Runs(backend))
 
     def text(self) -> str:
-        """The figures in Prometheus's text format; of a part that is away, only that it is."""
+        """The figures in Prometheus's text format; of a part that is unavailable, only that it is."""
         return generate_latest(self._registry).decode()
 
 
@@ -83,7 +83,7 @@ class _Runs(Collector):
         self._known: list[GaugeMetricFamily] = []
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
-        """How runs ended, and how long the newest took."""
+        """Yield how runs ended, and how long the newest took."""
         with self._lock:
             now = time.monotonic()
             if self._read_at is None or now - self._read_at > STORE_S:

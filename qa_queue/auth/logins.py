@@ -76,7 +76,7 @@ class Logins:
 
 
 def new_host() -> str:
-    """Return a host name of loopback that nobody can guess, for one login."""
+    """Return a host name of loopback that no one can guess, for one login."""
     return f"{secrets.token_hex(10)}.{PAGES_DOMAIN}"
 
 

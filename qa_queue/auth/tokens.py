@@ -1,7 +1,7 @@
 """Tokens of the HTTP API: who may read, run, or administrate.
 
 They are kept in one Redis hash, not in a table: each request asks for one, so it has to cost one fast round trip,
-and nothing else refers to them. A Redis that is emptied forgets them, which locks people out and lets nobody in.
+and nothing else refers to them. A Redis that is emptied forgets them, which locks people out and lets no one in.
 Only the SHA-256 of a token is kept; the token itself has 256 random bits, so no slow hash is needed to protect it.
 """
 
@@ -42,7 +42,7 @@ class TokenInfo(Frozen):
     expires_at: datetime | None = None
 
     def valid_at(self, now: datetime) -> bool:
-        """Whether it has not expired."""
+        """Return whether it has not expired."""
         return self.expires_at is None or now < self.expires_at
 
 

@@ -100,7 +100,7 @@ class Batches:
         return [summary_of(record) for record in self._store.batches.newest(limit=limit, after=after)]
 
     def view(self, batch_id: str) -> BatchView:
-        """How a batch stands now.
+        """Return how a batch stands now.
 
         Raises:
             NotFoundError: no run belongs to it.

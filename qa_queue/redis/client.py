@@ -103,7 +103,7 @@ class RedisClient:
         with self._lock:
             found = self._open.get(key)
         if found is None:
-            opened = self._opened(server)  # one that does not answer holds up nobody who wants another
+            opened = self._opened(server)  # one that does not answer holds up no one who wants another
             with self._lock:
                 found = self._open.setdefault(key, opened)
         return found

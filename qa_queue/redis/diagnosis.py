@@ -39,7 +39,7 @@ def address_of(connection: Redis) -> str:
 
 
 def explain(error: RedisError, address: str, setting: str = "REDIS_URL") -> str:
-    """What failed at this address and what to do about it, in one line; `setting` names the server."""
+    """Return what failed at this address and what to do about it, in one line; `setting` names the server."""
     return f"Redis at {address} cannot be used: {_finding(error, setting)}"
 
 

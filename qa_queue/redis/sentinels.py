@@ -54,10 +54,10 @@ class Discovery(Sentinel):
         super().__init__(list(group.hosts), sentinel_kwargs=login | options)  # type: ignore[no-untyped-call] # redis-py
 
     def discover_master(self, service_name: str) -> tuple[str, int]:
-        """Where the master of this name is.
+        """Return where the master of this name is.
 
         Raises:
-            redis.sentinel.MasterNotFoundError: nobody knows it; says why and what to do.
+            redis.sentinel.MasterNotFoundError: no one knows it; says why and what to do.
         """
         problems: list[str] = []
         for at, sentinel in enumerate(self.sentinels):

@@ -38,7 +38,7 @@ class RedisServer:
 
     @property
     def secure(self) -> bool:
-        """Whether it speaks TLS."""
+        """Return whether it speaks TLS."""
         return self.url.startswith("rediss://")
 
 

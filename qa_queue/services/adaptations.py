@@ -43,7 +43,7 @@ def accept(store: RunStore, adaptation_id: str, *, by: str | None, write: bool =
 
     Raises:
         NotFoundError: there is no such adaptation.
-        InputError: the case has changed since, so that nobody knows which step is meant.
+        InputError: the case has changed since, so that no one knows which step is meant.
     """
     row = get(store, adaptation_id)
     change = _retarget(store, row, row.old_target, row.new_target) if write else None

@@ -50,7 +50,7 @@ class Reports(list[JobProgress]):
 
 
 class NoCancels:
-    """Nobody cancels."""
+    """No one cancels."""
 
     def requested(self, run_id: str) -> bool:
         return False

@@ -144,7 +144,7 @@ async def test_a_busy_page_does_not_hold_the_run(visit: Opener) -> None:
 
 
 async def test_dialogs_are_dismissed_and_noted(visit: Opener) -> None:
-    """A dialog that nobody expected does not stop the run, and is in the log."""
+    """A dialog that no one expected does not stop the run, and is in the log."""
     page = await visit("<button id=x onclick='this.textContent = confirm(\"Sure?\")'>x</button>")
     await page.passes(on("click", "#x"), expect("#x", text="false"))
     assert [(e["type"], e["text"]) for e in page.session.events] == [("dialog", "confirm dismissed: Sure?")]

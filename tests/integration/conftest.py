@@ -1,4 +1,4 @@
-"""What tests of several rooms start."""
+"""What tests of several packages start."""
 
 from __future__ import annotations
 

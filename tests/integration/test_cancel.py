@@ -176,7 +176,7 @@ def test_a_request_that_was_acted_on_can_be_cleared(redis_db: Redis) -> None:
 
 
 def test_cancelled_jobs_are_shown_for_a_day_and_then_forgotten(redis_db: Redis) -> None:
-    """RQ itself keeps their ids for ever."""
+    """RQ itself keeps their ids forever."""
     registry = CanceledJobRegistry(QUEUE, connection=redis_db)
     redis_db.zadd(registry.key, {"the day before yesterday": 1})
     add(redis_db, "r")

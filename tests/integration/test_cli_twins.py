@@ -138,7 +138,7 @@ def test_jobs_of_any_queue_are_made_and_looked_at(program: Program, redis_db: Re
 
 
 def test_queues_are_steered_with_answers_for_programs(program: Program) -> None:
-    """Whether anything changed, and what was deleted or put back."""
+    """Whether anything changed, and what was deleted or requeued."""
     paused = program("pause", "cleanup", "--json").json
     assert paused == {"queue": "cleanup", "paused": True, "changed": True}
     assert program("resume", "cleanup", "--json").json["paused"] is False

@@ -177,7 +177,7 @@ def test_a_letter_whose_run_was_deleted_is_not_requeued(redis_db: Redis, store: 
 
 @pytest.mark.parametrize("job_id", ["nobody", "waits"])
 def test_what_is_no_dead_letter_is_refused(redis_db: Redis, job_id: str) -> None:
-    """Neither a job that waits nor one that nobody knows."""
+    """Neither a job that waits nor one that no one knows."""
     add(redis_db, "waits")
     letters = DeadLetters(redis_db)
     for act in (letters.get, letters.requeue, letters.discard):

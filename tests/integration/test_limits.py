@@ -1,4 +1,4 @@
-"""Limits on a real Redis: kept by the step that takes, and nobody waits behind a limited job."""
+"""Limits on a real Redis: kept by the step that takes, and no one waits behind a limited job."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_worker_that_died_with_a_limited_job_holds_up_nobody(redis_db: Redis) 
     add(redis_db, "a", "b")
     assert start(redis_db) == "a"
     assert start(redis_db) is None
-    redis_db.hset("rq:job:a", "status", "failed")  # by a janitor, and nobody told of it
+    redis_db.hset("rq:job:a", "status", "failed")  # by a recovery, and no one told of it
     taken = dequeue(redis_db, [QUEUE], 10)
     assert taken is not None
     assert taken.job_id == "b"

@@ -75,7 +75,7 @@ class RecordingStore(MemoryStore):
 
 @pytest.fixture
 def dead_redis() -> Iterator[Redis]:
-    """A Redis that nobody serves."""
+    """A Redis that no one serves."""
     with Redis(port=1, retry=Retry(NoBackoff(), 0)) as connection:
         yield connection
 

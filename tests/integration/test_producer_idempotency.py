@@ -152,7 +152,7 @@ def test_one_key_twice_in_one_submission_is_one_run(redis_db: Redis, store: Memo
 
 
 class SlowStore(MemoryStore):
-    """A store that waits in the middle of a submission, and then fails if it is told to."""
+    """A store that waits in the middle of a submission, and then fails if it is asked to."""
 
     def __init__(self, *, fails: bool) -> None:
         super().__init__()
@@ -239,7 +239,7 @@ def test_only_one_s_own_claim_is_released(redis_db: Redis) -> None:
 
 
 def test_a_key_whose_run_was_deleted_with_its_case_makes_a_new_one(redis_db: Redis, store: MemoryStore) -> None:
-    """Nobody is given a run that does not exist."""
+    """No one is given a run that does not exist."""
     first = submit(redis_db, store)
     assert submit(redis_db, store).run_id == first.run_id
     store.delete_runs([first.run_id])

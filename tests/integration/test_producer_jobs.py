@@ -125,7 +125,7 @@ def test_one_key_on_two_queues_names_two_jobs(producer: QueueProducer, parcels: 
 def test_a_dead_letter_of_such_a_job_shows_its_payload_and_metadata(
     redis_db: Redis, producer: QueueProducer, parcels: str
 ) -> None:
-    """It is counted, listed, put back and discarded as that of a run is."""
+    """It is counted, listed, requeued and discarded as that of a run is."""
     job_id = producer.submit(parcels, parcel(metadata={"order": "<4711>"}))[0].job_id
     let_die(redis_db, job_id, queue=parcels)
     letters = DeadLetters(redis_db)

@@ -34,7 +34,7 @@ def write(connection: Redis, *reports: Any) -> None:
 
 @pytest.fixture
 def dead_redis() -> Iterator[Redis]:
-    """A Redis that nobody serves."""
+    """A Redis that no one serves."""
     with Redis(port=1, retry=Retry(NoBackoff(), 0)) as connection:
         yield connection
 

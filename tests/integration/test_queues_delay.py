@@ -26,7 +26,7 @@ def pass_time(connection: Redis, seconds: float) -> None:
 
 
 def test_a_job_that_is_put_off_waits_in_rq_s_schedule(redis_db: Redis) -> None:
-    """It is delayed, not waiting, and nobody can take it."""
+    """It is delayed, not waiting, and no one can take it."""
     put_off(redis_db, "later", 60)
     stats = manager(redis_db).get_queue_stats(QUEUE)[QUEUE]
     assert (stats.waiting, stats.delayed, stats.total) == (0, 1, 1)

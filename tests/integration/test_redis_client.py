@@ -30,7 +30,7 @@ def failure(url: str | None = None, **settings: object) -> str:
 
 @pytest.fixture
 def closed_port() -> Iterator[int]:
-    """A port that is taken and on which nobody listens."""
+    """A port that is taken and on which no one listens."""
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         yield held.getsockname()[1]

@@ -136,7 +136,7 @@ def test_rules_of_limits_hold_on_every_server(main, own, redis_db):
 
 
 def test_the_scheduler_serves_every_server_though_one_is_away(redis_db, redis_url):
-    """What is away is told when the others were looked after."""
+    """What is unavailable is told when the others were looked after."""
     settings = Settings(_env_file=None, redis_url=redis_url, redis_url_test_execution="redis://127.0.0.1:1")
     client = RedisClient(settings)
     connection = client.connect()

@@ -71,7 +71,7 @@ def test_ratios_are_taken_within_a_round():
 
 
 def test_a_goal_that_is_missed_is_named():
-    """Each by itself."""
+    """Each on its own."""
     assert missed(result(memory=3.9)) == [
         "in memory / better of the runners, each as it is used",
         "in memory / better of the runners, both with their start-up",

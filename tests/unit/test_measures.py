@@ -14,7 +14,7 @@ def test_a_bound_belongs_to_the_bucket_below_it(ms: int, bucket: int) -> None:
 
 
 def test_histograms_come_out_of_the_counts() -> None:
-    """Each label by itself; other kinds, and buckets of another version, are passed over."""
+    """Each label on its own; other kinds, and buckets of another version, are passed over."""
     counts = {
         bucket_field("job", "q", "completed", 50): 2,
         bucket_field("job", "q", "completed", 10**9): 1,

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 MAX_USER = 200  # characters of a user's name that tell accounts apart
 _REALM = 'Basic realm="qa-queue", charset="UTF-8"'
-# `<%= x %>` puts x into the page raw, `<%- x %>` escapes it; what starts with $( has escaped by itself already.
+# `<%= x %>` puts x into the page raw, `<%- x %>` escapes it; what starts with $( has escaped on its own already.
 _RAW = re.compile(r"<%=(?!\s*\$\()")
 
 

@@ -16,7 +16,7 @@ _PAGE = re.compile(r"[1-9][0-9]{0,4}")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
 
 HEADERS: Mapping[str, str] = {
-    # The dashboard's own pages need inline scripts and `new Function`; whatever else got in can reach nobody.
+    # The dashboard's own pages need inline scripts and `new Function`; whatever else got in can reach no one.
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self' 'unsafe-inline' 'unsafe-eval'; style-src 'self' 'unsafe-inline'; "
         "img-src 'self' data:; font-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; "
@@ -36,7 +36,7 @@ class Login:
     password: str
 
     def fits(self, user: str | None, password: str | None) -> bool:
-        """Whether these are they, in a time that tells nothing."""
+        """Return whether these are they, in a time that tells nothing."""
         right_user = compare_digest((user or "").encode(), self.user.encode())
         return compare_digest((password or "").encode(), self.password.encode()) and right_user
 
@@ -50,7 +50,7 @@ def refusal(
     host: str,
     servers: int = 1,
 ) -> tuple[int, str] | None:
-    """Why a request is refused, as status and reason; None when it may pass.
+    """Return why a request is refused, as status and reason; None when it may pass.
 
     What changes something is taken only from the dashboard's own scripts: a browser lets no other site set
     `X-Requested-With` without asking. Names come from the path and end in the page, so they are names or nothing.

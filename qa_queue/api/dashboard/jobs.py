@@ -36,7 +36,7 @@ class JsonJob(Job):
             return self.meta
 
     def get_call_string(self) -> str:
-        """What the job calls, or that it cannot be read."""
+        """Return what the job calls, or that it cannot be read."""
         try:
             return super().get_call_string() or ""
         except DeserializationError:

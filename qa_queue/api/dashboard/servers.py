@@ -31,7 +31,7 @@ class Servers:
 
     @property
     def labels(self) -> tuple[str, ...]:
-        """What people see of each, without logins."""
+        """Return what people see of each, without logins."""
         return tuple(self._queues)
 
     def at(self, label: str) -> Redis:

@@ -80,7 +80,7 @@ def run(backend: Backend, run_id: str) -> dict[str, Any]:
 
 
 def adaptations(backend: Backend, *, show: str = "open") -> dict[str, Any]:
-    """The newest adaptations of one filter; `open` are those that nobody has judged."""
+    """The newest adaptations of one filter; `open` are those that no one has judged."""
     chosen = show if show in JUDGED else "open"
     rows = backend.store.find_adaptations(statuses=JUDGED[chosen], limit=NEWEST)
     names = backend.case_names(row.test_case_id for row in rows)

@@ -35,13 +35,13 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.get("/{adaptation_id}", responses=answers(404), summary="Get an adaptation")
     def get_adaptation(adaptation_id: str, _: Reader) -> AdaptationRow:
-        """What it was, what it became, and in `evidence` what spoke for and against."""
+        """Return what it was, what it became, and in `evidence` what spoke for and against."""
         return adaptations.get(backend.store, adaptation_id)
 
     @routes.post("/{adaptation_id}/accept", responses=answers(404, body=True), summary="Say that it was right")
     def accept_adaptation(adaptation_id: str, caller: Runner, body: AcceptBody | None = None) -> Judged:
         """With `write`, its locator becomes the case's, which is its next version; without, workers use the locator
-        and the case stays. 422 when the case has changed since, so that nobody knows which step is meant."""
+        and the case stays. 422 when the case has changed since, so that no one knows which step is meant."""
         said = body or AcceptBody()
         judged = adaptations.accept(backend.store, adaptation_id, by=caller.name, write=said.write)
         return _judged(judged, said.file)

@@ -46,7 +46,7 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.post("/{batch_id}/cancel", responses=answers(404), summary="Cancel a batch")
     def cancel_batch(batch_id: str, caller: Runner) -> BatchCancelled:
-        """Runs that wait or are delayed never start; those that run are told to stop; the others stay as they
+        """Runs that wait or are delayed never start; those that run are asked to stop; the others stay as they
         ended. Harmless when asked again."""
         outcomes = backend.batches.cancel(batch_id, f"cancelled by {caller.name}")
         return BatchCancelled(batch_id=batch_id, outcomes={run_id: one.value for run_id, one in outcomes.items()})

@@ -30,7 +30,7 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.put("/{key:path}", responses=answers(404, body=True), summary="Set a limit")
     def put_limit(key: Key, body: LimitBody, _: Admin) -> Limit:
-        """Set the rule of `site:HOST`, `user:ID`, or of each of them by itself with `*`. It counts from the next
+        """Set the rule of `site:HOST`, `user:ID`, or of each of them on its own with `*`. It counts from the next
         job that is taken."""
         rule = LimitRule(at_once=body.at_once, a_minute=body.a_minute)
         return _limit(backend.limits.put(key, rule), rule)

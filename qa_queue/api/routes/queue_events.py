@@ -53,7 +53,7 @@ def router(backend: Backend) -> APIRouter:
         ] = None,
     ) -> EventSourceResponse:
         """Every event from now on, or from behind `Last-Event-ID`; the newest 20 000 are kept. An `EventSource`
-        comes back by itself when the stream ends, with the last id that it has."""
+        comes back on its own when the stream ends, with the last id that it has."""
         stream, kinds = backend.events, event or KINDS
         position = await run_in_threadpool(stream.last_id) if last_event_id is None else last_event_id
 

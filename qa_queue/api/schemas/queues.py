@@ -60,7 +60,7 @@ class FailedJobs(BaseModel):
 
 
 class DeadLetterBody(Body):
-    """A dead letter to be put back on its queue."""
+    """A dead letter to be requeued on its queue."""
 
     jobId: str = Field(min_length=1, max_length=200, examples=[RUN_ID])  # noqa: N815 - the originals' name
 
@@ -74,13 +74,13 @@ class DeadLetterAnswer(BaseModel):
 
 
 class RequeueAllBody(Body):
-    """Whose dead letters are put back: those of one queue, or all."""
+    """Whose dead letters are requeued: those of one queue, or all."""
 
     queue: KnownQueue | None = None
 
 
 class Requeued(BaseModel):
-    """The jobs put back, and why others were not, by id."""
+    """The jobs requeued, and why others were not, by id."""
 
     requeued: list[str]
     refused: dict[str, str]

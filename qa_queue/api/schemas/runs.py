@@ -159,7 +159,7 @@ class Artifacts(BaseModel):
 
 
 class Cancelled(BaseModel):
-    """What a request to cancel did: `removed` never starts, `signalled` is told to stop."""
+    """What a request to cancel did: `removed` never starts, `signalled` is asked to stop."""
 
     run_id: str
     outcome: str = Field(examples=["removed"])

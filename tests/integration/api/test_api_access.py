@@ -111,7 +111,7 @@ def test_a_session_is_worth_nothing_under_another_host(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "qa-queue.localhost"])
 def test_a_login_on_loopback_gets_a_host_of_its_own(url: str, redis_db: Redis, host: str) -> None:
-    """Which nobody can guess, and which is another for each login; a link is not used up on the way."""
+    """Which no one can guess, and which is another for each login; a link is not used up on the way."""
     ticket = Logins(redis_db).invite()
     port = urlsplit(url).port
     hosts = set()

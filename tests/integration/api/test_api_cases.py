@@ -78,7 +78,7 @@ def test_cases_are_listed_by_name_page_and_tag(runner: httpx.Client) -> None:
 
 
 def test_looking_at_a_case_finds_everything_and_stores_nothing(reader: httpx.Client, store: MemoryStore) -> None:
-    """Also a variable that nobody sets."""
+    """Also a variable that no one sets."""
     bad = {"case": CASE | {"steps": [{"goto": 1}, {"clik": "#a"}]}}
     verdict = reader.post("/api/v1/cases/validate", json=bad).json()
     assert verdict["valid"] is False

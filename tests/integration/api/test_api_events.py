@@ -53,7 +53,7 @@ def read_all(client: httpx.Client, run_id: str, last: str | None = None) -> list
 def test_a_follower_gets_what_was_then_what_comes_and_then_the_end(
     reader: httpx.Client, redis_db: Redis, run: RunRecord
 ) -> None:
-    """The stream ends by itself after the last report."""
+    """The stream ends on its own after the last report."""
     writer = ProgressWriter(redis_db)
     writer.write(run.id, report(run.id, 1))
     with reader.stream("GET", f"/api/v1/runs/{run.id}/events") as answer:

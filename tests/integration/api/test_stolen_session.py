@@ -82,7 +82,7 @@ async def test_a_tested_site_on_this_machine_never_receives_the_session(
 
 
 async def test_the_bare_address_leads_to_a_host_of_its_own(operator: BrowserContext, url: str) -> None:
-    """A browser follows it by itself, without an entry in any file."""
+    """A browser follows it on its own, without an entry in any file."""
     page = await operator.new_page()
     await page.goto(url)
     assert (urlsplit(page.url).hostname or "").endswith(".qa-queue.localhost")

@@ -46,7 +46,7 @@ def test_nobody_gets_in_without_the_password(dashboard):
 
 
 def test_guesses_of_the_password_are_few(dashboard):
-    """200 at once: a handful is looked at, and the rest is told to wait, the right password among them."""
+    """200 at once: a handful is looked at, and the rest is asked to wait, the right password among them."""
     with ThreadPoolExecutor(16) as pool:
         guesses = list(pool.map(lambda n: httpx.get(dashboard, auth=("qa", f"guess {n}")), range(200)))
     statuses = Counter(answer.status_code for answer in guesses)
