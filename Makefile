@@ -20,12 +20,13 @@ demo: setup ## the example cases against the example shop, from nothing to a tab
 test: check ## all checks and all tests, on real parts; nothing is skipped
 	@CI=1 $(BIN)/pytest --numprocesses 3 --dist loadfile
 
-check: setup ## format, lint, types, layers
+check: setup ## format, lint, types, layers, wording
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/mypy
 	@MYPYPATH=examples/settlement/src $(BIN)/mypy -p qa_settlement
 	@$(BIN)/lint-imports --no-logo
+	@$(BIN)/python scripts/check_prose.py
 
 reference: setup ## renew the reference in docs/cases.md from the classes of the case language
 	@$(BIN)/python scripts/case_reference.py

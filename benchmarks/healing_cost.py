@@ -1,4 +1,4 @@
-"""What healing costs: to take a fingerprint, to decide, and on runs that need no healing.
+"""The cost of healing: to take a fingerprint, to decide, and on runs that need no healing.
 
     python benchmarks/healing_cost.py [--times 40]
 
@@ -46,7 +46,7 @@ def page(items: int = ITEMS) -> str:
 
 
 async def times_of(work: Callable[[], Awaitable[object]], times: int) -> list[float]:
-    """Return how long each of so many calls takes, in ms; the first is not counted."""
+    """Return how long each of these calls takes, in ms; the first is not counted."""
     await work()
     found = []
     for _ in range(times):

@@ -1,4 +1,4 @@
-"""How well do cases find their way in changed versions of the shop, and how often to a wrong element?
+"""Rates at which cases find their elements, or wrong ones, in changed versions of the shop.
 
     python benchmarks/healing_live.py [--arms chain,healing,led] [--versions ids,moved] [--cases login.yaml]
 

@@ -1,4 +1,4 @@
-"""What the queue costs beside bare RQ, on a Redis of its own; prints ratios and writes benchmarks/out/queue.json.
+"""The cost of the queue beside bare RQ, on a Redis of its own; prints ratios and writes benchmarks/out/queue.json.
 
 Both sides are measured in turns within one run, so that whatever else the machine does falls on both alike. (This
 file cannot be called queue.py: started as a program, it would stand before Python's own module of that name.)
@@ -112,7 +112,7 @@ def spec() -> JobSpec:
 
 
 def die(connection: Redis, number: int) -> None:
-    """Have so many dead letters, as RQ leaves them."""
+    """Make this number of dead letters, as RQ leaves them."""
     now = int(time.time())
     queue = Queue(QueueName.TEST_EXECUTION, connection=connection, serializer=JSONSerializer)
     pipeline = connection.pipeline()

@@ -45,7 +45,7 @@ class Example:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What `decide` made of one situation; `gone` says that refusing was right."""
+    """The decision in one situation; `gone` says that refusing was right."""
 
     site: str
     hard: bool
@@ -200,7 +200,7 @@ def main() -> None:
     parser.add_argument("--accept", type=float, default=WEIGHTS.accept)
     parser.add_argument("--alone", action="store_true", help="no other stored elements: no anchors, no claims")
     parser.add_argument(
-        "--halves", type=int, help="instead: fit on half of the sites, test on the rest, so many times"
+        "--halves", type=int, help="instead: fit on half of the sites, test on the rest, this number of times"
     )
     options = parser.parse_args()
     data = list(situations(options.data, alone=options.alone))

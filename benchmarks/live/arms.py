@@ -15,7 +15,7 @@ Chains = Mapping[int, Sequence[Mapping[str, str]]]
 
 @dataclass(frozen=True)
 class Times:
-    """How long steps may take, in ms: actions; assertions; waits that a case gives more time."""
+    """Time limits of steps, in ms: actions; assertions; waits that a case gives more time."""
 
     action: int
     check: int
@@ -23,7 +23,7 @@ class Times:
 
 
 PATIENT = Times(10_000, 5_000, 15_000)
-# An assertion is no subject here: it may fail, and the run goes on.
+# An assertion does not count here: it may fail, and the run goes on.
 SHORT = Times(4_000, 600, 3_000)
 
 

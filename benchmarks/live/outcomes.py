@@ -1,4 +1,4 @@
-"""What became of a step on a changed page: pure judgements on what was seen."""
+"""Outcomes of a step on a changed page: pure judgements on observations."""
 
 from __future__ import annotations
 

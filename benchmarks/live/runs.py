@@ -35,7 +35,7 @@ def shop_cases() -> dict[str, Case]:
 
 
 class Memory(MemoryStore):
-    """A store that remembers what it was told, so that other stores can be told the same."""
+    """A store that records its writes, so that they can be repeated on other stores."""
 
     def __init__(self, told: Iterable[tuple[str, tuple[Any, ...], dict[str, Any]]] = ()) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class _Nothing:
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run left: its steps, its adaptations by number of step, what was seen, and its store."""
+    """The records of a run: its steps, its adaptations by number of step, what was seen, and its store."""
 
     steps: list[StepRecord]
     adaptations: dict[int, AdaptationRow]

@@ -50,7 +50,7 @@ def numbered(case: Case) -> Case:
 
 @dataclass
 class Watch:
-    """What is seen of one run, by number of step.
+    """Observations of one run, by number of step.
 
     `wanted` are the keys of the elements that the steps should act on, as far as known. With `lead` the steps are
     given those elements, however they are named: that shows whether the case can be done at all.

@@ -1,8 +1,8 @@
-"""Which element is which, across all versions: the attribute `data-truth`.
+"""The identity of elements across all versions: the attribute `data-truth`.
 
 Its value is the page's path and the element's CSS path in the ORIGINAL page, given before anything is changed. An
 element that a version adds has none, apart from a wrapper that holds nothing but the element: a click on it is a
-click on the element, so it carries the same key. Look-alikes carry a key of their own. Whoever collects
+click on the element, so it carries the same key. Look-alikes carry a key of their own. Code that collects
 fingerprints or makes locators has to ignore this attribute.
 """
 

@@ -124,7 +124,7 @@ def _why_unusable(text: str) -> str:
 
 
 def _rejected_kind(text: str) -> ErrorKind:
-    """What Playwright refuses at once is the case's fault where it could not parse it, else the element's."""
+    """Return the kind of an error that Playwright raised at once: the case's fault if it could not parse a text."""
     marks = ("Unknown key", "parsing", "Unexpected token", "not a valid selector", "Unknown engine", "Malformed")
     return ErrorKind.INPUT if any(mark in text for mark in marks) else ErrorKind.NOT_ACTIONABLE
 

@@ -64,7 +64,7 @@ _ABOUT = """Runs of browser tests: making them, following them, and what they le
 Send `Authorization: Bearer TOKEN`; `qa-queue token create` makes one, with the role `read`, `run` or `admin`.
 Errors are problem documents (RFC 9457). Every path is also there without the version, as `/api/...`.
 """
-_ROOMS = (
+_ROUTES = (
     runs,
     run,
     events,
@@ -131,8 +131,8 @@ def serve(settings: Settings) -> None:
 
 def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
     operations = APIRouter()
-    for room in _ROOMS:
-        operations.include_router(room.router(backend))
+    for module in _ROUTES:
+        operations.include_router(module.router(backend))
     add_routers(operations, backend)
     app.include_router(operations, prefix="/api/v1")
     app.include_router(operations, prefix="/api", include_in_schema=False)

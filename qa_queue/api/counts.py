@@ -1,4 +1,4 @@
-"""What workers have counted, as Prometheus's counters and histograms; kept in Redis, where no restart resets it."""
+"""Counters of workers as Prometheus's counters and histograms; kept in Redis, where no restart resets them."""
 
 from __future__ import annotations
 

@@ -40,12 +40,12 @@ def read_recording(document: Document) -> Converted:
     """The case of a recording of Chrome DevTools Recorder, and what was not carried over.
 
     Raises:
-        FaultsError: it is no recording, or nothing of it can be carried over.
+        FaultsError: it is not a recording, or nothing of it can be imported.
     """
     report, plain = _opened(document)
     if not isinstance(plain, dict) or not isinstance(plain.get("steps"), list) or "title" not in plain:
         raise FieldErrorsError(
-            "This is no recording.", [FieldError(message="a recording has a title and a list of steps")]
+            "The document is not a recording.", [FieldError(message="a recording has a title and a list of steps")]
         )
     try:
         return convert_recording(DocumentPath(report), plain)

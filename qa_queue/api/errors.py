@@ -140,7 +140,7 @@ _WORDS = {
     413: "The body is too large.",
     422: "What was sent cannot be used; `problems` says why.",
     429: "Too many requests; `Retry-After` says for how many seconds to wait.",
-    503: "Redis or Supabase is away.",
+    503: "Redis or Supabase is unavailable.",
 }
 ALWAYS = (401, 403, 422, 429, 503)
 WITH_BODY = (400, 413)

@@ -1,4 +1,4 @@
-"""How many requests one caller may make: a token bucket for each, in the memory of this process.
+"""Limits on requests: a token bucket for each caller, in the memory of this process.
 
 What stands before every route, as ASGI middleware: careful headers, and bodies of a bounded size.
 """
@@ -23,7 +23,7 @@ MOST_CALLERS = 10_000  # kept in memory; the one that was quiet for longest is f
 
 @dataclass(frozen=True)
 class Bucket:
-    """What a caller may still do: `tokens` requests at the moment `at`, in seconds."""
+    """The requests left to a caller: `tokens` at the moment `at`, in seconds."""
 
     tokens: float
     at: float

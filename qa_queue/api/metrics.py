@@ -74,7 +74,7 @@ class _Queues(Collector):
 
 
 class _Runs(Collector):
-    """What the store says of runs, remembered for 15 s."""
+    """Figures of runs from the store, cached for 15 s."""
 
     def __init__(self, backend: Backend) -> None:
         self._backend = backend

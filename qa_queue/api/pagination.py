@@ -1,4 +1,4 @@
-"""Where a page of a list goes on, as a text that says nothing to anybody else. Pure."""
+"""Cursors: the place at which the next page of a list begins, as an opaque text. Pure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qa_queue.store.records import RunPlace
 
 
 class PagePosition(Protocol):
-    """What stands in a list by the time at which it was queued: a run, a batch."""
+    """An entry of a list that is ordered by the time at which it was queued: a run, a batch."""
 
     @property
     def queued_at(self) -> datetime:
@@ -42,7 +42,7 @@ def decode(cursor: str) -> RunPlace:
     """The place that a cursor means.
 
     Raises:
-        InputError: it is no cursor of ours.
+        InputError: it is not a cursor of this API.
     """
     moment, _, run_id = _unpack(cursor).partition("|")
     try:
@@ -60,7 +60,7 @@ def decode_name(cursor: str) -> tuple[str, str]:
     """Name and id that a cursor means.
 
     Raises:
-        InputError: it is no cursor of ours.
+        InputError: it is not a cursor of this API.
     """
     row_id, bar, name = _unpack(cursor).partition("|")
     if not bar:
@@ -80,4 +80,4 @@ def _unpack(cursor: str) -> str:
 
 
 def _no_cursor() -> InputError:
-    return InputError("This cursor is none: take it from `next` of the page before.")
+    return InputError("Invalid cursor: use the `next` value of the previous page.")

@@ -39,7 +39,7 @@ def add_routers(operations: APIRouter, backend: Backend) -> None:
 
 
 def least_role(request: Request, caller: Reader) -> None:
-    """What every operation of a package asks for, whatever it asks for itself: `run` where it may change something.
+    """The least role for every operation of a package, whatever else it requires: `run` where it can change data.
 
     Raises:
         RefusedError: 403 when the caller's role is less.

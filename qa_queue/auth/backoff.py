@@ -1,6 +1,6 @@
 """Back-off after failed logins, by account and by address.
 
-The first failures are free; then each one doubles the time until the next attempt is looked at. Whoever asks with a
+The first failures are free; then each one doubles the time until the next attempt is checked. A caller with a
 valid token is identified before this is consulted, so no number of failures keeps a token out.
 """
 

@@ -25,7 +25,7 @@ _NO_HASH = "0" * 64
 
 
 class Identity(Frozen):
-    """Who makes a request. `token_id` is None for a login that no token stands behind."""
+    """The caller of a request. `token_id` is None for a login without a token."""
 
     name: str
     role: Role
@@ -33,7 +33,7 @@ class Identity(Frozen):
 
 
 class TokenInfo(Frozen):
-    """What is known of a token; never the token itself."""
+    """Description of a token; never the token itself."""
 
     id: str
     name: str

@@ -24,7 +24,7 @@ STATUSES = ("applied", "proposed", "accepted", "rejected")
 _COLOURS = {"applied": "yellow", "proposed": "cyan", "accepted": "green", "rejected": "red"}
 
 Id = Annotated[str, typer.Argument(metavar="ADAPTATION", help="The adaptation's id.")]
-By = Annotated[str | None, typer.Option("--by", help="Who says so; you, where nobody is named.")]
+By = Annotated[str | None, typer.Option("--by", help="Name of the judge; by default you.")]
 
 
 app = typer.Typer()

@@ -83,7 +83,7 @@ def _case_files() -> list[Path]:
 
 
 def _on_a_stack(running: ExitStack, settings: Settings, out: Console) -> Settings:
-    """The settings of the stack that runs in this folder, or of one that lives as long as the demo."""
+    """The settings of the stack that runs in this folder, or of one that runs as long as the demo."""
     if stack_runs(settings):
         out.print("Using the stack that runs in this folder.")
         return settings

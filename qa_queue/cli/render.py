@@ -1,4 +1,4 @@
-"""How runs, stats and findings look in a terminal. Text from cases and pages is escaped, never parsed as markup."""
+"""Runs, stats and findings as terminal output. Text from cases and pages is escaped, never parsed as markup."""
 
 from __future__ import annotations
 

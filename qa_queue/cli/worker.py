@@ -27,7 +27,7 @@ def worker(
         int | None, typer.Option("--concurrency", "-c", min=1, max=64, help="Jobs at once in one process.")
     ] = None,
     autoscale: Annotated[
-        str | None, typer.Option(metavar="MIN:MAX", help="Keep so many processes, by what waits.")
+        str | None, typer.Option(metavar="MIN:MAX", help="Number of processes, adapted to the queue.")
     ] = None,
     memory: Annotated[
         int | None, typer.Option(min=1, metavar="MIB", help="With --autoscale: what they may hold together.")

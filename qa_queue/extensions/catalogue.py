@@ -1,4 +1,4 @@
-"""Which queues there are. A broken entry point is told with its package and name, and the others work on."""
+"""The queues that exist. A broken entry point is reported with its package and name, and the others work."""
 
 from __future__ import annotations
 

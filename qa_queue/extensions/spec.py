@@ -1,4 +1,4 @@
-"""What a queue is made of, as a value."""
+"""The definition of a queue, as a value."""
 
 from __future__ import annotations
 

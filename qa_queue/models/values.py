@@ -114,7 +114,7 @@ class ArtifactKind(StrEnum):
 
 
 class TraceMode(StrEnum):
-    """When to record and keep a Playwright trace."""
+    """Choice of when to record and keep a Playwright trace."""
 
     OFF = "off"
     ON = "on"

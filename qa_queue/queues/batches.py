@@ -23,7 +23,7 @@ from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
 
 @dataclass(frozen=True, kw_only=True)
 class BatchView:
-    """How a batch stands. `percentage` is 0..100; runs that go on add their own. `counts` has every status."""
+    """The state of a batch. `percentage` is 0..100; running runs add their own. `counts` has every status."""
 
     id: str
     total: int
@@ -126,17 +126,17 @@ class Batches:
 
         Raises:
             NotFoundError: no run belongs to it.
-            ConflictError: there is none to be made again.
+            ConflictError: no run can be repeated.
         """
         ended = [run for run in self.runs(batch_id) if run.status.final]
         wanted = [run for run in ended if run.status.bad or not only_failed]
         if not wanted:
             what = "failed" if only_failed else "has ended"
-            raise ConflictError(f"No run of batch {batch_id} {what}, so there is none to be made again.")
+            raise ConflictError(f"No run of batch {batch_id} {what}, so there is nothing to rerun.")
         return wanted
 
     def cancel(self, batch_id: str, reason: str = "its batch was cancelled") -> dict[str, CancelOutcome]:
-        """Cancel every run that has not ended; those that wait never start, those that run are told.
+        """Cancel every run that has not ended; waiting ones never start, running ones are asked to stop.
 
         Raises:
             NotFoundError: no run belongs to it.

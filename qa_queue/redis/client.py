@@ -29,7 +29,7 @@ _Key = tuple[str, SentinelGroup | None]  # with Sentinels, host and port of the 
 
 @dataclass(frozen=True, kw_only=True)
 class RedisHealth:
-    """What a health check found; `latency_ms` of one PING, `error` says what to do."""
+    """Result of a health check; `latency_ms` of one PING, `error` states what to do."""
 
     ok: bool
     latency_ms: float | None = None
@@ -127,7 +127,7 @@ class RedisClient:
 
 
 def check(server: RedisServer) -> None:
-    """See whether a Redis can be used at all, at the first try: a wrong setting is told at once.
+    """Check at the first try that a Redis can be used: a wrong setting is reported at once.
 
     Raises:
         RedisUnavailableError: it cannot; says why and what to do.

@@ -76,7 +76,7 @@ def worker_connection(server: RedisServer) -> Redis:
 
 
 def steady(connection: Redis) -> Redis:
-    """Make a connection fit for a worker, whoever made it.
+    """Make any connection fit for a worker.
 
     A worker has loops that try again, so each try is short: one that waits holds up heartbeats and due jobs.
     """

@@ -1,4 +1,4 @@
-"""What workers count, and where: durations in buckets, outcomes, retries and restarts, kept in Redis.
+"""Counters of workers: durations in buckets, outcomes, retries and restarts, kept in Redis.
 
 So the figures outlive every process. They are counted within steps that are sent to Redis anyway. Durations are ms.
 """
@@ -26,7 +26,7 @@ FAILED = frozenset({"failed", "timed_out", "dead"})  # outcomes that count as fa
 
 @dataclass(frozen=True, kw_only=True)
 class EndedRun:
-    """How a job ended, and after how long its last attempt did, in ms."""
+    """The outcome of a job, and the duration of its last attempt in ms."""
 
     outcome: str
     ran_ms: int

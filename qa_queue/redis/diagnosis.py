@@ -1,4 +1,4 @@
-"""Why Redis cannot be used, in a line that says what to do."""
+"""Explanations of Redis errors, in one line that states what to do."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _RIGHTS = "docs/how-to-redis.md has the rights that qa-queue needs"
 
 
 def address_of(connection: Redis) -> str:
-    """Where a connection goes, as `host:port/db` or `path/db`, or the master and its Sentinels; no password."""
+    """Return the target of a connection, `host:port/db`, `path/db`, or the master and Sentinels; no password."""
     pool = connection.connection_pool
     kwargs = pool.connection_kwargs
     database = kwargs.get("db") or 0

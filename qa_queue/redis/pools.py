@@ -1,4 +1,4 @@
-"""Pools of connections to a Redis, which leave a server that is no master any more."""
+"""Pools of connections to a Redis, which leave a server that is no longer the master."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def pool_of(
     """A pool of connections to this server, none of them opened yet.
 
     Raises:
-        SettingsError: the URL is none, or a file of TLS is not there.
+        SettingsError: the URL is invalid, or a TLS file is missing.
     """
     options: dict[str, Any] = {
         "max_connections": max_connections,
@@ -90,7 +90,7 @@ def pool_of(
 
 
 def sentinel_options(server: RedisServer) -> dict[str, Any]:
-    """How to speak to the Sentinels of a server, as redis-py's options, without the login; raises as `pool_of`."""
+    """Return redis-py's options for the Sentinels of a server, without the login; raises as `pool_of`."""
     asked_once = Retry(NoBackoff(), 0)  # redis-py would wait seconds for each that is down, and there are others
     times = {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S}
     return {**times, "retry": asked_once, "ssl": server.secure, **tls_options(server)}
@@ -106,9 +106,7 @@ def tls_options(server: RedisServer) -> dict[str, str]:
         return {}
     for name, path in server.files:
         if not os.access(path, os.R_OK) or not path.is_file():
-            raise SettingsError(
-                f"{name}={str(path)!r} is no file that can be read: set it to a PEM file, or unset it."
-            )
+            raise SettingsError(f"{name}={str(path)!r} is not a readable file: set it to a PEM file, or unset it.")
     return {_TLS_OPTIONS[name]: str(path) for name, path in server.files}
 
 
@@ -123,7 +121,8 @@ def _parsed(server: RedisServer) -> dict[str, Any]:
         return dict(parse_url(server.url))  # type: ignore[no-untyped-call] # redis-py
     except ValueError:  # its text may hold a part of the password
         raise SettingsError(
-            f"{server.setting} is no Redis URL. Set it to redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH; "
+            f"{server.setting} is not a Redis URL. "
+            "Set it to redis://HOST:PORT/DB, rediss:// for TLS or unix://PATH; "
             "write / # ? @ : in a password as %2F %23 %3F %40 %3A."
         ) from None
 

@@ -17,7 +17,7 @@ _LOGIN = ("username", "password", "db")
 def rq_url(server: RedisServer) -> str:
     """The URL of a Redis, which is the only place that RQ has for the files of TLS.
 
-    Behind Sentinels it is that of the master just now; who lives longer follows it by a connection of ours.
+    Behind Sentinels it is that of the present master; long-lived users follow it by a connection of ours.
 
     Raises:
         SettingsError: a file is not there.

@@ -1,4 +1,4 @@
-"""Redis by Sentinel: a bounded pool that follows the master, and what is wrong when there is none."""
+"""Redis by Sentinel: a bounded pool that follows the master, and the reason if there is no master."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def _unusable(sentinel: Any, error: RedisError) -> str:
         case AuthenticationError():
             return f"{place} refused the login: check REDIS_SENTINEL_PASSWORD and REDIS_SENTINEL_USERNAME"
         case ResponseError() if "unknown command" in str(error):
-            return f"{place} is no Sentinel: check host and port in REDIS_SENTINELS"
+            return f"{place} is not a Sentinel: check host and port in REDIS_SENTINELS"
         case ResponseError():
             return f"{place} refused to say ({error}): check REDIS_SENTINEL_USERNAME and its rights"
     return f"no Sentinel answers at {place}: check REDIS_SENTINELS and the firewall"

@@ -1,4 +1,4 @@
-"""Which Redis the settings name, for the service and for a queue. Pure."""
+"""The Redis servers that the settings name, for the service and for a queue. Pure."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def server_for_all(settings: Settings, queues: Iterable[str]) -> RedisServer:
     """The Redis of all of these queues.
 
     Raises:
-        InputError: they live on different ones; tells which worker may serve which.
+        InputError: they are on different servers; names the worker that may serve each.
     """
     groups: dict[tuple[str, SentinelGroup | None], list[str]] = {}
     servers = {name: server_of(settings, name) for name in queues}

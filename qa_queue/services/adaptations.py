@@ -1,4 +1,4 @@
-"""What people say of adaptations: accepted, the locator becomes the case's; rejected, it never serves again."""
+"""Judgements on adaptations: an accepted locator becomes the case's; a rejected one is never used again."""
 
 from __future__ import annotations
 
@@ -76,7 +76,7 @@ def reject(store: RunStore, adaptation_id: str, *, by: str | None) -> Judgement:
 
 
 def get(store: RunStore, adaptation_id: str) -> AdaptationRow:
-    """The adaptation. Raises NotFoundError where there is none."""
+    """The adaptation. Raises NotFoundError if it does not exist."""
     row = store.get_adaptation(adaptation_id)
     if row is None:
         raise NotFoundError(

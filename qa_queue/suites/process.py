@@ -44,7 +44,7 @@ class CollectedTest:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """What a suite contains. `errors` maps a file that could not be collected to its message."""
+    """The tests of a suite. `errors` maps a file that could not be collected to its message."""
 
     tests: tuple[CollectedTest, ...]
     errors: Mapping[str, str]

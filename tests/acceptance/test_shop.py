@@ -43,7 +43,7 @@ PASSWORD = "only-in-the-environment"
 
 
 class Reports(list[JobProgress]):
-    """A progress sink that keeps what it is told."""
+    """A progress sink that keeps what it receives."""
 
     def write(self, job_id: str, progress: JobProgress) -> None:
         self.append(progress)

@@ -322,10 +322,10 @@ async def test_the_store_fails(harness: ExecutionHarness, site: Site, monkeypatc
     data = harness.submit(case(goto(path), base_url=site.url))
 
     def refuse(self: MemoryStore, records: Any) -> None:
-        raise StoreError("no room")
+        raise StoreError("disk full")
 
     monkeypatch.setattr(MemoryStore, "save", refuse)
-    with pytest.raises(StoreError, match="no room"):
+    with pytest.raises(StoreError, match="disk full"):
         await harness.run(data)
 
 

@@ -137,7 +137,7 @@ async def test_an_assertion_is_healed_only_by_its_own_word(harness: ExecutionHar
 
 
 async def test_a_covered_element_is_not_taken(harness: ExecutionHarness, shop: Site) -> None:
-    """What cannot be clicked is no answer."""
+    """An element that cannot be clicked is not an answer."""
     shop.page("/shop", NEW + "<div style='position:fixed;inset:0;background:#fff'></div>")
     result = await harness.test(order(base_url=shop.url))
     assert result.status == "failed"

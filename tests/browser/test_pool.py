@@ -82,7 +82,7 @@ async def test_a_missing_browser_is_named(tmp_path: Path) -> None:
 
 
 async def test_a_browser_that_does_not_start(tmp_path: Path) -> None:
-    """A program that is no browser is an error of the infrastructure."""
+    """A program that is not a browser is an error of the infrastructure."""
     fake = tmp_path / "chromium"
     fake.write_text("#!/bin/sh\nexit 7\n")
     fake.chmod(0o755)
@@ -137,7 +137,7 @@ async def test_a_killed_driver_is_replaced(own_pool: WarmBrowserPool, site: Site
 
 
 async def test_a_closed_pool_starts_again(own_pool: WarmBrowserPool, site: Site) -> None:
-    """Closing lets go of everything, and is no end."""
+    """Closing lets go of everything, and it can start again."""
     path = site.page("/again", "<p>")
     await _opens(own_pool, site, path)
     await own_pool.close()

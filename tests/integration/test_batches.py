@@ -47,7 +47,7 @@ def test_the_runs_of_a_batch_are_seen_as_one(redis_db: Redis, store: MemoryStore
 
 
 def test_a_batch_is_cancelled_as_a_whole(redis_db: Redis, store: MemoryStore) -> None:
-    """What waits never starts, what runs is told, what has ended stays."""
+    """What waits never starts, what runs is asked to stop, what has ended stays."""
     batch = submit(redis_db, store, 3)
     ended, runs, waits = (run.run_id for run in batch.runs)
     assert [taken.job_id for _ in range(2) if (taken := dequeue(redis_db, [QUEUE], None))] == [ended, runs]

@@ -144,11 +144,11 @@ def test_many_runs_are_cancelled_in_one_request(redis_db: Redis) -> None:
     add(redis_db, "taken")
     take(redis_db)
     add(redis_db, "waits")
-    outcomes = request_cancel(redis_db, ["waits", "taken", "nobody"])
+    outcomes = request_cancel(redis_db, ["waits", "taken", "unknown"])
     assert outcomes == {
         "waits": CancelOutcome.REMOVED,
         "taken": CancelOutcome.SIGNALLED,
-        "nobody": CancelOutcome.UNKNOWN,
+        "unknown": CancelOutcome.UNKNOWN,
     }
 
 

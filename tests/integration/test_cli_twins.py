@@ -35,7 +35,7 @@ def write(program: Program, *names: str) -> list[Path]:
 def test_several_cases_are_a_batch_that_is_seen_cancelled_and_made_again(
     program: Program, redis_db: Redis, supabase: LocalServer
 ) -> None:
-    """One case is none."""
+    """One case is not a batch."""
     files = write(program, "one", "two", "three")
     assert program("run", files[0], "--json").json["batch_id"] is None
     made = program("run", *files, "--json").json
@@ -58,7 +58,7 @@ def test_several_cases_are_a_batch_that_is_seen_cancelled_and_made_again(
 
 
 def test_runs_are_made_again_and_their_place_and_files_are_said(program: Program, redis_db: Redis) -> None:
-    """The place of one that waits; of one that has started there is none."""
+    """The place of one that waits; a started one has no place."""
     (file,) = write(program, "again")
     run_id = program("run", file, "--json").json["runs"][0]["run_id"]
     assert program("place", run_id, "--json").json == {
@@ -110,7 +110,7 @@ def test_case_files_are_checked_and_recordings_turned_into_cases(program: Progra
 
 
 def test_limits_are_set_listed_and_removed(program: Program) -> None:
-    """And what cannot be one is told."""
+    """And reasons for what cannot be one."""
     rule = {"key": "site:shop.example", "at_once": 2, "a_minute": None}
     assert program("limits", "set", "site:shop.example", "--at-once", "2", "--json").json == rule
     assert program("limits", "list", "--json").json == {"limits": [rule]}
@@ -121,7 +121,7 @@ def test_limits_are_set_listed_and_removed(program: Program) -> None:
 
 
 def test_jobs_of_any_queue_are_made_and_looked_at(program: Program, redis_db: Redis) -> None:
-    """Once for a key; what the queue's model refuses is told field by field."""
+    """Once for a key; what the queue's model refuses is reported field by field."""
     add = ("job", "add", "cleanup", "--idempotency-key", "weekly", "--json", "--data")
     made = program(*add, '{"dry_run": true}').json
     assert (made["queue"], made["created"]) == ("cleanup", True)

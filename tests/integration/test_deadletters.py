@@ -160,7 +160,7 @@ def test_without_the_database_nothing_is_requeued(
     bury(redis_db, "run-1")
 
     def away(_: str) -> None:
-        raise StoreUnavailableError("Supabase is away")
+        raise StoreUnavailableError("Supabase is unavailable")
 
     monkeypatch.setattr(store, "get_run", away)
     with pytest.raises(StoreUnavailableError):
@@ -175,7 +175,7 @@ def test_a_letter_whose_run_was_deleted_is_not_requeued(redis_db: Redis, store: 
         DeadLetters(redis_db, store).requeue("run-1")
 
 
-@pytest.mark.parametrize("job_id", ["nobody", "waits"])
+@pytest.mark.parametrize("job_id", ["unknown", "waits"])
 def test_what_is_no_dead_letter_is_refused(redis_db: Redis, job_id: str) -> None:
     """Neither a job that waits nor one that no one knows."""
     add(redis_db, "waits")
@@ -187,7 +187,7 @@ def test_what_is_no_dead_letter_is_refused(redis_db: Redis, job_id: str) -> None
 
 
 def test_all_are_requeued_but_those_that_cannot_be(redis_db: Redis, store: MemoryStore) -> None:
-    """One that is refused holds up no other, and is told."""
+    """One that is refused holds up no other, and is reported."""
     good, gone = [str(uuid4()) for _ in range(3)], str(uuid4())
     for run_id in (*good, gone):
         bury(redis_db, run_id)

@@ -58,7 +58,7 @@ def test_a_reader_that_waits_for_nothing_gets_all_that_is_there(redis_db: Redis)
 
 
 def test_a_reader_that_waits_gets_what_comes(redis_db: Redis, redis_url: str) -> None:
-    """By default from now on; what was before is not news."""
+    """By default from now on; earlier events are left out."""
     add(redis_db, "before")
     found: list[QueueEvent] = []
     with Redis.from_url(redis_url) as connection:

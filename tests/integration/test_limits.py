@@ -87,7 +87,7 @@ def test_a_taker_that_waits_is_woken_when_a_limit_lets_go(redis_db: Redis, redis
 
 
 def test_a_worker_that_died_with_a_limited_job_holds_up_nobody(redis_db: Redis) -> None:
-    """Who runs is looked up in RQ's books, not counted up and down; the next look comes within a second."""
+    """Who runs is looked up in RQ's registries, not counted up and down; the next look comes within a second."""
     Limits(redis_db).put(SHOP, LimitRule(at_once=1))
     add(redis_db, "a", "b")
     assert start(redis_db) == "a"

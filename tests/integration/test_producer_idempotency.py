@@ -164,7 +164,7 @@ class SlowStore(MemoryStore):
         self.entered.set()
         assert self.open.wait(20)
         if self.fails:
-            raise StoreUnavailableError("Supabase is away")
+            raise StoreUnavailableError("Supabase is unavailable")
         return super().save_cases(cases)
 
 
@@ -197,7 +197,7 @@ def test_a_racer_waits_for_what_becomes_of_the_first(redis_db: Redis, store: Mem
 
 
 def test_a_claim_whose_submitter_died_is_free_when_its_lease_ends(redis_db: Redis) -> None:
-    """Until then others are told that it is busy."""
+    """Until then others get the answer that it is busy."""
     assert await_claims(redis_db, [wanted("died")]) == {"died": "died"}
     assert 0 < claim_ttl(redis_db) <= LEASE_S
     with pytest.raises(IdempotencyBusyError, match="not ended within 0"):

@@ -287,5 +287,5 @@ def test_trimming_spares_a_failed_job_that_was_put_back_on_its_queue(redis_db: R
 
 def test_without_redis_the_driver_s_error_comes_through() -> None:
     """The command line and the producer explain it."""
-    with Redis(port=1, retry=Retry(NoBackoff(), 0)) as nobody, pytest.raises(RedisConnectionError):
-        manager(nobody).add_test_job(job_data())
+    with Redis(port=1, retry=Retry(NoBackoff(), 0)) as unreachable, pytest.raises(RedisConnectionError):
+        manager(unreachable).add_test_job(job_data())

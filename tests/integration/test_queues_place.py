@@ -37,7 +37,7 @@ def test_its_start_is_estimated_from_what_ran_and_who_works(redis_db: Redis) -> 
     assert manager(redis_db).get_position("run-4").starts_at is None
     for ran_ms in (3000, 5000):
         record_event(redis_db, QUEUE, "before", "completed", {}, ran_ms=ran_ms)
-    assert manager(redis_db).get_position("run-4").starts_at is None, "nobody works"
+    assert manager(redis_db).get_position("run-4").starts_at is None, "no worker runs"
     worker(redis_db, "one", 1)
     worker(redis_db, "two", 1)
     redis_db.sadd(f"rq:workers:{QUEUE}", "rq:worker:dead")
@@ -66,9 +66,9 @@ def test_a_delayed_job_starts_when_it_is_due(redis_db: Redis) -> None:
     assert abs(place.starts_at - due) < timedelta(seconds=1)
 
 
-@pytest.mark.parametrize("run_id", ["taken", "nobody"])
+@pytest.mark.parametrize("run_id", ["taken", "unknown"])
 def test_what_does_not_wait_has_no_place(redis_db: Redis, run_id: str) -> None:
-    """It is told why."""
+    """With the reason."""
     add(redis_db, "taken")
     dequeue(redis_db, [QUEUE], None)
     with pytest.raises(NotFoundError, match=run_id):

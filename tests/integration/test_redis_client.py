@@ -1,4 +1,4 @@
-"""The connection to a real Redis, and what is said when there is none."""
+"""The connection to a real Redis, and the errors without one."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_a_wrong_or_missing_password_is_named_as_such(parts: dict[str, object], 
 
 
 def test_an_unknown_user_is_a_refused_login(parts: dict[str, object]) -> None:
-    assert "REDIS_USERNAME" in failure(**parts, redis_username="nobody")
+    assert "REDIS_USERNAME" in failure(**parts, redis_username="stranger")
 
 
 def test_an_unknown_host_is_named_as_such() -> None:
@@ -165,7 +165,7 @@ def test_a_socket_that_is_not_there_is_named_as_such(tmp_path: Path) -> None:
 
 
 def test_a_url_of_another_kind_is_a_wrong_setting() -> None:
-    with pytest.raises(SettingsError, match="REDIS_URL is no Redis URL"):
+    with pytest.raises(SettingsError, match="REDIS_URL is not a Redis URL"):
         client("http://127.0.0.1:6379").connect()
 
 
@@ -195,7 +195,7 @@ def test_a_certificate_of_an_unknown_ca_is_refused(tls_url: str) -> None:
 
 
 def test_a_missing_ca_file_is_a_wrong_setting(tls_url: str, tmp_path: Path) -> None:
-    with pytest.raises(SettingsError, match=r"REDIS_SSL_CA_CERTS='.*no\.pem' is no file that can be read"):
+    with pytest.raises(SettingsError, match=r"REDIS_SSL_CA_CERTS='.*no\.pem' is not a readable file"):
         client(tls_url, redis_ssl_ca_certs=tmp_path / "no.pem").connect()
 
 

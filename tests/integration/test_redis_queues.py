@@ -1,4 +1,4 @@
-"""Queues on a Redis of their own: whoever asks about a queue or a job asks the right server."""
+"""Queues on a Redis of their own: requests about a queue or a job go to the right server."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def test_jobs_are_put_counted_paused_and_cleaned_where_their_queue_is(main, own,
     assert queues.get_position(run_id).position == 1
     assert read_job(main, run_id).queue == "test-execution"
     with pytest.raises(NotFoundError):
-        read_job(main, "nobody")
+        read_job(main, "unknown")
 
 
 def test_a_submission_and_its_claim_are_on_the_runs_server(main, own, redis_db, settings):
@@ -90,10 +90,10 @@ def test_runs_are_cancelled_and_followed_on_their_server(main, own, settings):
     queues = QueueManager(main, settings)
     queues.add_test_job(job_data("r"))
     cleanup = queues.add_cleanup_job(CleanupJobData())
-    outcomes = request_cancel(main, ["r", "nobody", cleanup.id])
+    outcomes = request_cancel(main, ["r", "unknown", cleanup.id])
     assert outcomes == {
         "r": CancelOutcome.REMOVED,
-        "nobody": CancelOutcome.UNKNOWN,
+        "unknown": CancelOutcome.UNKNOWN,
         cleanup.id: CancelOutcome.REMOVED,
     }
     assert ProgressReader(main).latest(["r"])["r"].status.value == "cancelled"
@@ -136,7 +136,7 @@ def test_rules_of_limits_hold_on_every_server(main, own, redis_db):
 
 
 def test_the_scheduler_serves_every_server_though_one_is_away(redis_db, redis_url):
-    """What is unavailable is told when the others were looked after."""
+    """An unavailable server is reported after the others were served."""
     settings = Settings(_env_file=None, redis_url=redis_url, redis_url_test_execution="redis://127.0.0.1:1")
     client = RedisClient(settings)
     connection = client.connect()

@@ -1,4 +1,4 @@
-"""Redis by Sentinel: whoever connects follows the master, and says what is wrong when there is none."""
+"""Redis by Sentinel: connections follow the master, and errors explain what is wrong without one."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_what_is_wrong_is_told(sentinels):
         ({"redis_sentinel_master": "shop"}, "watch no master 'shop': set REDIS_SENTINEL_MASTER to one"),
         ({"redis_sentinel_password": "wrong"}, "check REDIS_SENTINEL_PASSWORD"),
         ({"redis_sentinels": "127.0.0.1:1"}, "no Sentinel answers at 127.0.0.1:1: check REDIS_SENTINELS"),
-        (plain, "is no Sentinel: check host and port in REDIS_SENTINELS"),
+        (plain, "is not a Sentinel: check host and port in REDIS_SENTINELS"),
         ({"redis_password": "wrong"}, "it refused the login. Check REDIS_PASSWORD"),
     ):
         with pytest.raises(RedisUnavailableError) as refused:

@@ -40,7 +40,7 @@ def missed(found: dict[str, Any]) -> list[str]:
 
 
 def test_goals_are_judged_by_one_worker_without_traces():
-    """What two workers or traced runs do is no answer to the goals."""
+    """Figures of two workers or traced runs do not count for the goals."""
     assert missed(result()) == []
     values = {goal.name: goal.value for goal in goals(result())}
     best = {

@@ -103,7 +103,7 @@ def test_what_is_tried_first(patterns: Any, verdicts: Any, learned: dict[str, st
 
 
 def test_others_are_on_the_same_page_and_other_elements() -> None:
-    """Another step on the same element is none."""
+    """Another step on the same element does not count."""
     at = {"tag": "a", "xpath": "/html[1]/a[1]"}
     rows = [
         fingerprint_record(CASE, step_key=key, document=document, page=page)

@@ -63,7 +63,7 @@ def test_a_package_adds_a_queue(site: Path) -> None:
 def test_a_broken_entry_point_is_told_and_takes_nothing_down(
     site: Path, source: str, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By package and name, in the log and to whoever asks for the queue; other packages' queues work."""
+    """By package and name, in the log and to callers of the queue; other packages' queues work."""
     install(site, "broken-post", {"bad": f"bad_{site.name}:QUEUE"}, **{f"bad_{site.name}": source})
     good = f"good_{site.name}"
     install(site, "good-post", {"letters": f"{good}:QUEUE"}, **{good: spec_module("letters", "good")})

@@ -40,7 +40,7 @@ def test_guesses_are_few_whatever_their_rhythm(pauses: list[float]) -> None:
 
 
 def test_accounts_and_addresses_are_counted_by_themselves() -> None:
-    """Whoever guesses the passwords of many accounts, or one account's from many addresses, is slowed down."""
+    """A client that guesses passwords of many accounts, or one account from many addresses, is slowed down."""
     limiter = FailureLimiter(clock=lambda: 0.0)
     for number in range(FREE + 1):
         limiter.failed("address:a", f"user:{number}")

@@ -56,7 +56,7 @@ def test_a_url_that_cannot_be_read_is_refused_without_its_password(url: str) -> 
     with pytest.raises(SettingsError) as refused:
         pool_of(server, max_connections=1, socket_timeout=1, retry=Retry(NoBackoff(), 0))
     message = str(refused.value)
-    assert message.startswith("REDIS_URL is no Redis URL. Set it to redis://HOST:PORT/DB")
+    assert message.startswith("REDIS_URL is not a Redis URL. Set it to redis://HOST:PORT/DB")
     assert "%23" in message
     assert "Sup3r" not in message
 

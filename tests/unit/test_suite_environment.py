@@ -23,7 +23,7 @@ OWN = {
 
 
 def test_only_listed_variables_reach_a_host() -> None:
-    """The operator can add names; the service's own never pass, whoever asks for them."""
+    """The operator can add names; the service's own never pass, even if they are requested."""
     plain = host_environment(OWN, {})
     assert plain == {
         "HOME": "/home/qa",

@@ -1,1 +1,1 @@
-"""What the browser of a run may reach."""
+"""Limits on the addresses that the browser of a run may reach."""

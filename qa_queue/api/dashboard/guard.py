@@ -1,4 +1,4 @@
-"""What stands between rq-dashboard and the network: the login, and what a request may look like. Pure."""
+"""Protection of rq-dashboard: its login, and the requests that it accepts. Pure."""
 
 from __future__ import annotations
 

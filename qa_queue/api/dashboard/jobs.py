@@ -44,7 +44,7 @@ class JsonJob(Job):
 
 
 class JsonQueue(PriorityQueue):
-    """A queue of JSON jobs; one that is no job any more is not listed."""
+    """A queue of JSON jobs; a deleted job is not listed."""
 
     job_class = JsonJob
 

@@ -20,7 +20,7 @@ COLOURS = {"passed": "passed", "failed": "failed", "broken": "dead", "running": 
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
-    """The pages; they are no part of the API's document."""
+    """The pages; they are not in the OpenAPI document."""
     routes = APIRouter(prefix="/batches", include_in_schema=False)
 
     @routes.get("", response_class=HTMLResponse)

@@ -16,7 +16,7 @@ from qa_queue.services import Backend, adaptations, submission
 
 
 def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
-    """The pages; they are no part of the API's document."""
+    """The pages; they are not in the OpenAPI document."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.get("/", response_class=HTMLResponse)

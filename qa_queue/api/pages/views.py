@@ -1,4 +1,4 @@
-"""What the pages show: values from Redis and the store, made ready for the templates."""
+"""Data of the pages: values from Redis and the store, prepared for the templates."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def run(backend: Backend, run_id: str) -> dict[str, Any]:
     """One run with its steps, and the pictures of each beside it.
 
     Raises:
-        NotFoundError: there is none with this id.
+        NotFoundError: there is no run with this id.
     """
     found = backend.run(run_id)
     artifacts = backend.store.list_artifacts([found.id])

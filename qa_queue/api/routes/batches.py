@@ -59,7 +59,7 @@ def router(backend: Backend) -> APIRouter:
     )
     def rerun_runs(batch_id: str, caller: Runner, body: RerunBatchBody | None = None) -> BatchSubmitted:
         """A new batch of those that failed, or of all that have ended; their cases are taken as they are now. 409
-        when there is none."""
+        if there is nothing to rerun."""
         how = body or RerunBatchBody()
         batch = rerun_batch(backend, batch_id, user=caller.name, env=how.env, only_failed=how.only_failed)
         return submitted_batch(batch)

@@ -1,4 +1,4 @@
-"""Limits: at most so many runs at once, and so many starts a minute, for a site or a user."""
+"""Limits: the most runs at once, and starts a minute, for a site or a user."""
 
 from __future__ import annotations
 

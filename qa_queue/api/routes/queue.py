@@ -1,4 +1,4 @@
-"""What is on the queues, and changing it: dead letters, pausing, cleaning."""
+"""The contents of queues, and changing them: dead letters, pausing, cleaning."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.post("/dlq/requeue-all", responses=answers(body=True), summary="Requeue every dead letter")
     def requeue_all(body: RequeueAllBody, _: Admin) -> Requeued:
-        """Put back what is dead now, on one queue or on all; one that is refused holds up no other."""
+        """Requeue the present dead letters of one queue or of all; a refused one does not affect the others."""
         report = backend.dead_letters.requeue_all(body.queue)
         return Requeued(requeued=list(report.requeued), refused=report.refused)
 

@@ -1,4 +1,4 @@
-"""What happens on the queues as server-sent events."""
+"""Events of the queues as server-sent events."""
 
 from __future__ import annotations
 
@@ -46,7 +46,10 @@ def router(backend: Backend) -> APIRouter:
         queue: Annotated[KnownQueue | Absent, Query(description="Of this queue only.")] = None,
         event: Annotated[list[EventKind] | Absent, Query(description="Of these kinds only.")] = None,
         seconds: Annotated[
-            int, Query(ge=0, le=LONGEST_S, description="End after so many seconds; 0 gives what is there already.")
+            int,
+            Query(
+                ge=0, le=LONGEST_S, description="End after this number of seconds; 0 returns existing events only."
+            ),
         ] = LONGEST_S,
         last_event_id: Annotated[
             str | None, Header(pattern=r"^\d{1,15}(-\d{1,15})?$", description="Go on behind this event.")

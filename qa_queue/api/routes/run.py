@@ -65,7 +65,7 @@ def router(backend: Backend) -> APIRouter:
 
     @routes.post("/cancel", responses=answers(404), summary="Cancel a run")
     def cancel_run(run_id: str, caller: Runner) -> Cancelled:
-        """A run that waits or is delayed never starts; a running one is told to stop. Harmless when asked again."""
+        """A run that waits or is delayed never starts; a running one is asked to stop. It can be repeated."""
         run = backend.run(run_id)
         return Cancelled(run_id=run.id, outcome=backend.cancel([run.id], f"cancelled by {caller.name}")[run.id])
 

@@ -84,4 +84,4 @@ def _moment(text: str) -> datetime:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except (ValueError, OverflowError):
-        raise InputError(f"since={text!r} is no moment: write it as 2026-01-08T12:00:00Z.") from None
+        raise InputError(f"since={text!r} is not a time: write it as 2026-01-08T12:00:00Z.") from None

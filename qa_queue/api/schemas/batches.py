@@ -1,4 +1,4 @@
-"""What the API takes and gives about batches, as models."""
+"""Models of batches."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class BatchItem(BaseModel):
 
 
 class BatchDetail(BatchItem):
-    """How a batch stands; `percentage` is 0 to 100, and runs that go on add their own."""
+    """The state of a batch; `percentage` is 0 to 100, and running runs add their own."""
 
     percentage: int
     run_ids: list[str]
@@ -49,14 +49,14 @@ class BatchPage(BaseModel):
 
 
 class BatchCancelled(BaseModel):
-    """What a request to cancel did to each run that had not ended: `removed` never starts, `signalled` is told."""
+    """Result of a cancellation for each unfinished run: `removed` never starts, `signalled` is asked to stop."""
 
     batch_id: str
     outcomes: dict[str, str]
 
 
 class RerunBatchBody(Body):
-    """Which runs of a batch are made again; `env` is needed where their jobs are gone from Redis (24 h)."""
+    """Selection of the runs to rerun; `env` is needed where their jobs are gone from Redis (24 h)."""
 
     only_failed: bool = Field(default=True, description="Leave out those that ended well or were cancelled.")
     env: dict[str, str] = Field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""What the API takes and gives about jobs of any queue, as models."""
+"""Models of jobs of any queue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the API takes and gives about queues, as models; names in camel case are the originals'."""
+"""Models of queues; names in camel case are those of the original systems."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class QueueCounts(BaseModel):
 
 
 class Stats(BaseModel):
-    """What is on the queues."""
+    """Counts of the jobs on the queues."""
 
     status: str = Field(examples=["healthy"])
     stats: QueueCounts
@@ -66,7 +66,7 @@ class DeadLetterBody(Body):
 
 
 class DeadLetterAnswer(BaseModel):
-    """What came of it."""
+    """The outcome."""
 
     success: bool
     jobId: str  # noqa: N815 - the originals' name
@@ -87,7 +87,7 @@ class Requeued(BaseModel):
 
 
 class CleanBody(Body):
-    """Which ended jobs are deleted: those of a kind that ended `grace_ms` ago or longer, the oldest first."""
+    """Selection of the ended jobs to delete: those of a kind that ended `grace_ms` ago or earlier, oldest first."""
 
     kind: CleanKind = "completed"
     grace_ms: int = Field(default=0, ge=0, le=MOST_DELAY_MS)
@@ -101,7 +101,7 @@ class Cleaned(BaseModel):
 
 
 class QueueState(BaseModel):
-    """Whether a queue is paused; `changed` is false when it was so already."""
+    """The paused state of a queue; `changed` is false if it had this state before."""
 
     queue: str
     paused: bool
@@ -109,7 +109,7 @@ class QueueState(BaseModel):
 
 
 class LimitBody(Body):
-    """A rule: at most `at_once` runs at once, and `a_minute` starts in any 60 s; null is no limit."""
+    """A rule: at most `at_once` runs at once, and `a_minute` starts in any 60 s; null means unlimited."""
 
     at_once: int | None = Field(default=None, ge=1, le=1_000_000)
     a_minute: int | None = Field(default=None, ge=1, le=1_000_000)

@@ -1,4 +1,4 @@
-"""What the API takes and gives, as models: the source of its OpenAPI document."""
+"""Models of runs, cases and adaptations: the source of the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PriorityName(StrEnum):
 
 
 class Body(BaseModel):
-    """What is sent: an unknown field is an error."""
+    """Body of a request: an unknown field is an error."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -58,12 +58,12 @@ class Body(BaseModel):
         except UnicodeEncodeError:
             raise ValueError("it holds half a character (a lone surrogate): send whole Unicode text") from None
         except RecursionError:
-            pass  # refused for its depth, by whoever reads it
+            pass  # refused for its depth, by the reader of the document
         return data
 
 
 class RunOptions(Body):
-    """How a run is to be made."""
+    """Options of a run."""
 
     base_url: str | None = Field(
         default=None, pattern=r"^https?://", max_length=2000, examples=["https://staging.example.com"]
@@ -75,7 +75,7 @@ class RunOptions(Body):
         default=None, ge=1, le=25, description="When the infrastructure fails; QUEUE_MAX_ATTEMPTS by default."
     )
     delay_ms: int | None = Field(
-        default=None, ge=0, le=MOST_DELAY_MS, description="Starts so many ms from now at the earliest."
+        default=None, ge=0, le=MOST_DELAY_MS, description="Earliest start, in ms from now."
     )
 
 
@@ -106,7 +106,7 @@ class BatchBody(Body):
 
 
 class RerunBody(Body):
-    """How a run is made again; `env` is needed where the job with its values is gone from Redis (24 h)."""
+    """Options of a rerun; `env` is needed where the job with its values is gone from Redis (24 h)."""
 
     env: dict[str, str] = Field(default_factory=dict)
 
@@ -159,7 +159,7 @@ class Artifacts(BaseModel):
 
 
 class Cancelled(BaseModel):
-    """What a request to cancel did: `removed` never starts, `signalled` is asked to stop."""
+    """Result of a cancellation: `removed` never starts, `signalled` is asked to stop."""
 
     run_id: str
     outcome: str = Field(examples=["removed"])
@@ -173,7 +173,7 @@ class CaseBody(Body):
 
 
 class DuplicateBody(Body):
-    """What the copy of a case is called; `id` stays when the name changes."""
+    """Name of the copy of a case; `id` stays when the name changes."""
 
     name: str = Field(min_length=1, max_length=200, examples=["Sign in as guest"])
     id: str | None = Field(default=None, min_length=1, max_length=200)
@@ -200,7 +200,7 @@ class CasePage(BaseModel):
 
 
 class Deleted(BaseModel):
-    """What went with a case."""
+    """Rows that were deleted with a case."""
 
     case_id: str
     runs: int = Field(description="Runs deleted with it.")
@@ -213,7 +213,7 @@ class ValidateBody(CaseBody):
 
 
 class ValidationResult(BaseModel):
-    """Whether a case can be run, and everything that is wrong with it."""
+    """Validity of a case, and every mistake in it."""
 
     valid: bool
     name: str | None = None
@@ -238,7 +238,7 @@ class Imported(BaseModel):
 
 
 class Position(BaseModel):
-    """Where a run stands that has not started: `position` from 1, null while it is delayed; `starts_at` is an
+    """Place of a run that has not started: `position` from 1, null while it is delayed; `starts_at` is an
     estimate, null while nothing can be said."""
 
     queue: str
@@ -254,7 +254,7 @@ class AdaptationList(BaseModel):
 
 
 class RejectBody(Body):
-    """What goes with a judgement."""
+    """Options of a judgement."""
 
     file: str | None = Field(
         default=None, description="The text of the file that the case is kept in: the answer has a patch for it."
@@ -262,13 +262,13 @@ class RejectBody(Body):
 
 
 class AcceptBody(RejectBody):
-    """How an adaptation is accepted."""
+    """Options of accepting an adaptation."""
 
     write: bool = Field(default=True, description="Name the element so in the stored case from now on.")
 
 
 class Judged(BaseModel):
-    """What became of a judgement; the last three are null where the case was not changed."""
+    """Result of a judgement; the last three are null where the case was not changed."""
 
     adaptation: AdaptationRow
     case_version: int | None = Field(description="The new version of the case.")

@@ -13,7 +13,7 @@ async function refresh() {
     const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
     main.innerHTML = fresh.querySelector("main").innerHTML;
     document.title = fresh.title;
-  } catch { // the service is away: the next round tries again
+  } catch { // the service is unavailable: the next round tries again
   } finally {
     asked = false;
   }

@@ -97,7 +97,7 @@ def test_a_link_logs_in_once_and_only_when_its_button_is_pressed(browser: httpx.
 def test_a_session_is_worth_nothing_under_another_host(
     serve: Callable[..., str], redis_db: Redis, host: str
 ) -> None:
-    """Whoever got the cookie but not the name, as a tested site on another port would, is a stranger."""
+    """A caller with the cookie but not the name, as a tested site on another port would, is a stranger."""
     url = serve(qa_web_hosts="qa.example")
     with httpx.Client(base_url=url, headers=own_host(url)) as browser:
         log_in(browser, redis_db)

@@ -101,7 +101,7 @@ def test_only_the_failed_runs_of_a_batch_are_made_again(runner: httpx.Client, st
 
 
 def test_an_unknown_batch_is_told(runner: httpx.Client, reader: httpx.Client) -> None:
-    """And whoever only reads cancels none."""
+    """And a reader cannot cancel any."""
     for path in (f"/api/v1/batches/{uuid4()}", "/api/v1/batches/nonsense"):
         assert runner.get(path).status_code == 404
         assert runner.post(f"{path}/cancel").status_code == runner.post(f"{path}/rerun").status_code == 404

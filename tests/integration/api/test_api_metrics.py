@@ -39,7 +39,7 @@ def figures(reader: httpx.Client) -> dict[str, Metric]:
 
 
 def value(family: Metric, sample: str, **labels: str) -> float:
-    """The value of the sample with these labels; 0 where there is none."""
+    """The value of the sample with these labels; 0 if it does not exist."""
     found = (one.value for one in family.samples if one.name == sample and labels.items() <= one.labels.items())
     return next(found, 0.0)
 

@@ -69,12 +69,12 @@ def test_all_dead_letters_go_back_or_one_is_discarded(
     run_id = str(uuid4())
     dead_run(store, run_id)
     bury(redis_db, run_id)
-    bury(redis_db, "nobody")
+    bury(redis_db, "unknown")
     report = admin.post("/api/v1/queue/dlq/requeue-all", json={}).json()
     assert report["requeued"] == [run_id]
-    assert "was deleted" in report["refused"]["nobody"]
-    assert admin.delete("/api/v1/queue/dlq/nobody").json()["success"] is True
-    assert admin.delete("/api/v1/queue/dlq/nobody").status_code == 404
+    assert "was deleted" in report["refused"]["unknown"]
+    assert admin.delete("/api/v1/queue/dlq/unknown").json()["success"] is True
+    assert admin.delete("/api/v1/queue/dlq/unknown").status_code == 404
 
 
 def test_a_paused_queue_gives_nothing_until_it_is_resumed(admin: httpx.Client, redis_db: Redis) -> None:

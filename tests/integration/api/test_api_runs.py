@@ -217,7 +217,7 @@ def test_an_unknown_run_is_not_found(reader: httpx.Client, part: str) -> None:
 
 
 def test_a_waiting_run_is_cancelled_for_good(runner: httpx.Client, store: MemoryStore, redis_db: Redis) -> None:
-    """Its row says by whom; asking again does no harm; one that a worker has is told."""
+    """Its row says by whom; asking again does no harm; a running one is asked to stop."""
     waits = runner.post("/api/v1/runs", json=body()).json()["run_id"]
     url = f"/api/v1/runs/{waits}/cancel"
     assert runner.post(url).json() == {"run_id": waits, "outcome": "removed"}

@@ -24,8 +24,8 @@ def test_a_cursor_means_the_run_it_was_made_of() -> None:
 @given(st.text())
 def test_any_name_survives(name: str) -> None:
     """Also one with the separator in it."""
-    mended = name.encode("utf-8", "replace").decode()
-    assert pagination.decode_name(pagination.encode_name(mended, "id")) == (mended, "id")
+    sanitized = name.encode("utf-8", "replace").decode()
+    assert pagination.decode_name(pagination.encode_name(sanitized, "id")) == (sanitized, "id")
 
 
 def packed(text: bytes) -> str:

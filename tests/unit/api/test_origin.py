@@ -43,7 +43,7 @@ def test_local_is_who_asks_on_this_machine_itself(client: str, headers: dict[str
     ],
 )
 def test_another_sites_page_is_known_by_what_browsers_say(headers: dict[str, str], cross: bool) -> None:
-    """A program that is no browser says nothing."""
+    """A program that is not a browser sends no such header."""
     assert is_cross_site(headers) is cross
 
 
