@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from qa_queue.models.suites import Suite
+from qa_queue.models.suites import PytestSuite
 from qa_queue.suites.environment import files_digest
 from qa_queue.suites.process import HostProcess
 
@@ -24,7 +24,7 @@ _log = logging.getLogger(__name__)
 class _Key:
     """Hosts of one key are interchangeable."""
 
-    suite: Suite
+    suite: PytestSuite
     environment: tuple[tuple[str, str], ...]
     digest: str
 
@@ -37,7 +37,7 @@ class HostPool:
         self._idle: list[tuple[_Key, HostProcess]] = []
 
     @asynccontextmanager
-    async def host(self, suite: Suite, environment: Mapping[str, str]) -> AsyncIterator[HostProcess]:
+    async def host(self, suite: PytestSuite, environment: Mapping[str, str]) -> AsyncIterator[HostProcess]:
         """Lend a host of this suite, warm if there is one. It is killed if the block raises or is cancelled.
 
         Raises:

@@ -7,7 +7,7 @@ from typing import Any
 
 from qa_queue.api.errors import FieldError, FieldErrorsError
 from qa_queue.cases.actions import Upload
-from qa_queue.cases.document_path import DocumentPath, Report
+from qa_queue.cases.document_path import DocumentPath, ProblemReport
 from qa_queue.cases.importers.recorder import Converted, convert_recording
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import read_case
@@ -53,18 +53,18 @@ def read_recording(document: Document) -> Converted:
         raise _faults(report.problems) from None
 
 
-def _opened(document: Document) -> tuple[Report, Any]:
+def _opened(document: Document) -> tuple[ProblemReport, Any]:
     if isinstance(document, str):
         try:
             plain, lines, problems = read_yaml(document, SOURCE)  # YAML 1.2 reads JSON too
         except CaseError as error:
             raise FieldErrorsError(str(error), [FieldError(message=text) for text in error.problems]) from None
-        return Report(SOURCE, lines, list(problems)), plain
+        return ProblemReport(SOURCE, lines, list(problems)), plain
     if any(depth > MAX_DEPTH for depth in _depths(document)):
         raise FieldErrorsError(
             "The document is nested too deep.", [FieldError(message=f"more than {MAX_DEPTH} levels")]
         )
-    return Report(SOURCE), document
+    return ProblemReport(SOURCE), document
 
 
 def _depths(document: Any) -> Iterator[int]:
@@ -77,7 +77,7 @@ def _depths(document: Any) -> Iterator[int]:
         waiting += [(item, depth + 1) for item in inner if isinstance(item, (dict, list))]
 
 
-def _refuse_uploads(report: Report, case: Case) -> None:
+def _refuse_uploads(report: ProblemReport, case: Case) -> None:
     """A case that comes by HTTP has no folder with files, and must not name the worker's own."""
     for index, step in enumerate(case.steps):
         if isinstance(step.args, Upload):

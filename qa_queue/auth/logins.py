@@ -26,7 +26,7 @@ OPERATOR = Identity(name="operator", role=Role.ADMIN)
 PAGES_DOMAIN = "qa-queue.localhost"
 
 
-class Session(Frozen):
+class LoginSession(Frozen):
     """A login of a browser, valid under one host name."""
 
     identity: Identity
@@ -54,7 +54,9 @@ class Logins:
 
     def open(self, identity: Identity, host: str) -> str:
         """Return a new session of this identity under this host name, for 12 h."""
-        return self._keep("session", Session(identity=identity, host=host.lower()).model_dump_json(), SESSION_S)
+        return self._keep(
+            "session", LoginSession(identity=identity, host=host.lower()).model_dump_json(), SESSION_S
+        )
 
     def find(self, session: str, host: str) -> Identity | None:
         """Return whose session it is; None when it is unknown, over, of another host, or its token revoked."""
@@ -85,10 +87,10 @@ def login_link(connection: Redis, port: int) -> str:
     return f"http://{new_host()}:{port}/login?ticket={Logins(connection).invite()}"
 
 
-def _session(text: bytes) -> Session | None:
+def _session(text: bytes) -> LoginSession | None:
     """Return the session; None for one of an earlier version, which was bound to no host."""
     try:
-        return Session.model_validate_json(text)
+        return LoginSession.model_validate_json(text)
     except ValidationError:
         return None
 

@@ -27,7 +27,7 @@ Invalid = Literal[_Invalid.INVALID]
 
 
 @dataclass
-class Report:
+class ProblemReport:
     """The problems found so far in one file."""
 
     source: str
@@ -62,7 +62,7 @@ def case_error(problems: Collection[Problem]) -> CaseError:
 class DocumentPath:
     """A position in the document that is being read."""
 
-    report: Report
+    report: ProblemReport
     path: KeyPath = ()
 
     def at(self, *keys: str | int) -> DocumentPath:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from qa_queue.cases.document_path import DocumentPath, Report, case_error
+from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy, legacy_notes
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Case, Suite, read_document
@@ -31,9 +31,9 @@ class Source:
     lines: dict[KeyPath, int] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
 
-    def report(self) -> Report:
+    def report(self) -> ProblemReport:
         """Return the list of problems, begun with those of the reading."""
-        return Report(self.name, self.lines, list(self.problems))
+        return ProblemReport(self.name, self.lines, list(self.problems))
 
 
 @dataclass(frozen=True)
@@ -78,14 +78,14 @@ def parse_case(document: Any, *, source: str, lines: Lines | None = None) -> Cas
     Raises:
         CaseError: the document breaks the format; all of its problems are in the error.
     """
-    report = Report(source, lines or {})
+    report = ProblemReport(source, lines or {})
     case = read_case(report, document)
     report.raise_if_any()
     assert case is not None
     return case
 
 
-def read_cases(report: Report, document: Any) -> tuple[Case, ...]:
+def read_cases(report: ProblemReport, document: Any) -> tuple[Case, ...]:
     """Return the cases of a document that holds one case or a suite; problems go to the report."""
     if isinstance(document, dict) and ("cases" in document or "suite" in document):
         return _read_suite(report, document)
@@ -93,7 +93,7 @@ def read_cases(report: Report, document: Any) -> tuple[Case, ...]:
     return () if case is None else (case,)
 
 
-def read_case(report: Report, document: Any, at: KeyPath = ()) -> Case | None:
+def read_case(report: ProblemReport, document: Any, at: KeyPath = ()) -> Case | None:
     """Return the case of a document at a path of its file; None where it has problems, which go to the report."""
     if is_legacy(document):
         document = from_legacy(DocumentPath(report, at), document)
@@ -102,7 +102,7 @@ def read_case(report: Report, document: Any, at: KeyPath = ()) -> Case | None:
     return case if isinstance(case, Case) else None
 
 
-def _read_suite(report: Report, document: dict[str, Any]) -> tuple[Case, ...]:
+def _read_suite(report: ProblemReport, document: dict[str, Any]) -> tuple[Case, ...]:
     suite, problems = read_document(Suite, document, source=report.source, lines=report.lines)
     report.problems += problems
     listed = document.get("cases")
@@ -117,7 +117,7 @@ def _read_suite(report: Report, document: dict[str, Any]) -> tuple[Case, ...]:
     return tuple(cases.values())
 
 
-def _report_repeated_keys(report: Report, cases: dict[int, Case]) -> None:
+def _report_repeated_keys(report: ProblemReport, cases: dict[int, Case]) -> None:
     first: dict[str, int] = {}
     for index, case in cases.items():
         if first.setdefault(case.key, index) != index:

@@ -30,7 +30,7 @@ app = typer.Typer()
 
 
 @dataclass(frozen=True, kw_only=True)
-class RunOptions:
+class RunCommandOptions:
     """The options of `qa-queue run` that go into each request."""
 
     base_url: str | None = None
@@ -55,7 +55,7 @@ def check(
     Exit code 2 if there is one.
     """
     out = Console()
-    options = RunOptions(base_url=base_url, env=parse_env(env))
+    options = RunCommandOptions(base_url=base_url, env=parse_env(env))
     try:
         requests = load_requests(files, options, warn=None if as_json else Console(stderr=True))
         resolve_environments(requests)
@@ -114,7 +114,9 @@ def import_recording(
     err.print(f"[green]written[/] {escape(str(to))}")
 
 
-def load_requests(files: Sequence[Path], options: RunOptions, warn: Console | None = None) -> list[RunRequest]:
+def load_requests(
+    files: Sequence[Path], options: RunCommandOptions, warn: Console | None = None
+) -> list[RunRequest]:
     """Return a request for every case of every file.
 
     Raises:
@@ -143,7 +145,7 @@ def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> No
         console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
 
 
-def _request(case: Case, file: Path, options: RunOptions) -> RunRequest:
+def _request(case: Case, file: Path, options: RunCommandOptions) -> RunRequest:
     return RunRequest(
         case=moved(case, options.base_url) if options.base_url else case,
         source=file.as_posix(),

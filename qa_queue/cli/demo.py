@@ -15,7 +15,7 @@ from urllib.request import urlopen
 
 import typer
 
-from qa_queue.cli.cases import RunOptions, load_requests
+from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.render import Console, runs_table
 from qa_queue.cli.run import submit, wait_for
 from qa_queue.errors import InputError
@@ -55,7 +55,7 @@ def demo(
         backend.check()
         site = running.enter_context(_shop(settings))
         running.enter_context(_workers(settings, workers))
-        requests = load_requests(files, RunOptions(base_url=site))
+        requests = load_requests(files, RunCommandOptions(base_url=site))
         out.print(f"Shop at [cyan]{site}[/], {workers} workers, {len(requests)} cases on the queue.\n")
         reports = _run(backend, requests, out)
     out.print(runs_table(reports, width=out.width))

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qa_queue.cli.cases import RunOptions, load_requests
+from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.options import Env, Json, PriorityName, open_backend, parse_env, parse_priority
 from qa_queue.cli.render import Console, echo, print_submitted, report_json, runs_table
@@ -54,7 +54,7 @@ def run(
     130 interrupted (and the runs cancelled).
     """
     out, err = Console(), Console(stderr=True)
-    options = RunOptions(
+    options = RunCommandOptions(
         base_url=base_url,
         env=parse_env(env),
         priority=parse_priority(priority),

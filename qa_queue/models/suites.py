@@ -5,7 +5,7 @@ from __future__ import annotations
 from qa_queue.models.values import Frozen
 
 
-class Suite(Frozen):
+class PytestSuite(Frozen):
     """A pytest suite as the worker starts it.
 
     `root` is the folder in which pytest is started, `python` the interpreter of the suite's environment (None is

@@ -48,7 +48,7 @@ P = TypeVar("P", bound=Planned)
 
 
 @dataclass(frozen=True)
-class Claims(Generic[P]):
+class ClaimedPlans(Generic[P]):
     """The claims of a submission: the plans that are `fresh` are to be recorded and enqueued, the others exist."""
 
     fresh: tuple[P, ...]
@@ -66,7 +66,7 @@ def claimed(
     *,
     existing: Callable[[Sequence[str]], Collection[str]] | None = None,
     undo: Callable[[Sequence[str]], None] | None = None,
-) -> Iterator[Claims[P]]:
+) -> Iterator[ClaimedPlans[P]]:
     """Claim the plans for the body, which records and enqueues the fresh ones.
 
     `existing` returns those of the given jobs that exist still: a claim of a job that was deleted is free. When the
@@ -83,7 +83,7 @@ def claimed(
         holders = _hold(connection, wanted, existing)
         fresh = tuple(plan for plan in plans if holders.get(plan.job_id, plan.job_id) == plan.job_id)
         try:
-            yield Claims(fresh, holders)
+            yield ClaimedPlans(fresh, holders)
         except BaseException:
             job_ids = [plan.job_id for plan in fresh]
             _withdraw(connection, job_ids, wanted)

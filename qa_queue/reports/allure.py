@@ -10,7 +10,7 @@ from typing import Any
 from uuid import uuid4
 
 from qa_queue.errors import InputError
-from qa_queue.reports.model import Attempt, Outcome, Report, Test
+from qa_queue.reports.model import Outcome, Report, Test, TestAttempt
 
 _STATUS = {
     Outcome.PASSED: "passed",
@@ -45,11 +45,11 @@ def write_allure(report: Report, folder: Path) -> int:
     return written
 
 
-def _no_attempt(test: Test) -> Attempt:
-    return Attempt(number=1, outcome=test.outcome, duration_ms=test.duration_ms)
+def _no_attempt(test: Test) -> TestAttempt:
+    return TestAttempt(number=1, outcome=test.outcome, duration_ms=test.duration_ms)
 
 
-def _filled(result: Any, test: Test, attempt: Attempt, folder: Path) -> Any:
+def _filled(result: Any, test: Test, attempt: TestAttempt, folder: Path) -> Any:
     from allure_commons.model2 import Label, StatusDetails  # noqa: PLC0415
 
     start = _ms(test.started_at)
@@ -74,7 +74,7 @@ def _filled(result: Any, test: Test, attempt: Attempt, folder: Path) -> Any:
     return result
 
 
-def _steps(attempt: Attempt, start: int) -> list[Any]:
+def _steps(attempt: TestAttempt, start: int) -> list[Any]:
     from allure_commons.model2 import StatusDetails, TestStepResult  # noqa: PLC0415
 
     found: list[Any] = []
@@ -88,7 +88,7 @@ def _steps(attempt: Attempt, start: int) -> list[Any]:
     return found
 
 
-def _attachments(attempt: Attempt, folder: Path) -> list[Any]:
+def _attachments(attempt: TestAttempt, folder: Path) -> list[Any]:
     from allure_commons.model2 import Attachment  # noqa: PLC0415
 
     found: list[Any] = []

@@ -14,7 +14,17 @@ from typing import TypeVar
 from qa_queue import __version__
 from qa_queue.errors import NotFoundError
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
-from qa_queue.reports.model import Adaptation, Attempt, Comparison, Evidence, LogEntry, Outcome, Report, Step, Test
+from qa_queue.reports.model import (
+    Adaptation,
+    CheckComparison,
+    Evidence,
+    LogEntry,
+    Outcome,
+    Report,
+    ReportStep,
+    Test,
+    TestAttempt,
+)
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
 
@@ -166,10 +176,10 @@ def _attempt(
     files: Sequence[ArtifactRecord],
     healed: Mapping[int, AdaptationRow],
     artifacts: Path,
-) -> Attempt:
+) -> TestAttempt:
     positions = {step.number: _position(step) for step in steps}
     console = next((file for file in files if file.kind is ArtifactKind.CONSOLE), None)
-    return Attempt(
+    return TestAttempt(
         number=number,
         outcome=outcome,
         duration_ms=sum(step.duration_ms for step in steps),
@@ -179,8 +189,8 @@ def _attempt(
     )
 
 
-def _step(row: StepRecord, healed: AdaptationRow | None) -> Step:
-    return Step(
+def _step(row: StepRecord, healed: AdaptationRow | None) -> ReportStep:
+    return ReportStep(
         position=_position(row),
         name=row.name,
         outcome=_STEP_OUTCOMES[row.status],
@@ -195,10 +205,10 @@ def _position(row: StepRecord) -> str:
     return str(row.number)
 
 
-def compared(error: str | None) -> Comparison | None:
+def compared(error: str | None) -> CheckComparison | None:
     """Return the two sides of a failed check's message, or None if the message is of another kind."""
     found = _COMPARED.match(error) if error else None
-    return Comparison(expected=found["expected"], actual=found["actual"]) if found else None
+    return CheckComparison(expected=found["expected"], actual=found["actual"]) if found else None
 
 
 def _adaptation(row: AdaptationRow) -> Adaptation:

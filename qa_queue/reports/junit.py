@@ -10,7 +10,7 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from qa_queue.reports.model import Attempt, Outcome, Report, Step, Test
+from qa_queue.reports.model import Outcome, Report, ReportStep, Test, TestAttempt
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SKIPPED = {
@@ -84,11 +84,11 @@ def _output(case: ET.Element, test: Test) -> None:
         ET.SubElement(case, "system-out").text = _clean("\n".join(parts))
 
 
-def _steps(attempts: tuple[Attempt, ...]) -> str:
+def _steps(attempts: tuple[TestAttempt, ...]) -> str:
     return "\n".join(_line(step) for attempt in attempts for step in attempt.steps)
 
 
-def _line(step: Step) -> str:
+def _line(step: ReportStep) -> str:
     error = f": {step.error}" if step.error else ""
     return f"{step.position}. {step.name} [{step.outcome.label}, {step.duration_ms} ms]{error}"
 

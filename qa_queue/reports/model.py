@@ -43,7 +43,7 @@ class Outcome(StrEnum):
         return self.value.replace("_", " ")
 
 
-class Comparison(Frozen):
+class CheckComparison(Frozen):
     """The two sides of a failed check."""
 
     expected: str
@@ -78,7 +78,7 @@ class Adaptation(Frozen):
     status: str = "applied"
 
 
-class Step(Frozen):
+class ReportStep(Frozen):
     """One step of an attempt. `position` is its place in the test, such as `3` or `4[1].2`."""
 
     position: str
@@ -86,7 +86,7 @@ class Step(Frozen):
     outcome: Outcome
     duration_ms: int = Field(ge=0)
     error: str | None = None
-    comparison: Comparison | None = None
+    comparison: CheckComparison | None = None
     adaptation: Adaptation | None = None
 
 
@@ -99,13 +99,13 @@ class LogEntry(Frozen):
     source: str | None = None
 
 
-class Attempt(Frozen):
+class TestAttempt(Frozen):
     """One try of a test, counted from 1."""
 
     number: int = Field(ge=1)
     outcome: Outcome
     duration_ms: int = Field(ge=0)
-    steps: tuple[Step, ...] = ()
+    steps: tuple[ReportStep, ...] = ()
     log: tuple[LogEntry, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     sections: dict[str, str] = Field(
@@ -132,10 +132,10 @@ class Test(Frozen):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration_ms: int = Field(default=0, ge=0)
-    attempts: tuple[Attempt, ...] = ()
+    attempts: tuple[TestAttempt, ...] = ()
 
     @property
-    def failed_step(self) -> Step | None:
+    def failed_step(self) -> ReportStep | None:
         """The first step that failed in the last attempt."""
         steps = self.attempts[-1].steps if self.attempts else ()
         return next((step for step in steps if step.outcome.bad), None)

@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from qa_queue.reports.model import Attempt, Comparison, Evidence, Outcome, Step
+from qa_queue.reports.model import CheckComparison, Evidence, Outcome, ReportStep, TestAttempt
 
 STEPS_PROPERTY, TAGS_PROPERTY = "qa_steps", "qa_tags"
 PHASES = ("setup", "call", "teardown")
@@ -109,13 +109,13 @@ def problem_of(phases: Phases) -> tuple[str | None, str | None]:
     return None, None
 
 
-def attempt_of(number: int, phases: Phases, root: Path) -> Attempt:
+def attempt_of(number: int, phases: Phases, root: Path) -> TestAttempt:
     """Return the attempt that these phases are; files that they name are relative to `root`."""
     last = phases.get("teardown") or list(phases.values())[-1]
     sections = {title: masked(text) for title, text in last.sections}
     if traceback := "\n\n".join(masked(phase.traceback) for phase in phases.values() if phase.failed):
         sections = {"Traceback": traceback, **sections}
-    return Attempt(
+    return TestAttempt(
         number=number,
         outcome=outcome_of(phases),
         duration_ms=round(sum(phase.duration for phase in phases.values()) * 1000),
@@ -125,16 +125,16 @@ def attempt_of(number: int, phases: Phases, root: Path) -> Attempt:
     )
 
 
-def steps_of(phases: Phases) -> Iterator[Step]:
+def steps_of(phases: Phases) -> Iterator[ReportStep]:
     """Yield the phases as steps, each followed by the steps that the test named within it."""
-    named = [Step.model_validate(step) for phase in phases.values() for step in _json(phase, STEPS_PROPERTY)]
+    named = [ReportStep.model_validate(step) for phase in phases.values() for step in _json(phase, STEPS_PROPERTY)]
     inner = {step.position: step for step in named}  # each report repeats what earlier phases recorded
     for number, name in enumerate(PHASES, 1):
         phase = phases.get(name)
         if phase is None:
             continue
         message = masked(phase.message or "no message") if phase.failed else None
-        yield Step(
+        yield ReportStep(
             position=str(number),
             name=name,
             outcome=_unfailed(phase),
@@ -150,12 +150,12 @@ def tags_of(phases: Phases) -> tuple[str, ...]:
     return tuple(sorted({tag for phase in phases.values() for tag in _json(phase, TAGS_PROPERTY)}))
 
 
-def compared(message: str | None) -> Comparison | None:
+def compared(message: str | None) -> CheckComparison | None:
     """Return both sides of a failed `expect` of Playwright or a failed `assert a == b`."""
     if not message:
         return None
     found = _EXPECTED.search(message) or _ASSERTED.match(message.splitlines()[0])
-    return Comparison(expected=found["expected"], actual=found["actual"]) if found else None
+    return CheckComparison(expected=found["expected"], actual=found["actual"]) if found else None
 
 
 def masked(text: str) -> str:

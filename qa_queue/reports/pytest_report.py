@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.reports.collect import environment
-from qa_queue.reports.model import Attempt, Outcome, Report, Test
+from qa_queue.reports.model import Outcome, Report, Test, TestAttempt
 from qa_queue.reports.phases import Phase, attempt_of, last_line, masked, moment, phase_of, problem_of, tags_of
 
 
@@ -32,7 +32,7 @@ class SessionCollector:
     def add_collection_error(self, report: Any) -> None:
         """Add a file that could not be collected."""
         text = masked(str(report.longrepr))
-        attempt = Attempt(number=1, outcome=Outcome.ERROR, duration_ms=0, sections={"Traceback": text})
+        attempt = TestAttempt(number=1, outcome=Outcome.ERROR, duration_ms=0, sections={"Traceback": text})
         self._broken.append(
             Test(
                 id=report.nodeid,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from qa_queue.reports.model import Outcome, Step
+from qa_queue.reports.model import Outcome, ReportStep
 
 _recorder: ContextVar[StepRecorder | None] = ContextVar("qa_queue_step_recorder", default=None)
 
@@ -16,7 +16,7 @@ class StepRecorder:
     """Collects the steps of one phase of a test; `prefix` is the position of that phase."""
 
     def __init__(self, prefix: str) -> None:
-        self.steps: list[Step] = []
+        self.steps: list[ReportStep] = []
         self._prefix = prefix
         self._counters = [0]
 
@@ -35,7 +35,7 @@ class StepRecorder:
         self._counters[-1] += 1
         position = ".".join([self._prefix, *map(str, self._counters)])
         index = len(self.steps)
-        self.steps.append(Step(position=position, name=name, outcome=Outcome.UNFINISHED, duration_ms=0))
+        self.steps.append(ReportStep(position=position, name=name, outcome=Outcome.UNFINISHED, duration_ms=0))
         self._counters.append(0)
         started, outcome, error = time.monotonic(), Outcome.PASSED, None
         try:

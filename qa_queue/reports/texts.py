@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa_queue.reports.causes import group
-from qa_queue.reports.model import Attempt, LogEntry, Outcome, Report, Test
+from qa_queue.reports.model import LogEntry, Outcome, Report, Test, TestAttempt
 
 BRIEF_BYTES = 2_048  # of one failure
 _SNAPSHOT_LINES = 25
@@ -48,7 +48,7 @@ def _brief_failure(test: Test) -> str:
     return _cut("\n".join(parts), BRIEF_BYTES)
 
 
-def _brief_evidence(attempt: Attempt) -> list[str]:
+def _brief_evidence(attempt: TestAttempt) -> list[str]:
     parts: list[str] = []
     requests = [f"  {entry.text}" for entry in attempt.log if entry.type in ("request", "response")]
     console = [entry for entry in attempt.log if _is_problem(entry)]

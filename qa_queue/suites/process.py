@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.errors import InfrastructureError, InputError
-from qa_queue.models.suites import Suite
+from qa_queue.models.suites import PytestSuite
 from qa_queue.reports.phases import Phase
 
 _HOST = Path(__file__).with_name("host.py")  # never imported: it needs pytest, and runs in the suite's environment
@@ -64,7 +64,7 @@ class HostProcess:
 
     @classmethod
     async def start(
-        cls, suite: Suite, environment: Mapping[str, str], *, collect_only: bool = False
+        cls, suite: PytestSuite, environment: Mapping[str, str], *, collect_only: bool = False
     ) -> HostProcess:
         """Start a host in the suite's folder, in a process group of its own.
 

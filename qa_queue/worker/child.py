@@ -29,13 +29,13 @@ from qa_queue.worker.ipc import (
     Abandon,
     Cancel,
     ChildFailure,
+    ChildReady,
     ChildStatistics,
     Done,
     Failed,
     LineBuffer,
     Message,
     Obstacle,
-    Ready,
     Recorded,
     RecordRequest,
     Release,
@@ -217,7 +217,7 @@ async def _main(sock: socket.socket, settings: Settings) -> None:
         settings = on_redis(settings, start.redis_url) if start.redis_url else settings
         runtime = load_factory(settings.qa_runtime)(settings, start.queues)
         async with runtime:
-            writer.write(encode(Ready()))
+            writer.write(encode(ChildReady()))
             await Child(runtime, writer).serve(messages)
     except QAError as error:
         writer.write(encode(StartFailed(failure=child_failure(error))))

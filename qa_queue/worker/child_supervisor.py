@@ -26,10 +26,10 @@ from qa_queue.worker.child_health import (
 )
 from qa_queue.worker.ipc import (
     Channel,
+    ChildReady,
     ChildStatistics,
     Message,
     Obstacle,
-    Ready,
     Start,
     StartFailed,
     Stop,
@@ -223,7 +223,7 @@ class ChildSupervisor:
 
     def _handle(self, child: ChildProcess, message: Message) -> None:
         match message:
-            case Ready():
+            case ChildReady():
                 self._promote(child)
             case StartFailed():
                 self._report_failed_start(child, message)

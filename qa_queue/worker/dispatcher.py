@@ -15,10 +15,10 @@ from qa_queue.worker.executions import ActiveJob, EndedJob, read_call
 from qa_queue.worker.ipc import (
     Cancel,
     ChildFailure,
+    ChildReady,
     Done,
     Failed,
     Message,
-    Ready,
     Recorded,
     RecordRequest,
     Run,
@@ -158,7 +158,7 @@ class Dispatcher:
 
     def _handle(self, message: Message) -> None:
         match message:
-            case Ready():
+            case ChildReady():
                 for request in self._unrecorded.values():
                     self._children.send(request)
             case Done() if slot := self._slots.find(message.id):

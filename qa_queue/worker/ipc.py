@@ -71,7 +71,7 @@ class Stop(Frozen):
     type: Literal["stop"] = "stop"
 
 
-class Ready(Frozen):
+class ChildReady(Frozen):
     """From the child: the runtime has started."""
 
     type: Literal["ready"] = "ready"
@@ -125,7 +125,7 @@ class Recorded(Frozen):
 
 RecordRequest = Abandon | Release
 ToChild = Start | Run | Cancel | RecordRequest | Stop
-ToWorker = Ready | StartFailed | Done | Failed | Recorded | Obstacle | ChildStatistics
+ToWorker = ChildReady | StartFailed | Done | Failed | Recorded | Obstacle | ChildStatistics
 Message = ToChild | ToWorker
 
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

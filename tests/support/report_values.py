@@ -5,28 +5,30 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qa_queue.reports.model import Attempt, Comparison, Outcome, Report, Step, Test
+from qa_queue.reports.model import CheckComparison, Outcome, Report, ReportStep, Test, TestAttempt
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 
 
-def step(position: str = "1", **fields: Any) -> Step:
+def step(position: str = "1", **fields: Any) -> ReportStep:
     """A step that passed."""
-    return Step(
+    return ReportStep(
         **{"position": position, "name": f"step {position}", "outcome": Outcome.PASSED, "duration_ms": 5} | fields
     )
 
 
-def failed_step(position: str = "2", **fields: Any) -> Step:
+def failed_step(position: str = "2", **fields: Any) -> ReportStep:
     """A step whose check failed."""
     error = "expected text 'Welcome', found 'Sorry' in 5000 ms on #greeting"
-    compared = Comparison(expected="text 'Welcome'", actual="'Sorry'")
+    compared = CheckComparison(expected="text 'Welcome'", actual="'Sorry'")
     return step(position, **{"outcome": Outcome.FAILED, "error": error, "comparison": compared} | fields)
 
 
-def attempt(number: int = 1, **fields: Any) -> Attempt:
+def attempt(number: int = 1, **fields: Any) -> TestAttempt:
     """An attempt of one step that passed."""
-    return Attempt(**{"number": number, "outcome": Outcome.PASSED, "duration_ms": 5, "steps": (step(),)} | fields)
+    return TestAttempt(
+        **{"number": number, "outcome": Outcome.PASSED, "duration_ms": 5, "steps": (step(),)} | fields
+    )
 
 
 def passed_test(name: str = "Sign in", **fields: Any) -> Test:

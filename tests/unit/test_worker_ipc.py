@@ -19,10 +19,10 @@ from qa_queue.worker.ipc import (
     Cancel,
     Channel,
     ChildFailure,
+    ChildReady,
     Done,
     LineBuffer,
     Message,
-    Ready,
     Run,
     Start,
     Stop,
@@ -39,7 +39,7 @@ MESSAGES: list[Message] = [
     Cancel(id="1", failure=ChildFailure(kind=FailureKind.TIMED_OUT, message="late")),
     Done(id="1", result=None),
     Stop(),
-    Ready(),
+    ChildReady(),
 ]
 
 
@@ -99,9 +99,9 @@ def test_a_large_message_blocks_neither_side(channels):
 def test_a_closed_channel_is_detected_and_nothing_more_is_sent(channels):
     """The last messages still arrive."""
     left, right = channels
-    left.send(Ready())
+    left.send(ChildReady())
     left.close()
-    assert right.receive() == [Ready()]
+    assert right.receive() == [ChildReady()]
     assert right.closed
     right.send(Stop())
     assert not right.pending

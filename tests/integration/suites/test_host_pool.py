@@ -10,17 +10,17 @@ import pytest
 import pytest_asyncio
 
 from processors.suites.pool import HostPool
-from qa_queue.models.suites import Suite
+from qa_queue.models.suites import PytestSuite
 from qa_queue.suites.process import HostProcess
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> Suite:
+def suite(tmp_path: Path) -> PytestSuite:
     """A suite of one test."""
     (tmp_path / "test_one.py").write_text("def test_one(): pass\n")
-    return Suite(root=str(tmp_path), arguments=("-p", "no:cacheprovider"))
+    return PytestSuite(root=str(tmp_path), arguments=("-p", "no:cacheprovider"))
 
 
 @pytest_asyncio.fixture
@@ -30,7 +30,7 @@ async def pool() -> AsyncIterator[HostPool]:
     await opened.close()
 
 
-async def pid_of(pool: HostPool, suite: Suite, **environment: str) -> int:
+async def pid_of(pool: HostPool, suite: PytestSuite, **environment: str) -> int:
     """Run the suite's test and return the process that ran it."""
     async with pool.host(suite, ENVIRONMENT | environment) as host:
         phases = [phase.outcome async for _, phase in host.run(["test_one.py::test_one"])]
@@ -38,27 +38,27 @@ async def pid_of(pool: HostPool, suite: Suite, **environment: str) -> int:
         return host.pid
 
 
-async def test_the_next_test_finds_its_host_warm(pool: HostPool, suite: Suite) -> None:
+async def test_the_next_test_finds_its_host_warm(pool: HostPool, suite: PytestSuite) -> None:
     """The same process; another environment gets another one."""
     first = await pid_of(pool, suite)
     assert await pid_of(pool, suite) == first
     assert await pid_of(pool, suite, STAGE="dev") != first
 
 
-async def test_a_changed_file_renews_the_host(pool: HostPool, suite: Suite) -> None:
+async def test_a_changed_file_renews_the_host(pool: HostPool, suite: PytestSuite) -> None:
     """So no test runs on old code."""
     first = await pid_of(pool, suite)
     Path(suite.root, "test_one.py").write_text("def test_one(): assert True\n")
     assert await pid_of(pool, suite) != first
 
 
-async def test_a_host_that_is_needed_twice_at_once_is_two(pool: HostPool, suite: Suite) -> None:
+async def test_a_host_that_is_needed_twice_at_once_is_two(pool: HostPool, suite: PytestSuite) -> None:
     """Each runs one test at a time."""
     async with pool.host(suite, ENVIRONMENT) as one, pool.host(suite, ENVIRONMENT) as other:
         assert one.pid != other.pid
 
 
-async def test_a_host_whose_use_failed_is_killed(pool: HostPool, suite: Suite) -> None:
+async def test_a_host_whose_use_failed_is_killed(pool: HostPool, suite: PytestSuite) -> None:
     """It may be in any state; the next test gets a new one."""
     used: list[HostProcess] = []
 
@@ -73,7 +73,7 @@ async def test_a_host_whose_use_failed_is_killed(pool: HostPool, suite: Suite) -
     assert await pid_of(pool, suite) != used[0].pid
 
 
-async def test_a_host_over_its_memory_limit_is_not_kept(suite: Suite) -> None:
+async def test_a_host_over_its_memory_limit_is_not_kept(suite: PytestSuite) -> None:
     """It ends after its test."""
     small = HostPool(memory_bytes=1)
     first = await pid_of(small, suite)

@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from qa_queue.errors import InputError
-from qa_queue.models.suites import Suite
+from qa_queue.models.suites import PytestSuite
 from qa_queue.reports.model import Outcome
 from qa_queue.reports.phases import Phase, outcome_of
 from qa_queue.suites.process import HostDiedError, HostProcess
@@ -56,17 +56,17 @@ def test_hangs():
 
 
 @pytest.fixture
-def suite(tmp_path: Path) -> Suite:
+def suite(tmp_path: Path) -> PytestSuite:
     """A suite in a folder of its own, with a file that cannot be collected."""
     (tmp_path / "conftest.py").write_text(CONFTEST)
     (tmp_path / "test_shop.py").write_text(TESTS)
     (tmp_path / "test_broken.py").write_text("import nothing_of_this_name")
     arguments = ("-p", "no:cacheprovider", "--continue-on-collection-errors")
-    return Suite(root=str(tmp_path), arguments=arguments)
+    return PytestSuite(root=str(tmp_path), arguments=arguments)
 
 
 @pytest_asyncio.fixture
-async def started(suite: Suite) -> AsyncIterator[HostProcess]:
+async def started(suite: PytestSuite) -> AsyncIterator[HostProcess]:
     """A host that has collected."""
     process = await HostProcess.start(suite, ENVIRONMENT)
     await process.collected()
@@ -82,7 +82,7 @@ async def outcomes(process: HostProcess, *names: str) -> dict[str, Outcome]:
     return {name: outcome_of(found) for name, found in phases.items()}
 
 
-async def test_a_collection_has_tests_with_markers_and_shared_fixtures(suite: Suite) -> None:
+async def test_a_collection_has_tests_with_markers_and_shared_fixtures(suite: PytestSuite) -> None:
     """And the files that could not be collected."""
     process = await HostProcess.start(suite, ENVIRONMENT, collect_only=True)
     found = await process.collected()
@@ -97,7 +97,7 @@ async def test_a_collection_has_tests_with_markers_and_shared_fixtures(suite: Su
 
 
 async def test_session_fixtures_stay_up_between_requests_and_end_with_the_host(
-    started: HostProcess, suite: Suite
+    started: HostProcess, suite: PytestSuite
 ) -> None:
     """So the second test finds them warm."""
     assert await outcomes(started, "test_passes") == {"test_passes": Outcome.PASSED}
@@ -133,13 +133,13 @@ async def test_a_host_ends_with_its_worker_even_while_a_test_hangs(started: Host
 
 
 @pytest.mark.parametrize("changed", [{"root": "/no/such/folder"}, {"python": "/no/such/python"}])
-async def test_a_suite_that_cannot_be_started_is_bad_input(suite: Suite, changed: dict[str, str]) -> None:
+async def test_a_suite_that_cannot_be_started_is_bad_input(suite: PytestSuite, changed: dict[str, str]) -> None:
     """With what is missing."""
     with pytest.raises(InputError, match="The suite cannot be started: /no/such"):
         await HostProcess.start(suite.model_copy(update=changed), ENVIRONMENT)
 
 
-async def test_arguments_that_pytest_refuses_are_bad_input_with_its_words(suite: Suite) -> None:
+async def test_arguments_that_pytest_refuses_are_bad_input_with_its_words(suite: PytestSuite) -> None:
     """The end of pytest's output."""
     process = await HostProcess.start(suite.model_copy(update={"arguments": ("--no-such-option",)}), ENVIRONMENT)
     with pytest.raises(InputError, match="no-such-option"):

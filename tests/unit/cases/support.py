@@ -11,7 +11,7 @@ import pytest
 
 from qa_queue.cases.actions import Expect
 from qa_queue.cases.checks import CHECKS
-from qa_queue.cases.document_path import DocumentPath, Report
+from qa_queue.cases.document_path import DocumentPath, ProblemReport
 from qa_queue.cases.importers.recorder import Converted, convert_recording
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file, parse_case
@@ -64,7 +64,7 @@ def recording(*steps: dict[str, Any], **overrides: Any) -> dict[str, Any]:
 
 def converted(*steps: dict[str, Any], **overrides: Any) -> Converted:
     """The import of `recording(...)`."""
-    return convert_recording(DocumentPath(Report("recording.json")), recording(*steps, **overrides))
+    return convert_recording(DocumentPath(ProblemReport("recording.json")), recording(*steps, **overrides))
 
 
 def write_recording(folder: Path, *steps: dict[str, Any], **overrides: Any) -> Path:

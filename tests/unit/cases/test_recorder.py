@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, WaitFor
-from qa_queue.cases.document_path import DocumentPath, Report
+from qa_queue.cases.document_path import DocumentPath, ProblemReport
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Target
@@ -78,7 +78,7 @@ def test_a_recording_becomes_a_case_of_its_own_site():
             click(),
         ],
     }
-    made = convert_recording(DocumentPath(Report("recording.json")), document).case
+    made = convert_recording(DocumentPath(ProblemReport("recording.json")), document).case
 
     assert (made.name, made.base_url) == ("Order", "https://shop.example")
     assert made.use.viewport == Viewport(width=400, height=812)
@@ -91,7 +91,7 @@ def test_a_recording_becomes_a_case_of_its_own_site():
 def test_the_name_comes_from_the_title_else_from_the_file(title: Any, name: str):
     """A recording without a title still gets a name."""
     made = convert_recording(
-        DocumentPath(Report("order.json")), {"title": title, "steps": [click()]}, default_name="order"
+        DocumentPath(ProblemReport("order.json")), {"title": title, "steps": [click()]}, default_name="order"
     )
 
     assert made.case.name == name
@@ -266,7 +266,7 @@ def test_a_recording_that_opens_no_page_says_so():
     """It would act on a blank one."""
     document = {"title": "Order", "steps": [click()]}
 
-    assert convert_recording(DocumentPath(Report("recording.json")), document).notes == (
+    assert convert_recording(DocumentPath(ProblemReport("recording.json")), document).notes == (
         "the recording opens no page: add a goto step before its first one",
     )
 
@@ -310,7 +310,7 @@ def test_a_broken_step_is_refused(step: dict[str, Any], problem: str):
 def test_a_recording_of_nothing_is_refused(steps: list[Any], problem: str):
     """There is nothing to run."""
     with pytest.raises(CaseError) as caught:
-        convert_recording(DocumentPath(Report("r.json")), {"title": "Order", "steps": steps})
+        convert_recording(DocumentPath(ProblemReport("r.json")), {"title": "Order", "steps": steps})
 
     assert caught.value.problems == (f"r.json: {problem}",)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.cli.cases import RunOptions, load_requests
+from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.options import parse_env, parse_priority
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import Priority
@@ -33,7 +33,7 @@ def test_problems_of_all_files_are_reported_together_and_no_request_is_made(tmp_
     files[0].write_text(GOOD)
     files[1].write_text("version: 1\nname: Bad\nsteps:\n- clik: '#go'\n")
     with pytest.raises(CaseError) as caught:
-        load_requests(files, RunOptions())
+        load_requests(files, RunCommandOptions())
     text = "\n".join(caught.value.problems)
     assert "bad.yaml:4" in text
     assert "did you mean 'click'?" in text
@@ -42,7 +42,7 @@ def test_problems_of_all_files_are_reported_together_and_no_request_is_made(tmp_
 
 def test_a_request_carries_its_file_and_the_base_url(tmp_path: Path) -> None:
     (tmp_path / "good.yaml").write_text(GOOD)
-    (request,) = load_requests([tmp_path / "good.yaml"], RunOptions(base_url="http://127.0.0.1:1"))
+    (request,) = load_requests([tmp_path / "good.yaml"], RunCommandOptions(base_url="http://127.0.0.1:1"))
     assert request.source == (tmp_path / "good.yaml").as_posix()
     assert request.base_url == "http://127.0.0.1:1"
     assert request.case.name == "Good"

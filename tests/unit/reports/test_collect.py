@@ -12,7 +12,7 @@ import pytest
 from qa_queue.errors import NotFoundError
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
 from qa_queue.reports.collect import compared, report_of_batch, report_of_run
-from qa_queue.reports.model import Comparison, Outcome
+from qa_queue.reports.model import CheckComparison, Outcome
 from qa_queue.reports.render import json_report, report_schema
 from qa_queue.store.memory import MemoryStore
 from tests.support.records import NOON, adaptation_row, artifact_record, case_record, finished_run, step_record
@@ -53,7 +53,7 @@ def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
     last = test.attempts[1]
     assert [one.outcome for one in last.steps] == [Outcome.ADAPTED, Outcome.FAILED]
     assert last.steps[0].adaptation is not None
-    assert last.steps[1].comparison == Comparison(expected="text 'A'", actual="'B'")
+    assert last.steps[1].comparison == CheckComparison(expected="text 'A'", actual="'B'")
     assert [(entry.level, entry.text) for entry in last.log] == [("error", "boom")]
     assert {file.name: (file.step, file.path is not None) for file in last.evidence} == {
         "shot.png": ("2", True),

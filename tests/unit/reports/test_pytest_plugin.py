@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from junitparser import JUnitXml
 
-from qa_queue.reports.model import Comparison
+from qa_queue.reports.model import CheckComparison
 from qa_queue.reports.phases import compared
 
 pytest_plugins = ["pytester"]
@@ -147,13 +147,13 @@ def test_without_a_report_the_plugin_stays_light(pytester: pytest.Pytester) -> N
     [
         (
             "AssertionError: Locator expected to have text 'A'\nActual value: B \nCall log:\n  - waiting",
-            Comparison(expected="to have text 'A'", actual="B"),
+            CheckComparison(expected="to have text 'A'", actual="B"),
         ),
-        ("AssertionError: assert 'x' == 'y'\n  - y\n  + x", Comparison(expected="'y'", actual="'x'")),
+        ("AssertionError: assert 'x' == 'y'\n  - y\n  + x", CheckComparison(expected="'y'", actual="'x'")),
         ("ValueError: no", None),
         (None, None),
     ],
 )
-def test_both_sides_of_an_assertion(message: str | None, expected: Comparison | None) -> None:
+def test_both_sides_of_an_assertion(message: str | None, expected: CheckComparison | None) -> None:
     """Of Playwright's `expect` and of a plain comparison."""
     assert compared(message) == expected
