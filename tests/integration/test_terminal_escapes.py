@@ -53,7 +53,7 @@ def on_terminal(program: Program, *arguments: str) -> str:
 @pytest.mark.parametrize("command", ["runs", "show", "watch", "report"])
 def test_a_terminal_gets_to_see_them_and_does_not_obey(program: Program, run_id: str, command: str) -> None:
     """Commands that list, show, follow and report a run."""
-    arguments = {"runs": (), "report": (run_id, "--brief")}.get(command, (run_id,))
+    arguments = {"runs": ("--limit", "1000"), "report": (run_id, "--brief")}.get(command, (run_id,))
     written = on_terminal(program, command, *arguments)
     for raw in (TITLE, CLEAR, C1):
         assert raw not in written

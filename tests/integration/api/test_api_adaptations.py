@@ -45,7 +45,7 @@ def test_an_accepted_locator_becomes_the_cases_and_a_patch_is_made_for_its_file(
     assert (answer["case_version"], answer["step_number"]) == (2, 2)
     assert '-- click: {target: {css: "#buy"}}' in answer["patch"]
     assert '+- click: {target: {"role": "button", "name": "Buy"}}' in answer["patch"]
-    assert definition(runner, healed)["steps"][1]["click"]["target"] == healed.new_target
+    assert definition(runner, healed)["steps"][1]["click"] == healed.new_target
 
 
 def test_accepting_twice_changes_the_case_once(runner: httpx.Client, healed: AdaptationRow) -> None:

@@ -141,4 +141,4 @@ def test_a_heal_is_shown_with_its_reasons_and_judged_by_its_buttons(
     assert row.id in pages.get("/adaptations", params={"show": "rejected"}).text
     answer = pages.post(f"/adaptations/{row.id}/accept", params={"back": "//elsewhere.example"})
     assert answer.headers["location"] == "/"
-    assert store.get_case(row.test_case_id).definition["steps"][1]["click"]["target"] == row.new_target
+    assert store.get_case(row.test_case_id).definition["steps"][1]["click"] == row.new_target
