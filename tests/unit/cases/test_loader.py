@@ -231,9 +231,9 @@ def test_a_recording_is_recognised_and_its_notes_are_warnings(tmp_path: Path):
 
 def test_a_broken_recording_is_reported_with_its_line(tmp_path: Path):
     """A recording's own schema is checked."""
-    path = write_recording(tmp_path, {"type": "click"}, {"type": "change", "value": 1})
+    path = write_recording(tmp_path, {"type": "navigate"}, {"type": "change", "value": 1})
 
     assert file_problems(path) == [
-        "recording.json:8: steps[1]: has no 'selectors'",
+        "recording.json:8: steps[1]: has no 'url'",
         "recording.json:11: steps[2]: 'value' should be text, got the number 1",
     ]

@@ -274,12 +274,9 @@ def test_a_recording_that_opens_no_page_says_so():
 @pytest.mark.parametrize(
     ("step", "problem"),
     [
-        ({"type": "click"}, "has no 'selectors'"),
-        ({"type": "click", "selectors": []}, "has no 'selectors'"),
         ({"type": "change", "value": None} | BOX, "'value' should be text, got nothing"),
         ({"type": "navigate"}, "has no 'url'"),
         ({"type": "navigate", "url": "http://["}, "'http://[' is not a URL"),
-        ({"type": "keyDown"}, "has no 'key'"),
         ({"type": "setViewport", "width": "400", "height": 8}, "'width' should be a number, got '400'"),
         ({"type": "waitForExpression"}, "has no 'expression'"),
         ({"type": "waitForElement", "selectors": ["#a"], "count": -1}, "'count' should be a whole number"),
@@ -297,6 +294,40 @@ def test_a_broken_step_is_refused(step: dict[str, Any], problem: str):
     assert [found for found in caught.value.problems if f"steps[1]: {problem}" in found] == list(
         caught.value.problems
     )
+
+
+@pytest.mark.parametrize(
+    ("step", "missing"),
+    [
+        ({"type": "click"}, "selectors"),
+        ({"type": "click", "selectors": []}, "selectors"),
+        ({"type": "hover"}, "selectors"),
+        ({"type": "change", "value": "x"}, "selectors"),
+        ({"type": "keyDown"}, "key"),
+        ({"type": "keyUp"}, "key"),
+    ],
+)
+def test_only_the_step_without_key_or_selectors_is_dropped(step: dict[str, Any], missing: str):
+    """The other steps are converted, and a note names the one that is not."""
+    result = converted(step, click())
+
+    assert [type(kept.args) for kept in result.case.steps] == [Goto, Click]
+    assert result.notes == (f"step 2 ({step['type']}): not carried over: it has no {missing!r}",)
+
+
+def test_a_recording_without_a_title_takes_the_default_name():
+    """The steps alone identify a recording."""
+    document = {"steps": [{"type": "navigate", "url": "https://shop.example/"}, click()]}
+
+    assert is_recording(document)
+    place = DocumentPath(ProblemReport("recording.json"))
+    assert convert_recording(place, document, default_name="order").case.name == "order"
+
+
+def test_a_case_without_a_name_is_not_a_recording():
+    """A case's `type` is an action and holds a mapping."""
+    assert not is_recording({"steps": [{"type": {"label": "Name", "value": "Ann"}}]})
+    assert not is_recording({"steps": [{"type": "Ann"}]})
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from typing import Any
 from qa_queue.cases.actions import Goto, SetViewport
 from qa_queue.cases.document_path import INVALID, DocumentPath
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
-from qa_queue.cases.importers.recorder.steps import Made, Raw, make
+from qa_queue.cases.importers.recorder.steps import RECORDED_TYPES, Made, Raw, make
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
 from qa_queue.errors.validation import kind_text
@@ -36,13 +36,16 @@ class _Draft:
 
 
 def is_recording(document: Any) -> bool:
-    """Tell whether the document is a recording of Chrome DevTools Recorder: a title, and steps that have a type."""
-    if not isinstance(document, dict) or "title" not in document or "name" in document:
+    """Return True for a recording of Chrome DevTools Recorder.
+
+    With a title, any typed step identifies it; without one, a step of a type that the recorder writes.
+    """
+    if not isinstance(document, dict) or "name" in document or not isinstance(document.get("steps"), list):
         return False
-    steps = document.get("steps")
-    return isinstance(steps, list) and (
-        not steps or any(isinstance(step, dict) and "type" in step for step in steps)
-    )
+    steps = [step for step in document["steps"] if isinstance(step, dict)]
+    if "title" in document:
+        return not document["steps"] or any("type" in step for step in steps)
+    return any(step.get("type") in RECORDED_TYPES for step in steps if isinstance(step.get("type"), str))
 
 
 def convert_recording(
@@ -114,10 +117,10 @@ def _timeout(step: dict[str, Any], document: dict[str, Any]) -> int | None:
 
 
 def _case(document: dict[str, Any], default_name: str, draft: _Draft) -> Case:
-    title = document["title"].strip() if isinstance(document["title"], str) else ""
+    title = document.get("title")
     origin = first_origin(draft.steps)
     return Case(
-        name=(title or default_name)[:_MAX_NAME],
+        name=((title.strip() if isinstance(title, str) else "") or default_name)[:_MAX_NAME],
         base_url=origin,
         use=Use(viewport=draft.viewport) if draft.viewport else Use(),
         steps=relative_steps(draft.steps, origin) if origin else tuple(draft.steps),

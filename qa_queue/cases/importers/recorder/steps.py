@@ -140,7 +140,7 @@ def _change(raw: Raw) -> Made | Invalid:
 
 def _key(raw: Raw) -> Made | Invalid:
     if not isinstance(raw.step.get("key"), str):
-        return raw.place.wrong("has no 'key'")
+        return Made(dropped="it has no 'key'")
     return Made((Press(key=raw.chord),)) if raw.chord else Made()
 
 
@@ -188,7 +188,7 @@ def _custom(raw: Raw) -> Made:
 
 def _on_element(raw: Raw, action: Callable[[Target, bool], Action]) -> Made | Invalid:
     if not isinstance(raw.step.get("selectors"), list) or not raw.step["selectors"]:
-        return raw.place.wrong("has no 'selectors'")
+        return Made(dropped="it has no 'selectors'")
     aimed = aim(raw.step)
     if aimed.target is None:
         return Made(dropped=_NO_ELEMENT)
@@ -219,4 +219,5 @@ _MAKERS: dict[str, Callable[[Raw], Made | Invalid]] = {
     "emulateNetworkConditions": _network,
     "customStep": _custom,
 }
+RECORDED_TYPES = frozenset(_MAKERS)
 _ANY_PAGE = frozenset({"keyDown", "keyUp", "close", "scroll", "emulateNetworkConditions", "customStep"})
