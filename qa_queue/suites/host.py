@@ -52,10 +52,12 @@ class _Connection:
         return self._requests.get()
 
     def _read(self) -> None:
-        with self._socket.makefile("r", encoding="utf-8") as lines:
-            for line in lines:
-                self._requests.put(json.loads(line))
-        os.killpg(0, signal.SIGKILL)
+        try:
+            with self._socket.makefile("r", encoding="utf-8") as lines:
+                for line in lines:
+                    self._requests.put(json.loads(line))
+        finally:  # also after a reset: the worker died with messages of ours unread
+            os.killpg(0, signal.SIGKILL)
 
 
 class _KeepSession(pytest.Item):

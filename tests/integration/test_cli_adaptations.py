@@ -31,7 +31,7 @@ def test_listed_shown_accepted_and_rejected(program: Program, store: SupabaseSto
     """A person looks, accepts with a patch for the file, changes her mind."""
     listed = program("adaptations", "list", "--run", healed.test_run_id, "--json").json["adaptations"]
     assert [(one["id"], one["status"]) for one in listed] == [(healed.id, "applied")]
-    assert "97%" in program("adaptations", "list").out
+    assert "97%" in program("adaptations", "list", "--run", healed.test_run_id).out
     shown = program("adaptations", "show", healed.id).out
     assert "found, 97 % likely" in shown
     assert "wording" in shown
