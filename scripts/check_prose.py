@@ -31,7 +31,7 @@ PHRASES = {
     r"\b(it|they|who|that) lives?\b": "runs, or: sends heartbeats",
     r"\bthe living\b": "running workers",
     r"\brooms?\b": "package",
-    r"\bnews\b": "events",
+    r'\bnews\b(?!")': "events",  # not as the text of an element
     r"\bRQ's books\b": "RQ's registries",
     r"\bkeeps? (RQ's )?books\b": "updates RQ's registries",
     r"\bwhoever\b": "name the subject",

@@ -88,9 +88,9 @@ async def test_a_name_alone_is_any_element_that_people_act_on(
         (
             '<input type=checkbox id=p aria-label="Box"><label id=x for=p aria-label="News">n</label>',
             "News",
-        ),  # prose: allow
-        ('<label id=x aria-label="News"><input type=checkbox aria-label="Box"></label>', "News"),  # prose: allow
-        ('<label id=x for=none aria-label="News">n</label>', "News"),  # prose: allow
+        ),
+        ('<label id=x aria-label="News"><input type=checkbox aria-label="Box"></label>', "News"),
+        ('<label id=x for=none aria-label="News">n</label>', "News"),
         ('<label id=x aria-label="Say &quot;it\'s&quot;">n</label>', 'Say "it\'s"'),
     ],
 )
@@ -99,7 +99,7 @@ async def test_a_label_that_names_no_field_is_found_by_its_own_name(visit: Opene
     page = await visit(html)
     locator = locator_for(page.page, Target(name=name), "data-testid")
     assert await locator.get_attribute("id", timeout=2000) == "x"
-    if name == "News":  # prose: allow
+    if name == "News":
         locator = locator_for(page.page, Target(name="new", exact=False), "data-testid")
         assert await locator.get_attribute("id", timeout=2000) == "x"
 
