@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from playwright.async_api import Locator, Page
@@ -58,7 +58,16 @@ def masks(page: Page, secrets: tuple[str, ...]) -> list[Locator]:
     return [frame.get_by_text(secret) for frame in page.frames for secret in secrets if secret]
 
 
-Performer = Callable[[ActionContext[A]], Awaitable[bytes | None]]
+@dataclass(frozen=True, kw_only=True)
+class Performed:
+    """The results of an action: a PNG, values to be saved as variables (JSON), and sentences for the report."""
+
+    picture: bytes | None = None
+    saved: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+Performer = Callable[[ActionContext[A]], Awaitable[Performed | None]]
 Checker = Callable[[ActionContext[Any], C], Awaitable[None]]
 PERFORMERS: dict[type[Action], Performer[Any]] = {}
 """The coroutine of each action."""
@@ -67,7 +76,7 @@ CHECKERS: dict[type[Check], Checker[Any]] = {}
 
 
 def performs(action: type[A]) -> Callable[[Performer[A]], Performer[A]]:
-    """Register the coroutine that performs an action; it returns a picture, or None."""
+    """Register the coroutine that performs an action; it returns the results of the action, or None."""
 
     def register(performer: Performer[A]) -> Performer[A]:
         PERFORMERS[action] = performer

@@ -117,6 +117,8 @@ class Heal:
 class StepOutcome:
     """The outcome of a step: passed if `error` is None. `picture` is a PNG that the step itself asked for.
 
+    `saved` has values (JSON) for the run's variables by name, `notes` are sentences for the report.
+
     `fingerprint` is that of the step's element, where it was wanted, and `page` the path of the page it was on.
     """
 
@@ -124,6 +126,8 @@ class StepOutcome:
     error: str | None = None
     kind: ErrorKind | None = None
     picture: bytes | None = None
+    saved: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     fingerprint: Fingerprint | None = None
     page: str = ""
     heal: Heal | None = None

@@ -102,12 +102,19 @@ class StepRunner:
         page = urlsplit(self.page.url).path
         taking = asyncio.ensure_future(self._take(call)) if self.hints.take and call.locator is not None else None
         try:
-            picture = await perform(call)
+            done = await perform(call)
             taken = await taking if taking else None
         finally:
             if taking:
                 taking.cancel()
-        return StepOutcome(found=self.found, picture=picture, fingerprint=taken, page=page)
+        return StepOutcome(
+            found=self.found,
+            picture=done.picture,
+            saved=done.saved,
+            notes=done.notes,
+            fingerprint=taken,
+            page=page,
+        )
 
     async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
         target = target_of(self.step.args)
@@ -179,9 +186,16 @@ class StepRunner:
             return None
         self.healed = finding.target
         call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)
-        picture = await perform(call)
+        done = await perform(call)
         heal = replace(self._heal_of(finding, performed=True, before=before), after=await self._picture(locator))
-        return StepOutcome(found=self.found, picture=picture, heal=heal, page=urlsplit(self.page.url).path)
+        return StepOutcome(
+            found=self.found,
+            picture=done.picture,
+            saved=done.saved,
+            notes=done.notes,
+            heal=heal,
+            page=urlsplit(self.page.url).path,
+        )
 
     async def _is_there(self) -> bool:
         """Return True if the page has the element as written after all."""

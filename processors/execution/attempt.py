@@ -112,6 +112,8 @@ class Attempt:
             kind=outcome.kind,
             found=outcome.found,
             heal=outcome.heal,
+            saved=outcome.saved,
+            notes=outcome.notes,
             halts=halts(planned.written, outcome),
         )
         self.results.append(result)

@@ -42,6 +42,11 @@ class RunOutcome:
         return "; ".join([*filter(None, [self.verdict.error]), *self.notes]) or None
 
     @property
+    def step_notes(self) -> tuple[str, ...]:
+        """The notes of the last try's steps, each with the step's position."""
+        return tuple(f"step {result.position}: {note}" for result in self.results for note in result.notes)
+
+    @property
     def steps_done(self) -> int:
         """The number of the last step that was executed."""
         return steps_done(self.results)
@@ -73,6 +78,7 @@ def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepR
         error_kind=result.kind,
         locator=redact_json(_locator(planned, result), plan.secrets),
         matches=_matches(planned, result),
+        notes=tuple(redact(note, plan.secrets) for note in result.notes),
     )
 
 

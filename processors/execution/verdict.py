@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from processors.browser.protocol import Found, Heal, StepOutcome, TraceContent
 from qa_queue.cases.model import Step
@@ -16,7 +17,8 @@ from qa_queue.models.outcomes import KINDS
 class StepResult:
     """One step of one try. The `error` of a skipped optional step says why it did not pass.
 
-    `halts` means that the steps after it are skipped, except those that always run.
+    `saved` has the values that it sets. `halts` means that the steps after it are skipped, except those that always
+    run.
     """
 
     number: int
@@ -28,6 +30,8 @@ class StepResult:
     kind: ErrorKind | None = None
     found: Found | None = None
     heal: Heal | None = None
+    saved: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     halts: bool = False
 
 

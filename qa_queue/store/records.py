@@ -81,7 +81,9 @@ class RunRecord(Frozen):
     """A row of `test_runs`. Phases are in ms: waiting in the queue, starting the browser, running the steps.
 
     `requeues` counts how often the run came back from the dead letters; the runs of a suite share a `batch_id`.
-    `fence` is the latest execution of the job that wrote here, counted from 1.
+    `fence` is the latest execution of the job that wrote here, counted from 1. `seed` is that of the generated
+    values; `data_row` is the row of data as `{"name": ..., "values": {...}}`; `notes` are sentences about what
+    happened.
     """
 
     id: str
@@ -111,6 +113,9 @@ class RunRecord(Frozen):
     requeues: int = Field(default=0, ge=0)
     batch_id: str | None = None
     fence: int = Field(default=0, ge=0)
+    seed: str | None = None
+    data_row: dict[str, Any] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class RunPlace(Frozen):
@@ -160,7 +165,7 @@ class StepRecord(Frozen):
 
     `locator` is the target (as JSON, without its fallbacks) that found the element; `matches` has, for a target
     with fallbacks, one `{"locator": ..., "count": n, "same": bool}` for each alternative: how many elements it
-    matched and whether it was exactly the element that was used.
+    matched and whether it was exactly the element that was used. `notes` are sentences about what happened.
     """
 
     id: str
@@ -180,6 +185,7 @@ class StepRecord(Frozen):
     error_kind: ErrorKind | None = None
     locator: dict[str, Any] | None = None
     matches: list[dict[str, Any]] | None = None
+    notes: tuple[str, ...] = ()
 
 
 class ArtifactRecord(Frozen):

@@ -325,7 +325,8 @@ class TestChildren:
     def test_records_of_all_kinds_come_back_whatever_order_they_were_put_in(self, store: RunStore) -> None:
         """One `save` writes parents before children."""
         case = case_record()
-        run = run_record(case)
+        row = {"name": "ann", "values": {"user": "ann", "age": 7}}
+        run = run_record(case, seed="5eed", data_row=row, notes=("step 2: said no",))
         step = step_record(
             run,
             position="4[1].2",
@@ -336,11 +337,13 @@ class TestChildren:
             error_kind=ErrorKind.TIMEOUT,
             locator={"text": "Go"},
             matches=[{"locator": {"css": "#go"}, "count": 0, "same": False}],
+            notes=("said no",),
         )
         artifact = artifact_record(run, step_number=1)
         adaptation = adaptation_row(run, score=0.5, margin=0.1, runner_up={"css": "#no"})
         pattern = pattern_record(case)
         store.save([pattern, adaptation, artifact, step, run, case])
+        assert store.get_run(run.id) == run
         assert store.list_steps([run.id]) == [step]
         assert store.list_artifacts([run.id]) == [artifact]
         assert store.list_adaptations([run.id]) == [adaptation]

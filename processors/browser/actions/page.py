@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
-from processors.browser.action_context import ActionContext, performs
+from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.checks import make
 from processors.browser.failures import StepFailedError
 from qa_queue.cases.actions import Screenshot, SetViewport, WaitFor
@@ -41,11 +41,12 @@ async def _wait_for_state(call: ActionContext[WaitFor]) -> None:
 
 
 @performs(Screenshot)
-async def screenshot(call: ActionContext[Screenshot]) -> bytes:
+async def screenshot(call: ActionContext[Screenshot]) -> Performed:
     """Take a picture of the page or of one element."""
     if call.locator is not None:
-        return await call.locator.screenshot(timeout=call.left_ms, mask=call.masks)
-    return await call.page.screenshot(full_page=call.args.full_page, timeout=call.left_ms, mask=call.masks)
+        return Performed(picture=await call.locator.screenshot(timeout=call.left_ms, mask=call.masks))
+    full_page = call.args.full_page
+    return Performed(picture=await call.page.screenshot(full_page=full_page, timeout=call.left_ms, mask=call.masks))
 
 
 @performs(SetViewport)
