@@ -1,4 +1,4 @@
-"""The service's HTTP side put together: API, pages, health, metrics and rq-dashboard, behind one gate."""
+"""The HTTP application: API, pages, health, metrics and rq-dashboard, behind one authentication."""
 
 from __future__ import annotations
 
@@ -29,27 +29,12 @@ from qa_queue.api.errors import (
     respond,
 )
 from qa_queue.api.http_limits import BodyLimit, RateLimiter, SecurityHeaders
-from qa_queue.api.pages import batches as batch_pages
+from qa_queue.api.metrics import Metrics
 from qa_queue.api.pages import login
-from qa_queue.api.pages import runs as pages
-from qa_queue.api.pages import schedules as schedule_pages
+from qa_queue.api.pages import routes as pages
 from qa_queue.api.plugins import add_routers
-from qa_queue.api.routes import (
-    adaptations,
-    alerts,
-    batches,
-    cases,
-    events,
-    health,
-    jobs,
-    limits,
-    queue,
-    queue_events,
-    run,
-    runs,
-    schedule,
-    schedules,
-)
+from qa_queue.api.routes import cases, events, health, queues, runs, schedules
+from qa_queue.auth.backoff import FailureLimiter
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
 from qa_queue.redis import explain_among
@@ -57,42 +42,38 @@ from qa_queue.services import Backend
 from qa_queue.settings import Settings
 
 HOST = "127.0.0.1"
-STOP_S = 3  # for requests under way when the service stops; followers come back by themselves
+STOP_S = 3  # for requests in progress when the service stops; event streams reconnect by themselves
 _HERE = Path(__file__).parent
-_ABOUT = """Runs of browser tests: making them, following them, and what they left.
+_ABOUT = """Submit runs of browser tests, follow them, and read their results and evidence.
 
-Send `Authorization: Bearer TOKEN`; `qa-queue token create` makes one, with the role `read`, `run` or `admin`.
-Errors are problem documents (RFC 9457). Every path is also there without the version, as `/api/...`.
+Send `Authorization: Bearer TOKEN`; `qa-queue token create` creates one, with the role `read`, `run` or `admin`.
+Errors are problem documents (RFC 9457). Every path also exists without the version, as `/api/...`.
 """
-_ROUTES = (
-    runs,
-    run,
-    events,
-    batches,
-    cases,
-    adaptations,
-    schedules,
-    schedule,
-    queue,
-    jobs,
-    limits,
-    queue_events,
-    alerts,
+_OPERATIONS = (
+    runs.routes,
+    events.routes,
+    runs.batches,
+    cases.routes,
+    cases.adaptations,
+    schedules.routes,
+    queues.routes,
+    queues.limits,
+    health.alerts,
 )
 _TAGS = [
-    {"name": "runs", "description": "Make runs, follow them, look at what they left."},
-    {"name": "batches", "description": "Runs that were made together."},
-    {"name": "cases", "description": "Tests as written."},
-    {"name": "adaptations", "description": "Steps that found their element by another way: accept or reject them."},
-    {"name": "schedules", "description": "What is started at set times."},
-    {"name": "queue", "description": "What waits, runs and failed."},
-    {"name": "alerts", "description": "What is wrong with the service."},
-    {"name": "health", "description": "Whether the service lives, and its figures."},
+    {"name": "runs", "description": "Submit runs, follow them, and read their evidence."},
+    {"name": "batches", "description": "Runs that were submitted together."},
+    {"name": "cases", "description": "Stored tests."},
+    {"name": "adaptations", "description": "Steps whose element was healed: accept or reject them."},
+    {"name": "schedules", "description": "Cases and jobs that start at set times."},
+    {"name": "queue", "description": "Waiting, running and failed jobs."},
+    {"name": "alerts", "description": "Present problems of the service."},
+    {"name": "health", "description": "Liveness, readiness and metrics."},
 ]
 
 
 def create_app(backend: Backend) -> FastAPI:
-    """The application over this backend."""
+    """Return the application for a backend."""
     settings = backend.settings
     app = FastAPI(
         title="qa-queue",
@@ -103,11 +84,14 @@ def create_app(backend: Backend) -> FastAPI:
         docs_url=None,  # its pages load scripts from elsewhere
         redoc_url=None,
     )
-    templates = Jinja2Templates(directory=_HERE / "templates")
-    _add_routes(app, backend, templates)
-    _add_handlers(app, backend, templates)
+    app.state.backend = backend
+    app.state.templates = Jinja2Templates(directory=_HERE / "templates")
+    app.state.metrics = Metrics(backend)
+    app.state.login_failures = FailureLimiter()
+    _add_routes(app, backend)
+    _add_handlers(app, backend)
     hosts = [*TRUSTED_HOSTS, *(name.strip() for name in settings.qa_web_hosts.split(",") if name.strip())]
-    # The last one added stands first.
+    # The last one added handles a request first.
     app.add_middleware(BodyLimit, most=settings.qa_api_max_body)
     app.add_middleware(AuthMiddleware, backend=backend, limiter=RateLimiter(settings.qa_api_requests_per_minute))
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
@@ -129,18 +113,15 @@ def serve(settings: Settings) -> None:
     )
 
 
-def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
+def _add_routes(app: FastAPI, backend: Backend) -> None:
     operations = APIRouter()
-    for module in _ROUTES:
-        operations.include_router(module.router(backend))
+    for routes in _OPERATIONS:
+        operations.include_router(routes)
     add_routers(operations, backend)
     app.include_router(operations, prefix="/api/v1")
     app.include_router(operations, prefix="/api", include_in_schema=False)
-    app.include_router(health.router(backend))
-    app.include_router(login.router(backend, templates))
-    app.include_router(pages.router(backend, templates))
-    app.include_router(batch_pages.router(backend, templates))
-    app.include_router(schedule_pages.router(backend, templates))
+    for unversioned in (health.routes, login.routes, pages.routes):
+        app.include_router(unversioned)
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     app.mount("/rq", MountedDashboard(backend), name="dashboard")
     made = app.openapi
@@ -153,12 +134,15 @@ def _add_routes(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> N
     app.openapi = with_problems  # type: ignore[method-assign]
 
 
-def _add_handlers(app: FastAPI, backend: Backend, templates: Jinja2Templates) -> None:
+def _add_handlers(app: FastAPI, backend: Backend) -> None:
     def answer(request: Request, document: ProblemDocument, headers: dict[str, str] | None = None) -> Response:
         if is_api(request.url.path):
             return respond(document, headers)
         page = {"title": document.title, "error": document.detail}
-        return templates.TemplateResponse(request, "away.html", page, status_code=document.status, headers=headers)
+        shown: Response = app.state.templates.TemplateResponse(
+            request, "away.html", page, status_code=document.status, headers=headers
+        )
+        return shown
 
     @app.exception_handler(QAError)
     async def explain_error(request: Request, error: QAError) -> Response:
@@ -166,8 +150,8 @@ def _add_handlers(app: FastAPI, backend: Backend, templates: Jinja2Templates) ->
 
     @app.exception_handler(RedisError)
     async def explain_redis(request: Request, error: RedisError) -> Response:
-        away = RedisUnavailableError(explain_among(error, backend.redis, queue_names()))
-        return answer(request, problem_of(away), headers_of(away))
+        unavailable = RedisUnavailableError(explain_among(error, backend.redis, queue_names()))
+        return answer(request, problem_of(unavailable), headers_of(unavailable))
 
     @app.exception_handler(RequestValidationError)
     async def explain_validation(request: Request, error: RequestValidationError) -> Response:

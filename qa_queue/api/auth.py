@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from http import HTTPStatus
 from ipaddress import ip_address
-from typing import Annotated
 from urllib.parse import quote, urlsplit
 
-from fastapi import Depends, Request, Security
-from fastapi.security import APIKeyCookie, HTTPBearer
 from redis.exceptions import RedisError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import Headers
@@ -32,8 +29,6 @@ LOCAL = Identity(name="local", role=Role.ADMIN)
 API = ("/api/", "/metrics")
 _PUBLIC = ("/static/", "/health/", "/login", "/api/v1/openapi.json", "/api/openapi.json")
 _FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
-_bearer = HTTPBearer(auto_error=False, description="A token made by `qa-queue token create`.")
-_cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The login of the pages.")
 
 
 def is_local(client: str, headers: Mapping[str, str]) -> bool:
@@ -156,35 +151,6 @@ class AuthMiddleware:
         if wait:
             detail = f"Too many requests: try again in {wait} s, or raise QA_API_REQUESTS_PER_MINUTE."
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
-
-
-def needs(role: Role) -> object:
-    """Return the dependency of a route for this role and those above it; its value is the caller's identity.
-
-    Raises:
-        RefusedError: 403 when the caller's role is lower.
-    """
-
-    def check(
-        request: Request,
-        token: Annotated[object, Security(_bearer)] = None,
-        session: Annotated[object, Security(_cookie)] = None,
-    ) -> Identity:
-        del token, session  # named for the API's document; the middleware has checked them
-        identity: Identity = request.state.identity
-        if not identity.role.covers(role):
-            raise RefusedError(
-                HTTPStatus.FORBIDDEN,
-                f"{identity.name} has the role {identity.role}, and this needs {role}.",
-            )
-        return identity
-
-    return Depends(check)
-
-
-Reader = Annotated[Identity, needs(Role.READ)]
-Runner = Annotated[Identity, needs(Role.RUN)]
-Admin = Annotated[Identity, needs(Role.ADMIN)]
 
 
 def _unknown() -> RefusedError:

@@ -1,7 +1,4 @@
-"""Errors as problem documents (RFC 9457), and which error is which status.
-
-What every operation declares, for the API's document: the statuses beside its own.
-"""
+"""Errors as problem documents (RFC 9457), and their declaration in the OpenAPI document."""
 
 from __future__ import annotations
 
@@ -27,7 +24,7 @@ class FieldError(BaseModel):
     """One thing that is wrong with a request."""
 
     message: str = Field(examples=["unknown action 'clik'; did you mean 'click'?"])
-    path: str = Field(default="", description="Where in the document or request it is.", examples=["steps[2]"])
+    path: str = Field(default="", description="Path in the document or request.", examples=["steps[2]"])
     line: int | None = Field(default=None, description="Line of a document that was sent as text.")
     index: int | None = Field(default=None, description="Which item of a batch it is, counted from 0.")
 
@@ -51,7 +48,7 @@ class FieldErrorsError(InputError):
 
 
 class RefusedError(QAError):
-    """A request is refused for what it is, not for what it holds: no login, no right, too much."""
+    """A request is refused before its content is read: no login, no permission, or too large."""
 
     def __init__(self, status: HTTPStatus, message: str, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(message)
@@ -65,25 +62,25 @@ def status_of(error: QAError) -> HTTPStatus:
 
 
 def problem_of(error: QAError) -> ProblemDocument:
-    """The document of an error."""
+    """Return the problem document of an error."""
     return problem(status_of(error), str(error), faults_of(error) if _has_faults(error) else ())
 
 
 def problem(status: int, detail: str, faults: Sequence[FieldError] = ()) -> ProblemDocument:
-    """A document of this status."""
+    """Return a problem document with this status."""
     return ProblemDocument(title=HTTPStatus(status).phrase, status=status, detail=detail, problems=list(faults))
 
 
 def headers_of(error: QAError) -> dict[str, str]:
-    """The headers that go with an error."""
+    """Return the response headers of an error."""
     if isinstance(error, RefusedError):
         return error.headers
-    away = status_of(error) is HTTPStatus.SERVICE_UNAVAILABLE
-    return {"Retry-After": str(RETRY_AFTER_S)} if away else {}
+    unavailable = status_of(error) is HTTPStatus.SERVICE_UNAVAILABLE
+    return {"Retry-After": str(RETRY_AFTER_S)} if unavailable else {}
 
 
 def respond(document: ProblemDocument, headers: Mapping[str, str] | None = None) -> JSONResponse:
-    """A problem document as an answer."""
+    """Return a problem document as a response."""
     return JSONResponse(document.model_dump(), document.status, dict(headers or {}), media_type=MEDIA_TYPE)
 
 
@@ -133,13 +130,13 @@ Absent = SkipJsonSchema[None]  # a parameter that may be left out; a query canno
 
 _WORDS = {
     400: "The body is not JSON.",
-    401: "No token, or one that is not known.",
-    403: "The token's role is too small, or another site's page asked.",
-    404: "It does not exist.",
-    409: "It does not go together with what is there.",
+    401: "The token is missing, unknown or expired.",
+    403: "The token's role does not allow this, or the request comes from another site's page.",
+    404: "Not found.",
+    409: "Conflict with the present state.",
     413: "The body is too large.",
-    422: "What was sent cannot be used; `problems` says why.",
-    429: "Too many requests; `Retry-After` says for how many seconds to wait.",
+    422: "The request is invalid; `problems` lists every fault.",
+    429: "Too many requests; `Retry-After` gives the seconds to wait.",
     503: "Redis or Supabase is unavailable.",
 }
 ALWAYS = (401, 403, 422, 429, 503)
@@ -149,7 +146,7 @@ Answers = dict[int | str, dict[str, Any]]
 
 
 def answers(*statuses: int, body: bool = False) -> Answers:
-    """The problem documents that an operation may answer with: those that every one may, and these."""
+    """Return the declarations of the problem documents of an operation: the common ones and these statuses."""
     every = sorted({*ALWAYS, *statuses, *(WITH_BODY if body else ())})
     return {status: _answer(status) for status in every}
 
@@ -157,7 +154,7 @@ def answers(*statuses: int, body: bool = False) -> Answers:
 def _answer(status: int) -> dict[str, Any]:
     found: dict[str, Any] = {
         "description": _WORDS[status],
-        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
+        "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/ProblemDocument"}}},
     }
     if status == 429:
         found["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": {"type": "integer"}}}
@@ -165,7 +162,7 @@ def _answer(status: int) -> dict[str, Any]:
 
 
 def add_problem(document: dict[str, Any]) -> None:
-    """Put the problem document's own schema into the API's document."""
+    """Add the schema of problem documents to the OpenAPI document."""
     schema = ProblemDocument.model_json_schema(ref_template="#/components/schemas/{model}")
     inner = schema.pop("$defs", {})
     document.setdefault("components", {}).setdefault("schemas", {}).update({"ProblemDocument": schema, **inner})

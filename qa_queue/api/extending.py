@@ -3,9 +3,8 @@
 A function of a `Backend`, named in `ExtensionSpec.router`, makes the router. Its paths are below `/api/v1`.
 """
 
-from qa_queue.api.auth import Admin, Reader, Runner
+from qa_queue.api.dependencies import Admin, IdempotencyKey, Reader, Runner
 from qa_queue.api.errors import answers
-from qa_queue.api.schemas.parameters import IdempotencyKey
 from qa_queue.api.schemas.runs import Body
 from qa_queue.services import Backend
 

@@ -12,7 +12,8 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 
-from qa_queue.api.auth import SAFE_METHODS, Reader
+from qa_queue.api.auth import SAFE_METHODS
+from qa_queue.api.dependencies import Reader
 from qa_queue.api.errors import RefusedError, answers
 from qa_queue.auth.tokens import Role
 from qa_queue.errors import InputError

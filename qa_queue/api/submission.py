@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from qa_queue.api.documents import read
-from qa_queue.api.schemas.batches import BatchSubmitted
-from qa_queue.api.schemas.runs import RunBody, Submitted
+from qa_queue.api.schemas.runs import BatchSubmitted, RunBody, Submitted
 from qa_queue.cases.model import Case
 from qa_queue.cases.retarget import moved
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun

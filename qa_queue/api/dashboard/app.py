@@ -19,9 +19,8 @@ from redis.exceptions import RedisError
 from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
+from qa_queue.api.dashboard.adapters import DashboardApp, JsonJob, JsonQueue, JsonWorker, Servers, requeue_job
 from qa_queue.api.dashboard.guard import HEADERS, Login, refusal
-from qa_queue.api.dashboard.jobs import JsonJob, JsonQueue, JsonWorker, requeue_job
-from qa_queue.api.dashboard.servers import DashboardApp, Servers
 from qa_queue.auth.backoff import FailureLimiter
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.settings import Settings

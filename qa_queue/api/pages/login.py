@@ -13,11 +13,10 @@ from fastapi import APIRouter, Request
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import Response
-from starlette.templating import Jinja2Templates
 
 from qa_queue.api.auth import COOKIE, host_name, local_path, needs_own_host
+from qa_queue.api.dependencies import Service, Templates
 from qa_queue.api.errors import RefusedError
-from qa_queue.auth.backoff import FailureLimiter
 from qa_queue.auth.logins import SESSION_S, new_host
 from qa_queue.auth.tokens import id_of
 from qa_queue.services import Backend
@@ -30,44 +29,45 @@ _WRONG = {
 }
 
 
-def router(backend: Backend, templates: Jinja2Templates) -> APIRouter:
-    """Return the login page and the operations of its buttons."""
-    routes = APIRouter(include_in_schema=False)
-    failures = FailureLimiter()
+routes = APIRouter(include_in_schema=False)
 
-    @routes.get("/login", response_class=HTMLResponse)
-    def show_login(request: Request, ticket: str = "", next: str = "/") -> Response:
-        if needs_own_host(_host(request)):
-            return _to_own_host(request)
-        page = {"ticket": ticket, "next": local_path(next), "wrong": ""}
-        return templates.TemplateResponse(request, "login.html", page)
 
-    @routes.post("/login")
-    async def log_in(request: Request) -> Response:
-        if needs_own_host(_host(request)):
-            return _to_own_host(request)
-        form = _form(await request.body())
-        session = await run_in_threadpool(_opened, backend, form, _host(request))
-        if session is None:
-            page = {"ticket": "", "next": local_path(form.get("next", "/")), "wrong": _wrong(form)}
-            status, headers = HTTPStatus.FORBIDDEN, {}
-            if wait := failures.failed(*_keys(request, form)):
-                page["wrong"] = f"Too many failed logins: try again in {wait} s. {page['wrong']}"
-                status, headers = HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(wait)}
-            return templates.TemplateResponse(request, "login.html", page, status_code=status, headers=headers)
-        response = RedirectResponse(local_path(form.get("next", "/")), HTTPStatus.SEE_OTHER)
-        secure = request.url.scheme == "https"
-        response.set_cookie(COOKIE, session, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
-        return response
+@routes.get("/login", response_class=HTMLResponse)
+def show_login(templates: Templates, request: Request, ticket: str = "", next: str = "/") -> Response:
+    """Show the login page, under a host name of its own."""
+    if needs_own_host(_host(request)):
+        return _to_own_host(request)
+    page = {"ticket": ticket, "next": local_path(next), "wrong": ""}
+    return templates.TemplateResponse(request, "login.html", page)
 
-    @routes.post("/logout")
-    def log_out(request: Request) -> Response:
-        backend.logins.close(request.cookies.get(COOKIE, ""))
-        response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
-        response.delete_cookie(COOKIE)
-        return response
 
-    return routes
+@routes.post("/login")
+async def log_in(backend: Service, templates: Templates, request: Request) -> Response:
+    """Open a session for a valid ticket or token."""
+    if needs_own_host(_host(request)):
+        return _to_own_host(request)
+    form = _form(await request.body())
+    session = await run_in_threadpool(_opened, backend, form, _host(request))
+    if session is None:
+        page = {"ticket": "", "next": local_path(form.get("next", "/")), "wrong": _wrong(form)}
+        status, headers = HTTPStatus.FORBIDDEN, {}
+        if wait := request.app.state.login_failures.failed(*_keys(request, form)):
+            page["wrong"] = f"Too many failed logins: try again in {wait} s. {page['wrong']}"
+            status, headers = HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(wait)}
+        return templates.TemplateResponse(request, "login.html", page, status_code=status, headers=headers)
+    response = RedirectResponse(local_path(form.get("next", "/")), HTTPStatus.SEE_OTHER)
+    secure = request.url.scheme == "https"
+    response.set_cookie(COOKIE, session, max_age=SESSION_S, httponly=True, samesite="strict", secure=secure)
+    return response
+
+
+@routes.post("/logout")
+def log_out(backend: Service, request: Request) -> Response:
+    """Close the session."""
+    backend.logins.close(request.cookies.get(COOKIE, ""))
+    response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
+    response.delete_cookie(COOKIE)
+    return response
 
 
 def _host(request: Request) -> str:

@@ -5,11 +5,15 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from qa_queue.api import pagination as cursors
+from qa_queue.api import pagination
 from qa_queue.api.artifacts import is_picture
-from qa_queue.models import RunStatus
-from qa_queue.monitoring.alerts import Alert, firing
+from qa_queue.auth.tokens import Identity
+from qa_queue.models import QueueName, RunStatus
+from qa_queue.monitoring.alerts import firing
+from qa_queue.schedules.display import local_time, timing_text, work_text
+from qa_queue.schedules.spec import role_to_start
 from qa_queue.services import Backend
+from qa_queue.services.schedules import with_outcomes
 from qa_queue.store.records import ArtifactRecord, StepRecord
 
 NEWEST = 50
@@ -20,8 +24,6 @@ FILTERS = {
     "failed": (RunStatus.FAILED, RunStatus.TIMED_OUT, RunStatus.DEAD),
     "cancelled": (RunStatus.CANCELLED,),
 }
-
-
 JUDGED = {
     "open": ("applied", "proposed"),
     "proposed": ("proposed",),
@@ -29,33 +31,32 @@ JUDGED = {
     "rejected": ("rejected",),
     "all": None,
 }
+VERDICT_COLOURS = {"passed": "passed", "failed": "failed", "broken": "dead", "running": "running"}
 
 
 def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) -> dict[str, Any]:
-    """The queues, and a page of runs of one filter, the newest first."""
+    """Return the queues, and a page of the runs of one filter, the newest first."""
     chosen = show if show in FILTERS else "all"
     found = backend.store.list_runs(
-        statuses=FILTERS[chosen], after=cursors.decode(cursor) if cursor else None, limit=NEWEST + 1
+        statuses=FILTERS[chosen], after=pagination.decode(cursor) if cursor else None, limit=NEWEST + 1
     )
-    runs, behind = cursors.paged(found, NEWEST)
+    runs, following = pagination.paged(found, NEWEST)
     return {
-        "alerts": [(alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in _firing(backend)],
+        "alerts": [
+            (alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in firing(backend.alerts.load())
+        ],
         "queues": list(backend.queues.get_queue_stats().values()),
         "runs": runs,
         "names": backend.case_names(run.test_case_id for run in runs),
         "filters": list(FILTERS),
         "show": chosen,
         "first_page": cursor is None,
-        "next": behind,
+        "next": following,
     }
 
 
-def _firing(backend: Backend) -> tuple[Alert, ...]:
-    return firing(backend.alerts.load())
-
-
 def run(backend: Backend, run_id: str) -> dict[str, Any]:
-    """One run with its steps, and the pictures of each beside it.
+    """Return a run with its steps, and the pictures of each step.
 
     Raises:
         NotFoundError: there is no run with this id.
@@ -80,11 +81,54 @@ def run(backend: Backend, run_id: str) -> dict[str, Any]:
 
 
 def adaptations(backend: Backend, *, show: str = "open") -> dict[str, Any]:
-    """The newest adaptations of one filter; `open` are those that no one has judged."""
+    """Return the newest adaptations of one filter; `open` are those without a judgement."""
     chosen = show if show in JUDGED else "open"
     rows = backend.store.find_adaptations(statuses=JUDGED[chosen], limit=NEWEST)
     names = backend.case_names(row.test_case_id for row in rows)
     return {"rows": rows, "names": names, "filters": list(JUDGED), "show": chosen}
+
+
+def batches(backend: Backend, *, cursor: str | None = None) -> dict[str, Any]:
+    """Return a page of batches, the newest first."""
+    found = backend.batches.newest(limit=NEWEST + 1, after=pagination.decode(cursor) if cursor else None)
+    page, following = pagination.paged(found, NEWEST)
+    return {"batches": page, "colours": VERDICT_COLOURS, "first_page": cursor is None, "next": following}
+
+
+def batch(backend: Backend, batch_id: str) -> dict[str, Any]:
+    """Return a batch with its runs.
+
+    Raises:
+        NotFoundError: there is no batch with this id.
+    """
+    runs = backend.batches.runs(batch_id)
+    return {
+        "batch": backend.batches.view(batch_id),
+        "runs": runs,
+        "names": backend.case_names(run.test_case_id for run in runs),
+        "colours": VERDICT_COLOURS,
+        "any_bad": any(run.status.bad for run in runs),
+    }
+
+
+def schedules(backend: Backend, caller: Identity) -> dict[str, Any]:
+    """Return the schedules by name, with their next times and last outcomes."""
+    rows = with_outcomes(backend, backend.schedules.list_all())
+    return {
+        "rows": [
+            {
+                "row": row,
+                "when": timing_text(row),
+                "what": work_text(row),
+                "next": local_time(row, row.next_run_at) if row.next_run_at else None,
+                "last": local_time(row, row.last_fire_at) if row.last_fire_at else None,
+                "outcome": row.last_outcome,
+                "may_change": caller.role.covers(role_to_start(row.queue)),
+                "run": row.last_run_id if row.queue == QueueName.TEST_EXECUTION else None,
+            }
+            for row in rows
+        ]
+    }
 
 
 def _belongs(artifact: ArtifactRecord, step: StepRecord) -> bool:

@@ -1,85 +1,217 @@
-"""Making runs and listing them."""
+"""Operations on runs and on batches of runs."""
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse
 
-from qa_queue.api import pagination as cursors
-from qa_queue.api.auth import Reader, Runner
+from qa_queue.api import pagination
+from qa_queue.api.artifacts import artifact_response
+from qa_queue.api.dependencies import IdempotencyKey, Reader, Runner, Service
 from qa_queue.api.errors import Absent, answers
-from qa_queue.api.schemas.batches import BatchSubmitted
-from qa_queue.api.schemas.parameters import IdempotencyKey
-from qa_queue.api.schemas.runs import BatchBody, RerunManyBody, RunBody, RunPage, Submitted, SubmittedMany
+from qa_queue.api.schemas.runs import (
+    Artifact,
+    Artifacts,
+    BatchBody,
+    BatchCancelled,
+    BatchDetail,
+    BatchItem,
+    BatchPage,
+    BatchSubmitted,
+    Cancelled,
+    Position,
+    RerunBatchBody,
+    RerunBody,
+    RerunManyBody,
+    RunBody,
+    RunPage,
+    Steps,
+    Submitted,
+    SubmittedMany,
+)
 from qa_queue.api.submission import run_requests, submitted, submitted_batch
 from qa_queue.errors import InputError
 from qa_queue.models import RunStatus
-from qa_queue.services import Backend, submission
+from qa_queue.services import submission
+from qa_queue.store.records import RunRecord
+
+routes = APIRouter(prefix="/runs", tags=["runs"])
+batches = APIRouter(prefix="/batches", tags=["batches"])
 
 
-def router(backend: Backend) -> APIRouter:
-    """The operations on runs as a whole."""
-    routes = APIRouter(prefix="/runs", tags=["runs"])
+@routes.post(
+    "", status_code=201, responses={200: {"model": Submitted}, **answers(409, body=True)}, summary="Submit a run"
+)
+def create_run(
+    backend: Service, body: RunBody, caller: Runner, response: Response, idempotency_key: IdempotencyKey = None
+) -> Submitted:
+    """Queue a run of a case: 201 for a new run, 200 if an earlier request with this Idempotency-Key created it."""
+    requests = run_requests(backend, [body], user=caller.name, key=idempotency_key)
+    run = submitted(backend.producer.submit(requests)[0])
+    response.status_code = 201 if run.created else 200
+    response.headers["Location"] = f"/api/v1/runs/{run.run_id}"
+    return run
 
-    @routes.post(
-        "", status_code=201, responses={200: {"model": Submitted}, **answers(409, body=True)}, summary="Make a run"
+
+@routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Submit a batch of runs")
+def create_runs(
+    backend: Service, body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None
+) -> BatchSubmitted:
+    """Queue many runs, all or none; `problems` lists every invalid one by index.
+
+    They form one batch, with one verdict, which can be cancelled as a whole.
+    """
+    requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
+    return submitted_batch(submission.submit_batch(backend, requests))
+
+
+@routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Rerun many runs")
+def rerun_runs(backend: Service, body: RerunManyBody, caller: Runner) -> SubmittedMany:
+    """Rerun these runs, or only those that failed; all or none. The present versions of their cases are used."""
+    found = submission.rerun_runs(backend, body.run_ids, user=caller.name, env={}, only_failed=body.only_failed)
+    return SubmittedMany(runs=[submitted(run) for run in found])
+
+
+@routes.get("", responses=answers(), summary="List runs")
+def list_runs(
+    backend: Service,
+    _: Reader,
+    status: Annotated[list[RunStatus] | Absent, Query(description="With any of these statuses.")] = None,
+    case: Annotated[str | Absent, Query(description="Of the case with this id.")] = None,
+    user: Annotated[str | Absent, Query(description="Submitted by this user.")] = None,
+    since: Annotated[
+        str | Absent,
+        Query(description="Queued at or after this time, ISO 8601.", examples=["2026-01-08T12:00:00Z"]),
+    ] = None,
+    cursor: Annotated[str | Absent, Query(description="`next` of the previous page.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> RunPage:
+    """List runs, the newest first: by queueing time, then by id."""
+    found = backend.store.list_runs(
+        case_id=case,
+        statuses=status,
+        user_id=user,
+        queued_since=_moment(since) if since else None,
+        after=pagination.decode(cursor) if cursor else None,
+        limit=limit + 1,
     )
-    def create_run(
-        body: RunBody, caller: Runner, response: Response, idempotency_key: IdempotencyKey = None
-    ) -> Submitted:
-        """Put a run of a case on the queue: 201 for a new one, 200 for one that its Idempotency-Key made before."""
-        requests = run_requests(backend, [body], user=caller.name, key=idempotency_key)
-        run = submitted(backend.producer.submit(requests)[0])
-        response.status_code = 201 if run.created else 200
-        response.headers["Location"] = f"/api/v1/runs/{run.run_id}"
-        return run
+    runs, behind = pagination.paged(found, limit)
+    return RunPage(runs=list(runs), next=behind)
 
-    @routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Make a batch of runs")
-    def create_runs(body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None) -> BatchSubmitted:
-        """Put many runs on the queue, all or none: if any cannot be used, `problems` names every one, by index.
-        They are one batch, with one verdict and one cancel."""
-        requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
-        return submitted_batch(submission.submit_batch(backend, requests))
 
-    @routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Make many runs again")
-    def rerun_runs(body: RerunManyBody, caller: Runner) -> SubmittedMany:
-        """Make these runs again, or only those of them that failed; all or none. Their cases are taken as they are
-        now. Without any that failed, nothing is made."""
-        found = submission.rerun_runs(backend, body.run_ids, user=caller.name, env={}, only_failed=body.only_failed)
-        return SubmittedMany(runs=[submitted(run) for run in found])
+@routes.get("/{run_id}", responses=answers(404), summary="Get a run")
+def get_run(backend: Service, run_id: str, _: Reader) -> RunRecord:
+    """Return the run in its present state."""
+    return backend.run(run_id)
 
-    @routes.get("", responses=answers(), summary="List runs")
-    def list_runs(
-        _: Reader,
-        status: Annotated[list[RunStatus] | Absent, Query(description="Of any of these statuses.")] = None,
-        case: Annotated[str | Absent, Query(description="Of the case with this id.")] = None,
-        user: Annotated[str | Absent, Query(description="Made by this user.")] = None,
-        since: Annotated[
-            str | Absent,
-            Query(description="Queued at or after this moment, ISO 8601.", examples=["2026-01-08T12:00:00Z"]),
-        ] = None,
-        cursor: Annotated[str | Absent, Query(description="`next` of the page before.")] = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> RunPage:
-        """Runs, the newest first, by the moment they were queued and, within one, by id."""
-        found = backend.store.list_runs(
-            case_id=case,
-            statuses=status,
-            user_id=user,
-            queued_since=_moment(since) if since else None,
-            after=cursors.decode(cursor) if cursor else None,
-            limit=limit + 1,
-        )
-        runs, behind = cursors.paged(found, limit)
-        return RunPage(runs=list(runs), next=behind)
 
-    return routes
+@routes.get("/{run_id}/steps", responses=answers(404), summary="Get a run's steps")
+def get_steps(backend: Service, run_id: str, _: Reader) -> Steps:
+    """Return the finished steps of every attempt."""
+    run = backend.run(run_id)
+    return Steps(steps=backend.store.list_steps([run.id]))
+
+
+@routes.get("/{run_id}/artifacts", responses=answers(404), summary="List a run's files")
+def get_artifacts(backend: Service, run_id: str, _: Reader) -> Artifacts:
+    """List the screenshots, traces, logs and other files of a run."""
+    run = backend.run(run_id)
+    found = backend.store.list_artifacts([run.id])
+    return Artifacts(
+        artifacts=[Artifact(**one.model_dump(), url=f"/api/v1/runs/{run.id}/artifacts/{one.id}") for one in found]
+    )
+
+
+@routes.get(
+    "/{run_id}/artifacts/{artifact_id}",
+    response_class=FileResponse,
+    responses={
+        200: {
+            "description": "The file.",
+            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
+        },
+        **answers(404),
+    },
+    summary="Download a file",
+)
+def get_artifact(backend: Service, run_id: str, artifact_id: str, _: Reader) -> FileResponse:
+    """Return the file: pictures inline, everything else as an attachment."""
+    return artifact_response(backend, run_id, artifact_id)
+
+
+@routes.get("/{run_id}/place", responses=answers(404), summary="Get a run's position in its queue")
+def get_place(backend: Service, run_id: str, _: Reader) -> Position:
+    """Return the position among the waiting runs and the estimated start; 404 once the run has started."""
+    return Position(**asdict(backend.queues.get_position(backend.run(run_id).id)))
+
+
+@routes.post("/{run_id}/cancel", responses=answers(404), summary="Cancel a run")
+def cancel_run(backend: Service, run_id: str, caller: Runner) -> Cancelled:
+    """Cancel a run: a waiting or delayed one never starts, a running one is asked to stop. Idempotent."""
+    run = backend.run(run_id)
+    return Cancelled(run_id=run.id, outcome=backend.cancel([run.id], f"cancelled by {caller.name}")[run.id])
+
+
+@routes.post("/{run_id}/rerun", status_code=201, responses=answers(404, body=True), summary="Rerun a run")
+def rerun_run(backend: Service, run_id: str, caller: Runner, body: RerunBody | None = None) -> Submitted:
+    """Submit a new run of the case's present version, on the same host and with the same settings."""
+    return submitted(submission.rerun_run(backend, run_id, user=caller.name, env=body.env if body else {}))
+
+
+@batches.get("", responses=answers(), summary="List batches")
+def list_batches(
+    backend: Service,
+    _: Reader,
+    cursor: Annotated[str | Absent, Query(description="`next` of the previous page.")] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> BatchPage:
+    """List batches, the newest first, each with its verdict and its number of runs by status."""
+    after = pagination.decode(cursor) if cursor else None
+    found = backend.batches.newest(limit=limit + 1, after=after)
+    page, behind = pagination.paged(found, limit)
+    return BatchPage(batches=[BatchItem(**asdict(one)) for one in page], next=behind)
+
+
+@batches.get("/{batch_id}", responses=answers(404), summary="Get a batch")
+def get_batch(backend: Service, batch_id: str, _: Reader) -> BatchDetail:
+    """Return the verdict and progress of a batch, and the ids of its runs."""
+    return BatchDetail(**asdict(backend.batches.view(batch_id)))
+
+
+@batches.post("/{batch_id}/cancel", responses=answers(404), summary="Cancel a batch")
+def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> BatchCancelled:
+    """Cancel the unfinished runs: waiting and delayed ones never start, running ones are asked to stop.
+
+    Finished runs keep their result. Idempotent.
+    """
+    outcomes = backend.batches.cancel(batch_id, f"cancelled by {caller.name}")
+    return BatchCancelled(batch_id=batch_id, outcomes={run_id: one.value for run_id, one in outcomes.items()})
+
+
+@batches.post(
+    "/{batch_id}/rerun",
+    status_code=201,
+    responses=answers(404, 409, body=True),
+    summary="Rerun a batch",
+)
+def rerun_batch(
+    backend: Service, batch_id: str, caller: Runner, body: RerunBatchBody | None = None
+) -> BatchSubmitted:
+    """Submit a new batch of the failed runs, or of all that have ended, with the present versions of their cases.
+
+    409 if there is nothing to rerun.
+    """
+    how = body or RerunBatchBody()
+    batch = submission.rerun_batch(backend, batch_id, user=caller.name, env=how.env, only_failed=how.only_failed)
+    return submitted_batch(batch)
 
 
 def _moment(text: str) -> datetime:
-    """The moment in UTC; one without a zone is taken as UTC."""
+    """Return the time in UTC; one without a zone is taken as UTC."""
     try:
         moment = datetime.fromisoformat(text)
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)

@@ -1,14 +1,15 @@
-"""Models of queues; names in camel case are those of the original systems."""
+"""Models of queues and jobs; names in camel case are those of the original systems."""
 
 from __future__ import annotations
 
 from datetime import datetime
 from typing import Any
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, JsonValue
 
-from qa_queue.api.schemas.parameters import KnownQueue
-from qa_queue.api.schemas.runs import MOST_DELAY_MS, RUN_ID, Body
+from qa_queue.api.dependencies import KnownQueue
+from qa_queue.api.schemas.runs import MAX_DELAY_MS, RUN_ID, Body, PriorityName
+from qa_queue.models.backoff import Backoff
 from qa_queue.queues.attempts import AttemptFailure
 from qa_queue.queues.retention import CleanKind
 
@@ -32,7 +33,7 @@ class Stats(BaseModel):
 
 
 class FailedJob(BaseModel):
-    """A dead letter, in the originals' words; `attempts` counts those that failed."""
+    """A dead letter; `attempts` counts the failed ones."""
 
     id: str
     queue: str
@@ -45,14 +46,14 @@ class FailedJob(BaseModel):
 
 
 class Range(BaseModel):
-    """Places in a list, from 0, both included."""
+    """Positions in a list, from 0, both included."""
 
     start: int
     end: int
 
 
 class FailedJobs(BaseModel):
-    """Dead letters, the latest death first; `count` is how many are listed here."""
+    """Dead letters, the latest first; `count` is the number of `jobs`."""
 
     jobs: list[FailedJob]
     count: int
@@ -60,13 +61,13 @@ class FailedJobs(BaseModel):
 
 
 class DeadLetterBody(Body):
-    """A dead letter to be requeued on its queue."""
+    """A dead letter to requeue."""
 
     jobId: str = Field(min_length=1, max_length=200, examples=[RUN_ID])  # noqa: N815 - the originals' name
 
 
 class DeadLetterAnswer(BaseModel):
-    """The outcome."""
+    """Result of an operation on a dead letter."""
 
     success: bool
     jobId: str  # noqa: N815 - the originals' name
@@ -74,34 +75,34 @@ class DeadLetterAnswer(BaseModel):
 
 
 class RequeueAllBody(Body):
-    """Whose dead letters are requeued: those of one queue, or all."""
+    """Selection of the dead letters to requeue: those of one queue, or all."""
 
     queue: KnownQueue | None = None
 
 
 class Requeued(BaseModel):
-    """The jobs requeued, and why others were not, by id."""
+    """The requeued jobs, and the reasons of the refused ones by id."""
 
     requeued: list[str]
     refused: dict[str, str]
 
 
 class CleanBody(Body):
-    """Selection of the ended jobs to delete: those of a kind that ended `grace_ms` ago or earlier, oldest first."""
+    """Selection of the ended jobs to delete: of this kind, ended at least `grace_ms` ago, the oldest first."""
 
     kind: CleanKind = "completed"
-    grace_ms: int = Field(default=0, ge=0, le=MOST_DELAY_MS)
+    grace_ms: int = Field(default=0, ge=0, le=MAX_DELAY_MS)
     limit: int = Field(default=1000, ge=1, le=10_000)
 
 
 class Cleaned(BaseModel):
-    """The ids of the jobs that were deleted."""
+    """The ids of the deleted jobs."""
 
     deleted: list[str]
 
 
 class QueueState(BaseModel):
-    """The paused state of a queue; `changed` is false if it had this state before."""
+    """The paused state of a queue; `changed` is false if it was in this state already."""
 
     queue: str
     paused: bool
@@ -130,6 +131,46 @@ class LimitList(BaseModel):
 
 
 class LimitRemoved(BaseModel):
-    """The key whose rule is gone."""
+    """The key whose rule was removed."""
 
     key: str
+
+
+class JobBody(Body):
+    """A job to submit; omitted options have the queue's defaults."""
+
+    data: dict[str, Any] = Field(
+        description="The payload, validated by the queue's model.", examples=[{"dry_run": True}]
+    )
+    name: str = Field(default="", max_length=200, description="A name for people.")
+    priority: PriorityName = PriorityName.NORMAL
+    attempts: int | None = Field(default=None, ge=1, le=25)
+    backoff: Backoff | None = None
+    timeout_s: int | None = Field(default=None, ge=1, le=24 * 3600)
+    delay_ms: int | None = Field(default=None, ge=0, le=MAX_DELAY_MS)
+    metadata: dict[str, JsonValue] = Field(default_factory=dict, max_length=100, description="Stored with the job.")
+
+
+class JobSubmitted(BaseModel):
+    """A submitted job; `created` is false when an earlier request with its idempotency key created it."""
+
+    job_id: str = Field(examples=[RUN_ID])
+    queue: str
+    created: bool
+
+
+class JobState(BaseModel):
+    """A job. `status` is waiting, delayed, processing, completed, failed or cancelled; `result` is the return value
+    of its processor; `errors` are those of its failed attempts."""
+
+    id: str
+    queue: str
+    name: str
+    status: str = Field(examples=["completed"])
+    data: dict[str, Any] | None
+    result: JsonValue
+    errors: list[AttemptFailure]
+    metadata: dict[str, Any]
+    created_at: datetime | None
+    started_at: datetime | None
+    ended_at: datetime | None

@@ -1,4 +1,4 @@
-"""Models of runs, cases and adaptations: the source of the OpenAPI document."""
+"""Models of runs and batches."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from qa_queue.api.documents import Document
-from qa_queue.api.errors import FieldError
-from qa_queue.models import Priority, TestConfig
-from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
+from qa_queue.models import Priority, RunStatus, TestConfig
+from qa_queue.models.outcomes import BatchVerdict
+from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 
 CASE: dict[str, Any] = {
     "version": 1,
@@ -21,8 +21,9 @@ CASE: dict[str, Any] = {
     "steps": [{"goto": "/login"}, {"expect": {"title": "Shop"}}],
 }
 RUN_ID = "0b0f4c0e-5d0f-4a4e-8d6b-0f6f2a3c9d11"
-MOST_RUNS = 1000
-MOST_DELAY_MS = 30 * 24 * 3600 * 1000
+BATCH_ID = "7f1f6a52-3a10-4a57-9a3e-2f6f1f0e8f10"
+MAX_RUNS = 1000
+MAX_DELAY_MS = 30 * 24 * 3600 * 1000
 
 CaseDocument = Annotated[
     Document,
@@ -40,7 +41,7 @@ class PriorityName(StrEnum):
 
     @property
     def value_on_queue(self) -> Priority:
-        """The priority as the queues know it."""
+        """Return the priority as the queues store it."""
         return Priority[self.name]
 
 
@@ -52,13 +53,13 @@ class Body(BaseModel):
     @model_validator(mode="before")
     @classmethod
     def _is_unicode(cls, data: Any) -> Any:
-        """JSON can name half a character, which no database and no address can hold."""
+        """Reject lone surrogates, which JSON allows but databases and URLs cannot store."""
         try:
             json.dumps(data, ensure_ascii=False, default=str).encode()
         except UnicodeEncodeError:
-            raise ValueError("it holds half a character (a lone surrogate): send whole Unicode text") from None
+            raise ValueError("contains half a character (a lone surrogate): send valid Unicode text") from None
         except RecursionError:
-            pass  # refused for its depth, by the reader of the document
+            pass  # the reader of the document rejects its depth
         return data
 
 
@@ -74,13 +75,11 @@ class RunOptions(Body):
     attempts: int | None = Field(
         default=None, ge=1, le=25, description="When the infrastructure fails; QUEUE_MAX_ATTEMPTS by default."
     )
-    delay_ms: int | None = Field(
-        default=None, ge=0, le=MOST_DELAY_MS, description="Earliest start, in ms from now."
-    )
+    delay_ms: int | None = Field(default=None, ge=0, le=MAX_DELAY_MS, description="Earliest start, in ms from now.")
 
 
 class RunBody(RunOptions):
-    """A run to be made: of a document, or of a stored case."""
+    """A run to submit: of a document, or of a stored case."""
 
     case: CaseDocument | None = None
     case_id: str | None = Field(default=None, description="A stored case.")
@@ -100,26 +99,26 @@ class RunBody(RunOptions):
 
 
 class BatchBody(Body):
-    """Runs to be made together: all of them, or none."""
+    """Runs to submit together: all of them, or none."""
 
-    runs: list[RunBody] = Field(min_length=1, max_length=MOST_RUNS)
+    runs: list[RunBody] = Field(min_length=1, max_length=MAX_RUNS)
 
 
 class RerunBody(Body):
-    """Options of a rerun; `env` is needed where the job with its values is gone from Redis (24 h)."""
+    """Options of a rerun; `env` is needed when the job with its values has expired in Redis (24 h)."""
 
     env: dict[str, str] = Field(default_factory=dict)
 
 
 class RerunManyBody(Body):
-    """Runs to be made again together: all of them, or only those that failed."""
+    """Runs to rerun together: all of them, or only those that failed."""
 
-    run_ids: list[str] = Field(min_length=1, max_length=MOST_RUNS, examples=[[RUN_ID]])
+    run_ids: list[str] = Field(min_length=1, max_length=MAX_RUNS, examples=[[RUN_ID]])
     only_failed: bool = Field(default=True, description="Leave out those that passed or have not ended.")
 
 
 class Submitted(BaseModel):
-    """A run that is on the queue; `created` is false when its idempotency key had been used for it before."""
+    """A submitted run; `created` is false when an earlier request with its idempotency key created it."""
 
     run_id: str = Field(examples=[RUN_ID])
     job_id: str = Field(examples=[RUN_ID])
@@ -134,7 +133,7 @@ class SubmittedMany(BaseModel):
 
 
 class RunPage(BaseModel):
-    """Runs, the newest first. `next` goes on behind the last one, and is null at the end."""
+    """Runs, the newest first; `next` is the cursor of the next page, null on the last one."""
 
     runs: list[RunRecord]
     next: str | None = Field(default=None, description="The `cursor` of the next page.")
@@ -147,7 +146,7 @@ class Steps(BaseModel):
 
 
 class Artifact(ArtifactRecord):
-    """A file of a run, and the path it is downloaded from."""
+    """A file of a run, and the path to download it from."""
 
     url: str
 
@@ -165,81 +164,9 @@ class Cancelled(BaseModel):
     outcome: str = Field(examples=["removed"])
 
 
-class CaseBody(Body):
-    """A case to be stored."""
-
-    case: CaseDocument
-    model_config = ConfigDict(json_schema_extra={"examples": [{"case": CASE}]})
-
-
-class DuplicateBody(Body):
-    """Name of the copy of a case; `id` stays when the name changes."""
-
-    name: str = Field(min_length=1, max_length=200, examples=["Sign in as guest"])
-    id: str | None = Field(default=None, min_length=1, max_length=200)
-
-
-class CaseSummary(BaseModel):
-    """A stored case without its steps."""
-
-    id: str
-    key: str
-    name: str
-    version: int
-    tags: tuple[str, ...]
-    reliability_score: float | None
-    flake_rate: float | None
-    updated_at: datetime | None
-
-
-class CasePage(BaseModel):
-    """Cases by name. `next` goes on behind the last one, and is null at the end."""
-
-    cases: list[CaseSummary]
-    next: str | None = None
-
-
-class Deleted(BaseModel):
-    """Rows that were deleted with a case."""
-
-    case_id: str
-    runs: int = Field(description="Runs deleted with it.")
-
-
-class ValidateBody(CaseBody):
-    """A case to be looked at as a run of it would be."""
-
-    env: dict[str, str] = Field(default_factory=dict, description="Values of ${env.NAME}.")
-
-
-class ValidationResult(BaseModel):
-    """Validity of a case, and every mistake in it."""
-
-    valid: bool
-    name: str | None = None
-    steps: int | None = None
-    problems: list[FieldError] = Field(default_factory=list)
-
-
-class ImportBody(Body):
-    """A recording of Chrome DevTools Recorder."""
-
-    recording: Document = Field(
-        examples=[{"title": "Login", "steps": [{"type": "navigate", "url": "http://127.0.0.1:8080/login"}]}]
-    )
-
-
-class Imported(BaseModel):
-    """The case of a recording, as JSON and as a YAML file, and what was not carried over."""
-
-    case: dict[str, Any]
-    yaml: str
-    notes: list[str]
-
-
 class Position(BaseModel):
-    """Place of a run that has not started: `position` from 1, null while it is delayed; `starts_at` is an
-    estimate, null while nothing can be said."""
+    """Position of a run that has not started, from 1, null while it is delayed; `starts_at` is an estimate, null
+    while unknown."""
 
     queue: str
     position: int | None
@@ -247,35 +174,50 @@ class Position(BaseModel):
     limited: bool
 
 
-class AdaptationList(BaseModel):
-    """Adaptations, the newest first; `evidence` is left out."""
+class BatchSubmitted(BaseModel):
+    """Runs that were submitted together, in the order given. A run that an earlier request with its idempotency key
+    created stays in its batch; if that is true of every run, `batch_id` is that batch."""
 
-    adaptations: list[AdaptationRow]
-
-
-class RejectBody(Body):
-    """Options of a judgement."""
-
-    file: str | None = Field(
-        default=None, description="The text of the file that the case is kept in: the answer has a patch for it."
-    )
+    batch_id: str = Field(examples=[BATCH_ID])
+    runs: list[Submitted]
 
 
-class AcceptBody(RejectBody):
-    """Options of accepting an adaptation."""
+class BatchItem(BaseModel):
+    """A batch in a list: how many runs it has in all, how many ended, and how many there are of each status."""
 
-    write: bool = Field(default=True, description="Name the element so in the stored case from now on.")
-
-
-class Judged(BaseModel):
-    """Result of a judgement; the last three are null where the case was not changed."""
-
-    adaptation: AdaptationRow
-    case_version: int | None = Field(description="The new version of the case.")
-    step_number: int | None = Field(description="The step that names its element otherwise now, from 1.")
-    patch: str | None = Field(
-        description="A patch for the file that was sent; null too where it does not have the step as it was stored."
-    )
+    id: str = Field(examples=[BATCH_ID])
+    verdict: BatchVerdict
+    total: int
+    ended: int
+    counts: dict[RunStatus, int]
+    flaky: int
+    queued_at: datetime
+    finished_at: datetime | None
 
 
-StoredCase = CaseRecord
+class BatchDetail(BatchItem):
+    """The state of a batch; `percentage` is 0 to 100, and running runs add their own."""
+
+    percentage: int
+    run_ids: list[str]
+
+
+class BatchPage(BaseModel):
+    """Batches, the newest first; `next` is the cursor of the next page, null on the last one."""
+
+    batches: list[BatchItem]
+    next: str | None = Field(default=None, description="The `cursor` of the next page.")
+
+
+class BatchCancelled(BaseModel):
+    """Result of a cancellation for each unfinished run: `removed` never starts, `signalled` is asked to stop."""
+
+    batch_id: str
+    outcomes: dict[str, str]
+
+
+class RerunBatchBody(Body):
+    """Selection of the runs to rerun; `env` is needed when their jobs have expired in Redis (24 h)."""
+
+    only_failed: bool = Field(default=True, description="Leave out those that ended well or were cancelled.")
+    env: dict[str, str] = Field(default_factory=dict)

@@ -12,7 +12,7 @@ from schemathesis import GenerationMode
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from qa_queue.api.app import create_app
-from qa_queue.api.routes import queue_events
+from qa_queue.api.routes import events
 from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.services import Backend
 from qa_queue.settings import Settings
@@ -39,7 +39,7 @@ TRIED = [(one, mode) for one in OPERATIONS for mode in GenerationMode if mode.is
 @pytest.fixture
 def base_url(serve: Callable[..., str], store: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> str:
     """A service that has a case, a run and a schedule, for callers in a hurry, whose streams end at once."""
-    monkeypatch.setattr(queue_events, "LONGEST_S", 0)
+    monkeypatch.setattr(events, "LONGEST_S", 0)
     case = case_record()
     run = finished_run(case)
     store.schedules.add(schedule_record(cases=(case.id,), tag=None))
