@@ -4,8 +4,7 @@ A package names an `ExtensionSpec` in the group `qa_queue.queues`; see `docs/how
 """
 
 from qa_queue.extensions.catalogue import GROUP, BrokenExtension, Catalogue, catalogue, known_queue, queue_names
-from qa_queue.extensions.named import load_named
-from qa_queue.extensions.spec import ExtensionSpec
+from qa_queue.extensions.spec import ExtensionSpec, load_named
 
 QueueSpec = ExtensionSpec  # the name in earlier versions
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 
 from qa_queue.errors import InputError, UnknownQueueError
+from qa_queue.errors.validation import nearest
 from qa_queue.extensions.spec import ExtensionSpec
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, TestJobData
 
@@ -98,8 +98,8 @@ def known_queue(name: str) -> str:
     known = queue_names()
     if name in known:
         return str(name)
-    nearest = difflib.get_close_matches(name, known, n=1)
-    hint = f"Did you mean {nearest[0]}? " if nearest else ""
+    near = nearest(name, known)
+    hint = f"Did you mean {near}? " if near else ""
     broken = "".join(f" {one}" for one in catalogue().broken)
     raise UnknownQueueError(f"No queue is called {name!r}. {hint}There are {', '.join(known)}.{broken}")
 

@@ -1,10 +1,12 @@
-"""The definition of a queue, as a value."""
+"""The definition of a queue as a value, and the import of what it names."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -91,3 +93,16 @@ def _matches(pattern: re.Pattern[str], text: object) -> bool:
 
 def _within(number: object, most: int) -> bool:
     return isinstance(number, int) and 1 <= number <= most
+
+
+def load_named(path: str) -> Any:
+    """The object at `module:name`.
+
+    Raises:
+        InputError: it cannot be imported; says why.
+    """
+    module, _, name = path.partition(":")
+    try:
+        return getattr(import_module(module), name)
+    except (Exception, SystemExit) as error:  # another package's code runs here, and may raise whatever it likes
+        raise InputError(f"{path} cannot be loaded ({type(error).__name__}: {error}).") from error

@@ -176,12 +176,12 @@ class QueueManager:
         return clean(self._server_of(name), known_queue(name), grace_ms=grace_ms, limit=limit, kind=kind)
 
     def trim(self, name: str) -> int:
-        """Keep the newest jobs that QUEUE_REMOVE_ON_COMPLETE and QUEUE_REMOVE_ON_FAIL allow."""
+        """Keep the newest completed and cancelled jobs that the settings QUEUE_REMOVE_ON_* allow."""
         return trim(
             self._server_of(name),
             known_queue(name),
             keep_finished=self._settings.queue_remove_on_complete,
-            keep_failed=self._settings.queue_remove_on_fail,
+            keep_cancelled=self._settings.queue_remove_on_fail,
         )
 
     def _server_of(self, name: str) -> Redis:

@@ -42,14 +42,14 @@ def clean(connection: Redis, queue: str, *, grace_ms: int, limit: int, kind: Cle
     return deleted
 
 
-def trim(connection: Redis, queue: str, *, keep_finished: int, keep_failed: int) -> int:
-    """Delete the oldest completed and failed jobs of a queue beyond these numbers; returns the number deleted.
+def trim(connection: Redis, queue: str, *, keep_finished: int, keep_cancelled: int) -> int:
+    """Delete the oldest completed and cancelled jobs of a queue beyond these numbers; return the number deleted.
 
-    One round trip, at most 100 jobs of each kind in a call.
+    One round trip, at most 100 jobs of each kind in a call. Dead letters are not trimmed: they expire after 7 days.
     """
     keys = QueueKeys(queue)
-    arguments = [NAMES, TRIMMED_AT_ONCE, keep_finished, keep_failed]
-    return int(_TRIM.run(connection, [keys.finished, keys.failed], arguments))
+    arguments = [NAMES, TRIMMED_AT_ONCE, keep_finished, keep_cancelled]
+    return int(_TRIM.run(connection, [keys.finished, keys.canceled], arguments))
 
 
 def _registry(queue: str, kind: CleanKind) -> tuple[str, int, tuple[str, ...]]:

@@ -11,14 +11,23 @@ import os
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 from urllib.parse import quote
 
 from dotenv import dotenv_values
-from pydantic import AliasChoices, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import (
+    AliasChoices,
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from qa_queue.errors import InputError, SettingsError
+from qa_queue.errors.validation import Problem, problems_of
 from qa_queue.settings.rules import QUEUE_URL, queue_variable, redis_problem
 
 HOME = Path(".qa")
@@ -26,9 +35,18 @@ STACK_ENV = "stack.env"  # in the home folder
 DOTENV = Path(".env")
 SECRET_PREFIX = "QA_SECRET_"  # noqa: S105 - the prefix of a name, no password
 HOSTS_SUFFIX = "_HOSTS"
+MAX_CONCURRENCY = 64
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_")
 
 LogLevel = Literal["ERROR", "WARN", "INFO", "DEBUG"]
+
+
+def _concurrency(value: Any) -> Any:
+    """Return the number of cores that this process may use, at least 2, for `auto`; another value as it is."""
+    if value != "auto":
+        return value
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
+    return min(max(2, cores), MAX_CONCURRENCY)
 
 
 class Settings(BaseSettings):
@@ -78,12 +96,23 @@ class Settings(BaseSettings):
         description="Secret (service role) key of the project; SUPABASE_SERVICE_ROLE_KEY is read too.",
     )
 
-    queue_concurrency: int = Field(default=1, ge=1, le=64, description="Runs at once in one worker process.")
+    queue_concurrency: Annotated[int, BeforeValidator(_concurrency)] = Field(
+        default="auto",
+        validate_default=True,
+        ge=1,
+        le=MAX_CONCURRENCY,
+        description="Runs at once in one worker process; auto: one for each core, at least 2.",
+    )
     queue_max_attempts: int = Field(default=3, ge=1, le=25, description="Attempts of a job.")
     queue_remove_on_complete: int = Field(
-        default=1000, ge=0, description="Finished jobs kept in Redis for each queue."
+        default=100, ge=0, description="Completed jobs kept in Redis for each queue."
     )
-    queue_remove_on_fail: int = Field(default=5000, ge=0, description="Failed jobs kept in Redis for each queue.")
+    queue_remove_on_fail: int = Field(
+        default=50,
+        ge=0,
+        description="Cancelled jobs kept in Redis for each queue. Dead letters are kept for 7 days, whatever their "
+        "number.",
+    )
     queue_shutdown_grace: float = Field(
         default=30,
         ge=0,
@@ -232,7 +261,7 @@ def load_settings(**overrides: Any) -> Settings:
     try:
         return Settings(_env_file=env_files(overrides.get("qa_home")), **overrides)
     except ValidationError as error:
-        raise SettingsError("\n".join(_explain(item) for item in error.errors())) from None
+        raise SettingsError("\n".join(map(_setting_error, problems_of(error, Settings)))) from None
 
 
 def with_overrides(settings: Settings, **overrides: Any) -> Settings:
@@ -253,15 +282,11 @@ def on_redis(settings: Settings, url: str) -> Settings:
     return with_overrides(settings, redis_url=url, **sentinel)
 
 
-def _explain(item: Any) -> str:
-    if not item["loc"]:  # of several settings together
-        return str(item["msg"]).removeprefix("Value error, ")
-    name = str(item["loc"][0]).upper()
-    field = Settings.model_fields.get(name.lower())
-    secret = field is not None and "SecretStr" in str(field.annotation)
-    value = "(hidden)" if secret else repr(item["input"])
-    allowed = item["msg"].removeprefix("Input should be ")
-    return f"{name}={value} is not allowed: it should be {allowed}. Set it in the environment or in .env."
+def _setting_error(problem: Problem) -> str:
+    """Return the message of one fault, with the variable's name; a fault of several settings names them itself."""
+    if not problem.path:
+        return problem.text
+    return f"{str(problem.path[0]).upper()}: {problem.text}. Set it in the environment or in .env."
 
 
 def _environment() -> dict[str, str]:

@@ -6,6 +6,7 @@ import base64
 import binascii
 import json
 import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -29,6 +30,16 @@ _CONTENT = re.compile(r"2[23][0-9A-Z]{3}")  # data exceptions and integrity cons
 # Supabase Lite drops the SQLSTATE of check violations (23514) and gives a code of its own.
 _LITE_CODE, _CHECK_VIOLATION = "SUP", "violates check constraint"
 _MAX_MESSAGE = 300
+_TEXTS: Mapping[type[StoreError], str] = {
+    StoreAuthError: (
+        "Supabase at {host} refused the key for {table} ({said}): set SUPABASE_SECRET_KEY to the project's secret "
+        "(service role) key."
+    ),
+    StoreSchemaError: (
+        "the table {table} in Supabase at {host} is missing or out of date ({said}): run `qa-queue migrate`."
+    ),
+    StoreUnavailableError: "Supabase at {host} is unavailable or too busy for {table} ({said}): try again.",
+}
 
 
 def explain_answer(status: int, body: Any, table: str, host: str) -> StoreError:
@@ -38,22 +49,11 @@ def explain_answer(status: int, body: Any, table: str, host: str) -> StoreError:
     message = document.get("message") or document.get("msg") or document.get("error") or f"HTTP {status}"
     said = str(message)[:_MAX_MESSAGE]
     kind = _classify(status, code, said)
-    if kind is StoreAuthError:
-        text = (
-            f"Supabase at {host} refused the key for {table} ({said}): set SUPABASE_SECRET_KEY to the project's "
-            "secret (service role) key."
-        )
-    elif kind is StoreSchemaError:
-        text = (
-            f"the table {table} in Supabase at {host} is missing or out of date ({said}): run `qa-queue migrate`."
-        )
-    elif kind is StoreUnavailableError:
-        text = f"Supabase at {host} is unavailable or too busy for {table} ({said}): try again."
-    elif code:
-        text = f"Supabase at {host} refused a call on {table}: {said} ({code})."
-    else:
-        text = f"{host} answered {status} for {table} ({said}): is SUPABASE_URL the project's URL?"
-    return kind(text)
+    if kind in _TEXTS:
+        return kind(_TEXTS[kind].format(host=host, table=table, said=said))
+    if code:
+        return kind(f"Supabase at {host} refused a call on {table}: {said} ({code}).")
+    return kind(f"{host} answered {status} for {table} ({said}): is SUPABASE_URL the project's URL?")
 
 
 def _classify(status: int, code: str, message: str) -> type[StoreError]:

@@ -42,12 +42,13 @@ def files_digest(root: Path) -> str:
 
 def _files(folder: str) -> Iterator[os.DirEntry[str]]:
     with os.scandir(folder) as entries:
-        for entry in sorted(entries, key=lambda one: one.name):
-            if entry.is_dir(follow_symlinks=False):
-                if not _is_skipped(entry):
-                    yield from _files(entry.path)
-            elif Path(entry.name).suffix in _WATCHED:
-                yield entry
+        ordered = sorted(entries, key=lambda one: one.name)
+    for entry in ordered:
+        is_folder = entry.is_dir(follow_symlinks=False)
+        if is_folder and not _is_skipped(entry):
+            yield from _files(entry.path)
+        elif not is_folder and Path(entry.name).suffix in _WATCHED:
+            yield entry
 
 
 def _is_skipped(folder: os.DirEntry[str]) -> bool:

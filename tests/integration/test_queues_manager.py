@@ -13,7 +13,7 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.retry import Retry
 from rq import Queue
 from rq.job import Job, JobStatus
-from rq.registry import FailedJobRegistry, FinishedJobRegistry
+from rq.registry import CanceledJobRegistry, FailedJobRegistry, FinishedJobRegistry
 from rq.results import Result
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
@@ -22,6 +22,7 @@ from rq.worker import BaseWorker
 from qa_queue.errors import InputError, UnknownQueueError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestConfig
 from qa_queue.queues import WORKER_CLASS, QueueStats
+from qa_queue.queues.cancellation import request_cancel
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.enqueue import EnqueueConflict, enqueue_all
 from qa_queue.queues.jobs import FAILURE_TTL_S, RESULT_TTL_S, START_ALLOWANCE_S
@@ -255,19 +256,33 @@ def test_stats_of_all_queues_take_one_round_trip(redis_db: Redis, monkeypatch: p
 
 def test_trimming_keeps_the_newest_of_each_kind(redis_db: Redis) -> None:
     for number in range(5):
-        for kind in ("ok", "bad"):
+        for kind in ("done", "cancelled"):
             add(redis_db, f"{kind}-{number}")
-            end(redis_db, f"{kind}-{number}", failed=kind == "bad")
-            key = f"rq:{'failed' if kind == 'bad' else 'finished'}:{QUEUE}"
+        end(redis_db, f"done-{number}")
+        request_cancel(redis_db, [f"cancelled-{number}"])
+        for kind, key in (("done", f"rq:finished:{QUEUE}"), ("cancelled", f"rq:canceled:{QUEUE}")):
             redis_db.zincrby(key, number, f"{kind}-{number}")  # each ended a second after the one before
     queues = manager(redis_db, queue_remove_on_complete=2, queue_remove_on_fail=3)
     assert queues.trim(QUEUE) == 5
-    assert FinishedJobRegistry(QUEUE, connection=redis_db).get_job_ids(cleanup=False) == ["ok-3", "ok-4"]
-    assert FailedJobRegistry(QUEUE, connection=redis_db).get_job_ids(cleanup=False) == ["bad-2", "bad-3", "bad-4"]
-    left = {key.decode() for pattern in ("rq:job:*", "rq:results:*") for key in redis_db.scan_iter(pattern)}
-    kept = ("ok-3", "ok-4", "bad-2", "bad-3", "bad-4")
-    assert left == {f"rq:{kind}:{run_id}" for kind in ("job", "results") for run_id in kept}
+    kept = ["done-3", "done-4"], ["cancelled-2", "cancelled-3", "cancelled-4"]
+    assert FinishedJobRegistry(QUEUE, connection=redis_db).get_job_ids(cleanup=False) == kept[0]
+    assert CanceledJobRegistry(QUEUE, connection=redis_db).get_job_ids(cleanup=False) == kept[1]
+    assert {key.decode() for key in redis_db.scan_iter("rq:job:*")} == {
+        f"rq:job:{name}" for name in kept[0] + kept[1]
+    }
+    assert {key.decode() for key in redis_db.scan_iter("rq:results:*")} == {
+        f"rq:results:{name}" for name in kept[0]
+    }
     assert queues.trim(QUEUE) == 0
+
+
+def test_trimming_never_deletes_a_dead_letter(redis_db: Redis) -> None:
+    """They are kept for 7 days, whatever their number."""
+    for number in range(3):
+        add(redis_db, f"run-{number}")
+        end(redis_db, f"run-{number}", failed=True)
+    assert manager(redis_db, queue_remove_on_complete=0, queue_remove_on_fail=0).trim(QUEUE) == 0
+    assert len(FailedJobRegistry(QUEUE, connection=redis_db).get_job_ids(cleanup=False)) == 3
 
 
 def test_keeping_none_removes_a_job_as_soon_as_it_ended(redis_db: Redis) -> None:
@@ -278,9 +293,9 @@ def test_keeping_none_removes_a_job_as_soon_as_it_ended(redis_db: Redis) -> None
     assert not list(redis_db.scan_iter("rq:*:run-1"))
 
 
-def test_trimming_spares_a_failed_job_that_was_put_back_on_its_queue(redis_db: Redis) -> None:
+def test_trimming_spares_a_job_that_waits_again(redis_db: Redis) -> None:
     add(redis_db, "run-1")
-    redis_db.zadd(f"rq:failed:{QUEUE}", {"run-1": 9_999_999_999})  # as between two steps of a requeue
+    redis_db.zadd(f"rq:canceled:{QUEUE}", {"run-1": 1})
     manager(redis_db, queue_remove_on_fail=0).trim(QUEUE)
     assert stored(redis_db, "run-1").get_status() == JobStatus.QUEUED
 

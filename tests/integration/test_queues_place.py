@@ -110,8 +110,11 @@ def test_cleaning_what_cannot_be_is_refused(redis_db: Redis, options: dict[str, 
 def test_trimming_deletes_the_failed_attempts_too(redis_db: Redis) -> None:
     """Those of the jobs that stay are kept."""
     for number in range(3):
-        bury(redis_db, f"run-{number}", attempts=1)
-        redis_db.zincrby(f"rq:failed:{QUEUE}", number - 10, f"run-{number}")
+        add(redis_db, f"run-{number}")
+        failure = AttemptFailure(number=1, kind="bug", error="e", failed_at=utc_now())
+        AttemptLog(redis_db).record(f"run-{number}", failure)
+        request_cancel(redis_db, [f"run-{number}"])
+        redis_db.zincrby(f"rq:canceled:{QUEUE}", number - 10, f"run-{number}")
     assert manager(redis_db, queue_remove_on_fail=1).trim(QUEUE) == 2
     assert list(redis_db.scan_iter("qa:attempts:*")) == [b"qa:attempts:run-2"]
     assert not redis_db.exists("rq:job:run-0", "rq:job:run-1")

@@ -2,8 +2,7 @@
 --
 -- include: job
 --
--- KEYS        RQ's registries: ids by the time in s at which they expire, each after the same time, so that the ids
---             with the lowest scores ended first
+-- KEYS        RQ's registries: ids by the time in s at which they expire or were cancelled: the lowest scores ended first
 -- ARGV[1]     names
 -- ARGV[2]     the largest number of jobs to delete of each registry
 -- ARGV[3..]   for each registry, the number of jobs to keep
@@ -11,7 +10,7 @@
 --
 -- Invariant: a job that runs or waits again has another status and is left alone.
 
-local ENDED = {finished = true, failed = true, stopped = true}
+local ENDED = {finished = true, canceled = true}
 
 local trimmed = 0
 for at, registry in ipairs(KEYS) do

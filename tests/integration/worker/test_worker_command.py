@@ -56,7 +56,7 @@ def test_wrong_arguments_are_refused(redis_db, redis_url):
 def test_workers_are_added_and_a_dead_one_is_replaced(redis_db, redis_url):
     """Jobs that wait bring a second worker; SIGTERM ends all, and nothing is left."""
     jobs = [enqueue(redis_db, "gate") for _ in range(2)]
-    with command(redis_url, "worker", "test-execution", "--autoscale", "1:2") as popen:
+    with command(redis_url, "worker", "test-execution", "--autoscale", "1:2", "--concurrency", "1") as popen:
         wait_until(lambda: len(redis_db.keys("running:*")) == 2, timeout=60, what="two workers")
         family = psutil.Process(popen.pid).children(recursive=True)
         redis_db.set("open", 1)

@@ -120,7 +120,7 @@ def test_a_wrong_setting_is_refused_with_its_name(redis_db, start_worker):
     """Before anything is registered."""
     worker = start_worker(QUEUE_CONCURRENCY="many")
     assert worker.wait() == 1
-    assert "QUEUE_CONCURRENCY='many' is not allowed" in worker.text
+    assert "QUEUE_CONCURRENCY: expected a whole number, got 'many'" in worker.text
     assert "Traceback" not in worker.text
 
 
