@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from playwright.async_api import Locator, Page
@@ -48,9 +50,34 @@ class ActionContext(Generic[A]):
         """The elements that a picture has to black out."""
         return masks(self.page, self.options.secrets)
 
+    def case_file(self, name: str, verb: str = "upload") -> Path:
+        """Return a file of the case's folder to do something with, symbolic links followed.
+
+        Hidden files are refused wherever they are: the folder may hold the service's own `.env` and `.qa`.
+
+        Raises:
+            StepFailedError: the case has no folder, or no such file in it that can be read.
+        """
+        root = self.options.upload_root
+        if root is None:
+            raise _no_file(f"cannot {verb} {name!r}: this case has no folder with files; run it from its file")
+        folder = root.resolve()
+        file = (folder / name).resolve()
+        if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
+            raise _no_file(
+                f"cannot {verb} {name!r}: only files in the folder of the case, {folder}, that are not hidden"
+            )
+        if not file.is_file() or not os.access(file, os.R_OK):
+            raise _no_file(f"the file to {verb} cannot be read: {name} (looked for at {file})")
+        return file
+
     def contains_secret(self, value: str) -> bool:
         """Tell whether a value contains one of the run's secrets."""
         return any(secret in value for secret in self.options.secrets if secret)
+
+
+def _no_file(text: str) -> StepFailedError:
+    return StepFailedError(ErrorKind.INPUT, text)
 
 
 def masks(page: Page, secrets: tuple[str, ...]) -> list[Locator]:

@@ -7,6 +7,7 @@ import contextlib
 import logging
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,6 +80,7 @@ class WarmBrowserPool:
         """
         while len(self._closing) >= MOST_CLOSING:
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
+        options = replace(options, denied=tuple(self._denied))
         context = await self._context(options)
         try:
             yield await self._open(context, options)

@@ -35,6 +35,7 @@ class SessionOptions:
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
     `secret_hosts` has the hosts on which each secret may be used, by name; a secret without hosts is used nowhere.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
+    `denied` has URL patterns that no request of the run may match; the pool sets it.
     Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
     """
 
@@ -48,6 +49,7 @@ class SessionOptions:
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
+    denied: tuple[str, ...] = ()
     max_download_bytes: int | None = None
 
 

@@ -29,7 +29,10 @@ def texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
         case BaseModel():
             for name in type(value).model_fields:
                 yield from texts(getattr(value, name), (*path, *_keys(value, name)))
-        case tuple():
+        case dict():
+            for key, item in value.items():
+                yield from texts(item, (*path, key))
+        case tuple() | list():
             for index, item in enumerate(value):
                 yield from texts(item, (*path, index))
 
@@ -54,8 +57,12 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
             return change(value)
         case BaseModel():
             return map_texts(value, change)
+        case dict():
+            return {key: _mapped(item, change) for key, item in value.items()}
         case tuple():
             return tuple(_mapped(item, change) for item in value)
+        case list():
+            return [_mapped(item, change) for item in value]
         case _:
             return value
 

@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from playwright.async_api import Error
 
 from processors.browser.action_context import ActionContext, performs
-from processors.browser.failures import StepFailedError
 from processors.browser.secret_input import DOTS, fill_secret
 from qa_queue.cases.actions import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
-from qa_queue.models import ErrorKind
 
 UNCHECKED = frozenset({"", "0", "false", "no", "off"})  # values that clear a checkbox; any other sets it
 _NO_TEXT_FIELD = ("is not an <input>", "cannot be filled")
@@ -103,26 +98,5 @@ async def select(call: ActionContext[Select]) -> None:
 @performs(Upload)
 async def upload(call: ActionContext[Upload]) -> None:
     """Give files of the case's folder to a file input."""
-    files = [_uploaded(name, call.options.upload_root) for name in call.args.files]
+    files = [call.case_file(name) for name in call.args.files]
     await call.element.set_input_files(files, timeout=call.left_ms)
-
-
-def _uploaded(name: str, root: Path | None) -> Path:
-    """Return the file to upload, symbolic links followed.
-
-    Hidden files are refused wherever they are: the folder of a case may hold the service's own `.env` and `.qa`.
-    """
-    if root is None:
-        raise StepFailedError(
-            ErrorKind.INPUT, f"cannot upload {name!r}: this case has no folder with files; run it from its file"
-        )
-    folder = root.resolve()
-    file = (folder / name).resolve()
-    if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
-        raise StepFailedError(
-            ErrorKind.INPUT,
-            f"cannot upload {name!r}: only files in the folder of the case, {folder}, that are not hidden",
-        )
-    if not file.is_file() or not os.access(file, os.R_OK):
-        raise StepFailedError(ErrorKind.INPUT, f"the file to upload cannot be read: {name} (looked for at {file})")
-    return file

@@ -3,23 +3,31 @@
 A case cannot name them (`qa_queue.cases.urls`), and Chromium lets no page of the web lead to them. This is the
 second lock: the browser asks before it loads one, whichever tab, frame or worker wants it, and is refused. Only
 matching requests are held up; all others pass without a question. Addresses are compared as they stand in the URL:
-a host name that resolves to one of them, and WebSockets, are not covered.
+a host name that resolves to one of them, and WebSockets, are not covered. Requests that the driver sends itself do
+not pass through the browser: `canonical_url` and `is_refused` apply the same rules to them.
 """
 
 from __future__ import annotations
 
 import asyncio
+import ipaddress
 import logging
+import re
+import socket
 from collections.abc import Iterable, Sequence
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from playwright.async_api import Browser, CDPSession, Error
+
+from qa_queue.cases.urls import WEB_SCHEMES, normalized
 
 LOCAL_SCHEMES = ("file", "filesystem", "view-source", "chrome", "chrome-untrusted", "chrome-extension", "devtools")
 LOOPBACK = ("127.*", "localhost", "*.localhost", "0.0.0.0", "[::1]", "[::]", "[::ffff:7f*]")  # noqa: S104 - compared only
 METADATA = ("169.254.*", "metadata.google.internal*")
+_DEFAULT_PORTS = {"http": 80, "https": 443}
 REFUSED = "ERR_BLOCKED_BY_CLIENT"  # Chromium's name for a request that its DevTools refused
+_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _log = logging.getLogger(__name__)
 
 
@@ -48,6 +56,46 @@ def denied_addresses(own: Iterable[str]) -> tuple[str, ...]:
         local = host.startswith("127.") or host in ("localhost", "0.0.0.0", "::1", "::")  # noqa: S104 - compared only
         places += [f"{name}{port}/*" for name in (LOOPBACK if local else (host,)) if name]
     return tuple(f"http*://{login}{place}" for place in places for login in ("", "*@"))
+
+
+def canonical_url(url: str) -> str | None:
+    """Return a URL of the web in the one form in which browsers write it; None for a URL that has none.
+
+    Other forms of the same address, such as `http://0x7f.1` or `http://shop.example\\@127.0.0.1`, do not pass a
+    comparison of texts unnoticed.
+    """
+    try:
+        parts = urlsplit(normalized(url).replace("\\", "/"))
+        host, port = _canonical_host(parts.hostname or ""), parts.port
+    except ValueError:
+        return None
+    if parts.scheme not in WEB_SCHEMES or host is None:
+        return None
+    login = f"{found}@" if (found := parts.netloc.rpartition("@")[0]) else ""
+    place = host if port in (None, _DEFAULT_PORTS[parts.scheme]) else f"{host}:{port}"
+    return urlunsplit(parts._replace(netloc=login + place, path=parts.path or "/"))
+
+
+def _canonical_host(host: str) -> str | None:
+    if ":" in host:
+        address = ipaddress.IPv6Address(host)
+        mapped = address.ipv4_mapped
+        if mapped is None:
+            return f"[{address.compressed}]"
+        high, low = divmod(int(mapped), 1 << 16)
+        return f"[::ffff:{high:x}:{low:x}]"
+    name = unquote(host).encode("idna").decode().lower().rstrip(".")
+    if not _HOST.fullmatch(name):
+        return None
+    try:
+        return socket.inet_ntoa(socket.inet_aton(name))
+    except OSError:
+        return name
+
+
+def is_refused(url: str, patterns: Sequence[str]) -> bool:
+    """Return True where a canonical URL matches one of these patterns, in which `*` stands for any text."""
+    return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), url, re.DOTALL) for pattern in patterns)
 
 
 async def _refuse(session: CDPSession, event: dict[str, Any]) -> None:

@@ -3,6 +3,7 @@
 from qa_queue.cases.actions.assertion import Expect
 from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
 from qa_queue.cases.actions.navigation import Goto, Reload
+from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover
 from qa_queue.cases.steps import Step
@@ -18,6 +19,7 @@ __all__ = [
     "Hover",
     "Press",
     "Reload",
+    "Request",
     "Screenshot",
     "Select",
     "SetViewport",
