@@ -18,9 +18,13 @@ from qa_queue.models import ErrorKind
 
 EXCERPT_CHARS = 300
 _HEADERS = "headers."
-_CONFIDENTIAL = r"[\w-]*(?:pass(?:word|wd|phrase)|secret|token|api[-_]?key|authori[sz]ation|cookie|session|credential)[\w-]*"
+_CONFIDENTIAL = (
+    r"[\w-]*(?:pass(?:word|wd|phrase)|secret|token|api[-_]?key|authori[sz]ation|cookie|session|credential)[\w-]*"
+)
 _NAME = re.compile(_CONFIDENTIAL, re.IGNORECASE)
-_PAIR = re.compile(rf"({_CONFIDENTIAL}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s&,;}}<\"']+)", re.IGNORECASE)
+_PAIR = re.compile(
+    rf"({_CONFIDENTIAL}[\"']?\s*[:=]\s*)(\"(?:[^\"\\]|\\.)*\"|'[^']*'|[^\s&,;}}<\"']+)", re.IGNORECASE
+)
 _TOKEN = re.compile(r"\b(?:Bearer|Basic)\s+[\w.~+/=-]+|\beyJ[\w-]{10,}\.[\w-]+\.[\w-]*", re.IGNORECASE)
 
 

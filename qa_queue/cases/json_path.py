@@ -17,7 +17,7 @@ class NotInDocumentError(LookupError):
 
 
 def value_at(path: str, document: Any) -> Any:
-    """Return the value at a path; of a path that may name several values, such as `$.items[*].id`, the list of them.
+    """Return the value at a path; the list of values at a path that may name several, such as `$.items[*].id`.
 
     Raises:
         ValueError: this is not a JSONPath.

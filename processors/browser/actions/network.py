@@ -115,7 +115,7 @@ def _text(value: object) -> str:
 
 
 def _redirected(sent: _Sent, status: int, url: str) -> _Sent:
-    """Return the request that follows a redirect, as browsers do: its method, its body and what another host gets."""
+    """Return the request that follows a redirect, as a browser sends it; another host does not get the login."""
     headers, content, method = dict(sent.headers), sent.content, sent.method
     if (status == 303 and method != "HEAD") or (status in (301, 302) and method == "POST"):
         method, content = "GET", {}
@@ -155,7 +155,9 @@ def _permitted(call: ActionContext[Request], sent: _Sent) -> str:
         text = f"{sent.method} {sent.url!r} cannot be sent: it is not a URL such as http://shop.example/api"
         raise StepFailedError(ErrorKind.INPUT, text)
     if is_refused(url, call.options.denied):
-        raise StepFailedError(ErrorKind.NAVIGATION, f"{sent.method} {shown_url(url)}: the service refuses this address")
+        raise StepFailedError(
+            ErrorKind.NAVIGATION, f"{sent.method} {shown_url(url)}: the service refuses this address"
+        )
     refuse_host(call, url)
     return url
 

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 from qa_queue.cases.json_path import check_path
 from qa_queue.cases.steps import Action
 from qa_queue.cases.urls import WebUrl
-from qa_queue.cases.vocabulary import Count, Many, Name, Vocabulary, Words
+from qa_queue.cases.vocabulary import Count, Name, Vocabulary, Words
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
@@ -31,7 +31,9 @@ def _part(text: str) -> str:
     if text in ("status", "text") or re.fullmatch(r"headers\.\S+", text):
         return text
     if not text.startswith("$"):
-        raise ValueError(f"{text!r} is no part of a response: write $.json.path, headers.NAME, status or text")
+        raise ValueError(
+            f"{text!r} does not name a part of a response: write $.json.path, headers.NAME, status or text"
+        )
     return check_path(text)
 
 
@@ -55,7 +57,9 @@ ResponsePart = Annotated[str, AfterValidator(_part)]
 Statuses = Annotated[
     tuple[str, ...],
     BeforeValidator(_statuses),
-    WithJsonSchema({"anyOf": [*_STATUS_SCHEMA["anyOf"], {"type": "array", "items": _STATUS_SCHEMA, "minItems": 1}]}),
+    WithJsonSchema(
+        {"anyOf": [*_STATUS_SCHEMA["anyOf"], {"type": "array", "items": _STATUS_SCHEMA, "minItems": 1}]}
+    ),
 ]
 Url = Annotated[WebUrl, Field(min_length=1)]
 
@@ -105,8 +109,12 @@ class Request(Action, keyword="request"):
         default_factory=dict,
         description="Files of a form by field, sent as multipart/form-data; paths are relative to the case file.",
     )
-    redirects: Count = Field(20, description="How many redirects are followed; with 0 the redirect is the response.")
-    status: Statuses = Field(("2xx",), description="The expected status: a code, a class, or a list. Default: `2xx`.")
+    redirects: Count = Field(
+        20, description="How many redirects are followed; with 0 the redirect is the response."
+    )
+    status: Statuses = Field(
+        ("2xx",), description="The expected status: a code, a class, or a list. Default: `2xx`."
+    )
     expect: dict[ResponsePart, Json] = Field(
         default_factory=dict,
         description="Expected values by part of the response: `$.json.path`, `headers.NAME`, `status`, `text`.",
@@ -128,6 +136,3 @@ class Request(Action, keyword="request"):
     def sentence(self) -> str:
         """Return the action in words, as `request POST /api/items`."""
         return f"{self.verb} {self.method} {self.url}"
-
-
-__all__ = ["METHODS", "Credentials", "Many", "Request"]

@@ -9,12 +9,12 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from qa_queue.cases.actions import Expect
+from qa_queue.cases.actions import Expect, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.steps import ACTIONS, Action
 from qa_queue.cases.urls import scheme_problem
-from qa_queue.cases.vocabulary import MAX_DURATION_MS, Vocabulary, key_of
+from qa_queue.cases.vocabulary import MAX_DURATION_MS, Name, Vocabulary, key_of
 from qa_queue.models import TraceMode, Viewport
 
 texts = st.text(max_size=12)
@@ -22,6 +22,14 @@ words = st.text(min_size=1, max_size=12)
 heal = st.sampled_from(["off", "suggest", "auto"])
 durations = st.integers(1, MAX_DURATION_MS)
 flags = st.booleans()
+names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
+json_values = st.recursive(
+    st.none() | flags | st.integers(-99, 99) | texts,
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(words, inner, max_size=2),
+    max_leaves=4,
+)
+parts = st.sampled_from(["status", "text", "headers.Location", "$", "$.items[0].id"])
+statuses = st.lists(st.sampled_from(["200", "4xx"]), min_size=1, max_size=2).map(tuple)
 
 
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
@@ -47,11 +55,35 @@ def _targets(inner: st.SearchStrategy[Target]) -> st.SearchStrategy[Target]:
 targets = st.recursive(words.map(lambda selector: Target(selector=selector)), _targets, max_leaves=4)
 
 
+def _validator_of(alias: Any) -> Any:
+    """The function that checks the values of a type."""
+    return get_args(alias)[1].func
+
+
+by_validator = {
+    _validator_of(Name): names,
+    _validator_of(network.Json): json_values,
+    _validator_of(network.ResponsePart): parts,
+    _validator_of(network.Statuses): statuses,
+}
+
+
+def _own_values(metadata: Any) -> st.SearchStrategy[Any] | None:
+    """The values of a type that its validator alone describes."""
+    return next((by_validator[one.func] for one in metadata if getattr(one, "func", None) in by_validator), None)
+
+
+credentials = st.builds(network.Credentials, user=words, password=texts)
+
+
 def values_of(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]:
     """The values that a field of this type may have."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is Annotated:
-        return values_of(args[0], limits | _limits(args[1:]))
+        own = _own_values(args[1:])
+        return own if own is not None else _valid(values_of(args[0], limits | _limits(args[1:])), args[1:])
+    if origin is dict:
+        return st.dictionaries(values_of(args[0], {"min_length": 1}), values_of(args[1], {}), max_size=2)
     if origin is Literal:
         return st.sampled_from(args)
     if origin is tuple:
@@ -69,7 +101,7 @@ def _plain_values(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[
         return st.integers(limits.get("ge", -9), limits.get("le", 99))
     if annotation is float:
         return st.integers(0, 999).map(float) | st.floats(0, 999)
-    known = {bool: flags, Target: targets, type(None): st.none()}
+    known = {bool: flags, Target: targets, type(None): st.none(), network.Credentials: credentials}
     return known[annotation]
 
 
@@ -96,7 +128,18 @@ def _with_only(model: type[Vocabulary], chosen: str) -> st.SearchStrategy[Any]:
     fields = {name: field for name, field in model.model_fields.items() if key_of(model, name) not in others}
     given = _fields(model, fields)
     empty = ((), None)
-    return st.builds(model, **given | {chosen: given[chosen].filter(lambda value: value not in empty)})
+    built = st.builds(model, **given | {chosen: given[chosen].filter(lambda value: value not in empty)})
+    return built.map(_without_contradictions)
+
+
+def _without_contradictions(value: Vocabulary) -> Vocabulary:
+    """The value with one of each set of keys that exclude each other at most."""
+    for keys in value.at_most_one:
+        fields = [name for name in type(value).model_fields if key_of(type(value), name) in keys]
+        given = [name for name in fields if getattr(value, name) not in (None, {})]
+        defaults = {name: type(value).model_fields[name].get_default(call_default_factory=True) for name in given}
+        value = value.model_copy(update={name: defaults[name] for name in given[1:]})
+    return value
 
 
 def _fields(model: type[BaseModel], fields: dict[str, FieldInfo]) -> dict[str, st.SearchStrategy[Any]]:
@@ -105,8 +148,15 @@ def _fields(model: type[BaseModel], fields: dict[str, FieldInfo]) -> dict[str, s
 
 
 def _values_of_field(field: FieldInfo) -> st.SearchStrategy[Any]:
+    own = _own_values(field.metadata)
+    if own is not None:
+        return own
     values = values_of(field.annotation, _limits(field.metadata))
-    is_url = any(isinstance(item, AfterValidator) for item in field.metadata)
+    return _valid(values, field.metadata)
+
+
+def _valid(values: st.SearchStrategy[Any], metadata: Any) -> st.SearchStrategy[Any]:
+    is_url = any(isinstance(item, AfterValidator) for item in metadata)
     return values.filter(_has_allowed_scheme) if is_url else values
 
 
@@ -144,7 +194,6 @@ def _steps(action: type[Action]) -> st.SearchStrategy[Step]:
 
 steps = st.one_of(*(_steps(action) for action in ACTIONS.values()))
 _viewports = st.builds(Viewport, width=st.integers(1, 10_000), height=st.integers(1, 10_000))
-_names = st.from_regex(r"[A-Za-z_][A-Za-z0-9_]{0,8}", fullmatch=True)
 cases = st.builds(
     Case,
     id=maybe(words),
@@ -156,6 +205,6 @@ cases = st.builds(
     trace=st.sampled_from(TraceMode),
     use=st.builds(Use, device=maybe(words), viewport=_viewports, test_id_attribute=words),
     heal=heal,
-    vars=st.dictionaries(_names, texts, max_size=3),
+    vars=st.dictionaries(names, texts, max_size=3),
     steps=st.lists(steps, min_size=1, max_size=3).map(tuple),
 )
