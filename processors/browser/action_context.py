@@ -12,6 +12,7 @@ from playwright.async_api import Locator, Page
 
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError
+from processors.browser.pages import OpenPages
 from processors.browser.protocol import SessionOptions
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Action
@@ -23,9 +24,13 @@ C = TypeVar("C", bound=Check)
 
 @dataclass(frozen=True, kw_only=True)
 class ActionContext(Generic[A]):
-    """One step on its way to the page. `subject` names the element in messages; `locator` finds it."""
+    """One step on its way to the page. `subject` names the element in messages; `locator` finds it.
+
+    `page` is the one that was the current one of `pages` when the step began.
+    """
 
     page: Page
+    pages: OpenPages
     args: A
     options: SessionOptions
     deadline: Deadline

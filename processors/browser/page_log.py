@@ -1,4 +1,4 @@
-"""The log of a page: console messages, script errors, dialogs, crashes; and the end of a page that floods it."""
+"""The log of a context's pages: console, errors, failed requests, dialogs, crashes; and the end of a flood."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ EVENTS_PER_S = 50
 MAX_CHARS_AT_ONCE = 16_000_000  # of a context's events
 CHARS_PER_S = 1_000_000
 CLOSE_TIMEOUT_S = 5.0
+ABORTED = "ERR_ABORTED"  # the page was left before the answer came, or its script no longer wanted it
 _log = logging.getLogger(__name__)
 
 
@@ -35,18 +36,19 @@ class FailedNavigation:
 
 
 class PageLog:
-    """Listens to a context; keeps the first `MAX_ENTRIES` entries and counts those after them.
+    """Listens to every page of a context; keeps the first `MAX_ENTRIES` entries and counts those after them.
 
     An unexpected dialog is dismissed, so that it does not stop the run, and noted; leaving a page is allowed. When
     the context's pages exceed their budget, `flood` has the reason and the context is closed.
     """
 
-    def __init__(self, context: BrowserContext, page: Page, load: BrowserLoad) -> None:
-        self.failed_navigation: FailedNavigation | None = None
+    def __init__(self, context: BrowserContext, first: Page, load: BrowserLoad) -> None:
         self.flood: str | None = None
-        self._crash = asyncio.Event()
+        self._crash = asyncio.Event()  # of any page
+        self._crashed: set[Page] = set()
+        self._failed_navigations: dict[Page, FailedNavigation] = {}
         self._context = context
-        self._page = page
+        self._first = first
         self._load = load
         self._entries: list[dict[str, Any]] = []
         self._dropped = 0
@@ -54,34 +56,42 @@ class PageLog:
         self._chars = Budget(MAX_CHARS_AT_ONCE, CHARS_PER_S, time.monotonic())
         self._closing: asyncio.Task[None] | None = None
         self._listeners: dict[Any, Callable[..., Any]] = {
-            "console": _guarded(self._on_console),
-            "weberror": _guarded(self._on_error),
-            "dialog": _guarded_async(self._on_dialog),
-            "requestfailed": _guarded(self._on_request_failed),
+            "page": guarded(self._on_page),
+            "console": guarded(self._on_console),
+            "weberror": guarded(self._on_error),
+            "dialog": guarded_async(self._on_dialog),
+            "requestfailed": guarded(self._on_request_failed),
         }
         for event, listener in self._listeners.items():
             context.on(event, listener)
-        page.on("crash", _guarded(self._on_crash))
+        self._on_page(first)
 
     @property
     def entries(self) -> list[dict[str, Any]]:
-        """The entries, oldest first: `time`, `type`, `text`; console messages also have `level` and `source`."""
+        """The entries, oldest first: `time`, `type`, `text`; console messages also have `level` and `source`.
+
+        Those of a page other than the first have its URL as `page`.
+        """
         if not self._dropped:
             return list(self._entries)
         return [*self._entries, _entry("note", f"{self._dropped} more entries were dropped")]
 
-    @property
-    def crashed(self) -> bool:
-        """True if the page's process died."""
-        return self._crash.is_set()
+    def crashed(self, page: Page) -> bool:
+        """Return True if the page's process died."""
+        return page in self._crashed
 
-    async def crashed_within(self, seconds: float) -> bool:
+    async def crashed_within(self, page: Page, seconds: float) -> bool:
         """Return `crashed`, or wait this long for an event that may be on its way."""
         try:
             async with asyncio.timeout(seconds):
-                return await self._crash.wait()
+                await self._crash.wait()
         except TimeoutError:
             return False
+        return self.crashed(page)
+
+    def failed_navigation(self, page: Page) -> FailedNavigation | None:
+        """Return the latest failed navigation of a page's main frame."""
+        return self._failed_navigations.get(page)
 
     def stop(self, reason: str) -> None:
         """Close the context of a page that went beyond a limit; the first reason is kept."""
@@ -101,8 +111,10 @@ class PageLog:
         except (Error, TimeoutError) as error:
             _log.debug("Closing the context of a flooding page failed: %s", error)
 
-    def _add(self, kind: str, text: str, **more: Any) -> None:
+    def _add(self, kind: str, text: str, page: Page | None = None, **more: Any) -> None:
         self._count(kind, len(text))
+        if page not in (None, self._first):
+            more["page"] = page.url[:MAX_CHARS]
         if len(self._entries) < MAX_ENTRIES:
             self._entries.append(_entry(kind, text, **more))
         else:
@@ -125,32 +137,50 @@ class PageLog:
                 return
         place = message.location
         source = f"{place['url']}:{place['lineNumber'] + 1}" if place.get("url") else None
-        self._add("console", message.text, level=message.type, source=source)
+        self._add("console", message.text, message.page, level=message.type, source=source)
 
     def _on_error(self, error: WebError) -> None:
-        self._add("pageerror", str(error.error))
+        self._add("pageerror", str(error.error), error.page)
 
     async def _on_dialog(self, dialog: Dialog) -> None:
         leaving = dialog.type == "beforeunload"
-        self._add("dialog", f"{dialog.type} {'accepted' if leaving else 'dismissed'}: {dialog.message}")
+        self._add(
+            "dialog", f"{dialog.type} {'accepted' if leaving else 'dismissed'}: {dialog.message}", dialog.page
+        )
         try:
             await (dialog.accept() if leaving else dialog.dismiss())
         except Error:
             self._add("note", "the dialog was gone before it was answered")
 
     def _on_request_failed(self, request: Request) -> None:
-        if request.failure and REFUSED in request.failure:
-            self._add("refused", f"the service refuses {request.url}")
+        reason = request.failure or ""
         self._count("requestfailed")
-        if request.is_navigation_request() and request.frame == self._page.main_frame:
-            self.failed_navigation = FailedNavigation(url=request.url, error=request.failure or "")
+        page = _page_of(request)
+        if REFUSED in reason:
+            self._add("refused", f"the service refuses {request.url}", page)
+        elif ABORTED not in reason:
+            self._add("requestfailed", f"{request.method} {request.url}: {reason}", page)
+        if page is not None and request.is_navigation_request() and request.frame == page.main_frame:
+            self._failed_navigations[page] = FailedNavigation(url=request.url, error=reason)
 
-    def _on_crash(self, _: Page) -> None:
+    def _on_page(self, page: Page) -> None:
+        page.on("crash", guarded(self._on_crash))
+
+    def _on_crash(self, page: Page) -> None:
+        self._crashed.add(page)
         self._crash.set()
-        self._add("crash", f"the page crashed at {self._page.url}")
+        self._add("crash", f"the page crashed at {page.url}", page)
 
 
-def _guarded(listener: Callable[[Any], None]) -> Callable[[Any], None]:
+def _page_of(request: Request) -> Page | None:
+    """Return the page of a request; None for that of a worker, or of a tab that is still opening."""
+    try:
+        return request.frame.page
+    except Error:
+        return None
+
+
+def guarded(listener: Callable[[Any], None]) -> Callable[[Any], None]:
     """Return the listener so that it never raises: its error would fail the driver's next call, of any run.
 
     Playwright raises, for example, when a request's frame is asked for while its tab is still opening.
@@ -165,8 +195,8 @@ def _guarded(listener: Callable[[Any], None]) -> Callable[[Any], None]:
     return listen
 
 
-def _guarded_async(listener: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """As `_guarded`, for a coroutine."""
+def guarded_async(listener: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
+    """As `guarded`, for a coroutine."""
 
     async def listen(event: Any) -> None:
         try:

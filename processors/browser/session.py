@@ -1,4 +1,4 @@
-"""One browser context with its page: does steps, takes pictures, keeps the trace."""
+"""One browser context with its pages: performs steps, takes pictures, keeps the trace."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from processors.browser.action_context import masks
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.flood import BrowserLoad
-from processors.browser.page_log import PageLog
+from processors.browser.page_log import ABORTED, PageLog
+from processors.browser.pages import OpenPages
 from processors.browser.protocol import NO_HINTS, ElementHints, SessionOptions, StepOutcome
 from processors.browser.step_runner import StepRunner
 from qa_queue.cases.model import Step
@@ -34,10 +35,15 @@ class Session:
 
     def __init__(self, context: BrowserContext, page: Page, options: SessionOptions, load: BrowserLoad) -> None:
         self._context = context
-        self._page = page
+        self._pages = OpenPages(context, page)
         self._options = options
         self._load = load
         self._log = PageLog(context, page, load)
+
+    @property
+    def page(self) -> Page:
+        """The page that steps act on."""
+        return self._pages.current
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -51,7 +57,7 @@ class Session:
             if max(event["receivedBytes"], event["totalBytes"]) > most:
                 self._log.stop(f"the page downloaded more than {most} bytes")
 
-        devtools = await self._context.new_cdp_session(self._page)
+        devtools = await self._context.new_cdp_session(self.page)
         devtools.on("Browser.downloadProgress", on_progress)
         behaviour = {"behavior": "allowAndName", "downloadPath": folder, "eventsEnabled": True}
         await devtools.send("Browser.setDownloadBehavior", behaviour)
@@ -67,13 +73,13 @@ class Session:
         """See `processors.browser.protocol.BrowserSession`; a step that another run's page held up is repeated."""
         repeated = False
         while True:
-            runner = StepRunner(self._page, self._options, step, Deadline(timeout_ms), hints, secrets)
+            runner = StepRunner(self._pages, self._options, step, Deadline(timeout_ms), hints, secrets)
             began = time.monotonic()
             try:
                 async with self._limit(timeout_ms / 1000, began) as limit:
                     return await runner.outcome(limit)
             except (Error, StepFailedError, TimeoutError) as error:
-                held_up = await self._held_up(error, began)
+                held_up = await self._held_up(runner.page, error, began)
                 if repeated or not held_up:
                     return self._failed(runner, error, timeout_ms)
                 repeated = True
@@ -81,9 +87,9 @@ class Session:
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""
         try:
-            hidden = masks(self._page, self._options.secrets)
+            hidden = masks(self.page, self._options.secrets)
             async with asyncio.timeout(PICTURE_TIMEOUT_MS / 1000 + SLACK_S):
-                return await self._page.screenshot(timeout=PICTURE_TIMEOUT_MS, mask=hidden)
+                return await self.page.screenshot(timeout=PICTURE_TIMEOUT_MS, mask=hidden)
         except (Error, TimeoutError) as error:
             raise EvidenceError(f"no screenshot: {first_line(str(error)) or 'the page does not answer'}") from error
 
@@ -116,40 +122,43 @@ class Session:
             finally:
                 extension.cancel()
 
-    async def _held_up(self, error: Exception, began: float) -> bool:
+    async def _held_up(self, page: Page, error: Exception, began: float) -> bool:
         """Return True if the browser was too busy with another run's page for a step, which did not act yet.
 
         Raises:
             BrowserCrashedError: the browser died.
         """
-        if self._log.flood is not None or await self._crashed(str(error)):
+        if self._log.flood is not None or await self._crashed(page, str(error)):
             return False
         busy = await self._load.held_up(self._context, began)
         return busy and not (
             isinstance(error, TimeoutError) or is_closed(str(error)) or "action done" in str(error)
         )
 
-    async def _crashed(self, text: str) -> bool:
+    async def _crashed(self, page: Page, text: str) -> bool:
         """Return True if the page's process died; a crash while a page opens is reported as an abort first."""
-        return is_crash(text) or await self._log.crashed_within(CRASH_EVENT_S if "ERR_ABORTED" in text else 0)
+        return is_crash(text) or await self._log.crashed_within(page, CRASH_EVENT_S if ABORTED in text else 0)
 
     def _failed(self, runner: StepRunner, error: Exception, timeout_ms: int) -> StepOutcome:
-        failure = self._own_failure(error) or self._blame_navigation(_explained(runner, error, timeout_ms))
+        failure = self._own_failure(runner.page, error) or self._blame_navigation(
+            runner.page, _explained(runner, error, timeout_ms)
+        )
         text = f"{failure}; not healed: {runner.refusal}" if runner.refusal else str(failure)
         return StepOutcome(found=runner.found, error=text, kind=failure.kind, heal=runner.proposal)
 
-    def _own_failure(self, error: Exception) -> StepFailedError | None:
+    def _own_failure(self, page: Page, error: Exception) -> StepFailedError | None:
         """Return the failure of a page that is gone."""
         if self._log.flood is not None:
             return StepFailedError(ErrorKind.PAGE_FLOOD, f"{self._log.flood}; its context was closed")
-        if is_crash(str(error)) or self._log.crashed:
-            return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {self._page.url}")
-        return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if is_closed(str(error)) else None
+        if is_crash(str(error)) or self._log.crashed(page):
+            return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {page.url}")
+        gone = page.is_closed() or is_closed(str(error))
+        return StepFailedError(ErrorKind.PAGE_CRASH, "the page was closed") if gone else None
 
-    def _blame_navigation(self, failure: StepFailedError) -> StepFailedError:
+    def _blame_navigation(self, page: Page, failure: StepFailedError) -> StepFailedError:
         """On the browser's own error page no element can be found: what failed is the way there."""
-        failed = self._log.failed_navigation
-        if not self._page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
+        failed = self._log.failed_navigation(page)
+        if not page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
             return failure
         return navigation(failed.error, url=failed.url, timeout_ms=0)
 

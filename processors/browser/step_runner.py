@@ -18,6 +18,7 @@ from processors.browser.fingerprinting import PageView, fingerprint_of
 from processors.browser.healer import HealFinding, Refusal, is_still, search, settle
 from processors.browser.locators import locator_for
 from processors.browser.marking import marked_picture
+from processors.browser.pages import OpenPages
 from processors.browser.protocol import ElementHints, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.healing.decision import HealRefused
 from processors.healing.fingerprint import Fingerprint
@@ -35,7 +36,7 @@ _BY_PARTS = ("type",)  # begun twice, it would type twice
 class StepRunner:
     """A step while it is done; what it finds on its way is kept for the message when it fails."""
 
-    page: Page
+    pages: OpenPages
     options: SessionOptions
     step: Step
     deadline: Deadline
@@ -45,7 +46,11 @@ class StepRunner:
     proposal: Heal | None = None
     refusal: str = ""
     healed: Target | None = None
+    page: Page = field(init=False)
     _unlearned: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self.page = self.pages.current
 
     @property
     def subject(self) -> str:
@@ -146,6 +151,7 @@ class StepRunner:
     def _call(self, deadline: Deadline, locator: Locator | None) -> ActionContext[Action]:
         return ActionContext(
             page=self.page,
+            pages=self.pages,
             args=self.step.args,
             options=self.options,
             deadline=deadline,

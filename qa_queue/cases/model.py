@@ -162,8 +162,8 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    back forward new_page switch_page close_page right_click tap drag focus blur scroll dialog download
-    cookies local_storage headers permissions geolocation clock offline save_state mock block extract set
+    back forward right_click tap drag focus blur scroll dialog download cookies local_storage headers
+    permissions geolocation clock offline save_state mock block extract set
     evaluate use group repeat for_each if retry save_as data modifiers force delay response function
     has has_not has_not_text expanded pressed selected include_hidden
     attached editable focused empty in_viewport values attribute class css id role accessible_name

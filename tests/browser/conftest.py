@@ -79,7 +79,7 @@ class Visit:
     @property
     def page(self) -> Page:
         """The page itself, to ask it what a test needs to know."""
-        return self.session._page
+        return self.session.page
 
     async def do(self, step: Step, timeout_ms: int = TIMEOUT_MS) -> StepOutcome:
         """Do a step and give back what it came to."""

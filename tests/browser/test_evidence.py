@@ -252,7 +252,7 @@ async def test_a_redacted_trace_opens_in_the_trace_viewer(
     result = await harness.test(case(*steps, base_url=site.url), trace="on")
     (trace,) = harness.artifacts(result.test_run_id, ArtifactKind.TRACE)
     async with pool.session(SessionOptions()) as session:
-        await session._page.goto(f"{viewer}/index.html?trace={viewer}/artifacts/{trace.path}")
-        fill = session._page.get_by_role("treeitem").filter(has_text="Fill")
+        await session.page.goto(f"{viewer}/index.html?trace={viewer}/artifacts/{trace.path}")
+        fill = session.page.get_by_role("treeitem").filter(has_text="Fill")
         await fill.wait_for(timeout=20_000)
         assert "***" in await fill.inner_text()

@@ -1,13 +1,13 @@
 """The coroutine of each action of the format. `qa_queue/cases/actions` has the same modules."""
 
 from processors.browser.action_context import PERFORMERS, ActionContext, Performed
-from processors.browser.actions import assertion, fields, navigation, network, page, pointer
+from processors.browser.actions import assertion, fields, navigation, network, page, pages, pointer
 from processors.browser.egress.hosts import document_url
 from processors.browser.secret_input import refuse_host
 from qa_queue.cases.actions import Fill, Request, Type
 from qa_queue.cases.steps import Action
 
-__all__ = ["assertion", "fields", "navigation", "network", "page", "perform", "pointer"]
+__all__ = ["assertion", "fields", "navigation", "network", "page", "pages", "perform", "pointer"]
 _OWN_CHECKS = (Fill, Type, Request)  # they look at the field's own document, or the address of the request
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from playwright.async_api import Error
+from typing import Any
+
+from playwright.async_api import Error, Page
 
 from processors.browser.action_context import ActionContext, performs
 from processors.browser.failures import StepFailedError, is_closed, is_crash, navigation
@@ -15,14 +17,23 @@ from qa_queue.models import ErrorKind
 @performs(Goto)
 async def goto(call: ActionContext[Goto]) -> None:
     """Open a page and wait for its load event."""
+    await open_url(call, call.page, call.args.url)
+
+
+async def open_url(call: ActionContext[Any], page: Page, url: str) -> None:
+    """Open a URL of a case on a page.
+
+    Raises:
+        StepFailedError: a case may not open it, or it did not open.
+    """
     try:
-        url = web_url(call.args.url, call.options.base_url)
+        whole = web_url(url, call.options.base_url)
     except InputError as error:
         raise StepFailedError(ErrorKind.INPUT, str(error)) from None
     try:
-        await call.page.goto(url, timeout=call.left_ms)
+        await page.goto(whole, timeout=call.left_ms)
     except Error as error:
-        raise _explained(error, call, url) from None
+        raise _explained(error, call, whole) from None
 
 
 @performs(Reload)
@@ -35,7 +46,7 @@ async def reload(call: ActionContext[Reload]) -> None:
         raise _explained(error, call, url) from None
 
 
-def _explained(error: Error, call: ActionContext[Goto] | ActionContext[Reload], url: str) -> Exception:
+def _explained(error: Error, call: ActionContext[Any], url: str) -> Exception:
     text = str(error)
     if is_closed(text) or is_crash(text):
         return error

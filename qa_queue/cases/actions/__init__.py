@@ -5,6 +5,7 @@ from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, 
 from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
+from qa_queue.cases.actions.pages import ClosePage, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover
 from qa_queue.cases.steps import Step
 
@@ -12,17 +13,20 @@ __all__ = [
     "CheckBox",
     "Clear",
     "Click",
+    "ClosePage",
     "DoubleClick",
     "Expect",
     "Fill",
     "Goto",
     "Hover",
+    "NewPage",
     "Press",
     "Reload",
     "Request",
     "Screenshot",
     "Select",
     "SetViewport",
+    "SwitchPage",
     "Type",
     "UncheckBox",
     "Upload",

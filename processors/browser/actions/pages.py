@@ -1,0 +1,57 @@
+"""Actions on the pages of the browser: tabs and windows."""
+
+from __future__ import annotations
+
+import asyncio
+from functools import partial
+
+from playwright.async_api import Page
+
+from processors.browser.action_context import ActionContext, performs
+from processors.browser.actions.navigation import open_url
+from processors.browser.pages import Choice, OpenPages, title_of
+from processors.browser.urls import glob
+from qa_queue.cases.actions import ClosePage, NewPage, SwitchPage
+
+
+@performs(NewPage)
+async def new_page(call: ActionContext[NewPage]) -> None:
+    """Open a page, and a URL in it."""
+    page = await call.pages.open()
+    if call.args.url is not None:
+        await open_url(call, page, call.args.url)
+
+
+@performs(SwitchPage)
+async def switch_page(call: ActionContext[SwitchPage]) -> None:
+    """Make another page the current one, as soon as it is there."""
+    choice = _choice(call.args, call.pages, call.options.base_url)
+    call.pages.use(await call.pages.wait_for(choice, call.deadline, call.args.wanted))
+
+
+def _choice(args: SwitchPage, pages: OpenPages, base_url: str | None) -> Choice:
+    if args.title is not None:
+        return partial(_with_title, args.title)
+    if args.url is not None:
+        return partial(_with_url, args.url, base_url)
+    return pages.newest if args.index is None else partial(_at, args.index)
+
+
+async def _with_title(title: str, pages: list[Page]) -> list[Page]:
+    titles = await asyncio.gather(*map(title_of, pages))
+    return [page for page, found in zip(pages, titles, strict=True) if " ".join(found.split()) == title]
+
+
+async def _with_url(pattern: str, base_url: str | None, pages: list[Page]) -> list[Page]:
+    matcher = glob(pattern, base_url)
+    return [page for page in pages if matcher.match(page.url)]
+
+
+async def _at(index: int, pages: list[Page]) -> list[Page]:
+    return [pages[index]] if -len(pages) <= index < len(pages) else []
+
+
+@performs(ClosePage)
+async def close_page(call: ActionContext[ClosePage]) -> None:
+    """Close the current page; the one used before it is the current one then."""
+    await call.page.close()

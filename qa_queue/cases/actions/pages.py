@@ -1,0 +1,68 @@
+"""Actions on the pages of the browser: tabs and windows."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, ClassVar, Literal
+
+from pydantic import Field
+
+from qa_queue.cases.steps import Action
+from qa_queue.cases.urls import WebUrl
+from qa_queue.cases.vocabulary import Words, expected
+
+NEWEST = "newest"
+PageIndex = Annotated[int, Field(ge=-1_000, le=1_000)]
+
+
+class NewPage(Action, keyword="new_page", verb="open a new page"):
+    """Open a page beside the others and continue on it."""
+
+    short: ClassVar[str | None] = "url"
+    bare: ClassVar[bool] = True
+    url: WebUrl | None = Field(None, description="The URL, joined to the base URL; without it, an empty page.")
+
+
+class SwitchPage(Action, keyword="switch_page", verb="switch to the page"):
+    """Continue on another page: on the newest one, after a click that opens it, or by title, URL or index."""
+
+    one_of: ClassVar[tuple[str, ...]] = ("newest", "title", "url", "index")
+    short_schema: ClassVar[dict[str, Any]] = {"const": NEWEST}
+    newest: Literal[True] | None = Field(
+        None, description="The page opened last, on which no step has been yet; waits for it."
+    )
+    title: Words | None = Field(None, description="The page with this title; waits for it.")
+    url: Words | None = Field(None, description="The page whose URL matches this glob; waits for it.")
+    index: PageIndex | None = Field(
+        None, description="The page at this place in order of opening, from 0; -1 is the last."
+    )
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return `newest` as its mapping."""
+        if value == NEWEST:
+            return {NEWEST: True}
+        if not isinstance(value, dict):
+            raise expected(f"{NEWEST} or a mapping such as {{title: Receipt}}", value)
+        return super().long_form(value)
+
+    @property
+    def wanted(self) -> str:
+        """The page in words, as `with title 'Receipt'`."""
+        match self:
+            case SwitchPage(title=str(title)):
+                return f"with title {title!r}"
+            case SwitchPage(url=str(url)):
+                return f"with URL {url}"
+            case SwitchPage(index=int(index)):
+                return f"with index {index}"
+        return "opened last"
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"{self.verb} {self.wanted}"
+
+
+class ClosePage(Action, keyword="close_page", verb="close the page"):
+    """Close the page and continue on the one before it."""
+
+    bare: ClassVar[bool] = True
