@@ -52,11 +52,12 @@ _CAUSES = (
 
 
 class StepFailedError(QAError):
-    """A step failed in a way that its own code knows best."""
+    """A step failed in a way that its own code knows best; `acted` if only after its action."""
 
-    def __init__(self, kind: ErrorKind, message: str) -> None:
+    def __init__(self, kind: ErrorKind, message: str, *, acted: bool = False) -> None:
         super().__init__(message)
         self.kind = kind
+        self.acted = acted
 
 
 def is_closed(text: str) -> bool:

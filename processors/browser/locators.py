@@ -12,6 +12,16 @@ from qa_queue.cases.targets import Target
 
 Root = Page | Locator | FrameLocator
 
+# The frame tree of browsers, and so a recording, counts frames in the order of their attachment.
+ATTACHED_FRAME_ENGINE = """({
+  queryAll(root, index) {
+    const wanted = (root.ownerDocument ?? root).defaultView[Number(index)];
+    return [...root.querySelectorAll('iframe, frame, object, embed')]
+      .filter(frame => wanted && frame.contentWindow === wanted);
+  },
+  query(root, index) { return this.queryAll(root, index)[0]; },
+})"""
+
 # Roles that people act on, for a target that gives only a name (WAI-ARIA 1.2, widget roles).
 INTERACTIVE_ROLES = (
     "button",

@@ -16,8 +16,10 @@ from playwright.async_api import Browser, BrowserContext, Error, Playwright, asy
 
 from processors.browser.egress.schemes import refuse_local_schemes
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
+from processors.browser.locators import ATTACHED_FRAME_ENGINE
 from processors.browser.protocol import SessionOptions, TraceContent
 from processors.browser.session import Session
+from qa_queue.cases.targets import ATTACHED_FRAME
 from qa_queue.errors import BrowserCrashedError, BrowserMissingError, InputError
 from qa_queue.models import Viewport
 
@@ -142,6 +144,7 @@ class WarmBrowserPool:
     async def _launch_once(self, path: Path, headless: bool) -> Browser:
         if self._driver is None:
             self._driver = await async_playwright().start()
+            await self._driver.selectors.register(ATTACHED_FRAME, script=ATTACHED_FRAME_ENGINE, content_script=True)
         if self._downloads is None:
             self._downloads = TemporaryDirectory(prefix="qa-downloads-", ignore_cleanup_errors=True)
         browser = await self._driver.chromium.launch(

@@ -131,8 +131,9 @@ class Session:
         if self._log.flood is not None or await self._crashed(page, str(error)):
             return False
         busy = await self._load.held_up(self._context, began)
+        acted = isinstance(error, StepFailedError) and error.acted
         return busy and not (
-            isinstance(error, TimeoutError) or is_closed(str(error)) or "action done" in str(error)
+            acted or isinstance(error, TimeoutError) or is_closed(str(error)) or "action done" in str(error)
         )
 
     async def _crashed(self, page: Page, text: str) -> bool:

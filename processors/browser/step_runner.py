@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
-from processors.browser.action_context import ActionContext
+from processors.browser.action_context import ActionContext, Performed
 from processors.browser.actions import perform
 from processors.browser.describe import alternatives, describe, describe_target, target_of
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
@@ -18,10 +18,12 @@ from processors.browser.fingerprinting import PageView, fingerprint_of
 from processors.browser.healer import HealFinding, Refusal, is_still, search, settle
 from processors.browser.locators import locator_for
 from processors.browser.marking import marked_picture
+from processors.browser.navigations import expected_navigation
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import ElementHints, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.healing.decision import HealRefused
 from processors.healing.fingerprint import Fingerprint
+from qa_queue.cases.actions import PointerAction
 from qa_queue.cases.steps import Action, Step
 from qa_queue.cases.targets import Target
 from qa_queue.models import ErrorKind
@@ -107,7 +109,7 @@ class StepRunner:
         page = urlsplit(self.page.url).path
         taking = asyncio.ensure_future(self._take(call)) if self.hints.take and call.locator is not None else None
         try:
-            done = await perform(call)
+            done = await self._perform(call)
             taken = await taking if taking else None
         finally:
             if taking:
@@ -120,6 +122,14 @@ class StepRunner:
             fingerprint=taken,
             page=page,
         )
+
+    async def _perform(self, call: ActionContext[Action]) -> Performed:
+        if not self.step.navigates:
+            return await perform(call)
+        target = target_of(self.step.args)
+        framed = target is not None and target.frame is not None
+        async with expected_navigation(self.page, self.deadline, framed=framed):
+            return await perform(call)
 
     async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
         target = target_of(self.step.args)
@@ -192,7 +202,8 @@ class StepRunner:
             return None
         self.healed = finding.target
         call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)
-        done = await perform(call)
+        call = replace(call, args=_resized(call.args, self.hints.old, finding.new))
+        done = await self._perform(call)
         heal = replace(self._heal_of(finding, performed=True, before=before), after=await self._picture(locator))
         return StepOutcome(
             found=self.found,
@@ -253,6 +264,14 @@ def _is_patient(error: Exception) -> bool:
     if isinstance(error, StepFailedError):
         return error.kind in (ErrorKind.ASSERTION, ErrorKind.TIMEOUT)
     return isinstance(error, WaitTimeoutError)
+
+
+def _resized(args: Action, old: Fingerprint | None, new: Fingerprint) -> Action:
+    """Return the action with its point at the same share of the element's size."""
+    before, after = old and old.box, new.box
+    if not isinstance(args, PointerAction) or not before or not after or not before.width or not before.height:
+        return args
+    return args.scaled(after.width / before.width, after.height / before.height)
 
 
 def _alike(one: Fingerprint, other: Fingerprint) -> bool:

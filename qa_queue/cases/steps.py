@@ -121,6 +121,9 @@ class Step(Vocabulary):
     soft: bool = Field(False, description="If it fails, the run fails but goes on.")
     always_run: bool = Field(False, description="Run it even after a failure, to tidy up.")
     screenshot: bool = Field(False, description="Take a picture after the step.")
+    navigates: bool = Field(
+        False, description="It opens a page: wait for its load, and fail if no navigation begins."
+    )
     heal: HealMode | None = Field(None, description="What to do when the target is not found.")
     line: int | None = Field(None, exclude=True, validation_alias=LINE_FIELD)
 

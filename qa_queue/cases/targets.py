@@ -18,6 +18,8 @@ _NOUNS = {
     "title": "element with title",
     "test_id": "element with test id",
 }
+ATTACHED_FRAME = "attached-frame"
+"""The selector engine `attached-frame=0`: frames of a document in the order in which they were attached to it."""
 Level = Annotated[int, Field(ge=1, le=6)]
 
 

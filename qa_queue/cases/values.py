@@ -74,6 +74,11 @@ def _reference(body: str, *, closed: bool) -> Reference | Broken:
     return Reference(cast(Kind, kind), name, default if has_default else None)
 
 
+def escaped(text: str) -> str:
+    """Return the text so that `resolve` gives it back as it is: what looks like a reference is plain text."""
+    return text.replace("${", "$${")
+
+
 def fill(text: str, value_of: Callable[[Reference | Broken], str]) -> str:
     """Return the text with each reference replaced by its value."""
     return "".join(piece if isinstance(piece, str) else value_of(piece) for piece in pieces(text))
@@ -83,6 +88,7 @@ __all__ = [
     "Reference",
     "Scope",
     "check_references",
+    "escaped",
     "references",
     "resolve",
     "resolve_step",

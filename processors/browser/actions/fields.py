@@ -15,7 +15,9 @@ _KIND_OF_FIELD = "element => element.tagName === 'SELECT' ? 'select' : element.t
 
 @performs(Fill)
 async def fill(call: ActionContext[Fill]) -> None:
-    """Set a field's value; recordings also "fill" lists, checkboxes and radio buttons, which are set then."""
+    """Set a field's value; recordings also "fill" lists, checkboxes and radio buttons."""
+    if call.args.keep_checked and await _kind_of_field(call) in ("checkbox", "radio"):
+        return
     if call.secrets:
         await fill_secret(call)
         return
@@ -30,7 +32,7 @@ async def fill(call: ActionContext[Fill]) -> None:
 
 
 async def _set_other_field(call: ActionContext[Fill], value: str, refused: Error) -> None:
-    match await call.element.evaluate(_KIND_OF_FIELD, timeout=call.left_ms):
+    match await _kind_of_field(call):
         case "select":
             await call.element.select_option(value, timeout=call.left_ms)
         case "checkbox":
@@ -39,6 +41,11 @@ async def _set_other_field(call: ActionContext[Fill], value: str, refused: Error
             await call.element.check(timeout=call.left_ms)
         case _:
             raise refused
+
+
+async def _kind_of_field(call: ActionContext[Fill]) -> str | None:
+    kind: str | None = await call.element.evaluate(_KIND_OF_FIELD, timeout=call.left_ms)
+    return kind
 
 
 @performs(Clear)

@@ -6,7 +6,7 @@ from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import ClosePage, NewPage, SwitchPage
-from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover
+from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction
 from qa_queue.cases.steps import Step
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Goto",
     "Hover",
     "NewPage",
+    "PointerAction",
     "Press",
     "Reload",
     "Request",

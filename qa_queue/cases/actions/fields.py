@@ -18,6 +18,10 @@ class Fill(OnTarget, keyword="fill"):
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "editable")
     secret_fields: ClassVar[Collection[str] | None] = ("target", "value")
     value: str = Field(description="The text.")
+    keep_checked: bool = Field(
+        False,
+        description="Leave a checkbox or radio button as it is: a recorded change has its value, not its state.",
+    )
 
 
 class Clear(OnTarget, keyword="clear"):

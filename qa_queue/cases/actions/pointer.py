@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -12,7 +12,24 @@ from qa_queue.cases.vocabulary import Many
 Offset = Annotated[Many[float], Field(min_length=2, max_length=2)]
 
 
-class Click(OnTarget, keyword="click"):
+class PointerAction(OnTarget):
+    """An action at a point of an element."""
+
+    recorded_at: Offset | None = Field(
+        None,
+        description="Point of the recorded pointer: [x, y] in px from the element's top left corner. Used wherever "
+        "it still lies on the element; a small element or a control is otherwise taken in its middle.",
+    )
+
+    def scaled(self, across: float, down: float) -> Self:
+        """Return the same action on an element that is this many times as wide and as high."""
+        points = {name: getattr(self, name, None) for name in ("recorded_at", "position")}
+        return self.model_copy(
+            update={name: (point[0] * across, point[1] * down) for name, point in points.items() if point}
+        )
+
+
+class Click(PointerAction, keyword="click"):
     """Click an element."""
 
     button: Literal["left", "right", "middle"] = Field("left", description="The mouse button.")
@@ -25,7 +42,7 @@ class DoubleClick(Click, keyword="dblclick", verb="double-click"):
     """Double-click an element."""
 
 
-class Hover(OnTarget, keyword="hover"):
+class Hover(PointerAction, keyword="hover"):
     """Move the mouse over an element."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible", "hit")

@@ -13,13 +13,16 @@ from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Target
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.steps import Action
+from qa_queue.cases.values import Scope, check_references, resolve_step
 from qa_queue.errors import CaseError
 from qa_queue.models import Viewport
 from tests.unit.cases.support import converted
 
 GO = {"selectors": [["aria/Go"], ["#go"]], "target": "main", "offsetX": 5, "offsetY": 5}
+AT = (5.0, 5.0)
 GO_TARGET = Target(name="Go", exact=True, fallbacks=(Target(css="#go"),))
 BOX = {"selectors": [["aria/Newsletter"], ["#letter"]]}
+NAMED_BOX = Target(name="Newsletter", exact=True, fallbacks=(Target(css="#letter"),))
 
 
 def click(**overrides: Any) -> dict[str, Any]:
@@ -50,13 +53,15 @@ def notes(*steps: dict[str, Any]) -> tuple[str, ...]:
 @pytest.mark.parametrize(
     ("step", "action", "args"),
     [
-        (click(), "click", Click(target=GO_TARGET)),
-        (click(button="secondary"), "click", Click(target=GO_TARGET, button="right")),
-        (click(button="auxiliary"), "click", Click(target=GO_TARGET, button="middle")),
-        (click(type="doubleClick"), "dblclick", DoubleClick(target=GO_TARGET)),
-        (click(selectors=["#map > canvas"]), "click", Click(target=Target(css="#map > canvas"), position=(5, 5))),
-        (GO | {"type": "hover"}, "hover", Hover(target=GO_TARGET)),
-        (GO | {"type": "change", "value": "ann"}, "fill", Fill(target=GO_TARGET, value="ann")),
+        (click(), "click", Click(target=GO_TARGET, recorded_at=AT)),
+        (click(offsetX=1200, offsetY=40.5), "click", Click(target=GO_TARGET, recorded_at=(1200, 40.5))),
+        (click(offsetX=None), "click", Click(target=GO_TARGET)),
+        (click(button="secondary"), "click", Click(target=GO_TARGET, button="right", recorded_at=AT)),
+        (click(button="auxiliary"), "click", Click(target=GO_TARGET, button="middle", recorded_at=AT)),
+        (click(type="doubleClick"), "dblclick", DoubleClick(target=GO_TARGET, recorded_at=AT)),
+        (GO | {"type": "hover"}, "hover", Hover(target=GO_TARGET, recorded_at=AT)),
+        ({"type": "hover", "selectors": GO["selectors"]}, "hover", Hover(target=GO_TARGET)),
+        (GO | {"type": "change", "value": "ann"}, "fill", Fill(target=GO_TARGET, value="ann", keep_checked=True)),
         ({"type": "navigate", "url": "https://shop.example/a?b#c"}, "goto", Goto(url="/a?b#c")),
         ({"type": "navigate", "url": "https://pay.example/"}, "goto", Goto(url="https://pay.example/")),
         ({"type": "setViewport", "width": 400, "height": 800}, "set_viewport", SetViewport(width=400, height=800)),
@@ -111,12 +116,58 @@ def test_the_steps_timeout_wins_over_the_flows(flow: dict[str, int], step: dict[
     assert converted(click(**step), **flow).case.steps[1].timeout_ms == timeout_ms
 
 
-def test_a_step_that_navigated_waits_for_the_load():
-    """Else the next step could act on a link of the old page that the new one has too."""
-    assert actions(click(assertedEvents=[{"type": "navigation", "url": "x", "title": "y"}])) == [
-        ("click", Click(target=GO_TARGET)),
-        ("wait_for", WaitFor(load_state="load")),
-    ]
+NAVIGATION = [{"type": "navigation", "url": "x", "title": "y"}]
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (click(assertedEvents=NAVIGATION),),
+        (click(), BOX | {"type": "change", "value": "a", "assertedEvents": NAVIGATION}),
+        (key("Enter") | {"assertedEvents": NAVIGATION}, key("Enter", "keyUp")),
+        (key("Enter"), key("Enter", "keyUp") | {"assertedEvents": NAVIGATION}),
+    ],
+)
+def test_a_step_that_opened_a_page_waits_for_it(steps: tuple[dict[str, Any], ...]):
+    """Only this step: the navigation of a keyUp is that of its press."""
+    made = converted(*steps)
+
+    assert [step.navigates for step in made.case.steps] == [False] * (len(made.case.steps) - 1) + [True]
+    assert made.notes == ()
+
+
+def test_a_recorded_wait_that_saw_a_navigation_waits_for_the_load():
+    """The navigation may have begun before the wait did."""
+    wait = {"type": "waitForElement", "selectors": ["#a"], "assertedEvents": NAVIGATION}
+
+    assert actions(wait)[-1] == ("wait_for", WaitFor(load_state="load"))
+
+
+def test_an_event_of_another_type_is_reported():
+    """Nothing waits for it, and a note says so."""
+    made = converted(click(assertedEvents=[{"type": "popup"}, "x"]))
+
+    assert made.notes == ("step 2 (click): the event 'popup' is not awaited",)
+    assert not made.case.steps[1].navigates
+
+
+@pytest.mark.parametrize(
+    "text", ["${to}", "${env.HOME}", "$${x}", "$${env.HOME", "{$from} $ {a}", "${secret.X:-1}"]
+)
+def test_recorded_text_is_never_a_value(text: str):
+    """Typed text, selectors, URLs and the title have no values."""
+    steps = (
+        BOX | {"type": "change", "value": text},
+        click(selectors=[f"text/{text}"]),
+        {"type": "navigate", "url": f"https://other.example/{text}"},
+    )
+    case = converted(*steps, title=f"Pay {text}").case
+    resolved = [resolve_step(step, Scope(env={"HOME": "/root"})).args for step in case.steps]
+
+    assert check_references(case, {"HOME"}) == ()
+    assert isinstance(resolved[1], Fill)
+    assert resolved[1].value == text
+    assert resolved[3] == Goto(url=f"https://other.example/{text}")
 
 
 @pytest.mark.parametrize(
@@ -147,45 +198,74 @@ def test_a_click_while_a_modifier_is_held_is_told():
     assert notes(*held) == ("step 3 (click): Control was held; the click is made without",)
 
 
-def test_a_change_of_a_ticked_box_is_left_out():
-    """Its value says "on" whether the box was ticked or unticked; the click has done it."""
-    steps = ({"type": "click", "offsetX": 3, "offsetY": 3} | BOX, {"type": "change", "value": "on"} | BOX)
+@pytest.mark.parametrize("value", ["on", "1", "0", "accepted", ""])
+def test_a_change_of_a_ticked_box_keeps_its_state(value: str):
+    """Its value is the same whether the box was ticked or unticked; the click has done that."""
+    steps = ({"type": "click", "offsetX": 3, "offsetY": 3} | BOX, {"type": "change", "value": value} | BOX)
 
-    assert [action for action, _ in actions(*steps)] == ["click"]
-    assert notes(*steps) == (
-        "step 3 (change): not carried over: the click before it has ticked or unticked the box already; "
-        "if it is a text field, add a fill step",
-    )
+    assert [action for action, _ in actions(*steps)] == ["click", "fill"]
+    assert actions(*steps)[1][1] == Fill(target=NAMED_BOX, value=value, keep_checked=True)
+    assert notes(*steps) == ()
 
 
-def test_a_click_on_a_label_is_not_made_twice():
+LABEL = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
+
+
+@pytest.mark.parametrize(
+    ("label", "box", "change"),
+    [
+        (LABEL, {"offsetX": 220, "offsetY": 2}, [{"type": "change", "value": "on"} | BOX]),
+        (LABEL, {"offsetX": 30, "offsetY": 2}, [{"type": "change", "value": "accepted"} | BOX]),
+        (LABEL, {"offsetX": 30, "offsetY": 2}, []),
+        (LABEL | {"selectors": ["xpath///form/label[2]"]}, {"offsetX": 30, "offsetY": 2}, []),
+        (LABEL | {"selectors": ["#a > span", "text/Newsletter"]}, {"offsetX": -30, "offsetY": 2}, []),
+        (LABEL | {"selectors": ["aria/Newsletter", "span.caption"]}, {"offsetX": 30, "offsetY": 2}, []),
+        (
+            LABEL | {"selectors": ["div.box"]},
+            {"offsetX": 90, "offsetY": 2},
+            [{"type": "change", "value": "on"} | BOX],
+        ),
+    ],
+)
+def test_a_click_on_a_label_is_not_made_twice(
+    label: dict[str, Any], box: dict[str, Any], change: list[dict[str, Any]]
+):
     """The browser passes it on to the box, and both are recorded; two clicks would untick it again."""
-    label = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
-    box = {"type": "click", "offsetX": 220, "offsetY": 2} | BOX
-    change = {"type": "change", "value": "on"} | BOX
-    named = Target(name="Newsletter", exact=True, fallbacks=(Target(css="#letter"),))
+    steps = (label, {"type": "click"} | BOX | box, *change)
+    clicks = [args for action, args in actions(*steps) if action == "click"]
 
-    assert actions(label, box, change) == [("click", Click(target=named))]
-    assert notes(label, box, change)[0].startswith(
-        "step 2 (click): not carried over: it is the same click as the next"
-    )
+    assert clicks == [Click(target=NAMED_BOX, recorded_at=(box["offsetX"], box["offsetY"]))]
+    assert notes(*steps)[0].startswith("step 2 (click): not carried over: it is the same click as the next")
 
 
 def test_the_label_is_clicked_when_the_box_itself_is_hidden():
     """A box that Chrome knew by no accessible name cannot be clicked itself."""
-    label = {"type": "click", "selectors": ["form > label"], "offsetX": 200, "offsetY": 9}
     box = {"type": "click", "selectors": ["#letter"], "offsetX": -20, "offsetY": 2}
     change = {"type": "change", "value": "on", "selectors": ["#letter"]}
 
-    assert actions(label, box, change) == [("click", Click(target=Target(css="form > label")))]
+    assert actions(LABEL, box, change)[0] == (
+        "click",
+        Click(target=Target(css="form > label"), recorded_at=(200, 9)),
+    )
+    assert len(actions(LABEL, box, change)) == 2
 
 
-def test_two_true_clicks_are_both_made():
-    """A click beside the box, and then one on it."""
-    other = click()
-    box = {"type": "click", "offsetX": 4, "offsetY": 4} | BOX
+@pytest.mark.parametrize(
+    ("other", "box", "change"),
+    [
+        (click(), {"offsetX": 4, "offsetY": 4}, [{"type": "change", "value": "on"} | BOX]),
+        (click(), {"offsetX": 120, "offsetY": 4}, [{"type": "change", "value": "Ann"} | BOX]),
+        (LABEL, {"offsetX": 4, "offsetY": 4}, []),
+    ],
+)
+def test_two_separate_clicks_are_both_made(
+    other: dict[str, Any], box: dict[str, Any], change: list[dict[str, Any]]
+):
+    """A click elsewhere and then one on the box, or on a text field."""
+    steps = (other, {"type": "click"} | BOX | box, *change)
 
-    assert len(actions(other, box, {"type": "change", "value": "on"} | BOX)) == 2
+    assert [action for action, _ in actions(*steps)][:2] == ["click", "click"]
+    assert notes(*steps) == ()
 
 
 def test_a_click_before_a_change_of_a_text_stays():

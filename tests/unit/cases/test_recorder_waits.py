@@ -132,5 +132,5 @@ def test_other_expressions_are_left_out(expression: str):
 def test_an_expression_in_a_frame_looks_there():
     """As every step of a frame."""
     assert wait_for_expression("document.querySelector('#a')", [0]) == WaitFor(
-        target=Target(css="#a", nth=0, frame=Target(css="iframe, frame", nth=0)), state="attached"
+        target=Target(css="#a", nth=0, frame=Target(selector="attached-frame=0")), state="attached"
     )

@@ -6,16 +6,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qa_queue.cases.actions import Goto, SetViewport
+from qa_queue.cases.actions import Click, Fill, Goto, Hover, Press, SetViewport, WaitFor
 from qa_queue.cases.document_path import INVALID, DocumentPath
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
 from qa_queue.cases.importers.recorder.steps import RECORDED_TYPES, Made, Raw, make
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
+from qa_queue.cases.texts import map_texts
+from qa_queue.cases.values import escaped
 from qa_queue.errors.validation import kind_text
 from qa_queue.models import Viewport
 
 _MAX_NAME = 200
+_OPENING = (Click, Fill, Hover, Press)  # actions that may open a page
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,19 @@ def _convert(
         if isinstance(action, SetViewport) and not draft.steps:
             draft.viewport = Viewport(width=action.width, height=action.height)
         else:
-            draft.steps.append(Step(args=action, timeout_ms=timeout_ms, line=place.line))
+            plain = map_texts(action, escaped)
+            draft.steps.append(Step(args=plain, timeout_ms=timeout_ms, line=place.line))
+    if made.navigates and not made.dropped:
+        _await_navigation(draft, timeout_ms)
+
+
+def _await_navigation(draft: _Draft, timeout_ms: int | None) -> None:
+    """Let the last step wait for the page that it opens, as a keyUp's press; a step that acts on nothing waits for
+    the load of a page that was opened before."""
+    if draft.steps and isinstance(draft.steps[-1].args, _OPENING):
+        draft.steps[-1] = draft.steps[-1].model_copy(update={"navigates": True})
+    elif draft.steps:
+        draft.steps.append(Step(args=WaitFor(load_state="load"), timeout_ms=timeout_ms))
 
 
 def _notes(index: int, step: dict[str, Any], made: Made) -> list[str]:
@@ -119,8 +134,9 @@ def _timeout(step: dict[str, Any], document: dict[str, Any]) -> int | None:
 def _case(document: dict[str, Any], default_name: str, draft: _Draft) -> Case:
     title = document.get("title")
     origin = first_origin(draft.steps)
+    name = ((title.strip() if isinstance(title, str) else "") or default_name)[:_MAX_NAME]
     return Case(
-        name=((title.strip() if isinstance(title, str) else "") or default_name)[:_MAX_NAME],
+        name=escaped(name),
         base_url=origin,
         use=Use(viewport=draft.viewport) if draft.viewport else Use(),
         steps=relative_steps(draft.steps, origin) if origin else tuple(draft.steps),

@@ -1,9 +1,12 @@
 """A recorded step's `selectors` as one target: the first alternative, with the others as its fallbacks.
 
 An alternative is a selector or a path of selectors through shadow roots. Prefixes: `aria/` (accessible name and
-role), `text/` (a part of the text), `xpath/`, `pierce/` (CSS through shadow roots), none (CSS).
+role), `text/` (the beginning of the text), `xpath/`, `pierce/` (CSS through shadow roots), none (CSS).
 
-Which of the roles in Chrome's accessibility tree are ARIA's; others are its own, such as StaticText.
+The recorder writes into `text/` an element's text, of a long one as many of its first words as single it out; its
+replay compares in the text's own case. A text beside other alternatives is read as what the recorder wrote, so that
+it matches no more loosely than they do; one that stands alone may also be an author's own and is looked for
+anywhere between words.
 """
 
 from __future__ import annotations
@@ -12,14 +15,16 @@ import re
 from dataclasses import dataclass
 from typing import Any
 
-from qa_queue.cases.targets import Target
+from qa_queue.cases.targets import ATTACHED_FRAME, Target
 
 Alternative = tuple[str, ...]
 
 _ARIA_ATTRIBUTE = re.compile(r"""\[\s*(name|role)\s*=\s*(["'])((?:\\.|(?!\2).)*)\2\s*\]""")
 _PUPPETEER_ONLY = re.compile(r"::-p-(aria|text|xpath)\((.*)\)", re.DOTALL)
 _DEEP_COMBINATOR = re.compile(r"\s*>>>>?\s*")
-_CANVAS = re.compile(r"(^|[\s>/*])canvas\b")
+_SHORTENED = 12  # characters that the recorder leaves of a text at least
+_REGEX_SYNTAX = re.compile(r"[\\^$.*+?()\[\]{}|/]")
+_WORD = r"[\p{L}\p{N}_]"
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,15 @@ class Aim:
 
     target: Target | None
     unread: tuple[str, ...] = ()
-    canvas: bool = False
+
+
+@dataclass(frozen=True)
+class _Neighbours:
+    """The alternatives beside a selector: the accessible names, the texts, and whether all are texts."""
+
+    names: tuple[str, ...]
+    texts: tuple[str, ...]
+    only_texts: bool
 
 
 def alternatives(selectors: Any) -> tuple[Alternative, ...]:
@@ -40,12 +53,28 @@ def alternatives(selectors: Any) -> tuple[Alternative, ...]:
 def aim(step: dict[str, Any]) -> Aim:
     """The target of a step that has `selectors`; None when no alternative can be read."""
     paths = [path for path in alternatives(step.get("selectors") or ()) if path]
-    spellings = [path[0].removeprefix("text/") for path in paths if path[0].startswith("text/")]
-    read = [_path_target(path, spellings) for path in paths]
+    beside = _neighbours([path[-1] for path in paths])
+    read = [_path_target(path, beside) for path in paths]
     unread = tuple(" ".join(path) for path, target in zip(paths, read, strict=True) if target is None)
     unique = list(dict.fromkeys(_in_frame(target, step.get("frame")) for target in read if target))
     target = unique[0].model_copy(update={"fallbacks": tuple(unique[1:])}) if unique else None
-    return Aim(target, unread, any(_CANVAS.search(path[-1]) for path in paths))
+    return Aim(target, unread)
+
+
+def accessible_name(selector: str) -> str | None:
+    """The name in an `aria/` selector; None for any other selector, or one of a role alone."""
+    kind, rest = _prefixed(selector)
+    return (_name_and_role(rest)[0] or None) if kind == "aria" else None
+
+
+def _neighbours(last_parts: list[str]) -> _Neighbours:
+    names = tuple(name for part in last_parts if (name := accessible_name(part)))
+    texts = [_prefixed(part) for part in last_parts]
+    return _Neighbours(
+        names,
+        tuple(rest for kind, rest in texts if kind == "text"),
+        all(kind == "text" for kind, _ in texts),
+    )
 
 
 def css_target(css: str, frame: Any, nth: int | None = None) -> Target:
@@ -54,15 +83,15 @@ def css_target(css: str, frame: Any, nth: int | None = None) -> Target:
 
 
 def _in_frame(target: Target, frame: Any) -> Target:
-    """The target inside a frame, which a recording names by its index at each level."""
+    """The target inside a frame, which a recording names by its number at each level, in order of attachment."""
     holder: Target | None = None
     for index in frame if isinstance(frame, list) else ():
-        holder = Target(css="iframe, frame", nth=index, frame=holder)
+        holder = Target(selector=f"{ATTACHED_FRAME}={index}", frame=holder)
     return target if holder is None else target.model_copy(update={"frame": holder})
 
 
-def _path_target(path: Alternative, spellings: list[str]) -> Target | None:
-    parts = [_part(part, spellings) for part in path]
+def _path_target(path: Alternative, beside: _Neighbours) -> Target | None:
+    parts = [_part(part, beside) for part in path]
     if None in parts:
         return None
     fields = [part for part in parts if part]
@@ -72,22 +101,25 @@ def _path_target(path: Alternative, spellings: list[str]) -> Target | None:
     return target
 
 
-def _part(selector: str, spellings: list[str]) -> dict[str, Any] | None:
-    """The fields of one selector's target; empty when it adds nothing, None when it cannot be read."""
+def _prefixed(selector: str) -> tuple[str, str]:
+    """The kind of a selector (aria, text, xpath, pierce, css) and the rest of it."""
     if special := _PUPPETEER_ONLY.fullmatch(selector):
-        selector = f"{special[1]}/{special[2].strip()}"
+        return special[1], special[2].strip()
     prefix, slash, rest = selector.partition("/")
-    match prefix if slash else "":
-        case "aria":
-            return _aria(rest, spellings)
-        case "text":
-            return {"text": rest} if rest else None
-        case "xpath":
+    return (prefix, rest) if slash and prefix in ("aria", "text", "xpath", "pierce") else ("css", selector)
+
+
+def _part(selector: str, beside: _Neighbours) -> dict[str, Any] | None:
+    """The fields of one selector's target; empty when it adds nothing, None when it cannot be read."""
+    match _prefixed(selector):
+        case "aria", rest:
+            return _aria(rest, beside.texts)
+        case "text", rest:
+            return _text(rest.strip(), beside) if rest.strip() else None
+        case "xpath", rest:
             return {"xpath": rest} if rest else None
-        case "pierce":
+        case _, rest:
             return _css(rest)
-        case _:
-            return _css(selector)
 
 
 def _css(selector: str) -> dict[str, Any] | None:
@@ -96,10 +128,30 @@ def _css(selector: str) -> dict[str, Any] | None:
     return {"css": _DEEP_COMBINATOR.sub(" ", selector).strip()}
 
 
-def _aria(text: str, spellings: list[str]) -> dict[str, Any] | None:
+def _text(text: str, beside: _Neighbours) -> dict[str, Any]:
+    if beside.only_texts:
+        return {"selector": f"text=/(?<!{_WORD}){_pattern(text)}(?!{_WORD})/u"}
+    if len(text) < _SHORTENED:
+        return {"text": text, "exact": True}
+    longer = (name for name in beside.names if name.lower().startswith(text.lower()))
+    if (whole := next(longer, None)) is not None:
+        return {"text": text + whole[len(text) :], "exact": True}
+    return {"selector": rf"text=/^\s*{_pattern(text)}(?!{_WORD})/u"}
+
+
+def _pattern(text: str) -> str:
+    """A regular expression of JavaScript that matches this text, however its words are spaced."""
+    return r"\s+".join(_REGEX_SYNTAX.sub(r"\\\g<0>", word) for word in text.split())
+
+
+def _name_and_role(text: str) -> tuple[str, str]:
     given = {match[1]: match[3] for match in _ARIA_ATTRIBUTE.finditer(text)}
     name = " ".join((given.get("name") or _ARIA_ATTRIBUTE.sub("", text)).split())
-    role = ROLE_SYNONYMS.get(given.get("role", ""), given.get("role", ""))
+    return name, ROLE_SYNONYMS.get(given.get("role", ""), given.get("role", ""))
+
+
+def _aria(text: str, spellings: tuple[str, ...]) -> dict[str, Any] | None:
+    name, role = _name_and_role(text)
     named = {"name": _as_written(name, spellings), "exact": True} if name else {}
     if role in ARIA_ROLES:
         return {"role": role} | named
@@ -108,7 +160,7 @@ def _aria(text: str, spellings: list[str]) -> dict[str, Any] | None:
     return named if named or role else None
 
 
-def _as_written(name: str, spellings: list[str]) -> str:
+def _as_written(name: str, spellings: tuple[str, ...]) -> str:
     """The name as it stands in the page. Chrome's names are spelled as shown, so after `text-transform`; a recorded
     `text/` selector has the page's own spelling."""
     same = [text for text in spellings if text != name and text.upper() == name]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, WaitFor
+from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport
 from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid
 from qa_queue.cases.importers.recorder.selectors import aim
 from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
@@ -36,12 +37,14 @@ class Raw:
 class Made:
     """The import of a recorded step: actions, and notes about it.
 
-    Without actions, `dropped` has the reason; a step that another one includes has neither.
+    Without actions, `dropped` has the reason; a step that another one includes has neither. `navigates` says that
+    the step was seen to open a page.
     """
 
     actions: tuple[Action, ...] = ()
     dropped: str | None = None
     notes: tuple[str, ...] = ()
+    navigates: bool = False
 
 
 def make(raw: Raw) -> Made | Invalid:
@@ -53,15 +56,16 @@ def make(raw: Raw) -> Made | Invalid:
     if page not in ("main", None, "") and kind not in _ANY_PAGE:
         return Made(dropped=f"it happens in another page or a frame of another site ({page})")
     made = maker(raw)
-    return made if made is INVALID else _after_navigation(raw.step, made)
+    return made if made is INVALID else _with_events(raw.step, made)
 
 
-def _after_navigation(step: dict[str, Any], made: Made) -> Made:
-    """A step that was seen to navigate waits for the load, so that the next one does not act on the old page."""
-    navigates = any(isinstance(event, dict) for event in step.get("assertedEvents") or ())
-    if not navigates or not made.actions or step.get("type") == "navigate":
-        return made
-    return Made((*made.actions, WaitFor(load_state="load")), made.dropped, made.notes)
+def _with_events(step: dict[str, Any], made: Made) -> Made:
+    """The step with the events that were recorded with it; opening a URL always waits for its page."""
+    events = [event for event in step.get("assertedEvents") or () if isinstance(event, dict)]
+    kinds = [str(event.get("type")) for event in events]
+    notes = tuple(f"the event {kind!r} is not awaited" for kind in kinds if kind != "navigation")
+    opens = "navigation" in kinds and step.get("type") != "navigate"
+    return replace(made, navigates=opens, notes=made.notes + notes)
 
 
 def _set_viewport(raw: Raw) -> Made | Invalid:
@@ -95,8 +99,8 @@ def _click(raw: Raw) -> Made | Invalid:
 
     kind = DoubleClick if raw.step["type"] == "doubleClick" else Click
 
-    def click(target: Target, canvas: bool) -> Action:
-        return kind.model_validate({"target": target, "button": button, "position": _position(raw.step, canvas)})
+    def click(target: Target) -> Action:
+        return kind.model_validate({"target": target, "button": button, "recorded_at": _offset(raw.step)})
 
     made = _on_element(raw, click)
     if made is INVALID or made.dropped:
@@ -116,26 +120,29 @@ def _click_notes(raw: Raw) -> tuple[str, ...]:
     return tuple(notes)
 
 
-def _position(step: dict[str, Any], canvas: bool) -> tuple[float, float] | None:
-    """The recorded offset, on a canvas alone: elsewhere it says where the pointer was, not what was meant."""
-    x, y = step.get("offsetX"), step.get("offsetY")
-    if canvas and isinstance(x, (int, float)) and isinstance(y, (int, float)):
-        return float(x), float(y)
-    return None
+def _offset(step: dict[str, Any]) -> tuple[float, float] | None:
+    x, y = (_finite(step.get(key)) for key in ("offsetX", "offsetY"))
+    return None if x is None or y is None else (x, y)
+
+
+def _finite(value: Any) -> float | None:
+    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return float(value) if known else None
 
 
 def _hover(raw: Raw) -> Made | Invalid:
-    return _on_element(raw, lambda target, _canvas: Hover(target=target))
+    return _on_element(raw, lambda target: Hover(target=target, recorded_at=_offset(raw.step)))
 
 
 def _change(raw: Raw) -> Made | Invalid:
-    """A recorded change says the new value, not the kind of element: `fill` also sets lists, boxes and radios."""
+    """A recorded change says the new value, not the kind of element: `fill` also chooses in lists. The value of a
+    checkbox or radio button is not its state, which the click or key before has changed already."""
     value = raw.step.get("value")
     if not isinstance(value, str):
         return raw.place.wrong(f"'value' should be text, got {kind_text(value)}")
     if value.startswith(_FAKE_PATH):
         return Made(dropped=f"the recording lacks the file {value.removeprefix(_FAKE_PATH)}: add an upload step")
-    return _on_element(raw, lambda target, _canvas: Fill(target=target, value=value))
+    return _on_element(raw, lambda target: Fill(target=target, value=value, keep_checked=True))
 
 
 def _key(raw: Raw) -> Made | Invalid:
@@ -186,14 +193,14 @@ def _custom(raw: Raw) -> Made:
     return Made(dropped=f"it is a custom step ({raw.step.get('name', 'without a name')})")
 
 
-def _on_element(raw: Raw, action: Callable[[Target, bool], Action]) -> Made | Invalid:
+def _on_element(raw: Raw, action: Callable[[Target], Action]) -> Made | Invalid:
     if not isinstance(raw.step.get("selectors"), list) or not raw.step["selectors"]:
         return Made(dropped="it has no 'selectors'")
     aimed = aim(raw.step)
     if aimed.target is None:
         return Made(dropped=_NO_ELEMENT)
     notes = tuple(f"its selector {unread!r} cannot be read" for unread in aimed.unread)
-    return Made((action(aimed.target, aimed.canvas),), notes=notes)
+    return Made((action(aimed.target),), notes=notes)
 
 
 def _number(raw: Raw, key: str) -> float | Invalid:

@@ -1,0 +1,93 @@
+"""The point of a recorded action on the element as it is now.
+
+The recorder stores where the pointer was on the element, and its replay acts there. That point decides on maps,
+sliders, rows of stars, and on containers with other elements in their middle. A control acts the same wherever it
+is hit, so one that was resized or rounded since is taken in its middle.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from playwright.async_api import Locator, Position
+from playwright.async_api import TimeoutError as WaitTimeoutError
+
+from processors.browser.failures import StepFailedError
+from qa_queue.models import ErrorKind
+
+SMALL_PX = 48  # an element of at most this width and height is one spot to a pointer
+
+_LOOK = """(element, [x, y]) => {
+  const {left, top, width, height} = element.getBoundingClientRect();
+  let found = null, root = document;
+  while (root) {
+    const deeper = root.elementFromPoint(left + x, top + y);
+    if (!deeper || deeper === found) break;
+    found = deeper;
+    root = found.shadowRoot;
+  }
+  let own = found;
+  while (own && own !== element) own = own.assignedSlot ?? own.parentElement ?? own.getRootNode().host;
+  const control = element.closest('a[href], button, input, select, textarea, label, option, summary, ' +
+    '[role=button], [role=link], [role=checkbox], [role=radio], [role=switch], [role=tab], [role=option], ' +
+    '[role=menuitem]');
+  return {
+    width, height, border: [element.clientLeft, element.clientTop], hit: found && !!own,
+    control: !!control && control.type !== 'range' && control.type !== 'image',
+  };
+}"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Surface:
+    """An element as the pointer meets it, in px; `hit` is False where another element covers the recorded point,
+    None where the point is scrolled out of view."""
+
+    width: float
+    height: float
+    hit: bool | None
+    control: bool
+    border: tuple[float, float] = (0, 0)
+
+    def contains(self, point: Sequence[float]) -> bool:
+        """Tell whether a point from the top left corner lies on the element."""
+        return 0 <= point[0] < self.width and 0 <= point[1] < self.height
+
+    @property
+    def tolerant(self) -> bool:
+        """True if every point of the element does the same."""
+        return self.control or (self.width <= SMALL_PX and self.height <= SMALL_PX)
+
+
+def choose_point(recorded: Sequence[float], surface: Surface, *, subject: str) -> Position | None:
+    """Return the point in px from the top left corner inside the border; None for the middle of the element. Pure.
+
+    Raises:
+        StepFailedError: the element became too small for the point, and another one may do something else.
+    """
+    inside = surface.contains(recorded)
+    if surface.tolerant and not (inside and surface.hit is not False):
+        return None
+    if not inside:
+        raise StepFailedError(
+            ErrorKind.NOT_ACTIONABLE,
+            f"{subject} is {surface.width:g} x {surface.height:g} px now and no longer has the recorded point "
+            f"{recorded[0]:g}, {recorded[1]:g}: replace `recorded_at` by a `position` on the element",
+        )
+    return Position(x=recorded[0] - surface.border[0], y=recorded[1] - surface.border[1])
+
+
+async def recorded_point(
+    element: Locator, recorded: Sequence[float], *, subject: str, timeout_ms: float
+) -> Position | None:
+    """Return the point of an action that was recorded at `recorded`, in px; None for the middle of the element.
+
+    An element that does not become visible is left to the action itself, whose error says why.
+    """
+    try:
+        await element.wait_for(state="visible", timeout=timeout_ms)
+    except WaitTimeoutError:
+        return None
+    look = await element.evaluate(_LOOK, list(recorded), timeout=timeout_ms)
+    return choose_point(recorded, Surface(**look), subject=subject)
