@@ -136,8 +136,8 @@ def _without_contradictions(value: Vocabulary) -> Vocabulary:
     """The value with one of each set of keys that exclude each other at most."""
     for keys in value.at_most_one:
         fields = [name for name in type(value).model_fields if key_of(type(value), name) in keys]
-        given = [name for name in fields if getattr(value, name) not in (None, {})]
-        defaults = {name: type(value).model_fields[name].get_default(call_default_factory=True) for name in given}
+        defaults = {name: type(value).model_fields[name].get_default(call_default_factory=True) for name in fields}
+        given = [name for name in fields if getattr(value, name) != defaults[name]]
         value = value.model_copy(update={name: defaults[name] for name in given[1:]})
     return value
 
