@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar, Self
 
@@ -14,11 +15,12 @@ from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
 from processors.execution.processor import TestExecutionProcessor
+from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
 from qa_queue.errors import InputError, QAError, StoreError
 from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
-from qa_queue.models.outcomes import failure_of
+from qa_queue.models.outcomes import cancelled_result, failure_of
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.cancellation import CancelSignals
 from qa_queue.redis import RedisClient
@@ -26,6 +28,7 @@ from qa_queue.settings import Settings
 from qa_queue.settings.chromium import find_browser
 from qa_queue.store.outbox import Outbox
 from qa_queue.store.protocol import RunStore
+from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.store.writer import RecordWriter
 
@@ -97,11 +100,18 @@ class Runtime:
     async def abandon(self, context: JobContext, error: QAError) -> None:
         """Record that a job ended with this error and gets no other attempt; the end of an ended run is kept.
 
+        A run that was requeued since is left alone.
+
         Raises:
             StoreError: it could not be stored.
         """
         if context.queue != QueueName.TEST_EXECUTION:
             return
+        run = await asyncio.to_thread(self._known_run, context.job_id)
+        if run is not None and (run.status.final or run.requeues > context.requeues):
+            return
+        if run is not None and run.fence > context.attempt:  # Redis has older data than the database
+            context = replace(context, attempt=run.fence)
         end = failure_of(error)
         fields = {
             "status": end.status,
@@ -122,6 +132,21 @@ class Runtime:
         """
         if context.queue == QueueName.TEST_EXECUTION:
             await asyncio.to_thread(self._store_end, context, {"status": RunStatus.QUEUED, "worker": None})
+
+    async def find_result(self, context: JobContext) -> dict[str, Any] | None:
+        """Return the result of a run that has ended according to its row; None if it has not, or is dead.
+
+        Raises:
+            StoreError: the row cannot be read now.
+        """
+        if context.queue != QueueName.TEST_EXECUTION:
+            return None
+        run = await asyncio.to_thread(self.services.store.get_run, context.job_id)
+        if run is None or not run.status.final or run.status is RunStatus.DEAD:
+            return None
+        if run.status is RunStatus.CANCELLED:
+            return cancelled_result(run.error or "")
+        return stored_result(run).model_dump(mode="json")
 
     def obstacle(self) -> str | None:
         """Return the reason not to take more jobs now; None if there is no such reason."""
@@ -168,6 +193,12 @@ class Runtime:
             browser=browser,
             artifacts_dir=settings.artifacts_dir,
         )
+
+    def _known_run(self, run_id: str) -> RunRecord | None:
+        """Return the run's row; None if it does not exist or cannot be read now."""
+        with suppress(StoreError):
+            return self.services.store.get_run(run_id)
+        return None
 
     def _store_end(self, context: JobContext, fields: dict[str, Any]) -> None:
         writer = self.services.writer

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from dataclasses import replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -67,24 +68,36 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         await self._announce(data, status, str(error))
 
     async def _earlier_result(self) -> TestJobResult | None:
-        """Return the result that an earlier attempt stored before its worker was lost; None if the run has to run.
+        """Return the result of a run that has ended before; None if the run has to run.
 
-        While the store cannot be read, the run runs: a row that has ended keeps its first end anyway.
+        Its worker was lost after it had stored the end, or Redis has lost the end of the job. While the store
+        cannot be read, the run runs: a row that has ended keeps its first end anyway.
 
         Raises:
             RunCancelledError: the run had been cancelled.
+            InputError: the run is dead.
         """
-        if self.context.attempt == 1:
-            return None
         try:
             run = await asyncio.to_thread(self.services.store.get_run, self.context.job_id)
         except StoreError as error:
             _log.warning("Cannot read whether run %s has ended: %s", self.context.job_id, error)
             return None
-        if run is None or not run.status.final:
+        if run is None:
             return None
+        if not run.status.final:
+            self._follow(run.fence)
+            return None
+        if run.status is RunStatus.DEAD:
+            raise InputError(f"run {run.id} is dead: {run.error}. Requeue it to run it again.")
         _log.info("Run %s is %s since before its worker was lost; it is not run again", run.id, run.status.value)
         return stored_result(run)
+
+    def _follow(self, fence: int) -> None:
+        """Count this attempt after the executions that the row knows and Redis has forgotten."""
+        missing = fence + 1 - self.context.attempt
+        if missing > 0:
+            attempt, most = self.context.attempt + missing, self.context.max_attempts + missing
+            self.context = replace(self.context, attempt=attempt, max_attempts=most)
 
     async def _load(self, data: TestJobData) -> Case:
         """Return the case of the payload, else the one in the store."""

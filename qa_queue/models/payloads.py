@@ -76,7 +76,10 @@ class LearningJobData(Frozen):
 
 @dataclass(frozen=True, kw_only=True)
 class JobContext:
-    """A job as its queue has it; `attempt` counts from 1. `job_id` is the run's id for test runs."""
+    """A job as its queue has it; `attempt` counts from 1. `job_id` is the run's id for test runs.
+
+    `requeues` is the number of times that it was requeued from the dead letters.
+    """
 
     job_id: str
     queue: str
@@ -85,6 +88,7 @@ class JobContext:
     enqueued_at: datetime | None = None
     started_at: datetime | None = None
     worker: str = ""
+    requeues: int = 0
 
     @property
     def last_attempt(self) -> bool:

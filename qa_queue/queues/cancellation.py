@@ -14,6 +14,7 @@ from qa_queue.models import ErrorKind, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.job_view import jobs_by_server
 from qa_queue.queues.keys import JOB_PREFIX, QueueScript, signal_key
+from qa_queue.redis import explained
 from qa_queue.store.protocol import RunStore
 
 KEEP_S = 24 * 3600
@@ -108,9 +109,10 @@ class CancelSignals:
         """Return True from the moment of the request, for 24 h; one round trip.
 
         Raises:
-            redis.exceptions.RedisError: Redis failed.
+            RedisUnavailableError: Redis failed; ask again.
         """
-        return bool(self._connection.exists(signal_key(run_id)))
+        with explained(self._connection):
+            return bool(self._connection.exists(signal_key(run_id)))
 
     def clear(self, run_id: str) -> None:
         """Delete the request, so that a run that is requeued on purpose is not cancelled again."""

@@ -137,6 +137,11 @@ class QueueKeys:
         return f"qa:limited:{self.name}"
 
     @property
+    def unrecorded(self) -> str:
+        """Hash of the ends and requeues that are closed here and not stored in the database yet, by job id."""
+        return f"qa:unrecorded:{self.name}"
+
+    @property
     def durations(self) -> str:
         """Hash with `mean_ms` and `count` of the jobs that completed."""
         return f"qa:durations:{self.name}"

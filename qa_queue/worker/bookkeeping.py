@@ -29,6 +29,7 @@ from qa_queue.worker.executions import (
     close_failed,
     close_finished,
     close_requeued,
+    close_retried,
     open_execution,
 )
 from qa_queue.worker.fencing import ExecutionLostError, owned
@@ -140,20 +141,23 @@ class Bookkeeping:
                 log.info("Job %s finished: %s", active.job.id, _status(result), extra=active.log_fields)
                 return None
             case RetryJob(failure=failure):
-                close_failed(self._worker, active, failure)
+                close_retried(self._worker, active, failure)
                 self._events.failed(active, failure, retrying=True)
                 _log_failure(active, failure, "is tried again")
                 return None
             case FailJob(failure=failure) | StopJob(failure=failure):
-                close_failed(self._worker, active, failure, final=True, stopped=isinstance(verdict, StopJob))
+                abandon = _abandon(active, failure)
+                stopped = isinstance(verdict, StopJob)
+                close_failed(self._worker, active, failure, stopped=stopped, record=abandon)
                 self._events.failed(active, failure, retrying=False)
                 _log_failure(active, failure, "is not tried again")
-                return _abandon(active, failure)
+                return abandon
             case RequeueJob(failure=failure, suspect=suspect):
-                close_requeued(self._worker, active, suspect=suspect)
+                release = Release(id=active.id, context=active.context)
+                close_requeued(self._worker, active, suspect=suspect, record=release)
                 text = "Job %s was requeued without using an attempt: %s"
                 log.warning(text, active.job.id, failure.message, extra=active.log_fields)
-                return Release(id=active.id, context=active.context)
+                return release
 
 
 class JobEvents:

@@ -13,12 +13,12 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from typing import Any, Protocol, Self, cast, runtime_checkable
 
 from pydantic_core import PydanticSerializationError
 
-from qa_queue.errors import InputError, QAError, SettingsError
+from qa_queue.errors import InputError, QAError, RowRefusedError, SettingsError, StoreError
 from qa_queue.extensions import load_named
 from qa_queue.models import JobContext
 from qa_queue.settings import Settings, load_settings, on_redis
@@ -33,12 +33,14 @@ from qa_queue.worker.ipc import (
     ChildStatistics,
     Done,
     Failed,
+    FindResult,
     LineBuffer,
     Message,
     Obstacle,
     Recorded,
     RecordRequest,
     Release,
+    ResultFound,
     Run,
     Start,
     StartFailed,
@@ -51,6 +53,7 @@ from qa_queue.worker.verdicts import child_failure, error_of
 log = logging.getLogger(__name__)
 _OBSTACLE_CHECK_S = 0.5
 _STATISTICS_S = 2.0
+_FIND_AGAIN_S = 1.0  # while the database is unavailable
 
 
 class JobRuntime(Protocol):
@@ -87,6 +90,18 @@ class ReportsStatistics(Protocol):
 
     def statistics(self) -> dict[str, int]:
         """Return `browser_restarts` since the runtime was entered, `outbox_bytes` and `outbox_segments`."""
+
+
+@runtime_checkable
+class FindsResults(Protocol):
+    """Optional part of a runtime whose runs are stored."""
+
+    async def find_result(self, context: JobContext) -> dict[str, Any] | None:
+        """Return the result of a run that has ended according to its row; None if it has not, or is dead.
+
+        Raises:
+            StoreError: the row cannot be read now.
+        """
 
 
 RuntimeFactory = Callable[[Settings, Sequence[str]], JobRuntime]  # called with the names of the queues
@@ -147,9 +162,9 @@ class Child:
                 self._cancelled_with[message.id] = message.failure
                 self._runs[message.id].cancel()
             case Abandon() | Release():
-                task = asyncio.create_task(self._record(message))
-                self._recordings.add(task)
-                task.add_done_callback(self._recordings.discard)
+                self._start_recording(self._record(message))
+            case FindResult():
+                self._start_recording(self._find_result(message))
             case Stop():
                 self._stop.set()
             case _:
@@ -171,15 +186,39 @@ class Child:
             self._runs.pop(job.id, None)
         await self._write(line)
 
+    def _start_recording(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.create_task(work)
+        self._recordings.add(task)
+        task.add_done_callback(self._recordings.discard)
+
     async def _record(self, request: RecordRequest) -> None:
+        await self._send(Recorded(id=request.id, stored=await self._is_recorded(request)))
+
+    async def _is_recorded(self, request: RecordRequest) -> bool:
+        """Return True when the outcome of a job is stored, or never can be."""
+        job_id = request.context.job_id
         try:
             if isinstance(request, Abandon):
                 await self._runtime.abandon(request.context, error_of(request.failure))
             else:
                 await self._runtime.release(request.context)
-        except Exception:
-            log.exception("The outcome of job %s could not be recorded", request.context.job_id)
-        await self._send(Recorded(id=request.id))
+        except RowRefusedError as error:
+            log.error("The outcome of job %s cannot be stored: %s", job_id, error)  # noqa: TRY400 - complete
+        except Exception as error:  # noqa: BLE001 - every error is an answer
+            log.warning("The outcome of job %s could not be recorded yet: %s", job_id, error)
+            return False
+        return True
+
+    async def _find_result(self, request: FindResult) -> None:
+        result = None
+        while isinstance(self._runtime, FindsResults):
+            try:
+                result = await self._runtime.find_result(request.context)
+                break
+            except StoreError as error:
+                log.warning("Cannot read whether run %s has ended: %s", request.context.job_id, error)
+                await asyncio.sleep(_FIND_AGAIN_S)
+        await self._send(ResultFound(id=request.id, result=result))
 
     async def _send(self, message: Message) -> None:
         await self._write(encode(message))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 
 from pydantic_core import PydanticSerializationError
@@ -18,14 +18,17 @@ from qa_queue.worker.ipc import (
     ChildReady,
     Done,
     Failed,
+    FindResult,
     Message,
     Recorded,
     RecordRequest,
+    ResultFound,
     Run,
 )
 from qa_queue.worker.slots import Cancelling, Closing, Overdue, Running, Slot, SlotDeadline, Slots
 from qa_queue.worker.verdicts import (
     CrashBlame,
+    FailJob,
     FinishJob,
     RequeueJob,
     Verdict,
@@ -49,6 +52,8 @@ class Dispatcher:
         self._secrets = secrets
         self._ended: list[EndedJob] = []
         self._unrecorded: dict[str, RecordRequest] = {}  # by id, until a child has answered
+        self._recorded: list[RecordRequest] = []
+        self._lost: dict[str, EndedJob] = {}  # by execution, until a child has read whether the run had ended
 
     @property
     def free(self) -> int:
@@ -63,7 +68,12 @@ class Dispatcher:
     @property
     def idle(self) -> bool:
         """True when no slot is occupied and the children have recorded everything."""
-        return self.empty and not self._unrecorded
+        return self.empty and not self._unrecorded and not self._lost
+
+    @property
+    def recording(self) -> Collection[str]:
+        """Ids of the jobs whose outcome a child is recording."""
+        return {request.context.job_id for request in self._unrecorded.values()}
 
     @property
     def jobs(self) -> list[ActiveJob]:
@@ -109,11 +119,28 @@ class Dispatcher:
         if request is not None:
             self.record(request)
 
+    def conclude(self, lost: Iterable[EndedJob]) -> None:
+        """End jobs whose process was lost; `collect` returns them.
+
+        One that would fail may have stored its result before, so a child reads the row first.
+        """
+        for ended in lost:
+            if not isinstance(ended.verdict, FailJob):
+                self._ended.append(ended)
+            elif ended.active.id not in self._lost:
+                self._lost[ended.active.id] = ended
+                self._find_result(ended)
+
     def record(self, request: RecordRequest) -> None:
         """Have a child record how a run ended or that it is queued again; repeated until one has answered."""
         self._unrecorded[request.id] = request
         if self._children.ready:
             self._children.send(request)
+
+    def take_recorded(self) -> list[RecordRequest]:
+        """Return the requests that children have stored since the last call."""
+        recorded, self._recorded = self._recorded, []
+        return recorded
 
     def enforce_deadlines(self, now: float) -> None:
         """Cancel the jobs whose time is up, and kill the child when a cancelled one does not end."""
@@ -161,12 +188,24 @@ class Dispatcher:
             case ChildReady():
                 for request in self._unrecorded.values():
                     self._children.send(request)
+                for ended in self._lost.values():
+                    self._find_result(ended)
             case Done() if slot := self._slots.find(message.id):
                 self._end(slot, FinishJob(result=message.result))
             case Failed() if slot := self._slots.find(message.id):
                 self._fail(slot, message.failure)
             case Recorded():
-                self._unrecorded.pop(message.id, None)
+                self._end_recording(message)
+            case ResultFound() if message.id in self._lost:
+                ended = self._lost.pop(message.id)
+                found = message.result is not None
+                self._ended.append(replace(ended, verdict=FinishJob(result=message.result)) if found else ended)
+
+    def _end_recording(self, answer: Recorded) -> None:
+        if answer.id in self._unrecorded:
+            request = self._unrecorded.pop(answer.id)
+            if answer.stored:
+                self._recorded.append(request)
 
     def _cancel(self, slot: Slot, failure: ChildFailure, now: float, *, stopped: bool = False) -> None:
         match slot.state:
@@ -206,15 +245,23 @@ class Dispatcher:
 
     def _bear(self, slot: Slot, blame: CrashBlame, message: str) -> None:
         if blame is CrashBlame.ATTEMPT:
-            self._fail(slot, ChildFailure(kind=FailureKind.INFRASTRUCTURE, message=message))
+            verdict = self._judged(slot, ChildFailure(kind=FailureKind.INFRASTRUCTURE, message=message))
+            slot.state = Closing()
+            self.conclude([EndedJob(active=slot.active, verdict=verdict)])
             return
         failure = ChildFailure(kind=FailureKind.RETURNED, message=message)
         self._end(slot, RequeueJob(failure=failure, suspect=blame is CrashBlame.SUSPICION))
 
     def _fail(self, slot: Slot, failure: ChildFailure) -> None:
-        failure = masked(failure, self._secrets)
+        self._end(slot, self._judged(slot, failure))
+
+    def _judged(self, slot: Slot, failure: ChildFailure) -> Verdict:
         retries_left = slot.active.job.retries_left or 0
-        self._end(slot, judge(failure, retries_left=retries_left, stopped=slot.stopped))
+        return judge(masked(failure, self._secrets), retries_left=retries_left, stopped=slot.stopped)
+
+    def _find_result(self, ended: EndedJob) -> None:
+        if self._children.ready:
+            self._children.send(FindResult(id=ended.active.id, context=ended.active.context))
 
     def _end(self, slot: Slot, verdict: Verdict) -> None:
         slot.state = Closing()

@@ -13,6 +13,7 @@ from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from redis.client import Pipeline
 from redis.exceptions import RedisError
 from rq.callbacks import execute_failure_callback
 from rq.exceptions import DeserializationError, NoSuchJobError
@@ -26,8 +27,9 @@ from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job
 from qa_queue.queues.enqueue import push_job
+from qa_queue.queues.keys import REQUEUES_FIELD, QueueKeys
 from qa_queue.worker.fencing import FencedConnection, FencingToken, until_unwatched
-from qa_queue.worker.ipc import ChildFailure
+from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release, encode
 from qa_queue.worker.verdicts import Verdict, error_of
 
 if TYPE_CHECKING:
@@ -88,15 +90,16 @@ def open_execution(worker: BaseWorker, reserved: ReservedJob, *, suspect: bool) 
     if job is None:
         acknowledge(worker.connection, reserved)
         return None
-    execution, attempt = _register(worker, job, queue)
-    context = _context(worker.name, job, queue, attempt)
+    execution, attempt, requeues = _register(worker, job, queue)
+    context = _context(worker.name, job, queue, attempt, requeues)
     return ActiveJob(job=job, queue=queue, execution=execution, context=context, suspect=suspect)
 
 
 def adopt_execution(worker_name: str, job: Job, queue: Queue, execution: Execution) -> ActiveJob:
     """Return the execution that another worker opened and left, to be closed by the worker of this name."""
-    attempt = int(job.connection.hget(job.key, ATTEMPT_FIELD) or 1)
-    return ActiveJob(job=job, queue=queue, execution=execution, context=_context(worker_name, job, queue, attempt))
+    attempt, requeues = job.connection.hmget(job.key, ATTEMPT_FIELD, REQUEUES_FIELD)
+    context = _context(worker_name, job, queue, int(attempt or 1), int(requeues or 0))
+    return ActiveJob(job=job, queue=queue, execution=execution, context=context)
 
 
 def read_call(job: Job) -> tuple[str, dict[str, Any]]:
@@ -124,26 +127,40 @@ def close_finished(worker: BaseWorker, active: ActiveJob, result: Any) -> None:
     _close_fenced(worker, active, close, begun=False)
 
 
-def close_failed(
-    worker: BaseWorker, active: ActiveJob, failure: ChildFailure, *, final: bool = False, stopped: bool = False
-) -> None:
-    """Close an execution as failed, or as `stopped`.
+def close_retried(worker: BaseWorker, active: ActiveJob, failure: ChildFailure) -> None:
+    """Close an execution as failed; RQ enqueues or schedules the job again."""
+    _close_failed(worker, active, failure, final=False, stopped=False, record=None)
 
-    RQ enqueues or schedules the job again if it has a retry left, unless it is stopped or the failure is `final`.
-    """
+
+def close_failed(
+    worker: BaseWorker, active: ActiveJob, failure: ChildFailure, *, stopped: bool, record: Abandon
+) -> None:
+    """Close an execution as failed, or as `stopped`, without another attempt; keep `record` until it is stored."""
+    _close_failed(worker, active, failure, final=not stopped, stopped=stopped, record=record)
+
+
+def _close_failed(
+    worker: BaseWorker,
+    active: ActiveJob,
+    failure: ChildFailure,
+    *,
+    final: bool,
+    stopped: bool,
+    record: RecordRequest | None,
+) -> None:
 
     def close(fenced: BaseWorker) -> None:
-        if final and not stopped:
+        if final:
             active.job.retries_left = 0  # in memory only: RQ retries every failed job that has a retry left
         fenced._stopped_job_id = active.job.id if stopped else None
         AttemptLog(worker.connection).record(active.job.id, _attempt_failure(active, failure))
         _fail(fenced, active, failure)
 
-    _close_fenced(worker, active, close, begun=True)
+    _close_fenced(worker, active, close, begun=True, record=record)
 
 
-def close_requeued(worker: BaseWorker, active: ActiveJob, *, suspect: bool) -> None:
-    """Close an execution and return its job to its place in the queue with all the retries that it had."""
+def close_requeued(worker: BaseWorker, active: ActiveJob, *, suspect: bool, record: Release) -> None:
+    """Close an execution and return its job to its position with all retries; keep `record` until it is stored."""
     job = active.job
 
     def close(fenced: BaseWorker) -> None:
@@ -156,7 +173,7 @@ def close_requeued(worker: BaseWorker, active: ActiveJob, *, suspect: bool) -> N
             push_job(pipe, active.queue.name, job.id)
             pipe.execute()
 
-    _close_fenced(worker, active, close, begun=True)
+    _close_fenced(worker, active, close, begun=True, record=record)
 
 
 def _fetch(worker: BaseWorker, reserved: ReservedJob) -> Job | None:
@@ -180,8 +197,8 @@ def _bury(worker: BaseWorker, reserved: ReservedJob, problem: Exception) -> None
         raise UnreadableJobError(reserved, text) from problem
 
 
-def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, int]:
-    """Register an execution in one transaction; return it with the number of the attempt.
+def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, int, int]:
+    """Register an execution in one transaction; return it with the number of the attempt and that of requeues.
 
     RQ does it in two steps, `prepare_execution` and `prepare_job_execution`. In one, a job is either still in the
     intermediate list or started whenever this worker dies; and RQ's second step raises for an unreadable payload.
@@ -194,12 +211,13 @@ def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, in
         pipe.persist(job.key)
         pipe.lrem(queue.intermediate_queue_key, 1, job.id)
         pipe.hincrby(job.key, ATTEMPT_FIELD, 1)
-        *_, attempt = pipe.execute()
+        pipe.hget(job.key, REQUEUES_FIELD)
+        *_, attempt, requeues = pipe.execute()
     worker.executions[execution.id] = execution
-    return execution, int(attempt)
+    return execution, int(attempt), int(requeues or 0)
 
 
-def _context(worker_name: str, job: Job, queue: Queue, attempt: int) -> JobContext:
+def _context(worker_name: str, job: Job, queue: Queue, attempt: int, requeues: int) -> JobContext:
     return JobContext(
         job_id=job.id,
         queue=queue.name,
@@ -208,16 +226,30 @@ def _context(worker_name: str, job: Job, queue: Queue, attempt: int) -> JobConte
         enqueued_at=job.enqueued_at,
         started_at=job.started_at,
         worker=worker_name,
+        requeues=requeues,
     )
 
 
 def _close_fenced(
-    worker: BaseWorker, active: ActiveJob, close: Callable[[BaseWorker], None], *, begun: bool
+    worker: BaseWorker,
+    active: ActiveJob,
+    close: Callable[[BaseWorker], None],
+    *,
+    begun: bool,
+    record: RecordRequest | None = None,
 ) -> None:
-    """Call `close` with a copy of the worker that can write only while the execution is ours."""
+    """Call `close` with a copy of the worker that can write only while the execution is ours.
+
+    Its transaction also writes `record`, so that any worker can store the outcome of the run.
+    """
     token = FencingToken.of(active.job, active.execution)
     token.renew(worker.connection)
-    connection = FencedConnection(worker.connection, token, begun=begun)
+
+    def write_record(pipe: Pipeline) -> None:
+        if record is not None:
+            pipe.hset(QueueKeys(active.queue.name).unrecorded, active.job.id, encode(record))
+
+    connection = FencedConnection(worker.connection, token, begun=begun, also=write_record)
     fenced = copy(worker)
     fenced.connection = connection  # type: ignore[assignment] # it has what RQ uses of a connection here
     retries_left = active.job.retries_left

@@ -78,6 +78,7 @@ class FencedPipeline(Pipeline):
 
     token: FencingToken
     report: Callable[[RedisError], None]
+    also: Callable[[Pipeline], None] | None = None
 
     def watch(self, *names: Any) -> Any:
         """Watch the names and the token."""
@@ -87,8 +88,10 @@ class FencedPipeline(Pipeline):
         return watched
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
-        """Execute; report an error besides raising it, because RQ logs it and goes on."""
+        """Execute, with what `also` adds; report an error besides raising it, because RQ logs it and goes on."""
         try:
+            if self.also is not None:
+                self.also(self)
             return super().execute(raise_on_error)
         except RedisError as error:
             self.report(error)
@@ -98,14 +101,23 @@ class FencedPipeline(Pipeline):
 class FencedConnection:
     """A connection for RQ's own bookkeeping, whose pipelines are fenced. `error` is that of the last pipeline.
 
-    With `begun`, a pipeline is returned within a transaction that already watches the token.
+    With `begun`, a pipeline is returned within a transaction that already watches the token; `also` adds commands
+    to that transaction.
     """
 
-    def __init__(self, connection: Redis, token: FencingToken, *, begun: bool) -> None:
+    def __init__(
+        self,
+        connection: Redis,
+        token: FencingToken,
+        *,
+        begun: bool,
+        also: Callable[[Pipeline], None] | None = None,
+    ) -> None:
         self.error: RedisError | None = None
         self._connection = connection
         self._token = token
         self._begun = begun
+        self._also = also
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._connection, name)
@@ -118,7 +130,7 @@ class FencedConnection:
         """
         connection = self._connection
         pipe = FencedPipeline(connection.connection_pool, connection.response_callbacks, transaction, shard_hint)
-        pipe.token, pipe.report = self._token, self._note
+        pipe.token, pipe.report, pipe.also = self._token, self._note, self._also
         self.error = None
         if self._begun:
             self._token.watch(pipe)

@@ -65,6 +65,14 @@ class Release(Frozen):
     context: JobContext
 
 
+class FindResult(Frozen):
+    """To the child: read from the database whether a run whose process was lost had ended before."""
+
+    type: Literal["find_result"] = "find_result"
+    id: str
+    context: JobContext
+
+
 class Stop(Frozen):
     """To the child: finish what runs, then exit."""
 
@@ -117,15 +125,24 @@ class ChildStatistics(Frozen):
 
 
 class Recorded(Frozen):
-    """From the child: a `RecordRequest` was handled; the child logs a failure."""
+    """From the child: a `RecordRequest` was handled; `stored` is False if it has to be repeated."""
 
     type: Literal["recorded"] = "recorded"
     id: str
+    stored: bool = True
+
+
+class ResultFound(Frozen):
+    """From the child: the result of a run that had ended before its process was lost; None if it had not."""
+
+    type: Literal["result_found"] = "result_found"
+    id: str
+    result: Any = None
 
 
 RecordRequest = Abandon | Release
-ToChild = Start | Run | Cancel | RecordRequest | Stop
-ToWorker = ChildReady | StartFailed | Done | Failed | Recorded | Obstacle | ChildStatistics
+ToChild = Start | Run | Cancel | RecordRequest | FindResult | Stop
+ToWorker = ChildReady | StartFailed | Done | Failed | Recorded | ResultFound | Obstacle | ChildStatistics
 Message = ToChild | ToWorker
 
 _ANY: TypeAdapter[Message] = TypeAdapter(Annotated[Message, Field(discriminator="type")])

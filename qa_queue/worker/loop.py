@@ -22,7 +22,7 @@ from qa_queue.worker.executions import ActiveJob, EndedJob
 from qa_queue.worker.fetcher import FetchedJob, JobFetcher
 from qa_queue.worker.ipc import Abandon
 from qa_queue.worker.periodic import PeriodicTask, PeriodicTasks
-from qa_queue.worker.stalled_jobs import StalledJobRecovery
+from qa_queue.worker.stalled_jobs import StalledJobRecovery, UnstoredOutcomes
 
 log = logging.getLogger(__name__)
 
@@ -69,6 +69,7 @@ class WorkerLoop:
         dispatcher: Dispatcher,
         bookkeeping: Bookkeeping,
         recovery: StalledJobRecovery,
+        unstored: UnstoredOutcomes,
     ) -> None:
         self._worker = worker
         self._control = control
@@ -78,6 +79,7 @@ class WorkerLoop:
         self._dispatcher = dispatcher
         self._bookkeeping = bookkeeping
         self._recovery = recovery
+        self._unstored = unstored
         self._tasks = PeriodicTasks(self._periodic_tasks())
         self._drained = False  # in a burst: the last look found every queue empty
         self._busy_until = time.monotonic()
@@ -104,6 +106,7 @@ class WorkerLoop:
         self._children.ensure_child(time.monotonic())
         self._wait()
         ended = self._dispatcher.collect()
+        self._unstored.forget(self._dispatcher.take_recorded())
         self._obey_commands()
         self._dispatcher.enforce_deadlines(time.monotonic())
         self._close_ended(ended)
@@ -201,6 +204,7 @@ class WorkerLoop:
             PeriodicTask(name="send heartbeats", every_s=4, do=self._send_heartbeats),
             PeriodicTask(name="enqueue due jobs", every_s=1, do=self._fetcher.enqueue_due),
             PeriodicTask(name="recover stalled jobs", every_s=3, do=self._recover_stalled),
+            PeriodicTask(name="store the outcomes of other workers' jobs", every_s=2, do=self._store_outcomes),
             PeriodicTask(name="clean registries", every_s=600, do=self._worker.run_maintenance_tasks),
             PeriodicTask(name="measure memory", every_s=5, do=self._children.measure_memory),
         )
@@ -217,4 +221,8 @@ class WorkerLoop:
             self._dispatcher.disown(active, time.monotonic())
 
     def _recover_stalled(self) -> None:
-        self._close_ended(self._recovery.recover(time.monotonic()))
+        self._dispatcher.conclude(self._recovery.recover(time.monotonic()))
+
+    def _store_outcomes(self) -> None:
+        for request in self._unstored.due(time.monotonic(), self._dispatcher.recording):
+            self._dispatcher.record(request)

@@ -1,12 +1,15 @@
-"""Recovery of jobs that dead workers left: reserved but never started, or started without further heartbeats."""
+"""Recovery of what dead workers left: jobs not started, jobs without heartbeats, outcomes that are not stored."""
 
 from __future__ import annotations
 
+import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
+from pydantic import ValidationError
 from redis import Redis
+from redis.exceptions import RedisError
 from rq import Queue
 from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
@@ -15,8 +18,9 @@ from rq.utils import as_text
 
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
+from qa_queue.queues.reconciliation import forget_record, unstored_records
 from qa_queue.worker.executions import ActiveJob, EndedJob, adopt_execution
-from qa_queue.worker.ipc import ChildFailure
+from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release, decode, encode
 from qa_queue.worker.verdicts import judge
 
 log = logging.getLogger(__name__)
@@ -25,6 +29,7 @@ _UNSTARTED_S = 10.0  # after which a reserved job is released
 _SILENCE_S = 12.0  # without a heartbeat, after which an execution is taken over: three heartbeats
 _LOCK_MS = 4000  # one worker recovers a queue at a time; one that died holds up the others no longer than this
 _GRACE_S = 20.0  # after an outage of Redis, in which running workers resume their heartbeats
+_UNSTORED_S = 4.0  # after which an outcome is stored by a worker that did not close the job
 _LOST = ChildFailure(
     kind=FailureKind.INFRASTRUCTURE, message="the worker that ran it is gone: it has sent no heartbeat"
 )
@@ -121,3 +126,49 @@ class StalledJobRecovery:
         if job.get_status(refresh=False) != JobStatus.STARTED:
             return None
         return adopt_execution(self._worker_name, job, queue, execution)
+
+
+class UnstoredOutcomes:
+    """Outcomes of jobs that are closed in Redis and not stored in the database yet, of all workers of some queues.
+
+    The worker that closes a job has its child store the outcome. Where that fails, or the worker dies, any other
+    worker does it.
+    """
+
+    def __init__(self, connection: Redis, queues: Sequence[str]) -> None:
+        self._connection = connection
+        self._queues = queues
+        self._seen: dict[tuple[str, str], tuple[bytes, float]] = {}  # by queue and job: when it was first seen
+
+    def due(self, now: float, recording: Collection[str]) -> list[RecordRequest]:
+        """Return the outcomes that have not been stored for some seconds, except of the jobs in `recording`.
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed.
+        """
+        found = {
+            (queue, job_id): record
+            for queue in self._queues
+            for job_id, record in unstored_records(self._connection, queue).items()
+        }
+        known = {key: seen for key, seen in self._seen.items() if found.get(key) == seen[0]}
+        self._seen = {key: (record, now) for key, record in found.items()} | known
+        late = [key for key, (_, since) in self._seen.items() if now - since >= _UNSTORED_S]
+        requests = [self._read(*key, found[key]) for key in late if key[1] not in recording]
+        return [request for request in requests if request is not None]
+
+    def forget(self, stored: Iterable[RecordRequest]) -> None:
+        """Forget outcomes that are stored now; where Redis fails, they are stored a second time later."""
+        with contextlib.suppress(RedisError):
+            for request in stored:
+                context = request.context
+                forget_record(self._connection, context.queue, context.job_id, encode(request))
+
+    def _read(self, queue: str, job_id: str, record: bytes) -> RecordRequest | None:
+        with contextlib.suppress(ValidationError):
+            message = decode(record)
+            if isinstance(message, Abandon | Release):
+                return message
+        log.error("The outcome of job %s cannot be read; it is dropped: %r", job_id, record[:200])
+        forget_record(self._connection, queue, job_id, record)
+        return None

@@ -39,7 +39,7 @@ from qa_queue.worker.environment import connection_for, is_rq_command, url_of
 from qa_queue.worker.executions import ActiveJob
 from qa_queue.worker.fetcher import JobFetcher
 from qa_queue.worker.loop import LoopOptions, WorkerLoop
-from qa_queue.worker.stalled_jobs import StalledJobRecovery
+from qa_queue.worker.stalled_jobs import StalledJobRecovery, UnstoredOutcomes
 
 log = logging.getLogger(__name__)
 
@@ -213,6 +213,7 @@ class QAWorker(Worker):
             ),
             bookkeeping=Bookkeeping(self, QueueManager(connection, settings), secrets),
             recovery=StalledJobRecovery(connection, self.queues, self.name),
+            unstored=UnstoredOutcomes(connection, names),
         )
 
     def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:

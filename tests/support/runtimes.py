@@ -40,11 +40,19 @@ class FakeRuntime:
         return await job(self, data, context)
 
     async def abandon(self, context: JobContext, error: QAError) -> None:
+        """Note it, unless the key `store:full` is there."""
+        if self.redis.exists("store:full"):
+            raise StoreUnavailableError("the outbox is full")
         entry = {"job": context.job_id, "error": str(error), "kind": type(error).__name__}
         self.redis.rpush("abandoned", json.dumps(entry))
 
     async def release(self, context: JobContext) -> None:
         self.redis.rpush("released", context.job_id)
+
+    async def find_result(self, context: JobContext) -> dict[str, Any] | None:
+        """Return the value of the key `result:<job id>`."""
+        found = self.redis.get(f"result:{context.job_id}")
+        return json.loads(found) if found else None
 
     def obstacle(self) -> str | None:
         reason = self.redis.get("obstacle")

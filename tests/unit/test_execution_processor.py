@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from processors.browser.protocol import BrowserSession, SessionOptions
-from qa_queue.errors import BrowserMissingError, RunCancelledError, StoreUnavailableError
+from qa_queue.errors import BrowserMissingError, InputError, RunCancelledError, StoreUnavailableError
 from qa_queue.models import RunStatus, TestJobData
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord
@@ -65,9 +65,12 @@ def ended(status: RunStatus) -> dict[str, object]:
         (RunStatus.TIMED_OUT, "failed"),
     ],
 )
-async def test_the_result_is_that_of_the_row(harness: ExecutionHarness, status: RunStatus, result: str) -> None:
-    """The job ends as the run did, with its figures."""
-    found = await harness.run(submitted(harness, **ended(status)), attempt=2, max_attempts=3)
+@pytest.mark.parametrize("attempt", [1, 2])
+async def test_the_result_is_that_of_the_row(
+    harness: ExecutionHarness, status: RunStatus, result: str, attempt: int
+) -> None:
+    """The job ends as the run did, with its figures; a first attempt is one that Redis has forgotten."""
+    found = await harness.run(submitted(harness, **ended(status)), attempt=attempt, max_attempts=3)
     assert (found.status, found.total_steps, found.completed_steps) == (result, 3, 2)
     assert found.error == "no button"
 
@@ -78,15 +81,30 @@ async def test_a_cancelled_run_stays_cancelled(harness: ExecutionHarness) -> Non
         await harness.run(submitted(harness, **ended(RunStatus.CANCELLED)), attempt=2, max_attempts=3)
 
 
-@pytest.mark.parametrize(
-    ("fields", "attempt"),
-    [(ended(RunStatus.COMPLETED), 1), ({"status": RunStatus.RUNNING}, 2), ({"status": RunStatus.QUEUED}, 2)],
-    ids=["first attempt", "running", "queued"],
-)
-async def test_other_runs_are_run(harness: ExecutionHarness, fields: dict[str, object], attempt: int) -> None:
-    """Those that have not ended, and every first attempt."""
+async def test_a_dead_run_is_not_run_again(harness: ExecutionHarness) -> None:
+    """Its job becomes a dead letter, as the run is."""
+    with pytest.raises(InputError, match="is dead: no button"):
+        await harness.run(submitted(harness, **ended(RunStatus.DEAD)), attempt=1, max_attempts=3)
+
+
+@pytest.mark.parametrize("status", [RunStatus.RUNNING, RunStatus.QUEUED])
+async def test_other_runs_are_run(harness: ExecutionHarness, status: RunStatus) -> None:
+    """Those that have not ended."""
     with pytest.raises(BrowserMissingError):
-        await harness.run(submitted(harness, **fields), attempt=attempt, max_attempts=3)
+        await harness.run(submitted(harness, status=status), attempt=2, max_attempts=3)
+
+
+async def test_an_attempt_that_redis_counts_too_low_counts_after_those_of_the_row(
+    harness: ExecutionHarness,
+) -> None:
+    """Otherwise the database would drop everything that it writes."""
+    data = submitted(harness, status=RunStatus.RUNNING, fence=4)
+    processor = harness.processor(data, attempt=1, max_attempts=3)
+    with pytest.raises(BrowserMissingError):
+        await processor.run(data.model_dump(mode="json"))
+    assert (processor.context.attempt, processor.context.max_attempts) == (5, 7)
+    harness.writer.flush(5)
+    assert harness.row(data.test_run_id).status is RunStatus.QUEUED
 
 
 async def test_a_run_without_a_row_is_run(harness: ExecutionHarness) -> None:
