@@ -10,8 +10,10 @@ from typing import Any, Generic, TypeVar
 
 from playwright.async_api import Locator, Page
 
+from processors.browser.dialogs import DialogHandler
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError
+from processors.browser.page_log import PageLog
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import SessionOptions
 from qa_queue.cases.checks import Check
@@ -23,14 +25,23 @@ C = TypeVar("C", bound=Check)
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionState:
+    """The parts of a session that outlast a step."""
+
+    log: PageLog
+    pages: OpenPages
+    dialogs: DialogHandler
+
+
+@dataclass(frozen=True, kw_only=True)
 class ActionContext(Generic[A]):
     """One step on its way to the page. `subject` names the element in messages; `locator` finds it.
 
-    `page` is the one that was the current one of `pages` when the step began.
+    `page` is the one that was current when the step began.
     """
 
     page: Page
-    pages: OpenPages
+    state: SessionState
     args: A
     options: SessionOptions
     deadline: Deadline

@@ -88,7 +88,7 @@ def ambiguous(text: str, subject: str) -> StepFailedError:
     lines = _MATCH_LINE.findall(text)
     count = re.search(r"resolved to (\d+) elements", text)
     total = int(count.group(1)) if count else len(lines)
-    listed = "; ".join(f"{n}) {_short(line)}" for n, line in enumerate(lines[:LISTED_MATCHES], 1))
+    listed = "; ".join(f"{n}) {shorten(line)}" for n, line in enumerate(lines[:LISTED_MATCHES], 1))
     more = f"; and {total - LISTED_MATCHES} more" if total > LISTED_MATCHES else ""
     return StepFailedError(
         ErrorKind.AMBIGUOUS,
@@ -111,13 +111,13 @@ def navigation(text: str, *, url: str, timeout_ms: int) -> StepFailedError:
 def first_line(text: str) -> str:
     """Playwright's first line without its method's name and the word Error."""
     line = text.split("\n", 1)[0]
-    return _short(re.sub(r"^(?:\w+\.\w+: )?(?:Error: )?", "", line))
+    return shorten(re.sub(r"^(?:\w+\.\w+: )?(?:Error: )?", "", line))
 
 
 def _why_unusable(text: str) -> str:
     for line in reversed(text.splitlines()):
         if covered := _COVERED.search(line):
-            return f"it is covered by {_short(covered.group(1))}"
+            return f"it is covered by {shorten(covered.group(1))}"
         for mark, words in _UNUSABLE:
             if mark in line:
                 return words
@@ -130,6 +130,7 @@ def _rejected_kind(text: str) -> ErrorKind:
     return ErrorKind.INPUT if any(mark in text for mark in marks) else ErrorKind.NOT_ACTIONABLE
 
 
-def _short(text: str) -> str:
+def shorten(text: str) -> str:
+    """Return a piece of a page as one line of limited length."""
     line = " ".join(text.split())
     return line if len(line) <= LINE_CHARS else f"{line[: LINE_CHARS - 1]}…"

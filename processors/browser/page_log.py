@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
-from playwright.async_api import BrowserContext, ConsoleMessage, Dialog, Error, Page, Request, WebError
+from playwright.async_api import BrowserContext, ConsoleMessage, Error, Page, Request, WebError
 
 from processors.browser import flood
 from processors.browser.egress.schemes import REFUSED
@@ -38,8 +38,7 @@ class FailedNavigation:
 class PageLog:
     """Listens to every page of a context; keeps the first `MAX_ENTRIES` entries and counts those after them.
 
-    An unexpected dialog is dismissed, so that it does not stop the run, and noted; leaving a page is allowed. When
-    the context's pages exceed their budget, `flood` has the reason and the context is closed.
+    When the context's pages exceed their budget, `flood` has the reason and the context is closed.
     """
 
     def __init__(self, context: BrowserContext, first: Page, load: BrowserLoad) -> None:
@@ -59,7 +58,6 @@ class PageLog:
             "page": guarded(self._on_page),
             "console": guarded(self._on_console),
             "weberror": guarded(self._on_error),
-            "dialog": guarded_async(self._on_dialog),
             "requestfailed": guarded(self._on_request_failed),
         }
         for event, listener in self._listeners.items():
@@ -93,6 +91,11 @@ class PageLog:
         """Return the latest failed navigation of a page's main frame."""
         return self._failed_navigations.get(page)
 
+    def listen(self, event: Any, listener: Callable[[Any], Awaitable[None]]) -> None:
+        """Call a coroutine with each event of the context, until its pages exceed their budget."""
+        self._listeners[event] = guarded_async(listener)
+        self._context.on(event, self._listeners[event])
+
     def stop(self, reason: str) -> None:
         """Close the context of a page that went beyond a limit; the first reason is kept."""
         if self.flood is not None:
@@ -111,7 +114,8 @@ class PageLog:
         except (Error, TimeoutError) as error:
             _log.debug("Closing the context of a flooding page failed: %s", error)
 
-    def _add(self, kind: str, text: str, page: Page | None = None, **more: Any) -> None:
+    def add(self, kind: str, text: str, page: Page | None = None, **more: Any) -> None:
+        """Add an entry, within the budget of the context."""
         self._count(kind, len(text))
         if page not in (None, self._first):
             more["page"] = page.url[:MAX_CHARS]
@@ -137,29 +141,19 @@ class PageLog:
                 return
         place = message.location
         source = f"{place['url']}:{place['lineNumber'] + 1}" if place.get("url") else None
-        self._add("console", message.text, message.page, level=message.type, source=source)
+        self.add("console", message.text, message.page, level=message.type, source=source)
 
     def _on_error(self, error: WebError) -> None:
-        self._add("pageerror", str(error.error), error.page)
-
-    async def _on_dialog(self, dialog: Dialog) -> None:
-        leaving = dialog.type == "beforeunload"
-        self._add(
-            "dialog", f"{dialog.type} {'accepted' if leaving else 'dismissed'}: {dialog.message}", dialog.page
-        )
-        try:
-            await (dialog.accept() if leaving else dialog.dismiss())
-        except Error:
-            self._add("note", "the dialog was gone before it was answered")
+        self.add("pageerror", str(error.error), error.page)
 
     def _on_request_failed(self, request: Request) -> None:
         reason = request.failure or ""
         self._count("requestfailed")
         page = _page_of(request)
         if REFUSED in reason:
-            self._add("refused", f"the service refuses {request.url}", page)
+            self.add("refused", f"the service refuses {request.url}", page)
         elif ABORTED not in reason:
-            self._add("requestfailed", f"{request.method} {request.url}: {reason}", page)
+            self.add("requestfailed", f"{request.method} {request.url}: {reason}", page)
         if page is not None and request.is_navigation_request() and request.frame == page.main_frame:
             self._failed_navigations[page] = FailedNavigation(url=request.url, error=reason)
 
@@ -169,7 +163,7 @@ class PageLog:
     def _on_crash(self, page: Page) -> None:
         self._crashed.add(page)
         self._crash.set()
-        self._add("crash", f"the page crashed at {page.url}", page)
+        self.add("crash", f"the page crashed at {page.url}", page)
 
 
 def _page_of(request: Request) -> Page | None:

@@ -36,6 +36,7 @@ class SessionOptions:
     `secret_hosts` has the hosts on which each secret may be used, by name; a secret without hosts is used nowhere.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
     `denied` has URL patterns that no request of the run may match; the pool sets it.
+    `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
     Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
     """
 
@@ -51,6 +52,7 @@ class SessionOptions:
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
     max_download_bytes: int | None = None
+    dialogs: Literal["accept", "dismiss"] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,6 +142,10 @@ NO_HINTS = ElementHints()
 
 class BrowserSession(Protocol):
     """One browser context with its page."""
+
+    @property
+    def unreported(self) -> tuple[str, ...]:
+        """Sentences about what happened since the last step, or did not happen in any."""
 
     @property
     def events(self) -> list[dict[str, Any]]:

@@ -6,12 +6,14 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from playwright.async_api import BrowserContext, Error, Page
 
-from processors.browser.action_context import masks
+from processors.browser.action_context import SessionState, masks
+from processors.browser.dialogs import DialogHandler
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.flood import BrowserLoad
@@ -35,15 +37,23 @@ class Session:
 
     def __init__(self, context: BrowserContext, page: Page, options: SessionOptions, load: BrowserLoad) -> None:
         self._context = context
-        self._pages = OpenPages(context, page)
         self._options = options
         self._load = load
-        self._log = PageLog(context, page, load)
+        self._log = log = PageLog(context, page, load)
+        self._pages = pages = OpenPages(context, page)
+        self._dialogs = dialogs = DialogHandler(log, options.dialogs)
+        self._state = SessionState(log=log, pages=pages, dialogs=dialogs)
 
     @property
     def page(self) -> Page:
         """The page that steps act on."""
         return self._pages.current
+
+    @property
+    def unreported(self) -> tuple[str, ...]:
+        """See `processors.browser.protocol.BrowserSession`."""
+        notes = (dialog.note for dialog in self._dialogs.take())
+        return (*filter(None, notes), *self._dialogs.unused)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -70,10 +80,16 @@ class Session:
         hints: ElementHints = NO_HINTS,
         secrets: frozenset[str] = frozenset(),
     ) -> StepOutcome:
-        """See `processors.browser.protocol.BrowserSession`; a step that another run's page held up is repeated."""
+        """See `processors.browser.protocol.BrowserSession`."""
+        return self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets))
+
+    async def _perform(
+        self, step: Step, timeout_ms: int, hints: ElementHints, secrets: frozenset[str]
+    ) -> StepOutcome:
+        """Perform a step; one that another run's page held up is repeated."""
         repeated = False
         while True:
-            runner = StepRunner(self._pages, self._options, step, Deadline(timeout_ms), hints, secrets)
+            runner = StepRunner(self._state, self._options, step, Deadline(timeout_ms), hints, secrets)
             began = time.monotonic()
             try:
                 async with self._limit(timeout_ms / 1000, began) as limit:
@@ -139,6 +155,19 @@ class Session:
     async def _crashed(self, page: Page, text: str) -> bool:
         """Return True if the page's process died; a crash while a page opens is reported as an abort first."""
         return is_crash(text) or await self._log.crashed_within(page, CRASH_EVENT_S if ABORTED in text else 0)
+
+    def _with_dialogs(self, outcome: StepOutcome) -> StepOutcome:
+        """Return the outcome with notes on the dialogs of the step; one that was not expected fails it."""
+        dialogs = self._dialogs.take()
+        if not dialogs:
+            return outcome
+        notes = tuple(filter(None, (dialog.note for dialog in dialogs)))
+        outcome = replace(outcome, notes=(*outcome.notes, *notes))
+        problem = next((dialog.problem for dialog in dialogs if dialog.problem), None)
+        if problem is None:
+            return outcome
+        error = "; ".join(filter(None, (problem, outcome.error)))
+        return replace(outcome, error=error, kind=ErrorKind.ASSERTION)
 
     def _failed(self, runner: StepRunner, error: Exception, timeout_ms: int) -> StepOutcome:
         failure = self._own_failure(runner.page, error) or self._blame_navigation(

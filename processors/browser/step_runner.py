@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from playwright.async_api import Error, Locator, Page
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
-from processors.browser.action_context import ActionContext, Performed
+from processors.browser.action_context import ActionContext, Performed, SessionState
 from processors.browser.actions import perform
 from processors.browser.describe import alternatives, describe, describe_target, target_of
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
@@ -19,7 +19,6 @@ from processors.browser.healer import HealFinding, Refusal, is_still, search, se
 from processors.browser.locators import locator_for
 from processors.browser.marking import marked_picture
 from processors.browser.navigations import expected_navigation
-from processors.browser.pages import OpenPages
 from processors.browser.protocol import ElementHints, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.healing.decision import HealRefused
 from processors.healing.fingerprint import Fingerprint
@@ -38,7 +37,7 @@ _BY_PARTS = ("type",)  # begun twice, it would type twice
 class StepRunner:
     """A step while it is done; what it finds on its way is kept for the message when it fails."""
 
-    pages: OpenPages
+    state: SessionState
     options: SessionOptions
     step: Step
     deadline: Deadline
@@ -52,7 +51,7 @@ class StepRunner:
     _unlearned: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
-        self.page = self.pages.current
+        self.page = self.state.pages.current
 
     @property
     def subject(self) -> str:
@@ -161,7 +160,7 @@ class StepRunner:
     def _call(self, deadline: Deadline, locator: Locator | None) -> ActionContext[Action]:
         return ActionContext(
             page=self.page,
-            pages=self.pages,
+            state=self.state,
             args=self.step.args,
             options=self.options,
             deadline=deadline,

@@ -36,7 +36,8 @@ _NO_PICTURE = (
 class Attempt:
     """One try; `number` is the one its rows are stored under.
 
-    `results` and `adaptations` grow with each step. Fingerprints that replace known ones wait for a good end.
+    `results` and `adaptations` grow with each step; `closing_notes` are about what belongs to none. Fingerprints
+    that replace known ones wait for a good end.
     """
 
     plan: RunPlan
@@ -49,6 +50,7 @@ class Attempt:
     elements: ElementHistory
     results: list[StepResult] = field(default_factory=list)
     adaptations: list[AdaptationRecord] = field(default_factory=list)
+    closing_notes: tuple[str, ...] = ()
     _fingerprints: list[FingerprintRecord] = field(default_factory=list)
 
     async def run(self) -> RunVerdict:
@@ -59,6 +61,7 @@ class Attempt:
         """
         interpreter = Interpreter(self, self.stop)
         await interpreter.run(self.plan.tree, self.plan.frame)
+        self.closing_notes = self.session.unreported
         limit = self.plan.config.max_adaptations
         verdict = judge(self.results, max_adaptations=limit, stopped=interpreter.stopped)
         if verdict.status.good:

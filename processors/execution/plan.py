@@ -77,6 +77,7 @@ class RunPlan:
             ignored_attributes=self.ignored_attributes,
             upload_root=self.upload_root,
             secret_hosts=self.secret_hosts,
+            dialogs=self.case.dialogs,
         )
 
     def _own_viewport(self) -> Viewport | None:

@@ -35,6 +35,7 @@ class RunOutcome:
     starting_ms: int = 0
     running_ms: int = 0
     notes: tuple[str, ...] = ()
+    closing_notes: tuple[str, ...] = ()
 
     @property
     def error(self) -> str | None:
@@ -43,8 +44,9 @@ class RunOutcome:
 
     @property
     def step_notes(self) -> tuple[str, ...]:
-        """The notes of the last try's steps, each with the step's position."""
-        return tuple(f"step {result.position}: {note}" for result in self.results for note in result.notes)
+        """The notes of the last try's steps, each with the step's position, and those that belong to no step."""
+        of_steps = (f"step {result.position}: {note}" for result in self.results for note in result.notes)
+        return (*of_steps, *self.closing_notes)
 
     @property
     def steps_done(self) -> int:

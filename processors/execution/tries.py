@@ -82,6 +82,7 @@ class TryLoop:
             starting_ms=_ms(started - asked),
             running_ms=_ms(ended - started),
             notes=tuple(artifacts.notes),
+            closing_notes=attempt.closing_notes,
         )
 
     def _number(self, test_try: int) -> int:

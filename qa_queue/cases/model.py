@@ -102,6 +102,10 @@ class Case(Shared):
         TraceMode.ON_FAILURE, description="When a Playwright trace is kept."
     )
     heal: HealMode = Field("auto", description="What to do when a target is not found.")
+    dialogs: Literal["accept", "dismiss"] | None = Field(
+        None,
+        description="The answer to dialogs that no `dialog` step answers; otherwise they are dismissed and noted.",
+    )
     vars: dict[Name, str] = Field(
         default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
     )
@@ -162,7 +166,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    back forward right_click tap drag focus blur scroll dialog download cookies local_storage headers
+    back forward right_click tap drag focus blur scroll download cookies local_storage headers
     permissions geolocation clock offline save_state mock block extract set
     evaluate use group repeat for_each if retry save_as data modifiers force delay response function
     has has_not has_not_text expanded pressed selected include_hidden

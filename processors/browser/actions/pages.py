@@ -11,13 +11,13 @@ from processors.browser.action_context import ActionContext, performs
 from processors.browser.actions.navigation import open_url
 from processors.browser.pages import Choice, OpenPages, title_of
 from processors.browser.urls import glob
-from qa_queue.cases.actions import ClosePage, NewPage, SwitchPage
+from qa_queue.cases.actions import AnswerDialog, ClosePage, NewPage, SwitchPage
 
 
 @performs(NewPage)
 async def new_page(call: ActionContext[NewPage]) -> None:
     """Open a page, and a URL in it."""
-    page = await call.pages.open()
+    page = await call.state.pages.open()
     if call.args.url is not None:
         await open_url(call, page, call.args.url)
 
@@ -25,8 +25,8 @@ async def new_page(call: ActionContext[NewPage]) -> None:
 @performs(SwitchPage)
 async def switch_page(call: ActionContext[SwitchPage]) -> None:
     """Make another page the current one, as soon as it is there."""
-    choice = _choice(call.args, call.pages, call.options.base_url)
-    call.pages.use(await call.pages.wait_for(choice, call.deadline, call.args.wanted))
+    choice = _choice(call.args, call.state.pages, call.options.base_url)
+    call.state.pages.use(await call.state.pages.wait_for(choice, call.deadline, call.args.wanted))
 
 
 def _choice(args: SwitchPage, pages: OpenPages, base_url: str | None) -> Choice:
@@ -55,3 +55,9 @@ async def _at(index: int, pages: list[Page]) -> list[Page]:
 async def close_page(call: ActionContext[ClosePage]) -> None:
     """Close the current page; the one used before it is the current one then."""
     await call.page.close()
+
+
+@performs(AnswerDialog)
+async def answer_dialog(call: ActionContext[AnswerDialog]) -> None:
+    """Prepare the answer to the next dialog."""
+    call.state.dialogs.prepare(call.args)

@@ -5,11 +5,12 @@ from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, 
 from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
-from qa_queue.cases.actions.pages import ClosePage, NewPage, SwitchPage
+from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction
 from qa_queue.cases.steps import Step
 
 __all__ = [
+    "AnswerDialog",
     "CheckBox",
     "Clear",
     "Click",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
@@ -66,3 +67,28 @@ class ClosePage(Action, keyword="close_page", verb="close the page"):
     """Close the page and continue on the one before it."""
 
     bare: ClassVar[bool] = True
+
+
+class AnswerDialog(Action, keyword="dialog", verb="dialog:"):
+    """Answer the next dialog (alert, confirm, prompt, or the question before a page is left), and check it.
+
+    Written before the step that leads to the dialog. A dialog that is not the expected one is dismissed and fails
+    the step in which it appears.
+    """
+
+    short: ClassVar[str | None] = "answer"
+    secret_fields: ClassVar[Collection[str] | None] = ()  # the dialog may be that of another host
+    at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("message", "contains"),)
+    answer: Literal["accept", "dismiss"] = Field(description="OK or Cancel.")
+    prompt: str | None = Field(None, description="The text to enter before accepting; the page's own if not given.")
+    message: Words | None = Field(None, description="The expected message, white space folded.")
+    contains: Words | None = Field(None, description="A part of the expected message.")
+    kind: Literal["alert", "confirm", "prompt", "beforeunload"] | None = Field(
+        None, validation_alias="type", serialization_alias="type", description="The expected type of the dialog."
+    )
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with the given keys together."""
+        yield from super().disagreements()
+        if self.prompt is not None and self.answer == "dismiss":
+            yield "'prompt' goes with 'answer: accept'"

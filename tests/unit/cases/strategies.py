@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from qa_queue.cases.actions import Expect, network
+from qa_queue.cases.actions import AnswerDialog, Expect, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.steps import ACTIONS, Action
@@ -117,7 +117,7 @@ def _limits(metadata: Any) -> dict[str, Any]:
 def instances_of(model: type[Vocabulary]) -> st.SearchStrategy[Any]:
     """The instances that follow the model's rules."""
     if not model.one_of:
-        return st.builds(model, **_fields(model, model.model_fields))
+        return st.builds(model, **_fields(model, model.model_fields)).map(_without_contradictions)
     return st.one_of(*(_with_only(model, key) for key in model.one_of))
 
 
@@ -139,6 +139,8 @@ def _without_contradictions(value: Vocabulary) -> Vocabulary:
         defaults = {name: type(value).model_fields[name].get_default(call_default_factory=True) for name in fields}
         given = [name for name in fields if getattr(value, name) != defaults[name]]
         value = value.model_copy(update={name: defaults[name] for name in given[1:]})
+    if isinstance(value, AnswerDialog) and value.answer == "dismiss":
+        value = value.model_copy(update={"prompt": None})
     return value
 
 
