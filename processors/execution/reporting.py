@@ -84,7 +84,7 @@ class RunReporter:
             finished_at=utc_now(),
             starting_ms=outcome.starting_ms,
             running_ms=outcome.running_ms,
-            notes=tuple(clean(self._plan, note) or "" for note in outcome.step_notes),
+            notes=tuple(clean(self._plan, note) or "" for note in (*self._plan.case.notes, *outcome.step_notes)),
         )
 
     async def announce(self, outcome: RunOutcome) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 from qa_queue.api.errors import FieldError, FieldErrorsError
 from qa_queue.cases.actions import Upload
 from qa_queue.cases.document_path import DocumentPath, ProblemReport
-from qa_queue.cases.importers.recorder import Converted, convert_recording
+from qa_queue.cases.importers.recorder import Converted, convert_recording, is_recording
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import read_case
 from qa_queue.cases.yaml_source import read_yaml
@@ -43,9 +43,9 @@ def read_recording(document: Document) -> Converted:
         FaultsError: it is not a recording, or nothing of it can be imported.
     """
     report, plain = _opened(document)
-    if not isinstance(plain, dict) or not isinstance(plain.get("steps"), list) or "title" not in plain:
+    if not is_recording(plain):
         raise FieldErrorsError(
-            "The document is not a recording.", [FieldError(message="a recording has a title and a list of steps")]
+            "The document is not a recording.", [FieldError(message="a recording has a list of steps with a type")]
         )
     try:
         return convert_recording(DocumentPath(report), plain)

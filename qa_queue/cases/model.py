@@ -109,6 +109,7 @@ class Case(Shared):
     vars: dict[Name, str] = Field(
         default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
     )
+    notes: Many[str] = Field((), description="Losses of the import that made the case; every run shows them.")
     steps: Many[Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
 
     @classmethod

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
-from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy, legacy_notes
+from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Case, Suite, read_document
 from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, read_json, read_yaml
@@ -38,11 +38,15 @@ class Source:
 
 @dataclass(frozen=True)
 class LoadedFile:
-    """The cases of a file. `warnings` say, a sentence each, what an import could not carry over."""
+    """The cases of a file."""
 
     cases: tuple[Case, ...]
-    warnings: tuple[str, ...] = ()
     source: str = ""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The losses of the imports that made the cases, a sentence for each."""
+        return tuple(note for case in self.cases for note in case.notes)
 
 
 def load_cases(path: Path) -> tuple[Case, ...]:
@@ -55,7 +59,7 @@ def load_cases(path: Path) -> tuple[Case, ...]:
 
 
 def load_file(path: Path) -> LoadedFile:
-    """Return the cases as `load_cases`, with the importer's warnings.
+    """Return the cases as `load_cases`, with the losses of their import.
 
     Raises:
         CaseError: the file cannot be used; its `problems` are all that is wrong with it, with path and line.
@@ -65,11 +69,10 @@ def load_file(path: Path) -> LoadedFile:
     if is_recording(source.document):
         converted = convert_recording(DocumentPath(report), source.document, default_name=path.stem)
         report.raise_if_any()
-        return LoadedFile((converted.case,), converted.notes, source.name)
+        return LoadedFile((converted.case,), source.name)
     cases = read_cases(report, source.document)
     report.raise_if_any()
-    warnings = legacy_notes(source.document) if is_legacy(source.document) else ()
-    return LoadedFile(cases, warnings, source.name)
+    return LoadedFile(cases, source.name)
 
 
 def parse_case(document: Any, *, source: str, lines: Lines | None = None) -> Case:

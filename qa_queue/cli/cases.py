@@ -6,14 +6,14 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import load_file
+from qa_queue.cases.reader import LoadedFile, load_file
 from qa_queue.cases.retarget import moved, rebase
 from qa_queue.cases.schema import case_schema
 from qa_queue.cli.options import Json, parse_env
@@ -25,6 +25,9 @@ from qa_queue.producer import RunRequest
 from qa_queue.producer.validation import resolve_environments
 
 PANEL = "Cases"
+StrictImport = Annotated[
+    bool, typer.Option("--strict-import", help="Refuse a file that an import could not carry over in full.")
+]
 
 app = typer.Typer()
 
@@ -41,6 +44,7 @@ class RunCommandOptions:
     delay_ms: int | None = None
     repeat: int = 1
     every_ms: int | None = None
+    strict_import: bool = False
 
 
 @app.command(rich_help_panel=PANEL)
@@ -48,6 +52,7 @@ def check(
     files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
     base_url: Annotated[str | None, typer.Option(help="As `run` would be given it.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
+    strict_import: StrictImport = False,
     as_json: Json = False,
 ) -> None:
     """Check case files as `run` would, without running them; every problem is listed with its line.
@@ -55,7 +60,7 @@ def check(
     Exit code 2 if there is one.
     """
     out = Console()
-    options = RunCommandOptions(base_url=base_url, env=parse_env(env))
+    options = RunCommandOptions(base_url=base_url, env=parse_env(env), strict_import=strict_import)
     try:
         requests = load_requests(files, options, warn=None if as_json else Console(stderr=True))
         resolve_environments(requests)
@@ -65,7 +70,7 @@ def check(
         out.print_json(data={"valid": False, "problems": list(error.problems or (str(error),)), "cases": []})
         raise typer.Exit(ExitCode.BAD_INPUT) from None
     if as_json:
-        found = [{"source": one.source, "name": one.case.name, "steps": len(one.case.steps)} for one in requests]
+        found = [_checked(request) for request in requests]
         out.print_json(data={"valid": True, "problems": [], "cases": found})
         return
     for request in requests:
@@ -74,6 +79,11 @@ def check(
             f"[green]ok[/]  {escape(request.source or '')}: {escape(request.case.name)} ({count} steps)",
             soft_wrap=True,
         )
+
+
+def _checked(request: RunRequest) -> dict[str, Any]:
+    case = request.case
+    return {"source": request.source, "name": case.name, "steps": len(case.steps), "notes": list(case.notes)}
 
 
 @app.command(rich_help_panel=PANEL)
@@ -88,14 +98,17 @@ def import_recording(
     to: Annotated[Path | None, typer.Option("--to", "-o", help="Write here instead of to the screen.")] = None,
     base_url: Annotated[str | None, typer.Option(help="Move the recording to this host.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the file that is there.")] = False,
+    strict_import: StrictImport = False,
     as_json: Json = False,
 ) -> None:
-    """Turn a recording into a case in YAML; what could not be carried over is said step by step."""
+    """Turn a recording into a case in YAML, with a note for each part that could not be carried over."""
     loaded = load_file(file)
     if len(loaded.cases) != 1:
         raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: `import` takes one recording at a time.")
+    if strict_import and (losses := _losses(file, loaded)):
+        raise CaseError("\n".join(losses), losses)
     case = rebase(loaded.cases[0], base_url) if base_url else loaded.cases[0]
-    text = dump_yaml(case, loaded.warnings)
+    text = dump_yaml(case)
     if as_json:
         notes = list(loaded.warnings)
         Console().print_json(data={"case": case_document(case), "yaml": text, "notes": notes})
@@ -111,7 +124,7 @@ def import_recording(
         to.write_text(text, encoding="utf-8")
     except OSError as error:
         raise InputError(f"{to} cannot be written: {error.strerror}.") from None
-    err.print(f"[green]written[/] {escape(str(to))}")
+    err.print(f"[green]written[/] {escape(str(to))}", soft_wrap=True)
 
 
 def load_requests(
@@ -130,11 +143,17 @@ def load_requests(
         except CaseError as error:
             problems += error.problems or (str(error),)
             continue
+        if options.strict_import:
+            problems += _losses(file, loaded)
         print_notes(file, loaded.warnings, warn)
         requests += (_request(case, file, options) for case in loaded.cases)
     if problems:
         raise CaseError("\n".join(problems), tuple(problems))
     return requests
+
+
+def _losses(file: Path, loaded: LoadedFile) -> tuple[str, ...]:
+    return tuple(f"{file}: {note}" for note in loaded.warnings)
 
 
 def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> None:

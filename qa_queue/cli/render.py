@@ -81,7 +81,7 @@ def seconds(ms: int | None) -> str:
 
 
 def runs_table(reports: Iterable[RunReport], *, width: int = 160) -> Table:
-    """Case, status, steps, duration and where the evidence is; a note or error goes under the case's name.
+    """Case, status, steps, duration and where the evidence is; an error and notes go under the case's name.
 
     Where `width` columns are too few for whole paths, a folder is shown as a pattern that any shell completes.
     """
@@ -103,7 +103,8 @@ def _shortened(report: RunReport) -> str:
 def _run_cells(report: RunReport, evidence: str) -> tuple[str, ...]:
     run = report.run
     remark = report.note or (run.error or "").split("\n")[0]
-    name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "")
+    notes = [f"\n[yellow]note:[/] [dim]{escape(note)}[/]" for note in run.notes]
+    name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "") + "".join(notes)
     return (
         name,
         status_text(run.status, flaky=run.flaky),
@@ -165,6 +166,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "running_ms": run.running_ms,
         "error": run.error,
         "error_kind": run.error_kind.value if run.error_kind else None,
+        "notes": list(run.notes),
         "artifacts": [str(report.artifacts_dir / artifact.path) for artifact in report.artifacts],
     }
 

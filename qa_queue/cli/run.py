@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from qa_queue.cli.cases import RunCommandOptions, load_requests
+from qa_queue.cli.cases import RunCommandOptions, StrictImport, load_requests
 from qa_queue.cli.follow import choose_view, follow
 from qa_queue.cli.options import Env, Json, PriorityName, open_backend, parse_env, parse_priority
 from qa_queue.cli.render import Console, echo, print_submitted, report_json, runs_table
@@ -46,6 +46,7 @@ def run(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting this key again returns the same run.")
     ] = None,
+    strict_import: StrictImport = False,
     as_json: Json = False,
 ) -> None:
     """Put cases on the queue; with --wait, follow them.
@@ -63,6 +64,7 @@ def run(
         delay_ms=delay,
         repeat=repeat,
         every_ms=seconds_of(every) * 1000 if every else None,
+        strict_import=strict_import,
     )
     requests = load_requests(files, options, warn=None if as_json else err)
     if idempotency_key and len(requests) > 1:

@@ -139,6 +139,7 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
         total_steps=len(request.case.steps),
         config=request.config.model_dump(mode="json"),
         base_url=plan.base_url,
+        notes=request.case.notes,
         queued_at=queued_at,
         batch_id=request.batch_id,
     )

@@ -63,6 +63,7 @@ def _filled(result: Any, test: Test, attempt: TestAttempt, folder: Path) -> Any:
     result.statusDetails = StatusDetails(
         message=message, trace="\n".join(attempt.sections.values()) or None, flaky=test.outcome is Outcome.FLAKY
     )
+    result.description = "\n\n".join(f"note: {note}" for note in test.notes) or None
     result.labels = [
         Label(name="framework", value="qa-queue"),
         Label(name="suite", value=test.suite or "qa-queue"),

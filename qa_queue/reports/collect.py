@@ -155,6 +155,7 @@ def _test(
         started_at=run.started_at,
         finished_at=run.finished_at,
         duration_ms=run.running_ms or 0,
+        notes=run.notes,
         attempts=tuple(
             _attempt(
                 number,

@@ -79,6 +79,7 @@ def _output(case: ET.Element, test: Test) -> None:
     parts = [
         f"--- {title} ---\n{text}" for attempt in test.attempts for title, text in attempt.sections.items() if text
     ]
+    parts = [*(f"note: {note}" for note in test.notes), *parts]
     parts += [f"[[ATTACHMENT|{file.path}]]" for attempt in test.attempts for file in attempt.evidence if file.path]
     if parts:
         ET.SubElement(case, "system-out").text = _clean("\n".join(parts))

@@ -132,6 +132,9 @@ class Test(Frozen):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     duration_ms: int = Field(default=0, ge=0)
+    notes: tuple[str, ...] = Field(
+        default=(), description="What a reader should know: losses of an import, dialogs."
+    )
     attempts: tuple[TestAttempt, ...] = ()
 
     @property

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from qa_queue.reports.causes import group
 from qa_queue.reports.model import LogEntry, Outcome, Report, Test, TestAttempt
@@ -11,6 +11,7 @@ BRIEF_BYTES = 2_048  # of one failure
 _SNAPSHOT_LINES = 25
 _LOG_LINES = 5
 _SUMMARY_ROWS = 50
+_NOTES = 20  # of all tests together, in a text
 _MARKS = {
     Outcome.PASSED: "✅",
     Outcome.ADAPTED: "🩹",
@@ -24,7 +25,14 @@ _MARKS = {
 def brief(report: Report) -> str:
     """Return one line of totals, then each failure in at most `BRIEF_BYTES` bytes of UTF-8."""
     head = f"{report.title}: {totals(report)}"
-    return "\n\n".join([head, *(_brief_failure(test) for test in report.failures)]) + "\n"
+    return "\n\n".join([head, *(_brief_failure(test) for test in report.failures), *_notes(report, str)]) + "\n"
+
+
+def _notes(report: Report, mark: Callable[[str], str]) -> list[str]:
+    """Return a line for each of the first notes of the tests."""
+    noted = [f"note: {mark(test.name)}: {mark(note)}" for test in report.tests for note in test.notes]
+    more = len(noted) - _NOTES
+    return noted[:_NOTES] + ([f"note: {more} more notes are in the full report"] if more > 0 else [])
 
 
 def totals(report: Report) -> str:
@@ -83,7 +91,8 @@ def github_summary(report: Report) -> str:
     lines += [_row(test) for test in rows[:_SUMMARY_ROWS]]
     if len(rows) > _SUMMARY_ROWS:
         lines += ["", f"{len(rows) - _SUMMARY_ROWS} more tests are in the full report."]
-    return "\n".join(lines) + "\n"
+    lines += ["", *(f"- {note}" for note in _notes(report, _md))]
+    return "\n".join(lines).rstrip() + "\n"
 
 
 def _row(test: Test) -> str:

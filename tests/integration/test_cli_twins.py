@@ -98,7 +98,7 @@ def test_case_files_are_checked_and_recordings_turned_into_cases(program: Progra
     """As JSON, with every problem."""
     (good,) = write(program, "good")
     assert program("check", good, "--json").json["cases"] == [
-        {"source": good.as_posix(), "name": "Twin good", "steps": 1}
+        {"source": good.as_posix(), "name": "Twin good", "steps": 1, "notes": []}
     ]
     bad = program.folder / "bad.yaml"
     bad.write_text(CASE.format(name="Bad") + "- clik: x\n")
@@ -107,6 +107,28 @@ def test_case_files_are_checked_and_recordings_turned_into_cases(program: Progra
     recording = program.folder / "recording.json"
     recording.write_text(json.dumps({"title": "Recorded", "steps": [{"type": "navigate", "url": "http://x.y/"}]}))
     assert program("import", recording, "--json").json["case"]["name"] == "Recorded"
+
+
+def test_losses_of_an_import_are_shown_everywhere_and_can_be_refused(program: Program) -> None:
+    """By check, run, show and its JSON, and in the YAML of the case."""
+    folder = program.folder / ("folder-with-a-long-name-" * 5)
+    folder.mkdir()
+    recording = folder / "recording.json"
+    opening = {"type": "navigate", "url": "http://127.0.0.1:9/"}
+    lost = {"type": "customStep", "name": "blur"}
+    recording.write_text(json.dumps({"title": "Lossy", "steps": [opening, lost]}))
+    note = "step 2 (customStep): not carried over: it is a custom step (blur)"
+
+    assert program("check", recording, "--json").json["cases"][0]["notes"] == [note]
+    run_id = program("run", recording, "--json").json["runs"][0]["run_id"]
+    assert program("show", run_id, "--json").json["notes"] == [note]
+    assert f"note: {note}" in " ".join(program("show", run_id).out.split())
+    made = program("import", recording, "--to", folder / "case.yaml")
+    assert str(folder / "case.yaml") in made.err
+    assert program("check", folder / "case.yaml", "--json").json["cases"][0]["notes"] == [note]
+    for command in ("check", "run", "import"):
+        refused = program(command, recording, "--strict-import")
+        assert (refused.code, f"{recording}: {note}" in refused.err) == (2, True)
 
 
 def test_limits_are_set_listed_and_removed(program: Program) -> None:

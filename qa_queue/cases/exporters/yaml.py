@@ -106,16 +106,13 @@ _FLOW_WIDTH = 90
 _SAFE = re.compile(r"[A-Za-z0-9/][A-Za-z0-9 ./_-]*")
 
 
-def dump_yaml(case: Case, notes: tuple[str, ...] = ()) -> str:
-    """The case as YAML that `load_cases` reads back; `notes` become comments at the top."""
+def dump_yaml(case: Case) -> str:
+    """The case as YAML that `load_cases` reads back."""
     yaml = YAML()
     yaml.width = _NO_FOLDING
     yaml.brace_single_entry_mapping_in_flow_sequence = True
-    document = _document(case)
-    if notes:
-        document.yaml_set_start_comment("\n".join(notes) + "\n\n")
     stream = StringIO()
-    yaml.dump(document, stream)
+    yaml.dump(_document(case), stream)
     return stream.getvalue()
 
 

@@ -30,7 +30,8 @@ def from_legacy(place: DocumentPath, document: dict[str, Any]) -> dict[str, Any]
     top = {_TOP.get(key, key): value for key, value in document.items() if key not in _DROPPED}
     steps = [_step(place.at("steps", index), step) for index, step in enumerate(document["steps"])]
     _report_order(place, document["steps"])
-    return top | {"steps": steps}
+    notes = legacy_notes(document)
+    return top | ({"notes": [*notes]} if notes else {}) | {"steps": steps}
 
 
 def legacy_notes(document: dict[str, Any]) -> tuple[str, ...]:

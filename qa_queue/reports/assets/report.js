@@ -78,6 +78,7 @@
     const traced = test.attempts.some((attempt) => attempt.evidence.some((file) => file.kind === 'trace'));
     return el('div', { class: 'body' },
       test.error && !test.attempts.some((attempt) => attempt.steps.some((one) => one.error && test.error.endsWith(one.error))) && el('pre', { class: 'message' }, test.error),
+      test.notes.length > 0 && el('ul', { class: 'notes' }, ...test.notes.map((note) => el('li', {}, note))),
       el('div', { class: 'attempts' }, ...test.attempts.map((attempt) => attemptView(attempt, test.attempts.length > 1))),
       traced && report.kind !== 'session' && el('p', {}, 'Open the trace: ', el('code', {}, `qa-queue trace ${test.id}`)),
       el('dl', {}, ...facts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)])));

@@ -96,6 +96,7 @@ def test_a_recording_becomes_a_case_with_notes(runner: httpx.Client, store: Memo
     assert [next(iter(step)) for step in made["case"]["steps"]] == ["goto", "click"]
     assert any("customStep" in note for note in made["notes"])
     assert store.list_cases() == []
+    assert made["case"]["notes"] == made["notes"]
     for document in (made["case"], made["yaml"]):
         assert runner.post("/api/v1/cases/validate", json={"case": document}).json()["valid"] is True
     assert runner.post("/api/v1/cases/import", json={"recording": {"a": 1}}).status_code == 422

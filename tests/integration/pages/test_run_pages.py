@@ -40,6 +40,14 @@ def test_text_of_cases_and_sites_is_escaped_and_no_script_may_run(pages: httpx.C
         assert "default-src 'none'" in page.headers["content-security-policy"]
 
 
+def test_notes_of_a_run_are_on_its_page(pages: httpx.Client, store: MemoryStore) -> None:
+    """What an import lost is known before the run has ended."""
+    case = case_record()
+    run = run_record(case, notes=(f"step 2 was lost: {EVIL}",))
+    store.save([case, run])
+    assert "<li>step 2 was lost: &lt;script&gt;" in pages.get(f"/runs/{run.id}").text
+
+
 def test_an_artifact_is_served_and_one_outside_the_folder_is_not(
     pages: httpx.Client, store: MemoryStore, tmp_path: Path
 ) -> None:

@@ -226,6 +226,7 @@ def test_a_recording_is_recognised_and_its_notes_are_warnings(tmp_path: Path):
 
     assert loaded.cases[0].name == "Order"
     assert loaded.warnings == ("step 2 (scroll): not carried over: every action scrolls its element into view",)
+    assert loaded.cases[0].notes == loaded.warnings
     assert loaded.source.endswith("recording.json")
 
 

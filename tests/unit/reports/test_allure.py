@@ -34,8 +34,10 @@ def test_a_failure_has_its_message_steps_and_files(tmp_path: Path) -> None:
     )
     failed = failed_test()
     tries = (failed.attempts[0].model_copy(update={"evidence": (file,)}),)
-    write_allure(make_report(failed.model_copy(update={"attempts": tries})), tmp_path / "allure")
+    noted = failed.model_copy(update={"attempts": tries, "notes": ("step 4 was lost",)})
+    write_allure(make_report(noted), tmp_path / "allure")
     (result,) = results(tmp_path / "allure")
+    assert result["description"] == "note: step 4 was lost"
     assert "expected text 'Welcome'" in str(result["statusDetails"])
     assert [one["status"] for one in result["steps"]] == ["passed", "failed"]  # type: ignore[attr-defined]
     (attachment,) = result["attachments"]  # type: ignore[misc]

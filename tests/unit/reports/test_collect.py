@@ -22,6 +22,7 @@ def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
     """Attempts side by side, steps with errors, pictures at their step, the console, the adaptation."""
     store, case = MemoryStore(), case_record(name="Sign in", source="/cases/login.yaml", tags=("smoke",))
     run = finished_run(case, RunStatus.FAILED, error="step 2: no", error_kind=ErrorKind.ASSERTION, attempt=2)
+    run = run.model_copy(update={"notes": ("step 4 was lost",)})
     failed = "expected text 'A', found 'B' in 5000 ms on #x"
     (tmp_path / "console.jsonl").write_text(
         json.dumps({"type": "console", "level": "error", "text": "boom"}) + "\n"
@@ -50,6 +51,7 @@ def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
     (test,) = report_of_run(store, tmp_path, run.id, NOON).tests
     assert (test.name, test.suite, test.tags, test.outcome) == ("Sign in", "login.yaml", ("smoke",), Outcome.FAILED)
     assert [(one.number, one.outcome) for one in test.attempts] == [(1, Outcome.FAILED), (2, Outcome.FAILED)]
+    assert test.notes == ("step 4 was lost",)
     last = test.attempts[1]
     assert [one.outcome for one in last.steps] == [Outcome.ADAPTED, Outcome.FAILED]
     assert last.steps[0].adaptation is not None

@@ -73,6 +73,12 @@ def test_a_failure_shows_message_and_steps() -> None:
     assert "1. step 1 [passed, 5 ms]" in failure.text
 
 
+def test_notes_are_output() -> None:
+    """A reader of a passed test learns what its import lost."""
+    (case,) = cases(make_report(passed_test(notes=("step 2 was lost",))))
+    assert str(case.system_out).startswith("note: step 2 was lost")
+
+
 def test_characters_that_xml_cannot_hold_are_replaced() -> None:
     """NUL, escape and lone surrogates in names and messages do not break the document."""
     (case,) = cases(make_report(failed_test("a\x00b\x1b[31m", error="\ud800 broken")))

@@ -63,6 +63,15 @@ def test_the_github_summary_escapes_markup() -> None:
     assert "&lt;script&gt;" in text
 
 
+def test_notes_of_any_test_are_shown() -> None:
+    """A passed test may have lost steps; many notes are counted."""
+    noted = make_report(passed_test("Tips | all", notes=("step 2 was lost",)))
+    assert "note: Tips | all: step 2 was lost\n" in brief(noted)
+    assert "- note: Tips \\| all: step 2 was lost" in github_summary(noted)
+    assert "note: 5 more notes are in the full report" in brief(make_report(passed_test(notes=("lost",) * 25)))
+    assert "note" not in brief(make_report(passed_test())) + github_summary(make_report(passed_test()))
+
+
 def test_annotations_escape_line_breaks_and_separators() -> None:
     """One workflow command a failure, whatever its message contains."""
     text = github_annotations([failed_test("a: b, c", error="first\nsecond 100%")])

@@ -23,10 +23,14 @@ _OPENING = (Click, Fill, Hover, Press)  # actions that may open a page
 
 @dataclass(frozen=True)
 class Converted:
-    """A case made from a recording; `notes` say, step by step, what was not carried over."""
+    """A case made from a recording."""
 
     case: Case
-    notes: tuple[str, ...] = ()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """The losses of the import, a sentence for each."""
+        return self.case.notes
 
 
 @dataclass
@@ -70,7 +74,7 @@ def convert_recording(
     if not draft.steps and not place.report.problems:
         place.at("steps").wrong("the recording has no step that can be carried over")
     place.report.raise_if_any()
-    return Converted(_case(document, default_name, draft), tuple(draft.notes + _whole_notes(draft)))
+    return Converted(_case(document, default_name, draft))
 
 
 def _raw_steps(place: DocumentPath, document: dict[str, Any]) -> Sequence[dict[str, Any]]:
@@ -139,5 +143,6 @@ def _case(document: dict[str, Any], default_name: str, draft: _Draft) -> Case:
         name=escaped(name),
         base_url=origin,
         use=Use(viewport=draft.viewport) if draft.viewport else Use(),
+        notes=(*draft.notes, *_whole_notes(draft)),
         steps=relative_steps(draft.steps, origin) if origin else tuple(draft.steps),
     )
