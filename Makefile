@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCHES := queues healing_cost worker
 
-.PHONY: help setup demo test check reference bench soak faults lock clean
+.PHONY: help setup demo test check reference wheel bench soak faults lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
@@ -30,6 +30,10 @@ check: setup ## format, lint, types, layers, wording
 
 reference: setup ## renew the reference in docs/cases.md from the classes of the case language
 	@$(BIN)/python scripts/case_reference.py
+
+wheel: setup ## build the package into dist/
+	@$(BIN)/python -m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist .
+	@ls dist/*.whl
 
 faults: setup ## break a real service in every way we know; the table goes to docs/faults.md
 	@FAULTS=write CI=1 $(BIN)/pytest -s -q tests/faults

@@ -29,7 +29,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "queues": ("stats", "pause", "resume", "clean", "limits"),
     "dead_letters": ("dlq",),
     "jobs": ("job", "events", "cleanup", "learn"),
-    "service": ("up", "doctor", "migrate", "web", "dashboard"),
+    "service": ("init", "install", "up", "doctor", "migrate", "web", "dashboard", "shop"),
     "worker": ("worker",),
     "alerts": ("health", "alerts"),
     "tokens": ("token",),

@@ -19,7 +19,7 @@ from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.render import Console, runs_table
 from qa_queue.cli.run import submit, wait_for
 from qa_queue.errors import InputError
-from qa_queue.local.files import ROOT
+from qa_queue.local.files import BUNDLE
 from qa_queue.local.process import LocalService as Child
 from qa_queue.local.process import free_port, launch
 from qa_queue.local.stack import Stack, stack_runs
@@ -30,7 +30,7 @@ from qa_queue.services import Backend
 from qa_queue.services.runs import RunReport
 from qa_queue.settings import Settings, child_environment, load_settings
 
-CASES = ROOT / "examples" / "shop" / "cases"
+CASES = BUNDLE / "examples" / "shop" / "cases"
 EXPECTED_FAILURE = "expected-failure"
 KNOWN_BUG = "expected to fail: the shop has this bug on purpose"
 TIMEOUT = 300.0  # s for all runs together
@@ -88,14 +88,16 @@ def _on_a_stack(running: ExitStack, settings: Settings, out: Console) -> Setting
         out.print("Using the stack that runs in this folder.")
         return settings
     with out.status("Starting Redis and Supabase Lite (the first start makes the tables, which takes a while) ..."):
-        return running.enter_context(Stack(settings)).settings
+        return running.enter_context(Stack(settings, out.print)).settings
 
 
 @contextmanager
-def _child(settings: Settings, name: str, command: Sequence[str], environment: dict[str, str]) -> Iterator[Child]:
+def _child(
+    settings: Settings, name: str, command: Sequence[str], environment: dict[str, str], cwd: Path | None = None
+) -> Iterator[Child]:
     log = settings.qa_home / "logs" / f"{name}.log"
     log.parent.mkdir(parents=True, exist_ok=True)
-    child = launch(name, command, log=log, cwd=ROOT, environment=child_environment(environment))
+    child = launch(name, command, log=log, cwd=cwd, environment=child_environment(environment))
     try:
         yield child
     finally:
@@ -107,7 +109,7 @@ def _shop(settings: Settings) -> Iterator[str]:
     port = free_port()
     url = f"http://127.0.0.1:{port}"
     command = [sys.executable, "-m", "examples.shop", "--port", str(port)]
-    with _child(settings, "demo-shop", command, {"SHOP_PASSWORD": ""}) as shop:
+    with _child(settings, "demo-shop", command, {"SHOP_PASSWORD": ""}, cwd=BUNDLE) as shop:
         shop.wait_until(lambda: _answers(url), 20)
         yield url
 

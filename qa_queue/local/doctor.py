@@ -14,10 +14,10 @@ from qa_queue.errors import BrowserMissingError
 from qa_queue.local import install_methods
 from qa_queue.local.binaries import check_browser, find_node, node_major
 from qa_queue.local.diagnosis import Diagnosis, check, check_packages, check_redis, check_supabase
+from qa_queue.local.lite import find_lite, lite_version
 from qa_queue.local.process import LOOPBACK, port_is_free
 from qa_queue.local.redis import find_redis
 from qa_queue.local.stack import needs, stack_runs, stack_variables
-from qa_queue.local.supabase import find_lite, lite_version
 from qa_queue.settings import DOTENV, Settings
 from qa_queue.settings.chromium import find_browser
 

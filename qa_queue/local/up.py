@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 from honcho.colour import get_colours
@@ -43,7 +44,7 @@ def up(settings: Settings, procfile: Path | None = None) -> int:
     _refuse_taken_ports(settings)
     say = printer(tuple(commands))
     say("", "starting; the first start takes half a minute")
-    with _signals() as signals, Stack(settings) as stack:
+    with _signals() as signals, Stack(settings, partial(say, "")) as stack:
         login, source = dashboard_login(settings)
         supervisor = Supervisor(commands, _environment(stack.environment() | login), say)
         for line in addresses(stack.settings, source, _login_hint(stack.settings)):

@@ -96,6 +96,12 @@ class Settings(BaseSettings):
         description="Secret (service role) key of the project; SUPABASE_SERVICE_ROLE_KEY is read too.",
     )
 
+    supabase_db_url: SecretStr | None = Field(
+        default=None,
+        description="Database URL of the project, postgresql://USER:PASSWORD@HOST:PORT/DATABASE: only `qa-queue "
+        "migrate` uses it.",
+    )
+
     queue_concurrency: Annotated[int, BeforeValidator(_concurrency)] = Field(
         default="auto",
         validate_default=True,

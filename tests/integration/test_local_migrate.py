@@ -47,7 +47,7 @@ def test_a_project_with_all_tables_is_up_to_date(supabase: LocalServer) -> None:
     assert list(migrate(settings)) == [f"The tables in {supabase.url} are up to date."]
 
 
-def test_a_project_without_tables_gets_the_commands_and_the_files(
+def test_a_project_without_tables_gets_the_ways_to_create_them(
     supabase: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The service's key cannot create tables, so the project's owner gets the commands."""
@@ -58,6 +58,7 @@ def test_a_project_without_tables_gets_the_commands_and_the_files(
     monkeypatch.setattr(SupabaseStore, "check", lack_a_table)
     settings = load_settings(supabase_url=supabase.url, supabase_secret_key=supabase.key)
     with pytest.raises(
-        StoreSchemaError, match=r"(?s)test_runs is missing.*supabase db push.*supabase/migrations/\d+"
+        StoreSchemaError,
+        match=r"(?s)test_runs is missing.*SUPABASE_DB_URL.*supabase link.*qa-queue migrate --print",
     ):
         list(migrate(settings))

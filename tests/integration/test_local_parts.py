@@ -15,9 +15,9 @@ from qa_queue.local.diagnosis import Diagnosis
 from qa_queue.local.doctor import diagnose
 from qa_queue.local.install import InstallPart, ensure
 from qa_queue.local.install_methods import InstallMethod
+from qa_queue.local.lite import check_lite, lite_version
 from qa_queue.local.process import LocalServer, free_port
 from qa_queue.local.redis import find_redis
-from qa_queue.local.supabase import check_lite, lite_version
 from qa_queue.settings import Settings, load_settings
 from qa_queue.settings.chromium import find_browser, newest_download
 
@@ -157,7 +157,7 @@ def test_the_doctor_reports_missing_parts_on_a_bare_machine(
     bare_machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Each missing part has one command that fixes it; the doctor itself does not fail."""
-    monkeypatch.setattr("qa_queue.local.supabase.NODE_MODULES", bare_machine)
+    monkeypatch.setattr("qa_queue.local.lite.lite_home", lambda: bare_machine)
     found = {f.part: f for f in diagnose(load_settings())}
     missing = [part for part, f in found.items() if f.status == "missing"]
     assert missing == ["redis", "node", "supabase", "browser"]
