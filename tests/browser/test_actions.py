@@ -27,7 +27,19 @@ def test_every_action_of_the_format_is_performed() -> None:
         ("<b id=x onclick='this.n=1'>x</b>", "click", {}, "x.n", 1),
         ("<b id=x oncontextmenu='this.n=2'>x</b>", "click", {"button": "right"}, "x.n", 2),
         ("<b id=x onclick='this.n=event.offsetX'>xxxxx</b>", "click", {"position": [7, 3]}, "x.n", 7),
+        ("<b id=x onclick='this.n=event.shiftKey'>x</b>", "click", {"modifiers": ["Shift"]}, "x.n", True),
+        ("<b id=x onclick='this.n=event.detail'>x</b>", "click", {"click_count": 3}, "x.n", 3),
+        (
+            "<b id=x onmousedown='a=Date.now()' onmouseup='this.n=Date.now()-a>90'>x",
+            "click",
+            {"delay": 100},
+            "x.n",
+            True,
+        ),
         ("<b id=x ondblclick='this.n=3'>x</b>", "dblclick", {}, "x.n", 3),
+        ("<b id=x ondblclick='this.n=event.offsetX'>xxxxx</b>", "dblclick", {"position": [7, 3]}, "x.n", 7),
+        ("<b id=x oncontextmenu='this.n=event.offsetX'>xxxxx</b>", "right_click", {"position": [7, 3]}, "x.n", 7),
+        ("<b id=x onmousemove='this.n=event.offsetX'>xxxxx</b>", "hover", {"position": [7, 3]}, "x.n", 7),
         ("<b id=x onmouseover='this.n=4'>x</b>", "hover", {}, "x.n", 4),
         ("<input id=x value=old>", "fill", {"value": "new"}, "x.value", "new"),
         ("<p id=x contenteditable>old</p>", "fill", {"value": "new"}, "x.textContent", "new"),
@@ -58,6 +70,28 @@ async def test_action_does_its_work(
     page = await visit(html)
     await page.passes(on(action, "#x", **args))
     assert await page.js(asked) == seen
+
+
+async def test_force_acts_on_what_is_covered(visit: Opener) -> None:
+    """The element under the point gets the event, whatever it is."""
+    page = await visit(
+        "<button id=x>Go</button><div onclick='this.n = 1' id=top style='position:fixed;inset:0'></div>"
+    )
+    await page.passes(on("click", "#x", force=True))
+    assert await page.js("document.getElementById('top').n") == 1
+
+
+async def test_tap_needs_a_device_with_touch(visit: Opener) -> None:
+    """A phone is tapped; a desktop is not, which is the case's fault."""
+    html = "<b id=x ontouchstart='this.n = 1'>x</b>"
+    phone = await visit(html, device="iPhone 15")
+    await phone.passes(on("tap", "#x"))
+    assert await phone.js("x.n") == 1
+    outcome = await (await visit(html)).do(on("tap", "#x"))
+    assert (outcome.kind, outcome.error) == (
+        ErrorKind.INPUT,
+        "the page has no touch: give the case a device with it, as use: {device: iPhone 15}",
+    )
 
 
 async def test_press_without_a_target_goes_to_the_focus(visit: Opener) -> None:

@@ -6,7 +6,7 @@ from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
-from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction
+from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction, RightClick, Tap
 from qa_queue.cases.steps import Step
 
 __all__ = [
@@ -25,10 +25,12 @@ __all__ = [
     "Press",
     "Reload",
     "Request",
+    "RightClick",
     "Screenshot",
     "Select",
     "SetViewport",
     "SwitchPage",
+    "Tap",
     "Type",
     "UncheckBox",
     "Upload",

@@ -7,8 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from qa_queue.cases.steps import OnTarget
-from qa_queue.cases.vocabulary import Many
+from qa_queue.cases.vocabulary import Duration, Many
 
+Button = Literal["left", "right", "middle"]
+Modifier = Literal["Alt", "Control", "ControlOrMeta", "Meta", "Shift"]
 Offset = Annotated[Many[float], Field(min_length=2, max_length=2)]
 
 
@@ -20,29 +22,51 @@ class PointerAction(OnTarget):
         description="Point of the recorded pointer: [x, y] in px from the element's top left corner. Used wherever "
         "it still lies on the element; a small element or a control is otherwise taken in its middle.",
     )
+    position: Offset | None = Field(
+        None, description="Point on the element: [x, y] in px from its top left corner; otherwise its middle."
+    )
+    modifiers: Many[Modifier] = Field((), description="Keys to hold meanwhile, as [Shift].")
+    force: bool = Field(False, description="Act without waiting until the element can be used.")
 
     def scaled(self, across: float, down: float) -> Self:
         """Return the same action on an element that is this many times as wide and as high."""
-        points = {name: getattr(self, name, None) for name in ("recorded_at", "position")}
+        points = {name: getattr(self, name) for name in ("recorded_at", "position")}
         return self.model_copy(
             update={name: (point[0] * across, point[1] * down) for name, point in points.items() if point}
         )
 
 
-class Click(PointerAction, keyword="click"):
-    """Click an element."""
+class ButtonAction(PointerAction):
+    """An action with a button of the mouse."""
 
-    button: Literal["left", "right", "middle"] = Field("left", description="The mouse button.")
-    position: Offset | None = Field(
-        None, description="Point on the element: [x, y] in px from its top left corner."
+    button: Button = Field("left", description="The mouse button.")
+    delay_ms: Duration | None = Field(
+        None,
+        validation_alias="delay",
+        serialization_alias="delay",
+        description="How long the button stays down.",
     )
 
 
-class DoubleClick(Click, keyword="dblclick", verb="double-click"):
+class Click(ButtonAction, keyword="click"):
+    """Click an element."""
+
+    click_count: Annotated[int, Field(ge=1, le=10)] = Field(1, description="How often to click.")
+
+
+class DoubleClick(ButtonAction, keyword="dblclick", verb="double-click"):
     """Double-click an element."""
+
+
+class RightClick(PointerAction, keyword="right_click", verb="right-click"):
+    """Click an element with the right mouse button."""
 
 
 class Hover(PointerAction, keyword="hover"):
     """Move the mouse over an element."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible", "hit")
+
+
+class Tap(PointerAction, keyword="tap"):
+    """Tap an element of a page with touch, which a `device` such as iPhone 15 has."""
