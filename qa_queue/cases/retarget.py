@@ -15,7 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from qa_queue.cases.actions import Expect, Goto, Request, WaitFor
+from qa_queue.cases.actions import Expect, Goto, NewPage, Request, SwitchPage, WaitFor
 from qa_queue.cases.checks import ToHaveURL
 from qa_queue.cases.exporters.yaml import action_document, target_document
 from qa_queue.cases.model import Case
@@ -76,7 +76,7 @@ def _changed(steps: Iterable[Step], change: partial[str]) -> tuple[Step, ...]:
 
 def _with_url(action: Action, change: partial[str]) -> Action:
     match action:
-        case Goto(url=str(url)) | WaitFor(url=str(url)):
+        case Goto(url=str(url)) | WaitFor(url=str(url)) | NewPage(url=str(url)) | SwitchPage(url=str(url)):
             return action.model_copy(update={"url": change(url)})
         case Request():
             return action.model_copy(update={action.method.lower(): change(action.url)})

@@ -250,6 +250,28 @@ async def test_a_frame_in_a_frame_is_found_when_it_is_attached_late(replay: Repl
     await replay.passes(html, click("button", frame=[0, 1]), seen="?2")
 
 
+async def test_a_pop_up_is_followed_and_closed(replay: Replay) -> None:
+    """Steps act on the page on which they were recorded."""
+    url = f"{replay.site.url}/recorded-report"
+    replay.site.page("/recorded-report", "<button onclick=\"opener.say('confirmed')\">Confirm</button>")
+    html = (
+        "<a href=/recorded-report target=_blank rel=opener>Report</a><button onclick=\"say('back')\">Back</button>"
+    )
+    steps = (click("a"), click("button", target=url), {"type": "close", "target": url}, click("button"))
+    await replay.passes(html, *steps, seen="confirmed back")
+
+
+async def test_a_dialog_is_dismissed_and_reported(replay: Replay) -> None:
+    """A recording does not have the answer; the run says which dialog came, and how to answer otherwise."""
+    html = "<button onclick=\"say(confirm('Delete?') ? 'deleted' : 'kept')\">Delete</button>"
+    result = await replay.run(html, click("button"), seen="kept")
+    (note,) = replay.harness.row(result.test_run_id).notes
+    assert result.status == "completed"
+    assert note.startswith("step 2: ")
+    for words in ("Delete?", "dismissed", "dialog", "accept"):
+        assert words in note
+
+
 PRODUCTS = "<button onclick=\"say('book')\">Book now</button><button onclick=\"say('cook')\">COOK NOW</button>"
 
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, WaitFor
+from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, SwitchPage, WaitFor
 from qa_queue.cases.document_path import DocumentPath, ProblemReport
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
@@ -277,7 +277,7 @@ def test_a_click_before_a_change_of_a_text_stays():
     ("step", "note"),
     [
         ({"type": "scroll"}, "(scroll): not carried over: every action scrolls its element into view"),
-        ({"type": "close"}, "(close): not carried over: a run closes its pages at its end"),
+        ({"type": "close"}, "(close): not carried over: a run closes its first page at its end"),
         (
             {"type": "emulateNetworkConditions"},
             "(emulateNetworkConditions): not carried over: this version does not",
@@ -301,7 +301,6 @@ def test_a_click_before_a_change_of_a_text_stays():
             "(waitForElement): not carried over: it waits for",
         ),
         (click(button="back"), "(click): not carried over: the mouse button 'back' is not supported"),
-        (click(target="https://pay.example/"), "(click): not carried over: it happens in another page"),
         (click(selectors=["aria/"]), "(click): not carried over: none of its selectors can be read"),
         (
             {"type": "change", "value": "C:\\fakepath\\a.png"} | BOX,
@@ -340,6 +339,41 @@ def test_what_is_carried_over_in_part_is_told(step: dict[str, Any], note: str):
     """The step is there, without what the note names."""
     assert notes(step) == (note,)
     assert len(actions(step)) == 1
+
+
+POPUP = "https://shop.example/report?id=1"
+
+
+@pytest.mark.parametrize(
+    ("steps", "made"),
+    [
+        (
+            [click(), click(target=POPUP), click(target=POPUP), {"type": "close", "target": POPUP}, click()],
+            ["click", "switch_page", "click", "click", "close_page", "switch_page", "click"],
+        ),
+        ([click(target=POPUP), click()], ["switch_page", "click", "switch_page", "click"]),
+        ([key("Tab") | {"target": POPUP}], ["switch_page", "press"]),
+        ([click(target=""), click(target=None)], ["click", "click"]),
+        ([click(target=POPUP, type="customStep"), click()], ["click"]),
+    ],
+)
+def test_steps_of_another_page_switch_to_it(steps: list[dict[str, Any]], made: list[str]):
+    """A pop-up is named by its URL; the way back is to the first page."""
+    assert [action for action, _ in actions(*steps)] == made
+
+
+@pytest.mark.parametrize(
+    ("url", "switch"),
+    [
+        (POPUP, SwitchPage(url="/report?id=1")),
+        ("https://pay.example/a,b", SwitchPage(url="https://pay.example/a,b")),
+        ("https://pay.example/${x}*", SwitchPage(url="https://pay.example/$*x**")),
+        ("about:blank", SwitchPage(newest=True)),
+    ],
+)
+def test_the_url_of_another_page_is_not_a_pattern(url: str, switch: SwitchPage):
+    """Characters of globs stand for any; pages of the own site move with it to another host."""
+    assert actions(click(target=url))[0] == ("switch_page", switch)
 
 
 def test_a_recording_that_opens_no_page_says_so():

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qa_queue.cases.actions import Click, Fill, Goto, Hover, Press, SetViewport, WaitFor
+from qa_queue.cases.actions import Click, ClosePage, Fill, Goto, Hover, Press, SetViewport, SwitchPage, WaitFor
 from qa_queue.cases.document_path import INVALID, DocumentPath
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
-from qa_queue.cases.importers.recorder.steps import RECORDED_TYPES, Made, Raw, make
+from qa_queue.cases.importers.recorder.steps import MAIN_PAGE, RECORDED_TYPES, Made, Raw, make, page_of, switch_to
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
 from qa_queue.cases.texts import map_texts
@@ -35,11 +35,12 @@ class Converted:
 
 @dataclass
 class _Draft:
-    """The steps and notes converted so far."""
+    """The steps and notes converted so far, and the page that the last step acted on; None where it was closed."""
 
     steps: list[Step] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
     viewport: Viewport | None = None
+    page: str | None = MAIN_PAGE
 
 
 def is_recording(document: Any) -> bool:
@@ -94,7 +95,7 @@ def _convert(
     if made is INVALID:
         return
     draft.notes += _notes(index, step, made)
-    for action in made.actions:
+    for action in (*_switches(draft, step, made), *made.actions):
         if isinstance(action, SetViewport) and not draft.steps:
             draft.viewport = Viewport(width=action.width, height=action.height)
         else:
@@ -102,6 +103,15 @@ def _convert(
             draft.steps.append(Step(args=plain, timeout_ms=timeout_ms, line=place.line))
     if made.navigates and not made.dropped:
         _await_navigation(draft, timeout_ms)
+
+
+def _switches(draft: _Draft, step: dict[str, Any], made: Made) -> tuple[SwitchPage, ...]:
+    """The switch to the page of a step, where the step before acted on another one."""
+    page, before = page_of(step), draft.page
+    if not made.actions:
+        return ()
+    draft.page = None if isinstance(made.actions[-1], ClosePage) else page
+    return () if page == before else (switch_to(page),)
 
 
 def _await_navigation(draft: _Draft, timeout_ms: int | None) -> None:

@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
-from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport
+from qa_queue.cases.actions import (
+    Click,
+    ClosePage,
+    DoubleClick,
+    Fill,
+    Goto,
+    Hover,
+    Press,
+    SetViewport,
+    SwitchPage,
+)
 from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid
 from qa_queue.cases.importers.recorder.selectors import aim
 from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
@@ -17,6 +28,9 @@ from qa_queue.cases.targets import Target
 from qa_queue.errors.validation import kind_text
 
 _BUTTONS = {"primary": "left", "secondary": "right", "auxiliary": "middle"}
+MAIN_PAGE = "main"
+_EMPTY_PAGES = ("about:", "chrome://newtab")
+_GLOB_SYNTAX = re.compile(r"[*{}]")
 _BROWSER_SCHEMES = ("chrome", "edge", "about", "chrome-extension", "devtools")
 _LONG_PRESS_MS = 500
 _FAKE_PATH = "C:\\fakepath\\"
@@ -47,14 +61,27 @@ class Made:
     navigates: bool = False
 
 
+def page_of(step: dict[str, Any]) -> str:
+    """The page of a step: `main`, or the URL that another page or tab had when the step was recorded."""
+    page = step.get("target")
+    return page if isinstance(page, str) and page else MAIN_PAGE
+
+
+def switch_to(page: str) -> SwitchPage:
+    """The action that continues on the page of a step."""
+    if page == MAIN_PAGE:
+        return SwitchPage(index=0)
+    if page.startswith(_EMPTY_PAGES):
+        return SwitchPage(newest=True)
+    return SwitchPage(url=_GLOB_SYNTAX.sub("*", page))
+
+
 def make(raw: Raw) -> Made | Invalid:
     """The actions of a recorded step; INVALID when it breaks the recording's own schema."""
-    kind, page = raw.step.get("type"), raw.step.get("target", "main")
+    kind = raw.step.get("type")
     maker = _MAKERS.get(str(kind))
     if maker is None:
         return Made(dropped=f"{kind!r} has no counterpart in the case format")
-    if page not in ("main", None, "") and kind not in _ANY_PAGE:
-        return Made(dropped=f"it happens in another page or a frame of another site ({page})")
     made = maker(raw)
     return made if made is INVALID else _with_events(raw.step, made)
 
@@ -181,8 +208,10 @@ def _scroll(_raw: Raw) -> Made:
     return Made(dropped="every action scrolls its element into view")
 
 
-def _close(_raw: Raw) -> Made:
-    return Made(dropped="a run closes its pages at its end")
+def _close(raw: Raw) -> Made:
+    if page_of(raw.step) == MAIN_PAGE:
+        return Made(dropped="a run closes its first page at its end")
+    return Made((ClosePage(),))
 
 
 def _network(_raw: Raw) -> Made:
@@ -227,4 +256,3 @@ _MAKERS: dict[str, Callable[[Raw], Made | Invalid]] = {
     "customStep": _custom,
 }
 RECORDED_TYPES = frozenset(_MAKERS)
-_ANY_PAGE = frozenset({"keyDown", "keyUp", "close", "scroll", "emulateNetworkConditions", "customStep"})
