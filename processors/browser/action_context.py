@@ -16,6 +16,7 @@ from processors.browser.failures import StepFailedError
 from processors.browser.page_log import PageLog
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import SessionOptions
+from processors.browser.traffic import Traffic
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Action
 from qa_queue.models import ErrorKind
@@ -31,6 +32,7 @@ class SessionState:
     log: PageLog
     pages: OpenPages
     dialogs: DialogHandler
+    traffic: Traffic
 
 
 @dataclass(frozen=True, kw_only=True)

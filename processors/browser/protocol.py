@@ -37,6 +37,7 @@ class SessionOptions:
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
     `denied` has URL patterns that no request of the run may match; the pool sets it.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
+    With `records_traffic` steps can wait for requests and responses of pages and check them.
     Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
     """
 
@@ -51,6 +52,7 @@ class SessionOptions:
     upload_root: Path | None = None
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
+    records_traffic: bool = False
     max_download_bytes: int | None = None
     dialogs: Literal["accept", "dismiss"] | None = None
 

@@ -21,6 +21,7 @@ from processors.browser.page_log import ABORTED, PageLog
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import NO_HINTS, ElementHints, SessionOptions, StepOutcome
 from processors.browser.step_runner import StepRunner
+from processors.browser.traffic import Traffic
 from qa_queue.cases.model import Step
 from qa_queue.errors import BrowserCrashedError, EvidenceError
 from qa_queue.models import ErrorKind
@@ -42,7 +43,8 @@ class Session:
         self._log = log = PageLog(context, page, load)
         self._pages = pages = OpenPages(context, page)
         self._dialogs = dialogs = DialogHandler(log, options.dialogs)
-        self._state = SessionState(log=log, pages=pages, dialogs=dialogs)
+        self._traffic = traffic = Traffic(context, recorded=options.records_traffic, base_url=options.base_url)
+        self._state = SessionState(log=log, pages=pages, dialogs=dialogs, traffic=traffic)
 
     @property
     def page(self) -> Page:
@@ -88,6 +90,7 @@ class Session:
     ) -> StepOutcome:
         """Perform a step; one that another run's page held up is repeated."""
         repeated = False
+        self._traffic.begin_step()
         while True:
             runner = StepRunner(self._state, self._options, step, Deadline(timeout_ms), hints, secrets)
             began = time.monotonic()

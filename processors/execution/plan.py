@@ -78,6 +78,7 @@ class RunPlan:
             upload_root=self.upload_root,
             secret_hosts=self.secret_hosts,
             dialogs=self.case.dialogs,
+            records_traffic=any(step.args.records_traffic for step in self.case.steps),
         )
 
     def _own_viewport(self) -> Viewport | None:

@@ -60,8 +60,8 @@ class PlannedStep:
 
     @property
     def timeout_ms(self) -> int:
-        """The step's own time-out, or the default."""
-        return self.written.timeout_ms or STEP_TIMEOUT_MS
+        """The step's own time-out, or the default beside the time that it waits by its own request."""
+        return self.written.timeout_ms or STEP_TIMEOUT_MS + self.written.args.pause_ms
 
     @property
     def title(self) -> str:

@@ -69,6 +69,16 @@ class Action(Vocabulary):
         """
         return True
 
+    @property
+    def records_traffic(self) -> bool:
+        """True where it needs the requests of pages from the beginning of the case."""
+        return False
+
+    @property
+    def pause_ms(self) -> int:
+        """The time that it takes by its own request, beside the time that the step may take, in ms."""
+        return 0
+
     def sentence(self) -> str:
         """Return the action in words, as `click button 'Sign in'`, without the text that is typed into fields."""
         shown = self.subject or (getattr(self, self.short) if self.short else None)

@@ -41,6 +41,7 @@ JOB_PREFIX = Job.redis_job_namespace_prefix
 ATTEMPTS_PREFIX = "qa:attempts:"  # and a job's id: hash of its failed attempts
 CANCEL_PREFIX = "qa:cancel:"  # and a job's id: exists while the job is to be cancelled
 IDEMPOTENCY_PREFIX = "qa:idempotency:"  # and a digest: an idempotency claim
+LOGIN_PREFIX = "qa:login:"  # and state:, lease: or fence: and a digest: see lua/login_claim.lua
 RUNNING_PREFIX = "qa:running:"  # and a limit key: set of the ids of its running jobs
 STARTS_PREFIX = "qa:starts:"  # and a limit key: sorted set of its starts in the last minute
 

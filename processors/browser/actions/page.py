@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.checks import make
 from processors.browser.failures import StepFailedError
+from processors.browser.traffic import listed
 from qa_queue.cases.actions import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.checks import ToHaveCount, ToHaveURL
+from qa_queue.cases.traffic import RequestPattern
 from qa_queue.models import ErrorKind
 
 
 @performs(WaitFor)
 async def wait_for(call: ActionContext[WaitFor]) -> None:
-    """Wait for each thing that is asked for: an element's state or count, a URL, a load state."""
+    """Wait for each thing that is asked for: an element's state or count, a URL, traffic, a load state, a time."""
     args = call.args
     if args.count is not None:
         await make(call, ToHaveCount(target=args.target, count=args.count), waiting=True)
@@ -22,8 +26,33 @@ async def wait_for(call: ActionContext[WaitFor]) -> None:
         await _wait_for_state(call)
     if args.url is not None:
         await make(call, ToHaveURL(url=args.url), waiting=True)
+    for kind in ("request", "response"):
+        if (pattern := getattr(args, kind)) is not None:
+            await _wait_for_traffic(call, kind, pattern)
     if args.load_state is not None:
-        await call.page.wait_for_load_state(args.load_state, timeout=call.left_ms)
+        await _wait_for_load_state(call)
+    if args.time_ms is not None:
+        await asyncio.sleep(args.time_ms / 1000)
+
+
+async def _wait_for_traffic(call: ActionContext[WaitFor], kind: str, pattern: RequestPattern) -> None:
+    traffic = call.state.traffic
+    if not await traffic.until(lambda: bool(traffic.matching(pattern, traffic.recent(kind))), call.left_ms / 1000):
+        raise _missed(call, f"a {kind} {pattern}", listed(traffic.recent(kind), kind))
+
+
+async def _wait_for_load_state(call: ActionContext[WaitFor]) -> None:
+    state = call.args.load_state
+    try:
+        await call.page.wait_for_load_state(state, timeout=call.left_ms)
+    except WaitTimeoutError:
+        still_open = listed(call.state.traffic.unanswered, "request") if state == "networkidle" else ""
+        found = f"open requests: {still_open}" if call.state.traffic.unanswered else "it is still loading"
+        raise _missed(call, f"load state {state} of {call.page.url}", found) from None
+
+
+def _missed(call: ActionContext[WaitFor], wanted: str, found: str) -> StepFailedError:
+    return StepFailedError(ErrorKind.TIMEOUT, f"waited {call.deadline.timeout_ms} ms for {wanted}; {found}")
 
 
 async def _wait_for_state(call: ActionContext[WaitFor]) -> None:

@@ -30,6 +30,11 @@ class Expect(Action, keyword="expect"):
         return self.model_copy(update={"check": self.check.model_copy(update={"target": target})})
 
     @property
+    def records_traffic(self) -> bool:
+        """True where the check needs the requests of pages."""
+        return self.check.records_traffic
+
+    @property
     def requires_presence(self) -> bool:
         """True where the check can only hold for an element that is there."""
         return self.check.requires_presence

@@ -6,15 +6,15 @@ import re
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field
 
 from qa_queue.cases.json_path import check_path
 from qa_queue.cases.steps import Action
+from qa_queue.cases.traffic import Statuses
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Count, Name, Vocabulary, Words
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
-_STATUS = re.compile(r"[1-5](\d\d|xx)")
 
 
 def _plain(value: Any) -> Any:
@@ -37,30 +37,8 @@ def _part(text: str) -> str:
     return check_path(text)
 
 
-def _statuses(value: Any) -> Any:
-    given = value if isinstance(value, (list, tuple)) else [value]
-    texts = [str(one) if isinstance(one, int) and not isinstance(one, bool) else one for one in given]
-    for one in texts:
-        if not isinstance(one, str) or not _STATUS.fullmatch(one):
-            raise ValueError(f"{one!r} is not a status: write a code such as 201, a class such as 2xx, or a list")
-    return tuple(texts)
-
-
-_STATUS_SCHEMA = {
-    "anyOf": [
-        {"type": "integer", "minimum": 100, "maximum": 599},
-        {"type": "string", "pattern": r"^[1-5](\d\d|xx)$"},
-    ]
-}
 Json = Annotated[Any, BeforeValidator(_plain)]
 ResponsePart = Annotated[str, AfterValidator(_part)]
-Statuses = Annotated[
-    tuple[str, ...],
-    BeforeValidator(_statuses),
-    WithJsonSchema(
-        {"anyOf": [*_STATUS_SCHEMA["anyOf"], {"type": "array", "items": _STATUS_SCHEMA, "minItems": 1}]}
-    ),
-]
 Url = Annotated[WebUrl, Field(min_length=1)]
 
 

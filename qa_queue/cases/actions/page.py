@@ -8,24 +8,40 @@ from pydantic import Field
 
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
-from qa_queue.cases.vocabulary import SIZE_SCHEMA, Count, Side, Words, parse_size
+from qa_queue.cases.traffic import RequestPattern, ResponsePattern
+from qa_queue.cases.vocabulary import SIZE_SCHEMA, Count, Duration, Side, Words, parse_size
 
 PAGE_OR_ELEMENT = "The element; without it, the page."
 
 
 class WaitFor(Action, keyword="wait_for", verb="wait for"):
-    """Wait for an element, a URL or a load state."""
+    """Wait for an element, a URL, a request or response of a page, a load state, or a time.
+
+    A response or request counts if it came since the step before this one began: the step that causes it.
+    """
 
     short: ClassVar[str | None] = "target"
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
-    one_of: ClassVar[tuple[str, ...]] = ("target", "url", "load_state")
+    one_of: ClassVar[tuple[str, ...]] = ("target", "url", "response", "request", "load_state", "time")
     needs: ClassVar[dict[str, str]] = {"state": "target", "count": "target"}
     target: Target | None = Field(None, description="The element to wait for.")
     state: Literal["visible", "hidden", "attached", "detached"] = Field("visible", description="Its state.")
     count: Count | None = Field(None, description="The number of elements that match.")
     url: Words | None = Field(None, description="Wait until the URL matches this glob.")
+    response: ResponsePattern | None = Field(
+        None, description="Wait for a response: a glob of its URL, or a mapping with `url`, `method` and `status`."
+    )
+    request: RequestPattern | None = Field(
+        None, description="Wait for a request: a glob of its URL, or a mapping with `url` and `method`."
+    )
     load_state: Literal["load", "domcontentloaded", "networkidle"] | None = Field(
         None, description="Wait until the page has loaded this far."
+    )
+    time_ms: Duration | None = Field(
+        None,
+        validation_alias="time",
+        serialization_alias="time",
+        description="Wait this long, as 500ms; waiting for what the user sees is faster and more reliable.",
     )
 
     @property
@@ -33,16 +49,27 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
         """True where it waits for one element to be there."""
         return self.count is None and self.state in ("visible", "attached")
 
+    @property
+    def records_traffic(self) -> bool:
+        """True where it waits for traffic, or reports the requests that keep a page from being idle."""
+        return bool(self.response or self.request) or self.load_state == "networkidle"
+
+    @property
+    def pause_ms(self) -> int:
+        """The time that it waits."""
+        return self.time_ms or 0
+
     def sentence(self) -> str:
         """Return the action in words."""
         things = []
         if self.target is not None:
             state = f"{self.count} of them" if self.count is not None else self.state
             things.append(f"{self.target} ({state})")
-        if self.url is not None:
-            things.append(f"URL {self.url}")
-        if self.load_state is not None:
-            things.append(f"load state {self.load_state}")
+        for name in ("url", "response", "request", "load_state"):
+            if (value := getattr(self, name)) is not None:
+                things.append(f"{'URL' if name == 'url' else name.replace('_', ' ')} {value}")
+        if self.time_ms is not None:
+            things.append(f"{self.time_ms} ms")
         return f"wait for {', '.join(things)}"
 
 

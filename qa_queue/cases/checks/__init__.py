@@ -12,6 +12,12 @@ from qa_queue.cases.checks.element import (
     ToHaveText,
     ToHaveValue,
 )
+from qa_queue.cases.checks.network import (
+    ToHaveNoConsoleErrors,
+    ToHaveNoFailedRequests,
+    ToHaveRequest,
+    ToHaveResponse,
+)
 from qa_queue.cases.checks.page import ToHaveTitle, ToHaveURL
 
 __all__ = [
@@ -28,6 +34,10 @@ __all__ = [
     "ToBeVisible",
     "ToContainText",
     "ToHaveCount",
+    "ToHaveNoConsoleErrors",
+    "ToHaveNoFailedRequests",
+    "ToHaveRequest",
+    "ToHaveResponse",
     "ToHaveText",
     "ToHaveTitle",
     "ToHaveURL",

@@ -21,9 +21,11 @@ class Check(Vocabulary):
     """One thing to be asserted: one subclass for each check of the format, `class ToHaveText(..., keyword="text")`.
 
     The field with the name of the keyword holds the expected value. A check is None or to be made: one that is
-    given as false is kept as its opposite, `checked=False` as `checked=True, negate=True`.
+    given as false is kept as its opposite, `checked=False` as `checked=True, negate=True`. `records_traffic` checks
+    need the requests of pages from the beginning of the case.
     """
 
+    records_traffic: ClassVar[bool] = False
     keyword: ClassVar[str] = ""
     words: ClassVar[str] = ""
     negate: bool = Field(

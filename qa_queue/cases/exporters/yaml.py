@@ -21,7 +21,7 @@ from qa_queue.cases.targets import TARGET_KEYS, Target
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of
 from qa_queue.models import Viewport
 
-_DURATION_KEYS = ("timeout", "delay")
+_DURATION_KEYS = ("timeout", "delay", "time")
 _HEAD = ("id", "name")
 
 

@@ -9,12 +9,13 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
+from qa_queue.cases import traffic
 from qa_queue.cases.actions import AnswerDialog, Expect, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.steps import ACTIONS, Action
 from qa_queue.cases.urls import scheme_problem
-from qa_queue.cases.vocabulary import MAX_DURATION_MS, Name, Vocabulary, key_of
+from qa_queue.cases.vocabulary import MAX_DURATION_MS, Duration, Name, Vocabulary, key_of
 from qa_queue.models import TraceMode, Viewport
 
 texts = st.text(max_size=12)
@@ -57,23 +58,23 @@ targets = st.recursive(words.map(lambda selector: Target(selector=selector)), _t
 
 def _validator_of(alias: Any) -> Any:
     """The function that checks the values of a type."""
-    return get_args(alias)[1].func
+    return next(one.func for one in get_args(alias)[1:] if hasattr(one, "func"))
 
 
 by_validator = {
     _validator_of(Name): names,
+    _validator_of(Duration): durations,
     _validator_of(network.Json): json_values,
     _validator_of(network.ResponsePart): parts,
-    _validator_of(network.Statuses): statuses,
+    _validator_of(traffic.Statuses): statuses,
+    _validator_of(traffic.Method): st.sampled_from(["GET", "POST"]),
+    _validator_of(traffic.Regex): st.sampled_from([r"api/\d+", "a|b"]),
 }
 
 
 def _own_values(metadata: Any) -> st.SearchStrategy[Any] | None:
     """The values of a type that its validator alone describes."""
     return next((by_validator[one.func] for one in metadata if getattr(one, "func", None) in by_validator), None)
-
-
-credentials = st.builds(network.Credentials, user=words, password=texts)
 
 
 def values_of(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]:
@@ -101,7 +102,9 @@ def _plain_values(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[
         return st.integers(limits.get("ge", -9), limits.get("le", 99))
     if annotation is float:
         return st.integers(0, 999).map(float) | st.floats(0, 999)
-    known = {bool: flags, Target: targets, type(None): st.none(), network.Credentials: credentials}
+    known = {bool: flags, Target: targets, type(None): st.none()}
+    if isinstance(annotation, type) and issubclass(annotation, Vocabulary) and annotation is not Target:
+        return instances_of(annotation).filter(lambda value: not any(value.disagreements()))
     return known[annotation]
 
 
@@ -128,7 +131,8 @@ def _with_only(model: type[Vocabulary], chosen: str) -> st.SearchStrategy[Any]:
     fields = {name: field for name, field in model.model_fields.items() if key_of(model, name) not in others}
     given = _fields(model, fields)
     empty = ((), None)
-    built = st.builds(model, **given | {chosen: given[chosen].filter(lambda value: value not in empty)})
+    name = next(name for name in fields if key_of(model, name) == chosen)
+    built = st.builds(model, **given | {name: given[name].filter(lambda value: value not in empty)})
     return built.map(_without_contradictions)
 
 
