@@ -76,7 +76,7 @@ class HostPool:
                 return pair[1]
         process = await HostProcess.start(key.suite, dict(key.environment))
         try:
-            await process.collected()
+            await process.ready()
         except BaseException:
             await process.kill()
             raise

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.reports.model import CheckComparison, Evidence, Outcome, ReportStep, TestAttempt
+from qa_queue.reports.pytest_facts import STEPS_PROPERTY, TAGS_PROPERTY, facts_of
 
-STEPS_PROPERTY, TAGS_PROPERTY = "qa_steps", "qa_tags"
 PHASES = ("setup", "call", "teardown")
 EVIDENCE = {
     "playwright_screenshot": ("screenshot", {".png": "image/png", ".jpeg": "image/jpeg"}),
@@ -61,21 +61,7 @@ Phases = Mapping[str, Phase]
 
 def phase_of(report: Any) -> Phase:
     """Return the phase that a `pytest.TestReport` describes."""
-    crash = getattr(report.longrepr, "reprcrash", None)
-    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else None
-    message = crash.message if crash is not None else reason
-    return Phase(
-        when=report.when,
-        outcome=report.outcome,
-        start=report.start,
-        stop=report.stop,
-        duration=report.duration,
-        message=message if message is not None or not report.longrepr else last_line(str(report.longrepr)),
-        traceback=report.longreprtext if report.longrepr and reason is None else "",
-        wasxfail=getattr(report, "wasxfail", None),
-        sections=report.sections,
-        properties=report.user_properties,
-    )
+    return Phase(**facts_of(report))
 
 
 def outcome_of(phases: Phases) -> Outcome:
@@ -161,12 +147,6 @@ def compared(message: str | None) -> CheckComparison | None:
 def masked(text: str) -> str:
     """Replace the values of variables whose names suggest a secret."""
     return _SECRET.sub(r"\g<name>'***'", text)
-
-
-def last_line(text: str) -> str:
-    """Return the last line that is not empty, without pytest's mark of an error line."""
-    lines = [line for line in text.strip().splitlines() if line.strip()]
-    return lines[-1].removeprefix("E").strip() if lines else "no message"
 
 
 def moment(seconds: float) -> datetime:

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from qa_queue.reports.pytest_facts import STEPS_PROPERTY, TAGS_PROPERTY
+
 if TYPE_CHECKING:
     from qa_queue.reports.pytest_report import SessionCollector
 
@@ -44,10 +46,16 @@ def pytest_configure(config: pytest.Config) -> None:
         if file.suffix.lower() not in _ENDINGS:
             known = ", ".join(_ENDINGS)
             raise pytest.UsageError(f"--qa-report={file}: the ending decides the format; use one of {known}")
-    config.pluginmanager.register(_StepPlugin(), _RECORDER)
+    record_steps(config)
     if not hasattr(config, "workerinput"):
         title = config.getoption("qa_report_title") or config.rootpath.name
         config.pluginmanager.register(_ReportPlugin(config, files, title), _REPORTER)
+
+
+def record_steps(config: pytest.Config) -> None:
+    """Add a test's markers and the steps that it names to pytest's reports."""
+    if not config.pluginmanager.hasplugin(_RECORDER):
+        config.pluginmanager.register(_StepPlugin(), _RECORDER)
 
 
 class _StepPlugin:
@@ -55,8 +63,6 @@ class _StepPlugin:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_setup(self, item: pytest.Item) -> Generator[None, Any, Any]:
-        from qa_queue.reports.phases import TAGS_PROPERTY  # noqa: PLC0415 - only with a report
-
         tags = [mark.name for mark in item.iter_markers() if mark.name != "parametrize"]
         item.user_properties.append((TAGS_PROPERTY, json.dumps(tags)))
         return (yield from self._phase(item, "1"))
@@ -70,16 +76,14 @@ class _StepPlugin:
         return (yield from self._phase(item, "3"))
 
     def _phase(self, item: pytest.Item, position: str) -> Generator[None, Any, Any]:
-        from qa_queue.reports.phases import STEPS_PROPERTY  # noqa: PLC0415 - only with a report
-        from qa_queue.reports.steps import StepRecorder  # noqa: PLC0415
+        from qa_queue.reports.steps import StepRecorder  # noqa: PLC0415 - only with a report
 
         with StepRecorder(position).active() as recorder:
             try:
                 return (yield)
             finally:
                 if recorder.steps:
-                    steps = [step.model_dump(mode="json") for step in recorder.steps]
-                    item.user_properties.append((STEPS_PROPERTY, json.dumps(steps)))
+                    item.user_properties.append((STEPS_PROPERTY, json.dumps(recorder.steps)))
 
 
 class _ReportPlugin:

@@ -9,7 +9,8 @@ from typing import Any
 
 from qa_queue.reports.collect import environment
 from qa_queue.reports.model import Outcome, Report, Test, TestAttempt
-from qa_queue.reports.phases import Phase, attempt_of, last_line, masked, moment, phase_of, problem_of, tags_of
+from qa_queue.reports.phases import Phase, attempt_of, masked, moment, phase_of, problem_of, tags_of
+from qa_queue.reports.pytest_facts import last_line
 
 
 class SessionCollector:

@@ -6,17 +6,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-
-from qa_queue.reports.model import Outcome, ReportStep
+from typing import Any
 
 _recorder: ContextVar[StepRecorder | None] = ContextVar("qa_queue_step_recorder", default=None)
 
 
 class StepRecorder:
-    """Collects the steps of one phase of a test; `prefix` is the position of that phase."""
+    """Collects the steps of one phase of a test, as the fields of `ReportStep`; `prefix` is the phase's position.
+
+    Every suite that names steps imports this module, so it needs the standard library only.
+    """
 
     def __init__(self, prefix: str) -> None:
-        self.steps: list[ReportStep] = []
+        self.steps: list[dict[str, Any]] = []
         self._prefix = prefix
         self._counters = [0]
 
@@ -34,20 +36,19 @@ class StepRecorder:
         """Record one step; a step within it gets a longer position."""
         self._counters[-1] += 1
         position = ".".join([self._prefix, *map(str, self._counters)])
-        index = len(self.steps)
-        self.steps.append(ReportStep(position=position, name=name, outcome=Outcome.UNFINISHED, duration_ms=0))
+        step: dict[str, Any] = {"position": position, "name": name, "outcome": "unfinished", "duration_ms": 0}
+        self.steps.append(step)
         self._counters.append(0)
-        started, outcome, error = time.monotonic(), Outcome.PASSED, None
+        started = time.monotonic()
         try:
             yield
+            step["outcome"] = "passed"
         except BaseException as raised:
-            outcome, error = Outcome.FAILED, f"{type(raised).__name__}: {raised}"
+            step |= {"outcome": "failed", "error": f"{type(raised).__name__}: {raised}"}
             raise
         finally:
             self._counters.pop()
-            took = round((time.monotonic() - started) * 1000)
-            changed = {"outcome": outcome, "error": error, "duration_ms": took}
-            self.steps[index] = self.steps[index].model_copy(update=changed)
+            step["duration_ms"] = round((time.monotonic() - started) * 1000)
 
 
 @contextmanager

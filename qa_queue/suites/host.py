@@ -4,19 +4,25 @@ It runs in the suite's own environment, which need not have qa-queue, so it impo
 alone. `FD` is a socket to the worker; each message is one JSON object a line.
 
 To the worker:
-    {"event": "collected", "items": [...], "errors": [...]}    once, before any test runs
-    {"event": "phase", "id": ..., "when": ..., ...}             after setup, call and teardown of a test
-    {"event": "done", "id": ...}                                after the teardown
-    {"event": "ended", "code": ...}                             the session is over
+    {"event": "collected", "root": ..., "items": [...], "errors": [...]}   with --collect-only: the whole suite
+    {"event": "ready"}                                  otherwise: the session is up; nothing is collected yet
+    {"event": "selected", "ids": [...], "errors": [...]}            the answer to `select`
+    {"event": "phase", "id": ..., "when": ..., ...}                 after setup, call and teardown of a test
+    {"event": "done", "id": ...}                                    after the teardown
+    {"event": "ended", "code": ...}                                 the session is over
 From the worker:
-    {"op": "run", "ids": [...]}     run these tests in this order; session fixtures stay up afterwards
+    {"op": "select", "ids": [...]}  collect the files of these tests, or whole files, and return the tests
+    {"op": "run", "ids": [...]}     run selected tests in this order; session fixtures stay up afterwards
     {"op": "stop"}                  tear everything down and end
 
-`QA_SUITE_CHROMIUM` names a Chromium for pytest-playwright to use where Playwright has none of its own.
+`QA_SUITE_CHROMIUM` names a Chromium for pytest-playwright to use where Playwright has none of its own,
+`QA_SUITE_OUTPUT` the folder for the files that its fixtures record.
 """
 
 from __future__ import annotations
 
+import contextlib
+import importlib.util
 import json
 import os
 import queue
@@ -27,11 +33,14 @@ import threading
 from collections.abc import Generator, Iterable
 from contextlib import redirect_stdout
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
-_LONGEST = 200_000  # characters of one text that travel: a traceback or captured output
+_LONGEST = 100_000  # characters of one text that travel: a traceback or captured output
+_OOM_SCORE = "500"  # so that the kernel ends a host before it ends a worker
+GROUP_MARKER = "xdist_group"  # tests of one group run in one process, in order, as with pytest-xdist
 
 
 class _Connection:
@@ -68,30 +77,77 @@ class _KeepSession(pytest.Item):
 
 
 class HostPlugin:
-    """Reports the collection, then runs tests on request instead of pytest's own loop."""
+    """Reports the collection, or collects and runs tests on request instead of pytest's own loop."""
 
     def __init__(self, connection: _Connection) -> None:
         self._connection = connection
         self._errors: list[dict[str, str]] = []
+        self._items: dict[str, dict[str, pytest.Item]] = {}  # by file, then by node id
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
+        """Keep the tests in this process where the suite's own options ask for pytest-xdist."""
+        for name, value in (("numprocesses", None), ("dist", "no"), ("tx", [])):
+            if hasattr(config.option, name):
+                setattr(config.option, name, value)
+        return (yield)
+
+    def pytest_configure(self, config: pytest.Config) -> None:
+        """Declare the marker of groups, record named steps, and give each host an output folder of its own."""
+        config.addinivalue_line("markers", f"{GROUP_MARKER}(name): tests that run in one process, in order")
+        recorder = config.pluginmanager.get_plugin("qa_queue")
+        if recorder is not None and hasattr(recorder, "record_steps"):
+            recorder.record_steps(config)
+        if hasattr(config.option, "tracing") and hasattr(config.option, "output"):
+            config.option.output = os.environ.get("QA_SUITE_OUTPUT", config.option.output)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what could not be collected; the other files run all the same."""
         if report.failed:
             self._errors.append({"id": report.nodeid, "message": _short(str(report.longrepr))})
 
-    def pytest_runtestloop(self, session: pytest.Session) -> bool:
-        """Announce the tests and serve requests until the worker ends the session."""
-        items = {item.nodeid: item for item in session.items}
-        self._connection.send(
-            event="collected", items=[_described(item) for item in items.values()], errors=self._errors
-        )
+    def pytest_collection(self, session: pytest.Session) -> bool | None:
+        """Collect everything with --collect-only, otherwise nothing before it is asked for."""
         if session.config.option.collectonly:
+            return None
+        session.items = []
+        return True
+
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        """Announce the tests, or serve requests until the worker ends the session."""
+        if session.config.option.collectonly:
+            items = [_described(item) for item in session.items]
+            root = str(session.config.rootpath)
+            self._connection.send(event="collected", root=root, items=items, errors=self._errors)
             return True
+        self._connection.send(event="ready")
         keep = _KeepSession.from_parent(session, name="next")
-        while (message := self._connection.receive())["op"] == "run":
-            self._run([items[node_id] for node_id in message["ids"]], keep)
+        while (message := self._connection.receive())["op"] != "stop":
+            if message["op"] == "select":
+                self._select(session, message["ids"])
+            else:
+                self._run([self._items[_file(one)][one] for one in message["ids"]], keep)
         session._setupstate.teardown_exact(None)
         return True
+
+    def _select(self, session: pytest.Session, wanted: list[str]) -> None:
+        self._errors.clear()
+        found: dict[str, None] = {}
+        for one in wanted:
+            matching = [node_id for node_id in self._file(session, _file(one)) if _belongs(node_id, one)]
+            if not matching and not self._errors:
+                self._errors.append({"id": one, "message": f"pytest finds no test {one}"})
+            found.update(dict.fromkeys(matching))
+        self._connection.send(event="selected", ids=list(found), errors=self._errors)
+
+    def _file(self, session: pytest.Session, file: str) -> dict[str, pytest.Item]:
+        """Return the tests of a file, collected once, so that tests of one module share its fixtures."""
+        if file not in self._items:
+            with contextlib.suppress(pytest.UsageError):  # it does not exist
+                items = session.perform_collect([str(session.config.rootpath / file)])
+                if not self._errors:
+                    self._items[file] = {item.nodeid: item for item in items}
+        return self._items.get(file, {})
 
     def _run(self, chosen: list[pytest.Item], keep: pytest.Item) -> None:
         for item, following in zip(chosen, [*chosen[1:], keep], strict=True):
@@ -110,22 +166,7 @@ class HostPlugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send the report of one phase."""
-        crash = getattr(report.longrepr, "reprcrash", None)
-        reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else None
-        self._connection.send(
-            event="phase",
-            id=report.nodeid,
-            when=report.when,
-            outcome=report.outcome,
-            start=report.start,
-            stop=report.stop,
-            duration=report.duration,
-            message=crash.message if crash is not None else reason,
-            traceback=_short(report.longreprtext) if report.longrepr and reason is None else "",
-            wasxfail=getattr(report, "wasxfail", None),
-            sections=[[title, _short(text)] for title, text in report.sections],
-            properties=[[name, str(value)] for name, value in report.user_properties],
-        )
+        self._connection.send(event="phase", id=report.nodeid, **_shortened(_FACTS.facts_of(report)))
 
 
 def _described(item: pytest.Item) -> dict[str, Any]:
@@ -145,8 +186,26 @@ def _described(item: pytest.Item) -> dict[str, Any]:
         "name": item.name,
         "class": cls.nodeid if cls is not None else None,
         "markers": sorted({mark.name for mark in item.iter_markers()}),
+        "group": _group(item),
         "shared": shared,
     }
+
+
+def _group(item: pytest.Item) -> str | None:
+    """Return the name that the test's group marker gives."""
+    mark = item.get_closest_marker(GROUP_MARKER)
+    if mark is None:
+        return None
+    return str(mark.kwargs.get("name", mark.args[0] if mark.args else "default"))
+
+
+def _file(node_id: str) -> str:
+    return node_id.partition("::")[0]
+
+
+def _belongs(node_id: str, wanted: str) -> bool:
+    """True if a test is the wanted one, one of its parameters, or in the wanted file or class."""
+    return node_id == wanted or node_id.startswith((f"{wanted}::", f"{wanted}["))
 
 
 def _fixtures(item: pytest.Item) -> Iterable[tuple[str, Any]]:
@@ -164,8 +223,33 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}\n... {len(text) - _LONGEST} more characters"
 
 
+def _shortened(value: Any) -> Any:
+    """Return a JSON value with every text cut to what may travel."""
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, dict):
+        return {key: _shortened(one) for key, one in value.items()}
+    return [_shortened(one) for one in value] if isinstance(value, list) else value
+
+
+def _beside(name: str) -> ModuleType:
+    """Load a module of qa-queue by its path: qa-queue itself need not be installed here."""
+    spec = importlib.util.spec_from_file_location(f"qa_queue_{Path(name).stem}", Path(__file__).parents[1] / name)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_FACTS = _beside("reports/pytest_facts.py")
+
+
 def main(arguments: list[str]) -> int:
     """Run the session; whatever it prints goes to stderr, which the worker keeps as the host's log."""
+    del sys.path[0]  # the folder of this file, whose modules would hide those of the suite
+    with contextlib.suppress(OSError):
+        Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
     connection = _Connection(int(arguments[0]))
     with redirect_stdout(sys.stderr):
         os.dup2(2, 1)

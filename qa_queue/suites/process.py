@@ -31,7 +31,10 @@ class HostDiedError(InfrastructureError):
 
 @dataclass(frozen=True, kw_only=True)
 class CollectedTest:
-    """A test of a suite. `shared` are fixtures wider than one test, as `scope:name`; `line` counts from 1."""
+    """A test of a suite. `line` counts from 1.
+
+    `shared` are fixtures wider than one test, as `scope:name`; tests with one `group` run in one process, in order.
+    """
 
     id: str
     file: str
@@ -39,13 +42,15 @@ class CollectedTest:
     name: str
     class_id: str | None
     markers: tuple[str, ...]
+    group: str | None
     shared: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """The tests of a suite. `errors` maps a file that could not be collected to its message."""
+    """The tests of a suite. `root` is the folder that node ids begin at; `errors` maps files to what is wrong."""
 
+    root: str
     tests: tuple[CollectedTest, ...]
     errors: Mapping[str, str]
 
@@ -60,6 +65,7 @@ class HostProcess:
         self._channel = channel
         self._log = log
         self._folder = folder
+        self.output = log.parent / "output"
         self.runs = 0
 
     @classmethod
@@ -73,7 +79,8 @@ class HostProcess:
         """
         ours, theirs = socket.socketpair()
         folder = contextlib.ExitStack()
-        log = Path(folder.enter_context(tempfile.TemporaryDirectory(prefix="qa-suite-")), "host.log")
+        scratch = tempfile.TemporaryDirectory(prefix="qa-suite-", ignore_cleanup_errors=True)
+        log = Path(folder.enter_context(scratch), "host.log")
         command = [suite.python or sys.executable, str(_HOST), str(theirs.fileno()), *suite.arguments]
         output = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:
@@ -81,7 +88,7 @@ class HostProcess:
                 *command,
                 *(["--collect-only"] if collect_only else []),
                 cwd=suite.root,
-                env=dict(environment),
+                env=dict(environment) | {"QA_SUITE_OUTPUT": str(log.parent / "output")},
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -110,17 +117,14 @@ class HostProcess:
         return self._process.returncode is None
 
     async def collected(self) -> Collection:
-        """Return what the suite contains; call it once, before `run`.
+        """Return what the suite contains; only of a process that was started with `collect_only`.
 
         Raises:
             InputError: pytest ended without a collection, with the end of its output.
         """
-        self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LINE_BYTES)
-        message = await self._next()
-        if message is None or message["event"] != "collected":
-            await self._process.wait()
-            raise InputError(f"pytest could not collect the suite:\n{self._tail()}")
+        message = await self._first("collected")
         return Collection(
+            root=message["root"],
             tests=tuple(
                 CollectedTest(
                     id=one["id"],
@@ -129,6 +133,7 @@ class HostProcess:
                     name=one["name"],
                     class_id=one["class"],
                     markers=tuple(one["markers"]),
+                    group=one["group"],
                     shared=tuple(one["shared"]),
                 )
                 for one in message["items"]
@@ -136,22 +141,41 @@ class HostProcess:
             errors={one["id"]: one["message"] for one in message["errors"]},
         )
 
-    async def run(self, node_ids: Sequence[str]) -> AsyncIterator[tuple[str, Phase]]:
-        """Run tests one after the other; yield each phase with its test's id.
+    async def ready(self) -> None:
+        """Return once pytest's session is up; call it once, before the other methods.
+
+        Raises:
+            InputError: pytest ended before, with the end of its output.
+        """
+        await self._first("ready")
+
+    async def select(self, node_ids: Sequence[str]) -> tuple[str, ...]:
+        """Return the ids of the tests in these files, classes and tests, collected if they were not yet.
+
+        Raises:
+            InputError: pytest cannot collect one of them.
+            HostDiedError: the process ended meanwhile.
+        """
+        self._send(op="select", ids=list(node_ids))
+        message = await self._answer()
+        if message["errors"]:
+            raise InputError("\n".join(f"{one['id']}: {one['message']}" for one in message["errors"]))
+        return tuple(message["ids"])
+
+    async def run(self, node_ids: Sequence[str]) -> AsyncIterator[tuple[str, Phase | None]]:
+        """Run selected tests in this order; yield each phase with its test's id, then None for the end of the test.
 
         Raises:
             HostDiedError: the process ended meanwhile.
         """
-        self._writer.write(json.dumps({"op": "run", "ids": list(node_ids)}).encode() + b"\n")
+        self._send(op="run", ids=list(node_ids))
         left = len(node_ids)
         while left:
-            message = await self._next()
-            if message is None or message["event"] == "ended":
-                code = await self._process.wait()
-                raise HostDiedError(f"The test's process {_ending(code)}.\n{self._tail()}".rstrip())
+            message = await self._answer()
             if message["event"] == "done":
                 left -= 1
                 self.runs += 1
+                yield message["id"], None
             else:
                 yield message["id"], _phase(message)
 
@@ -159,7 +183,7 @@ class HostProcess:
         """Tear down the suite's fixtures and end the process; kill it if it does not end in time."""
         try:
             if self.alive:
-                self._writer.write(b'{"op": "stop"}\n')
+                self._send(op="stop")
                 async with asyncio.timeout(STOP_S):
                     await self._process.wait()
         except (TimeoutError, ConnectionError):
@@ -177,6 +201,24 @@ class HostProcess:
         else:
             self._channel.close()
         self._folder.close()
+
+    async def _first(self, event: str) -> dict[str, Any]:
+        self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LINE_BYTES)
+        message = await self._next()
+        if message is None or message["event"] != event:
+            await self._process.wait()
+            raise InputError(f"pytest could not start on the suite:\n{self._tail()}")
+        return message
+
+    def _send(self, **message: Any) -> None:
+        self._writer.write(json.dumps(message).encode() + b"\n")
+
+    async def _answer(self) -> dict[str, Any]:
+        message = await self._next()
+        if message is None or message["event"] == "ended":
+            code = await self._process.wait()
+            raise HostDiedError(f"The test's process {_ending(code)}.\n{self._tail()}".rstrip())
+        return message
 
     async def _next(self) -> dict[str, Any] | None:
         try:

@@ -67,9 +67,9 @@ def suite(tmp_path: Path) -> PytestSuite:
 
 @pytest_asyncio.fixture
 async def started(suite: PytestSuite) -> AsyncIterator[HostProcess]:
-    """A host that has collected."""
+    """A host whose session is up."""
     process = await HostProcess.start(suite, ENVIRONMENT)
-    await process.collected()
+    await process.ready()
     yield process
     await process.kill()
 
@@ -77,8 +77,9 @@ async def started(suite: PytestSuite) -> AsyncIterator[HostProcess]:
 async def outcomes(process: HostProcess, *names: str) -> dict[str, Outcome]:
     """Run tests and return their outcomes."""
     phases: dict[str, dict[str, Phase]] = {}
-    async for node_id, phase in process.run([f"test_shop.py::{name}" for name in names]):
-        phases.setdefault(node_id.partition("::")[2], {})[phase.when] = phase
+    async for node_id, phase in process.run(await process.select([f"test_shop.py::{name}" for name in names])):
+        if phase is not None:
+            phases.setdefault(node_id.partition("::")[2], {})[phase.when] = phase
     return {name: outcome_of(found) for name, found in phases.items()}
 
 
@@ -126,7 +127,8 @@ async def test_a_test_that_ends_its_process_is_an_error_that_names_how(
 
 async def test_a_host_ends_with_its_worker_even_while_a_test_hangs(started: HostProcess) -> None:
     """The end of the connection kills the whole process group."""
-    started._writer.write(b'{"op": "run", "ids": ["test_shop.py::test_hangs"]}\n')
+    await started.select(["test_shop.py::test_hangs"])
+    started._send(op="run", ids=["test_shop.py::test_hangs"])
     host = psutil.Process(started.pid)
     started._writer.close()
     await async_wait_until(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
@@ -143,5 +145,28 @@ async def test_arguments_that_pytest_refuses_are_bad_input_with_its_words(suite:
     """The end of pytest's output."""
     process = await HostProcess.start(suite.model_copy(update={"arguments": ("--no-such-option",)}), ENVIRONMENT)
     with pytest.raises(InputError, match="no-such-option"):
-        await process.collected()
+        await process.ready()
     await process.kill()
+
+
+async def test_a_file_is_collected_when_it_is_wanted_and_stands_for_its_tests(started: HostProcess) -> None:
+    """A class too."""
+    assert len(await started.select(["test_shop.py"])) == 6
+    assert await started.select(["test_shop.py::TestCart"]) == ("test_shop.py::TestCart::test_fails",)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "words"),
+    [
+        ("test_shop.py::test_gone", "pytest finds no test test_shop.py::test_gone"),
+        ("test_gone.py::test_x", "pytest finds no test test_gone.py::test_x"),
+        ("test_broken.py", "nothing_of_this_name"),
+    ],
+)
+async def test_a_test_that_does_not_exist_is_bad_input_and_the_host_goes_on(
+    started: HostProcess, wanted: str, words: str
+) -> None:
+    """The message says what pytest did not find or could not import."""
+    with pytest.raises(InputError, match=words):
+        await started.select([wanted])
+    assert await outcomes(started, "test_passes") == {"test_passes": Outcome.PASSED}

@@ -1,0 +1,37 @@
+"""The facts of pytest's own reports as plain values.
+
+A host process loads this module by its path, in an environment that need not have qa-queue: it imports nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+STEPS_PROPERTY, TAGS_PROPERTY = "qa_steps", "qa_tags"  # of pytest's user properties
+
+
+def facts_of(report: Any) -> dict[str, Any]:
+    """Return the fields of a `Phase` from a `pytest.TestReport`, as JSON."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else None
+    message = crash.message if crash is not None else reason
+    if message is None and report.longrepr:
+        message = last_line(str(report.longrepr))
+    return {
+        "when": report.when,
+        "outcome": report.outcome,
+        "start": report.start,
+        "stop": report.stop,
+        "duration": report.duration,
+        "message": message,
+        "traceback": report.longreprtext if report.longrepr and reason is None else "",
+        "wasxfail": getattr(report, "wasxfail", None),
+        "sections": [[title, text] for title, text in report.sections],
+        "properties": [[name, str(value)] for name, value in report.user_properties],
+    }
+
+
+def last_line(text: str) -> str:
+    """Return the last line that is not empty, without pytest's mark of an error line."""
+    lines = [line for line in text.strip().splitlines() if line.strip()]
+    return lines[-1].removeprefix("E").strip() if lines else "no message"
