@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 from abc import ABC, abstractmethod
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Generic, Protocol, TypeVar
@@ -19,8 +20,10 @@ from processors.browser.protocol import BrowserPool
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import problems_of
 from qa_queue.models import JobContext, JobProgress
+from qa_queue.models.suites import PytestSuite
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import Record, RunStore
+from qa_queue.suites.process import HostProcess
 
 __all__ = [
     "BaseJobProcessor",
@@ -31,6 +34,7 @@ __all__ = [
     "ProgressSink",
     "RecordSink",
     "Services",
+    "SuiteHosts",
 ]
 
 
@@ -65,6 +69,17 @@ class CancelCheck(Protocol):
         """Return True from the moment of a request to cancel the run."""
 
 
+class SuiteHosts(Protocol):
+    """Processes that run pytest tests; `processors.suites.pool.HostPool` is the real one."""
+
+    def host(self, suite: PytestSuite, environment: Mapping[str, str]) -> AbstractAsyncContextManager[HostProcess]:
+        """Lend a process of this suite; it is killed if the block raises or is cancelled.
+
+        Raises:
+            InputError: the suite cannot be started.
+        """
+
+
 class Claims:
     """Work that only one of the runs of a process needs to do at a time; belongs to one event loop."""
 
@@ -92,6 +107,7 @@ class Services:
     browser: BrowserPool
     artifacts_dir: Path
     claims: Claims = field(default_factory=Claims)
+    hosts: SuiteHosts | None = None
 
 
 Data = TypeVar("Data", bound=BaseModel)

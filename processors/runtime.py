@@ -14,9 +14,10 @@ from processors.base import BaseJobProcessor, Services
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
-from processors.execution.processor import TestExecutionProcessor
 from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
+from processors.suites.pool import HostPool
+from processors.suites.processor import RunProcessor
 from qa_queue.errors import InputError, QAError, StoreError
 from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
@@ -48,7 +49,7 @@ class Runtime:
     """
 
     processors: ClassVar[Mapping[str, Processor]] = {
-        "processors.entry.execute_run": TestExecutionProcessor,
+        "processors.entry.execute_run": RunProcessor,
         "processors.entry.clean_up": CleanupProcessor,
         "processors.entry.learn": LearningProcessor,
     }
@@ -183,6 +184,8 @@ class Runtime:
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
             await browser.start()
+        hosts = HostPool(memory_bytes=settings.qa_suite_memory_mb << 20)
+        stack.push_async_callback(hosts.close)
         self._progress = ProgressWriter(connection)
         return Services(
             settings=settings,
@@ -192,6 +195,7 @@ class Runtime:
             cancels=CancelSignals(connection),
             browser=browser,
             artifacts_dir=settings.artifacts_dir,
+            hosts=hosts,
         )
 
     def _known_run(self, run_id: str) -> RunRecord | None:

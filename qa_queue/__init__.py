@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     )
     from qa_queue.queues import QueueManager
     from qa_queue.redis import RedisClient
+    from qa_queue.reports.steps import step
     from qa_queue.settings import Settings, load_settings
     from qa_queue.store.client import SupabaseClient
     from qa_queue.store.memory import MemoryStore
@@ -114,6 +115,7 @@ __all__ = [
     "__version__",
     "answers",
     "load_settings",
+    "step",
     "utc_now",
 ]
 
@@ -136,6 +138,7 @@ _MODULES = {
         ),
         "qa_queue.queues": ("QueueManager",),
         "qa_queue.redis": ("RedisClient",),
+        "qa_queue.reports.steps": ("step",),
         "qa_queue.settings": ("Settings", "load_settings"),
         "qa_queue.store.client": ("SupabaseClient",),
         "qa_queue.store.memory": ("MemoryStore",),

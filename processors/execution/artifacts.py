@@ -19,7 +19,15 @@ from qa_queue.errors import EvidenceError
 from qa_queue.models import ArtifactKind, utc_now
 from qa_queue.store.records import ArtifactRecord, artifact_id
 
-TYPES = {".png": "image/png", ".zip": "application/zip", ".jsonl": "application/x-ndjson"}
+TYPES = {
+    ".png": "image/png",
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".webm": "video/webm",
+    ".zip": "application/zip",
+    ".har": "application/json",
+    ".jsonl": "application/x-ndjson",
+}
 _log = logging.getLogger(__name__)
 
 

@@ -114,6 +114,10 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
     def _plan(self, case: Case, data: TestJobData) -> RunPlan:
         return plan_run(case, data, read_secrets(secret_names(case)), self.services.settings.ignored_attributes)
 
+    def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
+        """Return the tries of the test; a subclass may perform other kinds of cases."""
+        return TryLoop(plan, self.services, self.context, reporter, stop)
+
     async def _execute(self, plan: RunPlan) -> RunOutcome:
         """Run the test and store the outcome.
 
@@ -123,7 +127,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         services = self.services
         reporter = RunReporter(plan, self.context, writer=services.writer, report=self.update_progress)
         async with StopSignal(partial(services.cancels.requested, plan.run_id)) as stop:
-            outcome = await TryLoop(plan, services, self.context, reporter, stop).run()
+            outcome = await self._tries(plan, reporter, stop).run()
         reporter.end(outcome)
         await self._flush(plan.run_id, FLUSH_TIMEOUT_S)
         await reporter.announce(outcome)

@@ -38,12 +38,12 @@ class RunReporter:
             started_at=now,
             waiting_ms=_between(self._context.enqueued_at, now),
         )
-        await self._progress(0, f"{self._plan.case.name} started")
+        await self.progress(0, f"{self._plan.case.name} started")
 
     async def retry(self, test_try: int, error: str | None) -> None:
         """Report another try of the test."""
         self._update(attempt=self._plan.attempt_number(self._context.attempt, test_try))
-        await self._progress(0, f"retry {test_try - 1} of {self._plan.tries - 1} after: {error}")
+        await self.progress(0, f"retry {test_try - 1} of {self._plan.tries - 1} after: {error}")
 
     async def step(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
         """Report a step."""
@@ -56,7 +56,7 @@ class RunReporter:
             error=clean(self._plan, result.error),
         )
         words = _words(result)
-        await self._progress(planned.number, f"{planned.title}: {words}", data=data)
+        await self.progress(planned.number, f"{planned.title}: {words}", data=data)
 
     def row(self, attempt: int, planned: PlannedStep, result: StepResult) -> None:
         """Queue the row of a step, skipped ones included, and that of its adaptation."""
@@ -105,7 +105,8 @@ class RunReporter:
     def _update(self, **fields: object) -> None:
         self._writer.update_run(self._plan.run_id, fence=self._context.attempt, **fields)
 
-    async def _progress(self, current: int, message: str, *, data: StepData | None = None) -> None:
+    async def progress(self, current: int, message: str, *, data: StepData | None = None) -> None:
+        """Report that this number of steps is done."""
         await self._report(
             JobProgress(
                 test_run_id=self._plan.run_id,

@@ -16,6 +16,7 @@ from qa_queue.suites.environment import files_digest
 from qa_queue.suites.process import HostProcess
 
 MAX_RUNS = 500  # tests of one host
+WATCH_S = 0.5  # between two looks at the memory of a host
 MAX_IDLE = 4  # hosts that wait for a next test, over all suites
 _log = logging.getLogger(__name__)
 
@@ -30,7 +31,7 @@ class _Key:
 
 
 class HostPool:
-    """The host processes of one worker. `memory_bytes` is the most that a host may hold, its browsers included."""
+    """The host processes of one worker. A host is renewed once it holds `memory_bytes`, its browsers included."""
 
     def __init__(self, *, memory_bytes: int) -> None:
         self._memory = memory_bytes
@@ -46,11 +47,14 @@ class HostPool:
         digest = await asyncio.to_thread(files_digest, Path(suite.root))
         key = _Key(suite, tuple(sorted(environment.items())), digest)
         process = await self._take(key)
+        watch = asyncio.create_task(self._watch(process))
         try:
             yield process
         except BaseException:
             await process.kill()
             raise
+        finally:
+            watch.cancel()
         await self._give_back(key, process)
 
     async def close(self) -> None:
@@ -65,6 +69,13 @@ class HostPool:
             return sum(_resident(one) for one in (root, *root.children(recursive=True)))
         except psutil.Error:
             return 0
+
+    async def _watch(self, process: HostProcess) -> None:
+        """Kill a process as soon as it holds more than twice the memory at which it is renewed."""
+        while process.alive:
+            await asyncio.sleep(WATCH_S)
+            if await asyncio.to_thread(self.memory_of, process) > 2 * self._memory:
+                await process.kill(f"was ended at {2 * self._memory >> 20} MiB of memory (QA_SUITE_MEMORY_MB)")
 
     async def _take(self, key: _Key) -> HostProcess:
         outdated = [pair for pair in self._idle if pair[0].suite == key.suite and pair[0].digest != key.digest]

@@ -21,8 +21,8 @@ SOURCE = "case"
 Document = dict[str, Any] | str
 
 
-def read(document: Document) -> Case:
-    """The case of a document.
+def read(document: Document, *, suites: bool) -> Case:
+    """The case of a document; `suites` says whether it may run tests of a pytest suite.
 
     Raises:
         FaultsError: it cannot be used; every fault has its path and, for a text, its line.
@@ -31,6 +31,12 @@ def read(document: Document) -> Case:
     case = read_case(report, plain)
     if isinstance(case, Case):
         _refuse_uploads(report, case)
+        if case.pytest is not None and not suites:
+            report.add(
+                ("pytest",),
+                "runs code on the workers, which this service does not accept over HTTP: submit it with `qa-queue "
+                "run`, or let the operator set QA_API_SUITES=true",
+            )
     if report.problems or not isinstance(case, Case):
         raise _faults(report.problems)
     return case

@@ -72,6 +72,6 @@ def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> Run
 
 def _case(backend: Backend, body: RunBody) -> tuple[Case, str | None]:
     if body.case is not None:
-        return read(body.case), None
+        return read(body.case, suites=backend.settings.qa_api_suites), None
     record = backend.case(body.case_id or "")
     return case_of(record), record.source

@@ -6,6 +6,7 @@ In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `args`
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -34,7 +35,17 @@ FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
 RUN_TIMEOUT_MS = 60_000
 MAX_STEPS = 5_000
-__all__ = ["FORMAT_VERSION", "RUN_TIMEOUT_MS", "STEP_TIMEOUT_MS", "Case", "Step", "Suite", "Target", "Use"]
+__all__ = [
+    "FORMAT_VERSION",
+    "RUN_TIMEOUT_MS",
+    "STEP_TIMEOUT_MS",
+    "Case",
+    "PytestTests",
+    "Step",
+    "Suite",
+    "Target",
+    "Use",
+]
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
 
@@ -72,6 +83,27 @@ class Use(Vocabulary):
         raise expected("a mapping such as {viewport: 1280x720}", value)
 
 
+class PytestTests(Vocabulary):
+    """Tests of a pytest suite, which a worker runs in a process of the suite's own environment."""
+
+    root: Words = Field(description="Folder in which pytest is started, relative to the case's file.")
+    tests: Annotated[Many[Words], Field(min_length=1)] = Field(description="Node ids, run in this order.")
+    python: Words | None = Field(None, description="Interpreter of the suite's environment; the worker's own.")
+    arguments: Many[str] = Field((), description="What pytest gets besides the tests.")
+    env: dict[Name, str] = Field(
+        default_factory=dict,
+        description="Variables of the suite's environment; may contain ${env.X} and ${secret.X}.",
+        json_schema_extra=NAMES_SCHEMA,
+    )
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping."""
+        if isinstance(value, dict):
+            return value
+        raise expected("a mapping such as {root: ., tests: [tests/test_login.py]}", value)
+
+
 class Shared(Vocabulary):
     """The keys that a case and a suite have in common."""
 
@@ -86,6 +118,8 @@ class Case(Shared):
 
     `vars` are the values of `${var.X}`; they may contain `${env.X}`, never a secret or another variable.
     """
+
+    one_of: ClassVar[tuple[str, ...]] = ("steps", "pytest")
 
     id: Title | None = Field(None, description="A name that stays when `name` changes.")
     name: Title = Field(description="The behaviour that the case shows, for people.")
@@ -110,7 +144,8 @@ class Case(Shared):
         default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
     )
     notes: Many[str] = Field((), description="Losses of the import that made the case; every run shows them.")
-    steps: Many[Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
+    steps: Many[Step] = Field((), min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
+    pytest: PytestTests | None = Field(None, description="Tests of a pytest suite, instead of steps.")
 
     @classmethod
     def long_form(cls, value: Any) -> Any:
@@ -118,6 +153,14 @@ class Case(Shared):
         if isinstance(value, dict):
             return value
         raise expected("a mapping with 'name' and 'steps'", value)
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield that it has neither steps nor tests of a suite, or both."""
+        given = self.given() & set(self.one_of)
+        if not given:
+            yield "'steps' is missing"
+        if len(given) > 1:
+            yield "'steps' and 'pytest' exclude each other"
 
     @property
     def key(self) -> str:

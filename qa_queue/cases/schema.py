@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from qa_queue.cases.actions import Expect
 from qa_queue.cases.checks import CHECKS, Check, ElementCheck, FlagCheck
-from qa_queue.cases.model import Case, Suite, Use
+from qa_queue.cases.model import Case, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
 from qa_queue.cases.targets import Target
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
@@ -28,7 +28,16 @@ def case_schema() -> Schema:
 
     Rules that a schema cannot state (two cases of one key, `${...}` without a value) only the loader checks.
     """
-    models: tuple[type[Vocabulary], ...] = (Case, Suite, Use, Step, Target, *ACTIONS.values(), *CHECKS.values())
+    models: tuple[type[Vocabulary], ...] = (
+        Case,
+        PytestTests,
+        Suite,
+        Use,
+        Step,
+        Target,
+        *ACTIONS.values(),
+        *CHECKS.values(),
+    )
     _, written = models_json_schema([(model, "validation") for model in models])
     plain = {model: _tidy(model, written["$defs"][model.__name__]) for model in models}
     definitions = written["$defs"] | {model.__name__: _complete(model, plain) for model in models}

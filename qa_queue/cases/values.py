@@ -199,6 +199,8 @@ def _places(case: Case) -> Iterator[_Place]:
             yield _Place((name,), text, public=True)
     yield from (_Place(("tags", index), tag) for index, tag in enumerate(case.tags))
     yield from (_Place(("vars", name), text) for name, text in case.vars.items())
+    if case.pytest is not None:
+        yield from (_Place(("pytest", "env", name), text) for name, text in case.pytest.env.items())
     for index, step in enumerate(case.steps):
         yield from _step_places(step, ("steps", index))
 

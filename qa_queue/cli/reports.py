@@ -15,11 +15,9 @@ from qa_queue.cli.render import Console, echo
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import ArtifactKind, utc_now
 from qa_queue.reports.allure import write_allure
-from qa_queue.reports.collect import report_of_batch, report_of_run
-from qa_queue.reports.model import Report
 from qa_queue.reports.render import Format, render
 from qa_queue.reports.texts import github_annotations
-from qa_queue.services import Backend
+from qa_queue.services.reports import report_of
 
 PANEL = "Runs"
 
@@ -47,7 +45,7 @@ def report(
     format_ = _format(html=html, junit=junit, allure=allure, json=as_json, brief=brief, github=github)
     if open_it and format_ is not Format.HTML:
         raise InputError("--open opens an HTML report: leave out the other format.")
-    found = _collect(open_backend(), of)
+    found = report_of(open_backend(), of, utc_now())
     if format_ is None:
         folder = output or Path("allure-results")
         err.print(f"Wrote {write_allure(found, folder)} results to {folder}/", highlight=False, soft_wrap=True)
@@ -72,18 +70,6 @@ def _format(**chosen: bool) -> Format | None:
         raise InputError(f"Choose one format, not {' and '.join(f'--{name}' for name in names)}.")
     name = names[0] if names else "html"
     return None if name == "allure" else Format(name)
-
-
-def _collect(backend: Backend, of: str) -> Report:
-    artifacts, now = backend.settings.artifacts_dir, utc_now()
-    if backend.store.get_run(of) is not None:
-        return report_of_run(backend.store, artifacts, of, now)
-    try:
-        return report_of_batch(backend.store, artifacts, of, now)
-    except NotFoundError:
-        raise NotFoundError(
-            f"There is no run or batch {of!r}: `qa-queue runs` and `qa-queue batch list` list them."
-        ) from None
 
 
 def _write(path: Path, text: str) -> None:

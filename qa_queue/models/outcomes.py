@@ -26,7 +26,7 @@ from qa_queue.errors import (
     RunTimedOutError,
     SettingsError,
 )
-from qa_queue.models import ErrorKind, RunStatus
+from qa_queue.models import ErrorKind, RunStatus, StepStatus
 
 ResultStatus = Literal["completed", "adapted", "failed"]
 
@@ -72,6 +72,31 @@ class BatchVerdict(StrEnum):
     PASSED = "passed"  # every run ended well
 
 
+class Outcome(StrEnum):
+    """The outcome of a test, an attempt or a step."""
+
+    PASSED = "passed"
+    ADAPTED = "adapted"  # passed, with an element that was found by another locator
+    FLAKY = "flaky"  # failed first, then passed on a retry
+    FAILED = "failed"
+    TIMED_OUT = "timed_out"
+    ERROR = "error"  # the infrastructure failed, not the test
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    EXPECTED_FAILURE = "expected_failure"  # marked xfail, and failed
+    UNFINISHED = "unfinished"  # queued or running when the report was made
+
+    @property
+    def bad(self) -> bool:
+        """True if the outcome makes the whole report fail."""
+        return self in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERROR)
+
+    @property
+    def label(self) -> str:
+        """Text for people."""
+        return self.value.replace("_", " ")
+
+
 @dataclass(frozen=True, kw_only=True)
 class FailureOutcome:
     """Consequences of a failed attempt. `status` and `error_kind` are those of the run when no attempt is left.
@@ -96,11 +121,15 @@ class ErrorOutcome:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusOutcome:
-    """Consequences of a run's status. `result` is that of its `TestJobResult`, None for a run without one."""
+    """Consequences of a run's status.
+
+    `result` is that of its `TestJobResult`, None for a run without one; `outcome` is that of its test in reports.
+    """
 
     exit_code: ExitCode
     result: ResultStatus | None
     verdict: BatchVerdict
+    outcome: Outcome
 
 
 FAILURES: Mapping[FailureKind, FailureOutcome] = MappingProxyType(
@@ -156,21 +185,32 @@ ERRORS: Mapping[type[QAError], ErrorOutcome] = MappingProxyType(
 )
 
 
-def _status(exit_code: ExitCode, result: ResultStatus | None, verdict: BatchVerdict) -> StatusOutcome:
-    return StatusOutcome(exit_code=exit_code, result=result, verdict=verdict)
+def _status(
+    exit_code: ExitCode, result: ResultStatus | None, verdict: BatchVerdict, outcome: Outcome
+) -> StatusOutcome:
+    return StatusOutcome(exit_code=exit_code, result=result, verdict=verdict, outcome=outcome)
 
 
 STATUSES: Mapping[RunStatus, StatusOutcome] = MappingProxyType(
     {
         # The two that have not ended: the follower's time was up.
-        RunStatus.QUEUED: _status(ExitCode.TIMED_OUT, None, BatchVerdict.RUNNING),
-        RunStatus.RUNNING: _status(ExitCode.TIMED_OUT, None, BatchVerdict.RUNNING),
-        RunStatus.COMPLETED: _status(ExitCode.OK, "completed", BatchVerdict.PASSED),
-        RunStatus.ADAPTED: _status(ExitCode.OK, "adapted", BatchVerdict.PASSED),
-        RunStatus.FAILED: _status(ExitCode.FAILED, "failed", BatchVerdict.FAILED),
-        RunStatus.TIMED_OUT: _status(ExitCode.TIMED_OUT, "failed", BatchVerdict.FAILED),
-        RunStatus.CANCELLED: _status(ExitCode.FAILED, None, BatchVerdict.CANCELLED),
-        RunStatus.DEAD: _status(ExitCode.INFRASTRUCTURE, "failed", BatchVerdict.BROKEN),
+        RunStatus.QUEUED: _status(ExitCode.TIMED_OUT, None, BatchVerdict.RUNNING, Outcome.UNFINISHED),
+        RunStatus.RUNNING: _status(ExitCode.TIMED_OUT, None, BatchVerdict.RUNNING, Outcome.UNFINISHED),
+        RunStatus.COMPLETED: _status(ExitCode.OK, "completed", BatchVerdict.PASSED, Outcome.PASSED),
+        RunStatus.ADAPTED: _status(ExitCode.OK, "adapted", BatchVerdict.PASSED, Outcome.ADAPTED),
+        RunStatus.FAILED: _status(ExitCode.FAILED, "failed", BatchVerdict.FAILED, Outcome.FAILED),
+        RunStatus.TIMED_OUT: _status(ExitCode.TIMED_OUT, "failed", BatchVerdict.FAILED, Outcome.TIMED_OUT),
+        RunStatus.CANCELLED: _status(ExitCode.FAILED, None, BatchVerdict.CANCELLED, Outcome.CANCELLED),
+        RunStatus.DEAD: _status(ExitCode.INFRASTRUCTURE, "failed", BatchVerdict.BROKEN, Outcome.ERROR),
+    }
+)
+
+STEP_OUTCOMES: Mapping[StepStatus, Outcome] = MappingProxyType(
+    {
+        StepStatus.PASSED: Outcome.PASSED,
+        StepStatus.ADAPTED: Outcome.ADAPTED,
+        StepStatus.FAILED: Outcome.FAILED,
+        StepStatus.SKIPPED: Outcome.SKIPPED,
     }
 )
 
@@ -184,6 +224,8 @@ KINDS: Mapping[ErrorKind, RunStatus] = MappingProxyType(
         ErrorKind.NAVIGATION: RunStatus.FAILED,
         ErrorKind.PAGE_CRASH: RunStatus.FAILED,
         ErrorKind.PAGE_FLOOD: RunStatus.FAILED,
+        ErrorKind.FIXTURE: RunStatus.FAILED,
+        ErrorKind.PROCESS_CRASH: RunStatus.FAILED,
         **{one.error_kind: one.status for one in FAILURES.values() if one.status.final},
     }
 )

@@ -96,6 +96,8 @@ class ErrorKind(StrEnum):
     NAVIGATION = "navigation"
     PAGE_CRASH = "page_crash"
     PAGE_FLOOD = "page_flood"
+    FIXTURE = "fixture"  # setup or teardown of a pytest test
+    PROCESS_CRASH = "process_crash"  # a pytest test ended its process
     TIMEOUT = "timeout"
     CANCELLED = "cancelled"
     INPUT = "input"

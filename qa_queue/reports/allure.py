@@ -10,7 +10,8 @@ from typing import Any
 from uuid import uuid4
 
 from qa_queue.errors import InputError
-from qa_queue.reports.model import Outcome, Report, Test, TestAttempt
+from qa_queue.models.outcomes import Outcome
+from qa_queue.reports.model import Report, Test, TestAttempt
 
 _STATUS = {
     Outcome.PASSED: "passed",

@@ -10,7 +10,8 @@ import re
 from collections.abc import Sequence
 from xml.etree import ElementTree as ET
 
-from qa_queue.reports.model import Outcome, Report, ReportStep, Test, TestAttempt
+from qa_queue.models.outcomes import Outcome
+from qa_queue.reports.model import Report, ReportStep, Test, TestAttempt
 
 _ILLEGAL = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _SKIPPED = {

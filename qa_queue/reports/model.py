@@ -8,39 +8,14 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime
-from enum import StrEnum
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, computed_field
 
 from qa_queue.models import Frozen
+from qa_queue.models.outcomes import Outcome
 
 VERSION: Literal[1] = 1
-
-
-class Outcome(StrEnum):
-    """The outcome of a test, an attempt or a step."""
-
-    PASSED = "passed"
-    ADAPTED = "adapted"  # passed, with an element that was found by another locator
-    FLAKY = "flaky"  # failed first, then passed on a retry
-    FAILED = "failed"
-    TIMED_OUT = "timed_out"
-    ERROR = "error"  # the infrastructure failed, not the test
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-    EXPECTED_FAILURE = "expected_failure"  # marked xfail, and failed
-    UNFINISHED = "unfinished"  # queued or running when the report was made
-
-    @property
-    def bad(self) -> bool:
-        """True if the outcome makes the whole report fail."""
-        return self in (Outcome.FAILED, Outcome.TIMED_OUT, Outcome.ERROR)
-
-    @property
-    def label(self) -> str:
-        """Text for people."""
-        return self.value.replace("_", " ")
 
 
 class CheckComparison(Frozen):
@@ -152,10 +127,20 @@ class Report(Frozen):
     kind: Literal["run", "batch", "session"]
     id: str = ""
     created_at: datetime
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
     environment: dict[str, str] = Field(default_factory=dict)
     tests: tuple[Test, ...] = ()
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def started_at(self) -> datetime | None:
+        """Start of the first test."""
+        return min((test.started_at for test in self.tests if test.started_at), default=None)
+
+    @computed_field  # type: ignore[prop-decorator]
+    @property
+    def finished_at(self) -> datetime | None:
+        """End of the last test."""
+        return max((test.finished_at for test in self.tests if test.finished_at), default=None)
 
     @computed_field  # type: ignore[prop-decorator]
     @property

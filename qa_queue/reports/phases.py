@@ -10,7 +10,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from qa_queue.reports.model import CheckComparison, Evidence, Outcome, ReportStep, TestAttempt
+from qa_queue.models.outcomes import Outcome
+from qa_queue.reports.model import CheckComparison, Evidence, ReportStep, TestAttempt
 from qa_queue.reports.pytest_facts import STEPS_PROPERTY, TAGS_PROPERTY, facts_of
 
 PHASES = ("setup", "call", "teardown")

@@ -8,6 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 STEPS_PROPERTY, TAGS_PROPERTY = "qa_steps", "qa_tags"  # of pytest's user properties
+ACTION = "pytest."  # begins the action of every row of a pytest test
+XFAIL_ACTION = "pytest.xfail"
+
+
+def action_of(phase: str | None, *, expected_failure: bool) -> str:
+    """Return the action of the row of a phase, or of a step that the test named (None)."""
+    return XFAIL_ACTION if expected_failure else f"{ACTION}{phase or 'step'}"
 
 
 def facts_of(report: Any) -> dict[str, Any]:

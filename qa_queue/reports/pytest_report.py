@@ -7,8 +7,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.collect import environment
-from qa_queue.reports.model import Outcome, Report, Test, TestAttempt
+from qa_queue.reports.model import Report, Test, TestAttempt
 from qa_queue.reports.phases import Phase, attempt_of, masked, moment, phase_of, problem_of, tags_of
 from qa_queue.reports.pytest_facts import last_line
 
@@ -49,17 +50,7 @@ class SessionCollector:
     def report(self, title: str, now: datetime) -> Report:
         """Return the report of everything that was added."""
         tests = (*self._broken, *(self._test(node_id, tries) for node_id, tries in self._attempts.items()))
-        starts = [test.started_at for test in tests if test.started_at]
-        ends = [test.finished_at for test in tests if test.finished_at]
-        return Report(
-            title=title,
-            kind="session",
-            created_at=now,
-            started_at=min(starts, default=None),
-            finished_at=max(ends, default=None),
-            environment=environment(),
-            tests=tests,
-        )
+        return Report(title=title, kind="session", created_at=now, environment=environment(), tests=tests)
 
     def _test(self, node_id: str, tries: Sequence[dict[str, Phase]]) -> Test:
         attempts = tuple(attempt_of(number, phases, self._root) for number, phases in enumerate(tries, 1))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.causes import group
-from qa_queue.reports.model import LogEntry, Outcome, Report, Test, TestAttempt
+from qa_queue.reports.model import LogEntry, Report, Test, TestAttempt
 
 BRIEF_BYTES = 2_048  # of one failure
 _SNAPSHOT_LINES = 25

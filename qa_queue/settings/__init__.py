@@ -163,6 +163,21 @@ class Settings(BaseSettings):
         default="",
         description="HTML attributes, separated by commas, that fingerprints and healed locators leave out.",
     )
+    qa_api_suites: bool = Field(
+        default=False,
+        description="Accept cases that run pytest tests, which is code on the workers, over HTTP.",
+    )
+    qa_suite_variables: str = Field(
+        default="",
+        description="Environment variables, separated by commas, that workers pass on to pytest suites; never "
+        "those of the service itself.",
+    )
+    qa_suite_memory_mb: int = Field(
+        default=2000,
+        ge=100,
+        description="MiB of memory, browsers included, at which the process of a pytest suite is renewed between "
+        "tests; at twice as many it is ended with its test.",
+    )
     qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
     qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
     qa_alerts_file: Path = Field(
@@ -246,6 +261,11 @@ class Settings(BaseSettings):
     def ignored_attributes(self) -> tuple[str, ...]:
         """The attributes that healing leaves out."""
         return tuple(name.strip().lower() for name in self.qa_ignored_attributes.split(",") if name.strip())
+
+    @property
+    def suite_variables(self) -> tuple[str, ...]:
+        """The variables that workers pass on to pytest suites."""
+        return tuple(name.strip() for name in self.qa_suite_variables.split(",") if name.strip())
 
     @property
     def artifacts_dir(self) -> Path:

@@ -7,8 +7,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-_ALLOWED = frozenset({"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "DISPLAY", "SHELL", "TERM", "CI"})
-_ALLOWED_PREFIXES = ("LC_", "XDG_", "PLAYWRIGHT_", "PYTEST_", "PYTHON")
+_ALLOWED = frozenset(
+    {"PATH", "HOME", "USER", "LANG", "LANGUAGE", "TZ", "TMPDIR", "DISPLAY", "SHELL", "TERM", "CI"}
+    | {"PYTEST_ADDOPTS", "PYTEST_PLUGINS", "PYTEST_DISABLE_PLUGIN_AUTOLOAD", "PYTEST_THEME"}
+)
+_ALLOWED_PREFIXES = ("LC_", "XDG_", "PLAYWRIGHT_", "PYTHON")
 _OWN_PREFIXES = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")
 _WATCHED = frozenset({".py", ".ini", ".toml", ".cfg", ".txt", ".json", ".yaml", ".yml", ".csv"})
 _SKIPPED = frozenset({"node_modules", "__pycache__", "test-results", "site-packages"})

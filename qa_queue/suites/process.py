@@ -67,6 +67,7 @@ class HostProcess:
         self._folder = folder
         self.output = log.parent / "output"
         self.runs = 0
+        self._reason: str | None = None
 
     @classmethod
     async def start(
@@ -191,8 +192,9 @@ class HostProcess:
         finally:
             await self.kill()
 
-    async def kill(self) -> None:
-        """End the process and everything that it started, browsers included."""
+    async def kill(self, reason: str | None = None) -> None:
+        """End the process and all that it started, browsers included; `reason` is for the error that follows."""
+        self._reason = self._reason or reason
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self.pid, signal.SIGKILL)
         await self._process.wait()
@@ -217,7 +219,7 @@ class HostProcess:
         message = await self._next()
         if message is None or message["event"] == "ended":
             code = await self._process.wait()
-            raise HostDiedError(f"The test's process {_ending(code)}.\n{self._tail()}".rstrip())
+            raise HostDiedError(f"The test's process {self._reason or _ending(code)}.\n{self._tail()}".rstrip())
         return message
 
     async def _next(self) -> dict[str, Any] | None:

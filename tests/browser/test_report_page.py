@@ -11,10 +11,10 @@ from axe_playwright_python.async_playwright import Axe
 from PIL import Image
 from playwright.async_api import Browser, Page, async_playwright, expect
 
+from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.html import html_report
-from qa_queue.reports.model import Adaptation, Evidence, LogEntry, Outcome, Report
+from qa_queue.reports.model import Adaptation, Evidence, LogEntry, Report
 from tests.support.report_values import (
-    START,
     attempt,
     failed_step,
     failed_test,
@@ -77,8 +77,6 @@ def rich_report(picture: Callable[..., Evidence]) -> Report:
         flaky_test(worker="worker-2"),
         *(passed_test(f"Passed {number}") for number in range(5)),
         passed_test("Dead", outcome=Outcome.ERROR, error="Redis is unavailable", error_kind="infrastructure"),
-        started_at=START,
-        finished_at=START,
         environment={"qa-queue": "1.0", "python": "3.11"},
     )
 

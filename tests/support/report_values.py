@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from qa_queue.reports.model import CheckComparison, Outcome, Report, ReportStep, Test, TestAttempt
+from qa_queue.models.outcomes import Outcome
+from qa_queue.reports.model import CheckComparison, Report, ReportStep, Test, TestAttempt
 
 START = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from processors.base import BrowserPool, Services
+from processors.base import BrowserPool, Services, SuiteHosts
 from processors.execution.processor import TestExecutionProcessor
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case
@@ -51,6 +51,8 @@ class ExecutionHarness:
     store: MemoryStore = field(default_factory=MemoryStore)
     progress: Progress = field(default_factory=Progress)
     cancels: Cancels = field(default_factory=Cancels)
+    hosts: SuiteHosts | None = None
+    processor_type: type[TestExecutionProcessor] = TestExecutionProcessor
 
     def __post_init__(self) -> None:
         self.writer = RecordWriter(self.store)
@@ -83,9 +85,10 @@ class ExecutionHarness:
             cancels=self.cancels,
             browser=self.browser,
             artifacts_dir=self.artifacts_dir,
+            hosts=self.hosts,
         )
         facts = {"queue": "test-execution", "worker": "worker-1", "enqueued_at": utc_now()}
-        return TestExecutionProcessor(services, JobContext(job_id=data.test_run_id, **facts | context))
+        return self.processor_type(services, JobContext(job_id=data.test_run_id, **facts | context))
 
     def row(self, run_id: str) -> RunRecord:
         """The run's row."""

@@ -43,16 +43,16 @@ adaptations = APIRouter(prefix="/adaptations", tags=["adaptations"])
 @routes.post("", status_code=201, responses=answers(409, body=True), summary="Store a case")
 def create_case(backend: Service, body: CaseBody, _: Runner, response: Response) -> StoredCase:
     """Store a new case; 409 if another case has its id (or its name, if it has no id)."""
-    stored = services.create_case(backend.store, documents.read(body.case))
+    stored = services.create_case(backend.store, documents.read(body.case, suites=backend.settings.qa_api_suites))
     response.headers["Location"] = f"/api/v1/cases/{stored.id}"
     return stored
 
 
 @routes.post("/validate", responses=answers(body=True), summary="Validate a case")
-def validate_case(body: ValidateBody, _: Reader) -> ValidationResult:
+def validate_case(backend: Service, body: ValidateBody, _: Reader) -> ValidationResult:
     """Report every fault of a case, as a run of it would; nothing is stored."""
     try:
-        case = documents.read(body.case)
+        case = documents.read(body.case, suites=backend.settings.qa_api_suites)
         checked(RunRequest(case=case, env=body.env, process_env=False))
     except InputError as error:
         return ValidationResult(valid=False, problems=faults_of(error))
@@ -99,7 +99,7 @@ def replace_case(backend: Service, case_id: str, body: CaseBody, _: Runner) -> S
 
     409 if the document is of another case: the id (or the name, if it has none) must stay.
     """
-    return services.replace_case(backend.store, backend.case(case_id), documents.read(body.case))
+    return services.replace_case(backend.store, backend.case(case_id), documents.read(body.case, suites=backend.settings.qa_api_suites))
 
 
 @routes.post("/{case_id}/duplicate", status_code=201, responses=answers(404, 409, body=True), summary="Copy a case")

@@ -118,10 +118,11 @@ def dump_yaml(case: Case) -> str:
 
 def _document(case: Case) -> CommentedMap:
     plain = case_document(case)
-    steps = CommentedSeq(_block(step) for step in plain.pop("steps"))
+    steps = CommentedSeq(_block(step) for step in plain.pop("steps", ()))
     document = _block(plain)
-    document["steps"] = steps
-    document.yaml_set_comment_before_after_key("steps", before="\n")
+    if steps:
+        document["steps"] = steps
+        document.yaml_set_comment_before_after_key("steps", before="\n")
     return document
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.allure import write_allure
-from qa_queue.reports.model import Evidence, Outcome
+from qa_queue.reports.model import Evidence
 from tests.support.report_values import attempt, failed_test, flaky_test, make_report, passed_test
 
 

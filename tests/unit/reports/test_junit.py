@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 
+from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.junit import junit_xml
-from qa_queue.reports.model import Outcome, Report
+from qa_queue.reports.model import Report
 from tests.support.report_values import failed_test, flaky_test, make_report, passed_test
 
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.causes import group
-from qa_queue.reports.model import LogEntry, Outcome
+from qa_queue.reports.model import LogEntry
 from qa_queue.reports.texts import BRIEF_BYTES, brief, github_annotations, github_summary, totals
 from tests.support.report_values import attempt, failed_step, failed_test, flaky_test, make_report, passed_test
 

@@ -1,0 +1,99 @@
+"""Files and texts of pytest tests as artifacts of their run, without secrets."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import tempfile
+import zipfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from processors.base import Services
+from processors.execution.artifacts import ArtifactRecorder
+from processors.execution.plan import RunPlan
+from processors.execution.redaction import redact_json, redact_trace
+from processors.suites.results import SuiteTest
+from qa_queue.models import ArtifactKind
+from qa_queue.reports.phases import masked
+
+MAX_FILE_BYTES = 100 << 20
+_KINDS = {
+    ".png": ArtifactKind.SCREENSHOT,
+    ".jpeg": ArtifactKind.SCREENSHOT,
+    ".jpg": ArtifactKind.SCREENSHOT,
+    ".webm": ArtifactKind.VIDEO,
+    ".zip": ArtifactKind.TRACE,
+    ".har": ArtifactKind.HAR,
+}
+
+
+class SuiteEvidence:
+    """The artifacts of one try: the files that its tests recorded, and what they printed, in `console.jsonl`."""
+
+    def __init__(self, plan: RunPlan, attempt: int, services: Services) -> None:
+        self._secrets = plan.secrets
+        self._recorder = ArtifactRecorder(
+            services.artifacts_dir, plan.run_id, attempt, writer=services.writer, secrets=plan.secrets
+        )
+        self._texts: list[dict[str, str]] = []
+
+    @property
+    def notes(self) -> list[str]:
+        """Artifacts that could not be stored, each with the reason."""
+        return self._recorder.notes
+
+    async def collect(self, test: SuiteTest, folder: Path, step_number: int | None, *, alone: bool) -> None:
+        """Store the files in the output folder of a test that has ended, and remember its texts."""
+        self._texts += [
+            {"type": "section", "test": test.id, "title": title, "text": masked(text)}
+            for title, text in _sections(test)
+        ]
+        prefix = "" if alone else f"{test.place:03d}-"
+        for name, path in await asyncio.to_thread(_named, folder, prefix):
+            if path.stat().st_size > MAX_FILE_BYTES:
+                self.notes.append(f"{name} was not stored: it is larger than {MAX_FILE_BYTES >> 20} MiB")
+                continue
+            data = await asyncio.to_thread(_clean, path, self._secrets)
+            await self._recorder.keep(_KINDS[path.suffix], name, data, step_number)
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def keep_texts(self) -> None:
+        """Store what the tests printed, with the tracebacks of those that failed."""
+        if self._texts:
+            lines = [json.dumps(redact_json(one, self._secrets), ensure_ascii=False) for one in self._texts]
+            await self._recorder.keep(ArtifactKind.CONSOLE, "console.jsonl", "\n".join([*lines, ""]).encode())
+
+
+def _sections(test: SuiteTest) -> Iterator[tuple[str, str]]:
+    if traceback := "\n\n".join(phase.traceback for phase in test.phases.values() if phase.failed):
+        yield "Traceback", traceback
+    last = list(test.phases.values())[-1]
+    yield from ((str(title), str(text)) for title, text in last.sections)
+
+
+def _named(folder: Path, prefix: str) -> list[tuple[str, Path]]:
+    """Return the files that are evidence, each with a name that is unique in its folder."""
+    named: dict[str, Path] = {}
+    for path in sorted(folder.rglob("*")):
+        if path.suffix not in _KINDS or not path.is_file() or path.is_symlink():
+            continue
+        name, number = f"{prefix}{path.name}", 1
+        while name in named:
+            number += 1
+            name = f"{prefix}{path.stem}-{number}{path.suffix}"
+        named[name] = path
+    return list(named.items())
+
+
+def _clean(path: Path, secrets: Mapping[str, str]) -> bytes:
+    """Return the file's bytes; those of a trace without the secrets."""
+    if path.suffix == ".har":
+        return json.dumps(redact_json(json.loads(path.read_bytes()), secrets)).encode()
+    if path.suffix != ".zip" or not secrets or not zipfile.is_zipfile(path):
+        return path.read_bytes()
+    with tempfile.TemporaryDirectory(prefix="qa-trace-") as scratch:
+        clean = Path(scratch, "clean.zip")
+        redact_trace(path, clean, secrets)
+        return clean.read_bytes()

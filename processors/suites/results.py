@@ -1,0 +1,156 @@
+"""Rows and verdicts of pytest tests. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from processors.execution.plan import RunPlan
+from processors.execution.records import clean
+from processors.execution.verdict import RunVerdict
+from qa_queue.models import ErrorKind, RunStatus, StepStatus
+from qa_queue.models.outcomes import KINDS, Outcome
+from qa_queue.reports.model import ReportStep
+from qa_queue.reports.phases import PHASES, Phase, masked, moment, outcome_of, problem_of, steps_of
+from qa_queue.reports.pytest_facts import action_of
+from qa_queue.store.records import StepRecord, step_id
+
+_STATUSES = {
+    Outcome.PASSED: StepStatus.PASSED,
+    Outcome.FAILED: StepStatus.FAILED,
+    Outcome.ERROR: StepStatus.FAILED,
+    Outcome.UNFINISHED: StepStatus.FAILED,
+    Outcome.SKIPPED: StepStatus.SKIPPED,
+    Outcome.EXPECTED_FAILURE: StepStatus.SKIPPED,
+}
+_KINDS = {"call": ErrorKind.ASSERTION, "setup": ErrorKind.FIXTURE, "teardown": ErrorKind.FIXTURE}
+
+
+@dataclass
+class SuiteTest:
+    """A test of an attempt; `place` counts from 1. `crash` says how its process ended, if it did."""
+
+    id: str
+    place: int
+    phases: dict[str, Phase] = field(default_factory=dict)
+    rerun: bool = False  # by a plugin of the suite, after a failure
+    crash: str | None = None
+    ended: bool = False
+
+    @property
+    def name(self) -> str:
+        """The test within its file."""
+        return self.id.partition("::")[2] or self.id
+
+    @property
+    def outcome(self) -> Outcome:
+        """Its outcome as pytest counts it; a test that ended its process has failed."""
+        return Outcome.FAILED if self.crash is not None else outcome_of(self.phases)
+
+    @property
+    def problem(self) -> tuple[ErrorKind | None, str | None]:
+        """The kind and message of its failure; of a skip None and the reason."""
+        if self.crash is not None:
+            return ErrorKind.PROCESS_CRASH, self.crash
+        kind, message = problem_of(self.phases)
+        return _KINDS["call" if kind == "assertion" else kind] if kind else None, message
+
+
+def rows_of(
+    plan: RunPlan, attempt: int, test: SuiteTest, phase: Phase, first: int, *, alone: bool
+) -> Iterator[StepRecord]:
+    """Yield the rows of a phase and of the steps named in it, numbered from `first`.
+
+    Those of several tests stand under the names of their tests.
+    """
+    for number, step in enumerate(steps_of({phase.when: phase}), first):
+        whole = step.name if step.name in PHASES and "." not in step.position else None
+        position = step.position if alone else f"{test.place}.{step.position}"
+        reason = problem_of({phase.when: phase})[1] if step.outcome is Outcome.SKIPPED else None
+        yield StepRecord(
+            id=step_id(plan.run_id, attempt, position),
+            test_run_id=plan.run_id,
+            attempt=attempt,
+            number=number,
+            position=position,
+            parents=() if alone else (test.id,),
+            step_key=f"{test.id} {step.position}",
+            action=action_of(whole, expected_failure=step.outcome is Outcome.EXPECTED_FAILURE),
+            name=clean(plan, step.name) or step.name,
+            status=_STATUSES[step.outcome],
+            started_at=moment(phase.start),
+            duration_ms=step.duration_ms,
+            error=clean(plan, _error(step) or reason),
+            error_kind=_KINDS[phase.when] if _STATUSES[step.outcome] is StepStatus.FAILED else None,
+        )
+
+
+def crash_row(
+    plan: RunPlan, attempt: int, test: SuiteTest, number: int, now: datetime, *, alone: bool
+) -> StepRecord:
+    """Return the row of the phase in which a test ended its process."""
+    begun = [when for when in PHASES if when in test.phases]
+    when = PHASES[min(len(begun), len(PHASES) - 1)]
+    position = f"{PHASES.index(when) + 1}" if alone else f"{test.place}.{PHASES.index(when) + 1}"
+    return StepRecord(
+        id=step_id(plan.run_id, attempt, position),
+        test_run_id=plan.run_id,
+        attempt=attempt,
+        number=number,
+        position=position,
+        parents=() if alone else (test.id,),
+        step_key=f"{test.id} {when}",
+        action=action_of(when, expected_failure=False),
+        name=when,
+        status=StepStatus.FAILED,
+        started_at=now,
+        duration_ms=0,
+        error=clean(plan, test.crash),
+        error_kind=ErrorKind.PROCESS_CRASH,
+    )
+
+
+def _error(step: ReportStep) -> str | None:
+    return masked(step.error) if step.error else None
+
+
+def verdict_of(tests: Sequence[SuiteTest], rows: Sequence[StepRecord], stopped: ErrorKind | None) -> RunVerdict:
+    """Return the verdict on an attempt with these rows; `stopped` is why it ended early: `TIMEOUT` or `CANCELLED`.
+
+    The error of a good run says why its tests were skipped.
+    """
+    bad = [test for test in tests if test.outcome.bad]
+    unfinished = [test for test in tests if not test.ended]
+    status, kind, error = RunStatus.COMPLETED, None, None
+    if stopped is not None:
+        running = f" while {unfinished[0].name} ran" if unfinished else ""
+        what = "was cancelled" if stopped is ErrorKind.CANCELLED else "exceeded its time"
+        status, kind, error = KINDS[stopped], stopped, f"the run {what}{running}"
+    elif bad:
+        kind, message = bad[0].problem
+        status, error = RunStatus.FAILED, message if len(tests) == 1 else _many(bad, tests, message)
+    else:
+        error = _skipped(tests)
+    return RunVerdict(
+        status=status,
+        error=error,
+        error_kind=kind,
+        passed=sum(row.status is not StepStatus.FAILED for row in rows),
+        failed=sum(row.status is StepStatus.FAILED for row in rows),
+    )
+
+
+def _many(bad: Sequence[SuiteTest], tests: Sequence[SuiteTest], message: str | None) -> str:
+    return f"{len(bad)} of {len(tests)} tests failed; {bad[0].name}: {message}"
+
+
+def _skipped(tests: Sequence[SuiteTest]) -> str | None:
+    passed_over = [test for test in tests if test.outcome in (Outcome.SKIPPED, Outcome.EXPECTED_FAILURE)]
+    if not passed_over:
+        return None
+    first = passed_over[0]
+    text = f"{first.outcome.label}: {first.problem[1]}" if first.problem[1] else first.outcome.label
+    return (
+        text if len(tests) == 1 else f"{len(passed_over)} of {len(tests)} tests did not run; {first.name}: {text}"
+    )

@@ -1,0 +1,139 @@
+"""Tries of a case that runs pytest tests: in a warm host process, without a browser session of the worker's own."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from processors.base import SuiteHosts
+from processors.execution.plan import RunPlan
+from processors.execution.records import RunOutcome
+from processors.execution.reporting import RunReporter
+from processors.execution.tries import TryLoop
+from processors.execution.verdict import StepResult
+from processors.suites.evidence import SuiteEvidence
+from processors.suites.results import SuiteTest, crash_row, rows_of, verdict_of
+from qa_queue.cases.model import PytestTests
+from qa_queue.models import RunStatus, StepData, utc_now
+from qa_queue.models.suites import PytestSuite
+from qa_queue.reports.phases import Phase
+from qa_queue.store.records import StepRecord
+from qa_queue.suites.process import HostDiedError, HostProcess
+
+
+@dataclass(frozen=True)
+class SuiteTries(TryLoop):
+    """All tries of the pytest tests of a run. `environment` is that of their process."""
+
+    hosts: SuiteHosts
+    tests: PytestTests
+    suite: PytestSuite
+    environment: Mapping[str, str] = field(repr=False)
+
+    async def _try(self, test_try: int) -> RunOutcome:
+        attempt = _Attempt(self, self._number(test_try))
+        asked = time.perf_counter()
+        await self.stop.race(attempt.run())
+        ended = time.perf_counter()
+        await attempt.evidence.keep_texts()
+        verdict = verdict_of(attempt.tests, attempt.rows, self.stop.reason)
+        started = attempt.started or ended
+        return RunOutcome(
+            verdict=verdict,
+            attempt=attempt.number,
+            total_steps=len(attempt.rows),
+            results=tuple(_result(row) for row in attempt.rows),
+            flaky=verdict.status is RunStatus.COMPLETED
+            and (test_try > 1 or any(one.rerun for one in attempt.tests)),
+            starting_ms=round((started - asked) * 1000),
+            running_ms=round((ended - started) * 1000),
+            notes=tuple(attempt.evidence.notes),
+        )
+
+
+class _Attempt:
+    """One try: the tests one after the other; one that ends its process is followed by the others in a new one."""
+
+    def __init__(self, loop: SuiteTries, number: int) -> None:
+        self.number = number
+        self.tests: list[SuiteTest] = []
+        self.rows: list[StepRecord] = []
+        self.started: float | None = None
+        self.evidence = SuiteEvidence(loop.plan, number, loop.services)
+        self._loop = loop
+        self._plan: RunPlan = loop.plan
+        self._reporter: RunReporter = loop.reporter
+
+    async def run(self) -> None:
+        """Run all tests, or until cancelled.
+
+        Raises:
+            InputError: the suite cannot be started, or a test does not exist.
+        """
+        while not self.tests or not all(test.ended for test in self.tests):
+            try:
+                await self._in_one_host()
+            except HostDiedError as error:
+                await self._crashed(str(error))
+
+    async def _in_one_host(self) -> None:
+        loop = self._loop
+        async with loop.hosts.host(loop.suite, loop.environment) as host:
+            self.started = self.started or time.perf_counter()
+            loop.stop.arm(self._plan.timeout_ms)
+            selected = await host.select([test.id for test in self.tests if not test.ended] or loop.tests.tests)
+            self.tests = self.tests or [SuiteTest(id=one, place=place) for place, one in enumerate(selected, 1)]
+            by_id = {test.id: test for test in self.tests}
+            async for test_id, phase in host.run(selected):
+                if phase is None:
+                    await self._end(by_id[test_id], host)
+                else:
+                    await self._phase(by_id[test_id], phase)
+
+    async def _phase(self, test: SuiteTest, phase: Phase) -> None:
+        if phase.when in test.phases:  # a plugin of the suite runs the test again
+            test.rerun, test.phases = True, {}
+        test.phases[phase.when] = phase
+        rows = rows_of(self._plan, self.number, test, phase, len(self.rows) + 1, alone=self._alone)
+        for row in list(rows):
+            await self._report(row, test)
+
+    async def _end(self, test: SuiteTest, host: HostProcess) -> None:
+        call = next((row.number for row in reversed(self.rows) if row.error), len(self.rows) or None)
+        await self.evidence.collect(test, host.output, call, alone=self._alone)
+        test.ended = True
+
+    async def _crashed(self, how: str) -> None:
+        if not self.tests:  # while the tests were collected
+            wanted = self._loop.tests.tests
+            self.tests = [SuiteTest(id=one, place=place) for place, one in enumerate(wanted, 1)]
+        test = next(test for test in self.tests if not test.ended)
+        test.crash, test.ended = how, True
+        row = crash_row(self._plan, self.number, test, len(self.rows) + 1, utc_now(), alone=self._alone)
+        await self._report(row, test)
+
+    async def _report(self, row: StepRecord, test: SuiteTest) -> None:
+        self.rows.append(row)
+        self._loop.services.writer.put(row)
+        data = StepData(
+            action=row.action, position=row.position, status=row.status, duration=row.duration_ms, error=row.error
+        )
+        name = row.name if self._alone else f"{test.name} > {row.name}"
+        await self._reporter.progress(row.number, f"{name}: {row.status.value}", data=data)
+
+    @property
+    def _alone(self) -> bool:
+        return len(self.tests) == 1
+
+
+def _result(row: StepRecord) -> StepResult:
+    return StepResult(
+        number=row.number,
+        position=row.position or str(row.number),
+        status=row.status,
+        started_at=row.started_at,
+        duration_ms=row.duration_ms,
+        error=row.error,
+        kind=row.error_kind,
+    )

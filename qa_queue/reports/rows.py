@@ -1,0 +1,72 @@
+"""The rows and files of one run, as reports read them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from qa_queue.models import ArtifactKind
+from qa_queue.reports.model import Evidence
+from qa_queue.reports.pytest_facts import ACTION
+from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
+
+
+@dataclass(frozen=True)
+class RunRows:
+    """A run with its case, and the rows of its attempts."""
+
+    run: RunRecord
+    case: CaseRecord | None
+    steps: Sequence[StepRecord]
+    files: Sequence[ArtifactRecord]
+    healed: Sequence[AdaptationRow]
+    artifacts: Path
+
+    @property
+    def attempts(self) -> list[int]:
+        """The numbers of the attempts that left rows, or that of the run."""
+        numbers = {step.attempt for step in self.steps} | {file.attempt for file in self.files}
+        return sorted(numbers) or ([self.run.attempt] if self.run.attempt else [])
+
+    @cached_property
+    def of_suite(self) -> bool:
+        """True if the run has run pytest tests."""
+        if any(step.action.startswith(ACTION) for step in self.steps):
+            return True
+        return self.case is not None and "pytest" in self.case.definition
+
+    def console(self, attempt: int) -> list[dict[str, Any]]:
+        """Return the entries of an attempt's console artifact; a file that is missing or damaged gives none."""
+        wanted = (one for one in self.files if one.attempt == attempt and one.kind is ArtifactKind.CONSOLE)
+        file = next(wanted, None)
+        try:
+            lines = (self.artifacts / file.path).read_text(encoding="utf-8").splitlines() if file else []
+            return [json.loads(line) for line in lines]
+        except (OSError, ValueError):
+            return []
+
+    def evidence(self, attempt: int) -> tuple[Evidence, ...]:
+        """Return the files of an attempt."""
+        positions = {step.number: position_of(step) for step in self.steps if step.attempt == attempt}
+        return tuple(self._evidence(file, positions) for file in self.files if file.attempt == attempt)
+
+    def _evidence(self, row: ArtifactRecord, positions: dict[int, str]) -> Evidence:
+        path = self.artifacts / row.path
+        return Evidence(
+            kind=row.kind.value,
+            name=row.name,
+            content_type=row.content_type,
+            size_bytes=row.size_bytes,
+            attempt=row.attempt,
+            step=positions.get(row.step_number) if row.step_number is not None else None,
+            path=str(path) if path.is_file() else None,
+        )
+
+
+def position_of(row: StepRecord) -> str:
+    """Return the place of a step in its test; rows of older versions have a number only."""
+    return row.position or str(row.number)

@@ -1,0 +1,206 @@
+"""Runs of pytest tests: their statuses, rows, texts and files, with real pytest in real processes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import psutil
+import pytest
+
+from processors.suites.pool import HostPool
+from qa_queue.errors import RunCancelledError
+from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
+from tests.integration.suites.conftest import Make
+from tests.support.poll import async_wait_until
+from tests.support.running import ExecutionHarness
+
+
+async def test_a_test_that_passes_has_a_row_for_each_phase(harness: ExecutionHarness, suite_case: Make) -> None:
+    """And its named steps within them."""
+    code = "import qa_queue\ndef test_ok():\n    with qa_queue.step('Sign in'): print('hello')\n"
+    result = await harness.test(suite_case(code, "test_ok"))
+    run, steps = harness.row(result.test_run_id), harness.steps(result.test_run_id)
+    assert (run.status, run.attempt, run.completed_steps, run.error) == (RunStatus.COMPLETED, 1, 4, None)
+    assert [(step.position, step.action, step.name, step.status) for step in steps] == [
+        ("1", "pytest.setup", "setup", StepStatus.PASSED),
+        ("2", "pytest.call", "call", StepStatus.PASSED),
+        ("2.1", "pytest.step", "Sign in", StepStatus.PASSED),
+        ("3", "pytest.teardown", "teardown", StepStatus.PASSED),
+    ]
+    assert console(harness, result.test_run_id) == {"Captured stdout call": "hello\n"}
+
+
+def console(harness: ExecutionHarness, run_id: str) -> dict[str, str]:
+    """Return the texts of a run by title."""
+    (artifact,) = harness.artifacts(run_id, ArtifactKind.CONSOLE)
+    lines = (harness.artifacts_dir / artifact.path).read_text().splitlines()
+    return {entry["title"]: entry["text"] for entry in map(json.loads, lines)}
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind", "error"),
+    [
+        ("def test_it(): assert 1 == 2", RunStatus.FAILED, ErrorKind.ASSERTION, "assert 1 == 2"),
+        (
+            "import pytest\n@pytest.fixture\ndef shop(): raise OSError('closed')\ndef test_it(shop): pass",
+            RunStatus.FAILED,
+            ErrorKind.FIXTURE,
+            "OSError: closed",
+        ),
+        (
+            "import pytest\n@pytest.fixture\ndef shop():\n    yield\n    raise OSError('open')\n"
+            "def test_it(shop): pass",
+            RunStatus.FAILED,
+            ErrorKind.FIXTURE,
+            "OSError: open",
+        ),
+        (
+            "import pytest\n@pytest.mark.skip(reason='later')\ndef test_it(): pass",
+            RunStatus.COMPLETED,
+            None,
+            "skipped: later",
+        ),
+        (
+            "import pytest\n@pytest.mark.xfail(reason='known')\ndef test_it(): assert 0",
+            RunStatus.COMPLETED,
+            None,
+            "expected failure: known",
+        ),
+        (
+            "import pytest\n@pytest.mark.xfail(strict=True)\ndef test_it(): pass",
+            RunStatus.FAILED,
+            ErrorKind.ASSERTION,
+            "[XPASS(strict)]",
+        ),
+        (
+            "import os\ndef test_it(): os._exit(7)",
+            RunStatus.FAILED,
+            ErrorKind.PROCESS_CRASH,
+            "The test's process ended with exit code 7.",
+        ),
+        (
+            "import os, signal\ndef test_it(): os.kill(os.getpid(), signal.SIGSEGV)",
+            RunStatus.FAILED,
+            ErrorKind.PROCESS_CRASH,
+            "The test's process was ended by SIGSEGV.",
+        ),
+    ],
+)
+async def test_a_run_ends_as_pytest_counts_it(
+    harness: ExecutionHarness,
+    suite_case: Make,
+    code: str,
+    status: RunStatus,
+    kind: ErrorKind | None,
+    error: str,
+) -> None:
+    """A failed assertion, a broken fixture, a skip, an expected failure, and a dead process are told apart."""
+    result = await harness.test(suite_case(code, "test_it"))
+    run = harness.row(result.test_run_id)
+    assert (run.status, run.error_kind) == (status, kind)
+    assert (run.error or "").partition("\n")[0].endswith(error)
+
+
+async def test_tests_of_one_run_stand_under_their_names_and_a_dead_one_leaves_the_others(
+    harness: ExecutionHarness, suite_case: Make
+) -> None:
+    """The tests after it run in a new process."""
+    code = "import os\ndef test_a(): pass\ndef test_b(): os._exit(1)\ndef test_c(): pass\n"
+    result = await harness.test(suite_case(code))
+    steps = harness.steps(result.test_run_id)
+    assert (result.status, result.error_kind) == ("failed", ErrorKind.PROCESS_CRASH)
+    assert (result.error or "").startswith(
+        "1 of 3 tests failed; test_b: The test's process ended with exit code 1."
+    )
+    assert [(step.position, step.parents[0].partition("::")[2], step.name) for step in steps if step.error] == [
+        ("2.2", "test_b", "call")
+    ]
+    assert [step.position for step in steps] == ["1.1", "1.2", "1.3", "2.1", "2.2", "3.1", "3.2", "3.3"]
+
+
+async def test_a_retry_that_passes_is_flaky(harness: ExecutionHarness, suite_case: Make) -> None:
+    """Rows of both attempts are kept."""
+    code = (
+        "import pathlib\ndef test_it():\n    seen = pathlib.Path('seen')\n"
+        "    if not seen.exists():\n        seen.touch()\n        assert False"
+    )
+    result = await harness.test(suite_case(code, "test_it", retries=1))
+    assert (result.status, result.flaky) == ("completed", True)
+    assert [step.attempt for step in harness.steps(result.test_run_id)] == [1, 1, 1, 2, 2, 2]
+
+
+async def test_a_test_that_hangs_is_ended_with_its_process(
+    harness: ExecutionHarness, suite_case: Make, hosts: HostPool
+) -> None:
+    """The next test gets a new one."""
+    code = "import time\ndef test_hangs(): time.sleep(600)\ndef test_ok(): pass\n"
+    result = await harness.test(suite_case(code, "test_hangs", timeout_ms=1_500))
+    run = harness.row(result.test_run_id)
+    assert (run.status, run.error) == (RunStatus.TIMED_OUT, "the run exceeded its time while test_hangs ran")
+    assert (await harness.test(suite_case(code, "test_ok"))).status == "completed"
+
+
+async def test_cancelling_ends_the_process_of_the_test(harness: ExecutionHarness, suite_case: Make) -> None:
+    """Together with what the test started."""
+    code = (
+        "import pathlib, subprocess, time\ndef test_hangs():\n"
+        "    child = subprocess.Popen(['sleep', '600'])\n"
+        "    pathlib.Path('pid.new').write_text(str(child.pid))\n    pathlib.Path('pid.new').rename('pid')\n"
+        "    time.sleep(600)\n"
+    )
+    case = suite_case(code, "test_hangs")
+    data = harness.submit(case)
+    running = asyncio.create_task(harness.run(data))
+    assert case.pytest is not None
+    pid = harness.artifacts_dir.parent / "suite" / "pid"
+    await async_wait_until(pid.exists)
+    child = psutil.Process(int(pid.read_text()))
+    harness.cancels.runs.add(data.test_run_id)
+    with pytest.raises(RunCancelledError):
+        await running
+    await async_wait_until(lambda: not child.is_running() or child.status() == psutil.STATUS_ZOMBIE)
+    assert harness.row(data.test_run_id).status is RunStatus.CANCELLED
+
+
+async def test_a_test_that_takes_too_much_memory_is_ended(suite_case: Make, harness: ExecutionHarness) -> None:
+    """At twice the memory at which a process is renewed."""
+    small = HostPool(memory_bytes=100 << 20)
+    harness.hosts = small
+    code = "import time\ndef test_it():\n    kept = bytearray(400 << 20)\n    time.sleep(600)\n"
+    result = await harness.test(suite_case(code, "test_it"))
+    await small.close()
+    assert result.error_kind is ErrorKind.PROCESS_CRASH
+    assert "was ended at 200 MiB of memory (QA_SUITE_MEMORY_MB)" in (result.error or "")
+
+
+async def test_a_test_that_is_not_there_is_bad_input(harness: ExecutionHarness, suite_case: Make) -> None:
+    """As another attempt would not help."""
+    result = await harness.test(suite_case("def test_it(): pass", "test_gone"))
+    assert (result.status, result.error_kind) == ("failed", ErrorKind.INPUT)
+    assert "pytest finds no test test_it.py::test_gone" in (result.error or "")
+
+
+async def test_secrets_are_in_the_test_and_in_nothing_that_it_leaves(
+    harness: ExecutionHarness, suite_case: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither those of the worker that it was given, nor values of variables with such names."""
+    monkeypatch.setenv("QA_SECRET_LOGIN", "open-sesame-1")
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", "service-key-1")
+    code = (
+        "import os\ndef test_it():\n    assert 'SUPABASE_SECRET_KEY' not in os.environ\n"
+        "    assert not [name for name in os.environ if name.startswith(('QA_SECRET', 'REDIS', 'SUPABASE'))]\n"
+        "    print(os.environ['LOGIN'], os.environ['API_TOKEN'])\n"
+        "    assert os.environ['LOGIN'] == os.environ['API_TOKEN']\n"
+    )
+    case = suite_case(code, "test_it", env={"LOGIN": "${secret.LOGIN}", "API_TOKEN": "${env.API_TOKEN}"})
+    data = harness.submit(case).model_copy(update={"env": {"API_TOKEN": "token-of-ann"}, "trusted": True})
+    result = await harness.run(data)
+    run_id = result.test_run_id
+    written = [path.read_bytes() for path in harness.artifacts_dir.rglob("*") if path.is_file()]
+    rows = [str(harness.row(run_id)), *map(str, harness.steps(run_id)), *map(str, harness.progress.reports)]
+    assert result.error_kind is ErrorKind.ASSERTION
+    assert "LOGIN" in str(written)
+    for secret in ("open-sesame-1", "token-of-ann", "service-key-1"):
+        assert not [one for one in (*rows, str(result)) if secret in one]
+        assert not [one for one in written if secret.encode() in one]
