@@ -99,7 +99,9 @@ def replace_case(backend: Service, case_id: str, body: CaseBody, _: Runner) -> S
 
     409 if the document is of another case: the id (or the name, if it has none) must stay.
     """
-    return services.replace_case(backend.store, backend.case(case_id), documents.read(body.case, suites=backend.settings.qa_api_suites))
+    return services.replace_case(
+        backend.store, backend.case(case_id), documents.read(body.case, suites=backend.settings.qa_api_suites)
+    )
 
 
 @routes.post("/{case_id}/duplicate", status_code=201, responses=answers(404, 409, body=True), summary="Copy a case")
