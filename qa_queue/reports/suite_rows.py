@@ -58,6 +58,7 @@ def _test(rows: RunRows, test_id: str, *, alone: bool) -> Test:
         error_kind=kind.value if kind else None,
         worker=run.worker,
         base_url=run.base_url,
+        notes=run.notes,
         queued_at=run.queued_at,
         started_at=min((step.started_at for step in own), default=run.started_at),
         finished_at=max((_end(step) for step in own), default=run.finished_at),
