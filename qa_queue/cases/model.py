@@ -212,10 +212,9 @@ _PLANNED = frozenset(
     """
     back forward drag focus blur scroll download cookies local_storage headers permissions geolocation clock
     offline save_state mock block extract set evaluate use group repeat for_each if retry save_as data
-    function has has_not has_not_text expanded pressed selected include_hidden attached editable
-    focused empty in_viewport values attribute class css id role accessible_name accessible_description
-    aria_snapshot variable accessibility web_vitals to_be_attached
-    to_be_editable to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class
+    function attached editable focused empty in_viewport values attribute class css id role accessible_name
+    accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable
+    to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class
     to_contain_class to_have_css to_have_id to_have_role to_have_accessible_name
     to_have_accessible_description to_match_aria_snapshot to_have_screenshot to_have_js_property
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read

@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import Field, model_validator
 
+from qa_queue.cases.patterns import TextWords
 from qa_queue.cases.vocabulary import Many, Vocabulary, Words, all_keys, expected, refuse
 
 _NOUNS = {
@@ -17,6 +18,14 @@ _NOUNS = {
     "alt": "image",
     "title": "element with title",
     "test_id": "element with test id",
+}
+_NARROWING = {
+    "has_text": "with text",
+    "has_not_text": "without text",
+    "has": "with",
+    "has_not": "without",
+    "and_": "and",
+    "or_": "or",
 }
 ATTACHED_FRAME = "attached-frame"
 """The selector engine `attached-frame=0`: frames of a document in the order in which they were attached to it."""
@@ -34,24 +43,33 @@ class Target(Vocabulary):
     kinds: ClassVar[tuple[str, ...]] = (
         "role", "label", "text", "placeholder", "alt", "title", "test_id", "css", "xpath", "selector", "name",
     )  # fmt: skip
-    role_only: ClassVar[tuple[str, ...]] = ("checked", "level")
+    states: ClassVar[tuple[str, ...]] = ("checked", "disabled", "expanded", "pressed", "selected")
+    role_only: ClassVar[tuple[str, ...]] = (*states, "level", "include_hidden")
+    joined: ClassVar[tuple[str, ...]] = ("has", "has_not", "and_", "or_")
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("nth", "first", "last"),)
 
     role: Words | None = Field(None, description="ARIA role, such as button, link, textbox, heading.")
-    name: Words | None = Field(
+    name: TextWords | None = Field(
         None, description="Accessible name; alone, an element of any interactive role with this name."
     )
     exact: bool | None = Field(
         None, description="Match the whole text or name, in its case; otherwise a part of it in any case."
     )
     checked: bool | None = Field(None, description="With role: only what is checked, or is not.")
+    disabled: bool | None = Field(None, description="With role: only what is disabled, or is not.")
+    expanded: bool | None = Field(None, description="With role: only what is expanded, or is not.")
+    pressed: bool | None = Field(None, description="With role: only what is pressed, or is not.")
+    selected: bool | None = Field(None, description="With role: only what is selected, or is not.")
     level: Level | None = Field(None, description="With role heading: its level.")
-    label: Words | None = Field(None, description="Text of the field's label, or its aria-label.")
-    text: Words | None = Field(None, description="Text that the element shows.")
-    placeholder: Words | None = Field(None, description="Placeholder of the field.")
-    alt: Words | None = Field(None, description="Alternative text of the image.")
-    title: Words | None = Field(None, description="The title attribute.")
-    test_id: Words | None = Field(
+    include_hidden: bool | None = Field(
+        None, description="With role: also elements that are hidden from assistive technology."
+    )
+    label: TextWords | None = Field(None, description="Text of the field's label, or its aria-label.")
+    text: TextWords | None = Field(None, description="Text that the element shows.")
+    placeholder: TextWords | None = Field(None, description="Placeholder of the field.")
+    alt: TextWords | None = Field(None, description="Alternative text of the image.")
+    title: TextWords | None = Field(None, description="The title attribute.")
+    test_id: TextWords | None = Field(
         None, description="Value of the test id attribute (data-testid unless `use` says otherwise)."
     )
     css: Words | None = Field(None, description="CSS selector; looks into open shadow roots.")
@@ -59,11 +77,26 @@ class Target(Vocabulary):
     selector: Words | None = Field(None, description="A selector of Playwright, as a bare string is.")
     within: Target | None = Field(None, description="Search inside this element.")
     frame: Target | None = Field(None, description="Search inside this iframe.")
-    has_text: Words | None = Field(None, description="Only elements that contain this text.")
+    has: Target | None = Field(None, description="Only elements with a match of this target inside.")
+    has_not: Target | None = Field(None, description="Only elements without a match of this target inside.")
+    has_text: TextWords | None = Field(None, description="Only elements that contain this text.")
+    has_not_text: TextWords | None = Field(None, description="Only elements that do not contain this text.")
+    visible: bool | None = Field(None, description="Only visible elements, or only hidden ones.")
+    and_: Target | None = Field(
+        None,
+        validation_alias="and",
+        serialization_alias="and",
+        description="Only elements that this target matches too.",
+    )
+    or_: Target | None = Field(
+        None,
+        validation_alias="or",
+        serialization_alias="or",
+        description="Elements that this target matches as well; `nth`, `first` and `last` count them too.",
+    )
     nth: int | None = Field(None, description="The match of this index, from 0; negative from the end.")
     first: bool | None = Field(None, description="The first match.")
     last: bool | None = Field(None, description="The last match.")
-    visible: bool | None = Field(None, description="Only visible elements, or only hidden ones.")
     fallbacks: Many[Target] = Field((), description="Other ways to name the element, tried in order.")
 
     @classmethod
@@ -85,17 +118,31 @@ class Target(Vocabulary):
         yield from (
             f"{key!r} goes with 'role' only" for key in self.role_only if key in given and self.role is None
         )
+        for name in self.joined:
+            if (inner := getattr(self, name)) and (inner.frame is not None or inner.fallbacks):
+                wrong = "frame" if inner.frame is not None else "fallbacks"
+                yield f"{wrong!r} cannot stand inside {name.strip('_')!r}: write it beside {name.strip('_')!r}"
         yield from super().disagreements()
 
     def __str__(self) -> str:
-        words = self._own_words()
-        if self.has_text is not None:
-            words += f" with text {self.has_text!r}"
+        words = [self._own_words(), *self._state_words()]
+        for name, preposition in _NARROWING.items():
+            value = getattr(self, name)
+            if value is not None:
+                words.append(f"{preposition} {value if isinstance(value, Target) else repr(value)}")
         if self.nth is not None:
-            words += f" number {self.nth + 1}"
+            words.append(_place(self.nth))
         if self.within is not None:
-            words += f" in {self.within}"
-        return words + (f" in frame {self.frame}" if self.frame is not None else "")
+            words.append(f"in {self.within}")
+        if self.frame is not None:
+            words.append(f"in frame {self.frame}")
+        return " ".join(words)
+
+    def _state_words(self) -> Iterable[str]:
+        """Yield the states that narrow it, as `checked` or `not visible`."""
+        for state in (*self.states, "visible"):
+            if (value := getattr(self, state)) is not None:
+                yield state if value else f"not {state}"
 
     def _own_words(self) -> str:
         if self.role is not None:
@@ -115,6 +162,12 @@ class Target(Vocabulary):
             case (None, last, None):
                 return self.model_copy(update={"nth": -1 if last else None, "last": None})
         return self
+
+
+def _place(nth: int) -> str:
+    if nth >= 0:
+        return f"number {nth + 1}"
+    return "the last" if nth == -1 else f"number {-nth} from the end"
 
 
 TARGET_KEYS = all_keys(Target)

@@ -9,6 +9,7 @@ import pytest
 from processors.browser.locators import locator_for
 from processors.browser.protocol import Found, Match
 from qa_queue.cases.model import Target
+from qa_queue.cases.vocabulary import DOCUMENT
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import Opener
 from tests.support.steps import expect, on, step
@@ -22,6 +23,13 @@ KINDS = """
 <input type=checkbox aria-label=Box id=checked checked><input type=checkbox aria-label=Box>
 <s class=v hidden>v</s><s class=v id=visible>v</s>
 <a id=exact href="#">Log</a><a href="#">Log out</a>
+<button id=expanded aria-expanded=true>Menu</button><button aria-expanded=false>Menu</button>
+<button id=pressed aria-pressed=true>Bold</button><button id=unpressed aria-pressed=false>Bold</button>
+<div role=tablist><a role=tab id=selected aria-selected=true>Tab</a><a role=tab aria-selected=false>Tab</a></div>
+<button id=disabled disabled>Save</button><button id=enabled>Save</button>
+<span aria-hidden=true><button id=unseen>Unseen</button></span>
+<dl><dd class=card>Tea <i class=new>new</i></dd><dd class=card id=plain>Oat</dd></dl>
+<s id=path title="/home/">/home/</s><s>home</s>
 """
 
 
@@ -45,14 +53,63 @@ KINDS = """
         ({"css": ".v", "visible": True}, "visible"),
         ({"text": "Log", "exact": True}, "exact"),
         ({"name": "Log"}, "exact"),
-        ({"css": "p", "text": "Some words"}, "text"),
+        ({"role": "button", "name": "Menu", "expanded": True}, "expanded"),
+        ({"role": "button", "name": "Bold", "pressed": True}, "pressed"),
+        ({"role": "button", "name": "Bold", "pressed": False}, "unpressed"),
+        ({"role": "tab", "selected": True}, "selected"),
+        ({"role": "button", "name": "Save", "disabled": True}, "disabled"),
+        ({"role": "button", "name": "Save", "disabled": False}, "enabled"),
+        ({"role": "button", "name": "Unseen", "include_hidden": True}, "unseen"),
+        ({"css": ".card", "has_not_text": "Tea"}, "plain"),
+        ({"css": ".card", "has": {"css": ".new"}, "and": {"text": "Tea"}, "or": "#none"}, ""),
+        ({"css": ".card", "has_not": {"css": ".new"}}, "plain"),
+        ({"css": ".card", "and": {"text": "Oat"}}, "plain"),
+        ({"text": "Welcome", "or": {"text": "Oat"}}, "plain"),
+        ({"css": ".card", "or": {"css": "#text"}, "last": True}, "plain"),
+        ({"css": ".card", "or": {"css": "#text"}, "first": True}, "text"),
+        ({"role": "button", "name": "/^go ON$/i"}, "role"),
+        ({"text": "/^some w/i"}, "text"),
+        ({"label": "/^M.il$/"}, "label"),
+        ({"placeholder": "/search/i"}, "placeholder"),
+        ({"alt": "/^L/"}, "alt"),
+        ({"title": "/^Hi/"}, "title"),
+        ({"test_id": "/^a.b$/"}, "test_id"),
+        ({"name": "/^Mail$/"}, "label"),
+        ({"css": "dd", "has_text": "/^Oat$/"}, "plain"),
+        ({"text": "\\/home/"}, "path"),
+        ({"title": "\\/home/"}, "path"),
     ],
 )
 async def test_target_finds_its_element(visit: Opener, target: dict[str, Any], element: str) -> None:
     """Every kind of locator and every way to narrow it leads to the one element that is meant."""
     page = await visit(KINDS)
-    locator = locator_for(page.page, Target.model_validate(target), "data-testid")
-    assert await locator.get_attribute("id", timeout=2000) == element
+    locator = locator_for(page.page, Target.model_validate(target, context=DOCUMENT, by_name=False), "data-testid")
+    assert (await locator.get_attribute("id", timeout=2000) or "") == element
+
+
+async def test_an_element_matches_every_kind_that_a_target_has(visit: Opener) -> None:
+    """Programs may give several; in a file they are written with `and`."""
+    page = await visit(KINDS)
+    locator = locator_for(page.page, Target(css="p", text="Some words"), "data-testid")
+    assert await locator.get_attribute("id", timeout=2000) == "text"
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        {"label": "Mail"},
+        {"name": "Mail"},
+        {"css": "input", "and": {"label": "Mail"}},
+        {"css": "#none", "or": {"css": "input"}},
+        {"name": "Mail", "within": {"css": "p", "has": {"css": "input"}}},
+        {"name": "Mail", "within": {"css": "p", "within": {"css": "body"}}},
+    ],
+)
+async def test_every_kind_of_target_leads_into_frames(visit: Opener, target: dict[str, Any]) -> None:
+    """Names, labels and targets that are joined find their element in a frame too."""
+    page = await visit("<iframe id=f srcdoc='<p><label>Mail <input id=x></label></p><i>Mail</i>'></iframe>")
+    await page.passes(on("fill", {**target, "frame": {"css": "#f"}}, value="a"))
+    assert await page.js("f.contentDocument.querySelector('input').value") == "a"
 
 
 async def test_test_id_attribute_is_the_cases(visit: Opener) -> None:

@@ -16,6 +16,7 @@ from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from qa_queue.cases.actions import SetViewport
 from qa_queue.cases.model import Case
+from qa_queue.cases.patterns import Regex, document_text, takes_regex
 from qa_queue.cases.steps import Action, Step
 from qa_queue.cases.targets import TARGET_KEYS, Target
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of
@@ -66,7 +67,25 @@ def _may_stand_alone(action: Action, target: Any) -> bool:
 
 def _mapping(model: Vocabulary, leave_out: tuple[str, ...] = ()) -> dict[str, Any]:
     names = [name for name in type(model).model_fields if name not in leave_out and _given(model, name)]
-    return {key_of(type(model), name): _plain(key_of(type(model), name), getattr(model, name)) for name in names}
+    return {key_of(type(model), name): _field(model, name) for name in names}
+
+
+def _field(model: Vocabulary, name: str) -> Any:
+    plain = _plain(key_of(type(model), name), getattr(model, name))
+    return _literal(getattr(model, name), plain) if takes_regex(type(model), name) else plain
+
+
+def _literal(value: Any, plain: Any) -> Any:
+    """Return texts that look like regular expressions so that they are read as texts."""
+    match value:
+        case str():
+            return document_text(value)
+        case tuple():
+            return [_literal(one, written) for one, written in zip(value, plain, strict=True)]
+        case dict():
+            return {key: _literal(one, plain[key]) for key, one in value.items()}
+        case _:
+            return plain
 
 
 def _given(model: Vocabulary, name: str) -> bool:
@@ -80,12 +99,12 @@ def _plain(key: str, value: Any) -> Any:
             return target_document(value)
         case Step():
             return step_document(value)
-        case Viewport():
-            return f"{value.width}x{value.height}"
-        case Vocabulary():
+        case Vocabulary() if not isinstance(value, Regex):
             return _mapping(value)
         case tuple():
             return [_plain(key, item) for item in value]
+        case dict():
+            return {name: _plain(name, item) for name, item in value.items()}
         case _:
             return _scalar(key, value)
 
@@ -93,7 +112,14 @@ def _plain(key: str, value: Any) -> Any:
 def _scalar(key: str, value: Any) -> Any:
     if key in _DURATION_KEYS:
         return duration_text(value)
-    return value.value if isinstance(value, StrEnum) else value
+    match value:
+        case Viewport():
+            return f"{value.width}x{value.height}"
+        case Regex():
+            return str(value)
+        case StrEnum():
+            return value.value
+    return value
 
 
 def duration_text(milliseconds: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import types
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -13,6 +14,7 @@ from qa_queue.cases import traffic
 from qa_queue.cases.actions import AnswerDialog, Expect, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
 from qa_queue.cases.model import Case, Step, Target, Use
+from qa_queue.cases.patterns import Regex, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
 from qa_queue.cases.urls import scheme_problem
 from qa_queue.cases.vocabulary import MAX_DURATION_MS, Duration, Name, Vocabulary, key_of
@@ -33,9 +35,19 @@ parts = st.sampled_from(["status", "text", "headers.Location", "$", "$.items[0].
 statuses = st.lists(st.sampled_from(["200", "4xx"]), min_size=1, max_size=2).map(tuple)
 
 
+regexes = st.builds(Regex, pattern=words.map(re.escape), flags=st.sampled_from(["", "i", "ims"]))
+slashed = words.map(lambda text: f"/{text}/")  # plain texts that look like expressions
+patterns = words | slashed | slashed.map("\\{}".format) | regexes
+
+
 def maybe(strategy: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
     """The strategy's values, or None."""
     return st.none() | strategy
+
+
+def _joinable(target: Target) -> Target:
+    """The target as it may stand inside `has`, `and` and so on."""
+    return target.model_copy(update={"frame": None, "fallbacks": ()})
 
 
 def _targets(inner: st.SearchStrategy[Target]) -> st.SearchStrategy[Target]:
@@ -43,13 +55,28 @@ def _targets(inner: st.SearchStrategy[Target]) -> st.SearchStrategy[Target]:
         "exact": maybe(flags),
         "within": maybe(inner),
         "frame": maybe(inner),
-        "has_text": maybe(words),
+        "has_text": maybe(patterns),
+        "has_not_text": maybe(patterns),
+        "has": maybe(inner.map(_joinable)),
+        "has_not": maybe(inner.map(_joinable)),
+        "and_": maybe(inner.map(_joinable)),
+        "or_": maybe(inner.map(_joinable)),
         "nth": maybe(st.integers(-5, 5)),
         "visible": maybe(flags),
         "fallbacks": st.lists(inner, max_size=2).map(tuple),
     }
-    by_kind = [st.builds(Target, **{kind: words}, **narrowing) for kind in Target.kinds if kind != "role"]
-    role = {"role": words, "name": maybe(words), "checked": maybe(flags), "level": maybe(st.integers(1, 6))}
+    by_kind = [
+        st.builds(Target, **{kind: patterns if takes_regex(Target, kind) else words}, **narrowing)
+        for kind in Target.kinds
+        if kind != "role"
+    ]
+    role = {
+        "role": words,
+        "name": maybe(patterns),
+        "level": maybe(st.integers(1, 6)),
+        "include_hidden": maybe(flags),
+        **{state: maybe(flags) for state in Target.states},
+    }
     return st.one_of(*by_kind, st.builds(Target, **role, **narrowing))
 
 
@@ -62,6 +89,7 @@ def _validator_of(alias: Any) -> Any:
 
 
 by_validator = {
+    _validator_of(Duration): durations,
     _validator_of(Name): names,
     _validator_of(Duration): durations,
     _validator_of(network.Json): json_values,

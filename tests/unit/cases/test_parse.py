@@ -223,9 +223,24 @@ def test_screenshot_beside_an_action_is_a_field():
             "steps[0].click.target: 'nth' and 'first' exclude each other",
         ),
         (
-            {"click": {"target": {"css": "a", "has": "b"}}},
-            "steps[0].click.target.has: 'has' is part of the format but not supported by this version",
+            {"click": {"target": {"css": "a", "has": {"css": "b", "frame": "iframe"}}}},
+            "steps[0].click.target: 'frame' cannot stand inside 'has': write it beside 'has'",
         ),
+        (
+            {"click": {"target": {"css": "a", "or": {"css": "b", "fallbacks": ["c"]}}}},
+            "steps[0].click.target: 'fallbacks' cannot stand inside 'or': write it beside 'or'",
+        ),
+        (
+            {"click": {"target": {"css": "a", "pressed": True}}},
+            "steps[0].click.target: 'pressed' goes with 'role' only",
+        ),
+        (
+            {"click": {"target": {"text": "/a(/i"}}},
+            "steps[0].click.target.text: /a(/i is not a regular expression: missing ), unterminated subpattern at "
+            "position 1; write \\/a(/i for this text itself",
+        ),
+        ({"click": {"text": 5}}, "steps[0].click.text: expected text, got the number 5; put it in quotes"),
+        ({"click": {"text": ""}}, "steps[0].click.text: must not be empty"),
         (
             {"click": {"target": {"css": "a", "fallbacks": [{"cs": "b"}]}}},
             "steps[0].click.target.fallbacks[0].cs: unknown key 'cs'; did you mean 'css'?",

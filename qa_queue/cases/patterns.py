@@ -1,0 +1,116 @@
+"""Texts that an element is found by or compared with, and regular expressions in their place.
+
+In a document `/sign in/i` is a regular expression; a text that looks like one has a backslash before it, `\\/a/`.
+Values made in code are plain texts or a `Regex`, so that a text of a page is never taken for an expression.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from functools import cache
+from typing import Annotated, Any, ClassVar, get_args
+
+from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, WithJsonSchema
+from pydantic_core import PydanticKnownError
+
+from qa_queue.cases.vocabulary import Many, Vocabulary, Words
+
+_REGEX = re.compile(r"/(.+)/([ims]*)", re.DOTALL)
+_LOOKS_LIKE_REGEX = re.compile(rf"\\*{_REGEX.pattern}", re.DOTALL)
+_FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
+
+
+class Regex(Vocabulary):
+    """A regular expression of JavaScript, found anywhere in a text.
+
+    Flags: `i` ignores case, with `m` the signs `^` and `$` are those of lines, with `s` a dot is also a line break.
+    """
+
+    spread: ClassVar[str | None] = "pattern"
+    pattern: Words = Field(description="The expression.")
+    flags: str = Field("", pattern="^[ims]*$", description="Its flags.")
+
+    @property
+    def compiled(self) -> re.Pattern[str]:
+        """The expression as Playwright takes it."""
+        return re.compile(self.pattern, sum(_FLAGS[flag] for flag in set(self.flags)))
+
+    def __str__(self) -> str:
+        return f"/{self.pattern}/{self.flags}"
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
+def parse_text(text: str) -> str | Regex:
+    """Return the text or regular expression that a text of a document stands for.
+
+    Raises:
+        ValueError: the expression cannot be read.
+    """
+    if found := _REGEX.fullmatch(text):
+        regex = Regex(pattern=found[1], flags=found[2])
+        if "${" not in text:
+            _refuse_broken(regex)
+        return regex
+    return text[1:] if _LOOKS_LIKE_REGEX.fullmatch(text) else text
+
+
+def document_text(text: str) -> str:
+    """Return a text as it is written in a document, so that `parse_text` gives it back."""
+    return f"\\{text}" if _LOOKS_LIKE_REGEX.fullmatch(text) else text
+
+
+def playwright_text(text: str | Regex) -> str | re.Pattern[str]:
+    """Return a text or regular expression as Playwright takes it."""
+    return text.compiled if isinstance(text, Regex) else text
+
+
+def _refuse_broken(regex: Regex) -> None:
+    try:
+        _ = regex.compiled
+    except re.error as error:
+        raise ValueError(
+            f"{regex} is not a regular expression: {error}; write \\{regex} for this text itself"
+        ) from None
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Reads a text of a document that has at least so many characters."""
+
+    least: int
+
+    def __call__(self, value: Any, info: ValidationInfo) -> Any:
+        if info.context is None or isinstance(value, Regex):
+            return value
+        if not isinstance(value, str):
+            raise PydanticKnownError("string_type")
+        if len(value) < self.least:
+            raise PydanticKnownError("string_too_short", {"min_length": self.least})
+        return parse_text(value)
+
+
+@cache
+def takes_regex(model: type[BaseModel], name: str) -> bool:
+    """Tell whether a field may hold a regular expression, so that its texts are written by `document_text`."""
+    field = model.model_fields[name]
+    return any(map(_reads_regex, (field.annotation, *field.metadata)))
+
+
+def _reads_regex(annotation: Any) -> bool:
+    if isinstance(annotation, BeforeValidator):
+        return isinstance(annotation.func, _Reader)
+    return any(map(_reads_regex, get_args(annotation)))
+
+
+Text = Annotated[str | Regex, BeforeValidator(_Reader(0)), WithJsonSchema({"type": "string"})]
+"""A text, which may be empty, or a regular expression."""
+TextWords = Annotated[str | Regex, BeforeValidator(_Reader(1)), WithJsonSchema({"type": "string", "minLength": 1})]
+"""A text of at least one character, or a regular expression."""
+Texts = Annotated[
+    Annotated[Text, Tag("text")] | Annotated[Many[Text], Tag("list"), Field(min_length=1)],
+    Discriminator(lambda value: "list" if isinstance(value, (list, tuple)) else "text"),
+]
+"""One text, or one for each of several elements in order."""
