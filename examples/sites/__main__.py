@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 import threading
 
 from examples.sites import TESTS, serve
@@ -17,7 +18,8 @@ def main() -> None:
     parser.add_argument("--bug", default="", choices=["", *BUGS], help="The bug to plant.")
     options = parser.parse_args()
     with serve(options.bug, options.port) as url:
-        print(f"The sites are at {url}. Press Ctrl-C to stop.", flush=True)
+        sys.stdout.write(f"The sites are at {url}. Press Ctrl-C to stop.\n")
+        sys.stdout.flush()
         try:
             threading.Event().wait()
         except KeyboardInterrupt:

@@ -1,4 +1,4 @@
-"""The twenty tests as plain Playwright. Each takes a page whose context has the base URL of the sites."""
+"""The tests as plain Playwright. Each takes a page whose context has the base URL of the sites."""
 
 from __future__ import annotations
 

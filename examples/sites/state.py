@@ -98,11 +98,11 @@ def delete_order(state: State, call: Call) -> Answer:
 
 
 def _change(rows: list[dict[str, Any]], call: Call) -> Answer:
-    for row in rows:
-        if str(row["id"]) == call.parts[0]:
-            row |= call.body
-            return Answer(row)
-    return Answer({"error": "there is none"}, 404)
+    row = next((row for row in rows if str(row["id"]) == call.parts[0]), None)
+    if row is None:
+        return Answer({"error": "there is none"}, 404)
+    row.update(call.body)
+    return Answer(row)
 
 
 def sign_in(state: State, call: Call) -> Answer:

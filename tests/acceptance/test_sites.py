@@ -1,0 +1,96 @@
+"""Tests of small sites, as plain Playwright and as cases: the same verdict on the correct sites and on each bug."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, Error, async_playwright, expect
+
+from examples.sites import TESTS, SiteTest, playwright_tests, serve
+from processors.browser.pool import WarmBrowserPool
+from qa_queue.cases.model import Case
+from qa_queue.cases.reader import load_cases
+from tests.support.running import ExecutionHarness
+
+CASES = Path(__file__).parents[2] / "examples" / "sites" / "cases"
+TIMEOUT_MS = 2_000
+CORRECT = ""
+
+
+@dataclass(frozen=True)
+class Bench:
+    """One browser for each form of the tests, on one event loop."""
+
+    loop: asyncio.Runner
+    browser: Browser
+    harness: ExecutionHarness
+
+    def passes(self, test: SiteTest, bug: str) -> dict[str, bool]:
+        """Run both forms of a test at the sites with a bug, each at sites of its own."""
+        return self.loop.run(self._passes(test, bug))
+
+    async def _passes(self, test: SiteTest, bug: str) -> dict[str, bool]:
+        with serve(bug) as one, serve(bug) as other:
+            python, yaml = await asyncio.gather(self._python(test, one), self._yaml(test, other))
+        return {"python": python, "yaml": yaml}
+
+    async def _python(self, test: SiteTest, url: str) -> bool:
+        context = await self.browser.new_context(base_url=url)
+        context.set_default_timeout(TIMEOUT_MS)
+        try:
+            await getattr(playwright_tests, test.name)(await context.new_page())
+        except (AssertionError, Error):
+            return False
+        finally:
+            await context.close()
+        return True
+
+    async def _yaml(self, test: SiteTest, url: str) -> bool:
+        (case,) = load_cases(CASES / f"{test.name}.yaml")
+        data = self.harness.submit(_impatient(case), env={"BASE_URL": url}, case_dir=str(CASES))
+        return (await self.harness.run(data)).status == "completed"
+
+
+def _impatient(case: Case) -> Case:
+    """The case with a shorter time for its steps, so that a planted bug is found sooner."""
+    steps = tuple(step.model_copy(update={"timeout_ms": step.timeout_ms or TIMEOUT_MS}) for step in case.steps)
+    return case.model_copy(update={"steps": steps})
+
+
+@pytest.fixture(scope="module")
+def bench(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Bench]:
+    """Both browsers, for all tests."""
+    expect.set_options(timeout=TIMEOUT_MS)
+    with asyncio.Runner() as loop:
+        pool = WarmBrowserPool(lambda: browser_path)
+        harness = ExecutionHarness(browser=pool, artifacts_dir=tmp_path_factory.mktemp("sites"))
+        driver = loop.run(async_playwright().start())
+        browser = loop.run(driver.chromium.launch(executable_path=browser_path, chromium_sandbox=False))
+        try:
+            yield Bench(loop, browser, harness)
+        finally:
+            loop.run(browser.close())
+            loop.run(driver.stop())
+            loop.run(pool.close())
+            harness.close()
+            expect.set_options(timeout=5_000)
+
+
+@pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
+def test_both_forms_find_each_bug_and_nothing_else(bench: Bench, test: SiteTest) -> None:
+    """On the correct sites they pass, and with either bug planted they fail."""
+    verdicts = {bug: bench.passes(test, bug) for bug in (CORRECT, *test.bugs)}
+    both, neither = {"python": True, "yaml": True}, {"python": False, "yaml": False}
+    assert verdicts == {CORRECT: both, test.bugs[0]: neither, test.bugs[1]: neither}
+
+
+def test_each_test_has_both_forms_and_bugs_of_its_own() -> None:
+    """A case, a function and two bugs."""
+    bugs = [bug for test in TESTS for bug in test.bugs]
+    assert len(set(bugs)) == 2 * len(TESTS)
+    assert {file.stem for file in CASES.glob("*.yaml")} == {test.name for test in TESTS}
+    assert all(hasattr(playwright_tests, test.name) for test in TESTS)
