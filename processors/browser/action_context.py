@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -113,9 +114,12 @@ class Performed:
 
 
 Performer = Callable[[ActionContext[A]], Awaitable[Performed | None]]
+Surrounder = Callable[[ActionContext[A]], AbstractAsyncContextManager[Performer[A]]]
 Checker = Callable[[ActionContext[Any], C], Awaitable[None]]
 PERFORMERS: dict[type[Action], Performer[Any]] = {}
 """The coroutine of each action."""
+SURROUNDERS: dict[type[Action], Surrounder[Any]] = {}
+"""The context manager of each action that goes on while its steps run."""
 CHECKERS: dict[type[Check], Checker[Any]] = {}
 """The coroutine of each check."""
 
@@ -126,6 +130,20 @@ def performs(action: type[A]) -> Callable[[Performer[A]], Performer[A]]:
     def register(performer: Performer[A]) -> Performer[A]:
         PERFORMERS[action] = performer
         return performer
+
+    return register
+
+
+def surrounds(action: type[A]) -> Callable[[Surrounder[A]], Surrounder[A]]:
+    """Register the context manager of a block that goes on while its steps run.
+
+    It begins before the steps and yields the performer that ends the action after them, within the step's time and
+    with a context of its own; a failure among the steps leaves the performer out. At its end it tidies up.
+    """
+
+    def register(surrounder: Surrounder[A]) -> Surrounder[A]:
+        SURROUNDERS[action] = surrounder
+        return surrounder
 
     return register
 

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -140,6 +140,7 @@ class StepOutcome:
 
 
 NO_HINTS = ElementHints()
+Finish = Callable[[Any], Awaitable[Any]]  # ends a step that other steps run within; it takes an ActionContext
 
 
 class BrowserSession(Protocol):
@@ -160,11 +161,22 @@ class BrowserSession(Protocol):
         timeout_ms: int,
         hints: ElementHints = NO_HINTS,
         secrets: frozenset[str] = frozenset(),
+        finish: Finish | None = None,
     ) -> StepOutcome:
         """Do one step, its values filled in; `secrets` are the names of those in its arguments.
 
-        Raises BrowserCrashedError; every other failure is an outcome.
+        A step that other steps ran within takes the `finish` of its `around`. Raises BrowserCrashedError; every
+        other failure is an outcome.
         """
+
+    async def look(self, step: Step, *, timeout_ms: int) -> StepOutcome:
+        """Make the check of a condition: dialogs and traffic are left to the step before it.
+
+        Raises BrowserCrashedError.
+        """
+
+    def around(self, step: Step) -> AbstractAsyncContextManager[Finish]:
+        """Begin a step that other steps run within, such as a download; `perform` it before the context ends."""
 
     async def screenshot(self) -> bytes:
         """The page as PNG. Raises EvidenceError where the page cannot be pictured."""

@@ -5,24 +5,26 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from playwright.async_api import BrowserContext, Error, Page
 
-from processors.browser.action_context import SessionState, masks
+from processors.browser.action_context import SURROUNDERS, ActionContext, SessionState, masks
+from processors.browser.describe import describe
 from processors.browser.dialogs import DialogHandler
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.flood import BrowserLoad
 from processors.browser.page_log import ABORTED, PageLog
 from processors.browser.pages import OpenPages
-from processors.browser.protocol import NO_HINTS, ElementHints, SessionOptions, StepOutcome
+from processors.browser.protocol import NO_HINTS, ElementHints, Finish, SessionOptions, StepOutcome
 from processors.browser.step_runner import StepRunner
 from processors.browser.traffic import Traffic
-from qa_queue.cases.model import Step
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Step
 from qa_queue.errors import BrowserCrashedError, EvidenceError
 from qa_queue.models import ErrorKind
 
@@ -81,18 +83,28 @@ class Session:
         timeout_ms: int,
         hints: ElementHints = NO_HINTS,
         secrets: frozenset[str] = frozenset(),
+        finish: Finish | None = None,
     ) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`."""
-        return self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets))
+        self._traffic.begin_step()
+        return self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets, finish))
+
+    async def look(self, step: Step, *, timeout_ms: int) -> StepOutcome:
+        """See `processors.browser.protocol.BrowserSession`."""
+        return await self._perform(step, timeout_ms)
 
     async def _perform(
-        self, step: Step, timeout_ms: int, hints: ElementHints, secrets: frozenset[str]
+        self,
+        step: Step,
+        timeout_ms: int,
+        hints: ElementHints = NO_HINTS,
+        secrets: frozenset[str] = frozenset(),
+        finish: Finish | None = None,
     ) -> StepOutcome:
         """Perform a step; one that another run's page held up is repeated."""
         repeated = False
-        self._traffic.begin_step()
         while True:
-            runner = StepRunner(self._state, self._options, step, Deadline(timeout_ms), hints, secrets)
+            runner = StepRunner(self._state, self._options, step, Deadline(timeout_ms), hints, secrets, finish)
             began = time.monotonic()
             try:
                 async with self._limit(timeout_ms / 1000, began) as limit:
@@ -102,6 +114,24 @@ class Session:
                 if repeated or not held_up:
                     return self._failed(runner, error, timeout_ms)
                 repeated = True
+
+    @asynccontextmanager
+    async def around(self, step: Step) -> AsyncIterator[Finish]:
+        """See `processors.browser.protocol.BrowserSession`; a beginning that fails fails the end."""
+        context = ActionContext(
+            page=self._state.pages.current,
+            state=self._state,
+            args=step.args,
+            options=self._options,
+            deadline=Deadline(STEP_TIMEOUT_MS),
+            subject=describe(step),
+        )
+        async with AsyncExitStack() as stack:
+            try:
+                finish = await stack.enter_async_context(SURROUNDERS[type(step.args)](context))
+            except (Error, StepFailedError) as error:
+                finish = partial(_raise, error)
+            yield finish
 
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""
@@ -194,6 +224,10 @@ class Session:
         if not page.url.startswith(_ERROR_PAGE) or failed is None or failure.kind is ErrorKind.NAVIGATION:
             return failure
         return navigation(failed.error, url=failed.url, timeout_ms=0)
+
+
+async def _raise(error: Exception, _context: object) -> NoReturn:
+    raise error
 
 
 def _explained(runner: StepRunner, error: Exception, timeout_ms: int) -> StepFailedError:

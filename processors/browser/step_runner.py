@@ -19,7 +19,7 @@ from processors.browser.healer import HealFinding, Refusal, is_still, search, se
 from processors.browser.locators import locator_for
 from processors.browser.marking import marked_picture
 from processors.browser.navigations import expected_navigation
-from processors.browser.protocol import ElementHints, Found, Heal, Match, SessionOptions, StepOutcome
+from processors.browser.protocol import ElementHints, Finish, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.healing.decision import HealRefused
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.actions import PointerAction
@@ -43,6 +43,7 @@ class StepRunner:
     deadline: Deadline
     hints: ElementHints
     secrets: frozenset[str] = frozenset()
+    finish: Finish | None = None
     found: Found | None = None
     proposal: Heal | None = None
     refusal: str = ""
@@ -124,11 +125,11 @@ class StepRunner:
 
     async def _perform(self, call: ActionContext[Action]) -> Performed:
         if not self.step.navigates:
-            return await perform(call)
+            return await perform(call, self.finish)
         target = target_of(self.step.args)
         framed = target is not None and target.frame is not None
         async with expected_navigation(self.page, self.deadline, framed=framed):
-            return await perform(call)
+            return await perform(call, self.finish)
 
     async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
         target = target_of(self.step.args)

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from processors.browser.protocol import BrowserSession, Heal, StepOutcome
+from processors.browser.protocol import BrowserSession, Finish, Heal, StepOutcome
 from processors.execution.artifacts import ArtifactRecorder, picture_name
 from processors.execution.element_history import ElementHistory
-from processors.execution.interpreter import Interpreter, StopSignal
+from processors.execution.interpreter import Interpreter
 from processors.execution.plan import RunPlan
 from processors.execution.records import adaptation_of
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
+from processors.execution.stopping import StopSignal
 from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
-from qa_queue.cases.actions import Screenshot
+from qa_queue.cases.actions import Expect, Screenshot
+from qa_queue.cases.checks import Check
+from qa_queue.cases.steps import Step
 from qa_queue.cases.values import secrets_in
 from qa_queue.errors import BrowserCrashedError
 from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
@@ -25,6 +30,7 @@ _STOPPED = {
     ErrorKind.CANCELLED: "the run was cancelled during this step",
     ErrorKind.TIMEOUT: "the run's time was up during this step",
 }
+LOOK_MS = 1  # makes a check exactly once
 _NO_PICTURE = (
     ErrorKind.PAGE_CRASH,
     ErrorKind.PAGE_FLOOD,
@@ -60,7 +66,7 @@ class Attempt:
             BrowserCrashedError: the browser died; the steps so far are reported.
         """
         interpreter = Interpreter(self, self.stop)
-        await interpreter.run(self.plan.tree, self.plan.frame)
+        await interpreter.run(self.plan.sections, self.plan.frame)
         self.closing_notes = self.session.unreported
         limit = self.plan.config.max_adaptations
         verdict = judge(self.results, max_adaptations=limit, stopped=interpreter.stopped)
@@ -69,11 +75,11 @@ class Attempt:
         await self._save_artifacts(verdict)
         return verdict
 
-    async def perform(self, planned: PlannedStep) -> StepResult:
+    async def perform(self, planned: PlannedStep, finish: Finish | None = None) -> StepResult:
         """Do a step and report it; see `processors.execution.interpreter.StepHandler`."""
         started_at, clock = utc_now(), time.perf_counter()
         try:
-            outcome = await self._act(planned)
+            outcome = await self._act(planned, finish)
         except BrowserCrashedError as error:
             crash = StepOutcome(error=str(error), kind=ErrorKind.INFRASTRUCTURE)
             await self._report(planned, crash, started_at, clock)
@@ -83,22 +89,44 @@ class Attempt:
         await self._take_pictures(planned, outcome, result)
         return result
 
-    def skip(self, planned: PlannedStep) -> None:
-        """Report a step that is passed over; see `processors.execution.interpreter.StepHandler`."""
+    async def look(self, check: Check, timeout_ms: int | None) -> StepOutcome:
+        """Make a check without a report; see `processors.execution.interpreter.StepHandler`."""
+        step = Step(args=Expect(check=check))
+        outcome = await self.stop.race(self.session.look(step, timeout_ms=timeout_ms or LOOK_MS))
+        return outcome or self._interrupted()
+
+    @asynccontextmanager
+    async def around(self, planned: PlannedStep) -> AsyncIterator[Finish]:
+        """Begin a step that others run within; see `processors.execution.interpreter.StepHandler`."""
+        async with self.session.around(planned.resolved) as finish:
+            yield finish
+
+    async def fail(self, planned: PlannedStep, outcome: StepOutcome) -> StepResult:
+        """Report a step that is not performed; see `processors.execution.interpreter.StepHandler`."""
+        return await self._report(planned, outcome, utc_now(), time.perf_counter())
+
+    def skip(self, planned: PlannedStep, note: str = "") -> None:
+        """Report a step that is skipped; see `processors.execution.interpreter.StepHandler`."""
         result = StepResult(
-            number=planned.number, position=planned.position, status=StepStatus.SKIPPED, started_at=utc_now()
+            number=planned.number,
+            position=planned.position,
+            status=StepStatus.SKIPPED,
+            started_at=utc_now(),
+            notes=(note,) if note else (),
         )
         self.results.append(result)
         self.reporter.row(self.number, planned, result)
 
-    async def _act(self, planned: PlannedStep) -> StepOutcome:
+    async def _act(self, planned: PlannedStep, finish: Finish | None) -> StepOutcome:
         adapted = sum(result.status is StepStatus.ADAPTED for result in self.results)
         hints = await self.elements.hints(planned, adapted)
         used = secrets_in(planned.written) & self.plan.secrets.keys()
-        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, hints=hints, secrets=used)
-        outcome = await self.stop.race(work)
-        if outcome is not None:
-            return outcome
+        work = self.session.perform(
+            planned.resolved, timeout_ms=planned.timeout_ms, hints=hints, secrets=used, finish=finish
+        )
+        return await self.stop.race(work) or self._interrupted()
+
+    def _interrupted(self) -> StepOutcome:
         assert self.stop.reason is not None
         return StepOutcome(error=_STOPPED[self.stop.reason], kind=self.stop.reason)
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from processors.browser.egress.hosts import ANY_HOST, HostList
 from processors.browser.protocol import SessionOptions
-from processors.execution.step_tree import Frame, Node, PlannedStep, known_total, outline, tree_of
+from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from processors.execution.verdict import trace_content
 from qa_queue.cases.model import Case
 from qa_queue.cases.urls import web_url
@@ -25,15 +25,15 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
 class RunPlan:
     """A case with its values and settings.
 
-    `tree` is run within `frame`. `steps` are those known beforehand, in order; `total` is the number of rows of a
-    try, None where that depends on what happens in it. `secrets` are the values that must not leave the worker, by
-    name.
+    `sections` are run within `frame`. `steps` are those known beforehand, in order; `total` is the number of rows
+    of a try, None where that depends on what happens in it. `secrets` are the values that must not leave the
+    worker, by name.
     """
 
     run_id: str
     case_id: str
     case: Case
-    tree: tuple[Node, ...]
+    sections: tuple[Section, ...]
     frame: Frame = field(repr=False)
     steps: tuple[PlannedStep, ...]
     total: int | None
@@ -78,7 +78,7 @@ class RunPlan:
             upload_root=self.upload_root,
             secret_hosts=self.secret_hosts,
             dialogs=self.case.dialogs,
-            records_traffic=any(step.args.records_traffic for step in self.case.steps),
+            records_traffic=any(step.records_traffic for _, step in self.case.steps_by_path()),
         )
 
     def _own_viewport(self) -> Viewport | None:
@@ -128,16 +128,16 @@ def plan_run(
     values = {name: secret.value for name, secret in secrets.items()}
     scope = scope_for(case, data.env, values)
     base_url = resolve(data.base_url or case.base_url or "", scope)
-    tree = tree_of(case.steps)
+    sections = sections_of(case)
     frame = Frame(scope=scope, resolve=resolve_step)
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,
         case=case,
-        tree=tree,
+        sections=sections,
         frame=frame,
-        steps=outline(tree, frame),
-        total=known_total(tree),
+        steps=outline(sections, frame),
+        total=case.known_total,
         config=data.config,
         base_url=web_url(base_url) if base_url else None,
         secrets={name: value for name, value in values.items() if value.strip()},

@@ -9,10 +9,10 @@ from functools import partial
 from typing import Any, ClassVar
 
 from processors.base import BaseJobProcessor
-from processors.execution.interpreter import StopSignal
 from processors.execution.plan import RunPlan, plan_run, secret_names
 from processors.execution.records import RunOutcome, job_result, stored_result
 from processors.execution.reporting import RunReporter
+from processors.execution.stopping import StopSignal
 from processors.execution.tries import TryLoop
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
@@ -143,7 +143,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         return TestJobResult(
             test_run_id=data.test_run_id,
             status="failed",
-            total_steps=len(case.steps),
+            total_steps=case.known_total or 0,
             completed_steps=0,
             failed_steps=0,
             duration=0,

@@ -45,7 +45,12 @@ class RunOutcome:
     @property
     def step_notes(self) -> tuple[str, ...]:
         """The notes of the last try's steps, each with the step's position, and those that belong to no step."""
-        of_steps = (f"step {result.position}: {note}" for result in self.results for note in result.notes)
+        of_steps = (
+            f"step {result.position}: {note}"
+            for result in self.results
+            for note in result.notes
+            if result.status is not StepStatus.SKIPPED
+        )
         return (*of_steps, *self.closing_notes)
 
     @property

@@ -15,7 +15,7 @@ from qa_queue.models import JobContext, JobProgress, RunStatus, StepData, StepSt
 from qa_queue.store.records import FingerprintRecord
 
 Report = Callable[[JobProgress], Awaitable[None]]
-_WORDS = {StepStatus.ADAPTED: "passed by a fallback", StepStatus.SKIPPED: "skipped, it is optional"}
+_WORDS = {StepStatus.ADAPTED: "passed by a fallback", StepStatus.SKIPPED: "failed, which does not count"}
 
 
 class RunReporter:

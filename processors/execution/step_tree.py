@@ -1,18 +1,27 @@
 """The steps of a case as a tree, and the place of each step in it. Pure.
 
 A step is identified by its position: `3` is the third step of the case, `3.2` the second one inside it, `4[1].2` is
-the second one in the first iteration of step 4. Rows are numbered in the order in which their steps are reached, so
-number and position agree in a case without nesting.
+the second one in the first iteration of step 4, `before.1` and `after.1` are the first ones before and after them.
+Rows are numbered in the order in which their steps are reached, so number and position agree in a case without
+nesting.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from processors.browser.describe import describe, step_key
-from qa_queue.cases.model import STEP_TIMEOUT_MS, Step
+from qa_queue.cases.actions import ForEach, If, Repeat, Retry
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step
+from qa_queue.cases.steps import Block
 from qa_queue.cases.values import Scope
+from qa_queue.errors import CaseError
+from qa_queue.errors.validation import kind_text
+
+_LABEL_CHARS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,22 +32,38 @@ class ActionNode:
 
 
 @dataclass(frozen=True, kw_only=True)
-class GroupNode:
-    """Steps under one name; those of a flow are identified within that flow, wherever it is used.
+class BlockNode:
+    """A step around others. The steps of a `flow` are identified within that flow, wherever it is used.
 
-    A failure inside skips the rest of the group. It fails the run without ending it (`soft`), does not count
-    (`optional`), or ends the run. With `always_run` the group runs after a failure too.
+    A failure inside skips the rest of the block. It fails the run without ending it (`soft`), does not count
+    (`optional`), or ends the run. With `always_run` the block runs after a failure too.
     """
 
-    name: str
+    step: Step
     steps: tuple[Node, ...]
+    otherwise: tuple[Node, ...] = ()  # if the condition does not hold
     flow: str | None = None
-    soft: bool = False
-    optional: bool = False
-    always_run: bool = False
+
+    @property
+    def once(self) -> bool:
+        """True for a block that runs its steps exactly once, so that they are known beforehand."""
+        return not isinstance(self.step.args, (ForEach, Repeat, If, Retry)) and self.step.condition is None
 
 
-Node = ActionNode | GroupNode
+Node = ActionNode | BlockNode
+
+
+@dataclass(frozen=True, kw_only=True)
+class Section:
+    """One of the sequences of a case: `before`, `steps` or `after`."""
+
+    name: str
+    nodes: tuple[Node, ...]
+
+    @property
+    def tidies_up(self) -> bool:
+        """True for steps each of which runs whatever happened before."""
+        return self.name == "after"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +71,7 @@ class PlannedStep:
     """One execution of a step: as written, for people and rows, and with its values filled in, for the browser.
 
     `number` counts the rows of a try from 1, `position` is the step's place in the tree, `key` its identity across
-    runs, and `parents` has the names of the groups around it, outermost first. With `optional` a failure does not
+    runs, and `parents` has the names of the blocks around it, outermost first. With `optional` a failure does not
     count.
     """
 
@@ -65,7 +90,7 @@ class PlannedStep:
 
     @property
     def title(self) -> str:
-        """The step in words, with the groups around it."""
+        """The step in words, with the blocks around it."""
         return " > ".join((*self.parents, describe(self.written)))
 
 
@@ -74,12 +99,16 @@ Resolve = Callable[[Step, Scope], Step]
 
 @dataclass(frozen=True, kw_only=True)
 class Frame:
-    """The surroundings of a sequence of steps: its place, the values it sees, and how these are filled in."""
+    """The surroundings of a sequence of steps: its place, the values it sees, and how these are filled in.
+
+    The steps of an attempt are `tried`: their failures do not count, and each of them ends the attempt.
+    """
 
     scope: Scope
     resolve: Resolve
     parents: tuple[str, ...] = ()
     optional: bool = False
+    tried: bool = False
     prefix: str = ""  # of positions
     flow: str = ""  # what keys begin with
     path: str = ""  # like `prefix`, but within the flow and without iterations
@@ -90,56 +119,143 @@ class Frame:
         Raises:
             CaseError: a reference is broken or has neither a value nor a default.
         """
+        return replace(self.unresolved(step, place, number), resolved=self.resolve(step, self.scope))
+
+    def unresolved(self, step: Step, place: int, number: int) -> PlannedStep:
+        """Return the step with its values not filled in."""
         return PlannedStep(
             number=number,
             position=f"{self.prefix}{place}",
             key=self.flow + step_key(step, f"{self.path}{place}"),
             written=step,
-            resolved=self.resolve(step, self.scope),
+            resolved=step,
             parents=self.parents,
-            optional=self.optional or step.optional,
+            optional=self.optional or self.tried or step.optional,
         )
 
+    def section(self, name: str) -> Frame:
+        """Return the frame of one of the sequences of the case."""
+        if name == "steps":
+            return self
+        return replace(self, parents=(name,), prefix=f"{name}.", path=f"{name}.")
+
     def inside(
-        self, group: GroupNode, place: int, *, iteration: int | None = None, scope: Scope | None = None
+        self,
+        block: BlockNode,
+        place: int,
+        *,
+        iteration: int | None = None,
+        scope: Scope | None = None,
+        row: Any = None,
     ) -> Frame:
-        """Return the frame of a group's steps; `iteration` counts from 1, `scope` has its values."""
+        """Return the frame of a block's steps; `iteration` counts from 1, `scope` has its values."""
         index = "" if iteration is None else f"[{iteration}]"
         return replace(
             self,
             scope=scope or self.scope,
-            parents=(*self.parents, group.name),
-            optional=self.optional or group.optional,
+            parents=(*self.parents, _label(block.step, iteration, row)),
+            optional=self.optional or block.step.optional,
+            tried=self.tried or isinstance(block.step.args, Retry),
             prefix=f"{self.prefix}{place}{index}.",
-            flow=self.flow if group.flow is None else f"{group.flow}:",
-            path=f"{self.path}{place}." if group.flow is None else "",
+            flow=self.flow if block.flow is None else f"{block.flow}:",
+            path=f"{self.path}{place}." if block.flow is None else "",
         )
+
+    def otherwise(self, block: BlockNode, place: int) -> Frame:
+        """Return the frame of the steps that run if the condition of the block does not hold."""
+        inner = self.inside(block, place)
+        return replace(inner, parents=(*self.parents, "else"), path=f"{inner.path}else.")
+
+    def iterations(self, block: BlockNode, place: int, rows: Iterable[Any]) -> Iterator[Frame]:
+        """Yield the frame of the steps for each row of a loop."""
+        assert isinstance(block.step.args, ForEach)
+        name = block.step.args.name
+        for number, row in enumerate(rows, 1):
+            scope = replace(self.scope, variables={**self.scope.variables, name: _text(row)})
+            yield self.inside(block, place, iteration=number, scope=scope, row=row)
+
+
+def _label(step: Step, iteration: int | None, row: Any) -> str:
+    """Return the name of a block for the steps inside it."""
+    match step.args:
+        case ForEach(name=name):
+            words = f"{name} = {_text(row)}"
+            shown = words if len(words) <= _LABEL_CHARS else f"{words[: _LABEL_CHARS - 1]}…"
+            return f"{step.name}: {shown}" if step.name else shown
+        case Repeat():
+            return f"{step.name or 'repeat'} {iteration}"
+        case Retry():
+            return f"{step.name or 'retry'}, attempt {iteration}"
+    return describe(step)
+
+
+def _text(row: Any) -> str:
+    return row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)
+
+
+def rows_of(loop: ForEach) -> tuple[Any, ...]:
+    """Return the rows of a loop whose values are filled in; a text is read as a JSON list.
+
+    Raises:
+        CaseError: the text is not a list.
+    """
+    if not isinstance(loop.rows, str):
+        return tuple(loop.rows)
+    try:
+        rows = json.loads(loop.rows)
+    except ValueError:
+        rows = loop.rows
+    if not isinstance(rows, list):
+        raise CaseError(f"the rows of the loop: expected a list, got {kind_text(rows)}")
+    return tuple(rows)
+
+
+def sections_of(case: Case) -> tuple[Section, ...]:
+    """Return the sequences of a case that have steps, in the order in which they run."""
+    return tuple(Section(name=name, nodes=tree_of(steps)) for name, steps in case.sequences() if steps)
 
 
 def tree_of(steps: Sequence[Step]) -> tuple[Node, ...]:
-    """Return the tree of a case's steps."""
-    return tuple(ActionNode(step=step) for step in steps)
+    """Return the tree of these steps."""
+    return tuple(map(_node, steps))
 
 
-def outline(nodes: Sequence[Node], frame: Frame) -> tuple[PlannedStep, ...]:
-    """Return every step of the tree in order, as far as it is known before the run.
+def _node(step: Step) -> Node:
+    match step.args:
+        case If(then=then, otherwise=otherwise):
+            return BlockNode(step=step, steps=tree_of(then), otherwise=tree_of(otherwise))
+        case Block() as block:
+            return BlockNode(step=step, steps=tree_of(next(inner for _, inner in block.steps_by_key())))
+    return ActionNode(step=step)
+
+
+def outline(sections: Sequence[Section], frame: Frame) -> tuple[PlannedStep, ...]:
+    """Return every step of the case that acts, in order, as far as it is known before the run.
+
+    The steps of a loop are there once, those of both branches of a condition too.
 
     Raises:
         CaseError: a reference is broken or has neither a value nor a default.
     """
-    return tuple(place.step(step, at, number) for number, (step, at, place) in enumerate(_actions(nodes, frame), 1))
+    found = (entry for one in sections for entry in _actions(one.nodes, frame.section(one.name)))
+    return tuple(place.step(step, at, number) for number, (step, at, place) in enumerate(found, 1))
 
 
 def _actions(nodes: Sequence[Node], frame: Frame) -> Iterator[tuple[Step, int, Frame]]:
     for place, node in enumerate(nodes, 1):
-        match node:
-            case ActionNode(step=step):
-                yield step, place, frame
-            case GroupNode(steps=steps):
-                yield from _actions(steps, frame.inside(node, place))
+        if isinstance(node, ActionNode):
+            yield node.step, place, frame
+            continue
+        own = frame.resolve(node.step, frame.scope)
+        yield from _actions(node.steps, _first_frame(node, own, place, frame))
+        yield from _actions(node.otherwise, frame.otherwise(node, place))
 
 
-def known_total(nodes: Sequence[Node]) -> int | None:
-    """Return the number of rows that a try of these steps has; None where that depends on what happens in it."""
-    counts = [1 if isinstance(node, ActionNode) else known_total(node.steps) for node in nodes]
-    return None if None in counts else sum(filter(None, counts))
+def _first_frame(node: BlockNode, resolved: Step, place: int, frame: Frame) -> Frame:
+    match resolved.args:
+        case ForEach() as loop:
+            rows = () if isinstance(loop.rows, str) else loop.rows
+            return next(frame.iterations(node, place, rows or ("",)))
+        case Repeat() | Retry():
+            return frame.inside(node, place, iteration=1)
+    return frame.inside(node, place)

@@ -10,10 +10,10 @@ from processors.browser.protocol import TraceContent
 from processors.execution.artifacts import ArtifactRecorder
 from processors.execution.attempt import Attempt
 from processors.execution.element_history import ElementHistory
-from processors.execution.interpreter import StopSignal
 from processors.execution.plan import RunPlan
 from processors.execution.records import RunOutcome
 from processors.execution.reporting import RunReporter
+from processors.execution.stopping import StopSignal
 from processors.execution.verdict import judge, may_retry
 
 
@@ -75,7 +75,7 @@ class TryLoop:
         return RunOutcome(
             verdict=verdict,
             attempt=number,
-            total_steps=plan.total or len(attempt.results),
+            total_steps=len(attempt.results),
             results=tuple(attempt.results),
             adaptations=tuple(attempt.adaptations),
             flaky=verdict.status.good and test_try > 1,

@@ -9,10 +9,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import ClassVar
 
-from processors.execution.interpreter import StopSignal
 from processors.execution.plan import RunPlan
 from processors.execution.processor import TestExecutionProcessor
 from processors.execution.reporting import RunReporter
+from processors.execution.stopping import StopSignal
 from processors.execution.tries import TryLoop
 from processors.suites.tries import SuiteTries
 from qa_queue.cases.model import Case, PytestTests

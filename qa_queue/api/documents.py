@@ -85,11 +85,9 @@ def _depths(document: Any) -> Iterator[int]:
 
 def _refuse_uploads(report: ProblemReport, case: Case) -> None:
     """A case that comes by HTTP has no folder with files, and must not name the worker's own."""
-    for index, step in enumerate(case.steps):
+    for path, step in case.steps_by_path():
         if isinstance(step.args, Upload):
-            report.add(
-                ("steps", index, step.action), "uploads files of the case's folder: submit it with `qa-queue run`"
-            )
+            report.add((*path, step.action), "uploads files of the case's folder: submit it with `qa-queue run`")
 
 
 def _faults(problems: list[Problem]) -> FieldErrorsError:

@@ -6,14 +6,14 @@ In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `args`
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import qa_queue.cases.actions  # noqa: F401 - completes Step
-from qa_queue.cases.steps import HealMode, Step
+from qa_queue.cases.steps import HealMode, Step, known_total, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import (
@@ -111,6 +111,8 @@ class Shared(Vocabulary):
     base_url: BaseUrl | None = Field(None, description="The URL that relative URLs are joined to.")
     tags: Many[Words] = Field((), description="Words to choose cases by.")
     use: Use = Field(Use(), description="How the browser is set up.")
+    before: Many[Step] = Field((), description="Steps before those of the case.")
+    after: Many[Step] = Field((), description="Steps after those of the case, each of which always runs.")
 
 
 class Case(Shared):
@@ -167,6 +169,31 @@ class Case(Shared):
         """Its name across files and versions."""
         return self.id or self.name
 
+    def sequences(self) -> Iterator[tuple[str, tuple[Step, ...]]]:
+        """Yield the keys that hold steps, and their steps, in the order in which they run."""
+        yield from (("before", self.before), ("steps", self.steps), ("after", self.after))
+
+    def steps_by_path(self) -> Iterator[tuple[KeyPath, Step]]:
+        """Yield every step with its path in the document, each before those inside it."""
+        for name, steps in self.sequences():
+            yield from walk(steps, (name,))
+
+    @property
+    def step_count(self) -> int:
+        """The number of steps as written, those inside blocks included."""
+        return sum(1 for _ in self.steps_by_path())
+
+    @property
+    def known_total(self) -> int | None:
+        """The number of rows that a try of the case has; None where it depends on the run."""
+        return known_total(step for _, steps in self.sequences() for step in steps)
+
+    @model_validator(mode="after")
+    def _bounded(self) -> Self:
+        if (count := self.step_count) > MAX_STEPS:
+            raise ValueError(f"has {count} steps, those inside blocks included; at most {MAX_STEPS} are possible")
+        return self
+
     def under(self, suite: Suite) -> Case:
         """Return the case with the values that its suite shares laid under its own."""
         shared = {
@@ -176,7 +203,13 @@ class Case(Shared):
         }
         tags = tuple(dict.fromkeys((*suite.tags, *self.tags)))
         own = {name: getattr(self.use, name) for name in self.use.model_fields_set}
-        return self.model_copy(update=shared | {"tags": tags, "use": suite.use.model_copy(update=own)})
+        joined = {
+            "tags": tags,
+            "use": suite.use.model_copy(update=own),
+            "before": (*suite.before, *self.before),
+            "after": (*self.after, *suite.after),
+        }
+        return self.model_copy(update=shared | joined)
 
 
 class Suite(Shared):
@@ -211,7 +244,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 _PLANNED = frozenset(
     """
     back forward drag focus blur scroll download cookies local_storage headers permissions geolocation clock
-    offline save_state mock block extract set evaluate use group repeat for_each if retry save_as data
+    offline save_state mock block extract set evaluate use save_as data
     function attached editable focused empty in_viewport values attribute class css id role accessible_name
     accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable
     to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class

@@ -15,11 +15,12 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from qa_queue.cases.actions import Expect, Goto, NewPage, Request, SwitchPage, WaitFor
+from qa_queue.cases.actions import Expect, Goto, If, NewPage, Repeat, Request, SwitchPage, WaitFor
 from qa_queue.cases.checks import ToHaveURL
+from qa_queue.cases.conditions import Condition
 from qa_queue.cases.exporters.yaml import action_document, target_document
 from qa_queue.cases.model import Case
-from qa_queue.cases.steps import Action, Step
+from qa_queue.cases.steps import Action, Step, rewrite, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WEB_SCHEMES
 from qa_queue.errors import InputError
@@ -38,13 +39,14 @@ def rebase(case: Case, base_url: str) -> Case:
     new = split_url(base_url)
     if new is None or new.scheme not in WEB_SCHEMES or not new.netloc:
         raise InputError(f"base URL {base_url!r} is not a whole URL: give one such as http://127.0.0.1:8080")
-    own = {origin for origin in (_origin(case.base_url or ""), first_origin(case.steps)) if origin}
-    steps: tuple[Step, ...] = case.steps
-    for origin in sorted(own):
-        steps = relative_steps(steps, origin)
+    first = first_origin(step for _, steps in case.sequences() for step in steps)
+    changes = [partial(_relative, origin) for origin in sorted(filter(None, {_origin(case.base_url or ""), first}))]
     if not _has_path(case.base_url or ""):
-        steps = _changed(steps, partial(_below, new))
-    return case.model_copy(update={"base_url": base_url, "steps": steps})
+        changes.append(partial(_below, new))
+    sequences = dict(case.sequences())
+    for change in changes:
+        sequences = {key: _changed(steps, change) for key, steps in sequences.items()}
+    return case.model_copy(update={"base_url": base_url, **sequences})
 
 
 def moved(case: Case, base_url: str) -> Case:
@@ -61,7 +63,7 @@ def moved(case: Case, base_url: str) -> Case:
 
 def first_origin(steps: Iterable[Step]) -> str | None:
     """Scheme and host of the first absolute http URL that the steps open."""
-    origins = (_origin(step.args.url) for step in steps if isinstance(step.args, Goto))
+    origins = (_origin(step.args.url) for _, step in walk(steps) if isinstance(step.args, Goto))
     return next((origin for origin in origins if origin), None)
 
 
@@ -71,11 +73,30 @@ def relative_steps(steps: Iterable[Step], origin: str) -> tuple[Step, ...]:
 
 
 def _changed(steps: Iterable[Step], change: partial[str]) -> tuple[Step, ...]:
-    return tuple(step.model_copy(update={"args": _with_url(step.args, change)}) for step in steps)
+    return rewrite(steps, partial(_step_with_url, change=change))
+
+
+def _step_with_url(step: Step, change: partial[str]) -> Step:
+    condition = None if step.condition is None else _condition_with_url(step.condition, change)
+    return step.model_copy(update={"args": _with_url(step.args, change), "condition": condition})
+
+
+def _condition_with_url(condition: Condition, change: partial[str]) -> Condition:
+    """Return the condition with the URLs of its checks changed, those of the conditions inside included."""
+    if isinstance(check := condition.check, ToHaveURL):
+        return condition.model_copy(update={"check": check.model_copy(update={"url": change(check.url)})})
+    inner = partial(_condition_with_url, change=change)
+    joined = {name: tuple(map(inner, found)) for name in ("every", "some") if (found := getattr(condition, name))}
+    opposite = {"opposite": inner(condition.opposite)} if condition.opposite else {}
+    return condition.model_copy(update=joined | opposite)
 
 
 def _with_url(action: Action, change: partial[str]) -> Action:
     match action:
+        case If() | Repeat():
+            found = {name: getattr(action, name, None) for name in ("condition", "as_long", "until")}
+            own = {name: _condition_with_url(one, change) for name, one in found.items() if one is not None}
+            return action.model_copy(update=own)
         case Goto(url=str(url)) | WaitFor(url=str(url)) | NewPage(url=str(url)) | SwitchPage(url=str(url)):
             return action.model_copy(update={"url": change(url)})
         case Request():

@@ -11,8 +11,9 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from qa_queue.cases.actions import Expect
+from qa_queue.cases.actions import Expect, If
 from qa_queue.cases.checks import CHECKS, Check, ElementCheck, FlagCheck
+from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
 from qa_queue.cases.targets import Target
@@ -35,6 +36,7 @@ def case_schema() -> Schema:
         Use,
         Step,
         Target,
+        Condition,
         *ACTIONS.values(),
         *CHECKS.values(),
     )
@@ -79,9 +81,11 @@ def _complete(model: type[Vocabulary], plain: dict[type[Vocabulary], Schema]) ->
     """Return the schema of every form that a word may be written in."""
     mapping, about = plain[model], _about(model)
     if model is Step:
-        return {"description": about} | _step(mapping)
+        return {"description": about} | _step(mapping, plain[If]["properties"])
     if model is Target:
         return _either(about, [_TEXT | {"description": "A selector of Playwright."}, mapping | _target_rules()])
+    if model is Condition:
+        return _condition(about, mapping)
     if issubclass(model, Check):
         return _either(about, list(_check_forms(model, mapping, plain[Target])))
     if issubclass(model, Action):
@@ -89,20 +93,33 @@ def _complete(model: type[Vocabulary], plain: dict[type[Vocabulary], Schema]) ->
     return {"description": about} | mapping
 
 
-def _step(mapping: Schema) -> Schema:
-    """Return the step with each action as a key of its own. A screenshot beside another action is a field."""
+def _step(mapping: Schema, branches: Schema) -> Schema:
+    """Return the step with each action as a key of its own. A screenshot beside another action is a field.
+
+    A branch is the action whose arguments stand beside it: `if`, `then` and `else`.
+    """
     properties = {key: one for key, one in mapping["properties"].items() if key not in (ACTION_FIELD, LINE_FIELD)}
     actions = {key: _ref(action) | {"description": _about(action)} for key, action in ACTIONS.items()}
     picture = properties.pop("screenshot")
-    others = [key for key in ACTIONS if key != "screenshot"]
-    with_picture = {"required": ["screenshot"], "not": {"anyOf": _each_required(others)}}
+    others = [key for key in ACTIONS if key not in ("screenshot", If.keyword)]
+    with_picture = {"required": ["screenshot"], "not": {"anyOf": _each_required([*others, "then"])}}
     beside = [{"required": [key], "properties": {"screenshot": picture}} for key in others]
+    branch = {"required": ["if", "then"], "properties": {"screenshot": picture}}
     return {
         "type": "object",
-        "properties": actions | properties,
+        "properties": actions | properties | branches,
         "additionalProperties": False,
-        "oneOf": [*beside, with_picture],
+        "oneOf": [*beside, with_picture, branch],
     }
+
+
+def _condition(about: str, mapping: Schema) -> Schema:
+    joined = {key: one for key, one in mapping["properties"].items() if key != "check"}
+    forms = [
+        {"type": "object", "properties": {key: one}, "required": [key], "additionalProperties": False}
+        for key, one in joined.items()
+    ]
+    return {"description": about, "oneOf": [*(_ref(check) for check in CHECKS.values()), *forms]}
 
 
 def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Iterator[Schema]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Iterable, Iterator
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema, core_schema
 
+from qa_queue.cases.conditions import Condition
 from qa_queue.cases.targets import Target, with_target
-from qa_queue.cases.vocabulary import Duration, Vocabulary, Words, all_keys, expected, refuse
+from qa_queue.cases.vocabulary import Duration, Vocabulary, Words, all_keys, expected, key_of, refuse
+from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import did_you_mean
 
 ACTION_FIELD, LINE_FIELD = "(action)", "(line)"  # no document has such keys
@@ -31,6 +33,7 @@ class Action(Vocabulary):
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "hit")
     bare: ClassVar[bool] = False
     secret_fields: ClassVar[Collection[str] | None] = ("target",)
+    beside: ClassVar[tuple[str, ...]] = ()  # keys of the step that hold the arguments, in place of one mapping
 
     def __init_subclass__(cls, keyword: str = "", verb: str = "") -> None:
         if keyword:
@@ -92,17 +95,39 @@ class OnTarget(Action):
     target: Target = Field(description="The element.")
 
 
+class Block(Action):
+    """An action around steps of its own, which the fields `bodies` hold."""
+
+    model_config = ConfigDict(defer_build=True)  # see Step
+    bodies: ClassVar[tuple[str, ...]] = ("steps",)
+    own_row: ClassVar[bool] = True  # in the table of steps, after those inside
+
+    @property
+    def passes(self) -> int | None:
+        """The number of times that the steps run; None where it depends on the run."""
+        return 1
+
+    def steps_by_key(self) -> Iterator[tuple[str, tuple[Step, ...]]]:
+        """Yield the key of each sequence of steps inside, and the sequence."""
+        yield from ((key_of(type(self), name), getattr(self, name)) for name in self.bodies)
+
+
 class _OneAction:
     """The schema of a step's action: a mapping with one key, read as the class that the key names."""
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         fields = {
-            key: core_schema.typed_dict_field(handler.generate_schema(action), required=False)
-            for key, action in ACTIONS.items()
+            _field_of(action): core_schema.typed_dict_field(handler.generate_schema(action), required=False)
+            for action in ACTIONS.values()
         }
         written = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         return core_schema.no_info_wrap_validator_function(_only_action, written)
+
+
+def _field_of(action: type[Action]) -> str:
+    """Return the key of an action's arguments, which no document has where they stand beside the action's key."""
+    return f"({action.keyword})" if action.beside else action.keyword
 
 
 def _only_action(value: Any, read: Any) -> Any:
@@ -130,6 +155,9 @@ class Step(Vocabulary):
     optional: bool = Field(False, description="If it fails, it is skipped and the run goes on.")
     soft: bool = Field(False, description="If it fails, the run fails but goes on.")
     always_run: bool = Field(False, description="Run it even after a failure, to tidy up.")
+    condition: Condition | None = Field(
+        None, validation_alias="if", serialization_alias="if", description="Do the step only if this holds."
+    )
     screenshot: bool = Field(False, description="Take a picture after the step.")
     navigates: bool = Field(
         False, description="It opens a page: wait for its load, and fail if no navigation begins."
@@ -142,9 +170,19 @@ class Step(Vocabulary):
         """Return the step with its action apart from its fields."""
         if not isinstance(value, dict):
             raise expected('a step such as {click: "#go"}', value)
-        key = _action_key(value)
-        fields = {name: item for name, item in value.items() if name != key}
-        return {**fields, ACTION_FIELD: {key: value[key]}, LINE_FIELD: getattr(value, "line", None)}
+        action = ACTIONS[_action_key(value)]
+        own = action.beside or (action.keyword,)
+        given = {name: item for name, item in value.items() if name in own}
+        fields = {name: item for name, item in value.items() if name not in own}
+        args = given if action.beside else given[action.keyword]
+        return {**fields, ACTION_FIELD: {_field_of(action): args}, LINE_FIELD: getattr(value, "line", None)}
+
+    @property
+    def records_traffic(self) -> bool:
+        """True if the step or its condition looks at the traffic of pages."""
+        values = (self.condition, *(getattr(self.args, name) for name in type(self.args).model_fields))
+        checks = (check for value in values if isinstance(value, Condition) for check in value.checks())
+        return self.args.records_traffic or any(check.records_traffic for check in checks)
 
     @property
     def action(self) -> str:
@@ -162,10 +200,12 @@ class Step(Vocabulary):
 
 
 def _action_key(value: dict[str, Any]) -> str:
-    """Return the key of a step's action. `screenshot` beside another action is a field."""
+    """Return the key of a step's action. Beside another one, `screenshot` and an `if` without `then` are fields."""
     found = [key for key in value if key in ACTIONS]
-    if len(found) > 1 and "screenshot" in found:
-        found.remove("screenshot")
+    fields = ["screenshot"] if "then" in value else ["if", "screenshot"]
+    for name in fields:
+        if len(found) > 1 and name in found:
+            found.remove(name)
     if len(found) > 1:
         raise ValueError(f"{' and '.join(map(repr, found))} are two actions in one step: write a step for each")
     if found:
@@ -175,3 +215,50 @@ def _action_key(value: dict[str, Any]) -> str:
         texts = {key: f"unknown action {key!r}{did_you_mean(str(key), ACTIONS)}" for key in strangers}
         raise refuse(texts, value)
     raise ValueError("has no action, such as goto, click or expect")
+
+
+def walk(steps: Iterable[Step], at: KeyPath = ()) -> Iterator[tuple[KeyPath, Step]]:
+    """Yield every step with its path in the document, each before those inside it; `at` is the path of the list."""
+    for index, step in enumerate(steps):
+        path = (*at, index)
+        yield path, step
+        if isinstance(step.args, Block):
+            for key, inner in step.args.steps_by_key():
+                yield from walk(inner, (*arguments_path(step, path), key))
+
+
+def known_total(steps: Iterable[Step]) -> int | None:
+    """Return the number of rows that a run of these steps has; None where it depends on the run."""
+    total = 0
+    for step in steps:
+        rows = _known_rows(step)
+        if rows is None:
+            return None
+        total += rows
+    return total
+
+
+def _known_rows(step: Step) -> int | None:
+    if not isinstance(step.args, Block):
+        return 1
+    passes, inside = step.args.passes, known_total(inner for _, body in step.args.steps_by_key() for inner in body)
+    if passes is None or inside is None or step.condition is not None:
+        return None
+    return max(1, passes * inside + step.args.own_row)  # a loop without a pass has a row that says so
+
+
+def arguments_path(step: Step, at: KeyPath) -> KeyPath:
+    """Return the path of the arguments of the step at a path."""
+    return at if step.args.beside else (*at, step.action)
+
+
+def rewrite(steps: Iterable[Step], change: Callable[[Step], Step]) -> tuple[Step, ...]:
+    """Return the steps changed, those inside blocks included; a block is changed after its steps."""
+    return tuple(change(_with_inner(step, change)) for step in steps)
+
+
+def _with_inner(step: Step, change: Callable[[Step], Step]) -> Step:
+    if not isinstance(step.args, Block):
+        return step
+    inner = {name: rewrite(getattr(step.args, name), change) for name in step.args.bodies}
+    return step.model_copy(update={"args": step.args.model_copy(update=inner)})

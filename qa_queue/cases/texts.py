@@ -15,6 +15,7 @@ from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel
 
+from qa_queue.cases.steps import Step
 from qa_queue.cases.vocabulary import Vocabulary, key_of
 from qa_queue.errors.schema_path import KeyPath
 
@@ -22,8 +23,10 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 def texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Yield every text in the value with its path, in order."""
+    """Yield every text in the value with its path, in order; steps inside it are left out."""
     match value:
+        case Step():
+            return
         case str():
             yield path, value
         case BaseModel():
@@ -45,7 +48,7 @@ def _keys(model: BaseModel, name: str) -> KeyPath:
 
 
 def map_texts(model: Model, change: Callable[[str], str]) -> Model:
-    """Return the model with every text in it changed; parts without text stay the same objects."""
+    """Return the model with every text in it changed; parts without text, and steps, stay the same objects."""
     given = {name: getattr(model, name) for name in type(model).model_fields}
     changed = {name: _mapped(value, change) for name, value in given.items()}
     return model.model_copy(update={name: value for name, value in changed.items() if value is not given[name]})
@@ -55,7 +58,7 @@ def _mapped(value: Any, change: Callable[[str], str]) -> Any:
     match value:
         case str():
             return change(value)
-        case BaseModel():
+        case BaseModel() if not isinstance(value, Step):
             return map_texts(value, change)
         case dict():
             return {key: _mapped(item, change) for key, item in value.items()}

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Literal, cast
 
 from qa_queue.cases.model import Case, Step
+from qa_queue.cases.steps import arguments_path
 from qa_queue.cases.texts import map_texts, texts
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
@@ -162,7 +163,8 @@ def resolve_step(step: Step, scope: Scope) -> Step:
             raise CaseError(f"{path_text(place.path)}: {_readable(piece)}")
     change = partial(resolve, scope=scope)
     name = None if step.name is None else change(step.name)
-    return step.model_copy(update={"args": map_texts(step.args, change), "name": name})
+    condition = None if step.condition is None else map_texts(step.condition, change)
+    return step.model_copy(update={"args": map_texts(step.args, change), "name": name, "condition": condition})
 
 
 def _value(scope: Scope, piece: Reference | Broken) -> str:
@@ -201,8 +203,8 @@ def _places(case: Case) -> Iterator[_Place]:
     yield from (_Place(("vars", name), text) for name, text in case.vars.items())
     if case.pytest is not None:
         yield from (_Place(("pytest", "env", name), text) for name, text in case.pytest.env.items())
-    for index, step in enumerate(case.steps):
-        yield from _step_places(step, ("steps", index))
+    for path, step in case.steps_by_path():
+        yield from _step_places(step, path)
 
 
 def _step_places(step: Step, at: KeyPath) -> Iterator[_Place]:
@@ -210,12 +212,17 @@ def _step_places(step: Step, at: KeyPath) -> Iterator[_Place]:
         if (text := getattr(step, name)) is not None:
             yield _Place((*at, name), text, step.line, public=True)
     yield from _argument_places(step, at)
+    for path, text in texts(step.condition, (*at, "if")):
+        yield _Place(path, text, step.line)
 
 
 def _argument_places(step: Step, at: KeyPath) -> Iterator[_Place]:
     for path, text in texts(step.args):
         yield _Place(
-            (*at, step.action, *path), text, step.line, public=not step.args.may_contain_secrets(str(path[0]))
+            (*arguments_path(step, at), *path),
+            text,
+            step.line,
+            public=not step.args.may_contain_secrets(str(path[0])),
         )
 
 

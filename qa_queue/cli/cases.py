@@ -74,7 +74,7 @@ def check(
         out.print_json(data={"valid": True, "problems": [], "cases": found})
         return
     for request in requests:
-        count = len(request.case.steps)
+        count = request.case.step_count
         out.print(
             f"[green]ok[/]  {escape(request.source or '')}: {escape(request.case.name)} ({count} steps)",
             soft_wrap=True,
@@ -83,7 +83,7 @@ def check(
 
 def _checked(request: RunRequest) -> dict[str, Any]:
     case = request.case
-    return {"source": request.source, "name": case.name, "steps": len(case.steps), "notes": list(case.notes)}
+    return {"source": request.source, "name": case.name, "steps": case.step_count, "notes": list(case.notes)}
 
 
 @app.command(rich_help_panel=PANEL)

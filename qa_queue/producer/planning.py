@@ -136,7 +136,7 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
         job_id=plan.run_id,
         user_id=request.user_id,
         priority=int(request.priority),
-        total_steps=len(request.case.steps),
+        total_steps=request.case.known_total or 0,
         config=request.config.model_dump(mode="json"),
         base_url=plan.base_url,
         notes=request.case.notes,

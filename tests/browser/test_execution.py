@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from processors.execution.plan import RunPlan, plan_run
-from processors.execution.step_tree import GroupNode, outline
+from qa_queue.cases.actions import Group, If
+from qa_queue.cases.checks import ToHaveTitle
+from qa_queue.cases.conditions import Condition
+from qa_queue.cases.model import Step
 from qa_queue.errors import (
     BrowserCrashedError,
     NotFoundError,
@@ -120,35 +121,36 @@ async def test_a_missing_secret(harness: ExecutionHarness, site: Site) -> None:
     assert harness.steps(result.test_run_id) == []
 
 
-def nested(plan: RunPlan, total: int | None) -> RunPlan:
-    """The plan with all steps but the first in a group."""
-    first, *others = plan.tree
-    tree = (first, GroupNode(name="Sign in", steps=tuple(others)))
-    return replace(plan, tree=tree, steps=outline(tree, plan.frame), total=total)
+CHECKS = (expect("#x", text="a"), expect("#x", text="a"))
+GROUP = Step(args=Group(name="Sign in", steps=CHECKS))
+BRANCH = Step(args=If(condition=Condition(check=ToHaveTitle(title="Shop")), then=CHECKS))
 
 
 @pytest.mark.parametrize(
-    ("total", "percentages"), [(3, [0, 33, 66, 100, 100]), (None, [None, None, None, None, 100])]
+    ("block", "name", "total", "percentages"),
+    [
+        (GROUP, "Sign in", 3, [0, 33, 66, 100, 100]),
+        (BRANCH, "if page title 'Shop'", None, [None, None, None, None, 100]),
+    ],
+    ids=["group", "branch"],
 )
-async def test_steps_in_a_group(
-    harness: ExecutionHarness, site: Site, total: int | None, percentages: list[int | None]
+async def test_steps_in_a_block(
+    harness: ExecutionHarness, site: Site, block: Step, name: str, total: int | None, percentages: list[int | None]
 ) -> None:
     """Rows and progress have positions and names; a total that is not known is shown as unknown until the end."""
-    path = site.page("/nested", "<p id=x>a</p>")
-    written = case(goto(path), expect("#x", text="a"), expect("#x", text="a"), base_url=site.url)
-    data = harness.submit(written)
-    outcome = await harness.processor(data)._execute(nested(plan_run(written, data, {}), total))
-    run, steps = harness.row(data.test_run_id), harness.steps(data.test_run_id)
+    path = site.page("/nested", "<title>Shop</title><p id=x>a</p>")
+    outcome = await harness.test(case(goto(path), block, base_url=site.url))
+    run, steps = harness.row(outcome.test_run_id), harness.steps(outcome.test_run_id)
     assert [(s.number, s.position, s.parents, s.step_key) for s in steps] == [
         (1, "1", (), "1:goto"),
-        (2, "2.1", ("Sign in",), "2.1:expect"),
-        (3, "2.2", ("Sign in",), "2.2:expect"),
+        (2, "2.1", (name,), "2.1:expect"),
+        (3, "2.2", (name,), "2.2:expect"),
     ]
     assert (run.status, run.total_steps, outcome.total_steps) == (RunStatus.COMPLETED, 3, 3)
     reports = harness.progress.reports
     assert [report.percentage for report in reports] == percentages
     assert [report.total_steps for report in reports] == [*[total] * 4, 3]
-    assert reports[2].message == "Sign in > expect `#x` text 'a': passed"
+    assert reports[2].message == f"{name} > expect `#x` text 'a': passed"
     assert [report.step_data and report.step_data.position for report in reports] == [None, "1", "2.1", "2.2", None]
 
 

@@ -8,13 +8,24 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from processors.browser.protocol import StepOutcome
-from processors.execution.interpreter import Interpreter, StopSignal
+from processors.browser.protocol import Finish, StepOutcome
+from processors.execution.interpreter import Interpreter
 from processors.execution.plan import RunPlan, plan_run
 from processors.execution.reporting import percentage
-from processors.execution.step_tree import ActionNode, Frame, GroupNode, Node, PlannedStep, known_total, outline
+from processors.execution.step_tree import (
+    ActionNode,
+    BlockNode,
+    Frame,
+    Node,
+    PlannedStep,
+    Section,
+    outline,
+)
+from processors.execution.stopping import StopSignal
 from processors.execution.verdict import StepResult, halts, judge, step_status
+from qa_queue.cases.actions import Group
 from qa_queue.cases.model import Step
+from qa_queue.cases.steps import known_total
 from qa_queue.cases.values import Scope, resolve_step
 from qa_queue.errors import CaseError
 from qa_queue.models import ErrorKind, StepStatus, TestJobData, utc_now
@@ -28,8 +39,13 @@ def action(name: str = "#x", **fields: object) -> ActionNode:
     return ActionNode(step=on("click", name).model_copy(update=fields))
 
 
-def group(*steps: Node, **fields: object) -> GroupNode:
-    return GroupNode(**{"name": "Sign in", "steps": steps, **fields})
+def group(*steps: Node, name: str = "Sign in", flow: str | None = None, **fields: object) -> BlockNode:
+    args = Group(name=name, steps=tuple(node.step for node in steps))
+    return BlockNode(step=Step(args=args).model_copy(update=fields), steps=steps, flow=flow)
+
+
+def sections(*nodes: Node) -> list[Section]:
+    return [Section(name="steps", nodes=nodes)]
 
 
 BAD = action("#fails")
@@ -51,7 +67,7 @@ class Recorder:
     done: list[PlannedStep] = field(default_factory=list)
     results: list[StepResult] = field(default_factory=list)
 
-    async def perform(self, planned: PlannedStep) -> StepResult:
+    async def perform(self, planned: PlannedStep, finish: Finish | None = None) -> StepResult:
         self.done.append(planned)
         failed = "fails" in str(planned.written.args)
         outcome = StepOutcome(error="gone", kind=ErrorKind.NOT_FOUND) if failed else StepOutcome()
@@ -59,9 +75,9 @@ class Recorder:
             self.stopped.append(planned.position)
         return self._note(planned, outcome, step_status(outcome, optional=planned.optional))
 
-    def skip(self, planned: PlannedStep) -> None:
+    def skip(self, planned: PlannedStep, note: str = "") -> None:
         self.done.append(planned)
-        self._note(planned, StepOutcome(), StepStatus.SKIPPED)
+        self._note(planned, StepOutcome(notes=(note,) if note else ()), StepStatus.SKIPPED)
 
     def _note(self, planned: PlannedStep, outcome: StepOutcome, status: StepStatus) -> StepResult:
         result = StepResult(
@@ -71,6 +87,7 @@ class Recorder:
             started_at=utc_now(),
             error=outcome.error,
             kind=outcome.kind,
+            notes=outcome.notes,
             halts=halts(planned.written, outcome),
         )
         self.results.append(result)
@@ -81,7 +98,7 @@ async def interpret(*nodes: Node) -> Recorder:
     """Run a tree to its end."""
     recorder = Recorder()
     async with StopSignal(lambda: False) as stop:
-        await Interpreter(recorder, stop).run(nodes, FRAME)
+        await Interpreter(recorder, stop).run(sections(*nodes), FRAME)
     return recorder
 
 
@@ -106,7 +123,7 @@ async def test_steps_run_in_order_and_know_their_place() -> None:
 
 def test_a_step_of_a_flow_is_the_same_wherever_it_is_used() -> None:
     """Keys count within the flow; an id stands for the place, in its own flow alone."""
-    assert [step.key for step in outline(TREE, FRAME)] == [
+    assert [step.key for step in outline(sections(*TREE), FRAME)] == [
         "1:click",
         "2.1:click",
         "pay",
@@ -119,27 +136,27 @@ def test_a_step_of_a_flow_is_the_same_wherever_it_is_used() -> None:
 
 def test_iterations_are_in_the_position_and_not_in_the_key() -> None:
     """Each iteration has its own rows; what is known of an element holds for all of them."""
-    steps = [FRAME.inside(group(), 4, iteration=n).step(on("click", "#x"), 2, n) for n in (1, 2)]
+    steps = [FRAME.inside(group(action()), 4, iteration=n).step(on("click", "#x"), 2, n) for n in (1, 2)]
     assert [(step.position, step.key) for step in steps] == [("4[1].2", "4.2:click"), ("4[2].2", "4.2:click")]
 
 
 def test_an_iteration_sees_its_own_values() -> None:
     """The step as written stays the same."""
     scope = Scope(variables={"n": "7"})
-    frame = FRAME.inside(group(), 1, iteration=1, scope=scope)
+    frame = FRAME.inside(group(action()), 1, iteration=1, scope=scope)
     step = frame.step(on("fill", "#x", value="${var.n}"), 1, 1)
     assert (step.written.args.value, step.resolved.args.value) == ("${var.n}", "7")
 
 
 def test_a_missing_value_inside_a_group_is_found_before_the_run() -> None:
     with pytest.raises(CaseError, match=r"\$\{var.n\} has no value"):
-        outline([group(ActionNode(step=on("fill", "#x", value="${var.n}")))], FRAME)
+        outline(sections(group(ActionNode(step=on("fill", "#x", value="${var.n}")))), FRAME)
 
 
 async def test_what_is_known_beforehand_is_what_is_run() -> None:
     """A plan's steps are those of the run, with the same numbers, places and keys."""
-    assert (await interpret(*TREE)).done == list(outline(TREE, FRAME))
-    assert known_total(TREE) == 7
+    assert (await interpret(*TREE)).done == list(outline(sections(*TREE), FRAME))
+    assert known_total([node.step for node in TREE]) == 7
 
 
 @pytest.mark.parametrize(
@@ -179,10 +196,10 @@ async def test_a_stopped_run_skips_the_rest() -> None:
     recorder = Recorder(stop_at="1.1")
     async with StopSignal(lambda: bool(recorder.stopped)) as stop:
         interpreter = Interpreter(recorder, stop)
-        await interpreter.run([group(action(), name="A")], FRAME)
+        await interpreter.run(sections(group(action(), name="A")), FRAME)
         assert interpreter.stopped is None
         await stop.race(_forever())
-        await interpreter.run([action(always_run=True)], FRAME)
+        await interpreter.run(sections(action(always_run=True)), FRAME)
     assert interpreter.stopped is ErrorKind.CANCELLED
     assert statuses(recorder) == [("1.1", "passed"), ("1", "skipped")]
 

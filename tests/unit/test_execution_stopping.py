@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from processors.execution.interpreter import StopSignal
+from processors.execution.stopping import StopSignal
 from qa_queue.errors import BrowserCrashedError, RedisUnavailableError
 from qa_queue.models import ErrorKind
 
@@ -48,7 +48,7 @@ async def test_the_clock_stops_work() -> None:
 
 async def test_a_request_stops_work(monkeypatch: pytest.MonkeyPatch) -> None:
     """A later request is found by checking again."""
-    monkeypatch.setattr("processors.execution.interpreter.POLL_S", 0.01)
+    monkeypatch.setattr("processors.execution.stopping.POLL_S", 0.01)
     answers = iter([False, False, True])
     async with StopSignal(lambda: next(answers)) as stop:
         assert await stop.race(forever()) is None

@@ -1,6 +1,8 @@
 """The coroutine of each action of the format. `qa_queue/cases/actions` has the same modules."""
 
-from processors.browser.action_context import PERFORMERS, ActionContext, Performed
+from typing import Any
+
+from processors.browser.action_context import PERFORMERS, ActionContext, Performed, Performer
 from processors.browser.actions import assertion, fields, navigation, network, page, pages, pointer
 from processors.browser.egress.hosts import document_url
 from processors.browser.secret_input import refuse_host
@@ -11,8 +13,8 @@ __all__ = ["assertion", "fields", "navigation", "network", "page", "pages", "per
 _OWN_CHECKS = (Fill, Type, Request)  # they look at the field's own document, or the address of the request
 
 
-async def perform(context: ActionContext[Action]) -> Performed:
-    """Perform the action of a step and return its results."""
+async def perform(context: ActionContext[Action], finish: Performer[Any] | None = None) -> Performed:
+    """Perform the action of a step, or with `finish` the end of it, and return its results."""
     if context.secrets and not isinstance(context.args, _OWN_CHECKS):
         refuse_host(context, document_url([context.page.url]))
-    return await PERFORMERS[type(context.args)](context) or Performed()
+    return await (finish or PERFORMERS[type(context.args)])(context) or Performed()

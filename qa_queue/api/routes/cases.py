@@ -56,7 +56,7 @@ def validate_case(backend: Service, body: ValidateBody, _: Reader) -> Validation
         checked(RunRequest(case=case, env=body.env, process_env=False))
     except InputError as error:
         return ValidationResult(valid=False, problems=faults_of(error))
-    return ValidationResult(valid=True, name=case.name, steps=len(case.steps))
+    return ValidationResult(valid=True, name=case.name, steps=case.step_count)
 
 
 @routes.post("/import", responses=answers(body=True), summary="Convert a recording")

@@ -1,13 +1,16 @@
 """Every action of the format, one class each. `processors/browser/actions` has the same modules."""
 
 from qa_queue.cases.actions.assertion import Expect
+from qa_queue.cases.actions.control import ForEach, Group, If, Repeat, Retry
 from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
 from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction, RightClick, Tap
-from qa_queue.cases.steps import Step
+from qa_queue.cases.conditions import Condition
+from qa_queue.cases.steps import ACTIONS, Block, Step
+from qa_queue.cases.vocabulary import Vocabulary
 
 __all__ = [
     "AnswerDialog",
@@ -18,13 +21,18 @@ __all__ = [
     "DoubleClick",
     "Expect",
     "Fill",
+    "ForEach",
     "Goto",
+    "Group",
     "Hover",
+    "If",
     "NewPage",
     "PointerAction",
     "Press",
     "Reload",
+    "Repeat",
     "Request",
+    "Retry",
     "RightClick",
     "Screenshot",
     "Select",
@@ -37,4 +45,10 @@ __all__ = [
     "WaitFor",
 ]
 
-Step.model_rebuild(force=True)
+_LATE: tuple[type[Vocabulary], ...] = (
+    Condition,
+    Step,
+    *(action for action in ACTIONS.values() if issubclass(action, Block)),
+)
+for _word in _LATE:
+    _word.model_rebuild(force=True)

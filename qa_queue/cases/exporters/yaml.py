@@ -15,6 +15,7 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from qa_queue.cases.actions import SetViewport
+from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case
 from qa_queue.cases.patterns import Regex, document_text, takes_regex
 from qa_queue.cases.steps import Action, Step
@@ -22,8 +23,9 @@ from qa_queue.cases.targets import TARGET_KEYS, Target
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of
 from qa_queue.models import Viewport
 
-_DURATION_KEYS = ("timeout", "delay", "time")
+_DURATION_KEYS = ("timeout", "delay", "time", "for", "every")
 _HEAD = ("id", "name")
+_SEQUENCES = ("before", "steps", "after")
 
 
 def case_document(case: Case) -> dict[str, Any]:
@@ -35,7 +37,9 @@ def case_document(case: Case) -> dict[str, Any]:
 
 def step_document(step: Step) -> dict[str, Any]:
     """Return a step as `{ACTION: ARGS, ...fields}`."""
-    return {step.action: action_document(step.args), **_mapping(step, leave_out=("args", "line"))}
+    arguments = action_document(step.args)
+    own = arguments if step.args.beside else {step.action: arguments}
+    return {**own, **_mapping(step, leave_out=("args", "line"))}
 
 
 def action_document(action: Action) -> Any:
@@ -100,13 +104,18 @@ def _plain(key: str, value: Any) -> Any:
         case Step():
             return step_document(value)
         case Vocabulary() if not isinstance(value, Regex):
-            return _mapping(value)
+            return _mapping(_written(value))
         case tuple():
             return [_plain(key, item) for item in value]
         case dict():
             return {name: _plain(name, item) for name, item in value.items()}
         case _:
             return _scalar(key, value)
+
+
+def _written(value: Vocabulary) -> Vocabulary:
+    """Return the check that stands in place of a condition with nothing else."""
+    return value.check if isinstance(value, Condition) and value.check is not None else value
 
 
 def _scalar(key: str, value: Any) -> Any:
@@ -144,11 +153,12 @@ def dump_yaml(case: Case) -> str:
 
 def _document(case: Case) -> CommentedMap:
     plain = case_document(case)
-    steps = CommentedSeq(_block(step) for step in plain.pop("steps", ()))
+    sequences = {key: CommentedSeq(_block(step) for step in plain.pop(key, ())) for key in _SEQUENCES}
     document = _block(plain)
-    if steps:
-        document["steps"] = steps
-        document.yaml_set_comment_before_after_key("steps", before="\n")
+    for key, steps in sequences.items():
+        if steps:
+            document[key] = steps
+            document.yaml_set_comment_before_after_key(key, before="\n")
     return document
 
 

@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from qa_queue.cases import traffic
-from qa_queue.cases.actions import AnswerDialog, Expect, network
+from qa_queue.cases.actions import AnswerDialog, Click, Expect, ForEach, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
+from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.patterns import Regex, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
@@ -130,8 +131,14 @@ def _plain_values(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[
         return st.integers(limits.get("ge", -9), limits.get("le", 99))
     if annotation is float:
         return st.integers(0, 999).map(float) | st.floats(0, 999)
-    known = {bool: flags, Target: targets, type(None): st.none()}
-    if isinstance(annotation, type) and issubclass(annotation, Vocabulary) and annotation is not Target:
+    known = {
+        bool: flags,
+        Target: targets,
+        type(None): st.none(),
+        Condition: st.deferred(lambda: conditions),
+        Step: st.deferred(lambda: plain_steps),
+    }
+    if annotation not in known and isinstance(annotation, type) and issubclass(annotation, Vocabulary):
         return instances_of(annotation).filter(lambda value: not any(value.disagreements()))
     return known[annotation]
 
@@ -156,6 +163,7 @@ def _with_only(model: type[Vocabulary], chosen: str) -> st.SearchStrategy[Any]:
     """The instances with this one of the keys that exclude each other."""
     others = {key for key in model.one_of if key != chosen}
     others |= {key for key, needed in model.needs.items() if needed in others}
+    others |= {key for names in model.at_most_one if chosen in names for key in names if key != chosen}
     fields = {name: field for name, field in model.model_fields.items() if key_of(model, name) not in others}
     given = _fields(model, fields)
     empty = ((), None)
@@ -178,7 +186,10 @@ def _without_contradictions(value: Vocabulary) -> Vocabulary:
 
 def _fields(model: type[BaseModel], fields: dict[str, FieldInfo]) -> dict[str, st.SearchStrategy[Any]]:
     del model
-    return {name: _values_of_field(field) for name, field in fields.items()}
+    given = {name: _values_of_field(field) for name, field in fields.items()}
+    return given | {
+        name: maybe(durations) if name == "time_ms" else durations for name in given if name.endswith("_ms")
+    }
 
 
 def _values_of_field(field: FieldInfo) -> st.SearchStrategy[Any]:
@@ -213,19 +224,38 @@ def checks() -> st.SearchStrategy[Check]:
     return st.one_of(*(_check(check) for check in CHECKS.values()))
 
 
+rows = st.lists(flags | texts | st.integers(0, 9), max_size=3).map(tuple) | st.just("${var.rows}")
+conditions = st.recursive(
+    st.builds(Condition, check=checks()),
+    lambda inner: st.one_of(
+        st.builds(Condition, every=st.lists(inner, min_size=1, max_size=2).map(tuple)),
+        st.builds(Condition, some=st.lists(inner, min_size=1, max_size=2).map(tuple)),
+        st.builds(Condition, opposite=inner),
+    ),
+    max_leaves=3,
+)
+
+
 def _action(action: type[Action]) -> st.SearchStrategy[Action]:
-    return st.builds(Expect, check=checks()) if action is Expect else instances_of(action)
+    if action is Expect:
+        return st.builds(Expect, check=checks())
+    if action is ForEach:
+        inner = st.lists(plain_steps, min_size=1, max_size=2).map(tuple)
+        return st.builds(ForEach, rows=rows, name=names, steps=inner)
+    return instances_of(action)
 
 
 def _steps(action: type[Action]) -> st.SearchStrategy[Step]:
-    """Steps of one action; a screenshot has no field of that name, since both are one key in a file."""
+    """Steps of one action. Screenshots and branches have no field of their name: both are one key in a file."""
     names = [name for name in Step.model_fields if name not in ("args", "line", "timeout_ms")]
     fields = _fields(Step, {name: Step.model_fields[name] for name in names})
     fields |= {"timeout_ms": maybe(durations), "args": _action(action)}
     fields |= {"screenshot": st.just(False)} if action.keyword == "screenshot" else {}
+    fields |= {"condition": st.none()} if action.keyword == "if" else {}
     return st.builds(Step, **fields)
 
 
+plain_steps = _steps(Click)
 steps = st.one_of(*(_steps(action) for action in ACTIONS.values()))
 _viewports = st.builds(Viewport, width=st.integers(1, 10_000), height=st.integers(1, 10_000))
 cases = st.builds(
@@ -240,5 +270,7 @@ cases = st.builds(
     use=st.builds(Use, device=maybe(words), viewport=_viewports, test_id_attribute=words),
     heal=heal,
     vars=st.dictionaries(names, texts, max_size=3),
+    before=st.lists(plain_steps, max_size=1).map(tuple),
     steps=st.lists(steps, min_size=1, max_size=3).map(tuple),
+    after=st.lists(plain_steps, max_size=1).map(tuple),
 )

@@ -16,6 +16,7 @@ from qa_queue.cases.yaml_source import read_yaml
 from tests.unit.cases.strategies import cases
 from tests.unit.cases.support import case
 
+pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 _validator = Draft202012Validator(case_schema())
 many = settings(
     max_examples=60,

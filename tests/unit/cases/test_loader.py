@@ -128,7 +128,7 @@ def test_problems_of_a_suite_and_of_its_cases_come_together(tmp_path: Path):
 
     assert file_problems(path) == [
         "case.yaml:2: tags: expected a list, got 'smoke'",
-        "case.yaml:3: colour: unknown key 'colour'; known are base_url, cases, suite, tags, use, version",
+        "case.yaml:3: colour: unknown key 'colour'",
         "case.yaml:6: cases[0].steps[0].goto: expected text, got the number 1; put it in quotes",
         "case.yaml:9: cases[2]: expected a case, got 'just text'",
         "case.yaml:10: cases[3]: has the same key 'Browse' as cases[1]: give each an id or name of its own",

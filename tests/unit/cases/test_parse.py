@@ -278,7 +278,7 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"expect": {"target": "#a", "count": -1}}, "steps[0].expect.count: -1 is out of range: 0 to 1000000"),
         ({"set_viewport": "big"}, "steps[0].set_viewport: 'big' is not a size: write 1280x720"),
         ({"set_viewport": "0x9"}, "steps[0].set_viewport: 0 is out of range: 1 to 10000"),
-        ({"if": "x"}, "steps[0].if: 'if' is part of the format but not supported by this version"),
+        ({"if": "x"}, "steps[0].if: expected a check such as {visible: {text: Hi}}, or all, any or not, got 'x'"),
     ],
 )
 def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):

@@ -1,0 +1,104 @@
+"""The end of a run before its last step: a request to cancel it, or the end of its time."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from qa_queue.errors import InfrastructureError
+from qa_queue.models import ErrorKind
+
+POLL_S = 0.5
+CANCEL_TIMEOUT_S = 1.0  # for work that was cancelled to end
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+
+
+class StopSignal:
+    """Ends a run early: because it is cancelled, which is checked twice a second, or because its time is up.
+
+    It is active within an `async with`; `arm` sets the time limit. The first reason counts.
+    """
+
+    def __init__(self, cancelled: Callable[[], bool]) -> None:
+        loop = asyncio.get_running_loop()
+        self._cancelled = cancelled
+        self._reason: asyncio.Future[ErrorKind] = loop.create_future()
+        self._end = self._reason  # later than the reason while the run tidies up
+        self._poller: asyncio.Task[None] | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    @property
+    def reason(self) -> ErrorKind | None:
+        """`CANCELLED`, `TIMEOUT`, or None while the run may continue."""
+        return self._reason.result() if self._reason.done() else None
+
+    @property
+    def over(self) -> bool:
+        """True if no further step may begin."""
+        return self._end.done()
+
+    def arm(self, timeout_ms: int) -> None:
+        """Start the clock, unless it runs already."""
+        if self._timer is None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_later(timeout_ms / 1000, self._stop, ErrorKind.TIMEOUT)
+
+    def tidy_up(self, seconds: float) -> None:
+        """Let steps go on for so long after the reason to stop."""
+        loop = asyncio.get_running_loop()
+        end = self._end = loop.create_future()
+
+        def finish(reason: asyncio.Future[ErrorKind]) -> None:
+            if not end.done():
+                end.set_result(reason.result())
+
+        self._reason.add_done_callback(lambda reason: loop.call_later(seconds, finish, reason))
+
+    async def race(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """Return the result of `work`; None if the run had to stop first and `work` was cancelled."""
+        task = asyncio.create_task(work)
+        either: set[asyncio.Future[Any]] = {task, self._end}
+        try:
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+        finally:
+            task.cancel()
+        await asyncio.wait({task}, timeout=CANCEL_TIMEOUT_S)
+        if task.done() and not task.cancelled() and task.exception():
+            _log.debug("A step that had to stop ended with: %s", task.exception())
+        return None
+
+    async def __aenter__(self) -> Self:
+        await self._check()
+        self._poller = asyncio.create_task(self._poll())
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._timer:
+            self._timer.cancel()
+        if self._poller:
+            self._poller.cancel()
+            await asyncio.wait({self._poller})
+
+    async def _poll(self) -> None:
+        while self.reason is None:
+            await asyncio.sleep(POLL_S)
+            await self._check()
+
+    async def _check(self) -> None:
+        try:
+            if await asyncio.to_thread(self._cancelled):
+                self._stop(ErrorKind.CANCELLED)
+        except InfrastructureError as error:  # checked again soon; the run does not fail for it
+            _log.warning("Cannot read whether the run was cancelled: %s", error)
+
+    def _stop(self, reason: ErrorKind) -> None:
+        if not self._reason.done():
+            self._reason.set_result(reason)
