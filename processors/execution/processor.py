@@ -43,7 +43,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             RunCancelledError: the run was cancelled; its row says so.
             InfrastructureError: browser or store failed.
         """
-        if ended := await self._earlier_result():
+        if ended := await self._earlier_result(data):
             return ended
         case = await self._load(data)
         try:
@@ -67,14 +67,14 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             _log.error("Run %s is %s, but this could not be stored: %s", data.test_run_id, status.value, second)
         await self._announce(data, status, str(error))
 
-    async def _earlier_result(self) -> TestJobResult | None:
+    async def _earlier_result(self, data: TestJobData) -> TestJobResult | None:
         """Return the result of a run that has ended before; None if the run has to run.
 
         Its worker was lost after it had stored the end, or Redis has lost the end of the job. While the store
         cannot be read, the run runs: a row that has ended keeps its first end anyway.
 
         Raises:
-            RunCancelledError: the run had been cancelled.
+            RunCancelledError: the run had been cancelled, or its submission was withdrawn.
             InputError: the run is dead.
         """
         try:
@@ -83,6 +83,8 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             _log.warning("Cannot read whether run %s has ended: %s", self.context.job_id, error)
             return None
         if run is None:
+            if data.recorded:
+                raise RunCancelledError(f"run {data.test_run_id} has no row: its submission was withdrawn")
             return None
         if not run.status.final:
             self._follow(run.fence)

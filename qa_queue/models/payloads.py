@@ -42,6 +42,7 @@ class TestJobData(Frozen):
     store. `env` holds the values of the `${env.X}` that the case uses. `case_dir` is the folder of the case's file,
     against which the files of `upload` steps are resolved; workers on other machines need it at the same path.
     `trusted` runs were submitted from a file by the operator: they may use secrets without named hosts.
+    A `recorded` run has a row in the store; without the row its submission was withdrawn, and it does not run.
     """
 
     __test__: ClassVar[bool] = False
@@ -56,6 +57,7 @@ class TestJobData(Frozen):
     case_dir: str | None = None
     env: dict[str, str] = Field(default_factory=dict)
     trusted: bool = False
+    recorded: bool = False
 
 
 class CleanupJobData(Frozen):

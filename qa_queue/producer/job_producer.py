@@ -15,14 +15,14 @@ from redis import Redis
 from qa_queue.errors import InputError, PayloadError
 from qa_queue.errors.validation import problems_of
 from qa_queue.extensions import ExtensionSpec, catalogue, known_queue
-from qa_queue.models import QueueName, utc_now
+from qa_queue.models import QueueName
 from qa_queue.producer.idempotency import claimed
 from qa_queue.producer.planning import due_at
 from qa_queue.producer.requests import JobRequest, SubmittedJob
 from qa_queue.producer.validation import check_number, timing_problems
 from qa_queue.queues import MAX_JOBS_AT_ONCE, JobSpec, QueueManager
 from qa_queue.queues.claims import IdempotencyClaim, claim_key
-from qa_queue.redis import connection_of
+from qa_queue.redis import connection_of, server_time
 from qa_queue.settings import Settings
 from qa_queue.store.mapping import sanitize
 from qa_queue.store.records import digest
@@ -50,7 +50,7 @@ class QueueProducer:
         name = known_queue(queue)
         plans = _plan(name, [requests] if isinstance(requests, JobRequest) else requests)
         with claimed(connection_of(self._connection, name), plans) as claims:
-            now = utc_now()
+            now = server_time(connection_of(self._connection, name))
             self._queues.add(name, [plan.spec(now) for plan in claims.fresh])
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 

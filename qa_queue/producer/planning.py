@@ -16,7 +16,8 @@ from qa_queue.models import TestJobData
 from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.queues import JobSpec
 from qa_queue.queues.claims import IdempotencyClaim, claim_key
-from qa_queue.queues.jobs import run_timeout_s
+from qa_queue.queues.jobs import run_timeout_s, spec_document
+from qa_queue.store.ledger import LedgerEntry
 from qa_queue.store.records import CaseRecord, RunRecord, case_id, digest
 
 
@@ -145,7 +146,7 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
     )
 
 
-def run_spec(plan: PlannedRun, now: datetime) -> JobSpec:
+def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> JobSpec:
     """Return the job of a run that is submitted now; secrets stay unresolved in it."""
     request, case = plan.request, plan.request.case
     return JobSpec(
@@ -160,6 +161,7 @@ def run_spec(plan: PlannedRun, now: datetime) -> JobSpec:
             case_dir=str(Path(request.source).resolve().parent) if request.source else None,
             env=plan.env,
             trusted=request.process_env,
+            recorded=True,
         ),
         name=case.name,
         priority=request.priority,
@@ -169,7 +171,25 @@ def run_spec(plan: PlannedRun, now: datetime) -> JobSpec:
         due=due_at(request, now),
         limit_keys=plan.limit_keys,
         claim=plan.claim.for_enqueue if plan.claim else None,
+        created_at=now,
+        arrival_us=arrival_us,
     )
+
+
+def ledger_entries(queue: str, specs: Sequence[JobSpec], now: datetime) -> list[LedgerEntry]:
+    """Return the ledger's entries of jobs that are submitted together now."""
+    return [
+        LedgerEntry(
+            id=spec.job_id,
+            queue=queue,
+            last_id=specs[-1].job_id,
+            position=position,
+            spec=spec_document(spec),
+            claim=spec.claim.key if spec.claim else None,
+            submitted_at=now,
+        )
+        for position, spec in enumerate(specs)
+    ]
 
 
 def due_at(request: Timed, now: datetime) -> datetime | None:

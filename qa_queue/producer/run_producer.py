@@ -13,12 +13,21 @@ from redis import Redis
 from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
 from qa_queue.producer.idempotency import claimed
-from qa_queue.producer.planning import PlannedRun, case_records, distinct_cases, run_record, run_spec
+from qa_queue.producer.planning import (
+    PlannedRun,
+    case_records,
+    distinct_cases,
+    ledger_entries,
+    run_record,
+    run_spec,
+)
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
+from qa_queue.queues.enqueue import reserve_arrivals
 from qa_queue.redis import connection_of, explained
 from qa_queue.settings import Settings
+from qa_queue.store.ledger import LedgerEntry
 from qa_queue.store.protocol import RunStore
 
 log = logging.getLogger(__name__)
@@ -51,9 +60,10 @@ class JobProducer:
         plans = _plan([requests] if isinstance(requests, RunRequest) else requests)
         store = self._store
         with claimed(self._connection, plans, existing=store.existing_runs, undo=self._delete_rows) as claims:
-            self._record(claims.fresh)
-            now = utc_now()
-            self._queues.add(QueueName.TEST_EXECUTION, [run_spec(plan, now) for plan in claims.fresh])
+            now, arrival = reserve_arrivals(self._connection, QueueName.TEST_EXECUTION, len(claims.fresh))
+            specs = [run_spec(plan, now, arrival + position) for position, plan in enumerate(claims.fresh)]
+            self._record(claims.fresh, ledger_entries(QueueName.TEST_EXECUTION, specs, now))
+            self._queues.add(QueueName.TEST_EXECUTION, specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 
     def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
@@ -83,17 +93,24 @@ class JobProducer:
         with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
 
-    def _record(self, plans: Sequence[PlannedRun]) -> None:
+    def _record(self, plans: Sequence[PlannedRun], entries: Sequence[LedgerEntry]) -> None:
+        """Write the ledger's entries first: a submission is complete once each of them has the row of its run."""
         cases = distinct_cases(plans)
         saved = [row for chunk in _chunks(cases) for row in self._store.save_cases(chunk)]
         versions = {case.id: case.version for case in saved}
         queued_at = utc_now()
+        for entries_chunk in _chunks(entries):
+            self._store.save(entries_chunk)
         for chunk in _chunks([run_record(plan, versions, queued_at) for plan in plans]):
             self._store.save(chunk)
 
     def _delete_rows(self, run_ids: Sequence[str]) -> None:
-        """Delete the rows of a failed submission. Log a failure: the first error is the one to raise."""
+        """Delete the rows of a failed submission. Log a failure: the first error is the one to raise.
+
+        The ledger's entries go first: without them, no run of the submission is enqueued again.
+        """
         try:
+            self._store.ledger.remove(run_ids)
             self._store.delete_runs(run_ids)
         except StoreError as error:
             log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)

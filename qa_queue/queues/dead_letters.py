@@ -137,6 +137,8 @@ class DeadLetters:
         queue = self.get(job_id).queue
         if not _DISCARD.run(connection_of(self._connection, queue), [queue], job_id):
             raise _settled(job_id)
+        if self._store is not None:
+            self._store.ledger.remove([job_id])  # or it would be restored with the dead letters that Redis loses
 
     def _entries(self, start: int, end: int, queue: str | None) -> Sequence[_Entry]:
         """The newest first: every dead letter is kept for the same time, so the order is that of expiry."""

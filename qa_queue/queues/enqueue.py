@@ -6,6 +6,7 @@ import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -31,6 +32,7 @@ _OFFSETS_US = {
     Priority.LOW: LOW_AGEING_S * 1_000_000,
 }
 
+_ARRIVE = QueueScript.load("arrive")
 _ENQUEUE = QueueScript.load("enqueue")
 _PUSH = QueueScript.load("push")
 _PROMOTE = QueueScript.load("promote")
@@ -45,6 +47,15 @@ class EnqueueConflict:
 
     known: tuple[str, ...] = ()
     unclaimed: tuple[str, ...] = ()
+
+
+def reserve_arrivals(connection: Redis, queue: str, count: int) -> tuple[datetime, int]:
+    """Return the time by Redis' clock and the first of `count` consecutive times of arrival, in us.
+
+    A later call returns later times of arrival, also after that clock was set back.
+    """
+    now_us, first = _ARRIVE.run(connection, [queue], count)
+    return datetime.fromtimestamp(0, UTC) + timedelta(microseconds=int(now_us)), int(first)
 
 
 def offset_us(priority: Priority) -> int:
@@ -86,17 +97,23 @@ def promote_due(connection: Redis, queue: str) -> int:
     return int(_PROMOTE.run(connection, [queue], time.time(), PROMOTED_AT_ONCE, utcformat(utc_now()), lock))
 
 
-def _arguments(spec: JobSpec, job: Job) -> list[Any]:
-    claim = spec.claim
+def job_fields(spec: JobSpec, job: Job) -> dict[str, Any]:
+    """Return the fields of a new job's hash."""
     # RQ reads an empty field as a missing one, and each field that is sent takes time.
     document = {name: value for name, value in job.to_dict().items() if value not in (None, "")}
     if spec.limit_keys:
         document[LIMITS_FIELD] = "\n".join(spec.limit_keys)
     if spec.metadata:
         document[METADATA_FIELD] = json.dumps(spec.metadata)
-    if claim:
-        document[CLAIM_FIELD] = claim.key
+    if spec.claim:
+        document[CLAIM_FIELD] = spec.claim.key
+    return document
+
+
+def _arguments(spec: JobSpec, job: Job) -> list[Any]:
+    claim, document = spec.claim, job_fields(spec, job)
     fields = [part for pair in document.items() for part in pair]
     due = "" if spec.due is None else round(spec.due.timestamp() * 1_000_000)
     claimed = [claim.key, claim.pending, claim.final, claim.keep_s] if claim else ["", "", "", ""]
-    return [job.id, offset_us(spec.priority), document["created_at"], due, *claimed, len(fields), *fields]
+    arrival = "" if spec.arrival_us is None else spec.arrival_us
+    return [job.id, offset_us(spec.priority), document["created_at"], due, arrival, *claimed, len(fields), *fields]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from random import SystemRandom
 from typing import Any
@@ -35,7 +35,9 @@ class JobSpec:
 
     `name` is shown to people. For `attempts`, `backoff` and `timeout_s` None takes the queue's. The job does not
     start before `due`; `limit_keys`, such as `site:shop.example`, count it for limits; `claim` is its idempotency
-    claim; `metadata` is stored beside the payload as JSON.
+    claim; `metadata` is stored beside the payload as JSON. Jobs with one id and one `created_at` are the same
+    submission. `arrival_us` is the time of arrival by Redis' clock, which orders jobs of one priority; None is the
+    time of enqueueing.
     """
 
     job_id: str
@@ -49,6 +51,8 @@ class JobSpec:
     limit_keys: tuple[str, ...] = ()
     claim: EnqueueClaim | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    created_at: datetime | None = None
+    arrival_us: int | None = None
 
 
 def run_timeout_s(timeout_ms: int, retries: int) -> int:
@@ -85,7 +89,46 @@ def build_job(queue: Queue, spec: JobSpec, *, default_attempts: int) -> Job:
         retry=_retry(attempts, spec.backoff or extension.backoff),
     )
     job.enqueued_at = None if spec.due else utc_now()
+    job.created_at = spec.created_at or job.created_at
     return job
+
+
+def spec_document(spec: JobSpec) -> dict[str, Any]:
+    """Return a job as JSON, without its id and queue."""
+    return {
+        "data": spec.data.model_dump(mode="json"),
+        "name": spec.name,
+        "priority": int(spec.priority),
+        "attempts": spec.attempts,
+        "backoff": spec.backoff.model_dump(mode="json") if spec.backoff else None,
+        "timeout_s": spec.timeout_s,
+        "due": spec.due.isoformat() if spec.due else None,
+        "limit_keys": list(spec.limit_keys),
+        "claim": asdict(spec.claim) if spec.claim else None,
+        "metadata": dict(spec.metadata),
+        "created_at": spec.created_at.isoformat() if spec.created_at else None,
+        "arrival_us": spec.arrival_us,
+    }
+
+
+def parse_spec(job_id: str, queue: str, document: Mapping[str, Any]) -> JobSpec:
+    """Return the job that `spec_document` wrote.
+
+    Raises:
+        ValueError: the document is damaged, or another version wrote it.
+    """
+    try:
+        fields = dict(document)
+        fields["data"] = catalogue().queues[queue].payload.model_validate(fields["data"])
+        fields["priority"] = Priority(fields["priority"])
+        fields["backoff"] = Backoff.model_validate(fields["backoff"]) if fields["backoff"] else None
+        fields["due"] = datetime.fromisoformat(fields["due"]) if fields["due"] else None
+        fields["limit_keys"] = tuple(fields["limit_keys"])
+        fields["claim"] = EnqueueClaim(**fields["claim"]) if fields["claim"] else None
+        fields["created_at"] = datetime.fromisoformat(fields["created_at"]) if fields["created_at"] else None
+        return JobSpec(job_id=job_id, **fields)
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"unknown job: {type(error).__name__}: {error}") from error
 
 
 def _retry(attempts: int, backoff: Backoff) -> Retry | None:

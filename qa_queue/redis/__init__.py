@@ -1,7 +1,7 @@
 """Connections to Redis: which server, by which way, made once a process, and explained when one fails."""
 
 from qa_queue.redis.client import RedisClient, RedisHealth
-from qa_queue.redis.connections import MainRedis, by_server, connection_of, explain_among
+from qa_queue.redis.connections import MainRedis, by_server, connection_of, explain_among, server_time
 from qa_queue.redis.diagnosis import address_of, explain, explained
 
 __all__ = [
@@ -14,4 +14,5 @@ __all__ = [
     "explain",
     "explain_among",
     "explained",
+    "server_time",
 ]

@@ -6,6 +6,7 @@ Connections of workers, which live long and must notice soon that their Redis ha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from redis import Redis
@@ -93,3 +94,13 @@ def steady(connection: Redis) -> Redis:
 
 def _patience() -> Retry:
     return Retry(ExponentialBackoff(cap=0.5, base=0.1), 1)
+
+
+def server_time(connection: Redis) -> datetime:
+    """Return the time by Redis' clock, which all processes share; their own may be wrong.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    seconds, microseconds = connection.time()
+    return datetime.fromtimestamp(seconds, UTC) + timedelta(microseconds=microseconds)

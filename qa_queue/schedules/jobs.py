@@ -63,7 +63,7 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Sche
     now = utc_now()
     return ScheduledWork(
         queue=schedule.queue,
-        jobs=[run_spec(plan, now) for plan in plans],
+        jobs=[run_spec(plan, moment) for plan in plans],
         first_id=plans[0].run_id,
         runs=[run_record(plan, {plan.case.id: plan.case.version}, now) for plan in plans],
         batch_id=batch_id,

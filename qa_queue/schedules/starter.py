@@ -11,6 +11,7 @@ from redis import Redis
 from rq.job import Job
 
 from qa_queue.models import QueueName, RunStatus
+from qa_queue.producer.planning import ledger_entries
 from qa_queue.queues import QueueManager
 from qa_queue.queues.cancellation import cancel_runs, request_cancel
 from qa_queue.queues.claims import EnqueueClaim
@@ -62,6 +63,8 @@ class ScheduleStarter:
         own = connection_of(self._connection, work.queue)
         key = moment_key(schedule, moment)
         own.set(key, _PENDING, nx=True, ex=KEEP_S)
+        if work.runs:
+            self._store.save(ledger_entries(work.queue, work.jobs, moment))
         self._store.schedules.open_runs(work.runs)
         claim = EnqueueClaim(key=key, pending=_PENDING, final=f"started|{uuid4()}", keep_s=KEEP_S)
         fresh = self._queues.add_once(work.queue, [replace(job, claim=claim) for job in work.jobs])

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from qa_queue.errors import StoreError, StoreSchemaError
 from qa_queue.models import Frozen, RunStatus
+from qa_queue.store.ledger import LedgerEntry
 from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
     AdaptationRow,
@@ -27,6 +28,7 @@ from qa_queue.store.schedule_records import ScheduleRecord
 
 TABLES: dict[type[Frozen], str] = {  # parents before children: the order in which they are written
     CaseRecord: "test_cases",
+    LedgerEntry: "job_ledger",
     RunRecord: "test_runs",
     StepRecord: "test_steps",
     ArtifactRecord: "test_artifacts",

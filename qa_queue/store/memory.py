@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from qa_queue.errors import RowRefusedError
 from qa_queue.models import Frozen, RunStatus, utc_now
+from qa_queue.store.ledger import LedgerEntry, MemoryLedger
 from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, run_changes, sanitize, uuids
 from qa_queue.store.memory_schedules import MemoryBatches, MemorySchedules
 from qa_queue.store.protocol import Record
@@ -42,6 +43,7 @@ class MemoryStore:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._tables: dict[type[Frozen], dict[str, Any]] = {kind: {} for kind in TABLES}
+        self.ledger = MemoryLedger(self._lock, self._tables[LedgerEntry], self._tables[RunRecord])
         self.batches = MemoryBatches(self._lock, self._tables[RunRecord])
         self.schedules = MemorySchedules(self._lock, self._tables[ScheduleRecord], self._tables[RunRecord])
 
@@ -221,6 +223,7 @@ class MemoryStore:
         """Delete runs with all their rows."""
         with self._lock:
             gone = self.existing_runs(run_ids)
+            self.ledger.remove(sorted(gone))
             for kind, table in self._tables.items():
                 for row_id in [row.id for row in table.values() if kind is RunRecord and row.id in gone]:
                     del table[row_id]

@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from qa_queue.models import RunStatus
+from qa_queue.store.ledger import JobLedger, LedgerEntry
 from qa_queue.store.records import (
     AdaptationRow,
     ArtifactRecord,
@@ -32,6 +33,7 @@ Record = (
     | PatternRecord
     | FingerprintRecord
     | VerdictRecord
+    | LedgerEntry
 )
 
 
@@ -92,6 +94,10 @@ class RunStore(Protocol):
     @property
     def schedules(self) -> ScheduleStore:
         """Schedules."""
+
+    @property
+    def ledger(self) -> JobLedger:
+        """Jobs as they were submitted."""
 
     @property
     def batches(self) -> BatchStore:

@@ -27,6 +27,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.supabase_ledger import SupabaseLedger
 from qa_queue.store.supabase_schedules import SupabaseBatches, SupabaseSchedules
 
 ROWS_PER_CALL = 500
@@ -45,6 +46,7 @@ class SupabaseStore:
 
     def __init__(self, url: str, key: str) -> None:
         self._client = SupabaseClient(url, key)
+        self.ledger = SupabaseLedger(self._client)
         self.batches = SupabaseBatches(self._client)
         self.schedules = SupabaseSchedules(self._client)
 

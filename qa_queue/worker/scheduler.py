@@ -1,7 +1,8 @@
 """The scheduler, `python -m qa_queue.worker.scheduler`: periodic tasks of the service, each in a thread.
 
-It enqueues due jobs, as every worker does, serves the schedules, sends its own heartbeat and evaluates the alert
-rules. No module of this package imports this one: Python warns about a module that is run after it was imported.
+It enqueues due jobs, as every worker does, serves the schedules, compares runs with their jobs, sends its own
+heartbeat and evaluates the alert rules. No module of this package imports this one: Python warns about a module
+that is run after it was imported.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
+from qa_queue.models import QueueName
 from qa_queue.monitoring import HEARTBEAT_S, send_heartbeat
 from qa_queue.monitoring.alerts import AlertMonitor
 from qa_queue.redis import RedisClient, connection_of
@@ -28,6 +30,7 @@ from qa_queue.settings.logs import configure_logging
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.worker.periodic import PeriodicTask, enqueue_due, run_in_threads
+from qa_queue.worker.reconciler import Reconciler
 
 log = logging.getLogger(__name__)
 
@@ -35,6 +38,7 @@ _DUE_JOBS_S = 1.0
 _SCHEDULES_S = 0.5  # one light call to the store
 _ALERTS_S = 1.0
 _STORE_CHECK_S = 5.0
+_RECONCILE_S = 3.0
 _GRACE_S = 5.0  # for messages that are being sent
 
 
@@ -56,6 +60,16 @@ def schedule_tasks(connection: Redis, store: RunStore | None, settings: Settings
         return []
     runner = ScheduleRunner(connection, store, settings)
     return [PeriodicTask(name="serve the schedules", every_s=_SCHEDULES_S, do=runner.serve_due)]
+
+
+def reconciler_tasks(
+    connection: Redis, store: RunStore | None, settings: Settings, name: str
+) -> list[PeriodicTask]:
+    """Return the task that keeps runs and jobs in step; none without a store."""
+    if store is None:
+        return []
+    reconciler = Reconciler(connection_of(connection, QueueName.TEST_EXECUTION), store, settings, name=name)
+    return [PeriodicTask(name="compare runs with their jobs", every_s=_RECONCILE_S, do=reconciler.run)]
 
 
 def alert_tasks(monitor: AlertMonitor) -> list[PeriodicTask]:
@@ -84,6 +98,7 @@ def main() -> None:
     tasks = [
         PeriodicTask(name="enqueue due jobs", every_s=_DUE_JOBS_S, do=partial(enqueue_all_due, connection)),
         *schedule_tasks(connection, store, settings),
+        *reconciler_tasks(connection, store, settings, name),
         *alert_tasks(monitor),
         PeriodicTask(name="send its heartbeat", every_s=HEARTBEAT_S, do=partial(send_heartbeat, connection, name)),
     ]

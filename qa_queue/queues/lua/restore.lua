@@ -1,0 +1,60 @@
+-- Restore jobs that Redis has lost: create those that do not exist, and enqueue those that are in no place.
+--
+-- include: queue
+--
+-- KEYS        see queue.lua; used: events, queues, waiting, intermediate, scheduled, scores, clock, wake, parked
+-- ARGV[1..2]  names, the queue's name
+-- ARGV[3]     key of RQ's registry of running executions
+-- ARGV[4..]   for each job:
+--               id, priority score, time at which it is due in s or ""
+--               key of its idempotency claim, its final value, seconds to keep it; "" for no claim
+--               number of the strings that follow, which are fields and values of its hash
+-- Keys derived here: the hash and the claim of each job.
+-- Returns the ids that were restored.
+--
+-- Invariants: a job that has not ended is in one place afterwards, however many processes restore it. A job that has
+-- ended, waits or runs is left alone.
+
+local ARGUMENTS = 7  -- of a job, before its fields and values
+local OPEN = {queued = true, scheduled = true, started = true, deferred = true}
+
+local queue, started = queue_at(1), ARGV[3]
+redis.call('SADD', QUEUES, queue.waiting)
+adopt_pushed(queue)
+
+local placed = {}
+for _, list in ipairs({queue.waiting, queue.intermediate}) do
+  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do placed[id] = true end
+end
+for _, entry in ipairs(redis.call('ZRANGE', started, 0, -1)) do placed[entry:match('^[^:]*')] = true end
+
+local function has_place(id)
+  return placed[id] or redis.call('ZSCORE', queue.scheduled, id) or redis.call('ZSCORE', queue.parked, id)
+end
+
+local restored, at = {}, 4
+while at <= #ARGV do
+  local id, score, due, claim = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
+  local last = at + ARGUMENTS - 1 + tonumber(ARGV[at + 6])
+  local status = field(id, 'status')
+  if not status then
+    redis.call('DEL', job_key(id))  -- what a late heartbeat left
+    redis.call('HSET', job_key(id), names.score_field, score, unpack(ARGV, at + ARGUMENTS, last))
+  end
+  if (not status or OPEN[status]) and not has_place(id) then
+    if claim ~= '' then redis.call('SET', claim, ARGV[at + 4], 'NX', 'EX', ARGV[at + 5]) end
+    redis.call('PERSIST', job_key(id))
+    redis.call('HSET', job_key(id), 'status', due == '' and 'queued' or 'scheduled')
+    if due == '' then
+      insert(queue, id, score_of(queue, id))
+    else
+      redis.call('ZADD', queue.scheduled, due, id)
+    end
+    publish(due == '' and 'waiting' or 'delayed', queue, id)
+    placed[id] = true
+    restored[#restored + 1] = id
+  end
+  at = last + 1
+end
+wake(queue)
+return restored

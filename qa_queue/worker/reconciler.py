@@ -1,0 +1,287 @@
+"""The reconciler: compares the runs that have not ended with Redis, and restores or ends what is not in step.
+
+A run's row is the acknowledgement of its submission. Redis may lose the job: by FLUSHALL, a truncated append-only
+file, an empty replica that is promoted, an old dump, eviction. Then the job is enqueued again from the ledger.
+Redis may also have ended a job whose row does not say so: then the row is ended. Decisions are pure (`problem_of`).
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
+from enum import Enum
+from typing import Any
+
+from redis import Redis
+
+from qa_queue.models import ErrorKind, QueueName, RunStatus, utc_now
+from qa_queue.models.outcomes import FAILURES, FailureKind
+from qa_queue.queues.attempts import AttemptLog
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.jobs import FAILURE_TTL_S, parse_spec
+from qa_queue.queues.reconciliation import (
+    JobState,
+    LostJob,
+    read_states,
+    restore_dead_letter,
+    restore_jobs,
+    result_of,
+)
+from qa_queue.settings import Settings
+from qa_queue.store.ledger import LedgerEntry, OpenRun
+from qa_queue.store.protocol import RunStore
+
+log = logging.getLogger(__name__)
+
+HOLDER_KEY = "qa:reconciler"
+EPOCH_KEY = "qa:reconciler:epoch"  # lost with everything else
+_HOLD_MS = 15_000
+_KEEP_CLAIM_S = 24 * 3600
+_KEEP_ENTRY = timedelta(days=8)  # longer than dead letters, which can be requeued
+_PRUNE_S = 3600.0
+_INTERRUPTED_S = 60.0  # after which a submission that has not been completed never will be
+_QUEUE = QueueName.TEST_EXECUTION
+_ENDED = {"finished", "failed", "stopped", "canceled"}
+_LOST_TEXT = (
+    "Redis has lost the job of this run, and the ledger has no readable entry to restore it from, as of runs that "
+    "an earlier version submitted: submit the run again"
+)
+_INTERRUPTED_TEXT = "its submission was interrupted before all of its runs were recorded; none of them was enqueued"
+
+
+class Problem(Enum):
+    """A difference between a run's row and its job."""
+
+    LOST = "lost"  # a run that waits has no job, or its job is in no place
+    LOST_RUNNING = "lost running"  # so has one that runs
+    CANCELLED = "cancelled"  # its job was cancelled
+    FINISHED = "finished"  # its job has a result
+    DEAD = "dead"  # its job is a dead letter
+    HALF_REQUEUED = "half requeued"  # so it is, and the row was reopened for a requeue
+
+
+# Seconds after which a problem is settled. Until then it may be a step of a process that works, because rows and
+# jobs do not change at the same moment. A worker notices a lost job at its next heartbeat and stops; results may
+# wait in an outbox, from which a worker stores more than the reconciler knows.
+PATIENCE_S = {
+    Problem.LOST: 5.0,
+    Problem.LOST_RUNNING: 14.0,
+    Problem.CANCELLED: 5.0,
+    Problem.FINISHED: 20.0,
+    Problem.DEAD: 20.0,
+    Problem.HALF_REQUEUED: 20.0,
+}
+
+
+def problem_of(run: OpenRun, state: JobState) -> Problem | None:
+    """Return the difference between the row of a run that has not ended and its job; None if they are in step."""
+    if state.unstored:
+        return None  # a worker stores the outcome
+    if state.status is None or (state.status not in _ENDED and not state.placed):
+        return Problem.LOST if run.status is RunStatus.QUEUED else Problem.LOST_RUNNING
+    if state.status not in _ENDED:
+        return None
+    if state.status == "canceled":
+        return Problem.CANCELLED
+    if state.status == "finished":
+        return Problem.FINISHED
+    return Problem.HALF_REQUEUED if run.requeues > state.requeues else Problem.DEAD
+
+
+class ProblemLog:
+    """When each problem was first seen, on a monotonic clock."""
+
+    def __init__(self) -> None:
+        self._since: dict[str, tuple[Problem, float]] = {}
+
+    def due(self, problems: Mapping[str, Problem], now: float) -> dict[str, Problem]:
+        """Return the problems that have lasted long enough; forget those that are gone."""
+        self._since = {
+            run_id: known if (known := self._since.get(run_id)) and known[0] is problem else (problem, now)
+            for run_id, problem in problems.items()
+        }
+        return {
+            run_id: problem
+            for run_id, (problem, since) in self._since.items()
+            if now - since >= PATIENCE_S[problem]
+        }
+
+    def lasted(self, run_id: str, now: float) -> float:
+        """Return the seconds for which the present problem of a run has been seen."""
+        return now - self._since[run_id][1]
+
+
+class Reconciler:
+    """Keeps runs and their jobs in step; of all processes that call `run`, one does it."""
+
+    def __init__(
+        self,
+        connection: Redis,
+        store: RunStore,
+        settings: Settings,
+        *,
+        name: str,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._attempts = settings.queue_max_attempts
+        self._most_dead = settings.queue_remove_on_fail
+        self._name = name
+        self._clock = clock
+        self._problems = ProblemLog()
+        self._server = ""  # identity of the Redis whose dead letters and claims are complete
+        self._prune_at = 0.0
+
+    def run(self) -> int:
+        """Settle what is due; return the number of runs that were settled.
+
+        Raises:
+            StoreError, redis.exceptions.RedisError: a part failed; the next call continues.
+        """
+        if not self._holds():
+            return 0
+        runs = {run.id: run for run in self._store.ledger.open_runs()}
+        states = read_states(self._connection, _QUEUE, list(runs))
+        found = {run_id: problem_of(run, states[run_id]) for run_id, run in runs.items()}
+        now = self._clock()
+        due = self._problems.due({run_id: one for run_id, one in found.items() if one is not None}, now)
+        self._settle({runs[run_id]: problem for run_id, problem in due.items()}, now)
+        self._restore_ended(runs)
+        self._prune(runs, now)
+        return len(due)
+
+    def _holds(self) -> bool:
+        redis = self._connection
+        if redis.set(HOLDER_KEY, self._name, nx=True, px=_HOLD_MS):
+            return True
+        return redis.get(HOLDER_KEY) == self._name.encode() and bool(redis.pexpire(HOLDER_KEY, _HOLD_MS))
+
+    def _settle(self, due: Mapping[OpenRun, Problem], now: float) -> None:
+        lost = [run for run, problem in due.items() if problem in (Problem.LOST, Problem.LOST_RUNNING)]
+        self._restore(lost, now)
+        for run, problem in due.items():
+            match problem:
+                case Problem.CANCELLED:
+                    self._end(run, RunStatus.CANCELLED, "Cancelled before it started", ErrorKind.CANCELLED)
+                case Problem.FINISHED:
+                    self._end_as(run, result_of(self._connection, run.id))
+                case Problem.DEAD:
+                    self._end_dead(run)
+                case Problem.HALF_REQUEUED:
+                    DeadLetters(self._connection).requeue(run.id)
+                    log.warning("Completed the requeue of run %s, which was interrupted", run.id)
+
+    def _restore(self, lost: Sequence[OpenRun], now: float) -> None:
+        entries = self._store.ledger.entries([run.id for run in lost])
+        interrupted = self._interrupted(entries.values())
+        jobs = []
+        for run in lost:
+            entry = entries.get(run.id)
+            if entry is None:
+                self._end(run, RunStatus.DEAD, _LOST_TEXT, ErrorKind.INFRASTRUCTURE)
+            elif entry.last_id in interrupted:
+                if self._problems.lasted(run.id, now) >= _INTERRUPTED_S:
+                    self._end(run, RunStatus.CANCELLED, _INTERRUPTED_TEXT, ErrorKind.CANCELLED)
+            elif (job := _lost_job(entry, run, self._attempts)) is None:
+                self._end(run, RunStatus.DEAD, _LOST_TEXT, ErrorKind.INFRASTRUCTURE)
+            else:
+                jobs.append(job)
+        restored = restore_jobs(self._connection, _QUEUE, jobs, default_attempts=self._attempts)
+        if restored:
+            log.warning("Enqueued %d runs again, whose jobs Redis has lost", len(restored))
+
+    def _interrupted(self, entries: Iterable[LedgerEntry]) -> set[str]:
+        """Return the last ids of submissions whose last run has an entry and no row: they were not completed."""
+        last_ids = sorted({entry.last_id for entry in entries})
+        rows = self._store.existing_runs(last_ids)
+        return self._store.ledger.entries([last for last in last_ids if last not in rows]).keys() - rows
+
+    def _end_as(self, run: OpenRun, result: Any) -> None:
+        fields = result if isinstance(result, dict) else {}
+        status = _status(fields.get("status"))
+        counts = ("total_steps", "completed_steps", "failed_steps", "adapted_steps", "flaky")
+        known = {name: fields[name] for name in counts if fields.get(name) is not None}
+        kind = fields.get("error_kind")
+        self._end(run, status, fields.get("error"), ErrorKind(kind) if kind else None, **known)
+
+    def _end_dead(self, run: OpenRun) -> None:
+        attempts = AttemptLog(self._connection).read(run.id)
+        kind = FailureKind(attempts[-1].kind) if attempts else FailureKind.INFRASTRUCTURE
+        end = FAILURES[kind]
+        self._end(run, end.status, attempts[-1].error if attempts else "its job failed", end.error_kind)
+
+    def _end(
+        self, run: OpenRun, status: RunStatus, error: str | None, kind: ErrorKind | None, **fields: Any
+    ) -> None:
+        fields |= {"status": status, "error": error, "error_kind": kind, "finished_at": utc_now()}
+        self._store.update_run(run.id, **fields)
+        log.warning("Run %s is %s: its row did not say so (%s)", run.id, status.value, error or "its job has ended")
+
+    def _restore_ended(self, runs: Mapping[str, OpenRun]) -> None:
+        """Restore dead letters and idempotency claims, once for each Redis that may have lost them."""
+        server = str(self._connection.info("server")["run_id"])
+        if self._server == server and self._connection.exists(EPOCH_KEY):
+            return
+        dead = self._store.list_runs(statuses=(RunStatus.DEAD,), limit=self._most_dead)
+        since = utc_now() - timedelta(seconds=FAILURE_TTL_S)
+        recent = {run.id: run for run in dead if run.finished_at is not None and run.finished_at > since}
+        missing = [
+            job_id
+            for job_id, state in read_states(self._connection, _QUEUE, list(recent)).items()
+            if state.status is None
+        ]
+        for entry in self._store.ledger.entries(missing).values():
+            run = recent[entry.id]
+            opened = OpenRun(id=run.id, status=run.status, fence=run.fence, requeues=run.requeues)
+            if (job := _lost_job(entry, opened, self._attempts)) is not None:
+                restore_dead_letter(
+                    self._connection,
+                    _QUEUE,
+                    job,
+                    error=run.error or "",
+                    died_at=run.finished_at or utc_now(),
+                    default_attempts=self._attempts,
+                )
+        self._restore_claims(runs)
+        self._connection.set(EPOCH_KEY, 1)
+        self._server = server
+
+    def _restore_claims(self, runs: Mapping[str, OpenRun]) -> None:
+        for entry in self._store.ledger.with_claims():
+            claim = entry.spec.get("claim") or {}
+            if {"key", "final", "keep_s"} <= claim.keys():
+                keep = claim["keep_s"] if entry.id in runs else _KEEP_CLAIM_S
+                self._connection.set(claim["key"], claim["final"], nx=True, ex=keep)
+
+    def _prune(self, runs: Mapping[str, OpenRun], now: float) -> None:
+        if now < self._prune_at:
+            return
+        old = self._store.ledger.oldest(utc_now() - _KEEP_ENTRY, limit=1000)
+        self._store.ledger.remove([entry.id for entry in old if entry.id not in runs])
+        self._prune_at = now + _PRUNE_S
+
+
+def _lost_job(entry: LedgerEntry, run: OpenRun, default_attempts: int) -> LostJob | None:
+    """Return the job to restore; None if the entry cannot be read. The attempt that ran is not used up."""
+    try:
+        spec = parse_spec(entry.id, entry.queue, entry.spec)
+    except ValueError as error:
+        log.error("The ledger's entry of job %s cannot be read: %s", entry.id, error)  # noqa: TRY400 - complete
+        return None
+    failed = max(0, run.fence - 1) if run.status is RunStatus.RUNNING else run.fence
+    attempts = spec.attempts or default_attempts
+    return LostJob(
+        spec=spec,
+        arrival_us=spec.arrival_us or round(entry.submitted_at.timestamp() * 1_000_000) + entry.position,
+        executions=run.fence,
+        requeues=run.requeues,
+        retries_left=max(0, attempts - 1 - failed),
+    )
+
+
+def _status(text: Any) -> RunStatus:
+    """Return the status of a job's result; a processor that returns none has completed."""
+    return RunStatus(text) if text in list(RunStatus) else RunStatus.COMPLETED

@@ -1,0 +1,339 @@
+"""The reconciler on a real Redis: what Redis loses is restored once, what has ended is ended in its row."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from redis import Redis
+from rq.job import Job
+from rq.serializers import JSONSerializer
+
+from qa_queue.models import ErrorKind, Priority, RunStatus, utc_now
+from qa_queue.producer import JobProducer
+from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.enqueue import push_job
+from qa_queue.queues.reconciliation import JobState
+from qa_queue.settings import Settings
+from qa_queue.store.ledger import OpenRun
+from qa_queue.store.memory import MemoryStore
+from qa_queue.worker.reconciler import PATIENCE_S, Problem, ProblemLog, Reconciler, problem_of
+from tests.support.dead_letters import let_die
+from tests.support.queueing import QUEUE, run_request, snapshot, take_all, waiting
+
+SETTINGS = Settings(_env_file=None)
+
+
+class Clock:
+    """A monotonic clock that a test sets forward."""
+
+    def __init__(self) -> None:
+        self.now = 100.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Scene:
+    """Runs on a Redis, and the reconciler that keeps them in step."""
+
+    def __init__(self, redis: Redis) -> None:
+        self.redis = redis
+        self.store = MemoryStore()
+        self.clock = Clock()
+        self.producer = JobProducer(redis, self.store, SETTINGS)
+        self.reconciler = Reconciler(redis, self.store, SETTINGS, name="one", clock=self.clock)
+
+    def submit(self, count: int = 1, **fields: Any) -> list[str]:
+        return [run.run_id for run in self.producer.submit([run_request(**fields) for _ in range(count)])]
+
+    def settle(self, seconds: float = max(PATIENCE_S.values())) -> None:
+        """Let the reconciler see every problem twice, this far apart."""
+        self.reconciler.run()
+        self.clock.now += seconds
+        self.reconciler.run()
+
+    def status(self, run_id: str) -> RunStatus:
+        run = self.store.get_run(run_id)
+        assert run is not None
+        return run.status
+
+    def job(self, run_id: str) -> Job:
+        return Job.fetch(run_id, connection=self.redis, serializer=JSONSerializer)
+
+
+@pytest.fixture
+def scene(redis_db: Redis) -> Scene:
+    return Scene(redis_db)
+
+
+def lose_everything(redis: Redis) -> None:
+    redis.flushall()
+
+
+def lose_the_lists(redis: Redis) -> None:
+    redis.delete(f"rq:queue:{QUEUE}", f"qa:ranks:{QUEUE}", f"rq:scheduled:{QUEUE}")
+
+
+def lose_jobs(redis: Redis) -> None:
+    """Of each second job the hash, as by eviction."""
+    for key in sorted(redis.scan_iter("rq:job:*"))[::2]:
+        redis.delete(key)
+
+
+def lose_the_newest(redis: Redis) -> None:
+    """The last tenth of the list, as by a truncated append-only file."""
+    ids = redis.lrange(f"rq:queue:{QUEUE}", -100, -1)
+    for job_id in ids:
+        redis.lrem(f"rq:queue:{QUEUE}", 1, job_id)
+        redis.zrem(f"qa:ranks:{QUEUE}", job_id)
+        redis.delete(f"rq:job:{job_id.decode()}")
+
+
+@pytest.mark.parametrize("lose", [lose_everything, lose_the_lists, lose_jobs, lose_the_newest])
+def test_of_a_thousand_runs_none_is_lost(scene: Scene, lose: Callable[[Redis], None]) -> None:
+    """Each waits once, in its order; those that had ended stay ended."""
+    priorities = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
+    submitted = [
+        run_request(priority=priorities[number % 4], attempts=1 + number % 3, user_id=f"user-{number % 5}")
+        for number in range(1000)
+    ]
+    ids = [run.run_id for run in scene.producer.submit(submitted)]
+    order = waiting(scene.redis)
+    assert sorted(order) == sorted(ids)
+    ended = order[:50]
+    for run_id in ended:
+        scene.store.update_run(run_id, status=RunStatus.COMPLETED, finished_at=utc_now())
+        scene.redis.delete(f"rq:job:{run_id}")
+        scene.redis.lrem(f"rq:queue:{QUEUE}", 1, run_id)
+        scene.redis.zrem(f"qa:ranks:{QUEUE}", run_id)
+    lose(scene.redis)
+    scene.settle()
+    assert waiting(scene.redis) == order[50:]
+    before = snapshot(scene.redis)
+    scene.settle()
+    assert snapshot(scene.redis) == before
+    for request, run_id in zip(submitted[:3], ids[:3], strict=True):
+        job = scene.job(run_id)
+        assert (job.retries_left or 0) == (request.attempts or 1) - 1
+        assert job.kwargs["data"]["test_run_id"] == run_id
+    assert take_all(scene.redis) == order[50:]
+
+
+def test_nothing_is_restored_before_it_was_seen_twice(scene: Scene) -> None:
+    """A submission may be between its rows and its jobs."""
+    scene.submit()
+    scene.redis.flushall()
+    scene.reconciler.run()
+    scene.clock.now += PATIENCE_S[Problem.LOST] - 1
+    scene.reconciler.run()
+    assert waiting(scene.redis) == []
+
+
+def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: Scene) -> None:
+    """The submitter stalls between rows and jobs; the reconciler enqueues, and the submission succeeds."""
+    add = scene.producer._queues.add
+
+    def late(*args: Any) -> Any:
+        scene.settle()
+        assert len(waiting(scene.redis)) == 3
+        return add(*args)
+
+    scene.producer._queues.add = late  # type: ignore[method-assign]
+    ids = scene.submit(3)
+    assert waiting(scene.redis) == ids
+
+
+def test_a_delay_and_a_claim_are_restored(scene: Scene) -> None:
+    """The run starts when it was to start, and its idempotency key gives the same run."""
+    due = utc_now() + timedelta(hours=1)
+    (run_id,) = scene.submit(run_at=due, idempotency_key="order 7")
+    scene.redis.flushall()
+    scene.settle()
+    assert waiting(scene.redis) == []
+    assert scene.redis.zscore(f"rq:scheduled:{QUEUE}", run_id) == pytest.approx(due.timestamp(), abs=0.01)
+    assert scene.job(run_id).get_status().value == "scheduled"
+    assert scene.submit(run_at=due, idempotency_key="order 7") == [run_id]
+
+
+def test_a_run_that_was_under_way_has_its_attempts(scene: Scene) -> None:
+    """The attempt that ran at the loss is not used up; the next one counts on."""
+    (run_id,) = scene.submit(attempts=3)
+    scene.store.update_run(run_id, status=RunStatus.RUNNING, fence=2)
+    scene.redis.flushall()
+    scene.settle(PATIENCE_S[Problem.LOST])
+    assert waiting(scene.redis) == []
+    scene.settle(PATIENCE_S[Problem.LOST_RUNNING])
+    assert waiting(scene.redis) == [run_id]
+    assert scene.job(run_id).retries_left == 1
+    assert scene.redis.hget(f"rq:job:{run_id}", "attempt") == b"2"
+
+
+def test_an_interrupted_submission_is_not_enqueued(scene: Scene) -> None:
+    """Its submitter was killed before the last row: none of its runs runs, and all of them end."""
+    save = scene.store.save
+
+    def killed(records: Any) -> None:
+        rows = list(records)
+        if type(rows[0]).__name__ == "RunRecord":
+            save(rows[:2])
+            raise KeyboardInterrupt
+        save(rows)
+
+    scene.store.save = killed  # type: ignore[method-assign]
+    scene.store.delete_runs = lambda run_ids: 0  # type: ignore[method-assign] # nor did it undo anything
+    scene.store.ledger.remove = lambda job_ids: None  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        scene.submit(3)
+    first, second = (run.id for run in scene.store.ledger.open_runs())
+    scene.settle()
+    assert scene.status(first) is RunStatus.QUEUED
+    scene.settle(60)
+    assert waiting(scene.redis) == []
+    assert {scene.status(first), scene.status(second)} == {RunStatus.CANCELLED}
+
+
+def test_a_run_without_an_entry_ends(scene: Scene) -> None:
+    """A version without a ledger submitted it."""
+    (run_id,) = scene.submit()
+    scene.store.ledger.remove([run_id])
+    scene.redis.flushall()
+    scene.settle()
+    assert scene.status(run_id) is RunStatus.DEAD
+
+
+def test_dead_letters_are_restored(scene: Scene) -> None:
+    """With their error; a discarded one stays away."""
+    kept, discarded = scene.submit(2)
+    for run_id in (kept, discarded):
+        let_die(scene.redis, run_id)
+        scene.store.update_run(
+            run_id, status=RunStatus.DEAD, fence=3, error="the browser died", finished_at=utc_now()
+        )
+    letters = DeadLetters(scene.redis, scene.store)
+    letters.discard(discarded)
+    scene.settle()
+    scene.redis.flushall()
+    scene.settle()
+    (letter,) = letters.list()
+    assert (letter.job_id, letter.error) == (kept, "the browser died")
+    letters.requeue(kept)
+    assert waiting(scene.redis) == [kept]
+    assert scene.status(kept) is RunStatus.QUEUED
+
+
+@pytest.mark.parametrize(
+    ("status", "fields", "expected"),
+    [
+        ("finished", {}, RunStatus.COMPLETED),
+        ("canceled", {}, RunStatus.CANCELLED),
+        ("failed", {}, RunStatus.DEAD),
+    ],
+)
+def test_a_row_that_lags_behind_its_job_is_ended(
+    scene: Scene, status: str, fields: dict[str, Any], expected: RunStatus
+) -> None:
+    """Redis says how the run ended, and the record of it was lost."""
+    (run_id,) = scene.submit()
+    take_all(scene.redis)
+    scene.redis.delete(f"rq:queue:{QUEUE}:intermediate")
+    scene.redis.hset(f"rq:job:{run_id}", "status", status)
+    scene.settle()
+    assert scene.status(run_id) is expected
+    run = scene.store.get_run(run_id)
+    assert run is not None
+    assert run.finished_at is not None
+    assert waiting(scene.redis) == []
+
+
+def test_an_interrupted_requeue_is_completed(scene: Scene) -> None:
+    """The row was reopened, and the job is a dead letter still."""
+    (run_id,) = scene.submit()
+    let_die(scene.redis, run_id)
+    scene.store.update_run(run_id, status=RunStatus.DEAD, finished_at=utc_now())
+    scene.store.update_run(run_id, status=RunStatus.QUEUED, requeues=1)
+    scene.settle()
+    assert waiting(scene.redis) == [run_id]
+    assert scene.status(run_id) is RunStatus.QUEUED
+
+
+def test_one_of_two_reconcilers_works(scene: Scene) -> None:
+    """The other one only when the first is gone."""
+    scene.submit()
+    other = Reconciler(scene.redis, scene.store, SETTINGS, name="other", clock=scene.clock)
+    scene.settle()
+    scene.redis.delete(f"rq:queue:{QUEUE}", f"qa:ranks:{QUEUE}")
+    other.run()
+    scene.clock.now += 20
+    other.run()
+    assert waiting(scene.redis) == []
+    scene.redis.delete("qa:reconciler")
+    other.run()
+    scene.clock.now += 20
+    other.run()
+    assert len(waiting(scene.redis)) == 1
+
+
+def test_a_job_that_rq_pushed_is_in_its_place(scene: Scene) -> None:
+    """Nothing is done about what waits, runs or is limited."""
+    ids = scene.submit(3)
+    take_all(scene.redis)
+    push_job(scene.redis, QUEUE, ids[0])
+    before = snapshot(scene.redis)
+    scene.settle()
+    ours = {b"qa:reconciler", b"qa:reconciler:epoch"}
+    assert {key: value for key, value in snapshot(scene.redis).items() if key not in ours} == before
+
+
+def run(status: str = "queued", **fields: Any) -> OpenRun:
+    return OpenRun(id="r", status=RunStatus(status), **fields)
+
+
+def state(status: str | None, **fields: Any) -> JobState:
+    return JobState(**{"status": status, "placed": True, **fields})
+
+
+@pytest.mark.parametrize(
+    ("row", "job", "problem"),
+    [
+        (run(), state("queued"), None),
+        (run("running"), state("started"), None),
+        (run(), state(None, placed=False), Problem.LOST),
+        (run("running"), state(None, placed=False), Problem.LOST_RUNNING),
+        (run(), state("queued", placed=False), Problem.LOST),
+        (run(), state("scheduled", placed=False), Problem.LOST),
+        (run("running"), state("started", placed=False), Problem.LOST_RUNNING),
+        (run("running"), state("finished"), Problem.FINISHED),
+        (run("running"), state("failed"), Problem.DEAD),
+        (run("running"), state("stopped"), Problem.DEAD),
+        (run(requeues=2), state("failed", requeues=1), Problem.HALF_REQUEUED),
+        (run(), state("canceled"), Problem.CANCELLED),
+        (run("running"), state("failed", unstored=True), None),
+    ],
+)
+def test_the_problem_of_a_row_and_its_job(row: OpenRun, job: JobState, problem: Problem | None) -> None:
+    """One decision for each pair of states."""
+    assert problem_of(row, job) is problem
+
+
+def test_a_problem_that_changes_counts_anew() -> None:
+    """Only the same problem at two times, far enough apart, is settled."""
+    problems = ProblemLog()
+    assert problems.due({"r": Problem.LOST}, 0) == {}
+    assert problems.due({"r": Problem.FINISHED}, 10) == {}
+    assert problems.due({"r": Problem.FINISHED}, 29) == {}
+    assert problems.due({"r": Problem.FINISHED}, 31) == {"r": Problem.FINISHED}
+    assert problems.due({}, 32) == {}
+    assert problems.due({"r": Problem.FINISHED}, 60) == {}
+
+
+def test_a_kind_of_error_survives(scene: Scene) -> None:
+    """A dead letter whose input was invalid ends its row as such."""
+    (run_id,) = scene.submit()
+    let_die(scene.redis, run_id, attempts=1, kind="input")
+    scene.settle()
+    row = scene.store.get_run(run_id)
+    assert row is not None
+    assert (row.status, row.error_kind, row.error) == (RunStatus.FAILED, ErrorKind.INPUT, "broken 1")
