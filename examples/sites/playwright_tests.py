@@ -177,7 +177,7 @@ async def show_seeded_order(page: Page) -> None:
 
 
 async def mark_order_paid(page: Page) -> None:
-    """What is marked as paid on the page is paid in the API."""
+    """Marking an order as paid on the page changes it in the API."""
     made = await page.request.post("/api/orders", data={"customer": "Ann", "amount": 30})
     order = await made.json()
     await page.goto("/orders")

@@ -14,7 +14,7 @@ POLLS_UNTIL_DONE = 3
 
 @dataclass
 class State:
-    """What the sites store. `bug` is the name of the planted bug; empty for the correct sites."""
+    """The data of the sites. `bug` is the name of the planted bug; empty for the correct sites."""
 
     bug: str = ""
     numbers: count[int] = field(default_factory=lambda: count(100))
@@ -100,7 +100,7 @@ def delete_order(state: State, call: Call) -> Answer:
 def _change(rows: list[dict[str, Any]], call: Call) -> Answer:
     row = next((row for row in rows if str(row["id"]) == call.parts[0]), None)
     if row is None:
-        return Answer({"error": "there is none"}, 404)
+        return Answer({"error": "not found"}, 404)
     row.update(call.body)
     return Answer(row)
 

@@ -32,7 +32,7 @@ class Presses:
 def presses(steps: Sequence[dict[str, Any]]) -> Presses:
     """Return the keys that a recording presses. A keyDown without its keyUp is a press too.
 
-    A modifier joins the keys pressed while it is down; one that joined none is pressed for itself.
+    A modifier joins the keys and clicks made while it is down; one that joined none is pressed for itself.
     """
     result = Presses()
     down: dict[str, int | None] = {}  # modifiers, with the index of the event while it has joined no key
@@ -48,8 +48,9 @@ def presses(steps: Sequence[dict[str, Any]]) -> Presses:
                 _alone(result, _MODIFIERS[key], down.pop(_MODIFIERS[key], None))
             case "keyUp":
                 pass
-            case _ if down:
+            case "click" | "doubleClick" | "hover" if down:
                 result.held[index] = tuple(down)
+                down = dict.fromkeys(down)
     for modifier, start in down.items():
         _alone(result, modifier, start)
     return result

@@ -25,6 +25,7 @@ from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_e
 from qa_queue.cases.retarget import split_url
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
+from qa_queue.cases.vocabulary import MAX_DURATION_MS
 from qa_queue.errors.validation import kind_text
 
 _BUTTONS = {"primary": "left", "secondary": "right", "auxiliary": "middle"}
@@ -125,26 +126,21 @@ def _click(raw: Raw) -> Made | Invalid:
         return Made(dropped=f"the mouse button {raw.step['button']!r} is not supported")
 
     kind = DoubleClick if raw.step["type"] == "doubleClick" else Click
-
-    def click(target: Target) -> Action:
-        return kind.model_validate({"target": target, "button": button, "recorded_at": _offset(raw.step)})
-
-    made = _on_element(raw, click)
-    if made is INVALID or made.dropped:
+    given = {
+        "button": button,
+        "recorded_at": _offset(raw.step),
+        "modifiers": raw.held,
+        "delay": _long_press(raw.step),
+    }
+    made = _on_element(raw, lambda target: kind.model_validate({"target": target, **given}))
+    if made is INVALID or made.dropped or raw.step.get("deviceType") not in ("touch", "pen"):
         return made
-    return Made(made.actions, notes=(*made.notes, *_click_notes(raw)))
+    return Made(made.actions, notes=(*made.notes, f"made by {raw.step['deviceType']}; the click is made by mouse"))
 
 
-def _click_notes(raw: Raw) -> tuple[str, ...]:
-    notes = []
-    if raw.held:
-        notes.append(f"{'+'.join(raw.held)} was held; the click is made without")
-    if raw.step.get("deviceType") in ("touch", "pen"):
-        notes.append(f"made by {raw.step['deviceType']}; the click is made by mouse")
-    duration = raw.step.get("duration")
-    if isinstance(duration, (int, float)) and duration >= _LONG_PRESS_MS:
-        notes.append(f"held for {duration:g} ms; the click is made at once")
-    return tuple(notes)
+def _long_press(step: dict[str, Any]) -> int | None:
+    duration = _finite(step.get("duration"))
+    return int(duration) if duration and _LONG_PRESS_MS <= duration <= MAX_DURATION_MS else None
 
 
 def _offset(step: dict[str, Any]) -> tuple[float, float] | None:
@@ -158,7 +154,8 @@ def _finite(value: Any) -> float | None:
 
 
 def _hover(raw: Raw) -> Made | Invalid:
-    return _on_element(raw, lambda target: Hover(target=target, recorded_at=_offset(raw.step)))
+    given = {"recorded_at": _offset(raw.step), "modifiers": raw.held}
+    return _on_element(raw, lambda target: Hover.model_validate({"target": target, **given}))
 
 
 def _change(raw: Raw) -> Made | Invalid:
