@@ -14,6 +14,7 @@ from playwright.async_api import Locator, Page
 from processors.browser.dialogs import DialogHandler
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError
+from processors.browser.interception import Interception
 from processors.browser.page_log import PageLog
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import SessionOptions
@@ -34,6 +35,7 @@ class SessionState:
     pages: OpenPages
     dialogs: DialogHandler
     traffic: Traffic
+    interception: Interception
 
 
 @dataclass(frozen=True, kw_only=True)

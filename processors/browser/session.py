@@ -19,6 +19,7 @@ from processors.browser.dialogs import DialogHandler
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.flood import BrowserLoad
+from processors.browser.interception import Interception
 from processors.browser.page_log import ABORTED, PageLog
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import NO_HINTS, ElementHints, Finish, SessionOptions, StepOutcome
@@ -46,7 +47,9 @@ class Session:
         self._pages = pages = OpenPages(context, page)
         self._dialogs = dialogs = DialogHandler(log, options.dialogs)
         self._traffic = traffic = Traffic(context, recorded=options.records_traffic, base_url=options.base_url)
-        self._state = SessionState(log=log, pages=pages, dialogs=dialogs, traffic=traffic)
+        self._state = SessionState(
+            log=log, pages=pages, dialogs=dialogs, traffic=traffic, interception=Interception(context)
+        )
 
     @property
     def page(self) -> Page:

@@ -125,6 +125,8 @@ def plan_run(
         raise InputError(
             f"test_run_id {data.test_run_id!r} is not an id: use letters, digits, _ and - only, as in a UUID."
         )
+    if secrets and not data.trusted:
+        _refuse_own_answers(case)
     values = {name: secret.value for name, secret in secrets.items()}
     scope = scope_for(case, data.env, values)
     base_url = resolve(data.base_url or case.base_url or "", scope)
@@ -145,3 +147,17 @@ def plan_run(
         ignored_attributes=ignored_attributes,
         upload_root=Path(data.case_dir) if data.case_dir else None,
     )
+
+
+def _refuse_own_answers(case: Case) -> None:
+    """Refuse secrets to a case that is itself the source of a page's scripts, which could send them anywhere.
+
+    Raises:
+        InputError: a step answers the requests of pages.
+    """
+    for _, step in case.steps_by_path():
+        if step.args.answers_pages:
+            raise InputError(
+                f"{step.args.sentence()!r} answers requests of pages, so the case may not use secrets: run it "
+                "with `qa-queue run FILE`, or remove the step or the secrets."
+            )

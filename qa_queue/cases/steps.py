@@ -26,6 +26,7 @@ class Action(Vocabulary):
     `verb` begins the sentence in reports. `actionability` is what the element has to be before it is acted on:
     visible, enabled, editable, hit (not covered). `bare` actions may be written as `reload: true`. Only
     `secret_fields` (None: all) may contain secrets, which elsewhere stay readable or reach the page unchecked.
+    With `answers_pages` the case itself is the source of what pages load.
     """
 
     keyword: ClassVar[str] = ""
@@ -34,6 +35,7 @@ class Action(Vocabulary):
     bare: ClassVar[bool] = False
     secret_fields: ClassVar[Collection[str] | None] = ("target",)
     beside: ClassVar[tuple[str, ...]] = ()  # keys of the step that hold the arguments, in place of one mapping
+    answers_pages: ClassVar[bool] = False
 
     def __init_subclass__(cls, keyword: str = "", verb: str = "") -> None:
         if keyword:

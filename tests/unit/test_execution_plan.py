@@ -12,7 +12,7 @@ from qa_queue.cases.model import Case, Use
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
 from qa_queue.settings import Secret
-from tests.support.steps import case, goto, on
+from tests.support.steps import case, goto, on, step
 
 
 def plan(written: Case, secrets: dict[str, str] | None = None, **data: Any) -> RunPlan:
@@ -83,3 +83,20 @@ def test_the_session_knows_the_secrets() -> None:
     planned = plan(case(on("fill", "#x", value="${secret.A}"), trace="on"), {"A": "s3cret"})
     options = planned.session_options(1)
     assert (options.secrets, options.trace) == (("s3cret",), TraceContent.SNAPSHOTS)
+
+
+@pytest.mark.parametrize("answer", [{"url": "**/app.js", "body": "send()"}, {"url": "**", "abort": "failed"}])
+def test_a_case_that_answers_pages_itself_gets_no_secrets(answer: dict[str, Any]) -> None:
+    """A script of its own could send what is typed anywhere; a run of the operator may have both."""
+    typed = on("fill", "#password", value="${secret.PASSWORD}")
+    written = case(step("mock", args=answer), typed)
+    with pytest.raises(
+        InputError, match=r"'mock \*\*.*' answers requests of pages, so the case may not use secrets"
+    ):
+        plan_run(written, payload(trusted=False), {"PASSWORD": Secret("espresso", "shop.example")})
+    plan_run(written, payload(trusted=True), {"PASSWORD": Secret("espresso")})
+    plan_run(case(step("mock", args=answer)), payload(trusted=False), {})
+
+
+def payload(**data: Any) -> TestJobData:
+    return TestJobData(**{"test_case_id": "c", "test_run_id": "r", **data})

@@ -54,14 +54,16 @@ async def request(call: Call, check: ToHaveRequest) -> None:
 async def no_failed_requests(call: Call, check: ToHaveNoFailedRequests) -> None:
     """No failed request since the case began."""
     traffic = call.state.traffic
-    ignored = check.no_failed_requests.ignore
-    failed = [
-        one
-        for one in traffic.requests
-        if one.failed and not any(traffic.fits_url(pattern, one.url) for pattern in ignored)
-    ]
-    if bool(failed) is not check.negate:
-        raise StepFailedError(ErrorKind.ASSERTION, f"expected {check.expectation()}, found {_counted(failed)}")
+
+    def failed() -> list[Exchange]:
+        patterns = check.no_failed_requests.ignore
+        bad = [one for one in traffic.requests if one.failed]
+        return [one for one in bad if not any(traffic.fits_url(pattern, one.url) for pattern in patterns)]
+
+    if check.negate:
+        await traffic.until(lambda: bool(failed()), call.left_ms / 1000)
+    if bool(found := failed()) is not check.negate:
+        raise StepFailedError(ErrorKind.ASSERTION, f"expected {check.expectation()}, found {_counted(found)}")
 
 
 @checks(ToHaveNoConsoleErrors)

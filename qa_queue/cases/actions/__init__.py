@@ -3,6 +3,7 @@
 from qa_queue.cases.actions.assertion import Expect
 from qa_queue.cases.actions.control import ForEach, Group, If, Repeat, Retry
 from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
+from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
 from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
@@ -14,6 +15,7 @@ from qa_queue.cases.vocabulary import Vocabulary
 
 __all__ = [
     "AnswerDialog",
+    "BlockRequests",
     "CheckBox",
     "Clear",
     "Click",
@@ -26,11 +28,13 @@ __all__ = [
     "Group",
     "Hover",
     "If",
+    "Mock",
     "NewPage",
     "PointerAction",
     "Press",
     "Reload",
     "Repeat",
+    "ReplayHar",
     "Request",
     "Retry",
     "RightClick",

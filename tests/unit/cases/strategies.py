@@ -155,7 +155,8 @@ def _limits(metadata: Any) -> dict[str, Any]:
 def instances_of(model: type[Vocabulary]) -> st.SearchStrategy[Any]:
     """The instances that follow the model's rules."""
     if not model.one_of:
-        return st.builds(model, **_fields(model, model.model_fields)).map(_without_contradictions)
+        built = st.builds(model, **_fields(model, model.model_fields)).map(_without_contradictions)
+        return built.filter(lambda value: not any(value.disagreements()))
     return st.one_of(*(_with_only(model, key) for key in model.one_of))
 
 
