@@ -66,7 +66,7 @@ class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
                 result = _sum(result, found)
                 await self._report(phase, result)
         await self._report(len(_PHASES), result)
-        log.info("Cleanup %s: %s", self.context.job_id, describe(result))
+        log.info("Cleanup %s: %s", self.context.job_id, result.summary)
         return result
 
     def _policy(self, data: CleanupJobData) -> RetentionPolicy:
@@ -117,7 +117,7 @@ class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
                 current_step=phase,
                 total_steps=len(_PHASES),
                 percentage=100 * phase // len(_PHASES),
-                message=describe(result) if done else f"{_PHASES[phase]}: {describe(result)}",
+                message=result.summary if done else f"{_PHASES[phase]}: {result.summary}",
                 status=RunStatus.COMPLETED if done else RunStatus.RUNNING,
             )
         )
@@ -170,15 +170,6 @@ class _Cleaner:
                 "Cannot delete %s (%s): check its owner. The next cleanup tries again.", error.filename, error
             )
             return None
-
-
-def describe(result: CleanupJobResult) -> str:
-    """Return the result in one line."""
-    verb = "would delete" if result.dry_run else "deleted"
-    return (
-        f"{verb} {result.runs} runs, {result.steps} steps, {result.artifacts} artifacts, {result.files} files "
-        f"({result.bytes_freed} bytes), {result.orphans} folders without a run"
-    )
 
 
 def _sum(one: CleanupJobResult, other: CleanupJobResult) -> CleanupJobResult:

@@ -38,8 +38,8 @@ class LearningProcessor(BaseJobProcessor[LearningJobData, LearningJobResult]):
         for done, case in enumerate(cases):
             await self._report(done, len(cases), case.name)
             result = _sum(result, await asyncio.to_thread(self._learn, case))
-        log.info("Learning %s: %s", self.context.job_id, describe(result))
-        await self._report(len(cases), len(cases), describe(result))
+        log.info("Learning %s: %s", self.context.job_id, result.summary)
+        await self._report(len(cases), len(cases), result.summary)
         return result
 
     def _cases(self, case_ids: tuple[str, ...] | None) -> list[CaseRecord]:
@@ -120,14 +120,6 @@ class LearningProcessor(BaseJobProcessor[LearningJobData, LearningJobResult]):
                 status=RunStatus.COMPLETED if done == total else RunStatus.RUNNING,
             )
         )
-
-
-def describe(result: LearningJobResult) -> str:
-    """Return the result in one line."""
-    return (
-        f"learned from {result.runs} runs of {result.cases} cases: {result.patterns} locators known, "
-        f"{result.patterns_changed} changed, {result.patterns_removed} removed"
-    )
 
 
 def _sum(one: LearningJobResult, other: LearningJobResult) -> LearningJobResult:

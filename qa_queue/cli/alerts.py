@@ -12,8 +12,9 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend, open_settings
-from qa_queue.cli.render import Console, count_of, plain_table
+from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import InputError, QAError
+from qa_queue.errors.validation import count_of
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.monitoring import Health
 from qa_queue.monitoring.alerts import Alert, alert_config, firing

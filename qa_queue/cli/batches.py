@@ -61,7 +61,8 @@ def show(batch_id: Id, as_json: Json = False) -> None:
         return
     counts = ", ".join(f"{number} {status.value}" for status, number in view.counts.items() if number)
     out.print(f"{_verdict(view.verdict)}  {view.percentage} %  {view.ended} of {view.total} ended: {counts}")
-    out.print(run_list_table(runs, backend.case_names({run.test_case_id for run in runs})))
+    names = backend.case_names({run.test_case_id for run in runs})
+    out.print(run_list_table(runs, names, width=out.width))
 
 
 @batch.command()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
@@ -16,9 +16,11 @@ from qa_queue.cases.model import Case
 from qa_queue.cases.reader import LoadedFile, load_file
 from qa_queue.cases.retarget import moved, rebase
 from qa_queue.cases.schema import case_schema
+from qa_queue.cases.values import references
 from qa_queue.cli.options import Json, parse_env
 from qa_queue.cli.render import Console
 from qa_queue.errors import CaseError, InputError
+from qa_queue.errors.validation import count_of, did_you_mean
 from qa_queue.models import Priority, TestConfig
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import RunRequest
@@ -62,7 +64,9 @@ def check(
     out = Console()
     options = RunCommandOptions(base_url=base_url, env=parse_env(env), strict_import=strict_import)
     try:
-        requests = load_requests(files, options, warn=None if as_json else Console(stderr=True))
+        warn = None if as_json else Console(stderr=True)
+        requests = load_requests(files, options, warn=warn)
+        print_unused_env(requests, options.env, warn)
         resolve_environments(requests)
     except CaseError as error:
         if not as_json:
@@ -74,9 +78,9 @@ def check(
         out.print_json(data={"valid": True, "problems": [], "cases": found})
         return
     for request in requests:
-        count = request.case.step_count
+        steps = count_of(request.case.step_count, "step")
         out.print(
-            f"[green]ok[/]  {escape(request.source or '')}: {escape(request.case.name)} ({count} steps)",
+            f"[green]ok[/]  {escape(request.source or '')}: {escape(request.case.name)} ({steps})",
             soft_wrap=True,
         )
 
@@ -107,7 +111,7 @@ def import_recording(
         raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: `import` takes one recording at a time.")
     if strict_import and (losses := _losses(file, loaded)):
         raise CaseError("\n".join(losses), losses)
-    case = rebase(loaded.cases[0], base_url) if base_url else loaded.cases[0]
+    case = _with_base_url_of_env(rebase(loaded.cases[0], base_url) if base_url else loaded.cases[0])
     text = dump_yaml(case)
     if as_json:
         notes = list(loaded.warnings)
@@ -125,6 +129,25 @@ def import_recording(
     except OSError as error:
         raise InputError(f"{to} cannot be written: {error.strerror}.") from None
     err.print(f"[green]written[/] {escape(str(to))}", soft_wrap=True)
+
+
+def _with_base_url_of_env(case: Case) -> Case:
+    """Return the case with a base URL that `--env BASE_URL=...` replaces."""
+    if not case.base_url or "${" in case.base_url:
+        return case
+    return case.model_copy(update={"base_url": f"${{env.BASE_URL:-{case.base_url}}}"})
+
+
+def print_unused_env(requests: Sequence[RunRequest], env: Collection[str], console: Console | None) -> None:
+    """Print the names given by `--env` that no case uses."""
+    if console is None:
+        return
+    used = {one.name for request in requests for one in references(request.case) if one.kind == "env"}
+    for name in sorted(set(env) - used):
+        hint = did_you_mean(name, used) if used else "; a case uses it as ${env." + name + "}"
+        console.print(
+            f"[yellow]note:[/] --env {escape(name)} is not used by any case{escape(hint)}", soft_wrap=True
+        )
 
 
 def load_requests(

@@ -8,15 +8,14 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from qa_queue.cli.options import Env, Json, open_backend, parse_env
+from qa_queue.cli.options import Env, Json, Run, open_backend, parse_env
 from qa_queue.cli.render import Console, print_submitted
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.queues.cancellation import CancelOutcome
 from qa_queue.services.submission import rerun_runs
 
 PANEL = "Runs"
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
-Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids.")]
+Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids, or their beginnings.")]
 
 app = typer.Typer()
 _CANCEL_WORDS = {
@@ -31,7 +30,7 @@ _CANCEL_WORDS = {
 def cancel(run_ids: Runs, as_json: Json = False) -> None:
     """Cancel runs that wait or run."""
     out, backend = Console(), open_backend()
-    outcomes = backend.cancel(run_ids, "cancelled from the command line")
+    outcomes = backend.cancel([backend.find_run(ref).id for ref in run_ids], "cancelled from the command line")
     if as_json:
         out.print_json(data={"runs": [{"run_id": r, "outcome": o.value} for r, o in outcomes.items()]})
     else:
@@ -49,7 +48,9 @@ def rerun(
     as_json: Json = False,
 ) -> None:
     """Run cases of earlier runs again, all or none, on the same hosts; the cases are taken as they are now."""
-    found = rerun_runs(open_backend(), run_ids, env=parse_env(env), only_failed=only_failed)
+    backend = open_backend()
+    ids = [backend.find_run(ref).id for ref in run_ids]
+    found = rerun_runs(backend, ids, env=parse_env(env), only_failed=only_failed)
     out = Console()
     if not found and not as_json:
         out.print("None of them failed.")
@@ -61,14 +62,14 @@ def rerun(
 def place(run_id: Run, as_json: Json = False) -> None:
     """Show the place of a waiting run in its queue, and about when it will start."""
     out, backend = Console(), open_backend()
-    found = backend.queues.get_position(backend.run(run_id).id)
+    found = backend.queues.get_position(backend.find_run(run_id).id)
     starts = found.starts_at
     if as_json:
         out.print_json(data=asdict(found) | {"starts_at": starts.isoformat() if starts else None})
         return
-    where = (
-        f"number {found.position} of {found.queue}" if found.position else f"not in the order of {found.queue} yet"
-    )
+    where = f"position {found.position}" if found.position else "delayed, not in the order yet"
+    if backend.queues.get_queue_stats(found.queue)[found.queue].paused:
+        where += " (the queue is paused)"
     why = " (a limit holds it back)" if found.limited else ""
     when = f"; it starts about {starts.astimezone():%H:%M:%S}" if starts else ""
     out.print(f"{escape(found.queue)}: {where}{why}{when}", highlight=False)

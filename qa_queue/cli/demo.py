@@ -19,11 +19,12 @@ from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.render import Console, runs_table
 from qa_queue.cli.run import submit, wait_for
 from qa_queue.errors import InputError
+from qa_queue.errors.validation import count_of
 from qa_queue.local.files import BUNDLE
 from qa_queue.local.process import LocalService as Child
 from qa_queue.local.process import free_port, launch
 from qa_queue.local.stack import Stack, stack_runs
-from qa_queue.models import QueueName, RunStatus
+from qa_queue.models import ArtifactKind, QueueName, RunStatus
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import RunRequest
 from qa_queue.services import Backend
@@ -56,9 +57,10 @@ def demo(
         site = running.enter_context(_shop(settings))
         running.enter_context(_workers(settings, workers))
         requests = load_requests(files, RunCommandOptions(base_url=site))
-        out.print(f"Shop at [cyan]{site}[/], {workers} workers, {len(requests)} cases on the queue.\n")
+        counts = f"{count_of(workers, 'worker')}, {count_of(len(requests), 'case')}"
+        out.print(f"Shop at [cyan]{site}[/], {counts} on the queue.\n")
         reports = _run(backend, requests, out)
-    out.print(runs_table(reports, width=out.width))
+    out.print(runs_table(reports))
     surprises = unexpected(requests, reports)
     _conclude(surprises, reports, out)
     raise typer.Exit(ExitCode.FAILED if surprises else ExitCode.OK)
@@ -156,7 +158,8 @@ def _conclude(surprises: Sequence[str], reports: Sequence[RunReport], out: Conso
         out.print(f"[red]Not as expected:[/] {', '.join(surprises)}")
         return
     out.print("[green]Every case ended as it should.[/]")
-    trace = next((a for r in reports for a in r.artifacts if a.kind == "trace"), None)
-    if trace:
-        path = os.path.relpath(reports[0].artifacts_dir / trace.path)
-        out.print(f"Look into the failed one with: [cyan]playwright show-trace {path}[/]", soft_wrap=True)
+    traced = next((r for r in reports if any(a.kind is ArtifactKind.TRACE for a in r.artifacts)), None)
+    if traced:
+        path = next(a.path for a in traced.artifacts if a.kind is ArtifactKind.TRACE)
+        file = os.path.relpath(traced.artifacts_dir / path)
+        out.print(f"Look into the failed one with: [cyan]playwright show-trace {file}[/]", soft_wrap=True)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+import time
+from collections import deque
 from collections.abc import Collection, Iterator
 from dataclasses import asdict
 from pathlib import Path
@@ -13,15 +15,21 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, PriorityName, open_backend, parse_priority
-from qa_queue.cli.render import Console, print_result
-from qa_queue.errors import InputError
+from qa_queue.cli.render import Console, print_result, short_id
+from qa_queue.errors import InfrastructureError, InputError
 from qa_queue.extensions import known_queue
-from qa_queue.models import CleanupJobData, LearningJobData, QueueName
+from qa_queue.models import CleanupJobData, CleanupJobResult, LearningJobData, LearningJobResult, QueueName
 from qa_queue.producer import JobRequest
 from qa_queue.queues.events import FROM_START, KINDS, EventStream, QueueEvent
 from qa_queue.queues.job_view import JobView, read_job
+from qa_queue.services import Backend
 
 _EVENT_ID = re.compile(r"\d{1,15}(-\d{1,15})?")
+
+RECENT = 50
+RESULT_TIMEOUT_S = 120.0
+_POLL_S = 0.2
+Wait = Annotated[bool, typer.Option("--wait", help="Wait for the result and print it.")]
 
 app = typer.Typer()
 job = typer.Typer(help="Put a job on any queue, and show its state and result.", no_args_is_help=True)
@@ -110,9 +118,12 @@ def events(
     event: Annotated[list[str] | None, typer.Option(help=f"{', '.join(KINDS)}; may be given again.")] = None,
     after: Annotated[str | None, typer.Option(metavar="ID", help="Only events after this one.")] = None,
     timeout: Annotated[float | None, typer.Option(min=0, help="Follow for at most this many seconds.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=20_000, help="Number of past events; 50 without --json and --after.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Show the events of the queues, of which the newest 20 000 are kept; with --follow, new ones too."""
+    """Show the newest events of the queues; with --follow, new ones only. The newest 20,000 are kept."""
     unknown = sorted(set(event or ()) - set(KINDS))
     if unknown:
         raise InputError(f"--event {unknown[0]!r} is not known: choose one of {', '.join(KINDS)}.")
@@ -123,7 +134,9 @@ def events(
     for one in (
         stream.follow(from_id=after, kinds=kinds, queue=name, timeout=timeout)
         if follow
-        else _past(stream, after or FROM_START, kinds, name)
+        else deque(
+            _past(stream, after or FROM_START, kinds, name), maxlen=limit or (None if as_json or after else RECENT)
+        )
     ):
         if as_json:
             typer.echo(json.dumps(event_document(one)))
@@ -153,10 +166,15 @@ def event_document(event: QueueEvent) -> dict[str, object]:
 
 
 def _event_line(event: QueueEvent) -> str:
-    data = escape(json.dumps(event.data)) if event.data else ""
-    return (
-        f"{event.at.astimezone():%H:%M:%S}  {event.kind:<9}  {escape(event.queue)}  {event.job_id}  [dim]{data}[/]"
-    )
+    moment, job_id = f"{event.at.astimezone():%m-%d %H:%M:%S}", short_id(event.job_id)
+    return f"[dim]{moment}[/]  {event.kind:<9}  {escape(event.queue)}  {escape(job_id)}  {escape(_detail(event))}"
+
+
+def _detail(event: QueueEvent) -> str:
+    """Return the part of an event's data that people look for; `--json` prints all of it."""
+    data = event.data
+    words = [str(data[name]) for name in ("message", "error", "reason", "name") if data.get(name)]
+    return words[0].split("\n")[0] if words else ""
 
 
 @app.command(rich_help_panel="Service")
@@ -166,23 +184,73 @@ def cleanup(
     ] = False,
     keep_days: Annotated[int | None, typer.Option(min=0, help="Days that good runs are kept.")] = None,
     keep_failed_days: Annotated[int | None, typer.Option(min=0, help="Days that failed runs are kept.")] = None,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
-    """Put a clean-up on its queue: it deletes runs, steps and files that are older than their limit."""
+    """Put a clean-up on its queue: it deletes runs, steps and files that are older than their limit.
+
+    With --dry-run, wait for the result and print it; --json waits only with --wait.
+    """
     data = CleanupJobData(dry_run=dry_run, keep_days=keep_days, keep_failed_days=keep_failed_days)
-    _print_job(open_backend().producer.submit_cleanup(data), QueueName.CLEANUP, as_json=as_json)
+    backend = open_backend()
+    job_id = backend.producer.submit_cleanup(data)
+    _print_job(
+        backend,
+        job_id,
+        QueueName.CLEANUP,
+        CleanupJobResult,
+        wait=wait or (dry_run and not as_json),
+        as_json=as_json,
+    )
 
 
 @app.command(rich_help_panel="Service")
 def learn(
     case: Annotated[list[str] | None, typer.Option(help="Only the case with this id; may be given again.")] = None,
+    wait: Wait = False,
     as_json: Json = False,
 ) -> None:
     """Put a learning job on its queue: it computes reliability, flake rate and how often each locator matches."""
     data = LearningJobData(test_case_ids=tuple(case) if case else None)
-    _print_job(open_backend().producer.submit_learning(data), QueueName.ADAPTATION_LEARNING, as_json=as_json)
+    backend = open_backend()
+    job_id = backend.producer.submit_learning(data)
+    _print_job(backend, job_id, QueueName.ADAPTATION_LEARNING, LearningJobResult, wait=wait, as_json=as_json)
 
 
-def _print_job(job_id: str, queue: QueueName, *, as_json: bool) -> None:
+def _print_job(
+    backend: Backend,
+    job_id: str,
+    queue: QueueName,
+    result: type[CleanupJobResult] | type[LearningJobResult],
+    *,
+    wait: bool,
+    as_json: bool,
+) -> None:
+    """Print the job or, with `wait`, its result.
+
+    Raises:
+        InfrastructureError: no worker serves the queue, the job failed, or it did not end in time.
+    """
+    document: dict[str, Any] = {"job_id": job_id, "queue": queue.value}
     text = f"{job_id}  on the queue '{queue.value}'"
-    print_result({"job_id": job_id, "queue": queue.value}, text, as_json=as_json)
+    if wait:
+        found = result.model_validate(_result_of(backend, job_id, queue))
+        document, text = document | {"result": found.model_dump(mode="json")}, found.summary
+    print_result(document, text, as_json=as_json)
+
+
+def _result_of(backend: Backend, job_id: str, queue: QueueName) -> Any:
+    if not backend.queues.get_queue_stats(queue.value)[queue.value].workers:
+        raise InfrastructureError(
+            f"no worker serves {queue.value}, so the job waits: start one with `qa-queue up`, or "
+            f"`rq worker -w qa_queue.worker.QAWorker {queue.value}`."
+        )
+    deadline = time.monotonic() + RESULT_TIMEOUT_S
+    while time.monotonic() < deadline:
+        found = read_job(backend.redis, job_id)
+        if found.status == "completed":
+            return found.result
+        if found.status in ("failed", "cancelled"):
+            raise InfrastructureError(f"the job {job_id} is {found.status}: `qa-queue job show {job_id}` says why.")
+        time.sleep(_POLL_S)
+    raise InfrastructureError(f"the job {job_id} did not end within {RESULT_TIMEOUT_S:g} s; it goes on.")

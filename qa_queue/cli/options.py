@@ -15,6 +15,7 @@ from qa_queue.settings import Settings, load_settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Env = Annotated[list[str] | None, typer.Option("--env", help="A value for ${env.NAME}, as NAME=VALUE.")]
+Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or its beginning.")]
 PriorityName = Annotated[str, typer.Option("--priority", help="urgent, high, normal or low.")]
 
 _opened = ExitStack()  # closed by `main` when the command has ended

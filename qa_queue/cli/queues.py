@@ -9,8 +9,9 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import Console, count_of, plain_table, print_result
+from qa_queue.cli.render import Console, plain_table, print_result
 from qa_queue.errors import NotFoundError
+from qa_queue.errors.validation import count_of
 from qa_queue.queues.limits import LimitRule
 from qa_queue.queues.retention import CleanKind
 

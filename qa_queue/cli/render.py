@@ -14,16 +14,17 @@ from rich.markup import escape
 from rich.segment import Segment
 from rich.table import Table
 
-from qa_queue.errors.validation import printable
-from qa_queue.models import RunStatus, StepStatus
+from qa_queue.errors.validation import count_of, printable
+from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.services.runs import RunReport, done_of
 from qa_queue.store.records import RunRecord, StepRecord
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
 
+MAX_COMMANDS = 10  # printed below a table
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
-_WIDE = 120
+WIDE = 110  # columns at which a list has room for whole ids
 _COLOURS = {
     RunStatus.COMPLETED: "green",
     RunStatus.ADAPTED: "yellow",
@@ -80,48 +81,60 @@ def seconds(ms: int | None) -> str:
     return f"{ms / 1000:.2f} s" if ms < 10_000 else f"{ms / 1000:.1f} s"
 
 
-def runs_table(reports: Iterable[RunReport], *, width: int = 160) -> Table:
-    """Case, status, steps, duration and where the evidence is; an error and notes go under the case's name.
+def short_id(run_id: str) -> str:
+    """Return the beginning of an id, which commands accept in its place."""
+    return run_id[:8]
 
-    Where `width` columns are too few for whole paths, a folder is shown as a pattern that any shell completes.
-    """
+
+def runs_table(reports: Iterable[RunReport]) -> Table:
+    """Return the table of followed runs; an error and notes go under the case's name."""
     table = plain_table()
+    table.add_column("Run", no_wrap=True)
     table.add_column("Case", overflow="fold")
     table.add_column("Status", no_wrap=True)
     table.add_column("Steps", justify="right", no_wrap=True)
     table.add_column("Duration", justify="right", no_wrap=True)
-    table.add_column("Evidence", no_wrap=True)
     for report in reports:
-        table.add_row(*_run_cells(report, report.evidence if width >= _WIDE else _shortened(report)))
+        table.add_row(*_run_cells(report))
     return table
 
 
-def _shortened(report: RunReport) -> str:
-    return report.evidence.removesuffix(report.run.id[8:]) + "*" if report.evidence else ""
+def print_next_commands(reports: Sequence[RunReport], out: RichConsole) -> None:
+    """Print a command for each run that did not end well, which works when pasted."""
+    bad = [report for report in reports if report.run.status.bad]
+    for report in bad[:MAX_COMMANDS]:
+        command = "trace" if any(one.kind is ArtifactKind.TRACE for one in report.artifacts) else "show"
+        out.print(
+            f"[red]{escape(report.case_name)}[/]: [cyan]qa-queue {command} {short_id(report.run.id)}[/]",
+            soft_wrap=True,
+            highlight=False,
+        )
+    if len(bad) > MAX_COMMANDS:
+        out.print(f"and {count_of(len(bad) - MAX_COMMANDS, 'more failed run')}: [cyan]qa-queue runs[/]")
 
 
-def _run_cells(report: RunReport, evidence: str) -> tuple[str, ...]:
+def _run_cells(report: RunReport) -> tuple[str, ...]:
     run = report.run
     remark = report.note or (run.error or "").split("\n")[0]
     notes = [f"\n[yellow]note:[/] [dim]{escape(note)}[/]" for note in run.notes]
     name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "") + "".join(notes)
     return (
+        short_id(run.id),
         name,
         status_text(run.status, flaky=run.flaky),
         f"{report.done}/{run.total_steps}",
         seconds(run.running_ms),
-        escape(evidence),
     )
 
 
-def run_list_table(runs: Sequence[RunRecord], names: dict[str, str]) -> Table:
-    """The newest runs, a line each, with the id that `show`, `watch` and `cancel` take."""
+def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: int) -> Table:
+    """Return a line for each run, with its id, or with its beginning in a terminal narrower than `WIDE`."""
     table = plain_table()
     for column in ("Run", "Case", "Status", "Steps", "Queued", "Ran"):
         table.add_column(column, overflow="fold", no_wrap=column != "Case")
     for run in runs:
         table.add_row(
-            run.id,
+            run.id if width >= WIDE else short_id(run.id),
             escape(names.get(run.test_case_id, run.test_case_id)),
             status_text(run.status, flaky=run.flaky),
             f"{done_of(run)}/{run.total_steps}",
@@ -171,11 +184,6 @@ def report_json(report: RunReport) -> dict[str, Any]:
     }
 
 
-def count_of(number: int, noun: str) -> str:
-    """Return a number with its noun: `1 worker`, `2 workers`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 def print_result(document: dict[str, Any], text: str, *, as_json: bool) -> None:
     """Print the result of a command: the document for programs, else the text."""
     if as_json:
@@ -194,6 +202,7 @@ def print_submitted(
         return
     for r in submitted:
         out.print(f"{r.run_id}  {escape(r.case_name)}" + ("" if r.created else "  [dim](already submitted)[/]"))
-    out.print("[dim]Follow one with `qa-queue watch RUN`.[/]")
     if batch_id is not None:
-        out.print(f"[dim]Together they are the batch {batch_id}: `qa-queue batch show BATCH`.[/]", soft_wrap=True)
+        out.print(f"One batch: [cyan]qa-queue batch show {batch_id}[/]", soft_wrap=True)
+    elif submitted:
+        out.print(f"Follow it: [cyan]qa-queue watch {short_id(submitted[0].run_id)}[/]", soft_wrap=True)

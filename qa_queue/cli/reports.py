@@ -88,7 +88,7 @@ def trace(
 ) -> None:
     """Open the Playwright trace of a run."""
     backend = open_backend()
-    run = backend.run(run_id)
+    run = backend.find_run(run_id)
     kept = [one for one in backend.store.list_artifacts([run.id]) if one.kind is ArtifactKind.TRACE]
     traces = [one for one in kept if attempt is None or one.attempt == attempt]
     if not traces:

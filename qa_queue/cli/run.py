@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from qa_queue.cli.cases import RunCommandOptions, StrictImport, load_requests
+from qa_queue.cli.cases import RunCommandOptions, StrictImport, load_requests, print_unused_env
 from qa_queue.cli.follow import choose_view, follow
-from qa_queue.cli.options import Env, Json, PriorityName, open_backend, parse_env, parse_priority
-from qa_queue.cli.render import Console, echo, print_submitted, report_json, runs_table
+from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
+from qa_queue.cli.render import (
+    Console,
+    echo,
+    print_next_commands,
+    print_submitted,
+    report_json,
+    runs_table,
+    short_id,
+)
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TraceMode
 from qa_queue.models.outcomes import ExitCode, exit_code_of
@@ -24,7 +33,7 @@ from qa_queue.services.submission import submit_batch
 
 PANEL = "Runs"
 INTERRUPTED_WAITING = "the runs that had not ended were cancelled."
-INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel RUN` ends it."
+INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel` ends it."
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
 
 app = typer.Typer()
@@ -67,6 +76,7 @@ def run(
         strict_import=strict_import,
     )
     requests = load_requests(files, options, warn=None if as_json else err)
+    print_unused_env(requests, options.env, None if as_json else err)
     if idempotency_key and len(requests) > 1:
         raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
     backend = open_backend()
@@ -75,6 +85,8 @@ def run(
     if not wait:
         print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
         return
+    if not as_json:
+        print_where(backend, submitted, batch_id, out)
     reports, code = wait_for(backend, submitted, out, timeout=timeout, quiet=as_json)
     render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
     raise typer.Exit(code)
@@ -82,17 +94,17 @@ def run(
 
 @app.command(rich_help_panel=PANEL)
 def watch(
-    run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
+    run_id: Run,
     timeout: Timeout = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print each report as a line of JSON.")] = False,
 ) -> None:
     """Follow a run from its first step to its end, also after it ended. Ctrl-C stops watching, not the run."""
     out, backend = Console(), open_backend()
-    record = backend.run(run_id)
+    record = backend.find_run(run_id)
     if as_json:
         for event in RunFollower(backend, {record.id: FROM_START}).follow(timeout):
             echo(event.progress.model_dump_json(), nl=True)
-        raise typer.Exit(exit_code_of([backend.run(run_id).status]))
+        raise typer.Exit(exit_code_of([backend.run(record.id).status]))
     names = {record.id: backend.case_names([record.test_case_id])[record.test_case_id]}
     try:
         code = exit_code_of(follow(backend, names, choose_view(out, names, quiet=False), timeout=timeout).values())
@@ -108,6 +120,25 @@ def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[Subm
         return backend.producer.submit(requests), None
     batch = submit_batch(backend, requests)
     return batch.runs, batch.id
+
+
+def print_where(backend: Backend, submitted: Sequence[SubmittedRun], batch_id: str | None, out: Console) -> None:
+    """Print the command that follows the runs from elsewhere and, where the pages are served here, their page."""
+    run_id, port = submitted[0].run_id, backend.settings.qa_web_port
+    command = f"qa-queue batch show {batch_id}" if batch_id else f"qa-queue watch {short_id(run_id)}"
+    path = f"batches/{batch_id}" if batch_id else f"runs/{run_id}"
+    out.print(f"[dim]Follow elsewhere:[/] [cyan]{command}[/]", soft_wrap=True, highlight=False)
+    if is_served(port):
+        out.print(f"[dim]Page:[/] http://127.0.0.1:{port}/{path}", soft_wrap=True, highlight=False)
+
+
+def is_served(port: int) -> bool:
+    """Return whether something listens on this port of loopback."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
 
 
 def warn_without_worker(backend: Backend, err: Console) -> None:
@@ -140,8 +171,10 @@ def render(reports: Sequence[RunReport], code: ExitCode, out: Console, *, as_jso
     if as_json:
         out.print_json(data={"runs": [report_json(report) for report in reports], "exit_code": int(code)})
         return
-    out.print(runs_table(reports, width=out.width))
+    out.print(runs_table(reports))
+    print_next_commands(reports, out)
     if code is ExitCode.INTERRUPTED:
         out.print(f"[magenta]Interrupted:[/] {interrupted}")
     if code is ExitCode.TIMED_OUT:
-        out.print("[red]Timed out:[/] `qa-queue watch RUN` continues to follow a run that has not ended.")
+        waiting = next((one.run.id for one in reports if not one.run.status.final), "RUN")
+        out.print(f"[red]Timed out:[/] [cyan]qa-queue watch {short_id(waiting)}[/] continues to follow a run.")

@@ -6,15 +6,14 @@ from typing import Annotated
 
 import typer
 
-from qa_queue.cli.options import Json, open_backend
-from qa_queue.cli.render import Console, report_json, run_list_table, runs_table, steps_table
+from qa_queue.cli.options import Json, Run, open_backend
+from qa_queue.cli.render import Console, report_json, run_list_table, runs_table, short_id, steps_table
 from qa_queue.errors import InputError
 from qa_queue.models import ArtifactKind, RunStatus
 from qa_queue.services import Backend
 from qa_queue.services.runs import RunReport, reports_of
 
 PANEL = "Runs"
-Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")]
 app = typer.Typer()
 
 
@@ -38,7 +37,7 @@ def list_runs(
     if not found:
         out.print("No runs. `qa-queue run FILE` makes the first.")
         return
-    out.print(run_list_table(found, backend.case_names(r.test_case_id for r in found)))
+    out.print(run_list_table(found, backend.case_names(r.test_case_id for r in found), width=out.width))
 
 
 def _case_id(backend: Backend, ref: str) -> str:
@@ -60,12 +59,12 @@ def _status(text: str) -> RunStatus:
 def show(run_id: Run, as_json: Json = False) -> None:
     """Show a run with its steps and its evidence."""
     out, backend = Console(), open_backend()
-    (report,) = reports_of(backend, [backend.run(run_id).id])
+    (report,) = reports_of(backend, [backend.find_run(run_id).id])
     if as_json:
         steps = [step.model_dump(mode="json") for step in report.steps]
         out.print_json(data={**report_json(report), "steps": steps})
         return
-    out.print(runs_table([report], width=out.width))
+    out.print(runs_table([report]))
     out.print(steps_table(report.steps))
     for artifact in report.artifacts:
         out.print(f"{artifact.kind.value}: {report.artifacts_dir / artifact.path}", soft_wrap=True, highlight=False)
@@ -75,14 +74,14 @@ def show(run_id: Run, as_json: Json = False) -> None:
 def _print_trace(report: RunReport, out: Console) -> None:
     traces = [report.artifacts_dir / one.path for one in report.artifacts if one.kind is ArtifactKind.TRACE]
     if traces and not report.run.status.good:
-        out.print(f"[dim]Open the trace with: playwright show-trace {traces[-1]}[/]", soft_wrap=True)
+        out.print(f"Open the trace: [cyan]qa-queue trace {short_id(report.run.id)}[/]", soft_wrap=True)
 
 
 @app.command(rich_help_panel=PANEL)
 def artifacts(run_id: Run, as_json: Json = False) -> None:
     """List the files that a run left, with their paths."""
     out, backend = Console(), open_backend()
-    found = backend.store.list_artifacts([backend.run(run_id).id])
+    found = backend.store.list_artifacts([backend.find_run(run_id).id])
     folder = backend.settings.artifacts_dir
     if as_json:
         rows = [{**one.model_dump(mode="json"), "file": str(folder / one.path)} for one in found]

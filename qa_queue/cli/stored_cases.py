@@ -14,6 +14,7 @@ from qa_queue.cases.reader import load_file, parse_case
 from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import InputError
+from qa_queue.errors.validation import count_of
 from qa_queue.services.cases import create_case, delete_case, duplicate_case, find_case, replace_case
 from qa_queue.store.records import CaseRecord
 
@@ -98,7 +99,7 @@ def delete(
     if as_json:
         Console().print_json(data={"case_id": record.id, "runs": runs})
     else:
-        Console().print(f"{record.id}  deleted, with {runs} runs", highlight=False)
+        Console().print(f"{record.id}  deleted, with {count_of(runs, 'run')}", highlight=False)
 
 
 def _one(file: Path) -> Case:

@@ -115,6 +115,15 @@ def printable(text: str) -> str:
     return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
+def count_of(number: int, noun: str) -> str:
+    """Return a number with its noun: `1 worker`, `2 workers`, `2 batches`, `3 queries`."""
+    if number == 1:
+        return f"1 {noun}"
+    if noun.endswith(("s", "x", "ch", "sh")):
+        return f"{number} {noun}es"
+    return f"{number} {noun[:-1]}ies" if noun.endswith("y") else f"{number} {noun}s"
+
+
 def kind_text(value: object) -> str:
     """Describe a value by its kind, for `expected text, got a list`."""
     match value:

@@ -177,7 +177,7 @@ ERRORS: Mapping[type[QAError], ErrorOutcome] = MappingProxyType(
         InfrastructureError: _error(
             FailureKind.INFRASTRUCTURE, ExitCode.INFRASTRUCTURE, HTTPStatus.SERVICE_UNAVAILABLE
         ),
-        RunCancelledError: _error(FailureKind.CANCELLED, ExitCode.FAILED, HTTPStatus.INTERNAL_SERVER_ERROR),
+        RunCancelledError: _error(FailureKind.CANCELLED, ExitCode.INTERRUPTED, HTTPStatus.INTERNAL_SERVER_ERROR),
         RunTimedOutError: _error(FailureKind.TIMED_OUT, ExitCode.TIMED_OUT, HTTPStatus.INTERNAL_SERVER_ERROR),
         EvidenceError: _BUG,  # handled where it is raised: one that escapes is a bug
         QAError: _BUG,
@@ -200,7 +200,7 @@ STATUSES: Mapping[RunStatus, StatusOutcome] = MappingProxyType(
         RunStatus.ADAPTED: _status(ExitCode.OK, "adapted", BatchVerdict.PASSED, Outcome.ADAPTED),
         RunStatus.FAILED: _status(ExitCode.FAILED, "failed", BatchVerdict.FAILED, Outcome.FAILED),
         RunStatus.TIMED_OUT: _status(ExitCode.TIMED_OUT, "failed", BatchVerdict.FAILED, Outcome.TIMED_OUT),
-        RunStatus.CANCELLED: _status(ExitCode.FAILED, None, BatchVerdict.CANCELLED, Outcome.CANCELLED),
+        RunStatus.CANCELLED: _status(ExitCode.INTERRUPTED, None, BatchVerdict.CANCELLED, Outcome.CANCELLED),
         RunStatus.DEAD: _status(ExitCode.INFRASTRUCTURE, "failed", BatchVerdict.BROKEN, Outcome.ERROR),
     }
 )
@@ -230,8 +230,9 @@ KINDS: Mapping[ErrorKind, RunStatus] = MappingProxyType(
     }
 )
 
-# Infrastructure hides what the site would have shown, so it comes first; then time, then true failures.
-_SEVERITY = (ExitCode.INFRASTRUCTURE, ExitCode.TIMED_OUT, ExitCode.FAILED)
+# Infrastructure hides what the site would have shown, so it comes first; then time, then true failures. A run that
+# was cancelled says least.
+_SEVERITY = (ExitCode.INFRASTRUCTURE, ExitCode.TIMED_OUT, ExitCode.FAILED, ExitCode.INTERRUPTED)
 
 
 def outcome_of(error: BaseException) -> ErrorOutcome:

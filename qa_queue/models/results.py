@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field
 
+from qa_queue.errors.validation import count_of
 from qa_queue.models.payloads import PAYLOAD_VERSION
 from qa_queue.models.values import ErrorKind, Frozen, RunStatus, StepStatus
 
@@ -126,6 +127,18 @@ class CleanupJobResult(Frozen):
     bytes_freed: int = Field(default=0, ge=0)
     run_ids: tuple[str, ...] = ()
 
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        counts = (
+            count_of(self.runs, "run"),
+            count_of(self.steps, "step"),
+            count_of(self.artifacts, "artifact"),
+            f"{count_of(self.files, 'file')} ({count_of(self.bytes_freed, 'byte')})",
+            f"{count_of(self.orphans, 'folder')} without a run",
+        )
+        return f"{'would delete' if self.dry_run else 'deleted'} {', '.join(counts)}"
+
 
 class LearningJobResult(Frozen):
     """The number of items that an `adaptation-learning` job read and changed; `patterns` counts all known ones."""
@@ -136,3 +149,12 @@ class LearningJobResult(Frozen):
     patterns: int = Field(default=0, ge=0)
     patterns_changed: int = Field(default=0, ge=0)
     patterns_removed: int = Field(default=0, ge=0)
+
+    @property
+    def summary(self) -> str:
+        """The result in one line."""
+        return (
+            f"learned from {count_of(self.runs, 'run')} of {count_of(self.cases, 'case')}: "
+            f"{count_of(self.patterns, 'locator')} known, {self.patterns_changed} changed, "
+            f"{self.patterns_removed} removed"
+        )

@@ -15,6 +15,7 @@ from rq.utils import import_attribute
 
 from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.errors import IdempotencyBusyError, InputError
+from qa_queue.errors.validation import count_of
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
 from qa_queue.queues.enqueue import EnqueueConflict, enqueue_all
@@ -110,7 +111,7 @@ class QueueManager:
 
     def add_learning_job(self, data: LearningJobData) -> Job:
         """Enqueue a learning job on `adaptation-learning`."""
-        cases = "every case" if data.test_case_ids is None else f"{len(data.test_case_ids)} cases"
+        cases = "every case" if data.test_case_ids is None else count_of(len(data.test_case_ids), "case")
         spec = JobSpec(data=data, job_id=str(uuid4()), name=f"Learn from the runs of {cases}")
         return self.add(QueueName.ADAPTATION_LEARNING, [spec])[0]
 

@@ -35,6 +35,10 @@ if TYPE_CHECKING:
     from qa_queue.store.records import CaseRecord, RunRecord
 
 
+FULL_ID = 36  # characters of a UUID
+SHORTEST_REF = 4
+
+
 class Backend:
     """The parts of the service. Safe to use from several threads; `close` when done.
 
@@ -202,6 +206,21 @@ class Backend:
         if found is None:
             raise NotFoundError(f"there is no run {run_id!r}.")
         return found
+
+    def find_run(self, ref: str) -> RunRecord:
+        """Return the run with this id, or the one whose id begins with `ref`, at least four characters.
+
+        Raises:
+            NotFoundError: no id begins with it, or several do.
+        """
+        if len(ref) >= FULL_ID or len(ref) < SHORTEST_REF:
+            return self.run(ref)
+        found = self.store.find_run_ids(ref)
+        if len(found) > 1:
+            raise NotFoundError(
+                f"several runs begin with {ref!r}, such as {found[0]} and {found[1]}: give more of it."
+            )
+        return self.run(found[0] if found else ref)
 
     def case(self, case_id: str) -> CaseRecord:
         """Return the case.

@@ -141,6 +141,14 @@ def run_changes(fields: dict[str, Any]) -> dict[str, Any]:
     return changes
 
 
+def uuid_bounds(prefix: str) -> tuple[str, str] | None:
+    """Return the smallest and the largest UUID that begin with this text; None if none does."""
+    pattern = "00000000-0000-0000-0000-000000000000"
+    low = f"{prefix.lower()}{pattern[len(prefix) :]}"
+    high = f"{prefix.lower()}{pattern[len(prefix) :].replace('0', 'f')}"
+    return (low, high) if uuids([low]) == [low] else None
+
+
 def uuids(ids: Iterable[str]) -> list[str]:
     """Return those of these ids that are UUIDs, each once, sorted, in the form that the database returns."""
     return sorted({text for text in map(_uuid, ids) if text})

@@ -150,6 +150,11 @@ class MemoryStore:
         with self._lock:
             return set(uuids(run_ids)) & self._table(RunRecord).keys()
 
+    def find_run_ids(self, prefix: str, limit: int = 2) -> list[str]:
+        """Return the ids of at most `limit` runs that begin with this text, in order."""
+        with self._lock:
+            return sorted(run_id for run_id in self._table(RunRecord) if run_id.startswith(prefix.lower()))[:limit]
+
     def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
         """Return the number of rows of these runs."""
         return RowCounts(

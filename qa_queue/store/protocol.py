@@ -163,6 +163,9 @@ class RunStore(Protocol):
     def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
         """Return those of these ids that belong to runs."""
 
+    def find_run_ids(self, prefix: str, limit: int = 2) -> list[str]:
+        """Return the ids of at most `limit` runs that begin with this text, in order."""
+
     def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
         """Return the number of rows of these runs."""
 

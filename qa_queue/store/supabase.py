@@ -12,7 +12,17 @@ from postgrest.types import CountMethod, ReturnMethod
 from qa_queue.models import RunStatus
 from qa_queue.settings import Settings
 from qa_queue.store.client import Row, SupabaseClient, page_by_id, project_of, rows_after, runs_between, runs_with
-from qa_queue.store.mapping import TABLES, by_kind, chunks, columns, run_changes, to_record, to_row, uuids
+from qa_queue.store.mapping import (
+    TABLES,
+    by_kind,
+    chunks,
+    columns,
+    run_changes,
+    to_record,
+    to_row,
+    uuid_bounds,
+    uuids,
+)
 from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
     AdaptationRow,
@@ -154,6 +164,18 @@ class SupabaseStore:
             rows = self._client.read(partial(self._page, "test_runs", ("id",), partial(_restrict, "id", chunk)))
             found |= {row["id"] for row in rows}
         return found
+
+    def find_run_ids(self, prefix: str, limit: int = 2) -> list[str]:
+        """Return the ids of at most `limit` runs that begin with this text, in order."""
+        if (bounds := uuid_bounds(prefix)) is None:
+            return []
+
+        def page(found: list[Row], size: int) -> Any:
+            first = found[-1]["id"] if found else bounds[0]
+            query = self._client.table("test_runs").select("id").lte("id", bounds[1]).order("id").limit(size)
+            return query.gt("id", first) if found else query.gte("id", first)
+
+        return [row["id"] for row in self._client.read(page, limit)]
 
     def count_rows(self, run_ids: Sequence[str]) -> RowCounts:
         """Return the number of rows of these runs."""

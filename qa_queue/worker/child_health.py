@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 from redis import Redis
 
+from qa_queue.errors.validation import count_of
 from qa_queue.monitoring.heartbeats import DISK_FIELD, OUTBOX_FIELD, SEGMENTS_FIELD
 from qa_queue.redis.counters import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS
 from qa_queue.settings import Settings
@@ -40,7 +41,7 @@ class RenewalLimits:
 def reason_to_renew(limits: RenewalLimits, *, runs: int, age: float, memory: int | None) -> str | None:
     """Return why a child with these figures is to be renewed, or None; `memory` is None if it was not measured."""
     if limits.runs and runs >= limits.runs:
-        return f"it has had {runs} runs"
+        return f"it has had {count_of(runs, 'run')}"
     if limits.age and age >= limits.age:
         return f"it is {age / 60:.0f} min old"
     if limits.memory and memory is not None and memory >= limits.memory:

@@ -71,7 +71,8 @@ def test_without_a_worker_the_follower_says_how_to_start_one_and_times_out_with_
     ended = program("run", CASES / "login.yaml", "--base-url", shop, "--wait", "--timeout", "1")
     assert ended.code == 4
     assert "no worker listens on test-execution" in ended.err
-    assert "qa-queue watch RUN" in ended.out
+    run_id = program("runs", "--json", "--limit", "1").json["runs"][0]["id"]
+    assert f"qa-queue watch {run_id[:8]} continues" in ended.out
 
 
 def test_a_site_that_is_down_fails_the_run_and_not_the_job(program: Program, worker: WorkerProcess) -> None:

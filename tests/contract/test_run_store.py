@@ -478,6 +478,16 @@ class TestDeleting:
         assert store.existing_runs([gone.id, kept.id, "no uuid"]) == {kept.id}
         assert store.get_case(case.id) is not None
 
+    def test_a_run_is_found_by_the_beginning_of_its_id(self, store: RunStore) -> None:
+        """In any case of letters; a text that begins no id finds nothing."""
+        ids = sorted([f"abcd{number}234-0000-4000-8000-{uuid4().hex[:12]}" for number in range(3)])
+        for run_id in ids:
+            saved_run(store, id=run_id)
+        assert store.find_run_ids("abcd") == ids[:2]
+        assert store.find_run_ids("ABCD1") == store.find_run_ids(ids[1][:-1]) == [ids[1]]
+        assert store.find_run_ids(ids[2]) == [ids[2]]
+        assert store.find_run_ids("abcd9") == store.find_run_ids("no id") == store.find_run_ids("abcd%") == []
+
     def test_deleting_twice_finds_nothing(self, store: RunStore) -> None:
         """The second time there is no such run."""
         run = saved_run(store)

@@ -182,5 +182,5 @@ def test_of_several_servers_the_one_that_is_away_is_named() -> None:
     main = MainRedis(find=lambda queue: away if queue == "cleanup" else None, port=2)
     message = explain_among(ConnectionError("gone"), main, ["cleanup"])
     assert message.startswith("Redis at localhost:1/0 cannot be used: nothing listens there")
-    assert "set REDIS_URL_CLEANUP to where it runs" in message
+    assert "set REDIS_URL_CLEANUP to a Redis that runs" in message
     assert explain_among(ConnectionError("gone"), away, ["cleanup"]).startswith("Redis at localhost:1/0")

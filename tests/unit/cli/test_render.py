@@ -8,7 +8,16 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cli.render import Console, report_json, runs_table, seconds, status_word, steps_table
+from qa_queue.cli.render import (
+    MAX_COMMANDS,
+    Console,
+    print_next_commands,
+    report_json,
+    runs_table,
+    seconds,
+    status_word,
+    steps_table,
+)
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
 from qa_queue.services.runs import RunReport
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
@@ -77,15 +86,19 @@ def test_people_read_passed_where_the_row_says_completed() -> None:
     assert status_word(RunStatus.DEAD) == "dead"
 
 
-def test_a_failed_run_shows_the_first_line_of_its_error_and_its_evidence() -> None:
+def test_a_failed_run_shows_the_first_line_of_its_error_and_a_command_for_it() -> None:
     run = make_run(status=RunStatus.FAILED, completed_steps=2, error="button missing\ncall log")
-    text = shown(
-        runs_table([RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), artifacts_dir=Path("e"))])
-    )
+    report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), artifacts_dir=Path("e"))
+    text = shown(runs_table([report]))
     assert "button missing" in text
     assert "call log" not in text
     assert "2/3" in text
-    assert "e/r1" in text
+    out = Console(record=True, width=80, file=io.StringIO())
+    print_next_commands([report, RunReport(case_name="Good", run=make_run(status=RunStatus.COMPLETED))], out)
+    assert out.export_text() == f"Buy: qa-queue trace {run.id[:8]}\n"
+    many = [report] * (MAX_COMMANDS + 2)
+    print_next_commands(many, out)
+    assert out.export_text().endswith("and 2 more failed runs: qa-queue runs\n")
 
 
 def test_text_from_cases_is_never_read_as_markup() -> None:
