@@ -204,6 +204,8 @@ class Interpreter:
             if self._stop.over or not may_try_again(retry, attempt, spent_ms):
                 break
             await self._stop.race(asyncio.sleep(retry.every_ms / 1000))
+            if self._stop.over:
+                break
         await self._fail(block.step, place, frame, _given_up(attempt, spent_ms, failure))
 
     async def _around(self, block: BlockNode, place: int, frame: Frame) -> None:

@@ -74,7 +74,7 @@ class BarView:
         self._bars = Progress(
             TextColumn("{task.description}", table_column=Column(width=width, no_wrap=True)),
             BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
-            TextColumn("{task.percentage:>3.0f}%"),
+            TextColumn("{task.fields[share]:>4}", table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[state]}", table_column=Column(width=10)),
             TimeElapsedColumn(),
             TextColumn(
@@ -84,7 +84,11 @@ class BarView:
             expand=True,
         )
         self._tasks = {
-            run_id: int(self._bars.add_task(escape(name), total=100, start=False, state="[dim]queued[/]", step=""))
+            run_id: int(
+                self._bars.add_task(
+                    escape(name), total=100, start=False, share="0%", state="[dim]queued[/]", step=""
+                )
+            )
             for run_id, name in self.names.items()
         }
         # Bars that do not fit the screen are cut off, so that the lines below them stay visible.
@@ -100,6 +104,8 @@ class BarView:
             task.id,
             # A full bar stops its clock, so it is full only when the run has ended.
             completed=_filled(progress),
+            total=None if progress.percentage is None else 100,
+            share=_share(progress),
             state=status_text(progress.status),
             step="" if progress.status.good else escape(progress.message),
         )
@@ -110,6 +116,11 @@ class BarView:
         """Leave the bars in their final state, with an empty line below."""
         self._live.stop()
         self.console.print()
+
+
+def _share(progress: JobProgress) -> str:
+    """Return the percentage, or the number of steps so far where the total is unknown."""
+    return f"{progress.current_step}/?" if progress.percentage is None else f"{_filled(progress)}%"
 
 
 def _filled(progress: JobProgress) -> int:

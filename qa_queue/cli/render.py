@@ -122,7 +122,7 @@ def _run_cells(report: RunReport) -> tuple[str, ...]:
         short_id(run.id),
         name,
         status_text(run.status, flaky=run.flaky),
-        f"{report.done}/{run.total_steps}",
+        f"{report.done}/{run.known_total}",
         seconds(run.running_ms),
     )
 
@@ -137,7 +137,7 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: i
             run.id if width >= WIDE else short_id(run.id),
             escape(names.get(run.test_case_id, run.test_case_id)),
             status_text(run.status, flaky=run.flaky),
-            f"{done_of(run)}/{run.total_steps}",
+            f"{done_of(run)}/{run.known_total}",
             f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",
             seconds(run.running_ms),
         )
@@ -145,17 +145,19 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: i
 
 
 def steps_table(steps: Sequence[StepRecord]) -> Table:
-    """Every step of a run in order; an error stands under its step."""
+    """Every step of a run in order, by position; notes and an error stand under their step."""
     several = len({step.attempt for step in steps}) > 1
     table = plain_table()
     for column in (*(("Attempt",) if several else ()), "#", "Step", "Status", "Duration"):
         table.add_column(column, justify="right" if column in ("#", "Duration") else "left", overflow="fold")
     for step in steps:
+        blocks = "".join(f"[dim]{escape(name)} >[/] " for name in step.parents)
+        notes = "".join(f"\n[dim]{escape(note)}[/]" for note in step.notes)
         error = f"\n[red]{escape(step.error)}[/]" if step.error else ""
         table.add_row(
             *((str(step.attempt),) if several else ()),
-            str(step.number),
-            escape(step.name) + error,
+            step.place,
+            blocks + escape(step.name) + notes + error,
             f"[{_STEP_COLOURS[step.status]}]{step.status.value}[/]",
             f"{step.duration_ms} ms",
         )

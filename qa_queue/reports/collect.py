@@ -13,7 +13,7 @@ from typing import Literal, TypeVar
 from qa_queue import __version__
 from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
 from qa_queue.reports.model import Adaptation, CheckComparison, LogEntry, Report, ReportStep, Test, TestAttempt
-from qa_queue.reports.rows import RunRows, position_of
+from qa_queue.reports.rows import RunRows
 from qa_queue.reports.suite_rows import suite_tests
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
@@ -122,11 +122,12 @@ def _attempt(rows: RunRows, number: int, outcome: Outcome) -> TestAttempt:
 
 def _step(row: StepRecord, healed: AdaptationRow | None) -> ReportStep:
     return ReportStep(
-        position=position_of(row),
-        name=row.name,
+        position=row.place,
+        name=row.title,
         outcome=STEP_OUTCOMES[row.status],
         duration_ms=row.duration_ms,
         error=row.error,
+        notes=row.notes,
         comparison=compared(row.error),
         adaptation=_adaptation(healed) if healed else None,
     )

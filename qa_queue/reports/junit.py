@@ -91,7 +91,8 @@ def _steps(attempts: tuple[TestAttempt, ...]) -> str:
 
 
 def _line(step: ReportStep) -> str:
-    error = f": {step.error}" if step.error else ""
+    remarks = [*step.notes, *([step.error] if step.error else [])]
+    error = f": {'; '.join(remarks)}" if remarks else ""
     return f"{step.position}. {step.name} [{step.outcome.label}, {step.duration_ms} ms]{error}"
 
 

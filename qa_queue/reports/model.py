@@ -61,6 +61,7 @@ class ReportStep(Frozen):
     outcome: Outcome
     duration_ms: int = Field(ge=0)
     error: str | None = None
+    notes: tuple[str, ...] = ()
     comparison: CheckComparison | None = None
     adaptation: Adaptation | None = None
 

@@ -51,7 +51,7 @@ class RunRows:
 
     def evidence(self, attempt: int) -> tuple[Evidence, ...]:
         """Return the files of an attempt."""
-        positions = {step.number: position_of(step) for step in self.steps if step.attempt == attempt}
+        positions = {step.number: step.place for step in self.steps if step.attempt == attempt}
         return tuple(self._evidence(file, positions) for file in self.files if file.attempt == attempt)
 
     def _evidence(self, row: ArtifactRecord, positions: dict[int, str]) -> Evidence:
@@ -65,8 +65,3 @@ class RunRows:
             step=positions.get(row.step_number) if row.step_number is not None else None,
             path=str(path) if path.is_file() else None,
         )
-
-
-def position_of(row: StepRecord) -> str:
-    """Return the place of a step in its test; rows of older versions have a number only."""
-    return row.position or str(row.number)

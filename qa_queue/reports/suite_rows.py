@@ -10,7 +10,7 @@ from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
 from qa_queue.reports.model import Evidence, ReportStep, Test, TestAttempt
 from qa_queue.reports.phases import compared
 from qa_queue.reports.pytest_facts import XFAIL_ACTION, action_of
-from qa_queue.reports.rows import RunRows, position_of
+from qa_queue.reports.rows import RunRows
 from qa_queue.store.records import StepRecord
 
 _SETUP, _CALL, _TEARDOWN = (action_of(phase, expected_failure=False) for phase in ("setup", "call", "teardown"))
@@ -83,7 +83,7 @@ def _attempt(rows: RunRows, number: int, test_id: str, own: Sequence[StepRecord]
         ),
         steps=tuple(_step(step) for step in steps),
         sections={str(entry["title"]): str(entry["text"]) for entry in texts if "title" in entry},
-        evidence=_files(rows, number, {position_of(step) for step in steps}, alone=alone),
+        evidence=_files(rows, number, {step.place for step in steps}, alone=alone),
     )
 
 
@@ -110,7 +110,7 @@ def outcome_of_rows(steps: Sequence[StepRecord], ended: Outcome) -> Outcome:
 def _step(row: StepRecord) -> ReportStep:
     failed = row.status is StepStatus.FAILED
     return ReportStep(
-        position=position_of(row),
+        position=row.place,
         name=row.name,
         outcome=Outcome.EXPECTED_FAILURE if row.action == XFAIL_ACTION else STEP_OUTCOMES[row.status],
         duration_ms=row.duration_ms,

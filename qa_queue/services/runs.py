@@ -56,13 +56,12 @@ def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
 def done_of(run: RunRecord, steps: Sequence[StepRecord] = ()) -> int:
     """Return the number of steps that the run has executed, in its last attempt where it has several.
 
-    Without the rows of its steps it is counted from the run's own row, in which `completed_steps` includes adapted
-    ones, and optional steps that failed are missing until the run has ended well.
+    Without the rows of its steps it is counted from the run's own row.
     """
     if steps:
         last = max(step.attempt for step in steps)
         return steps_done(step for step in steps if step.attempt == last)
-    return run.total_steps if run.status.good else run.completed_steps + run.failed_steps
+    return run.steps_done
 
 
 def last_report(run: RunRecord, steps: Sequence[StepRecord] = ()) -> JobProgress:

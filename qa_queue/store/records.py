@@ -80,10 +80,10 @@ class CaseRecord(Frozen):
 class RunRecord(Frozen):
     """A row of `test_runs`. Phases are in ms: waiting in the queue, starting the browser, running the steps.
 
-    `requeues` counts how often the run came back from the dead letters; the runs of a suite share a `batch_id`.
-    `fence` is the latest execution of the job that wrote here, counted from 1. `seed` is that of the generated
-    values; `data_row` is the row of data as `{"name": ..., "values": {...}}`; `notes` are sentences about what
-    happened.
+    `total_steps` is 0 while the number of steps is unknown. `requeues` counts how often the run came back from the
+    dead letters; the runs of a suite share a `batch_id`. `fence` is the latest execution of the job that wrote
+    here, counted from 1. `seed` is that of the generated values; `data_row` is the row of data as
+    `{"name": ..., "values": {...}}`; `notes` are sentences about what happened.
     """
 
     id: str
@@ -116,6 +116,16 @@ class RunRecord(Frozen):
     seed: str | None = None
     data_row: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def steps_done(self) -> int:
+        """The number of steps that were executed; optional ones that failed count once the run has ended well."""
+        return self.total_steps if self.status.good else self.completed_steps + self.failed_steps
+
+    @property
+    def known_total(self) -> int | str:
+        """The number of steps for people, `?` while it is unknown."""
+        return self.total_steps or "?"
 
 
 class RunPlace(Frozen):
@@ -161,7 +171,7 @@ class StepRecord(Frozen):
     """A row of `test_steps`; `number` counts from 1, `attempt` from 1.
 
     `position` is the place in the tree of steps, as `3.2` or `4[1].1`, or None in rows of older versions. `parents`
-    are the names of the groups around it, outermost first.
+    are the names of the blocks around it, outermost first.
 
     `locator` is the target (as JSON, without its fallbacks) that found the element; `matches` has, for a target
     with fallbacks, one `{"locator": ..., "count": n, "same": bool}` for each alternative: how many elements it
@@ -186,6 +196,16 @@ class StepRecord(Frozen):
     locator: dict[str, Any] | None = None
     matches: list[dict[str, Any]] | None = None
     notes: tuple[str, ...] = ()
+
+    @property
+    def place(self) -> str:
+        """Its position; rows of older versions have a number only."""
+        return self.position or str(self.number)
+
+    @property
+    def title(self) -> str:
+        """Its name after those of the blocks around it."""
+        return " > ".join((*self.parents, self.name))
 
 
 class ArtifactRecord(Frozen):

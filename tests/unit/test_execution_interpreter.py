@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 
 import pytest
 
-from processors.browser.protocol import Finish, StepOutcome
 from processors.execution.interpreter import Interpreter
 from processors.execution.plan import RunPlan, plan_run
 from processors.execution.reporting import percentage
@@ -17,18 +15,18 @@ from processors.execution.step_tree import (
     BlockNode,
     Frame,
     Node,
-    PlannedStep,
     Section,
     outline,
 )
 from processors.execution.stopping import StopSignal
-from processors.execution.verdict import StepResult, halts, judge, step_status
+from processors.execution.verdict import judge
 from qa_queue.cases.actions import Group
 from qa_queue.cases.model import Step
 from qa_queue.cases.steps import known_total
 from qa_queue.cases.values import Scope, resolve_step
 from qa_queue.errors import CaseError
-from qa_queue.models import ErrorKind, StepStatus, TestJobData, utc_now
+from qa_queue.models import ErrorKind, TestJobData
+from tests.support.interpreting import Recorder
 from tests.support.steps import case, goto, on
 
 FRAME = Frame(scope=Scope(), resolve=resolve_step)
@@ -56,42 +54,6 @@ TREE = (
     group(action(), name="Log in", flow="login.yaml"),
     action(),
 )
-
-
-@dataclass
-class Recorder:
-    """Does nothing but note what the interpreter asks for; a step fails if its target says so."""
-
-    stop_at: str = ""
-    stopped: list[str] = field(default_factory=list)
-    done: list[PlannedStep] = field(default_factory=list)
-    results: list[StepResult] = field(default_factory=list)
-
-    async def perform(self, planned: PlannedStep, finish: Finish | None = None) -> StepResult:
-        self.done.append(planned)
-        failed = "fails" in str(planned.written.args)
-        outcome = StepOutcome(error="gone", kind=ErrorKind.NOT_FOUND) if failed else StepOutcome()
-        if planned.position == self.stop_at:
-            self.stopped.append(planned.position)
-        return self._note(planned, outcome, step_status(outcome, optional=planned.optional))
-
-    def skip(self, planned: PlannedStep, note: str = "") -> None:
-        self.done.append(planned)
-        self._note(planned, StepOutcome(notes=(note,) if note else ()), StepStatus.SKIPPED)
-
-    def _note(self, planned: PlannedStep, outcome: StepOutcome, status: StepStatus) -> StepResult:
-        result = StepResult(
-            number=planned.number,
-            position=planned.position,
-            status=status,
-            started_at=utc_now(),
-            error=outcome.error,
-            kind=outcome.kind,
-            notes=outcome.notes,
-            halts=halts(planned.written, outcome),
-        )
-        self.results.append(result)
-        return result
 
 
 async def interpret(*nodes: Node) -> Recorder:
