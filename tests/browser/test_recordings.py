@@ -272,6 +272,31 @@ async def test_a_dialog_is_dismissed_and_reported(replay: Replay) -> None:
         assert words in note
 
 
+LAZY = """<style>li { height: 100px }</style><ul></ul><script>
+const list = document.querySelector('ul');
+const more = () => { for (let i = 0; i < 10; i++) {
+  const number = list.children.length + 1;
+  list.insertAdjacentHTML('beforeend', `<li><button onclick="say('liked ${number}')">Like ${number}</button></li>`);
+} };
+addEventListener('scroll', () => scrollY + innerHeight > document.body.scrollHeight - 100 && setTimeout(more, 150));
+more();</script>"""
+
+
+@pytest.mark.parametrize(("y", "number"), [(1500, 12), (2900, 33)])
+async def test_a_lazy_list_is_scrolled_until_it_is_long_enough(replay: Replay, y: int, number: int) -> None:
+    """Each scroll to its end loads more."""
+    scrolled = {"type": "scroll", "x": 0, "y": y}
+    await replay.passes(LAZY, scrolled, click(f"aria/Like {number}"), seen=f"liked {number}")
+
+
+async def test_a_scroll_beyond_the_end_passes_and_is_reported(replay: Replay) -> None:
+    """As in the recorder's own replay; the note tells why a later step may find nothing."""
+    result = await replay.run("<div style='height:1000px'></div>", {"type": "scroll", "y": 9000}, seen="")
+    (note,) = replay.harness.row(result.test_run_id).notes
+    assert result.status == "completed"
+    assert note.startswith("step 2: scrolled down to ")
+
+
 PRODUCTS = "<button onclick=\"say('book')\">Book now</button><button onclick=\"say('cook')\">COOK NOW</button>"
 
 

@@ -6,10 +6,10 @@ from typing import Any
 
 from playwright.async_api import Error, Position
 
-from processors.browser.action_context import ActionContext, performs
+from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.failures import StepFailedError
 from processors.browser.recorded_point import recorded_point
-from qa_queue.cases.actions import Click, DoubleClick, Hover, PointerAction, RightClick, Tap
+from qa_queue.cases.actions import Click, DoubleClick, Hover, PointerAction, RightClick, Scroll, Tap
 from qa_queue.models import ErrorKind
 
 
@@ -71,3 +71,38 @@ async def _position(call: ActionContext[Any]) -> Position | None:
     if args.recorded_at is None:
         return None
     return await recorded_point(call.element, args.recorded_at, subject=call.subject, timeout_ms=call.left_ms)
+
+
+GROWTH_MS = 1_000  # for a list to load more when it is scrolled to its end
+_SCROLL = """async (element, {to, by, growth, left}) => {
+  const page = !element || element === document.documentElement || element === document.body;
+  const box = page ? document.scrollingElement : element;
+  const end = performance.now() + left;
+  const [x, y] = to ?? [box.scrollLeft + by[0], box.scrollTop + by[1]];
+  for (let height = -1; ;) {
+    box.scrollTo({left: x, top: y, behavior: 'instant'});
+    const there = box.scrollTop >= y - 1;
+    if (there || !to) return [box.scrollLeft, box.scrollTop];
+    height = box.scrollHeight;
+    for (const stop = Math.min(end, performance.now() + growth); box.scrollHeight <= height; ) {
+      if (performance.now() > stop) return [box.scrollLeft, box.scrollTop];
+      await new Promise(resolve => setTimeout(resolve, 20));
+    }
+  }
+}"""
+
+
+@performs(Scroll)
+async def scroll(call: ActionContext[Scroll]) -> Performed:
+    """Scroll into view, or to a place that may come into being by scrolling."""
+    args = call.args
+    if args.to is None and args.by is None:
+        await call.element.scroll_into_view_if_needed(timeout=call.left_ms)
+        return Performed()
+    how = {"to": args.to, "by": args.by, "growth": GROWTH_MS, "left": call.left_ms}
+    if call.locator is None:
+        _, top = await call.page.evaluate(f"how => ({_SCROLL})(null, how)", how)
+    else:
+        _, top = await call.locator.evaluate(_SCROLL, how, timeout=call.left_ms)
+    short = args.to is not None and top < args.to[1] - 1
+    return Performed(notes=(f"scrolled down to {top:g} px, where {call.subject} ends",) if short else ())

@@ -8,7 +8,7 @@ from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
-from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction, RightClick, Tap
+from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction, RightClick, Scroll, Tap
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.steps import ACTIONS, Block, Step
 from qa_queue.cases.vocabulary import Vocabulary
@@ -39,6 +39,7 @@ __all__ = [
     "Retry",
     "RightClick",
     "Screenshot",
+    "Scroll",
     "Select",
     "SetViewport",
     "SwitchPage",

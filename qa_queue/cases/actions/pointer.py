@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
 
-from qa_queue.cases.steps import OnTarget
+from qa_queue.cases.steps import Action, OnTarget
+from qa_queue.cases.targets import Target
 from qa_queue.cases.vocabulary import Duration, Many
 
 Button = Literal["left", "right", "middle"]
@@ -70,3 +72,32 @@ class Hover(PointerAction, keyword="hover"):
 
 class Tap(PointerAction, keyword="tap"):
     """Tap an element of a page with touch, which a `device` such as iPhone 15 has."""
+
+
+class Scroll(Action, keyword="scroll"):
+    """Scroll an element into view, or the page or an element with scroll bars to a place."""
+
+    short: ClassVar[str | None] = "target"
+    actionability: ClassVar[tuple[str, ...]] = ()
+    at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("to", "by"),)
+    target: Target | None = Field(None, description="The element; without it, the page.")
+    to: Offset | None = Field(
+        None,
+        description="Scroll to [x, y] in px from the top left corner, and on as long as a list that loads "
+        "on scrolling becomes longer.",
+    )
+    by: Offset | None = Field(None, description="Scroll by [x, y] px to the right and down.")
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with the given keys together."""
+        yield from super().disagreements()
+        if not self.given():
+            yield "gives none of target, to, by"
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        subject = str(self.target or "the page")
+        for word, point in (("to", self.to), ("by", self.by)):
+            if point is not None:
+                return f"scroll {subject} {word} {point[0]:g}, {point[1]:g}"
+        return f"scroll to {subject}"

@@ -222,10 +222,10 @@ def test_a_file_larger_than_any_case(tmp_path: Path):
 
 def test_a_recording_is_recognised_and_its_notes_are_warnings(tmp_path: Path):
     """No flag is needed to run a recording."""
-    loaded = load_file(write_recording(tmp_path, {"type": "scroll", "y": 10}))
+    loaded = load_file(write_recording(tmp_path, {"type": "customStep", "name": "blur"}))
 
     assert loaded.cases[0].name == "Order"
-    assert loaded.warnings == ("step 2 (scroll): not carried over: every action scrolls its element into view",)
+    assert loaded.warnings == ("step 2 (customStep): not carried over: it is a custom step (blur)",)
     assert loaded.cases[0].notes == loaded.warnings
     assert loaded.source.endswith("recording.json")
 

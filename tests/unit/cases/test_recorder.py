@@ -6,7 +6,18 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.actions import Click, DoubleClick, Fill, Goto, Hover, Press, SetViewport, SwitchPage, WaitFor
+from qa_queue.cases.actions import (
+    Click,
+    DoubleClick,
+    Fill,
+    Goto,
+    Hover,
+    Press,
+    Scroll,
+    SetViewport,
+    SwitchPage,
+    WaitFor,
+)
 from qa_queue.cases.document_path import DocumentPath, ProblemReport
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
@@ -66,6 +77,14 @@ def notes(*steps: dict[str, Any]) -> tuple[str, ...]:
         (GO | {"type": "change", "value": "ann"}, "fill", Fill(target=GO_TARGET, value="ann", keep_checked=True)),
         ({"type": "navigate", "url": "https://shop.example/a?b#c"}, "goto", Goto(url="/a?b#c")),
         ({"type": "navigate", "url": "https://pay.example/"}, "goto", Goto(url="https://pay.example/")),
+        ({"type": "scroll", "x": 0, "y": 1500}, "scroll", Scroll(to=(0, 1500))),
+        ({"type": "scroll"}, "scroll", Scroll(to=(0, 0))),
+        (GO | {"type": "scroll", "y": 90.5}, "scroll", Scroll(target=GO_TARGET, to=(0, 90.5))),
+        (
+            {"type": "scroll", "y": 9, "frame": [1]},
+            "scroll",
+            Scroll(target=Target(css="html", frame=Target(selector="attached-frame=1")), to=(0, 9)),
+        ),
         ({"type": "setViewport", "width": 400, "height": 800}, "set_viewport", SetViewport(width=400, height=800)),
     ],
 )  # fmt: skip
@@ -280,7 +299,6 @@ def test_a_click_before_a_change_of_a_text_stays():
 @pytest.mark.parametrize(
     ("step", "note"),
     [
-        ({"type": "scroll"}, "(scroll): not carried over: every action scrolls its element into view"),
         ({"type": "close"}, "(close): not carried over: a run closes its first page at its end"),
         (
             {"type": "emulateNetworkConditions"},
@@ -451,8 +469,8 @@ def test_a_case_without_a_name_is_not_a_recording():
     ("steps", "problem"),
     [
         ([], "steps: the recording has no step that can be carried over"),
-        ([{"type": "scroll"}], "steps: the recording has no step that can be carried over"),
-        ([{"type": "scroll"}, "x"], "steps[1]: expected a recorded step, got 'x'"),
+        ([{"type": "customStep"}], "steps: the recording has no step that can be carried over"),
+        ([{"type": "customStep"}, "x"], "steps[1]: expected a recorded step, got 'x'"),
     ],
 )
 def test_a_recording_of_nothing_is_refused(steps: list[Any], problem: str):

@@ -16,11 +16,12 @@ from qa_queue.cases.actions import (
     Goto,
     Hover,
     Press,
+    Scroll,
     SetViewport,
     SwitchPage,
 )
 from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid
-from qa_queue.cases.importers.recorder.selectors import aim
+from qa_queue.cases.importers.recorder.selectors import aim, css_target
 from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
 from qa_queue.cases.retarget import split_url
 from qa_queue.cases.steps import Action
@@ -201,8 +202,13 @@ def _wait_for_expression(raw: Raw) -> Made | Invalid:
     return Made((action,))
 
 
-def _scroll(_raw: Raw) -> Made:
-    return Made(dropped="every action scrolls its element into view")
+def _scroll(raw: Raw) -> Made | Invalid:
+    to = tuple(_finite(raw.step.get(key)) or 0.0 for key in ("x", "y"))
+    if raw.step.get("selectors"):
+        return _on_element(raw, lambda target: Scroll.model_validate({"target": target, "to": to}))
+    frame = raw.step.get("frame")
+    target = css_target("html", frame) if isinstance(frame, list) and frame else None
+    return Made((Scroll.model_validate({"target": target, "to": to}),))
 
 
 def _close(raw: Raw) -> Made:
