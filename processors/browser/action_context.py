@@ -108,9 +108,14 @@ def masks(page: Page, secrets: tuple[str, ...]) -> list[Locator]:
 
 @dataclass(frozen=True, kw_only=True)
 class Performed:
-    """The results of an action: a PNG, values to be saved as variables (JSON), and sentences for the report."""
+    """The results of an action.
+
+    `picture` is a PNG, `saved` has values (JSON) for variables by name, and `result` is the value for the variable
+    that the step's `save_as` names. `notes` are sentences for the report.
+    """
 
     picture: bytes | None = None
+    result: Any = None
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 

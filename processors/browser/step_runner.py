@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from typing import Any
 from urllib.parse import urlsplit
 
 from playwright.async_api import Error, Locator, Page
@@ -117,7 +119,7 @@ class StepRunner:
         return StepOutcome(
             found=self.found,
             picture=done.picture,
-            saved=done.saved,
+            saved=self._saved(done),
             notes=done.notes,
             fingerprint=taken,
             page=page,
@@ -130,6 +132,9 @@ class StepRunner:
         framed = target is not None and target.frame is not None
         async with expected_navigation(self.page, self.deadline, framed=framed):
             return await perform(call, self.finish)
+
+    def _saved(self, done: Performed) -> Mapping[str, Any]:
+        return done.saved if self.step.save_as is None else {**done.saved, self.step.save_as: done.result}
 
     async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
         target = target_of(self.step.args)
@@ -208,7 +213,7 @@ class StepRunner:
         return StepOutcome(
             found=self.found,
             picture=done.picture,
-            saved=done.saved,
+            saved=self._saved(done),
             notes=done.notes,
             heal=heal,
             page=urlsplit(self.page.url).path,

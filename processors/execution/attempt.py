@@ -21,7 +21,6 @@ from processors.execution.verdict import RunVerdict, StepResult, halts, judge, k
 from qa_queue.cases.actions import Expect, Screenshot
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Step
-from qa_queue.cases.values import secrets_in
 from qa_queue.errors import BrowserCrashedError
 from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
 from qa_queue.store.records import FingerprintRecord
@@ -66,7 +65,7 @@ class Attempt:
             BrowserCrashedError: the browser died; the steps so far are reported.
         """
         interpreter = Interpreter(self, self.stop)
-        await interpreter.run(self.plan.sections, self.plan.frame)
+        await interpreter.run(self.plan.sections, self.plan.frame_of(self.number))
         self.closing_notes = self.session.unreported
         limit = self.plan.config.max_adaptations
         verdict = judge(self.results, max_adaptations=limit, stopped=interpreter.stopped)
@@ -120,7 +119,7 @@ class Attempt:
     async def _act(self, planned: PlannedStep, finish: Finish | None) -> StepOutcome:
         adapted = sum(result.status is StepStatus.ADAPTED for result in self.results)
         hints = await self.elements.hints(planned, adapted)
-        used = secrets_in(planned.written) & self.plan.secrets.keys()
+        used = planned.secrets & self.plan.secrets.keys()
         work = self.session.perform(
             planned.resolved, timeout_ms=planned.timeout_ms, hints=hints, secrets=used, finish=finish
         )

@@ -112,7 +112,7 @@ class Interpreter:
     async def _begin(self, node: Node, place: int, frame: Frame) -> None:
         """Run a step, unless its own condition does not hold or cannot be decided."""
         try:
-            if not await self._wanted(node.step, frame):
+            if not await self._wanted(node.step, place, frame):
                 self._skip(node.step, place, frame, _untrue(node.step.condition))
             elif isinstance(node, BlockNode):
                 await self._block(node, place, frame)
@@ -141,15 +141,15 @@ class Interpreter:
                 await self._for_each(block, place, frame)
             case Repeat():
                 await self._repeat(block, place, frame)
-            case Retry() as retry:
-                await self._retry(retry, block, place, frame)
+            case Retry():
+                await self._retry(block, place, frame)
             case Group():
                 await self._sequence(block.steps, frame.inside(block, place))
             case _:
                 await self._around(block, place, frame)
 
     async def _branch(self, block: BlockNode, place: int, frame: Frame) -> None:
-        args = frame.resolve(block.step, frame.scope).args
+        args = frame.filled(block.step, place).args
         assert isinstance(args, If)
         if await self._holds(args.condition, block.step.timeout_ms):
             await self._sequence(block.steps, frame.inside(block, place))
@@ -159,7 +159,7 @@ class Interpreter:
             self._skip(block.step, place, frame, _untrue(args.condition))
 
     async def _for_each(self, block: BlockNode, place: int, frame: Frame) -> None:
-        args = frame.resolve(block.step, frame.scope).args
+        args = frame.filled(block.step, place).args
         assert isinstance(args, ForEach)
         rows = rows_of(args)
         if not rows:
@@ -170,28 +170,30 @@ class Interpreter:
             await self._sequence(block.steps, inner)
 
     async def _repeat(self, block: BlockNode, place: int, frame: Frame) -> None:
-        args = block.step.args
+        args = frame.filled(block.step, place).args
         assert isinstance(args, Repeat)
         limit = args.at_most if args.times is None else args.times
         for number in range(1, limit + 1):
-            if self._skips or not await self._goes_on(block, frame):
+            if self._skips or not await self._goes_on(block, place, frame):
                 break
             await self._sequence(block.steps, frame.inside(block, place, iteration=number))
         else:
             number = limit + 1
-            if args.times is None and not self._skips and await self._goes_on(block, frame):
+            if args.times is None and not self._skips and await self._goes_on(block, place, frame):
                 await self._fail(block.step, place, frame, _endless(args))
         if number == 1:
             self._skip(block.step, place, frame, _no_pass(args))
 
-    async def _goes_on(self, block: BlockNode, frame: Frame) -> bool:
-        args = frame.resolve(block.step, frame.scope).args
+    async def _goes_on(self, block: BlockNode, place: int, frame: Frame) -> bool:
+        args = frame.filled(block.step, place).args
         assert isinstance(args, Repeat)
         if args.as_long is not None:
             return await self._holds(args.as_long, block.step.timeout_ms)
         return args.until is None or not await self._holds(args.until, block.step.timeout_ms)
 
-    async def _retry(self, retry: Retry, block: BlockNode, place: int, frame: Frame) -> None:
+    async def _retry(self, block: BlockNode, place: int, frame: Frame) -> None:
+        retry = frame.filled(block.step, place).args
+        assert isinstance(retry, Retry)
         start, attempt = time.monotonic(), 0
         while True:
             attempt += 1
@@ -221,10 +223,10 @@ class Interpreter:
             else:
                 await self._action(block.step, place, frame, finish)
 
-    async def _wanted(self, step: Step, frame: Frame) -> bool:
+    async def _wanted(self, step: Step, place: int, frame: Frame) -> bool:
         if step.condition is None or self._skips:
             return True
-        condition = frame.resolve(step, frame.scope).condition
+        condition = frame.filled(step, place).condition
         assert condition is not None
         return await self._holds(condition, step.timeout_ms)
 
@@ -255,7 +257,8 @@ class Interpreter:
         self._note(await self._handler.fail(frame.unresolved(step, place, self._rows), outcome), step, frame)
 
     def _note(self, result: StepResult, step: Step, frame: Frame) -> None:
-        """Remember what a result means for the steps after it."""
+        """Remember the values that a step saves, and what its result means for the steps after it."""
+        frame.variables.save(result.saved)
         ends_attempt = frame.tried and result.error is not None and not step.optional
         if result.halts or ends_attempt:
             self._failure = self._failure or result

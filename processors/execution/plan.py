@@ -6,14 +6,25 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from processors.browser.egress.hosts import ANY_HOST, HostList
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from processors.execution.verdict import trace_content
+from qa_queue.cases.generated import Seed
 from qa_queue.cases.model import Case
 from qa_queue.cases.urls import web_url
-from qa_queue.cases.values import references, resolve, resolve_step, scope_for
+from qa_queue.cases.values import (
+    PENDING,
+    Scope,
+    Variables,
+    assigned_names,
+    references,
+    resolve,
+    resolve_step,
+    scope_for,
+)
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
 from qa_queue.settings import Secret
@@ -25,9 +36,9 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
 class RunPlan:
     """A case with its values and settings.
 
-    `sections` are run within `frame`. `steps` are those known beforehand, in order; `total` is the number of rows
-    of a try, None where that depends on what happens in it. `secrets` are the values that must not leave the
-    worker, by name.
+    `sections` are run within `frame_of(attempt)`; in `frame`, variables that steps save are pending. `steps` are
+    those known beforehand, in order; `total` is the number of rows of a try, None where that depends on what
+    happens in it. `secrets` are the values that must not leave the worker, by name.
     """
 
     run_id: str
@@ -43,6 +54,11 @@ class RunPlan:
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
+    values: RunValues = field(repr=False)
+
+    def frame_of(self, attempt: int) -> Frame:
+        """Return the frame of a try: with variables of its own and generated values."""
+        return Frame(scope=self.values.scope(self.case, attempt), resolve=resolve_step)
 
     @property
     def tries(self) -> int:
@@ -87,6 +103,32 @@ class RunPlan:
         return None if use.device and "viewport" not in use.model_fields_set else use.viewport
 
 
+@dataclass(frozen=True, kw_only=True)
+class RunValues:
+    """The values of a run: of its environment, its secrets and its row of data, and the seed of generated ones."""
+
+    run_id: str
+    env: Mapping[str, str]
+    secrets: Mapping[str, str] = field(repr=False)
+    data: Mapping[str, Any]
+    seed: Seed
+
+    def scope(self, case: Case, attempt: int) -> Scope:
+        """Return the scope of a try.
+
+        Raises:
+            CaseError: a variable of the case refers to a value that does not exist.
+        """
+        return scope_for(
+            case,
+            self.env,
+            self.secrets,
+            data=self.data,
+            run={"id": self.run_id, "attempt": attempt},
+            generator=self.seed.generator(attempt),
+        )
+
+
 def secret_names(case: Case) -> frozenset[str]:
     """Return the names of the secrets that a case uses."""
     return frozenset(reference.name for reference in references(case) if reference.kind == "secret")
@@ -112,8 +154,18 @@ def hosts_of(secrets: Mapping[str, Secret], *, trusted: bool) -> dict[str, HostL
     return found
 
 
+def _pending(case: Case) -> Variables:
+    """Return the variables that steps of the case save, with values that only the run knows."""
+    return Variables(dict.fromkeys(assigned_names(case), PENDING))
+
+
 def plan_run(
-    case: Case, data: TestJobData, secrets: Mapping[str, Secret], ignored_attributes: tuple[str, ...] = ()
+    case: Case,
+    data: TestJobData,
+    secrets: Mapping[str, Secret],
+    ignored_attributes: tuple[str, ...] = (),
+    *,
+    seed: Seed = Seed(),  # noqa: B008 - frozen
 ) -> RunPlan:
     """Plan a run: fill in the values of the case.
 
@@ -128,10 +180,12 @@ def plan_run(
     if secrets and not data.trusted:
         _refuse_own_answers(case)
     values = {name: secret.value for name, secret in secrets.items()}
-    scope = scope_for(case, data.env, values)
+    row = (data.data_row or {}).get("values", {})
+    own = RunValues(run_id=data.test_run_id, env=data.env, secrets=values, data=row, seed=seed)
+    scope = own.scope(case, 1)
     base_url = resolve(data.base_url or case.base_url or "", scope)
     sections = sections_of(case)
-    frame = Frame(scope=scope, resolve=resolve_step)
+    frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case))
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,
@@ -146,6 +200,7 @@ def plan_run(
         secret_hosts=hosts_of(secrets, trusted=data.trusted),
         ignored_attributes=ignored_attributes,
         upload_root=Path(data.case_dir) if data.case_dir else None,
+        values=own,
     )
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from dataclasses import replace
 from functools import partial
+from secrets import token_hex
 from typing import Any, ClassVar
 
 from processors.base import BaseJobProcessor
@@ -14,6 +15,7 @@ from processors.execution.records import RunOutcome, job_result, stored_result
 from processors.execution.reporting import RunReporter
 from processors.execution.stopping import StopSignal
 from processors.execution.tries import TryLoop
+from qa_queue.cases.generated import Seed
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
 from qa_queue.errors import InputError, NotFoundError, QAError, RunCancelledError, StoreError
@@ -114,7 +116,9 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         return parse_case(record.definition, source=f"case {record.name!r}")
 
     def _plan(self, case: Case, data: TestJobData) -> RunPlan:
-        return plan_run(case, data, read_secrets(secret_names(case)), self.services.settings.ignored_attributes)
+        seed = Seed.of(data.seed, now=utc_now(), fresh=token_hex(4))
+        ignored = self.services.settings.ignored_attributes
+        return plan_run(case, data, read_secrets(secret_names(case)), ignored, seed=seed)
 
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
         """Return the tries of the test; a subclass may perform other kinds of cases."""

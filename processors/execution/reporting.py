@@ -35,6 +35,7 @@ class RunReporter:
             attempt=self._plan.attempt_number(self._context.attempt, 1),
             worker=self._context.worker,
             total_steps=self._plan.total or 0,
+            seed=str(self._plan.values.seed) or None,
             started_at=now,
             waiting_ms=_between(self._context.enqueued_at, now),
         )

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,7 +18,7 @@ from processors.browser.describe import describe, step_key
 from qa_queue.cases.actions import ForEach, If, Repeat, Retry
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step
 from qa_queue.cases.steps import Block
-from qa_queue.cases.values import Scope
+from qa_queue.cases.values import PENDING, Scope, Variables, secrets_in, text_of
 from qa_queue.errors import CaseError
 from qa_queue.errors.validation import kind_text
 
@@ -72,7 +73,7 @@ class PlannedStep:
 
     `number` counts the rows of a try from 1, `position` is the step's place in the tree, `key` its identity across
     runs, and `parents` has the names of the blocks around it, outermost first. With `optional` a failure does not
-    count.
+    count. `secrets` are the names of those in its arguments.
     """
 
     number: int
@@ -82,6 +83,7 @@ class PlannedStep:
     resolved: Step = field(repr=False)
     parents: tuple[str, ...] = ()
     optional: bool = False
+    secrets: frozenset[str] = frozenset()
 
     @property
     def timeout_ms(self) -> int:
@@ -101,11 +103,13 @@ Resolve = Callable[[Step, Scope], Step]
 class Frame:
     """The surroundings of a sequence of steps: its place, the values it sees, and how these are filled in.
 
-    The steps of an attempt are `tried`: their failures do not count, and each of them ends the attempt.
+    `variables` are those that its steps save; they go before those of the scope. The steps of an attempt are
+    `tried`: their failures do not count, and each of them ends the attempt.
     """
 
     scope: Scope
     resolve: Resolve
+    variables: Variables = field(default_factory=Variables, compare=False, repr=False)
     parents: tuple[str, ...] = ()
     optional: bool = False
     tried: bool = False
@@ -114,12 +118,20 @@ class Frame:
     path: str = ""  # like `prefix`, but within the flow and without iterations
 
     def step(self, step: Step, place: int, number: int) -> PlannedStep:
-        """Return the step at this place of the sequence, as row `number`.
+        """Return the step at this place of the sequence, as row `number`, with the values of this moment.
 
         Raises:
             CaseError: a reference is broken or has neither a value nor a default.
         """
-        return replace(self.unresolved(step, place, number), resolved=self.resolve(step, self.scope))
+        return replace(self.unresolved(step, place, number), resolved=self.filled(step, place))
+
+    def filled(self, step: Step, place: int) -> Step:
+        """Return the step at this place with the values of this moment.
+
+        Raises:
+            CaseError: a reference is broken or has neither a value nor a default.
+        """
+        return self.resolve(step, self.variables.seen_by(self.scope).at(f"{self.prefix}{place}"))
 
     def unresolved(self, step: Step, place: int, number: int) -> PlannedStep:
         """Return the step with its values not filled in."""
@@ -131,6 +143,7 @@ class Frame:
             resolved=step,
             parents=self.parents,
             optional=self.optional or self.tried or step.optional,
+            secrets=secrets_in(step),
         )
 
     def section(self, name: str) -> Frame:
@@ -171,15 +184,15 @@ class Frame:
         assert isinstance(block.step.args, ForEach)
         name = block.step.args.name
         for number, row in enumerate(rows, 1):
-            scope = replace(self.scope, variables={**self.scope.variables, name: _text(row)})
-            yield self.inside(block, place, iteration=number, scope=scope, row=row)
+            self.variables.save({name: row})
+            yield self.inside(block, place, iteration=number, row=row)
 
 
 def _label(step: Step, iteration: int | None, row: Any) -> str:
     """Return the name of a block for the steps inside it."""
     match step.args:
         case ForEach(name=name):
-            words = f"{name} = {_text(row)}"
+            words = name if row is PENDING else f"{name} = {text_of(row)}"
             shown = words if len(words) <= _LABEL_CHARS else f"{words[: _LABEL_CHARS - 1]}…"
             return f"{step.name}: {shown}" if step.name else shown
         case Repeat():
@@ -189,23 +202,17 @@ def _label(step: Step, iteration: int | None, row: Any) -> str:
     return describe(step)
 
 
-def _text(row: Any) -> str:
-    return row if isinstance(row, str) else json.dumps(row, ensure_ascii=False)
-
-
 def rows_of(loop: ForEach) -> tuple[Any, ...]:
     """Return the rows of a loop whose values are filled in; a text is read as a JSON list.
 
     Raises:
         CaseError: the text is not a list.
     """
-    if not isinstance(loop.rows, str):
-        return tuple(loop.rows)
-    try:
-        rows = json.loads(loop.rows)
-    except ValueError:
-        rows = loop.rows
-    if not isinstance(rows, list):
+    rows: Any = loop.rows
+    if isinstance(rows, str):
+        with suppress(ValueError):
+            rows = json.loads(rows)
+    if not isinstance(rows, (list, tuple)):
         raise CaseError(f"the rows of the loop: expected a list, got {kind_text(rows)}")
     return tuple(rows)
 
@@ -246,7 +253,7 @@ def _actions(nodes: Sequence[Node], frame: Frame) -> Iterator[tuple[Step, int, F
         if isinstance(node, ActionNode):
             yield node.step, place, frame
             continue
-        own = frame.resolve(node.step, frame.scope)
+        own = frame.filled(node.step, place)
         yield from _actions(node.steps, _first_frame(node, own, place, frame))
         yield from _actions(node.otherwise, frame.otherwise(node, place))
 
@@ -255,7 +262,7 @@ def _first_frame(node: BlockNode, resolved: Step, place: int, frame: Frame) -> F
     match resolved.args:
         case ForEach() as loop:
             rows = () if isinstance(loop.rows, str) else loop.rows
-            return next(frame.iterations(node, place, rows or ("",)))
+            return next(frame.iterations(node, place, rows or (PENDING,)))
         case Repeat() | Retry():
             return frame.inside(node, place, iteration=1)
     return frame.inside(node, place)

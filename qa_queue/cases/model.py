@@ -20,6 +20,7 @@ from qa_queue.cases.vocabulary import (
     DOCUMENT,
     NAMES_SCHEMA,
     Duration,
+    Json,
     Many,
     Name,
     Size,
@@ -118,7 +119,8 @@ class Shared(Vocabulary):
 class Case(Shared):
     """A test as written. `key` (its `id`, else its name) names it across machines and versions.
 
-    `vars` are the values of `${var.X}`; they may contain `${env.X}`, never a secret or another variable.
+    `vars` are the values of `${var.X}`, JSON values; they may contain `${env.X}`, `${data.X}`, `${run.X}` and
+    generated values, never a secret or another variable.
     """
 
     one_of: ClassVar[tuple[str, ...]] = ("steps", "pytest")
@@ -142,7 +144,7 @@ class Case(Shared):
         None,
         description="The answer to dialogs that no `dialog` step answers; otherwise they are dismissed and noted.",
     )
-    vars: dict[Name, str] = Field(
+    vars: dict[Name, Json] = Field(
         default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
     )
     notes: Many[str] = Field((), description="Losses of the import that made the case; every run shows them.")
@@ -244,7 +246,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 _PLANNED = frozenset(
     """
     back forward drag focus blur download cookies local_storage headers permissions geolocation clock
-    offline save_state extract set evaluate use save_as data
+    offline save_state evaluate use data
     function attached editable focused empty in_viewport values attribute class css id role accessible_name
     accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable
     to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class

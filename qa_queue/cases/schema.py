@@ -126,6 +126,9 @@ def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Itera
     if model is Expect:
         yield {"oneOf": [_ref(check) for check in CHECKS.values()]}
         return
+    if model.spread is not None:
+        yield mapping["properties"][model.spread]
+        return
     if model.bare:
         yield {"enum": [None, True]}
     if short := getattr(model, "short_schema", None) or _short(model, mapping):

@@ -10,7 +10,7 @@ from pydantic_core import CoreSchema, core_schema
 
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.targets import Target, with_target
-from qa_queue.cases.vocabulary import Duration, Vocabulary, Words, all_keys, expected, key_of, refuse
+from qa_queue.cases.vocabulary import Duration, Name, Vocabulary, Words, all_keys, expected, key_of, refuse
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import did_you_mean
 
@@ -18,6 +18,7 @@ ACTION_FIELD, LINE_FIELD = "(action)", "(line)"  # no document has such keys
 ACTIONS: dict[str, type[Action]] = {}
 """Every action by its keyword, in the order of their declaration."""
 HealMode = Literal["off", "suggest", "auto"]
+SaveAsUse = Literal["none", "optional", "required"]
 
 
 class Action(Vocabulary):
@@ -33,6 +34,7 @@ class Action(Vocabulary):
     verb: ClassVar[str] = ""
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "hit")
     bare: ClassVar[bool] = False
+    fills_in: ClassVar[bool] = True
     secret_fields: ClassVar[Collection[str] | None] = ("target",)
     beside: ClassVar[tuple[str, ...]] = ()  # keys of the step that hold the arguments, in place of one mapping
     answers_pages: ClassVar[bool] = False
@@ -57,6 +59,16 @@ class Action(Vocabulary):
         """The element that the action works on, if it names one."""
         found = getattr(self, "target", None)
         return found if isinstance(found, Target) else None
+
+    @property
+    def assigned(self) -> Collection[str]:
+        """The names of the variables that the action gives a value, without that of the step's `save_as`."""
+        return ()
+
+    @property
+    def save_as_use(self) -> SaveAsUse:
+        """Tell whether the step's `save_as` may name, or has to name, a variable for the result of the action."""
+        return "none"
 
     def on(self, target: Target) -> Self:
         """Return the same action on another element."""
@@ -144,6 +156,7 @@ class Step(Vocabulary):
 
     model_config = ConfigDict(defer_build=True)  # until every action is declared: `actions/__init__` completes it
     nullable: ClassVar[Collection[str]] = ACTIONS
+    is_step: ClassVar[bool] = True
 
     args: Annotated[SerializeAsAny[Action], _OneAction] = Field(validation_alias=ACTION_FIELD)
     id: Words | None = Field(None, description="A name for the step that stays when the order changes.")
@@ -165,6 +178,7 @@ class Step(Vocabulary):
         False, description="It opens a page: wait for its load, and fail if no navigation begins."
     )
     heal: HealMode | None = Field(None, description="What to do when the target is not found.")
+    save_as: Name | None = Field(None, description="The variable that gets the result of the action.")
     line: int | None = Field(None, exclude=True, validation_alias=LINE_FIELD)
 
     @classmethod
@@ -185,6 +199,15 @@ class Step(Vocabulary):
         values = (self.condition, *(getattr(self.args, name) for name in type(self.args).model_fields))
         checks = (check for value in values if isinstance(value, Condition) for check in value.checks())
         return self.args.records_traffic or any(check.records_traffic for check in checks)
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with `save_as`."""
+        use = self.args.save_as_use
+        if self.save_as is not None and use == "none":
+            yield f"'save_as' does not go with this {self.action!r}, which leaves no result to be named"
+        if self.save_as is None and use == "required":
+            yield f"{self.action!r} needs 'save_as' beside it: the variable for the result"
+        yield from super().disagreements()
 
     @property
     def action(self) -> str:

@@ -40,6 +40,7 @@ class Target(Vocabulary):
     """
 
     short: ClassVar[str | None] = "selector"
+    fills_in: ClassVar[bool] = True
     kinds: ClassVar[tuple[str, ...]] = (
         "role", "label", "text", "placeholder", "alt", "title", "test_id", "css", "xpath", "selector", "name",
     )  # fmt: skip

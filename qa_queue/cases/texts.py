@@ -1,4 +1,4 @@
-"""Walking over the texts inside a value of the case model.
+"""Walking over the texts inside a value of the case model; steps inside a step are left to their own turn.
 
 Keeping the values of secrets out of everything that leaves the worker.
 """
@@ -8,15 +8,15 @@ from __future__ import annotations
 import html
 import json
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
 from pydantic import BaseModel
 
 from qa_queue.cases.steps import Step
-from qa_queue.cases.vocabulary import Vocabulary, key_of
+from qa_queue.cases.vocabulary import Deferred, Vocabulary, holds_json, key_of, read_field
 from qa_queue.errors.schema_path import KeyPath
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -32,12 +32,12 @@ def texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
         case BaseModel():
             for name in type(value).model_fields:
                 yield from texts(getattr(value, name), (*path, *_keys(value, name)))
-        case dict():
-            for key, item in value.items():
-                yield from texts(item, (*path, key))
         case tuple() | list():
             for index, item in enumerate(value):
                 yield from texts(item, (*path, index))
+        case dict():
+            for key, item in value.items():
+                yield from texts(item, (*path, key))
 
 
 def _keys(model: BaseModel, name: str) -> KeyPath:
@@ -47,25 +47,57 @@ def _keys(model: BaseModel, name: str) -> KeyPath:
     return () if name == model.spread else (key_of(type(model), name),)
 
 
-def map_texts(model: Model, change: Callable[[str], str]) -> Model:
-    """Return the model with every text in it changed; parts without text, and steps, stay the same objects."""
+class TextChange(Protocol):
+    """A change of texts: of those in fields for text, and of those that may become any JSON value."""
+
+    def text(self, text: str) -> str:
+        """Return the text that stands in place of another."""
+
+    def value(self, text: str) -> Any:
+        """Return the JSON value that stands in place of a text."""
+
+
+def map_texts(model: Model, change: TextChange) -> Model:
+    """Return the model with every text in it changed; parts without text, and steps, stay the same objects.
+
+    Raises:
+        ValueError: the value for a field is not one that the field can have.
+    """
     given = {name: getattr(model, name) for name in type(model).model_fields}
-    changed = {name: _mapped(value, change) for name, value in given.items()}
+    changed = {name: _changed_field(model, name, value, change) for name, value in given.items()}
     return model.model_copy(update={name: value for name, value in changed.items() if value is not given[name]})
 
 
-def _mapped(value: Any, change: Callable[[str], str]) -> Any:
+def _changed_field(model: BaseModel, name: str, value: Any, change: TextChange) -> Any:
+    if isinstance(value, Deferred):
+        new = change.value(value)
+        return value if new == value else read_field(type(model), name, new)
+    return map_json(value, change) if holds_json(type(model), name) else _mapped(value, change)
+
+
+def _mapped(value: Any, change: TextChange) -> Any:
     match value:
         case str():
-            return change(value)
+            return change.text(value)
         case BaseModel() if not isinstance(value, Step):
             return map_texts(value, change)
+        case tuple() if value:
+            return tuple(_mapped(item, change) for item in value)
         case dict():
             return {key: _mapped(item, change) for key, item in value.items()}
-        case tuple():
-            return tuple(_mapped(item, change) for item in value)
-        case list():
-            return [_mapped(item, change) for item in value]
+        case _:
+            return value
+
+
+def map_json(value: Any, change: TextChange) -> Any:
+    """Return a JSON value with every text in it changed, each perhaps to a value of another kind."""
+    match value:
+        case str():
+            return change.value(value)
+        case list() | tuple():
+            return [map_json(item, change) for item in value]
+        case dict():
+            return {key: map_json(item, change) for key, item in value.items()}
         case _:
             return value
 

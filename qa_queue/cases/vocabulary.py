@@ -8,10 +8,12 @@ values made in code may use the names of the attributes and need not follow them
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
-from typing import Annotated, Any, ClassVar, Self, TypeVar
+from math import isfinite
+from typing import Annotated, Any, ClassVar, Self, TypeVar, get_args
 
 from pydantic import (
     AliasChoices,
@@ -19,15 +21,19 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
+    TypeAdapter,
     ValidationError,
     ValidationInfo,
+    ValidatorFunctionWrapHandler,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 from pydantic.config import JsonDict
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from qa_queue.errors.validation import kind_text
+from qa_queue.cases.references import whole
+from qa_queue.errors.validation import kind_text, problems_of
 from qa_queue.models import Viewport
 
 DOCUMENT: Mapping[str, bool] = {"document": True}
@@ -58,11 +64,18 @@ def refuse(texts: Mapping[str, str], value: Mapping[str, Any]) -> ValidationErro
     return ValidationError.from_exception_data("", faults)
 
 
+class Deferred(str):
+    """A whole `${...}` in a field that is not text; the field is read when the value is known."""
+
+    __slots__ = ()
+
+
 class Vocabulary(BaseModel):
     """A word of the case language.
 
     `short` is the field that a value stands for when it is not a mapping, `spread` one whose keys stand in place of
     the model's own. Exactly one of the keys `one_of` is given; `needs` maps a key to another that it goes with.
+    With `fills_in` a field that is not text may hold a whole `${...}`, which is filled in before the field is used.
     """
 
     model_config = ConfigDict(
@@ -74,13 +87,28 @@ class Vocabulary(BaseModel):
     one_of: ClassVar[tuple[str, ...]] = ()
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = ()
     needs: ClassVar[Mapping[str, str]] = {}
+    is_step: ClassVar[bool] = False
+    fills_in: ClassVar[bool] = False
+
+    @field_validator("*", mode="wrap")
+    @classmethod
+    def _value_or_reference(cls, value: Any, read: ValidatorFunctionWrapHandler, info: ValidationInfo) -> Any:
+        """Keep a whole `${...}` in a field that is not text until its value is known."""
+        if not cls.fills_in or not isinstance(value, str) or info.context is None or whole(value) is None:
+            return read(value)
+        try:
+            return read(value)
+        except ValidationError:
+            if info.field_name is None or _holds_steps(cls, info.field_name):
+                raise
+            return Deferred(value)
 
     @model_validator(mode="before")
     @classmethod
     def _from_document(cls, value: Any, info: ValidationInfo) -> Any:
         if info.context is None or isinstance(value, cls):
             return value
-        if isinstance(value, dict):
+        if isinstance(value, dict) and cls.spread is None:
             _refuse_empty(value, cls.nullable)
         return cls.long_form(value)
 
@@ -159,6 +187,63 @@ def all_keys(model: type[BaseModel]) -> frozenset[str]:
     return frozenset(key for name in model.model_fields for key in keys_of(model, name))
 
 
+@cache
+def _reader_of(model: type[BaseModel], name: str) -> TypeAdapter[Any]:
+    return TypeAdapter(model.model_fields[name].rebuild_annotation(), config=ConfigDict(strict=True))
+
+
+def read_field(model: type[BaseModel], name: str, value: Any) -> Any:
+    """Return a JSON value as the value of a field; text that a number or a list was expected for is read as JSON.
+
+    Raises:
+        ValueError: the field cannot have this value.
+    """
+    reader = _reader_of(model, name)
+    for candidate in (value, _json_of(value)):
+        try:
+            return reader.validate_python(candidate, context=DOCUMENT)
+        except ValidationError as error:
+            problem = problems_of(error, reader)[0].text
+    raise ValueError(problem)
+
+
+def _json_of(value: Any) -> Any:
+    try:
+        return json.loads(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+@cache
+def _holds_steps(model: type[Vocabulary], name: str) -> bool:
+    return _mentions_steps(model.model_fields[name].annotation)
+
+
+def _mentions_steps(annotation: Any) -> bool:
+    if isinstance(annotation, type) and issubclass(annotation, Vocabulary):
+        return annotation.is_step
+    return any(_mentions_steps(inner) for inner in get_args(annotation))
+
+
+@cache
+def holds_json(model: type[BaseModel], name: str) -> bool:
+    """Tell whether a field holds a JSON value of any kind."""
+    return JSON in model.model_fields[name].metadata
+
+
+def _json_value(value: Any) -> Any:
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float() if isfinite(value):
+            return value
+        case list() | tuple():
+            return [_json_value(item) for item in value]
+        case dict():
+            return {str(key): _json_value(item) for key, item in value.items()}
+    raise expected("text, a number, true or false, a list or a mapping", value)
+
+
 def parse_duration(value: Any) -> int | None:
     """Return the ms of `500ms`, `1.5s`, `1m`, `1h` or a whole number of ms; None for anything else."""
     if isinstance(value, int) and not isinstance(value, bool):
@@ -196,6 +281,10 @@ def _many(value: Any) -> Any:
     return value if isinstance(value, (list, tuple)) else [value]
 
 
+JSON = "JSON"
+"""Marks a field that holds a JSON value; a whole `${...}` in it keeps the type of its value."""
+Json = Annotated[Any, BeforeValidator(_json_value), JSON]
+"""A JSON value of any kind."""
 Words = Annotated[str, Field(min_length=1)]
 Many = Annotated[tuple[T, ...], Field(strict=False)]
 _AtLeastOne = Annotated[Many[Words], Field(min_length=1)]
@@ -203,6 +292,7 @@ OneOrMoreWords = Annotated[_AtLeastOne, BeforeValidator(_many, json_schema_input
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Side = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, BeforeValidator(_name)]
+JsonValues = Annotated[dict[Name, Json], JSON]
 NAMES_SCHEMA: JsonDict = {"propertyNames": {"pattern": f"^{NAME_PATTERN}$"}}
 DURATION_SCHEMA = {
     "anyOf": [

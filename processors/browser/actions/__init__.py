@@ -3,13 +3,34 @@
 from typing import Any
 
 from processors.browser.action_context import PERFORMERS, ActionContext, Performed, Performer
-from processors.browser.actions import assertion, fields, mocking, navigation, network, page, pages, pointer
+from processors.browser.actions import (
+    assertion,
+    fields,
+    mocking,
+    navigation,
+    network,
+    page,
+    pages,
+    pointer,
+    variables,
+)
 from processors.browser.egress.hosts import document_url
 from processors.browser.secret_input import refuse_host
 from qa_queue.cases.actions import Fill, Request, Type
 from qa_queue.cases.steps import Action
 
-__all__ = ["assertion", "fields", "mocking", "navigation", "network", "page", "pages", "perform", "pointer"]
+__all__ = [
+    "assertion",
+    "fields",
+    "mocking",
+    "navigation",
+    "network",
+    "page",
+    "pages",
+    "perform",
+    "pointer",
+    "variables",
+]
 _OWN_CHECKS = (Fill, Type, Request)  # they look at the field's own document, or the address of the request
 
 

@@ -9,6 +9,7 @@ from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction, RightClick, Scroll, Tap
+from qa_queue.cases.actions.variables import Extract, SetVariables
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.steps import ACTIONS, Block, Step
 from qa_queue.cases.vocabulary import Vocabulary
@@ -22,6 +23,7 @@ __all__ = [
     "ClosePage",
     "DoubleClick",
     "Expect",
+    "Extract",
     "Fill",
     "ForEach",
     "Goto",
@@ -41,6 +43,7 @@ __all__ = [
     "Screenshot",
     "Scroll",
     "Select",
+    "SetVariables",
     "SetViewport",
     "SwitchPage",
     "Tap",

@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Field
 
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.steps import Block, Step
-from qa_queue.cases.vocabulary import Duration, Many, Name, Words, expected
+from qa_queue.cases.vocabulary import JSON, Duration, Many, Name, Words, expected
 
 AT_MOST, MAX_AT_MOST = 100, 10_000
 RETRY_MS, RETRY_EVERY_MS = 30_000, 1_000
@@ -39,13 +39,18 @@ class ForEach(Block, keyword="for_each"):
     """Do steps once for each row of a list; `${var.NAME}` is the row."""
 
     own_row: ClassVar[bool] = False
-    rows: Annotated[Many[Any] | str, BeforeValidator(_rows)] = Field(
+    rows: Annotated[Many[Any] | str, BeforeValidator(_rows), JSON] = Field(
         description="The rows: a list, or `${var.X}` with a list."
     )
     name: Name = Field(
         "row", validation_alias="as", serialization_alias="as", description="The variable that holds the row."
     )
     steps: Steps = Field(description=INSIDE)
+
+    @property
+    def assigned(self) -> Collection[str]:
+        """The name of the row's variable."""
+        return (self.name,)
 
     @property
     def passes(self) -> int | None:
@@ -80,7 +85,7 @@ class Repeat(Block, keyword="repeat"):
     @property
     def passes(self) -> int | None:
         """The number of passes, if it is given."""
-        return self.times
+        return self.times if isinstance(self.times, int) else None
 
     def sentence(self) -> str:
         """Return the loop in words."""

@@ -7,10 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field
 
-from qa_queue.cases.actions.network import Json
 from qa_queue.cases.steps import Action
 from qa_queue.cases.traffic import Method, UrlPattern
-from qa_queue.cases.vocabulary import Duration, Many, Words
+from qa_queue.cases.vocabulary import Duration, Json, Many, Words
 
 OFF = "off"
 AbortReason = Literal[

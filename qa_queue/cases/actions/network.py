@@ -4,27 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
 from qa_queue.cases.json_path import check_path
 from qa_queue.cases.steps import Action
 from qa_queue.cases.traffic import Statuses
 from qa_queue.cases.urls import WebUrl
-from qa_queue.cases.vocabulary import Count, Name, Vocabulary, Words
+from qa_queue.cases.vocabulary import JSON, Count, Json, Name, Vocabulary, Words
 
 METHODS = ("get", "post", "put", "patch", "delete", "head")
-
-
-def _plain(value: Any) -> Any:
-    """Return JSON without the marks of the document that it was read from."""
-    match value:
-        case dict():
-            return {key: _plain(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_plain(item) for item in value]
-    return value
 
 
 def _part(text: str) -> str:
@@ -37,7 +27,6 @@ def _part(text: str) -> str:
     return check_path(text)
 
 
-Json = Annotated[Any, BeforeValidator(_plain)]
 ResponsePart = Annotated[str, AfterValidator(_part)]
 Url = Annotated[WebUrl, Field(min_length=1)]
 
@@ -93,13 +82,18 @@ class Request(Action, keyword="request"):
     status: Statuses = Field(
         ("2xx",), description="The expected status: a code, a class, or a list. Default: `2xx`."
     )
-    expect: dict[ResponsePart, Json] = Field(
+    expect: Annotated[dict[ResponsePart, Json], JSON] = Field(
         default_factory=dict,
         description="Expected values by part of the response: `$.json.path`, `headers.NAME`, `status`, `text`.",
     )
     save: dict[Name, ResponsePart] = Field(
         default_factory=dict, description="Parts of the response to be saved, by the name of the variable."
     )
+
+    @property
+    def assigned(self) -> Collection[str]:
+        """The names of the variables that get parts of the response."""
+        return tuple(self.save)
 
     @property
     def method(self) -> str:

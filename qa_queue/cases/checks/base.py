@@ -25,6 +25,7 @@ class Check(Vocabulary):
     need the requests of pages from the beginning of the case.
     """
 
+    fills_in: ClassVar[bool] = True
     records_traffic: ClassVar[bool] = False
     keyword: ClassVar[str] = ""
     words: ClassVar[str] = ""

@@ -20,7 +20,7 @@ from qa_queue.cases.model import Case
 from qa_queue.cases.patterns import Regex, document_text, takes_regex
 from qa_queue.cases.steps import Action, Step
 from qa_queue.cases.targets import TARGET_KEYS, Target
-from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of
+from qa_queue.cases.vocabulary import Deferred, Vocabulary, all_keys, key_of
 from qa_queue.models import Viewport
 
 _DURATION_KEYS = ("timeout", "delay", "time", "for", "every")
@@ -119,6 +119,8 @@ def _written(value: Vocabulary) -> Vocabulary:
 
 
 def _scalar(key: str, value: Any) -> Any:
+    if isinstance(value, Deferred):
+        return str(value)
     if key in _DURATION_KEYS:
         return duration_text(value)
     match value:
@@ -164,7 +166,11 @@ def _document(case: Case) -> CommentedMap:
 
 def _block(mapping: dict[str, Any]) -> CommentedMap:
     """A mapping with a line for each key."""
-    return CommentedMap((key, _tidy(item)) for key, item in mapping.items())
+    return CommentedMap((_quoted(key), _tidy(item)) for key, item in mapping.items())
+
+
+def _quoted(text: str) -> str:
+    return text if _SAFE.fullmatch(text) else DoubleQuotedScalarString(text)
 
 
 def _tidy(value: Any) -> Any:
@@ -175,8 +181,8 @@ def _tidy(value: Any) -> Any:
             node = _block(value)
         case list():
             node = CommentedSeq(_tidy(item) for item in value)
-        case str() if not _SAFE.fullmatch(value):
-            return DoubleQuotedScalarString(value)
+        case str():
+            return _quoted(value)
         case _:
             return value
     if len(str(value)) <= _FLOW_WIDTH:

@@ -24,7 +24,7 @@ from pydantic import (
 )
 
 from qa_queue.cases.reader import read_source
-from qa_queue.cases.values import Broken, Reference, fill
+from qa_queue.cases.references import Broken, Reference, fill
 from qa_queue.errors import CaseError, InputError, QAError
 from qa_queue.errors.validation import problems_of
 from qa_queue.extensions import queue_names

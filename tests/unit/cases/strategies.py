@@ -11,17 +11,19 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from qa_queue.cases import traffic
-from qa_queue.cases.actions import AnswerDialog, Click, Expect, ForEach, network
+from qa_queue.cases.actions import AnswerDialog, Click, Expect, Extract, ForEach, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.patterns import Regex, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
 from qa_queue.cases.urls import scheme_problem
-from qa_queue.cases.vocabulary import MAX_DURATION_MS, Duration, Name, Vocabulary, key_of
+from qa_queue.cases.vocabulary import MAX_DURATION_MS, Duration, Json, Name, Vocabulary, key_of
 from qa_queue.models import TraceMode, Viewport
 
 texts = st.text(max_size=12)
+paths = st.sampled_from(["$.items[0].id", "$.name", "$[*]"])
+expressions = st.sampled_from(["a.b", r"(\d+)"])
 words = st.text(min_size=1, max_size=12)
 heal = st.sampled_from(["off", "suggest", "auto"])
 durations = st.integers(1, MAX_DURATION_MS)
@@ -93,7 +95,7 @@ by_validator = {
     _validator_of(Duration): durations,
     _validator_of(Name): names,
     _validator_of(Duration): durations,
-    _validator_of(network.Json): json_values,
+    _validator_of(Json): json_values,
     _validator_of(network.ResponsePart): parts,
     _validator_of(traffic.Statuses): statuses,
     _validator_of(traffic.Method): st.sampled_from(["GET", "POST"]),
@@ -113,7 +115,12 @@ def values_of(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]
         own = _own_values(args[1:])
         return own if own is not None else _valid(values_of(args[0], limits | _limits(args[1:])), args[1:])
     if origin is dict:
-        return st.dictionaries(values_of(args[0], {"min_length": 1}), values_of(args[1], {}), max_size=2)
+        keys, items, least = (
+            values_of(args[0], {"min_length": 1}),
+            values_of(args[1], {}),
+            limits.get("min_length", 0),
+        )
+        return st.dictionaries(keys, items, min_size=least, max_size=2)
     if origin is Literal:
         return st.sampled_from(args)
     if origin is tuple:
@@ -237,27 +244,51 @@ conditions = st.recursive(
 )
 
 
+def _extracts() -> st.SearchStrategy[Extract]:
+    """Every kind of reading, with an element where it needs one."""
+    parts = {"json_path": maybe(paths), "match": maybe(expressions)}
+    variables = st.just(True) | names
+    on_page = [st.builds(Extract, **{key: variables}, **parts) for key in ("url", "title")]
+    named = [st.builds(Extract, **{key: words}, **parts) for key in ("cookie", "local_storage", "session_storage")]
+    elements: dict[str, st.SearchStrategy[Any]] = {"text": variables, "value": variables, "attribute": words}
+    read = [st.builds(Extract, **{k: v}, target=targets, every=flags, **parts) for k, v in elements.items()]
+    return st.one_of(
+        *on_page,
+        *named,
+        *read,
+        st.builds(Extract, count=variables, target=targets, **parts),
+        st.builds(Extract, source=json_values.filter(lambda value: value is not None), **parts),
+    )
+
+
 def _action(action: type[Action]) -> st.SearchStrategy[Action]:
     if action is Expect:
         return st.builds(Expect, check=checks())
     if action is ForEach:
         inner = st.lists(plain_steps, min_size=1, max_size=2).map(tuple)
         return st.builds(ForEach, rows=rows, name=names, steps=inner)
-    return instances_of(action)
+    return _extracts() if action is Extract else instances_of(action)
 
 
 def _steps(action: type[Action]) -> st.SearchStrategy[Step]:
     """Steps of one action. Screenshots and branches have no field of their name: both are one key in a file."""
-    names = [name for name in Step.model_fields if name not in ("args", "line", "timeout_ms")]
+    names = [name for name in Step.model_fields if name not in ("args", "line", "timeout_ms", "save_as")]
     fields = _fields(Step, {name: Step.model_fields[name] for name in names})
     fields |= {"timeout_ms": maybe(durations), "args": _action(action)}
     fields |= {"screenshot": st.just(False)} if action.keyword == "screenshot" else {}
     fields |= {"condition": st.none()} if action.keyword == "if" else {}
-    return st.builds(Step, **fields)
+    return st.builds(Step, **fields).flatmap(_named)
+
+
+def _named(step: Step) -> st.SearchStrategy[Step]:
+    """The step with `save_as` where it has to, or may, have one."""
+    found = {"none": st.none(), "optional": maybe(names), "required": names}[step.args.save_as_use]
+    return found.map(lambda name: step.model_copy(update={"save_as": name}))
 
 
 plain_steps = _steps(Click)
-steps = st.one_of(*(_steps(action) for action in ACTIONS.values()))
+_of_action = {keyword: _steps(action) for keyword, action in ACTIONS.items()}
+steps = st.sampled_from(sorted(_of_action)).flatmap(_of_action.__getitem__)
 _viewports = st.builds(Viewport, width=st.integers(1, 10_000), height=st.integers(1, 10_000))
 cases = st.builds(
     Case,
@@ -270,7 +301,7 @@ cases = st.builds(
     trace=st.sampled_from(TraceMode),
     use=st.builds(Use, device=maybe(words), viewport=_viewports, test_id_attribute=words),
     heal=heal,
-    vars=st.dictionaries(names, texts, max_size=3),
+    vars=st.dictionaries(names, json_values, max_size=3),
     before=st.lists(plain_steps, max_size=1).map(tuple),
     steps=st.lists(steps, min_size=1, max_size=3).map(tuple),
     after=st.lists(plain_steps, max_size=1).map(tuple),

@@ -167,7 +167,7 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"goto": "/", "tiemout": 1}, "steps[0].tiemout: unknown key 'tiemout'; did you mean 'timeout'?"),
         (
             {"goto": "/", "save_as": "x"},
-            "steps[0].save_as: 'save_as' is part of the format but not supported by this version",
+            "steps[0]: 'save_as' does not go with this 'goto', which leaves no result to be named",
         ),
         ({"goto": None}, "steps[0].goto: expected text, got nothing"),
         ({"goto": 5}, "steps[0].goto: expected text, got the number 5; put it in quotes"),
@@ -307,7 +307,10 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
         ),
         ({"use": []}, "use: expected a mapping such as {viewport: 1280x720}, got a list"),
         ({"vars": {"a b": "x"}}, "vars.a b: a name has letters, digits and _ and does not start with a digit"),
-        ({"vars": {"a": 1}}, "vars.a: expected text, got the number 1; put it in quotes"),
+        (
+            {"vars": {"a": float("nan")}},
+            "vars.a: expected text, a number, true or false, a list or a mapping, got the number nan",
+        ),
         ({"vars": "a"}, "vars: expected a mapping, got 'a'"),
         ({"trace": "always"}, "trace: 'always' is not one of off, on, on-failure, on-first-retry"),
     ],

@@ -103,7 +103,7 @@ BAD_STEPS: list[Any] = [
 GOOD_CASES = [
     {"version": 1, "tags": ["a"], "retries": 1, "timeout": "60s", "trace": "off", "heal": "off", "id": "x"},
     {"use": {"browser": "chromium", "device": None, "viewport": "1280x720", "storage_state": None}},
-    {"base_url": "${env.BASE_URL:-http://127.0.0.1:8080}", "vars": {"user": "ann"}},
+    {"base_url": "${env.BASE_URL:-http://127.0.0.1:8080}", "vars": {"user": "ann", "ages": [7]}},
 ]
 BAD_CASES = [
     {"version": 2},
@@ -117,7 +117,6 @@ BAD_CASES = [
     {"use": {"browser": "firefox"}},
     {"use": {"storage_state": "a.json"}},
     {"vars": {"a b": "x"}},
-    {"vars": {"a": 1}},
 ]
 
 

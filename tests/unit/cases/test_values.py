@@ -42,11 +42,11 @@ def test_texts_are_filled_in(text: str, filled: str):
     ("text", "message"),
     [
         ("${env.NONE}", r"\$\{env\.NONE\} has no value: set it in the environment or give --env NONE=\.\.\."),
-        ("${var.NONE}", r"\$\{var\.NONE\} has no value: add it under 'vars' of the case"),
+        ("${var.NONE}", r"\$\{var\.NONE\} has no value: add it under 'vars' of the case, or save it in a step"),
         ("${secret.NONE}", r"\$\{secret\.NONE\} has no value: set QA_SECRET_NONE for the workers"),
         ("${env.HOST", "is not closed"),
         ("${env.A:-${env.B}}", "holds another"),
-        ("${data.user}", "rows of data"),
+        ("${data.user}", "has no value: add it to the rows under 'data' of the case"),
         ("${user}", "is not a value: write"),
         ("${env.}", "is not a value: write"),
         ("${enw.X}", "is not a value: write"),
@@ -146,7 +146,11 @@ def test_references_are_collected_from_everywhere():
             {},
             "steps[0].goto.url: ${var.user} has no value: add it under 'vars' of the case",
         ),
-        ({"goto": "${data.user}"}, {}, "steps[0].goto.url: ${data.user} reads rows of data, which are part of "),
+        (
+            {"goto": "${data.user}"},
+            {},
+            "steps[0].goto.url: ${data.user} has no value: add it to the rows under 'data'",
+        ),
         (
             {"goto": "${secret.X}"},
             {},
@@ -167,7 +171,7 @@ def test_references_are_collected_from_everywhere():
         (
             {"goto": "/"},
             {"vars": {"a": "${secret.X}"}},
-            "vars.a: ${secret.X} cannot stand in a variable: a variable may contain ${env.X} only",
+            "vars.a: ${secret.X} cannot stand in a variable: a variable may contain ${env.X}, ${data.X}",
         ),
         ({"goto": "/"}, {"vars": {"a": "${var.a}"}}, "vars.a: ${var.a} cannot stand in a variable"),
         (

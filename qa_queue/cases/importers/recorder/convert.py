@@ -13,7 +13,7 @@ from qa_queue.cases.importers.recorder.steps import MAIN_PAGE, RECORDED_TYPES, M
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
 from qa_queue.cases.texts import map_texts
-from qa_queue.cases.values import escaped
+from qa_queue.cases.values import Escaping, escaped
 from qa_queue.errors.validation import kind_text
 from qa_queue.models import Viewport
 
@@ -99,7 +99,7 @@ def _convert(
         if isinstance(action, SetViewport) and not draft.steps:
             draft.viewport = Viewport(width=action.width, height=action.height)
         else:
-            plain = map_texts(action, escaped)
+            plain = map_texts(action, Escaping())
             draft.steps.append(Step(args=plain, timeout_ms=timeout_ms, line=place.line))
     if made.navigates and not made.dropped:
         _await_navigation(draft, timeout_ms)
