@@ -36,5 +36,6 @@ TESTS = (
     SiteTest("rename_folder", "dialog and pop-up", ("rename-on-cancel", "rename-ignored")),
     SiteTest("confirm_report", "dialog and pop-up", ("wrong-report", "opener-not-updated")),
     SiteTest("pay_by_card", "iframe", ("parent-not-updated", "accepts-expired")),
+    SiteTest("wait_for_export", "polling", ("job-stuck", "job-fails")),
     SiteTest("open_menu", "responsive", ("menu-dead", "no-breakpoint")),
 )
