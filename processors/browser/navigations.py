@@ -33,6 +33,10 @@ async def expected_navigation(page: Page, deadline: Deadline, *, framed: bool = 
     try:
         yield
         await watch.arrival(deadline)
+    except WaitTimeoutError as error:  # Playwright's actions wait for a navigation that they cause, too
+        if not watch.requested or "action done" not in str(error):
+            raise
+        raise watch.failure(deadline.timeout_ms) from None
     finally:
         page.remove_listener("request", watch.on_request)
         page.remove_listener("framenavigated", watch.on_navigated)
@@ -73,12 +77,14 @@ class _Watch:
                 while not await self._began_here(await self.arrivals.get()):
                     pass
         except TimeoutError:
-            raise StepFailedError(
-                ErrorKind.NAVIGATION,
-                f"no navigation began in {deadline.timeout_ms} ms, though the step should open a page; "
-                f"the page is still {self.page.url}",
-                acted=True,
-            ) from None
+            raise self.failure(deadline.timeout_ms) from None
+
+    def failure(self, timeout_ms: int) -> StepFailedError:
+        """Return the error of a step that did not open a page."""
+        problem = f"no navigation began in {timeout_ms} ms, though the step should open a page"
+        if self.requested:
+            problem = f"the page that the step opens did not arrive in {timeout_ms} ms"
+        return StepFailedError(ErrorKind.NAVIGATION, f"{problem}; the page is still {self.page.url}", acted=True)
 
     async def _began_here(self, frame: Frame) -> bool:
         return frame in self.requested or await _document(self.page) == self.document

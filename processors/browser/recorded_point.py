@@ -41,8 +41,8 @@ _LOOK = """(element, [x, y]) => {
 
 @dataclass(frozen=True, kw_only=True)
 class Surface:
-    """An element as the pointer meets it, in px; `hit` is False where another element covers the recorded point,
-    None where the point is scrolled out of view."""
+    """An element as the pointer meets it, in px; `hit` tells whether the recorded point is on it or on what it
+    contains, wherever its box ends; None where the point is scrolled out of view."""
 
     width: float
     height: float
@@ -67,9 +67,10 @@ def choose_point(recorded: Sequence[float], surface: Surface, *, subject: str) -
         StepFailedError: the element became too small for the point, and another one may do something else.
     """
     inside = surface.contains(recorded)
-    if surface.tolerant and not (inside and surface.hit is not False):
+    there = surface.hit or (inside and surface.hit is None)
+    if surface.tolerant and not there:
         return None
-    if not inside:
+    if not there and not inside:
         raise StepFailedError(
             ErrorKind.NOT_ACTIONABLE,
             f"{subject} is {surface.width:g} x {surface.height:g} px now and no longer has the recorded point "

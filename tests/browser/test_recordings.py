@@ -71,6 +71,11 @@ PLACE = "onclick=\"say(event.offsetX + ',' + event.offsetY)\""
     [
         (BACKDROP, click("body", at=(1200, 40)), "closed 1200,40"),
         (BACKDROP, click("body"), "closed 5,5"),
+        (
+            "<p>Short</p><script>document.documentElement.onclick = event => say(event.clientY)</script>",
+            click("html", at=(900, 600)),
+            "600",
+        ),
         (f"<div id=map style='width:300px;height:200px' {PLACE}></div>", click("#map", at=(280, 9)), "280,9"),
         (
             f"<canvas id=map width=300 height=200 style='border:4px solid' {PLACE}></canvas>",
@@ -196,6 +201,16 @@ async def test_a_dead_button_fails_where_a_page_was_recorded(replay: Replay) -> 
         "step 2: no navigation began in 1000 ms, though the step should open a page; "
         f"the page is still {replay.site.url}/recorded"
     )
+
+
+async def test_a_page_that_does_not_arrive_is_told_from_a_dead_button(replay: Replay) -> None:
+    """The browser asked for a page, and nothing came."""
+    replay.site.page("/never", "late")
+    replay.site.held["/never"] = threading.Event()
+    html = "<button onclick=\"location.href = '/never'\">Order</button>"
+    result = await replay.run(html, click("button", **NAVIGATION), seen="")
+    replay.site.held["/never"].set()
+    assert "step 2: the page that the step opens did not arrive in 1000 ms" in str(result.error)
 
 
 @pytest.mark.parametrize(

@@ -22,10 +22,11 @@ def surface(width: float = 400, height: float = 300, hit: bool | None = True, **
         ((350, 20), surface(border=(3, 2)), {"x": 347, "y": 18}),
         ((350, 20), surface(control=True), {"x": 350, "y": 20}),
         ((350, 20), surface(control=True, hit=False), None),
-        ((350, 20), surface(width=200, control=True), None),
-        ((30, 10), surface(24, 24), None),
-        ((-5, 10), surface(control=True), None),
+        ((350, 20), surface(width=200, control=True, hit=False), None),
+        ((30, 10), surface(24, 24, hit=False), None),
+        ((-5, 10), surface(control=True, hit=False), None),
         ((0, 0), surface(), {"x": 0, "y": 0}),
+        ((350, 700), surface(hit=True), {"x": 350, "y": 700}),
     ],
 )
 def test_the_recorded_point_is_used_where_it_decides(
@@ -39,7 +40,7 @@ def test_the_recorded_point_is_used_where_it_decides(
 def test_a_point_beside_a_container_is_refused(recorded: tuple[float, float]):
     """Its middle may be another element."""
     with pytest.raises(StepFailedError) as caught:
-        choose_point(recorded, surface(), subject="`#a`")
+        choose_point(recorded, surface(hit=False), subject="`#a`")
 
     assert str(caught.value) == (
         f"`#a` is 400 x 300 px now and no longer has the recorded point {recorded[0]}, {recorded[1]}: "
