@@ -35,6 +35,8 @@ TESTS = (
     SiteTest("upload_file", "upload and download", ("size-zero", "name-cut")),
     SiteTest("rename_folder", "dialog and pop-up", ("rename-on-cancel", "rename-ignored")),
     SiteTest("confirm_report", "dialog and pop-up", ("wrong-report", "opener-not-updated")),
+    SiteTest("show_seeded_order", "API-seeded", ("total-of-first", "status-missing")),
+    SiteTest("mark_order_paid", "API-seeded", ("paid-in-page-only", "amount-doubled")),
     SiteTest("pay_by_card", "iframe", ("parent-not-updated", "accepts-expired")),
     SiteTest("wait_for_export", "polling", ("job-stuck", "job-fails")),
     SiteTest("open_menu", "responsive", ("menu-dead", "no-breakpoint")),
