@@ -14,6 +14,7 @@ from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
 from qa_queue.cases.texts import map_texts
 from qa_queue.cases.values import Escaping, escaped
+from qa_queue.cases.vocabulary import MAX_DURATION_MS
 from qa_queue.errors.validation import kind_text
 from qa_queue.models import Viewport
 
@@ -140,7 +141,7 @@ def _whole_notes(draft: _Draft) -> list[str]:
 def _timeout(step: dict[str, Any], document: dict[str, Any]) -> int | None:
     """The step's own timeout, else the flow's; None for the default of 5 s, which is the same here."""
     value = step.get("timeout") or document.get("timeout")
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 1:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 1 <= value <= MAX_DURATION_MS:
         return None
     return None if int(value) == STEP_TIMEOUT_MS else int(value)
 
@@ -150,7 +151,7 @@ def _case(document: dict[str, Any], default_name: str, draft: _Draft) -> Case:
     origin = first_origin(draft.steps)
     name = ((title.strip() if isinstance(title, str) else "") or default_name)[:_MAX_NAME]
     return Case(
-        name=escaped(name),
+        name=escaped(name)[:_MAX_NAME],
         base_url=origin,
         use=Use(viewport=draft.viewport) if draft.viewport else Use(),
         notes=(*draft.notes, *_whole_notes(draft)),

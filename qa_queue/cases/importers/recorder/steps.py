@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
+
+from pydantic import ValidationError
 
 from qa_queue.cases.actions import (
     Click,
@@ -35,6 +36,7 @@ _EMPTY_PAGES = ("about:", "chrome://newtab")
 _GLOB_SYNTAX = re.compile(r"[*{}]")
 _BROWSER_SCHEMES = ("chrome", "edge", "about", "chrome-extension", "devtools")
 _LONG_PRESS_MS = 500
+_MAX_NUMBER = 1e9  # beyond any size or distance of a page
 _FAKE_PATH = "C:\\fakepath\\"
 _NO_ELEMENT = "none of its selectors can be read"
 
@@ -84,13 +86,25 @@ def make(raw: Raw) -> Made | Invalid:
     maker = _MAKERS.get(str(kind))
     if maker is None:
         return Made(dropped=f"{kind!r} has no counterpart in the case format")
-    made = maker(raw)
+    if not _is_frame(raw.step.get("frame")):
+        return Made(dropped="its 'frame' is not a list of numbers")
+    try:
+        made = maker(raw)
+    except ValidationError as error:
+        fault = error.errors(include_url=False)[0]
+        return Made(dropped=f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}")
     return made if made is INVALID else _with_events(raw.step, made)
+
+
+def _is_frame(frame: Any) -> bool:
+    numbers = frame if isinstance(frame, list) else []
+    return frame is None or (numbers == frame and all(type(index) is int and index >= 0 for index in numbers))
 
 
 def _with_events(step: dict[str, Any], made: Made) -> Made:
     """The step with the events that were recorded with it; opening a URL always waits for its page."""
-    events = [event for event in step.get("assertedEvents") or () if isinstance(event, dict)]
+    given = step.get("assertedEvents")
+    events = [event for event in given if isinstance(event, dict)] if isinstance(given, list) else []
     kinds = [str(event.get("type")) for event in events]
     notes = tuple(f"the event {kind!r} is not awaited" for kind in kinds if kind != "navigation")
     opens = "navigation" in kinds and step.get("type") != "navigate"
@@ -122,7 +136,7 @@ def _navigate(raw: Raw) -> Made | Invalid:
 
 
 def _click(raw: Raw) -> Made | Invalid:
-    button = _BUTTONS.get(raw.step.get("button") or "primary")
+    button = _BUTTONS.get(str(raw.step.get("button") or "primary"))
     if button is None:
         return Made(dropped=f"the mouse button {raw.step['button']!r} is not supported")
 
@@ -134,7 +148,7 @@ def _click(raw: Raw) -> Made | Invalid:
         "delay": _long_press(raw.step),
     }
     made = _on_element(raw, lambda target: kind.model_validate({"target": target, **given}))
-    if made is INVALID or made.dropped or raw.step.get("deviceType") not in ("touch", "pen"):
+    if made is INVALID or made.dropped or raw.step.get("deviceType") not in ["touch", "pen"]:
         return made
     return Made(made.actions, notes=(*made.notes, f"made by {raw.step['deviceType']}; the click is made by mouse"))
 
@@ -150,8 +164,9 @@ def _offset(step: dict[str, Any]) -> tuple[float, float] | None:
 
 
 def _finite(value: Any) -> float | None:
-    known = isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    return float(value) if known else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= _MAX_NUMBER:
+        return None
+    return float(value)
 
 
 def _hover(raw: Raw) -> Made | Invalid:
@@ -171,7 +186,7 @@ def _change(raw: Raw) -> Made | Invalid:
 
 
 def _key(raw: Raw) -> Made | Invalid:
-    if not isinstance(raw.step.get("key"), str):
+    if not isinstance(raw.step.get("key"), str) or not raw.step["key"]:
         return Made(dropped="it has no 'key'")
     return Made((Press(key=raw.chord),)) if raw.chord else Made()
 
@@ -180,7 +195,7 @@ def _wait_for_element(raw: Raw) -> Made | Invalid:
     count, operator = raw.step.get("count", 1), raw.step.get("operator", ">=")
     if not isinstance(count, int) or isinstance(count, bool) or count < 0:
         return raw.place.wrong(f"'count' should be a whole number, got {kind_text(count)}")
-    if operator not in ("==", ">=", "<="):
+    if operator not in ["==", ">=", "<="]:
         return raw.place.wrong(f"'operator' should be one of ==, >=, <=, got {kind_text(operator)}")
     aimed = aim(raw.step)
     if aimed.target is None:
