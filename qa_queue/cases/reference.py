@@ -12,7 +12,7 @@ from typing import Any
 
 from pydantic.fields import FieldInfo
 
-from qa_queue.cases.checks import CHECKS, Check
+from qa_queue.cases.checks import CHECKS, Check, ValueCheck
 from qa_queue.cases.model import Case, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTIONS, Action, Step
 from qa_queue.cases.targets import Target
@@ -47,6 +47,7 @@ def reference(examples: Path) -> str:
         "## Keys",
         *_keys_of("Keys of a step, beside its action", Step),
         *_keys_of("Keys of a target", Target),
+        *_keys_of("Keys of a check of a value", ValueCheck),
         *_keys_of("Keys of a case", Case),
         *_keys_of("Keys of a suite", Suite),
         *_keys_of("Keys of `use`", Use),
@@ -65,7 +66,12 @@ def _words(words: Mapping[str, type[Action]] | Mapping[str, type[Check]], exampl
         yield f"#### `{keyword}`\n{_description(word)}{_other_name(word)}"
         if table := _table(word):
             yield table
-        yield f"```yaml\n{example_of(keyword, (examples / f'{keyword}.yaml').read_text(encoding='utf-8'))}```"
+        text = (examples / f"{keyword}.yaml").read_text(encoding="utf-8")
+        yield f"```yaml\n{example_of(_written(word), text)}```"
+
+
+def _written(word: type[Action] | type[Check]) -> str:
+    return (word.written if issubclass(word, Action) else "") or word.keyword
 
 
 def _keys_of(title: str, model: type[Vocabulary]) -> Iterator[str]:

@@ -13,6 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from qa_queue.cases.actions import Expect, If
 from qa_queue.cases.checks import CHECKS, Check, ElementCheck, FlagCheck
+from qa_queue.cases.checks.base import FORMS
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
@@ -21,6 +22,7 @@ from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string", "minLength": 1}
+_ALL_CHECKS = (*CHECKS.values(), *FORMS.values())
 _CHECK_KEYS = frozenset(key for keyword, check in CHECKS.items() for key in keys_of(check, keyword))
 
 
@@ -38,7 +40,7 @@ def case_schema() -> Schema:
         Target,
         Condition,
         *ACTIONS.values(),
-        *CHECKS.values(),
+        *_ALL_CHECKS,
     )
     _, written = models_json_schema([(model, "validation") for model in models])
     plain = {model: _tidy(model, written["$defs"][model.__name__]) for model in models}
@@ -86,7 +88,7 @@ def _complete(model: type[Vocabulary], plain: dict[type[Vocabulary], Schema]) ->
         return _either(about, [_TEXT | {"description": "A selector of Playwright."}, mapping | _target_rules()])
     if model is Condition:
         return _condition(about, mapping)
-    if issubclass(model, Check):
+    if issubclass(model, Check) and model.keyword:
         return _either(about, list(_check_forms(model, mapping, plain[Target])))
     if issubclass(model, Action):
         return _either(about, list(_action_forms(model, mapping, plain[Target])))
@@ -119,13 +121,14 @@ def _condition(about: str, mapping: Schema) -> Schema:
         {"type": "object", "properties": {key: one}, "required": [key], "additionalProperties": False}
         for key, one in joined.items()
     ]
-    return {"description": about, "oneOf": [*(_ref(check) for check in CHECKS.values()), *forms]}
+    return {"description": about, "oneOf": [*map(_ref, _ALL_CHECKS), *forms]}
 
 
 def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Iterator[Schema]:
     if model is Expect:
-        yield {"oneOf": [_ref(check) for check in CHECKS.values()]}
+        yield {"oneOf": [*map(_ref, _ALL_CHECKS)]}
         return
+    yield from (_ref(ACTIONS[word]) for word in model.elsewhere.values())
     if model.spread is not None:
         yield mapping["properties"][model.spread]
         return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
@@ -36,6 +36,8 @@ class Action(Vocabulary):
     bare: ClassVar[bool] = False
     fills_in: ClassVar[bool] = True
     secret_fields: ClassVar[Collection[str] | None] = ("target",)
+    elsewhere: ClassVar[Mapping[str, str]] = {}  # the action that a mapping with this key stands for
+    written: ClassVar[str] = ""  # the key in documents, where it is not the keyword
     beside: ClassVar[tuple[str, ...]] = ()  # keys of the step that hold the arguments, in place of one mapping
     answers_pages: ClassVar[bool] = False
 
@@ -131,12 +133,25 @@ class _OneAction:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        def schema(action: type[Action]) -> CoreSchema:
+            if not action.elsewhere:
+                return handler.generate_schema(action)
+            choices = {word: handler.generate_schema(ACTIONS[word]) for word in action.elsewhere.values()}
+            choices[action.keyword] = handler.generate_schema(action)
+            return core_schema.tagged_union_schema(choices, lambda value: _word_of(action, value))
+
         fields = {
-            _field_of(action): core_schema.typed_dict_field(handler.generate_schema(action), required=False)
+            _field_of(action): core_schema.typed_dict_field(schema(action), required=False)
             for action in ACTIONS.values()
         }
         written = core_schema.typed_dict_schema(fields, extra_behavior="forbid")
         return core_schema.no_info_wrap_validator_function(_only_action, written)
+
+
+def _word_of(action: type[Action], value: Any) -> str:
+    """Return the keyword of the action that a mapping under another action's key stands for."""
+    keys = value.keys() if isinstance(value, dict) else ()
+    return next((word for key, word in action.elsewhere.items() if key in keys), action.keyword)
 
 
 def _field_of(action: type[Action]) -> str:

@@ -1,6 +1,6 @@
 """Every action of the format, one class each. `processors/browser/actions` has the same modules."""
 
-from qa_queue.cases.actions.assertion import Expect
+from qa_queue.cases.actions.assertion import CheckValue, Expect
 from qa_queue.cases.actions.control import ForEach, Group, If, Repeat, Retry
 from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
 from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
@@ -18,6 +18,7 @@ __all__ = [
     "AnswerDialog",
     "BlockRequests",
     "CheckBox",
+    "CheckValue",
     "Clear",
     "Click",
     "ClosePage",

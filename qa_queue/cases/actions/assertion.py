@@ -7,9 +7,27 @@ from typing import ClassVar, Self
 
 from pydantic import Field
 
-from qa_queue.cases.checks import AnyCheck
+from qa_queue.cases.checks import AnyCheck, ValueCheck
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
+
+
+class CheckValue(Action, keyword="check_value", verb="check"):
+    """Compare a value, such as `${var.total}`; written as `check: {value: ...}`."""
+
+    secret_fields: ClassVar[Collection[str] | None] = ()
+    written: ClassVar[str] = "check"
+    spread: ClassVar[str | None] = "check"
+    check: ValueCheck = Field(description="The check.")
+
+    @property
+    def requires_presence(self) -> bool:
+        """False: there is no element."""
+        return False
+
+    def sentence(self) -> str:
+        """Return the comparison in words."""
+        return f"check that {self.check.sentence()}"
 
 
 class Expect(Action, keyword="expect"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -53,6 +53,8 @@ class Press(Action, keyword="press"):
 
 class CheckBox(OnTarget, keyword="check"):
     """Tick a checkbox or choose a radio button."""
+
+    elsewhere: ClassVar[Mapping[str, str]] = {"value": "check_value"}
 
 
 class UncheckBox(OnTarget, keyword="uncheck"):

@@ -19,6 +19,7 @@ from qa_queue.cases.checks.network import (
     ToHaveResponse,
 )
 from qa_queue.cases.checks.page import ToHaveTitle, ToHaveURL
+from qa_queue.cases.checks.value import ValueCheck
 
 __all__ = [
     "CHECKS",
@@ -42,4 +43,5 @@ __all__ = [
     "ToHaveTitle",
     "ToHaveURL",
     "ToHaveValue",
+    "ValueCheck",
 ]

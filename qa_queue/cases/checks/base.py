@@ -14,6 +14,8 @@ from qa_queue.errors.validation import did_you_mean
 
 CHECKS: dict[str, type[Check]] = {}
 """Every check by its keyword, in the order of their declaration."""
+FORMS: dict[str, type[Check]] = {}
+"""Checks that the key of their subject names, beside one of several comparisons."""
 _WORDS_OF_FLAGS = ("true", "yes", "on", "false", "no", "off")
 
 
@@ -33,7 +35,9 @@ class Check(Vocabulary):
         False, validation_alias="not", serialization_alias="not", description="Assert the opposite."
     )
 
-    def __init_subclass__(cls, keyword: str = "", words: str = "") -> None:
+    def __init_subclass__(cls, keyword: str = "", words: str = "", form: str = "") -> None:
+        if form:
+            FORMS[form] = cls
         if keyword:
             cls.keyword, cls.words = keyword, words or keyword.replace("_", " ")
             CHECKS[keyword] = cls
@@ -141,6 +145,7 @@ class _OneCheck:
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         choices = {keyword: handler.generate_schema(check) for keyword, check in CHECKS.items()}
+        choices |= {f"({form})": handler.generate_schema(check) for form, check in FORMS.items()}
         union = core_schema.tagged_union_schema(choices, _keyword_of)
         return core_schema.with_info_wrap_validator_function(_read_check, union)
 
@@ -153,6 +158,8 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
         return value
     if not isinstance(value, dict):
         raise expected("a mapping with a check such as {visible: true}", value)
+    if _form_of(value):
+        return read(value)
     found = [key for key in value if key in _keywords()]
     if len(found) > 1:
         raise ValueError(f"{' and '.join(map(repr, found))} exclude each other: write a step for each")
@@ -169,8 +176,16 @@ def _keywords() -> dict[str, str]:
     return {key: keyword for keyword, check in CHECKS.items() for key in keys_of(check, keyword)}
 
 
+def _form_of(value: Any) -> str:
+    """Return the form of a check that compares its subject: `{value: ..., greater: 5}`."""
+    comparing = (form for form, check in FORMS.items() if form in value and value.keys() & set(check.one_of))
+    return next(comparing, "")
+
+
 def _keyword_of(value: Any) -> str:
     keywords = _keywords()
+    if isinstance(value, dict) and (form := _form_of(value)):
+        return f"({form})"
     return value.keyword if isinstance(value, Check) else next(keywords[key] for key in value if key in keywords)
 
 

@@ -11,8 +11,8 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from qa_queue.cases import traffic
-from qa_queue.cases.actions import AnswerDialog, Click, Expect, Extract, ForEach, network
-from qa_queue.cases.checks import CHECKS, Check, FlagCheck
+from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extract, ForEach, network
+from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.patterns import Regex, takes_regex
@@ -229,7 +229,26 @@ def _check(check: type[Check]) -> st.SearchStrategy[Check]:
 
 def checks() -> st.SearchStrategy[Check]:
     """Every check."""
-    return st.one_of(*(_check(check) for check in CHECKS.values()))
+    return st.one_of(*(_check(check) for check in CHECKS.values()), value_checks)
+
+
+not_null = json_values.filter(lambda value: value is not None)
+numbers = st.integers(-99, 99) | texts
+comparisons: dict[str, st.SearchStrategy[Any]] = {
+    "equals": not_null,
+    "contains": not_null,
+    "matches": expressions,
+    "greater": numbers,
+    "less": numbers,
+    "between": st.tuples(numbers, numbers),
+    "any_of": st.lists(json_values, min_size=1, max_size=2).map(tuple),
+    "empty": flags,
+    "length": st.integers(0, 99),
+    "json_parts": st.dictionaries(paths, json_values, min_size=1, max_size=2),
+}
+value_checks = st.one_of(
+    *(st.builds(ValueCheck, value=not_null, negate=flags, **{key: wanted}) for key, wanted in comparisons.items())
+)
 
 
 rows = st.lists(flags | texts | st.integers(0, 9), max_size=3).map(tuple) | st.just("${var.rows}")
@@ -264,6 +283,8 @@ def _extracts() -> st.SearchStrategy[Extract]:
 def _action(action: type[Action]) -> st.SearchStrategy[Action]:
     if action is Expect:
         return st.builds(Expect, check=checks())
+    if action is CheckValue:
+        return st.builds(CheckValue, check=value_checks)
     if action is ForEach:
         inner = st.lists(plain_steps, min_size=1, max_size=2).map(tuple)
         return st.builds(ForEach, rows=rows, name=names, steps=inner)
