@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from qa_queue.cases.keyboard import key_problem
 from qa_queue.cases.steps import Action, OnTarget
 from qa_queue.cases.targets import Target
 from qa_queue.cases.vocabulary import Many, OneOrMoreWords, Words
@@ -45,6 +46,12 @@ class Press(Action, keyword="press"):
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
     key: Words = Field(description="The key or chord.")
     target: Target | None = Field(None, description="The element; without it, the page.")
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with the given keys together, and with the key to press."""
+        yield from super().disagreements()
+        if problem := key_problem(self.key):
+            yield problem
 
     def sentence(self) -> str:
         """Return the action in words."""

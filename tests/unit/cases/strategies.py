@@ -11,9 +11,10 @@ from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
 from qa_queue.cases import traffic
-from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extract, ForEach, network
+from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extract, ForEach, Press, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck
 from qa_queue.cases.conditions import Condition
+from qa_queue.cases.keyboard import KEYS
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.patterns import Regex, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
@@ -288,6 +289,8 @@ def _action(action: type[Action]) -> st.SearchStrategy[Action]:
     if action is ForEach:
         inner = st.lists(plain_steps, min_size=1, max_size=2).map(tuple)
         return st.builds(ForEach, rows=rows, name=names, steps=inner)
+    if action is Press:
+        return st.builds(Press, key=st.sampled_from(sorted(KEYS)), target=maybe(targets))
     return _extracts() if action is Extract else instances_of(action)
 
 

@@ -65,7 +65,7 @@ def notes(*steps: dict[str, Any]) -> tuple[str, ...]:
     ("step", "action", "args"),
     [
         (click(), "click", Click(target=GO_TARGET, recorded_at=AT)),
-        (click(offsetX=1200, offsetY=40.5), "click", Click(target=GO_TARGET, recorded_at=(1200, 40.5))),
+        (click(offsetX=1200, offsetY=40.512), "click", Click(target=GO_TARGET, recorded_at=(1200, 40.5))),
         (click(offsetX=None), "click", Click(target=GO_TARGET)),
         (click(duration=800.5), "click", Click(target=GO_TARGET, recorded_at=AT, delay_ms=800)),
         (click(duration=90), "click", Click(target=GO_TARGET, recorded_at=AT)),
@@ -305,6 +305,8 @@ def test_a_click_before_a_change_of_a_text_stays():
             "(emulateNetworkConditions): not carried over: this version does not",
         ),
         ({"type": "customStep", "name": "blur"}, "(customStep): not carried over: it is a custom step (blur)"),
+        (key("Unidentified"), "(keyDown): not carried over: unknown key 'Unidentified'; write a text of several"),
+        (key("é"), "(keyDown): not carried over: unknown key 'é'"),
         ({"type": "teleport"}, "(teleport): not carried over: 'teleport' has no counterpart in the case format"),
         (
             {"type": "navigate", "url": "chrome://newtab/"},

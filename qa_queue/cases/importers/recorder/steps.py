@@ -24,6 +24,7 @@ from qa_queue.cases.actions import (
 from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid
 from qa_queue.cases.importers.recorder.selectors import aim, css_target
 from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
+from qa_queue.cases.keyboard import key_problem
 from qa_queue.cases.retarget import split_url
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
@@ -160,7 +161,7 @@ def _long_press(step: dict[str, Any]) -> int | None:
 
 def _offset(step: dict[str, Any]) -> tuple[float, float] | None:
     x, y = (_finite(step.get(key)) for key in ("offsetX", "offsetY"))
-    return None if x is None or y is None else (x, y)
+    return None if x is None or y is None else (round(x, 1), round(y, 1))
 
 
 def _finite(value: Any) -> float | None:
@@ -188,7 +189,10 @@ def _change(raw: Raw) -> Made | Invalid:
 def _key(raw: Raw) -> Made | Invalid:
     if not isinstance(raw.step.get("key"), str) or not raw.step["key"]:
         return Made(dropped="it has no 'key'")
-    return Made((Press(key=raw.chord),)) if raw.chord else Made()
+    if raw.chord is None:
+        return Made()
+    problem = key_problem(raw.chord)
+    return Made(dropped=problem) if problem else Made((Press(key=raw.chord),))
 
 
 def _wait_for_element(raw: Raw) -> Made | Invalid:
