@@ -13,7 +13,7 @@ from processors.browser.protocol import Finish, StepOutcome
 from processors.execution.step_tree import BlockNode, Frame, Node, PlannedStep, Section, rows_of
 from processors.execution.stopping import StopSignal
 from processors.execution.verdict import StepResult
-from qa_queue.cases.actions import ForEach, Group, If, Repeat, Retry
+from qa_queue.cases.actions import ForEach, Group, If, Repeat, Retry, UseFlow
 from qa_queue.cases.checks import Check
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Step
@@ -143,6 +143,8 @@ class Interpreter:
                 await self._repeat(block, place, frame)
             case Retry():
                 await self._retry(block, place, frame)
+            case UseFlow():
+                await self._use(block, place, frame)
             case Group():
                 await self._sequence(block.steps, frame.inside(block, place))
             case _:
@@ -209,6 +211,12 @@ class Interpreter:
             if self._stop.over:
                 break
         await self._fail(block.step, place, frame, _given_up(attempt, spent_ms, failure))
+
+    async def _use(self, block: BlockNode, place: int, frame: Frame) -> None:
+        inner = frame.call(block, place)
+        await self._sequence(block.steps, inner)
+        if not self._skips:
+            frame.variables.save(inner.returned(block))
 
     async def _around(self, block: BlockNode, place: int, frame: Frame) -> None:
         inner = frame.inside(block, place)

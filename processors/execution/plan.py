@@ -185,7 +185,7 @@ def plan_run(
     scope = own.scope(case, 1)
     base_url = resolve(data.base_url or case.base_url or "", scope)
     sections = sections_of(case)
-    frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case))
+    frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case), preview=True)
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,

@@ -9,16 +9,16 @@ nesting.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from processors.browser.describe import describe, step_key
-from qa_queue.cases.actions import ForEach, If, Repeat, Retry
-from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step
-from qa_queue.cases.steps import Block
-from qa_queue.cases.values import PENDING, Scope, Variables, secrets_in, text_of
+from qa_queue.cases.actions import ForEach, If, Repeat, Retry, UseFlow
+from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Flow, Step
+from qa_queue.cases.steps import Block, walk
+from qa_queue.cases.values import PENDING, Scope, Variables, assigned_in, resolve_value, text_of
 from qa_queue.errors import CaseError
 from qa_queue.errors.validation import kind_text
 
@@ -44,6 +44,7 @@ class BlockNode:
     steps: tuple[Node, ...]
     otherwise: tuple[Node, ...] = ()  # if the condition does not hold
     flow: str | None = None
+    called: Flow | None = None  # by a step that uses it
 
     @property
     def once(self) -> bool:
@@ -110,6 +111,7 @@ class Frame:
     scope: Scope
     resolve: Resolve
     variables: Variables = field(default_factory=Variables, compare=False, repr=False)
+    preview: bool = False  # before the run: what only the run knows is pending
     parents: tuple[str, ...] = ()
     optional: bool = False
     tried: bool = False
@@ -143,7 +145,7 @@ class Frame:
             resolved=step,
             parents=self.parents,
             optional=self.optional or self.tried or step.optional,
-            secrets=secrets_in(step),
+            secrets=self.scope.secrets_in(step),
         )
 
     def section(self, name: str) -> Frame:
@@ -166,7 +168,7 @@ class Frame:
         return replace(
             self,
             scope=scope or self.scope,
-            parents=(*self.parents, _label(block.step, iteration, row)),
+            parents=(*self.parents, _label(block, iteration, row)),
             optional=self.optional or block.step.optional,
             tried=self.tried or isinstance(block.step.args, Retry),
             prefix=f"{self.prefix}{place}{index}.",
@@ -179,6 +181,40 @@ class Frame:
         inner = self.inside(block, place)
         return replace(inner, parents=(*self.parents, "else"), path=f"{inner.path}else.")
 
+    def call(self, block: BlockNode, place: int) -> Frame:
+        """Return the frame of a flow's steps, which see the parameters of the flow and variables of their own.
+
+        Raises:
+            CaseError: a value for a parameter has a reference without a value.
+        """
+        use, written, flow = self.filled(block.step, place).args, block.step.args, block.called
+        assert isinstance(use, UseFlow)
+        assert isinstance(written, UseFlow)
+        assert flow is not None
+        names = assigned_in(step for _, step in walk(flow.steps)) if self.preview else ()
+        scope = self.scope.within_flow(flow, use, written)
+        if self.preview:
+            scope = replace(scope, params={name: _known(value) for name, value in scope.params.items()})
+        return replace(self.inside(block, place, scope=scope), variables=Variables(dict.fromkeys(names, PENDING)))
+
+    def returned(self, block: BlockNode) -> dict[str, Any]:
+        """Return the values that the flow of this frame returns, by the names of variables of the caller.
+
+        Raises:
+            CaseError: a value has a reference without a value.
+        """
+        use, flow = block.step.args, block.called
+        assert isinstance(use, UseFlow)
+        assert flow is not None
+        if self.preview:
+            values: Any = dict.fromkeys(flow.returns, PENDING)
+        else:
+            values = self._returns(flow)
+        return {name: values for name in (use.save_as, block.step.save_as) if name is not None}
+
+    def _returns(self, flow: Flow) -> Any:
+        return resolve_value(flow.returns, self.variables.seen_by(self.scope).at(f"{self.prefix}returns"))
+
     def iterations(self, block: BlockNode, place: int, rows: Iterable[Any]) -> Iterator[Frame]:
         """Yield the frame of the steps for each row of a loop."""
         assert isinstance(block.step.args, ForEach)
@@ -188,8 +224,16 @@ class Frame:
             yield self.inside(block, place, iteration=number, row=row)
 
 
-def _label(step: Step, iteration: int | None, row: Any) -> str:
+def _known(value: Any) -> Any:
+    """Return a value, or `PENDING` where a reference in it waits for the run."""
+    return PENDING if "${" in text_of(value) else value
+
+
+def _label(block: BlockNode, iteration: int | None, row: Any) -> str:
     """Return the name of a block for the steps inside it."""
+    step = block.step
+    if block.called is not None:
+        return step.name or block.called.flow
     match step.args:
         case ForEach(name=name):
             words = name if row is PENDING else f"{name} = {text_of(row)}"
@@ -219,21 +263,39 @@ def rows_of(loop: ForEach) -> tuple[Any, ...]:
 
 def sections_of(case: Case) -> tuple[Section, ...]:
     """Return the sequences of a case that have steps, in the order in which they run."""
-    return tuple(Section(name=name, nodes=tree_of(steps)) for name, steps in case.sequences() if steps)
+    plant = _Planter(case.flows)
+    return tuple(Section(name=name, nodes=plant.tree(steps)) for name, steps in case.sequences() if steps)
 
 
 def tree_of(steps: Sequence[Step]) -> tuple[Node, ...]:
-    """Return the tree of these steps."""
-    return tuple(map(_node, steps))
+    """Return the tree of these steps, which use no flow."""
+    return _Planter({}).tree(steps)
 
 
-def _node(step: Step) -> Node:
-    match step.args:
-        case If(then=then, otherwise=otherwise):
-            return BlockNode(step=step, steps=tree_of(then), otherwise=tree_of(otherwise))
-        case Block() as block:
-            return BlockNode(step=step, steps=tree_of(next(inner for _, inner in block.steps_by_key())))
-    return ActionNode(step=step)
+@dataclass
+class _Planter:
+    """Turns steps into trees; the tree of a flow is made once."""
+
+    flows: Mapping[str, Flow]
+    known: dict[str, tuple[Node, ...]] = field(default_factory=dict)
+
+    def tree(self, steps: Sequence[Step]) -> tuple[Node, ...]:
+        return tuple(map(self._node, steps))
+
+    def _node(self, step: Step) -> Node:
+        match step.args:
+            case UseFlow(flow=key):
+                return BlockNode(step=step, steps=self._of_flow(key), flow=key, called=self.flows[key])
+            case If(then=then, otherwise=otherwise):
+                return BlockNode(step=step, steps=self.tree(then), otherwise=self.tree(otherwise))
+            case Block() as block:
+                return BlockNode(step=step, steps=self.tree(next(inner for _, inner in block.steps_by_key())))
+        return ActionNode(step=step)
+
+    def _of_flow(self, key: str) -> tuple[Node, ...]:
+        if key not in self.known:
+            self.known[key] = self.tree(self.flows[key].steps)
+        return self.known[key]
 
 
 def outline(sections: Sequence[Section], frame: Frame) -> tuple[PlannedStep, ...]:
@@ -252,6 +314,11 @@ def _actions(nodes: Sequence[Node], frame: Frame) -> Iterator[tuple[Step, int, F
     for place, node in enumerate(nodes, 1):
         if isinstance(node, ActionNode):
             yield node.step, place, frame
+            continue
+        if node.called is not None:
+            inner = frame.call(node, place)
+            yield from _actions(node.steps, inner)
+            frame.variables.save(inner.returned(node))
             continue
         own = frame.filled(node.step, place)
         yield from _actions(node.steps, _first_frame(node, own, place, frame))

@@ -18,6 +18,7 @@ from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import (
     DOCUMENT,
+    JSON,
     NAMES_SCHEMA,
     Duration,
     Json,
@@ -105,6 +106,63 @@ class PytestTests(Vocabulary):
         raise expected("a mapping such as {root: ., tests: [tests/test_login.py]}", value)
 
 
+class Param(Vocabulary):
+    """A parameter of a flow; a value in its place is its default."""
+
+    required: bool | None = Field(None, description="Without it the flow cannot be used; true without a default.")
+    default: Json = Field(None, description="The value where `with` gives none.")
+    secret: bool = Field(False, description="It may be a secret; it can then only be filled into fields.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping; a value that is none is the default."""
+        return value if isinstance(value, dict) else {"default": value}
+
+    @property
+    def needed(self) -> bool:
+        """True where `with` has to give a value."""
+        return self.default is None if self.required is None else self.required
+
+
+def _params(value: Any) -> Any:
+    """Return a list of names as parameters without defaults, and a name without a value as one of them."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: {} for name in value}
+    return {name: {} if one is None else one for name, one in value.items()} if isinstance(value, dict) else value
+
+
+def _returned(value: Any) -> Any:
+    """Return a list of variables as the mapping of their values."""
+    if isinstance(value, list) and all(isinstance(name, str) for name in value):
+        return {name: f"${{var.{name}}}" for name in value}
+    return value
+
+
+class Flow(Vocabulary):
+    """Steps with a name of their own, which cases and other flows use with parameters."""
+
+    version: Version = Field(FORMAT_VERSION, description="Version of the format: 1.")
+    flow: Title = Field(description="Name of the flow.")
+    params: Annotated[dict[Name, Param], BeforeValidator(_params)] = Field(
+        default_factory=dict,
+        description="The parameters, `${param.NAME}` in the steps.",
+        json_schema_extra=NAMES_SCHEMA,
+    )
+    steps: Many[Step] = Field(min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
+    returns: Annotated[dict[Name, Json], BeforeValidator(_returned), JSON] = Field(
+        default_factory=dict,
+        description="Values for `save_as` of the use, or names of variables.",
+        json_schema_extra=NAMES_SCHEMA,
+    )
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping."""
+        if isinstance(value, dict):
+            return value
+        raise expected("a mapping with 'flow' and 'steps'", value)
+
+
 class Shared(Vocabulary):
     """The keys that a case and a suite have in common."""
 
@@ -149,6 +207,9 @@ class Case(Shared):
     )
     notes: Many[str] = Field((), description="Losses of the import that made the case; every run shows them.")
     steps: Many[Step] = Field((), min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
+    flows: dict[str, Flow] = Field(
+        default_factory=dict, description="The flows that the case uses, by their files; `qa-queue` reads them."
+    )
     pytest: PytestTests | None = Field(None, description="Tests of a pytest suite, instead of steps.")
 
     @classmethod
@@ -177,6 +238,12 @@ class Case(Shared):
 
     def steps_by_path(self) -> Iterator[tuple[KeyPath, Step]]:
         """Yield every step with its path in the document, each before those inside it."""
+        yield from self.own_steps()
+        for key, flow in self.flows.items():
+            yield from walk(flow.steps, ("flows", key, "steps"))
+
+    def own_steps(self) -> Iterator[tuple[KeyPath, Step]]:
+        """Yield every step but those of flows, as `steps_by_path`."""
         for name, steps in self.sequences():
             yield from walk(steps, (name,))
 
@@ -188,7 +255,12 @@ class Case(Shared):
     @property
     def known_total(self) -> int | None:
         """The number of rows that a try of the case has; None where it depends on the run."""
-        return known_total(step for _, steps in self.sequences() for step in steps)
+        return known_total((step for _, steps in self.sequences() for step in steps), self.flow_steps)
+
+    @property
+    def flow_steps(self) -> dict[str, tuple[Step, ...]]:
+        """The steps of each flow."""
+        return {key: flow.steps for key, flow in self.flows.items()}
 
     @model_validator(mode="after")
     def _bounded(self) -> Self:
@@ -222,7 +294,7 @@ class Suite(Shared):
 
 
 def read_document(
-    model: type[Case] | type[Suite], document: Any, *, at: KeyPath = (), **where: Any
+    model: type[Case] | type[Suite] | type[Flow], document: Any, *, at: KeyPath = (), **where: Any
 ) -> tuple[Any, tuple[Problem, ...]]:
     """Return a document as a value of the model, or None and what is wrong with it.
 
@@ -246,7 +318,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 _PLANNED = frozenset(
     """
     back forward drag focus blur download cookies local_storage headers permissions geolocation clock
-    offline save_state evaluate use data
+    offline save_state evaluate data
     function attached editable focused empty in_viewport values attribute class css id role accessible_name
     accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable
     to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class

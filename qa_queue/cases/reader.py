@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from qa_queue.cases.actions import UseFlow
 from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
+from qa_queue.cases.flows import FlowFiles, flow_problems
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
-from qa_queue.cases.model import Case, Suite, read_document
+from qa_queue.cases.model import Case, Flow, Suite, read_document
+from qa_queue.cases.steps import Step
 from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, read_json, read_yaml
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
@@ -42,6 +45,7 @@ class LoadedFile:
 
     cases: tuple[Case, ...]
     source: str = ""
+    flow: Case | None = None  # of the file of a flow: a case that does nothing else
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -70,7 +74,9 @@ def load_file(path: Path) -> LoadedFile:
         converted = convert_recording(DocumentPath(report), source.document, default_name=path.stem)
         report.raise_if_any()
         return LoadedFile((converted.case,), source.name)
-    cases = read_cases(report, source.document)
+    if is_flow(source.document):
+        return _load_flow(path, source, report)
+    cases = read_cases(report, source.document, path.parent)
     report.raise_if_any()
     return LoadedFile(cases, source.name)
 
@@ -88,16 +94,24 @@ def parse_case(document: Any, *, source: str, lines: Lines | None = None) -> Cas
     return case
 
 
-def read_cases(report: ProblemReport, document: Any) -> tuple[Case, ...]:
+def read_cases(report: ProblemReport, document: Any, folder: Path | None = None) -> tuple[Case, ...]:
     """Return the cases of a document that holds one case or a suite; problems go to the report."""
     if isinstance(document, dict) and ("cases" in document or "suite" in document):
-        return _read_suite(report, document)
-    case = read_case(report, document)
+        return _read_suite(report, document, folder)
+    case = read_case(report, document, folder=folder)
     return () if case is None else (case,)
 
 
-def read_case(report: ProblemReport, document: Any, at: KeyPath = ()) -> Case | None:
-    """Return the case of a document at a path of its file; None where it has problems, which go to the report."""
+def read_case(report: ProblemReport, document: Any, at: KeyPath = (), *, folder: Path | None = None) -> Case | None:
+    """Return the case of a document at a path of its file; None where it has problems, which go to the report.
+
+    `folder` is that of the file, from which flows are read; without it, the case has its flows under `flows`.
+    """
+    case = _read_alone(report, document, at)
+    return None if case is None else _with_flows(report, case, at, folder)
+
+
+def _read_alone(report: ProblemReport, document: Any, at: KeyPath = ()) -> Case | None:
     if is_legacy(document):
         document = from_legacy(DocumentPath(report, at), document)
     case, problems = read_document(Case, document, at=at, source=report.source, lines=report.lines)
@@ -105,7 +119,39 @@ def read_case(report: ProblemReport, document: Any, at: KeyPath = ()) -> Case | 
     return case if isinstance(case, Case) else None
 
 
-def _read_suite(report: ProblemReport, document: dict[str, Any]) -> tuple[Case, ...]:
+def _with_flows(report: ProblemReport, case: Case, at: KeyPath, folder: Path | None) -> Case:
+    count = len(report.problems)
+    if folder is not None:
+        case = FlowFiles(folder, read_source, report).embedded(case)
+    if len(report.problems) == count:
+        report.problems += flow_problems(case, report, at)
+    return case
+
+
+def is_flow(document: Any) -> bool:
+    """Tell whether a document is a flow, which cases use."""
+    return isinstance(document, dict) and "flow" in document and "name" not in document
+
+
+def _load_flow(path: Path, source: Source, report: ProblemReport) -> LoadedFile:
+    """Return a flow, with every problem of those that it uses."""
+    flow, problems = read_document(Flow, source.document, source=report.source, lines=report.lines)
+    report.problems += problems
+    report.raise_if_any()
+    assert isinstance(flow, Flow)
+    files = FlowFiles(path.parent, read_source, report)
+    files.flows[path.name] = flow
+    flow = files.flows[path.name] = files.with_own(flow)
+    report.raise_if_any()
+    values = {name: param.default for name, param in flow.params.items()}
+    use = Step(args=UseFlow(flow=path.name, given_values=values))
+    case = Case(name=flow.flow, steps=(use,), flows=files.flows)
+    report.problems += flow_problems(case, report)
+    report.raise_if_any()
+    return LoadedFile((), source.name, flow=case)
+
+
+def _read_suite(report: ProblemReport, document: dict[str, Any], folder: Path | None) -> tuple[Case, ...]:
     suite, problems = read_document(Suite, document, source=report.source, lines=report.lines)
     report.problems += problems
     listed = document.get("cases")
@@ -114,8 +160,8 @@ def _read_suite(report: ProblemReport, document: dict[str, Any]) -> tuple[Case, 
         at = ("cases", index)
         if not isinstance(entry, dict):
             report.add(at, f"expected a case, got {kind_text(entry)}")
-        elif (case := read_case(report, entry, at)) is not None:
-            cases[index] = case.under(suite) if isinstance(suite, Suite) else case
+        elif (case := _read_alone(report, entry, at)) is not None:
+            cases[index] = _with_flows(report, case.under(suite) if isinstance(suite, Suite) else case, at, folder)
     _report_repeated_keys(report, cases)
     return tuple(cases.values())
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
-from qa_queue.cases.model import Case, Step
+from qa_queue.cases.actions import UseFlow
+from qa_queue.cases.model import Case, Flow, Step
 from qa_queue.cases.references import Broken, Reference, pieces
-from qa_queue.cases.steps import arguments_path
+from qa_queue.cases.steps import arguments_path, walk
 from qa_queue.cases.texts import texts
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, did_you_mean
@@ -32,13 +33,20 @@ class TextPlace:
 
 def references(case: Case) -> frozenset[Reference]:
     """Return every reference in the case; broken ones are left out."""
-    found = (piece for place in _places(case) for piece in place.references)
+    places = (*_places(case), *(place for flow in case.flows.values() for place in _flow_places(flow)))
+    found = (piece for place in places for piece in place.references)
     return frozenset(piece for piece in found if isinstance(piece, Reference))
 
 
 def secrets_in(step: Step) -> frozenset[str]:
     """Return the names of the secrets in the arguments of a step."""
     return frozenset(piece.name for _, text in texts(step.args) for piece in secrets_in_text(text))
+
+
+def params_in(step: Step) -> frozenset[str]:
+    """Return the names of the parameters in the arguments of a step."""
+    found = (piece for _, text in texts(step.args) for piece in pieces(text))
+    return frozenset(piece.name for piece in found if isinstance(piece, Reference) and piece.kind == "param")
 
 
 def secrets_in_text(text: str) -> list[Reference]:
@@ -53,26 +61,77 @@ def check_references(
 
     The values of secrets are not known here: a missing one is found by the worker.
     """
-    known = {
-        "env": env_names,
-        "var": {*case.vars, *assigned_names(case)},
-        "data": data_names,
-        "param": (),
-    }
-    problems = (
-        Problem(place.path, text, place.line, source or case.name)
-        for place in _places(case)
-        for piece in place.references
-        if (text := _problem(known, place, piece))
-    )
-    return tuple(str(problem) for problem in problems)
+    own = _Known({"env": env_names, "var": {*case.vars, *assigned_names(case)}, "data": data_names, "param": ()})
+    found = [*_problems(own, _places(case), source or case.name)]
+    for key, flow in case.flows.items():
+        found += _problems(_known_in(flow, env_names), _flow_places(flow), key)
+    return tuple(str(problem) for problem in (*found, *_secret_values(case, source or case.name)))
+
+
+@dataclass(frozen=True)
+class _Known:
+    """The names of values by kind, and the parameters that may be secrets."""
+
+    names: Mapping[str, Collection[str]]
+    secret_params: Collection[str] = ()
+    flow: bool = False
+
+
+def _known_in(flow: Flow, env_names: Collection[str]) -> _Known:
+    assigned = assigned_in(step for _, step in walk(flow.steps))
+    secret = {name for name, param in flow.params.items() if param.secret}
+    return _Known({"env": env_names, "var": assigned, "data": (), "param": flow.params}, secret, flow=True)
+
+
+def _problems(known: _Known, places: Iterable[TextPlace], source: str) -> Iterator[Problem]:
+    for place in places:
+        for piece in place.references:
+            if text := _problem(known, place, piece):
+                yield Problem(place.path, text, place.line, source)
+
+
+def _flow_places(flow: Flow) -> Iterator[TextPlace]:
+    yield TextPlace(("flow",), flow.flow, public=True)
+    yield from (TextPlace(path, text, public=True) for path, text in texts(flow.returns, ("returns",)))
+    for path, step in walk(flow.steps, ("steps",)):
+        yield from _step_places(step, path)
+
+
+def _secret_values(case: Case, source: str) -> Iterator[Problem]:
+    """Yield the secrets that are given to parameters which are not declared as secret."""
+    for path, step in case.steps_by_path():
+        use, key = step.args, str(path[1]) if path[0] == "flows" else ""
+        if not isinstance(use, UseFlow) or use.flow not in case.flows:
+            continue
+        hidden, params = _secret_params(case, key), case.flows[use.flow].params
+        at = (*(path[3:] if key else path), "use", "with")
+        for (name, *rest), written in texts(use.given_values):
+            declared = str(name) in params and params[str(name)].secret
+            for piece in () if declared else _secrets_of(written, hidden):
+                text = f"{piece} is a secret: declare the parameter {name!r} of {use.flow!r} as secret"
+                yield Problem((*at, name, *rest), text, step.line, key or source)
+
+
+def _secret_params(case: Case, key: str) -> frozenset[str]:
+    return frozenset(name for name, param in case.flows[key].params.items() if param.secret) if key else frozenset()
+
+
+def _secrets_of(text: str, hidden: Collection[str]) -> Iterator[Reference]:
+    for piece in pieces(text):
+        if isinstance(piece, Reference) and (
+            piece.kind == "secret" or (piece.kind == "param" and piece.name in hidden)
+        ):
+            yield piece
 
 
 def assigned_names(case: Case) -> frozenset[str]:
-    """Return the names of the variables that steps of the case give a value."""
-    return frozenset(
-        name for _, step in case.steps_by_path() for name in (*step.args.assigned, step.save_as) if name is not None
-    )
+    """Return the names of the variables that steps of the case give a value; its flows have their own."""
+    return assigned_in(step for _, step in case.own_steps())
+
+
+def assigned_in(steps: Iterable[Step]) -> frozenset[str]:
+    """Return the names of the variables that these steps give a value."""
+    return frozenset(name for step in steps for name in (*step.args.assigned, step.save_as) if name is not None)
 
 
 def _places(case: Case) -> Iterator[TextPlace]:
@@ -83,7 +142,7 @@ def _places(case: Case) -> Iterator[TextPlace]:
     yield from (TextPlace(path, text) for path, text in texts(case.vars, ("vars",)))
     if case.pytest is not None:
         yield from (TextPlace(("pytest", "env", name), text) for name, text in case.pytest.env.items())
-    for path, step in case.steps_by_path():
+    for path, step in case.own_steps():
         yield from _step_places(step, path)
 
 
@@ -103,21 +162,28 @@ def step_texts(step: Step, at: KeyPath) -> Iterator[TextPlace]:
         yield TextPlace((*arguments_path(step, at), *path), text, step.line, public=public)
 
 
-def _problem(known: Mapping[str, Collection[str]], place: TextPlace, piece: Reference | Broken) -> str | None:
+def _problem(known: _Known, place: TextPlace, piece: Reference | Broken) -> str | None:
     if isinstance(piece, Broken):
         return f"{piece.text} {piece.why}"
-    if place.path[0] in ("name", "id", "tags"):
+    if place.path[0] in ("name", "id", "tags", "flow"):
         return f"{piece} stands in text that is never filled in: write it out"
     if place.path[0] == "vars" and piece.kind not in _IN_VARIABLES:
         return (
             f"{piece} cannot stand in a variable: a variable may contain ${{env.X}}, ${{data.X}}, ${{run.id}} and "
             "generated values"
         )
-    if piece.kind == "secret":
+    if piece.kind == "secret" or (piece.kind == "param" and piece.name in known.secret_params):
         return readable(piece) if place.public else None
-    if piece.kind not in known or piece.name in known[piece.kind] or piece.default is not None:
+    return _unknown(known, piece)
+
+
+def _unknown(known: _Known, piece: Reference) -> str | None:
+    names = known.names.get(piece.kind)
+    if names is None or piece.name in names or piece.default is not None:
         return None
-    return _missing(piece, known[piece.kind])
+    if known.flow and piece.kind == "data":
+        return f"{piece} is not known in a flow: give it to the flow under 'with'"
+    return _missing(piece, names)
 
 
 def readable(piece: Reference) -> str:

@@ -15,7 +15,7 @@ from qa_queue.cases.actions import Expect, If
 from qa_queue.cases.checks import CHECKS, Check, ElementCheck, FlagCheck
 from qa_queue.cases.checks.base import FORMS
 from qa_queue.cases.conditions import Condition
-from qa_queue.cases.model import Case, PytestTests, Suite, Use
+from qa_queue.cases.model import Case, Flow, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
 from qa_queue.cases.targets import Target
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
@@ -35,6 +35,7 @@ def case_schema() -> Schema:
         Case,
         PytestTests,
         Suite,
+        Flow,
         Use,
         Step,
         Target,
@@ -48,7 +49,7 @@ def case_schema() -> Schema:
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "qa-queue case file, version 1",
-        "oneOf": [_ref(Case), _ref(Suite)],
+        "oneOf": [_ref(Case), _ref(Suite), _ref(Flow)],
         "$defs": definitions,
     }
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
@@ -66,6 +67,11 @@ class Action(Vocabulary):
     def assigned(self) -> Collection[str]:
         """The names of the variables that the action gives a value, without that of the step's `save_as`."""
         return ()
+
+    @property
+    def flow_key(self) -> str | None:
+        """The flow that the action stands for, if it uses one."""
+        return None
 
     @property
     def save_as_use(self) -> SaveAsUse:
@@ -267,24 +273,50 @@ def walk(steps: Iterable[Step], at: KeyPath = ()) -> Iterator[tuple[KeyPath, Ste
                 yield from walk(inner, (*arguments_path(step, path), key))
 
 
-def known_total(steps: Iterable[Step]) -> int | None:
-    """Return the number of rows that a run of these steps has; None where it depends on the run."""
-    total = 0
-    for step in steps:
-        rows = _known_rows(step)
-        if rows is None:
+def known_total(
+    steps: Iterable[Step], flows: Mapping[str, tuple[Step, ...]] | None = None, *, most: bool = False
+) -> int | None:
+    """Return the number of rows that a run of these steps has; None where it depends on the run.
+
+    `flows` are the steps of each flow. With `most`, steps that may or may not run count as if each ran once.
+    """
+    return _Rows(flows or {}, most).of(steps)
+
+
+@dataclass
+class _Rows:
+    """The count of rows; that of a flow is made once."""
+
+    flows: Mapping[str, tuple[Step, ...]]
+    most: bool
+    known: dict[str, int | None] = field(default_factory=dict)
+
+    def of(self, steps: Iterable[Step]) -> int | None:
+        total = 0
+        for step in steps:
+            rows = self._of_step(step)
+            if rows is None:
+                return None
+            total += rows
+        return total
+
+    def _of_step(self, step: Step) -> int | None:
+        args = step.args
+        if args.flow_key is not None:
+            return None if step.condition is not None and not self.most else self._of_flow(args.flow_key)
+        if not isinstance(args, Block):
+            return 1
+        inside = self.of(inner for _, body in args.steps_by_key() for inner in body)
+        if self.most:
+            return None if inside is None else inside + 1
+        if args.passes is None or inside is None or step.condition is not None:
             return None
-        total += rows
-    return total
+        return max(1, args.passes * inside + args.own_row)  # a loop without a pass has a row that says so
 
-
-def _known_rows(step: Step) -> int | None:
-    if not isinstance(step.args, Block):
-        return 1
-    passes, inside = step.args.passes, known_total(inner for _, body in step.args.steps_by_key() for inner in body)
-    if passes is None or inside is None or step.condition is not None:
-        return None
-    return max(1, passes * inside + step.args.own_row)  # a loop without a pass has a row that says so
+    def _of_flow(self, key: str) -> int | None:
+        if key not in self.known:
+            self.known[key] = self.of(self.flows.get(key, ()))
+        return self.known[key]
 
 
 def arguments_path(step: Step, at: KeyPath) -> KeyPath:

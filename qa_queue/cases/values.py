@@ -11,16 +11,18 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from qa_queue.cases.actions import UseFlow
 from qa_queue.cases.generated import Generator
-from qa_queue.cases.model import Case, Step
+from qa_queue.cases.model import Case, Flow, Step
 from qa_queue.cases.reference_checks import (
     advice,
+    assigned_in,
     assigned_names,
     check_references,
+    params_in,
     readable,
     references,
     secrets_in,
-    secrets_in_text,
     step_texts,
 )
 from qa_queue.cases.references import Broken, Reference, escaped, fill, whole
@@ -35,6 +37,7 @@ __all__ = [
     "Reference",
     "Scope",
     "Variables",
+    "assigned_in",
     "assigned_names",
     "check_references",
     "escaped",
@@ -62,7 +65,8 @@ PENDING: Final = _Pending()
 class Scope:
     """The values that references stand for. Those of variables, data and parameters are JSON values.
 
-    A reference to a value that is `PENDING` stays as it is. Without a `generator` generated values are pending.
+    `secret_params` are the names of the secrets in each parameter that has any. A reference to a value that is
+    `PENDING` stays as it is. Without a `generator` generated values are pending.
     """
 
     env: Mapping[str, str] = field(default_factory=dict)
@@ -72,10 +76,34 @@ class Scope:
     params: Mapping[str, Any] = field(default_factory=dict, repr=False)
     run: Mapping[str, Any] = field(default_factory=dict)
     generator: Generator | None = None
+    secret_params: Mapping[str, frozenset[str]] = field(default_factory=dict)
 
     def at(self, place: str) -> Scope:
         """Return the scope for the step at a place, which decides on its generated values."""
         return self if self.generator is None else replace(self, generator=self.generator.at(place))
+
+    def secrets_in(self, step: Step) -> frozenset[str]:
+        """Return the names of the secrets in the arguments of a step, those in parameters included."""
+        found = (self.secret_params.get(name, frozenset()) for name in params_in(step))
+        return secrets_in(step).union(*found)
+
+    def within_flow(self, flow: Flow, use: UseFlow, written: UseFlow) -> Scope:
+        """Return the scope of a flow that a step uses: its parameters, and no variables or data of the caller.
+
+        `use` has its values filled in, `written` as they are in the document.
+        """
+        given = use.given_values
+        found = {name: given.get(name, param.default) for name, param in flow.params.items()}
+        params = {name: value for name, value in found.items() if name in given or value is not None}
+        outer = Step(args=written)
+        secret = {name: self.secrets_in(outer.model_copy(update={"args": _only(written, name)})) for name in params}
+        return replace(
+            self,
+            variables={},
+            data={},
+            params=params,
+            secret_params={name: names for name, names in secret.items() if names},
+        )
 
     def of(self, kind: str) -> Mapping[str, Any]:
         """Return the values of a kind by name."""
@@ -149,8 +177,9 @@ def resolve_step(step: Step, scope: Scope) -> Step:
             secret would stay readable.
     """
     for place in step_texts(step, ()):
-        for piece in secrets_in_text(place.text) if place.public else ():
-            raise CaseError(f"{path_text(place.path)}: {readable(piece)}")
+        for piece in place.references if place.public else ():
+            if isinstance(piece, Reference) and (piece.kind == "secret" or _is_secret_param(piece, scope)):
+                raise CaseError(f"{path_text(place.path)}: {readable(piece)}")
     filling = _Filling(scope)
     name = None if step.name is None else filling.text(step.name)
     try:
@@ -164,6 +193,15 @@ def resolve_step(step: Step, scope: Scope) -> Step:
 def text_of(value: Any) -> str:
     """Return a JSON value as text: text as it is, a number in decimal, lists and mappings as JSON."""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _is_secret_param(reference: Reference, scope: Scope) -> bool:
+    return reference.kind == "param" and reference.name in scope.secret_params
+
+
+def _only(use: UseFlow, name: str) -> UseFlow:
+    values = {name: use.given_values[name]} if name in use.given_values else {}
+    return use.model_copy(update={"given_values": values})
 
 
 class Escaping:

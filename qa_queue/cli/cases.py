@@ -46,6 +46,7 @@ class RunCommandOptions:
     delay_ms: int | None = None
     repeat: int = 1
     every_ms: int | None = None
+    checks_only: bool = False  # a flow alone can be checked, but not run
     strict_import: bool = False
 
 
@@ -62,7 +63,9 @@ def check(
     Exit code 2 if there is one.
     """
     out = Console()
-    options = RunCommandOptions(base_url=base_url, env=parse_env(env), strict_import=strict_import)
+    options = RunCommandOptions(
+        base_url=base_url, env=parse_env(env), strict_import=strict_import, checks_only=True
+    )
     try:
         warn = None if as_json else Console(stderr=True)
         requests = load_requests(files, options, warn=warn)
@@ -169,7 +172,10 @@ def load_requests(
         if options.strict_import:
             problems += _losses(file, loaded)
         print_notes(file, loaded.warnings, warn)
-        requests += (_request(case, file, options) for case in loaded.cases)
+        if loaded.flow is not None and not options.checks_only:
+            problems.append(f"{file}: is a flow, which cases use: give a case")
+        cases = loaded.cases if loaded.flow is None else (loaded.flow,)
+        requests += (_request(case, file, options) for case in cases)
     if problems:
         raise CaseError("\n".join(problems), tuple(problems))
     return requests

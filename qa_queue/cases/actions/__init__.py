@@ -3,6 +3,7 @@
 from qa_queue.cases.actions.assertion import CheckValue, Expect
 from qa_queue.cases.actions.control import ForEach, Group, If, Repeat, Retry
 from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
+from qa_queue.cases.actions.flow import UseFlow
 from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
 from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
@@ -51,6 +52,7 @@ __all__ = [
     "Type",
     "UncheckBox",
     "Upload",
+    "UseFlow",
     "WaitFor",
 ]
 
