@@ -38,6 +38,7 @@ TESTS = (
     SiteTest("show_seeded_order", "API-seeded", ("total-of-first", "status-missing")),
     SiteTest("mark_order_paid", "API-seeded", ("paid-in-page-only", "amount-doubled")),
     SiteTest("pay_by_card", "iframe", ("parent-not-updated", "accepts-expired")),
+    SiteTest("finish_card", "drag", ("drop-copies", "count-stale")),
     SiteTest("wait_for_export", "polling", ("job-stuck", "job-fails")),
     SiteTest("open_menu", "responsive", ("menu-dead", "no-breakpoint")),
 )

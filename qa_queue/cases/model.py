@@ -317,7 +317,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    back forward drag focus blur download cookies local_storage headers permissions geolocation clock
+    back forward focus blur download cookies local_storage headers permissions geolocation clock
     offline save_state evaluate data
     function attached editable focused empty in_viewport values attribute class css id role accessible_name
     accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable

@@ -143,7 +143,7 @@ def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Itera
 
 
 def _short(model: type[Action], mapping: Schema) -> Schema | None:
-    if model.short is None:
+    if model.short is None or set(mapping.get("required", ())) - {key_of(model, model.short)}:
         return None
     written: Schema = mapping["properties"][key_of(model, model.short)]
     return written if written.get("type") == "string" else _TEXT

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from playwright.async_api import Error, Position
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.failures import StepFailedError
+from processors.browser.failures import StepFailedError, explain
+from processors.browser.locators import locator_for
 from processors.browser.recorded_point import recorded_point
-from qa_queue.cases.actions import Click, DoubleClick, Hover, PointerAction, RightClick, Scroll, Tap
+from qa_queue.cases.actions import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
 from qa_queue.models import ErrorKind
 
 
@@ -52,6 +54,28 @@ async def tap(call: ActionContext[Tap]) -> None:
         raise StepFailedError(ErrorKind.INPUT, problem) from None
 
 
+@performs(Drag)
+async def drag(call: ActionContext[Drag]) -> None:
+    """Press the button on the element, move to the other one and release it."""
+    args = call.args
+    place = locator_for(call.page, args.to, call.options.test_id_attribute)
+    try:
+        await place.wait_for(state="attached", timeout=call.left_ms)
+    except Error as error:
+        raise explain(str(error), subject=str(args.to), timeout_ms=call.deadline.timeout_ms) from None
+    await call.element.drag_to(
+        place,
+        source_position=_point(args.position),
+        target_position=_point(args.to_position),
+        force=args.force,
+        timeout=call.left_ms,
+    )
+
+
+def _point(offset: Sequence[float] | None) -> Position | None:
+    return Position(x=offset[0], y=offset[1]) if offset else None
+
+
 async def _how(call: ActionContext[Any]) -> dict[str, Any]:
     """Return the options that every action of the pointer has."""
     args: PointerAction = call.args
@@ -66,10 +90,8 @@ async def _how(call: ActionContext[Any]) -> dict[str, Any]:
 
 async def _position(call: ActionContext[Any]) -> Position | None:
     args: PointerAction = call.args
-    if args.position:
-        return Position(x=args.position[0], y=args.position[1])
-    if args.recorded_at is None:
-        return None
+    if args.position or args.recorded_at is None:
+        return _point(args.position)
     return await recorded_point(call.element, args.recorded_at, subject=call.subject, timeout_ms=call.left_ms)
 
 

@@ -9,7 +9,7 @@ from qa_queue.cases.actions.navigation import Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
-from qa_queue.cases.actions.pointer import Click, DoubleClick, Hover, PointerAction, RightClick, Scroll, Tap
+from qa_queue.cases.actions.pointer import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
 from qa_queue.cases.actions.variables import Extract, SetVariables
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.steps import ACTIONS, Block, Step
@@ -24,6 +24,7 @@ __all__ = [
     "Click",
     "ClosePage",
     "DoubleClick",
+    "Drag",
     "Expect",
     "Extract",
     "Fill",

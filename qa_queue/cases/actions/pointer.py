@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import Field
@@ -72,6 +72,24 @@ class Hover(PointerAction, keyword="hover"):
 
 class Tap(PointerAction, keyword="tap"):
     """Tap an element of a page with touch, which a `device` such as iPhone 15 has."""
+
+
+class Drag(OnTarget, keyword="drag"):
+    """Drag an element to another one, and drop it there."""
+
+    secret_fields: ClassVar[Collection[str] | None] = ("target", "to")
+    to: Target = Field(description="The element to drop it on.")
+    position: Offset | None = Field(
+        None, description="Point to drag it at: [x, y] in px from its top left corner; otherwise its middle."
+    )
+    to_position: Offset | None = Field(
+        None, description="Point on that element: [x, y] in px from its top left corner; otherwise its middle."
+    )
+    force: bool = Field(False, description="Act without waiting until the elements can be used.")
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"drag {self.target} to {self.to}"
 
 
 class Scroll(Action, keyword="scroll"):

@@ -60,6 +60,7 @@ BAD_STEPS: list[Any] = [
     "click",
     {"clik": "#go"},
     {"drag": "#go"},
+    {"fill": "#go"},
     {"goto": 5},
     {"goto": "/", "click": "#go"},
     {"goto": "/", "tiemout": 1},
