@@ -156,7 +156,10 @@ def test_screenshot_beside_an_action_is_a_field():
     ("written", "problem"),
     [
         ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
-        ({"evaluate": "1"}, "steps[0].evaluate: 'evaluate' is part of the format but not supported by this version"),
+        (
+            {"evaluate": "1"},
+            "steps[0].evaluate: 'evaluate' is part of the format but not supported by this version",
+        ),
         (
             {"click": "#a", "fill": {}},
             "steps[0]: 'click' and 'fill' are two actions in one step: write a step for each",
