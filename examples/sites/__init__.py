@@ -1,4 +1,4 @@
-"""Small sites, and tests of them, each as plain Playwright in Python and as a case in YAML.
+"""Small sites, and twenty tests of them, each as plain Playwright in Python and as a case in YAML.
 
 Every test has two bugs that can be planted in the sites. Both forms of a test pass on the correct sites and fail on
 each of its bugs.
@@ -33,10 +33,12 @@ TESTS = (
     SiteTest("search_products", "search and filter", ("case-sensitive-search", "no-empty-state")),
     SiteTest("filter_and_sort", "search and filter", ("sorts-as-text", "filter-ignored")),
     SiteTest("upload_file", "upload and download", ("size-zero", "name-cut")),
+    SiteTest("download_export", "upload and download", ("no-header-row", "wrong-file-name")),
     SiteTest("rename_folder", "dialog and pop-up", ("rename-on-cancel", "rename-ignored")),
     SiteTest("confirm_report", "dialog and pop-up", ("wrong-report", "opener-not-updated")),
     SiteTest("show_seeded_order", "API-seeded", ("total-of-first", "status-missing")),
     SiteTest("mark_order_paid", "API-seeded", ("paid-in-page-only", "amount-doubled")),
+    SiteTest("apply_discount", "data-driven", ("limit-excluded", "no-cents")),
     SiteTest("pay_by_card", "iframe", ("parent-not-updated", "accepts-expired")),
     SiteTest("finish_card", "drag", ("drop-copies", "count-stale")),
     SiteTest("wait_for_export", "polling", ("job-stuck", "job-fails")),

@@ -88,9 +88,10 @@ def test_both_forms_find_each_bug_and_nothing_else(bench: Bench, test: SiteTest)
     assert verdicts == {CORRECT: both, test.bugs[0]: neither, test.bugs[1]: neither}
 
 
-def test_each_test_has_both_forms_and_bugs_of_its_own() -> None:
-    """A case, a function and two bugs."""
+def test_twenty_tests_of_eight_kinds_have_both_forms_and_bugs_of_their_own() -> None:
+    """A case, a function and two bugs each."""
     bugs = [bug for test in TESTS for bug in test.bugs]
-    assert len(set(bugs)) == 2 * len(TESTS)
+    assert (len(TESTS), len(set(bugs))) == (20, 40)
+    assert len({test.kind for test in TESTS}) >= 8
     assert {file.stem for file in CASES.glob("*.yaml")} == {test.name for test in TESTS}
     assert all(hasattr(playwright_tests, test.name) for test in TESTS)
