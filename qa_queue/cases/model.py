@@ -37,6 +37,7 @@ FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
 RUN_TIMEOUT_MS = 60_000
 MAX_STEPS = 5_000
+MAX_ROWS = 1_000
 __all__ = [
     "FORMAT_VERSION",
     "RUN_TIMEOUT_MS",
@@ -174,6 +175,19 @@ class Shared(Vocabulary):
     after: Many[Step] = Field((), description="Steps after those of the case, each of which always runs.")
 
 
+def _data(value: Any) -> Any:
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - so that pydantic reports it
+            f"the rows of {value!r} are read where the case is a file: give the rows themselves"
+        )
+    if isinstance(value, (list, tuple)) and not value:
+        raise ValueError("has no rows: give at least one, or remove the key")
+    return value
+
+
+Rows = Annotated[Many[dict[str, Json]], Field(min_length=1, max_length=MAX_ROWS), BeforeValidator(_data)]
+
+
 class Case(Shared):
     """A test as written. `key` (its `id`, else its name) names it across machines and versions.
 
@@ -207,6 +221,11 @@ class Case(Shared):
     )
     notes: Many[str] = Field((), description="Losses of the import that made the case; every run shows them.")
     steps: Many[Step] = Field((), min_length=1, max_length=MAX_STEPS, description="The steps, in order.")
+    data: Annotated[Many[dict[str, Json]], Field(min_length=1, max_length=MAX_ROWS), BeforeValidator(_data)] = (
+        Field(
+            (), description="Rows of values, each for a run of its own: a list of mappings, or a CSV or JSON file."
+        )
+    )
     flows: dict[str, Flow] = Field(
         default_factory=dict, description="The flows that the case uses, by their files; `qa-queue` reads them."
     )
@@ -318,7 +337,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 _PLANNED = frozenset(
     """
     back forward focus blur download cookies local_storage headers permissions geolocation clock
-    offline save_state evaluate data
+    offline save_state evaluate
     function attached editable focused empty in_viewport values attribute class css id role accessible_name
     accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable
     to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class

@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.cases.actions import UseFlow
+from qa_queue.cases.data_files import check_data_file, csv_rows
 from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
 from qa_queue.cases.flows import FlowFiles, flow_problems
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Case, Flow, Suite, read_document
 from qa_queue.cases.steps import Step
-from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, read_json, read_yaml
+from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, located, read_json, read_yaml
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Lines, Problem, kind_text
@@ -107,16 +108,38 @@ def read_case(report: ProblemReport, document: Any, at: KeyPath = (), *, folder:
 
     `folder` is that of the file, from which flows are read; without it, the case has its flows under `flows`.
     """
-    case = _read_alone(report, document, at)
+    case = _read_alone(report, document, at, folder)
     return None if case is None else _with_flows(report, case, at, folder)
 
 
-def _read_alone(report: ProblemReport, document: Any, at: KeyPath = ()) -> Case | None:
+def _read_alone(report: ProblemReport, document: Any, at: KeyPath, folder: Path | None) -> Case | None:
     if is_legacy(document):
         document = from_legacy(DocumentPath(report, at), document)
+    if folder is not None and isinstance(document, dict) and isinstance(document.get("data"), str):
+        document = _with_rows(report, document, at, folder)
     case, problems = read_document(Case, document, at=at, source=report.source, lines=report.lines)
     report.problems += problems
     return case if isinstance(case, Case) else None
+
+
+def _with_rows(report: ProblemReport, document: dict[str, Any], at: KeyPath, folder: Path) -> dict[str, Any]:
+    """Return a document with the rows of its file of data."""
+    try:
+        file = check_data_file(folder, document["data"])
+        rows = csv_rows(file) if file.suffix.lower() == ".csv" else _listed_rows(file)
+    except ValueError as error:
+        report.add((*at, "data"), str(error))
+    except CaseError as error:
+        report.add((*at, "data"), "; ".join(error.problems))
+    else:
+        return located({**document, "data": rows}, document)
+    return located({key: value for key, value in document.items() if key != "data"}, document)
+
+
+def _listed_rows(file: Path) -> Any:
+    source = read_source(file, "rows are a list of mappings")
+    source.report().raise_if_any()
+    return source.document
 
 
 def _with_flows(report: ProblemReport, case: Case, at: KeyPath, folder: Path | None) -> Case:
@@ -160,7 +183,7 @@ def _read_suite(report: ProblemReport, document: dict[str, Any], folder: Path | 
         at = ("cases", index)
         if not isinstance(entry, dict):
             report.add(at, f"expected a case, got {kind_text(entry)}")
-        elif (case := _read_alone(report, entry, at)) is not None:
+        elif (case := _read_alone(report, entry, at, folder)) is not None:
             cases[index] = _with_flows(report, case.under(suite) if isinstance(suite, Suite) else case, at, folder)
     _report_repeated_keys(report, cases)
     return tuple(cases.values())

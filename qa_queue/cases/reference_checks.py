@@ -54,13 +54,12 @@ def secrets_in_text(text: str) -> list[Reference]:
     return [piece for piece in pieces(text) if isinstance(piece, Reference) and piece.kind == "secret"]
 
 
-def check_references(
-    case: Case, env_names: Collection[str], *, source: str = "", data_names: Collection[str] = ()
-) -> tuple[str, ...]:
+def check_references(case: Case, env_names: Collection[str], *, source: str = "") -> tuple[str, ...]:
     """Return the problems of the case's references, as `FILE:LINE: PATH: ...`; `env_names` are those with a value.
 
     The values of secrets are not known here: a missing one is found by the worker.
     """
+    data_names = frozenset.intersection(*map(frozenset, case.data)) if case.data else ()
     own = _Known({"env": env_names, "var": {*case.vars, *assigned_names(case)}, "data": data_names, "param": ()})
     found = [*_problems(own, _places(case), source or case.name)]
     for key, flow in case.flows.items():

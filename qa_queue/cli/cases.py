@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
+from qa_queue.cases.data_files import row_name
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import LoadedFile, load_file
@@ -46,6 +47,8 @@ class RunCommandOptions:
     delay_ms: int | None = None
     repeat: int = 1
     every_ms: int | None = None
+    seed: str | None = None
+    rows: tuple[str, ...] = ()
     checks_only: bool = False  # a flow alone can be checked, but not run
     strict_import: bool = False
 
@@ -175,7 +178,7 @@ def load_requests(
         if loaded.flow is not None and not options.checks_only:
             problems.append(f"{file}: is a flow, which cases use: give a case")
         cases = loaded.cases if loaded.flow is None else (loaded.flow,)
-        requests += (_request(case, file, options) for case in cases)
+        requests += (one for case in cases for one in _rows(_request(case, file, options), options.rows))
     if problems:
         raise CaseError("\n".join(problems), tuple(problems))
     return requests
@@ -193,6 +196,21 @@ def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> No
         console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
 
 
+def _rows(request: RunRequest, wanted: Sequence[str]) -> list[RunRequest]:
+    """Return a request for each wanted row of data; without any, the request for all of them.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    rows = [{"name": row_name(row), "values": row} for row in request.case.data]
+    by_name = {str(number): row for number, row in enumerate(rows, 1)} | {str(row["name"]): row for row in rows}
+    for name in wanted:
+        if name not in by_name:
+            known = did_you_mean(name, [str(row["name"]) for row in rows]) if rows else "; the case has no rows"
+            raise InputError(f"--row {name!r} is not a row of {request.label}{known}")
+    return [replace(request, data_row=by_name[name]) for name in wanted] or [request]
+
+
 def _request(case: Case, file: Path, options: RunCommandOptions) -> RunRequest:
     return RunRequest(
         case=moved(case, options.base_url) if options.base_url else case,
@@ -205,4 +223,5 @@ def _request(case: Case, file: Path, options: RunCommandOptions) -> RunRequest:
         delay_ms=options.delay_ms,
         repeat=options.repeat,
         every_ms=options.every_ms,
+        seed=options.seed,
     )

@@ -179,6 +179,8 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "waiting_ms": run.waiting_ms,
         "starting_ms": run.starting_ms,
         "running_ms": run.running_ms,
+        "seed": run.seed,
+        "data_row": run.data_row,
         "error": run.error,
         "error_kind": run.error_kind.value if run.error_kind else None,
         "notes": list(run.notes),

@@ -55,6 +55,8 @@ def run(
     idempotency_key: Annotated[
         str | None, typer.Option(help="Submitting this key again returns the same run.")
     ] = None,
+    seed: Annotated[str | None, typer.Option(help="Seed of generated values; `show` prints that of a run.")] = None,
+    row: Annotated[list[str] | None, typer.Option(help="Run this row of data only: its number or name.")] = None,
     strict_import: StrictImport = False,
     as_json: Json = False,
 ) -> None:
@@ -74,6 +76,8 @@ def run(
         repeat=repeat,
         every_ms=seconds_of(every) * 1000 if every else None,
         strict_import=strict_import,
+        seed=seed,
+        rows=tuple(row or ()),
     )
     requests = load_requests(files, options, warn=None if as_json else err)
     print_unused_env(requests, options.env, None if as_json else err)
@@ -116,7 +120,7 @@ def watch(
 
 def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
     """Put these runs on the queue, all or none, and return them; several are a batch, whose id comes second."""
-    if len(requests) == 1:
+    if len(requests) == 1 and (requests[0].data_row is not None or len(requests[0].case.data) <= 1):
         return backend.producer.submit(requests), None
     batch = submit_batch(backend, requests)
     return batch.runs, batch.id

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Literal, Protocol, Self
 
 from pydantic import Field
@@ -158,3 +158,8 @@ class LearningJobResult(Frozen):
             f"{count_of(self.patterns, 'locator')} known, {self.patterns_changed} changed, "
             f"{self.patterns_removed} removed"
         )
+
+
+def run_title(case_name: str, data_row: Mapping[str, Any] | None) -> str:
+    """Return the title of a run: the name of its case, and that of its row of data in brackets."""
+    return f"{case_name} [{data_row['name']}]" if data_row else case_name

@@ -74,6 +74,8 @@ class PlannedRun:
                 "user": request.user_id,
                 "attempts": request.attempts,
                 "backoff": request.backoff.model_dump(mode="json"),
+                **({"row": request.data_row} if request.data_row else {}),
+                **({"seed": request.seed} if request.seed else {}),
             }
         )
 
@@ -141,6 +143,8 @@ def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetim
         config=request.config.model_dump(mode="json"),
         base_url=plan.base_url,
         notes=request.case.notes,
+        seed=request.seed,
+        data_row=request.data_row,
         queued_at=queued_at,
         batch_id=request.batch_id,
     )
@@ -162,8 +166,10 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
             env=plan.env,
             trusted=request.process_env,
             recorded=True,
+            seed=request.seed,
+            data_row=request.data_row,
         ),
-        name=case.name,
+        name=request.title,
         priority=request.priority,
         timeout_s=run_timeout_s(request.config.timeout or case.timeout_ms, case.retries),
         attempts=request.attempts,

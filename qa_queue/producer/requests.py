@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from qa_queue.cases.model import Case
 from qa_queue.models import Backoff, Priority, TestConfig
 from qa_queue.models.backoff import EXPONENTIAL
+from qa_queue.models.results import run_title
 
 
 class Timed(Protocol):
@@ -47,6 +48,9 @@ class RunRequest:
     starts `delay_ms` after the submission, or at `run_at` (with a time zone), at the earliest. Runs with one
     `batch_id` (a UUID) are a batch.
 
+    A case with rows of data runs once for each of them, or with `data_row`, `{"name": ..., "values": {...}}`, for
+    that one. `seed` is that of generated values.
+
     With `repeat` the case runs this number of times, `every_ms` apart, counted from the first start; all runs are
     submitted at once, with the case as it is then. For an unlimited number there are schedules.
     """
@@ -65,8 +69,15 @@ class RunRequest:
     delay_ms: int | None = None
     run_at: datetime | None = None
     batch_id: str | None = None
+    data_row: dict[str, Any] | None = None
+    seed: str | None = None
     repeat: int = 1
     every_ms: int | None = None
+
+    @property
+    def title(self) -> str:
+        """The name of the case, with that of its row."""
+        return run_title(self.case.name, self.data_row)
 
     @property
     def label(self) -> str:

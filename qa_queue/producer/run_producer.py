@@ -131,9 +131,7 @@ def _plan(requests: Sequence[RunRequest]) -> list[PlannedRun]:
 
 
 def _submitted(plan: PlannedRun, run_id: str) -> SubmittedRun:
-    return SubmittedRun(
-        run_id=run_id, job_id=run_id, case_name=plan.request.case.name, created=run_id == plan.run_id
-    )
+    return SubmittedRun(run_id=run_id, job_id=run_id, case_name=plan.request.title, created=run_id == plan.run_id)
 
 
 def _uuid(text: str) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
 
+from qa_queue.cases.data_files import row_name
 from qa_queue.cases.model import Case
 from qa_queue.cases.values import check_references, references
 from qa_queue.errors import CaseError, InputError
@@ -83,11 +84,25 @@ def repeat_problems(request: RunRequest) -> Iterator[str]:
 
 
 def expanded(request: RunRequest) -> list[RunRequest]:
-    """Return one request for each repetition: the first as it is, each other one `every_ms` after the one before.
+    """Return one request for each repetition and row: the first as it is, each repetition `every_ms` after another.
 
-    The idempotency key gets the number of the repetition.
+    The idempotency key gets the number of the repetition, and that of the row.
     """
-    return [_nth(request, number) for number in range(request.repeat)]
+    return [one for number in range(request.repeat) for one in _rows(_nth(request, number))]
+
+
+def _rows(request: RunRequest) -> list[RunRequest]:
+    if request.data_row is not None or not request.case.data:
+        return [request]
+    key = request.idempotency_key
+    return [
+        replace(
+            request,
+            data_row={"name": row_name(row), "values": row},
+            idempotency_key=f"{key}#row{number}" if key and number > 1 else key,
+        )
+        for number, row in enumerate(request.case.data, 1)
+    ]
 
 
 def _nth(request: RunRequest, number: int) -> RunRequest:

@@ -12,6 +12,7 @@ from typing import Literal, TypeVar
 
 from qa_queue import __version__
 from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
+from qa_queue.models.results import run_title
 from qa_queue.reports.model import Adaptation, CheckComparison, LogEntry, Report, ReportStep, Test, TestAttempt
 from qa_queue.reports.rows import RunRows
 from qa_queue.reports.suite_rows import suite_tests
@@ -88,7 +89,7 @@ def _test(rows: RunRows) -> Test:
     outcome = STATUSES[run.status].outcome
     return Test(
         id=run.id,
-        name=case.name if case else run.test_case_id,
+        name=run_title(case.name, run.data_row) if case else run.test_case_id,
         suite=Path(case.source).name if case and case.source else "",
         tags=case.tags if case else (),
         outcome=Outcome.FLAKY if run.flaky and run.status.good else outcome,

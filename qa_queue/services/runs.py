@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from qa_queue.models import JobProgress
-from qa_queue.models.results import steps_done
+from qa_queue.models.results import run_title, steps_done
 from qa_queue.services.backend import Backend
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 
@@ -43,7 +43,7 @@ def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
     steps, artifacts = backend.store.list_steps(wanted), backend.store.list_artifacts(wanted)
     return [
         RunReport(
-            case_name=names[run.test_case_id],
+            case_name=run_title(names[run.test_case_id], run.data_row),
             run=run,
             steps=tuple(step for step in steps if step.test_run_id == run.id),
             artifacts=tuple(artifact for artifact in artifacts if artifact.test_run_id == run.id),

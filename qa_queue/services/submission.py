@@ -126,6 +126,7 @@ def rerun_request(backend: Backend, run: RunRecord, *, user: str | None, env: Ma
         env={**_env_of_job(connection_of(backend.redis, QueueName.TEST_EXECUTION), run.id), **env},
         process_env=False,
         config=TestConfig.model_validate(run.config),
+        data_row=run.data_row,
         priority=Priority(run.priority) if run.priority in list(Priority) else Priority.NORMAL,
         user_id=run.user_id if user is None else user,
     )

@@ -293,7 +293,7 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
     ("overrides", "problem"),
     [
         ({"nam": "x"}, "nam: unknown key 'nam'; did you mean 'name'?"),
-        ({"data": []}, "data: 'data' is part of the format but not supported by this version"),
+        ({"data": []}, "data: has no rows: give at least one, or remove the key"),
         ({"name": ""}, "name: must not be empty"),
         ({"name": "x" * 201}, "name: is 201 characters long; 200 are allowed"),
         ({"steps": []}, "steps: must not be empty"),
