@@ -337,11 +337,6 @@ def _with_planned_names(problem: Problem) -> Problem:
 _PLANNED = frozenset(
     """
     back forward focus blur download cookies local_storage headers permissions geolocation clock
-    offline save_state evaluate
-    function attached editable focused empty in_viewport values attribute class css id role accessible_name
-    accessible_description aria_snapshot variable accessibility web_vitals to_be_attached to_be_editable
-    to_be_focused to_be_empty to_be_in_viewport to_have_values to_have_attribute to_have_class
-    to_contain_class to_have_css to_have_id to_have_role to_have_accessible_name
-    to_have_accessible_description to_match_aria_snapshot to_have_screenshot to_have_js_property
+    offline save_state evaluate function variable accessibility web_vitals to_have_screenshot
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )

@@ -88,7 +88,7 @@ def _description(word: type[Vocabulary]) -> str:
 def _other_name(word: type[Vocabulary]) -> str:
     if not issubclass(word, Check):
         return ""
-    return f" Playwright's name: `{keys_of(word, word.keyword)[-1]}`."
+    return f" Playwright's name: `{keys_of(word, word.field)[-1]}`."
 
 
 def _table(model: type[Vocabulary], *, required: bool = False) -> str:
@@ -102,7 +102,7 @@ def _table(model: type[Vocabulary], *, required: bool = False) -> str:
 def _shown(model: type[Vocabulary], name: str) -> bool:
     own = model.model_fields[name]
     if issubclass(model, Check):
-        return name not in ("target", "negate", model.keyword)
+        return name not in ("target", "negate", model.field)
     alone = issubclass(model, Action) and name == "target" and own.is_required()
     return name not in _INTERNAL and name != model.spread and not alone
 

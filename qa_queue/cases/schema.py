@@ -12,7 +12,7 @@ from typing import Any
 from pydantic.json_schema import models_json_schema
 
 from qa_queue.cases.actions import Expect, If
-from qa_queue.cases.checks import CHECKS, Check, ElementCheck, FlagCheck
+from qa_queue.cases.checks import BESIDE_TARGET, CHECKS, Check, ElementCheck, FlagCheck
 from qa_queue.cases.checks.base import FORMS
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Case, Flow, PytestTests, Suite, Use
@@ -23,7 +23,7 @@ from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _ALL_CHECKS = (*CHECKS.values(), *FORMS.values())
-_CHECK_KEYS = frozenset(key for keyword, check in CHECKS.items() for key in keys_of(check, keyword))
+_CHECK_KEYS = frozenset(key for check in CHECKS.values() for key in keys_of(check, check.field))
 
 
 def case_schema() -> Schema:
@@ -151,19 +151,21 @@ def _short(model: type[Action], mapping: Schema) -> Schema | None:
 
 def _check_forms(model: type[Check], mapping: Schema, target: Schema) -> Iterator[Schema]:
     """Yield the forms of a check; Playwright's name of it may stand for its keyword."""
-    for key in keys_of(model, model.keyword):
+    for key in keys_of(model, model.field):
         properties = dict(mapping["properties"])
         wanted = properties.pop(model.keyword)
         about = wanted["description"] if key == model.keyword else f"The same as `{model.keyword}`."
         named = mapping | {"properties": {key: wanted | {"description": about}, **properties}}
-        required = [key, "target"] if issubclass(model, ElementCheck) else [key]
+        required = [key, "target"] if issubclass(model, ElementCheck) and model.needs_target else [key]
         if issubclass(model, FlagCheck):
-            short = {key: _ref(Target) | {"description": about}, "not": properties["not"]}
+            others = {name: one for name, one in properties.items() if name != "target"}
+            short = {key: _ref(Target) | {"description": about}, **others}
             yield named | {"properties": short, "required": [key]}
             named = named | {"properties": {key: {"type": "boolean", "description": about}, **properties}}
         yield named | {"required": required}
-        if issubclass(model, ElementCheck):
-            yield _spread(named | {"required": required}, target, _CHECK_KEYS | all_keys(model))
+        if issubclass(model, ElementCheck) and key not in BESIDE_TARGET:
+            own = (_CHECK_KEYS - {*BESIDE_TARGET}) | all_keys(model)
+            yield _spread(named | {"required": required}, target, own)
 
 
 def _spread(mapping: Schema, target: Schema, own: Collection[str]) -> Schema:

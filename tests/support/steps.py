@@ -8,6 +8,7 @@ from qa_queue.cases.actions import Expect
 from qa_queue.cases.checks import CHECKS
 from qa_queue.cases.model import Case, Step, Target
 from qa_queue.cases.steps import ACTIONS
+from qa_queue.cases.vocabulary import DOCUMENT
 
 
 def target(**fields: Any) -> Target:
@@ -31,10 +32,11 @@ def on(action: str, where: dict[str, Any] | str, **args: Any) -> Step:
 
 
 def expect(where: dict[str, Any] | str | None = None, **checks: Any) -> Step:
-    """An assertion, on an element or, without one, on the page."""
+    """An assertion as in a document, on an element or, without one, on the page."""
     target = {} if where is None else {"target": {"css": where} if isinstance(where, str) else where}
     check = CHECKS[next(name for name in checks if name in CHECKS)]
-    return Step(args=Expect(check=check.model_validate(target | checks)))
+    given = {{"negate": "not"}.get(name, name): value for name, value in checks.items()}
+    return Step(args=Expect(check=check.model_validate(target | given, context=DOCUMENT)))
 
 
 def case(*steps: Step, **fields: Any) -> Case:

@@ -46,4 +46,6 @@ def _seen(actual: str | None, error: str | None) -> str:
     if error is not None:
         return "no such element" if "not found" in error else f"an error: {error.strip().splitlines()[0]}"
     words = " ".join((actual or "").split())
+    if words.startswith("[") and len(words) <= 200:
+        return words  # a list
     return repr(words) if len(words) <= 200 else repr(words[:199] + "…")

@@ -16,36 +16,39 @@ CHECKS: dict[str, type[Check]] = {}
 """Every check by its keyword, in the order of their declaration."""
 FORMS: dict[str, type[Check]] = {}
 """Checks that the key of their subject names, beside one of several comparisons."""
+BESIDE_TARGET = ("css", "role")
+"""The keywords of checks that are kinds of targets: they are checks where the element stands under `target`."""
 _WORDS_OF_FLAGS = ("true", "yes", "on", "false", "no", "off")
 
 
 class Check(Vocabulary):
     """One thing to be asserted: one subclass for each check of the format, `class ToHaveText(..., keyword="text")`.
 
-    The field with the name of the keyword holds the expected value. A check is None or to be made: one that is
-    given as false is kept as its opposite, `checked=False` as `checked=True, negate=True`. `records_traffic` checks
-    need the requests of pages from the beginning of the case.
+    The field with the name of the keyword, or `field`, holds the expected value. A check is None or to be made: one
+    that is given as false is kept as its opposite, `checked=False` as `checked=True, negate=True`.
+    `records_traffic` checks need the requests of pages from the beginning of the case.
     """
 
     fills_in: ClassVar[bool] = True
     records_traffic: ClassVar[bool] = False
     keyword: ClassVar[str] = ""
+    field: ClassVar[str] = ""
     words: ClassVar[str] = ""
     negate: bool = Field(
         False, validation_alias="not", serialization_alias="not", description="Assert the opposite."
     )
 
-    def __init_subclass__(cls, keyword: str = "", words: str = "", form: str = "") -> None:
+    def __init_subclass__(cls, keyword: str = "", words: str = "", form: str = "", field: str = "") -> None:
         if form:
             FORMS[form] = cls
         if keyword:
-            cls.keyword, cls.words = keyword, words or keyword.replace("_", " ")
+            cls.keyword, cls.words, cls.field = keyword, words or keyword.replace("_", " "), field or keyword
             CHECKS[keyword] = cls
 
     @property
     def wanted(self) -> Any:
         """The expected value."""
-        return getattr(self, self.keyword)
+        return getattr(self, self.field)
 
     @property
     def subject(self) -> Target | None:
@@ -61,12 +64,24 @@ class Check(Vocabulary):
     def sentence(self) -> str:
         """Return the check in words, as `heading text 'Hi'`."""
         name = f"{'not ' if self.negate else ''}{self.keyword.replace('_', ' ')}"
-        wanted = "" if self.wanted is True else f" {self.wanted!r}"
+        wanted = "" if self.wanted is True else f" {self.wanted_text()}"
         return f"{self.subject or 'page'} {name}{wanted}"
 
     def expectation(self) -> str:
         """Return the expected state for the message of a failure, as `text 'Welcome'` or `not to be visible`."""
-        return f"{'not ' if self.negate else ''}{self.words} {self.wanted!r}"
+        case = " in any case" if getattr(self, "ignore_case", False) else ""
+        return f"{'not ' if self.negate else ''}{self.words} {self.wanted_text()}{case}"
+
+    def wanted_text(self) -> str:
+        """Return the expected value in words, as `'Welcome'`, `['Tea', /oat/i]` or `href '/home'`."""
+        match self.wanted:
+            case tuple() as items:
+                return repr(list(items))
+            case dict() as named:
+                return ", ".join(f"{name} {value!r}" for name, value in named.items())
+            case Vocabulary() as pattern:
+                return str(pattern)
+        return repr(self.wanted)
 
 
 class PageCheck(Check):
@@ -81,15 +96,17 @@ class PageCheck(Check):
 
 
 class ElementCheck(Check):
-    """A check of an element."""
+    """A check of an element; without `needs_target`, one that names no element is about the whole page."""
 
+    needs_target: ClassVar[bool] = True
     target: Target | None = Field(None, description="The element.")
 
     @classmethod
     def long_form(cls, value: Any) -> Any:
         """Return the check with its element under `target`."""
         value = with_target(cls, value)
-        if "target" not in value and not cls.names_element(value[_written_key(cls, value)]):
+        given = "target" in value or not cls.needs_target
+        if not given and not cls.names_element(value[_written_key(cls, value)]):
             raise ValueError(f"{_written_key(cls, value)!r} needs 'target'")
         return value
 
@@ -124,9 +141,9 @@ class FlagCheck(ElementCheck):
             case Target() if self.target is not None:
                 raise ValueError("gives two elements: write true, or remove 'target'")
             case Target() as target:
-                return self.model_copy(update={"target": target, self.keyword: True})
+                return self.model_copy(update={"target": target, self.field: True})
             case False:
-                return self.model_copy(update={"negate": not self.negate, self.keyword: True})
+                return self.model_copy(update={"negate": not self.negate, self.field: True})
         return self
 
     def expectation(self) -> str:
@@ -160,7 +177,7 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
         raise expected("a mapping with a check such as {visible: true}", value)
     if _form_of(value):
         return read(value)
-    found = [key for key in value if key in _keywords()]
+    found = _found(value)
     if len(found) > 1:
         raise ValueError(f"{' and '.join(map(repr, found))} exclude each other: write a step for each")
     if found:
@@ -173,7 +190,13 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
 
 @cache
 def _keywords() -> dict[str, str]:
-    return {key: keyword for keyword, check in CHECKS.items() for key in keys_of(check, keyword)}
+    return {key: keyword for keyword, check in CHECKS.items() for key in keys_of(check, check.field)}
+
+
+def _found(value: dict[str, Any]) -> list[str]:
+    """Return the keys that name a check; `css` and `role` name the element unless it stands under `target`."""
+    names_element = () if "target" in value else BESIDE_TARGET
+    return [key for key in value if key in _keywords() and key not in names_element]
 
 
 def _form_of(value: Any) -> str:
@@ -183,11 +206,10 @@ def _form_of(value: Any) -> str:
 
 
 def _keyword_of(value: Any) -> str:
-    keywords = _keywords()
     if isinstance(value, dict) and (form := _form_of(value)):
         return f"({form})"
-    return value.keyword if isinstance(value, Check) else next(keywords[key] for key in value if key in keywords)
+    return value.keyword if isinstance(value, Check) else _keywords()[_found(value)[0]]
 
 
 def _written_key(check: type[Check], value: dict[str, Any]) -> str:
-    return next(key for key in keys_of(check, check.keyword) if key in value)
+    return next(key for key in keys_of(check, check.field) if key in value)

@@ -116,12 +116,9 @@ def values_of(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[Any]
         own = _own_values(args[1:])
         return own if own is not None else _valid(values_of(args[0], limits | _limits(args[1:])), args[1:])
     if origin is dict:
-        keys, items, least = (
-            values_of(args[0], {"min_length": 1}),
-            values_of(args[1], {}),
-            limits.get("min_length", 0),
-        )
-        return st.dictionaries(keys, items, min_size=least, max_size=2)
+        keys, items = values_of(args[0], {"min_length": 1}), values_of(args[1], {})
+        least, most = limits.get("min_length", 0), limits.get("max_length", 2)
+        return st.dictionaries(keys, items, min_size=least, max_size=most)
     if origin is Literal:
         return st.sampled_from(args)
     if origin is tuple:
@@ -138,9 +135,11 @@ def _plain_values(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[
     if annotation is int:
         return st.integers(limits.get("ge", -9), limits.get("le", 99))
     if annotation is float:
-        return st.integers(0, 999).map(float) | st.floats(0, 999)
+        most = limits.get("le", 999)
+        return st.integers(0, int(most)).map(float) | st.floats(0, most)
     known = {
         bool: flags,
+        Regex: regexes,
         Target: targets,
         type(None): st.none(),
         Condition: st.deferred(lambda: conditions),

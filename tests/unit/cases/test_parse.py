@@ -266,7 +266,7 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"wait_for": {"state": "visible"}}, "steps[0].wait_for: 'state' needs 'target'"),
         (
             {"expect": {"target": "#a"}},
-            "steps[0].expect: gives none of visible, hidden, text, ",
+            "steps[0].expect: gives none of visible, hidden, attached, ",
         ),
         (
             {"expect": {"target": "#a", "to_be_visible": True, "text": "x"}},
@@ -275,8 +275,31 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"expect": {"visible": True}}, "steps[0].expect: 'visible' needs 'target'"),
         ({"expect": {"target": "#a", "url": "x"}}, "steps[0].expect: 'url' goes without 'target'"),
         (
-            {"expect": {"target": "#a", "to_have_class": "x"}},
-            "steps[0].expect.to_have_class: 'to_have_class' is part of the format ",
+            {"expect": {"target": "#a", "web_vitals": "x"}},
+            "steps[0].expect.web_vitals: 'web_vitals' is part of the format ",
+        ),
+        ({"expect": {"target": "#a", "count": {}}}, "steps[0].expect.count: gives none of greater, less, "),
+        (
+            {"expect": {"target": "#a", "count": {"above": 1}}},
+            "steps[0].expect.count.above: unknown key 'above'",
+        ),
+        (
+            {"expect": {"role": "button", "name": "Go"}},
+            "steps[0].expect: gives none of visible, hidden, attached, ",
+        ),
+        (
+            {"expect": {"target": "#a", "css": {"a": "b", "c": "d"}}},
+            "steps[0].expect.css: expected 1 items, got 2",
+        ),
+        (
+            {"expect": {"target": "#a", "attribute": {"a": True}}},
+            "steps[0].expect.attribute.a: expected text, got true",
+        ),
+        ({"expect": {"target": "#a", "text": []}}, "steps[0].expect.text: must not be empty"),
+        ({"expect": {"target": "#a", "value": ["a"]}}, "steps[0].expect.value: expected text, got a list"),
+        (
+            {"expect": {"target": "#a", "in_viewport": True, "ratio": 2}},
+            "steps[0].expect.ratio: 2 is out of range: ",
         ),
         ({"expect": {"target": "#a", "count": -1}}, "steps[0].expect.count: -1 is out of range: 0 to 1000000"),
         ({"set_viewport": "big"}, "steps[0].set_viewport: 'big' is not a size: write 1280x720"),
