@@ -12,7 +12,7 @@ from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
 from qa_queue.cases.flows import FlowFiles, flow_problems
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
-from qa_queue.cases.model import Case, Flow, Suite, read_document
+from qa_queue.cases.model import MAX_STEPS, Case, Flow, Suite, read_document
 from qa_queue.cases.steps import Step
 from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, located, read_json, read_yaml
 from qa_queue.errors import CaseError
@@ -115,11 +115,22 @@ def read_case(report: ProblemReport, document: Any, at: KeyPath = (), *, folder:
 def _read_alone(report: ProblemReport, document: Any, at: KeyPath, folder: Path | None) -> Case | None:
     if is_legacy(document):
         document = from_legacy(DocumentPath(report, at), document)
+    if _has_too_many_steps(report, document, at):
+        return None
     if folder is not None and isinstance(document, dict) and isinstance(document.get("data"), str):
         document = _with_rows(report, document, at, folder)
     case, problems = read_document(Case, document, at=at, source=report.source, lines=report.lines)
     report.problems += problems
     return case if isinstance(case, Case) else None
+
+
+def _has_too_many_steps(report: ProblemReport, document: Any, at: KeyPath) -> bool:
+    """Report a list of steps that is too long, without reading each of them."""
+    for key in ("before", "steps", "after") if isinstance(document, dict) else ():
+        if isinstance(steps := document.get(key), list) and len(steps) > MAX_STEPS:
+            report.add((*at, key), f"is {len(steps)} items long; {MAX_STEPS} are allowed")
+            return True
+    return False
 
 
 def _with_rows(report: ProblemReport, document: dict[str, Any], at: KeyPath, folder: Path) -> dict[str, Any]:

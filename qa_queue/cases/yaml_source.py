@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
-from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
-
 from qa_queue.cases.document_path import case_error
+from qa_queue.cases.yaml_nodes import MarkedError, Node, ParseError, compose
 from qa_queue.errors import CaseError
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, kind_text
@@ -19,10 +17,13 @@ from qa_queue.errors.validation import Problem, kind_text
 MAX_CHARS = 1_000_000
 MAX_REPEATED = 50_000  # values that aliases repeat
 MAX_DEPTH = 60
-_PREFIX = "tag:yaml.org,2002:"
+MAX_PROBLEMS = 200  # after these the rest is not read
 _TEXT_TAGS = ("str", "timestamp")
 # Raw in JSON these stand inside strings alone, or are white space; YAML does not allow them or reads line breaks.
 _TO_YAML = {code: f"\\u{code:04x}" for code in (*range(0x7F, 0xA0), 0x2028, 0x2029, 0xFEFF, 0xFFFE, 0xFFFF)}
+
+
+_SURROGATES = re.compile(r"(?<!\\)((?:\\\\)*)((?:\\u[dD][89a-fA-F][0-9a-fA-F]{2})+)")
 
 
 class SourceMapping(dict[str, Any]):
@@ -53,6 +54,23 @@ def read_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Probl
     return read_yaml(text.translate({0x09: " ", **_TO_YAML}), name)
 
 
+def _composed(text: str) -> Node | None:
+    """Return the document's node; two escapes that stand for one character, as in JSON, are read as that one."""
+    try:
+        return compose(text, MAX_DEPTH)
+    except MarkedError:
+        joined = _SURROGATES.sub(_joined_escape, text)
+        if joined == text:
+            raise
+        return compose(joined, MAX_DEPTH)
+
+
+def _joined_escape(found: re.Match[str]) -> str:
+    """Return the character that two escapes of JSON stand for, as YAML knows no halves of a character."""
+    text = json.loads(f'"{found[2]}"').encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return f"{found[1]}{text}"
+
+
 def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Problem]]:
     """Return the document, the line of each value, and its problems besides syntax (repeated keys, unknown tags).
 
@@ -62,32 +80,15 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Probl
     if len(text) > MAX_CHARS:
         raise _broken(name, f"is larger than {MAX_CHARS // 1_000_000} MB, which no case file is")
     try:
-        node = _compose(text)
+        node = _composed(text)
         if node is None:
             raise _broken(name, "is empty; a case has at least 'name' and 'steps'")
         builder = _Builder(name)
         return builder.build(node, ()), builder.lines, builder.problems
-    except MarkedYAMLError as error:
-        raise _marked(name, error) from None
-    except YAMLError as error:
-        raise _broken(name, f"not YAML: {str(error).splitlines()[0]}") from None
-    except RecursionError:
-        raise _broken(name, "is nested too deep") from None
-
-
-def _compose(text: str) -> Node | None:
-    yaml = YAML(typ="safe", pure=True)
-    yaml.composer.warn_double_anchors = False
-    node: Node | None = yaml.compose(text)
-    return node
-
-
-def _marked(name: str, error: MarkedYAMLError) -> CaseError:
-    mark = error.problem_mark or error.context_mark
-    what = " ".join(str(part) for part in (error.problem, error.context) if part)
-    if mark is None:
-        return _broken(name, f"not YAML: {what}")
-    return _broken(name, f"not YAML: {what}, column {mark.column + 1}", mark.line + 1)
+    except MarkedError as error:
+        raise _broken(name, f"not YAML: {error.text}, column {error.column}", error.line) from None
+    except ParseError as error:
+        raise _broken(name, error.text, error.line) from None
 
 
 def _broken(name: str, text: str, line: int | None = None) -> CaseError:
@@ -105,14 +106,14 @@ class _Builder:
 
     def build(self, node: Node, path: KeyPath) -> Any:
         """Return the value of a node. An alias is the node that it points to, built again at this path."""
-        line = node.start_mark.line + 1
+        line = node.line
         self.lines.setdefault(path, line)
         self._check_bounds(node, line)
-        if isinstance(node, ScalarNode):
+        if node.kind == "scalar":
             return self._scalar(node, path)
         self.open.append(id(node))
         try:
-            return self._mapping(node, path) if isinstance(node, MappingNode) else self._sequence(node, path)
+            return self._mapping(node, path) if node.kind == "mapping" else self._sequence(node, path)
         finally:
             self.open.pop()
 
@@ -127,20 +128,20 @@ class _Builder:
             raise _broken(self.name, f"its aliases repeat more than {MAX_REPEATED} values", line)
 
     def _sequence(self, node: Node, path: KeyPath) -> list[Any]:
-        return [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
+        return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
 
-    def _mapping(self, node: MappingNode, path: KeyPath) -> SourceMapping:
+    def _mapping(self, node: Node, path: KeyPath) -> SourceMapping:
         own = SourceMapping()
         merged: dict[str, Any] = {}
-        for key_node, value_node in node.value:
-            if _kind(key_node) == "merge":
+        for key_node, value_node in node.pairs:
+            if key_node.tag == "merge":
                 merged = self._merge(value_node, path) | merged
                 continue
             key = self._key(key_node, path)
             place = (*path, key)
-            line = key_node.start_mark.line + 1
+            line = key_node.line
             if key in own:
-                self.problems.append(Problem(place, f"key {key!r} is there twice", line, self.name))
+                self._note(Problem(place, f"key {key!r} is there twice", line, self.name))
             self.lines[place] = line
             own[key] = self.build(value_node, place)
         own.line = self.lines[path]
@@ -150,31 +151,36 @@ class _Builder:
         """Return the values that `<<` brings in; where several mappings have a key, the first wins."""
         values: dict[str, Any] = {}
         for part in reversed(list(_parts(node))):
-            if isinstance(part, MappingNode):
+            if part.kind == "mapping":
                 values |= self.build(part, path)
             else:
                 self._add(part, path, "'<<' takes a mapping or a list of mappings")
         return values
 
     def _key(self, node: Node, path: KeyPath) -> str:
-        if isinstance(node, ScalarNode):
-            return str(node.value)
+        if node.kind == "scalar":
+            return _joined(node.text)
         self._add(node, path, "a key must be a word, not a list or mapping")
         return "?"
 
-    def _scalar(self, node: ScalarNode, path: KeyPath) -> Any:
-        kind = _kind(node)
-        if kind in _TEXT_TAGS:
-            return _joined(node.value)
-        if kind not in _SCALARS:
-            return self._add(node, path, f"the tag {node.tag!r} has no meaning in a case file")
+    def _scalar(self, node: Node, path: KeyPath) -> Any:
+        if node.tag in _TEXT_TAGS:
+            return _joined(node.text)
+        if node.tag not in _SCALARS:
+            return self._add(node, path, f"the tag {node.written_tag!r} has no meaning in a case file")
         try:
-            return _SCALARS[kind](node.value)
+            return _SCALARS[node.tag](node.text)
         except ValueError:
-            return self._add(node, path, _unreadable(kind, node.value))
+            return self._add(node, path, _unreadable(node.tag, node.text))
 
     def _add(self, node: Node, path: KeyPath, text: str) -> None:
-        self.problems.append(Problem(path, text, node.start_mark.line + 1, self.name))
+        self._note(Problem(path, text, node.line, self.name))
+
+    def _note(self, problem: Problem) -> None:
+        """Note a problem; a file that is wrong from beginning to end is not read to its end."""
+        self.problems.append(problem)
+        if len(self.problems) > MAX_PROBLEMS:
+            raise case_error(self.problems)
 
 
 def _unreadable(kind: str, text: str) -> str:
@@ -183,14 +189,9 @@ def _unreadable(kind: str, text: str) -> str:
     return f"{kind_text(text)} cannot be read as !!{kind}; put it in quotes if it is text"
 
 
-def _kind(node: Node) -> str:
-    tag = str(node.tag)
-    return tag.removeprefix(_PREFIX)
-
-
 def _parts(node: Node) -> Iterator[Node]:
-    if isinstance(node, SequenceNode):
-        yield from node.value
+    if node.kind == "sequence":
+        yield from node.items
     else:
         yield node
 

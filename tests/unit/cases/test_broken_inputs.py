@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -167,3 +168,47 @@ def test_examples_with_random_damage(tmp_path: Path, data: st.DataObject) -> Non
     path = tmp_path / "case.yaml"
     path.write_text(text, encoding="utf-8")
     loads(path)
+
+
+def _large(part: str) -> str:
+    return part * ((MAX_CHARS - 1000) // len(part))
+
+
+def _bomb(line: str, joined: str) -> str:
+    """Nine levels, each with nine aliases of the one before."""
+    levels = (line.format(name=name, inner=", ".join([f"*{before}"] * 9)) for before, name in pairwise("abcdefghi"))
+    return joined + "".join(levels)
+
+
+LARGE = {
+    "brackets": _large("["),
+    "braces": _large("{"),
+    "dashes": _large("- "),
+    "question marks": _large("? "),
+    "colons": _large(": "),
+    "anchors": "".join(f"- &a{n} x\n" for n in range(80_000)),
+    "aliases": "a: &a x\nb: [" + _large("*a, ") + "]",
+    "alias bomb": _bomb("{name}: &{name} [{inner}]\n", "a: &a [x, x, x, x, x, x, x, x, x]\n"),
+    "merge bomb": _bomb("{name}: &{name} {{<<: [{inner}]}}\n", "a: &a {x: 1}\n"),
+    "one text": "name: " + _large("x"),
+    "quotes": 'name: "' + _large("\\n"),
+    "tags": _large("- !!int foo\n"),
+    "keys": _large("a: 1\n"),
+    "number": "name: x\nretries: " + "9" * 5000,
+    "long number": "name: x\nretries: " + _large("9"),
+    "comments": _large("# x\n"),
+    "documents": _large("---\n"),
+    "steps without action": "name: x\nsteps:\n" + _large("- {}\n"),
+    "unknown keys": "name: x\nsteps:\n" + "".join(f"- {{k{n}: 1}}\n" for n in range(4_000)),
+    "deep targets": "name: x\nsteps:\n- click: " + "{within: " * 50 + "a" + "}" * 50,
+    "deep conditions": "name: x\nsteps:\n- {click: a, if: " + "{not: " * 50 + "{}" + "}" * 51,
+}
+
+
+@pytest.mark.parametrize("content", LARGE.values(), ids=LARGE.keys())
+def test_a_large_or_repeated_input(tmp_path: Path, content: str) -> None:
+    """It is refused like any other, and nothing is left beside it."""
+    path = tmp_path / "case.yaml"
+    path.write_text(content, encoding="utf-8")
+    assert not loads(path)
+    assert list(tmp_path.iterdir()) == [path]

@@ -160,7 +160,11 @@ def test_a_suite_needs_its_name_and_cases(tmp_path: Path, text: str, problem: st
         ("name: x\n", "case.txt", "case.txt: .txt cannot be read: give .yaml, .yml or .json"),
         ("name: x\n", "case", "case: a file without a suffix cannot be read: give .yaml, .yml or .json"),
         ('{"name": }', "case.json", "case.json:1: not JSON: Expecting value, column 10"),
-        ("name: a: b\n", "case.yaml", "case.yaml:1: not YAML: mapping values are not allowed here, column 8"),
+        (
+            "name: a: b\n",
+            "case.yaml",
+            "case.yaml:1: not YAML: mapping values are not allowed in this context, column 8",
+        ),
     ],
 )
 def test_files_that_are_no_cases(tmp_path: Path, text: str, name: str, problem: str):
