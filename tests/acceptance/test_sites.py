@@ -14,6 +14,8 @@ from examples.sites import TESTS, SiteTest, playwright_tests, serve
 from processors.browser.pool import WarmBrowserPool
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases
+from qa_queue.producer.requests import RunRequest
+from qa_queue.producer.validation import expanded
 from tests.support.running import ExecutionHarness
 
 CASES = Path(__file__).parents[2] / "examples" / "sites" / "cases"
@@ -51,7 +53,11 @@ class Bench:
 
     async def _yaml(self, test: SiteTest, url: str) -> bool:
         (case,) = load_cases(CASES / f"{test.name}.yaml")
-        data = self.harness.submit(_impatient(case), env={"BASE_URL": url}, case_dir=str(CASES))
+        requests = expanded(RunRequest(case=_impatient(case), env={"BASE_URL": url}))
+        return all([await self._run(request) for request in requests])
+
+    async def _run(self, request: RunRequest) -> bool:
+        data = self.harness.submit(request.case, env=request.env, data_row=request.data_row, case_dir=str(CASES))
         return (await self.harness.run(data)).status == "completed"
 
 

@@ -13,6 +13,8 @@ import pytest
 from examples.sites import serve
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.yaml_source import read_yaml
+from qa_queue.producer.requests import RunRequest
+from qa_queue.producer.validation import expanded
 from tests.support.running import ExecutionHarness
 
 ROOT = Path(__file__).parents[2]
@@ -47,8 +49,10 @@ async def test_the_steps_of_the_page_run(harness: ExecutionHarness, sites: str, 
     """A reader may copy each block."""
     case = parse_case(_document(title, text), source="from-playwright.md")
     folder = ROOT / "examples" / "sites" / "cases"
-    result = await harness.run(harness.submit(case, env={"BASE_URL": sites}, case_dir=str(folder)))
-    assert (result.status, result.error) == ("completed", None)
+    for request in expanded(RunRequest(case=case, env={"BASE_URL": sites})):
+        data = harness.submit(case, env=request.env, data_row=request.data_row, case_dir=str(folder))
+        result = await harness.run(data)
+        assert (result.status, result.error) == ("completed", None)
 
 
 def test_the_page_shows_the_most_used_calls() -> None:

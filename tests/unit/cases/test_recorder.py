@@ -353,7 +353,7 @@ def test_what_is_not_carried_over_is_told(step: dict[str, Any], note: str):
             "step 2 (setViewport): only the size is carried over; for touch and a mobile browser set use.device",
         ),
         (
-            {"type": "waitForElement", "selectors": ["#a"], "attributes": {"href": "/"}},
+            {"type": "waitForElement", "selectors": ["#a"], "attributes": {"href": 5}},
             "step 2 (waitForElement): attribute href is not compared",
         ),
     ],

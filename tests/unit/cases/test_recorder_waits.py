@@ -66,17 +66,21 @@ def test_an_index_goes_to_every_fallback():
 
 
 def test_properties_become_checks_and_the_rest_is_told():
-    """Text, value, checked and disabled have checks of their own."""
+    """Text, value, checked and disabled have checks of their own; lists and numbers of attributes have none."""
     properties = {"innerText": "Espresso", "value": "2", "checked": False, "disabled": True, "tabIndex": 0}
-    wait = wait_for_element({"operator": "==", "properties": properties, "attributes": {"href": "/x"}}, ITEM)
+    attributes = {"href": "/x", "rel": 5}
+    lists = {"classList": ["a"]}
+    wait = wait_for_element({"operator": "==", "properties": properties | lists, "attributes": attributes}, ITEM)
 
     assert wait.actions[1:] == (
         assertion(target=ITEM, text="Espresso"),
         assertion(target=ITEM, value="2"),
         assertion(target=ITEM, checked=True, negate=True),
         assertion(target=ITEM, disabled=True),
+        assertion(target=ITEM, property={"tabIndex": 0}),
+        assertion(target=ITEM, attribute={"href": "/x"}),
     )
-    assert wait.left_out == ("property tabIndex", "attribute href")
+    assert wait.left_out == ("property classList", "attribute rel")
 
 
 @pytest.mark.parametrize(

@@ -31,9 +31,20 @@ def wait_for_element(step: dict[str, Any], target: Target) -> Wait:
     """
     count, visible = int(step.get("count", 1)), step.get("visible", True) is not False
     counting = _count(target, step.get("operator", ">="), count, visible)
-    checks, left_out = _properties(step.get("properties") or {}, target) if visible else ((), ())
-    attributes = tuple(f"attribute {name}" for name in step.get("attributes") or {})
-    return Wait((*counting, *checks), (*left_out, *attributes))
+    if not visible:
+        return Wait(counting)
+    checks = {
+        f"{kind} {name}": check(name, value, target)
+        for kind, keys, check in (("property", "properties", _property), ("attribute", "attributes", _attribute))
+        for name, value in _mapping(step, keys).items()
+    }
+    made = tuple(action for action in checks.values() if action)
+    return Wait((*counting, *made), tuple(what for what, action in checks.items() if action is None))
+
+
+def _mapping(step: dict[str, Any], key: str) -> dict[str, Any]:
+    value = step.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def _count(target: Target, operator: str, count: int, wanted: bool) -> tuple[Action, ...]:
@@ -65,17 +76,17 @@ def _nth(target: Target, index: int) -> Target:
     return target.model_copy(update={"nth": index, "fallbacks": fallbacks})
 
 
-def _properties(properties: dict[str, Any], target: Target) -> tuple[tuple[Action, ...], tuple[str, ...]]:
-    checks: list[Action] = []
-    left_out: list[str] = []
-    for name, value in properties.items():
-        check = _TEXT_PROPERTIES.get(name) if isinstance(value, str) else None
-        check = check or (_FLAG_PROPERTIES.get(name) if isinstance(value, bool) else None)
-        if check:
-            checks.append(_expect(check, value, target))
-        else:
-            left_out.append(f"property {name}")
-    return tuple(checks), tuple(left_out)
+def _property(name: str, value: Any, target: Target) -> Action | None:
+    if isinstance(value, str) and name in _TEXT_PROPERTIES:
+        return _expect(_TEXT_PROPERTIES[name], value, target)
+    if isinstance(value, bool) and name in _FLAG_PROPERTIES:
+        return _expect(_FLAG_PROPERTIES[name], value, target)
+    plain = value is None or isinstance(value, (str, int, float))
+    return _expect("property", {name: value}, target) if plain and name else None
+
+
+def _attribute(name: str, value: Any, target: Target) -> Action | None:
+    return _expect("attribute", {name: value}, target) if isinstance(value, str) and name else None
 
 
 _STRING = r"(?P<{0}q>['\"`])(?P<{0}>(?:\\.|(?!(?P={0}q)).)*)(?P={0}q)"
