@@ -12,6 +12,7 @@ from processors.browser.egress.hosts import ANY_HOST, HostList
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from processors.execution.verdict import trace_content
+from qa_queue.cases.actions import Evaluate
 from qa_queue.cases.generated import Seed
 from qa_queue.cases.model import Case
 from qa_queue.cases.urls import web_url
@@ -154,6 +155,19 @@ def hosts_of(secrets: Mapping[str, Secret], *, trusted: bool) -> dict[str, HostL
     return found
 
 
+def _refuse_scripts(case: Case) -> None:
+    """Refuse a case with `evaluate`.
+
+    Raises:
+        InputError: the case runs scripts.
+    """
+    if any(isinstance(step.args, Evaluate) for _, step in case.steps_by_path()):
+        raise InputError(
+            "the case uses 'evaluate', which runs scripts: this is only allowed for runs of `qa-queue run FILE`. "
+            "Set QA_EVALUATE=always for the workers to allow it for all."
+        )
+
+
 def _pending(case: Case) -> Variables:
     """Return the variables that steps of the case save, with values that only the run knows."""
     return Variables(dict.fromkeys(assigned_names(case), PENDING))
@@ -166,6 +180,7 @@ def plan_run(
     ignored_attributes: tuple[str, ...] = (),
     *,
     seed: Seed = Seed(),  # noqa: B008 - frozen
+    evaluates: bool = True,
 ) -> RunPlan:
     """Plan a run: fill in the values of the case.
 
@@ -179,6 +194,8 @@ def plan_run(
         )
     if secrets and not data.trusted:
         _refuse_own_answers(case)
+    if not evaluates:
+        _refuse_scripts(case)
     values = {name: secret.value for name, secret in secrets.items()}
     row = (data.data_row or {}).get("values", {})
     own = RunValues(run_id=data.test_run_id, env=data.env, secrets=values, data=row, seed=seed)

@@ -117,8 +117,9 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
     def _plan(self, case: Case, data: TestJobData) -> RunPlan:
         seed = Seed.of(data.seed, now=utc_now(), fresh=token_hex(4))
-        ignored = self.services.settings.ignored_attributes
-        return plan_run(case, data, read_secrets(secret_names(case)), ignored, seed=seed)
+        settings, secrets = self.services.settings, read_secrets(secret_names(case))
+        evaluates = settings.qa_evaluate == "always" or (settings.qa_evaluate == "trusted" and data.trusted)
+        return plan_run(case, data, secrets, settings.ignored_attributes, seed=seed, evaluates=evaluates)
 
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
         """Return the tries of the test; a subclass may perform other kinds of cases."""

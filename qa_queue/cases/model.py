@@ -116,7 +116,7 @@ class Param(Vocabulary):
 
     @classmethod
     def long_form(cls, value: Any) -> Any:
-        """Return the mapping; a value that is none is the default."""
+        """Return the mapping; any other value is the default."""
         return value if isinstance(value, dict) else {"default": value}
 
     @property
@@ -337,6 +337,6 @@ def _with_planned_names(problem: Problem) -> Problem:
 _PLANNED = frozenset(
     """
     back forward focus blur download cookies local_storage headers permissions geolocation clock
-    offline save_state evaluate function variable accessibility web_vitals to_have_screenshot
+    offline save_state function variable accessibility web_vitals to_have_screenshot
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )

@@ -163,6 +163,10 @@ class Settings(BaseSettings):
         default="",
         description="HTML attributes, separated by commas, that fingerprints and healed locators leave out.",
     )
+    qa_evaluate: Literal["trusted", "always", "never"] = Field(
+        default="trusted",
+        description="Which runs may use `evaluate`: those that `qa-queue run` submitted from a file, all, or none.",
+    )
     qa_api_suites: bool = Field(
         default=False,
         description="Accept cases that run pytest tests, which is code on the workers, over HTTP.",

@@ -7,9 +7,12 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from playwright.async_api import Error
+from playwright.async_api import TimeoutError as WaitTimeoutError
+
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.failures import StepFailedError
-from qa_queue.cases.actions import Extract, SetVariables
+from processors.browser.failures import StepFailedError, is_closed, is_crash
+from qa_queue.cases.actions import Evaluate, Extract, SetVariables
 from qa_queue.cases.json_path import NotInDocumentError, value_at
 from qa_queue.cases.values import text_of
 from qa_queue.errors import InputError
@@ -31,6 +34,27 @@ _AREAS = {"local_storage": "localStorage", "session_storage": "sessionStorage"}
 async def set_variables(call: ActionContext[SetVariables]) -> Performed:
     """Give variables their values, which are filled in by now."""
     return Performed(saved=call.args.values)
+
+
+@performs(Evaluate)
+async def evaluate(call: ActionContext[Evaluate]) -> Performed:
+    """Run a script in the page and return its result, which has to be JSON."""
+    args = call.args
+    try:
+        if call.locator is not None:
+            return Performed(result=await call.locator.evaluate(args.script, args.argument, timeout=call.left_ms))
+        return Performed(result=await call.page.evaluate(args.script, args.argument))
+    except Error as error:
+        text = str(error)
+        if is_closed(text) or is_crash(text) or isinstance(error, WaitTimeoutError):
+            raise
+        raise StepFailedError(ErrorKind.ASSERTION, f"the script failed: {script_error(text)}") from None
+
+
+def script_error(text: str) -> str:
+    """Return the first line of a script's error, as `TypeError: x is not a function`."""
+    first = text.partition("\n")[0]
+    return re.sub(r"^(Page|Locator|Frame)\.evaluate: ", "", first)
 
 
 @performs(Extract)

@@ -10,7 +10,7 @@ from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
-from qa_queue.cases.actions.variables import Extract, SetVariables
+from qa_queue.cases.actions.variables import Evaluate, Extract, SetVariables
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.steps import ACTIONS, Block, Step
 from qa_queue.cases.vocabulary import Vocabulary
@@ -25,6 +25,7 @@ __all__ = [
     "ClosePage",
     "DoubleClick",
     "Drag",
+    "Evaluate",
     "Expect",
     "Extract",
     "Fill",

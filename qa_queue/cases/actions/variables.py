@@ -42,6 +42,31 @@ class SetVariables(Action, keyword="set", verb="set"):
         return f"set {', '.join(self.values)}"
 
 
+class Evaluate(Action, keyword="evaluate", verb="evaluate a script"):
+    """Run JavaScript in the page, where the operator allows it (`QA_EVALUATE`); `save_as` names its result.
+
+    An expression, or a function that gets the element, if there is one, and the argument.
+    """
+
+    short: ClassVar[str | None] = "script"
+    actionability: ClassVar[tuple[str, ...]] = ()
+    secret_fields: ClassVar[Collection[str] | None] = ()
+    script: Words = Field(description="The script, such as `document.title` or `(table, n) => table.rows[n].id`.")
+    target: Target | None = Field(None, description="The element; without it, the page.")
+    argument: Json = Field(
+        None, validation_alias="arg", serialization_alias="arg", description="The function's argument."
+    )
+
+    @property
+    def save_as_use(self) -> SaveAsUse:
+        """Optional: a script may be run for what it does."""
+        return "optional"
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"{self.verb} on {self.target}" if self.target is not None else self.verb
+
+
 class Extract(Action, keyword="extract"):
     """Read a value from the page into a variable.
 

@@ -148,7 +148,7 @@ def _between(check: ValueCheck) -> Outcome:
 
 
 def _ordered(low: Any, high: Any) -> Outcome:
-    """Tell whether one value is less than another: numbers, or texts that are no numbers, such as dates."""
+    """Tell whether one value is less than another: numbers, or other texts, such as dates."""
     pair = (_number(low), _number(high))
     if None not in pair:
         return bool(pair[0] < pair[1]), ""  # type: ignore[operator] # both are numbers

@@ -134,7 +134,7 @@ def test_a_use_that_cannot_work(tmp_path: Path, use: Any, problem: str) -> None:
 
 
 def test_problems_name_the_file_and_line_of_the_flow(tmp_path: Path) -> None:
-    """Each once, in the file where it is mended."""
+    """Each once, in the file where it stands."""
     write(tmp_path, "flow: Sign in\nsteps:\n- goto: /\n- clik: '#x'\n", "in.yaml")
     path = write(tmp_path, "name: Order\nsteps:\n- use: in.yaml\n- use: in.yaml\n")
     assert [one.replace(str(tmp_path), "") for one in file_problems(path)] == [

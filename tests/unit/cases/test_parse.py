@@ -157,8 +157,8 @@ def test_screenshot_beside_an_action_is_a_field():
     [
         ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
         (
-            {"evaluate": "1"},
-            "steps[0].evaluate: 'evaluate' is part of the format but not supported by this version",
+            {"clock": "1"},
+            "steps[0].clock: 'clock' is part of the format but not supported by this version",
         ),
         (
             {"click": "#a", "fill": {}},
