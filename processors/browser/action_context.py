@@ -111,13 +111,20 @@ class Performed:
     """The results of an action.
 
     `picture` is a PNG, `saved` has values (JSON) for variables by name, and `result` is the value for the variable
-    that the step's `save_as` names. `notes` are sentences for the report.
+    that the step's `save_as` names. `notes` are sentences for the report. `adapted` says that the action was done
+    in another way than written, which a note explains.
     """
 
     picture: bytes | None = None
     result: Any = None
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    adapted: bool = False
+
+    @classmethod
+    def adapted_by(cls, note: str | None) -> Performed:
+        """Return the results of an action that reached its element in another way, as the note says."""
+        return cls(notes=(note,), adapted=True) if note else cls()
 
 
 Performer = Callable[[ActionContext[A]], Awaitable[Performed | None]]

@@ -134,6 +134,7 @@ class StepOutcome:
     picture: bytes | None = None
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    adapted: bool = False
     fingerprint: Fingerprint | None = None
     page: str = ""
     heal: Heal | None = None

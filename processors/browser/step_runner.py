@@ -121,6 +121,7 @@ class StepRunner:
             picture=done.picture,
             saved=self._saved(done),
             notes=done.notes,
+            adapted=done.adapted,
             fingerprint=taken,
             page=page,
         )

@@ -13,7 +13,7 @@ from processors.execution.artifacts import ArtifactRecorder, picture_name
 from processors.execution.element_history import ElementHistory
 from processors.execution.interpreter import Interpreter
 from processors.execution.plan import RunPlan
-from processors.execution.records import adaptation_of
+from processors.execution.records import adaptation_of, is_adaptation
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import StopSignal
@@ -147,7 +147,7 @@ class Attempt:
             halts=halts(planned.written, outcome),
         )
         self.results.append(result)
-        if result.status is StepStatus.ADAPTED:
+        if result.status is StepStatus.ADAPTED and is_adaptation(result):
             self.adaptations.append(adaptation_of(planned, result))
         await self.reporter.step(self.number, planned, result)
         return result

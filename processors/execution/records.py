@@ -129,12 +129,14 @@ def adaptation_of(planned: PlannedStep, result: StepResult) -> AdaptationRecord:
 
 
 def is_adaptation(result: StepResult) -> bool:
-    """Return True if a step has a row in `adaptations`; a heal has one even if it was only proposed."""
-    return (
-        result.status is StepStatus.ADAPTED
-        or result.heal is not None
-        or (result.status is StepStatus.PASSED and result.found is not None and result.found.by_learned)
-    )
+    """Return True if a step has a row in `adaptations`; a heal has one even if it was only proposed.
+
+    A step that used its own element, at a point that belongs to an ancestor, has a note only.
+    """
+    if result.heal is not None:
+        return True
+    by_other = result.found is not None and result.found.index > 0
+    return by_other and result.status in (StepStatus.ADAPTED, StepStatus.PASSED)
 
 
 def job_result(plan: RunPlan, outcome: RunOutcome) -> TestJobResult:

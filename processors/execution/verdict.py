@@ -51,7 +51,7 @@ def step_status(outcome: StepOutcome, *, optional: bool = False) -> StepStatus:
     """Return the status of a step: skipped if it is optional and failed, passed by a learned locator."""
     if outcome.error is not None:
         return StepStatus.SKIPPED if optional else StepStatus.FAILED
-    if outcome.heal is not None:
+    if outcome.heal is not None or outcome.adapted:
         return StepStatus.ADAPTED
     by_fallback = outcome.found is not None and outcome.found.index > 0 and not outcome.found.by_learned
     return StepStatus.ADAPTED if by_fallback else StepStatus.PASSED

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from playwright.async_api import Error
 
-from processors.browser.action_context import ActionContext, performs
+from processors.browser.action_context import ActionContext, Performed, performs
+from processors.browser.covering import Attempt, reaching
 from processors.browser.secret_input import DOTS, fill_secret
 from qa_queue.cases.actions import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
 
@@ -80,15 +83,22 @@ async def press(call: ActionContext[Press]) -> None:
 
 
 @performs(CheckBox)
-async def check(call: ActionContext[CheckBox]) -> None:
+async def check(call: ActionContext[CheckBox]) -> Performed:
     """Set a checkbox or radio button."""
-    await call.element.check(timeout=call.left_ms)
+    return await _set_checked(call, checked=True)
 
 
 @performs(UncheckBox)
-async def uncheck(call: ActionContext[UncheckBox]) -> None:
+async def uncheck(call: ActionContext[UncheckBox]) -> Performed:
     """Clear a checkbox."""
-    await call.element.uncheck(timeout=call.left_ms)
+    return await _set_checked(call, checked=False)
+
+
+async def _set_checked(call: ActionContext[Any], *, checked: bool) -> Performed:
+    async def once(attempt: Attempt) -> None:
+        await call.element.set_checked(checked, timeout=attempt.timeout, force=attempt.force)
+
+    return Performed.adapted_by(await reaching(call.element, once, call.deadline))
 
 
 @performs(Select)

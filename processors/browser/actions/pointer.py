@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Position
 
 from processors.browser.action_context import ActionContext, Performed, performs
+from processors.browser.covering import Attempt, reaching
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.locators import locator_for
 from processors.browser.recorded_point import recorded_point
@@ -16,30 +18,42 @@ from qa_queue.models import ErrorKind
 
 
 @performs(Click)
-async def click(call: ActionContext[Click]) -> None:
+async def click(call: ActionContext[Click]) -> Performed:
     """Click once, or as often as asked."""
     args = call.args
-    how = await _how(call)
-    await call.element.click(button=args.button, delay=args.delay_ms, click_count=args.click_count, **how)
+    own: dict[str, Any] = {"button": args.button, "delay": args.delay_ms, "click_count": args.click_count}
+    return await _act(call, partial(call.element.click, **own))
 
 
 @performs(DoubleClick)
-async def dblclick(call: ActionContext[DoubleClick]) -> None:
+async def dblclick(call: ActionContext[DoubleClick]) -> Performed:
     """Click twice."""
-    how = await _how(call)
-    await call.element.dblclick(button=call.args.button, delay=call.args.delay_ms, **how)
+    return await _act(call, partial(call.element.dblclick, button=call.args.button, delay=call.args.delay_ms))
 
 
 @performs(RightClick)
-async def right_click(call: ActionContext[RightClick]) -> None:
+async def right_click(call: ActionContext[RightClick]) -> Performed:
     """Click with the right button."""
-    await call.element.click(button="right", **await _how(call))
+    return await _act(call, partial(call.element.click, button="right"))
 
 
 @performs(Hover)
-async def hover(call: ActionContext[Hover]) -> None:
+async def hover(call: ActionContext[Hover]) -> Performed:
     """Move the pointer over the element."""
-    await call.element.hover(**await _how(call))
+    return await _act(call, call.element.hover)
+
+
+async def _act(call: ActionContext[Any], action: Callable[..., Awaitable[None]]) -> Performed:
+    """Act on the element, or on the ancestor or label that its point belongs to."""
+    how = await _how(call)
+    if call.args.force:
+        await action(**how)
+        return Performed()
+
+    async def once(attempt: Attempt) -> None:
+        await action(**how | {"timeout": attempt.timeout, "force": attempt.force})
+
+    return Performed.adapted_by(await reaching(call.element, once, call.deadline, how["position"]))
 
 
 @performs(Tap)

@@ -1,0 +1,63 @@
+"""Points that belong to an ancestor of the element, or to its label."""
+
+from __future__ import annotations
+
+import pytest
+
+from qa_queue.models import ErrorKind, StepStatus
+from tests.browser.conftest import Opener
+from tests.support.running import ExecutionHarness
+from tests.support.site import Site
+from tests.support.steps import case, goto, on
+
+CUP = """<style>.milk { width: 80px; height: 40px; pointer-events: none }</style>
+<div class=cup onclick="this.n = (this.n || 0) + 1" ondblclick="this.d = 1" onmousemove="this.m = 1">
+<div class=milk>Milk</div></div>"""
+BOX = """<style>label { position: relative; display: inline-block; width: 90px; height: 30px }
+input { position: absolute; left: 0; opacity: 0 } span { position: absolute; inset: 0 }</style>
+<label><input type=checkbox id=box><span>News</span></label>"""
+
+
+@pytest.mark.parametrize(
+    ("html", "action", "where", "asked"),
+    [
+        (CUP, "click", "div.cup > div.milk", "document.querySelector('.cup').n === 1"),
+        (CUP, "dblclick", ".milk", "document.querySelector('.cup').d === 1"),
+        (CUP, "hover", ".milk", "document.querySelector('.cup').m === 1"),
+        (BOX, "check", "#box", "box.checked"),
+        (BOX, "click", "#box", "box.checked"),
+    ],
+)
+async def test_the_ancestor_or_label_receives_the_action(
+    visit: Opener, html: str, action: str, where: str, asked: str
+) -> None:
+    """As from a user, and the step says so."""
+    page = await visit(html)
+    outcome = await page.do(on(action, where))
+    assert (outcome.error, outcome.adapted) == (None, True)
+    assert "which received the action" in outcome.notes[0]
+    assert await page.js(asked) is True
+
+
+@pytest.mark.parametrize("action", ["click", "dblclick", "hover", "check"])
+async def test_anything_else_that_covers_the_element_is_an_error(visit: Opener, action: str) -> None:
+    """A dialog in front would receive the click instead."""
+    page = await visit(
+        "<input type=checkbox id=x><div id=veil style='position:fixed;inset:0' onclick='this.n=1'></div>"
+    )
+    outcome = await page.do(on(action, "#x"), timeout_ms=800)
+    assert outcome.kind is ErrorKind.NOT_ACTIONABLE
+    assert "it is covered by <div" in (outcome.error or "")
+    assert await page.js("veil.n") is None
+
+
+async def test_such_a_step_and_its_run_are_adapted(harness: ExecutionHarness, site: Site) -> None:
+    """The reason is a note; no other locator was used, so there is nothing to judge."""
+    site.page("/cup", CUP)
+    result = await harness.test(case(goto("/cup"), on("click", ".milk"), base_url=site.url))
+    assert (result.status, result.error) == ("adapted", None)
+    assert harness.steps(result.test_run_id)[1].status is StepStatus.ADAPTED
+    assert harness.row(result.test_run_id).notes == (
+        "step 2: the point belongs to an ancestor of the element, which received the action",
+    )
+    assert harness.store.list_adaptations([result.test_run_id]) == []
