@@ -43,10 +43,13 @@ def rebase(case: Case, base_url: str) -> Case:
     changes = [partial(_relative, origin) for origin in sorted(filter(None, {_origin(case.base_url or ""), first}))]
     if not _has_path(case.base_url or ""):
         changes.append(partial(_below, new))
-    sequences = dict(case.sequences())
+    sequences, flows = dict(case.sequences()), dict(case.flows)
     for change in changes:
         sequences = {key: _changed(steps, change) for key, steps in sequences.items()}
-    return case.model_copy(update={"base_url": base_url, **sequences})
+        flows = {
+            key: flow.model_copy(update={"steps": _changed(flow.steps, change)}) for key, flow in flows.items()
+        }
+    return case.model_copy(update={"base_url": base_url, "flows": flows, **sequences})
 
 
 def moved(case: Case, base_url: str) -> Case:

@@ -57,6 +57,8 @@ def case_schema() -> Schema:
 def _tidy(model: type[Vocabulary], schema: Schema) -> Schema:
     """Return the schema of a mapping without what pydantic adds to every field."""
     properties = {key: _plain_property(key in model.nullable, one) for key, one in schema["properties"].items()}
+    if model.fills_in:
+        properties = {key: _or_reference(one) for key, one in properties.items()}
     if model is Suite:
         properties["cases"]["items"] = _ref(Case)
     kept = {key: value for key, value in schema.items() if key not in ("title", "properties", "description")}
@@ -67,6 +69,20 @@ def _plain_property(nullable: bool, schema: Schema) -> Schema:
     kept = {key: value for key, value in schema.items() if key not in ("title", "default")}
     options = [one for one in kept.pop("anyOf", ()) if nullable or one != {"type": "null"}]
     return kept | (options[0] if len(options) == 1 else {"anyOf": options} if options else {})
+
+
+def _or_reference(schema: Schema) -> Schema:
+    """Return the schema of a number, flag or list that may also be a whole `${...}`."""
+    kinds = {one.get("type") for one in schema.get("oneOf") or schema.get("anyOf") or (schema,)}
+    if not kinds & {"integer", "number", "boolean", "array"} or "string" in kinds or _holds_steps(schema):
+        return schema
+    about = {"description": schema["description"]} if "description" in schema else {}
+    plain = {key: value for key, value in schema.items() if key != "description"}
+    return about | {"anyOf": [plain, {"type": "string", "pattern": r"^\$\{.+\}$"}]}
+
+
+def _holds_steps(schema: Schema) -> bool:
+    return bool(schema.get("items") == _ref(Step))
 
 
 def _rules(model: type[Vocabulary]) -> Schema:

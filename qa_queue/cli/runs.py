@@ -66,6 +66,8 @@ def show(run_id: Run, as_json: Json = False) -> None:
         return
     out.print(runs_table([report]))
     out.print(steps_table(report.steps))
+    if report.run.seed:
+        out.print(f"seed: {report.run.seed}", highlight=False)
     for artifact in report.artifacts:
         out.print(f"{artifact.kind.value}: {report.artifacts_dir / artifact.path}", soft_wrap=True, highlight=False)
     _print_trace(report, out)

@@ -11,6 +11,7 @@ import pytest
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, load_file, parse_case
+from qa_queue.cases.retarget import moved
 from qa_queue.cases.values import check_references
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import file_problems, write
@@ -180,6 +181,16 @@ def test_the_file_of_a_flow_can_be_checked(tmp_path: Path) -> None:
     loaded = load_file(tmp_path / "in.json")
     assert loaded.cases == ()
     assert loaded.flow is not None
+
+
+def test_the_urls_of_flows_move_with_the_case() -> None:
+    """To another host, as those of the case itself."""
+    inner = flow(
+        params=[], steps=[{"goto": "http://old.example/login"}, {"goto": "http://other.example/"}], returns=[]
+    )
+    made = parse_case(using("in", flows={"in": inner}, base_url="http://old.example"), source="case")
+    urls = [step.args.url for step in moved(made, "http://new.example/shop").flows["in"].steps]
+    assert urls == ["/shop/login", "http://other.example/"]
 
 
 def test_a_case_without_files_has_its_flows_inside() -> None:
