@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby
@@ -45,7 +44,7 @@ def request_cancel(connection: Redis, run_ids: Sequence[str]) -> dict[str, Cance
     outcomes = dict.fromkeys(run_ids, CancelOutcome.UNKNOWN)
     for server, own in jobs_by_server(connection, run_ids):
         for queue, ids in _by_queue(server, own):
-            replies = _CANCEL.run(server, [queue], int(time.time()), KEEP_S, *ids)
+            replies = _CANCEL.run(server, [queue], KEEP_S, *ids)
             outcomes |= {run_id: CancelOutcome(as_text(reply)) for run_id, reply in zip(ids, replies, strict=True)}
         progress = ProgressWriter(server)
         for run_id in own:

@@ -6,7 +6,7 @@ import json
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from rq.utils import str_to_date
@@ -61,19 +61,29 @@ class DeadLetter:
 
 
 def parse_dead_letter(
-    job_id: str, expiry: float, values: Sequence[bytes | None], attempts: tuple[AttemptFailure, ...]
-) -> DeadLetter | None:
-    """Return the dead letter of a failed job from the values of `FIELDS`; None when the job was deleted."""
+    job_id: str, queue: str, expiry: float, values: Sequence[bytes | None], attempts: tuple[AttemptFailure, ...]
+) -> DeadLetter:
+    """Return the dead letter of a failed job from the values of `FIELDS`; those of a job that is gone are empty."""
     found = {name: value for name, value in zip(FIELDS, values, strict=True) if value is not None}
     if not found:
-        return None
+        expires_at = datetime.fromtimestamp(expiry, UTC)
+        return DeadLetter(
+            job_id=job_id,
+            queue=queue,
+            name="",
+            reason="its job is gone, deleted or evicted, and only its id is left: discard it",
+            error="",
+            attempts=attempts,
+            died_at=expires_at - timedelta(seconds=FAILURE_TTL_S),
+            expires_at=expires_at,
+        )
     raw = found.get(RAW_FIELD)
     function, data = (None, None) if raw else _call(found.get("data", b""))
     if raw is None and data is None:
         raw = repr(_inflated(found.get("data", b""))[:2000]).encode()
     return DeadLetter(
         job_id=job_id,
-        queue=_text(found, "origin"),
+        queue=_text(found, "origin") or queue,
         name=_text(found, "description"),
         reason=death_reason(_text(found, "status"), attempts, readable=data is not None),
         error=attempts[-1].error if attempts else "",

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from operator import attrgetter
 from typing import NamedTuple
 
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.utils import utcformat
 
 from qa_queue.errors import InputError, NotFoundError
@@ -25,6 +27,7 @@ PAGE = 100
 SETTLING = timedelta(seconds=30)  # in which a worker records the end of a run whose job has just died
 
 _REQUEUE = QueueScript.load("requeue")
+_RESERVE = QueueScript.load("reserve_requeue")
 _DISCARD = QueueScript.load("discard")
 
 
@@ -40,6 +43,7 @@ class _Entry(NamedTuple):
     """A dead letter's entry in the registry of its queue."""
 
     job_id: str
+    queue: str
     expiry: float  # in s since 1970
     server: Redis
 
@@ -83,7 +87,8 @@ class DeadLetters:
             pipeline = server.pipeline(transaction=False)
             for name in names:
                 pipeline.zscore(QueueKeys(name).failed, job_id)
-            entries += [_Entry(job_id, score, server) for score in pipeline.execute() if score is not None]
+            scores = zip(names, pipeline.execute(), strict=True)
+            entries += [_Entry(job_id, name, score, server) for name, score in scores if score is not None]
         found = self._read(entries[:1])
         if not found:
             raise NotFoundError(
@@ -95,8 +100,8 @@ class DeadLetters:
     def requeue(self, job_id: str) -> None:
         """Return a dead letter to its queue with all its attempts; its failed attempts stay with it.
 
-        First the row of its run is reopened, then one step inside Redis moves the job. A crash in between leaves a
-        dead letter that can be requeued again; nothing can run twice.
+        The dead letter is reserved, the row of its run reopened, then one step inside Redis moves the job. A crash
+        in between leaves a dead letter that can be requeued again after 20 s, and that the reconciler requeues.
 
         Raises:
             NotFoundError: it is not a dead letter (any more), or its run was deleted.
@@ -106,9 +111,17 @@ class DeadLetters:
         dead_letter = self.get(job_id)
         if not dead_letter.readable:
             raise InputError(f"{job_id} cannot be requeued because it cannot be read: inspect it, then discard it.")
-        self._reopen_run(dead_letter)
         server = connection_of(self._connection, dead_letter.queue)
-        if not _REQUEUE.run(server, [dead_letter.queue], job_id, utcformat(utc_now())):
+        if not _RESERVE.run(server, [dead_letter.queue], job_id, 1):
+            raise _settled(job_id)
+        try:
+            self._reopen_run(dead_letter)
+            moved = _REQUEUE.run(server, [dead_letter.queue], job_id, utcformat(utc_now()))
+        except BaseException:
+            with suppress(RedisError):
+                _RESERVE.run(server, [dead_letter.queue], job_id, 0)
+            raise
+        if not moved:
             raise _settled(job_id)
 
     def requeue_all(self, queue: str | None = None) -> RequeueReport:
@@ -152,11 +165,15 @@ class DeadLetters:
                 pipeline.zrevrangebyscore(
                     QueueKeys(name).failed, "+inf", now, start=0, num=end + 1, withscores=True
                 )
-            found += [_Entry(entry.decode(), at, server) for reply in pipeline.execute() for entry, at in reply]
+            found += [
+                _Entry(entry.decode(), name, at, server)
+                for name, reply in zip(names, pipeline.execute(), strict=True)
+                for entry, at in reply
+            ]
         return sorted(found, key=attrgetter("expiry"), reverse=True)[start : end + 1]
 
     def _read(self, entries: Sequence[_Entry]) -> tuple[DeadLetter, ...]:
-        found: dict[str, DeadLetter | None] = {entry.job_id: None for entry in entries}
+        found: dict[str, DeadLetter] = {}
         for server in {id(entry.server): entry.server for entry in entries}.values():
             own = [entry for entry in entries if entry.server is server]
             pipeline = server.pipeline(transaction=False)
@@ -166,9 +183,9 @@ class DeadLetters:
             replies = pipeline.execute()
             for entry, values, attempts in zip(own, replies[::2], replies[1::2], strict=True):
                 found[entry.job_id] = parse_dead_letter(
-                    entry.job_id, entry.expiry, values, parse_attempts(attempts)
+                    entry.job_id, entry.queue, entry.expiry, values, parse_attempts(attempts)
                 )
-        return tuple(dead_letter for dead_letter in found.values() if dead_letter is not None)
+        return tuple(found[entry.job_id] for entry in entries)
 
     def _reopen_run(self, dead_letter: DeadLetter) -> None:
         if self._store is None or dead_letter.queue != QueueName.TEST_EXECUTION:
@@ -186,7 +203,9 @@ class DeadLetters:
 
 
 def _settled(job_id: str) -> NotFoundError:
-    return NotFoundError(f"{job_id} is not a dead letter any more: it was requeued or discarded meanwhile.")
+    return NotFoundError(
+        f"{job_id} is not a dead letter any more: it was requeued or discarded meanwhile, or is being requeued."
+    )
 
 
 def _names(queue: str | None) -> Sequence[str]:

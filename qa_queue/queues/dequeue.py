@@ -7,8 +7,10 @@ import time
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from redis import Redis
+from redis.client import Pipeline
 from redis.exceptions import ResponseError
 from rq.job import JobStatus
 from rq.utils import as_text, utcformat
@@ -17,6 +19,7 @@ from qa_queue.models import utc_now
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.keys import JOB_PREFIX, RAW_FIELD, QueueKeys, QueueScript
+from qa_queue.redis.scripts import LuaScript
 
 # The longest single wait inside Redis: jobs that plain RQ code pushed, and jobs that a limit lets start as time
 # passes, are not announced, and after a failover a blocked call may never be answered.
@@ -26,6 +29,7 @@ POISON_FUNCTION = "qa_queue.unreadable"  # not a function: RQ needs a name
 
 _DEQUEUE = QueueScript.load("dequeue")
 _RELEASE = QueueScript.load("release")
+_START = LuaScript.load("qa_queue.queues", "start")
 _BURY = QueueScript.load("bury")
 
 
@@ -70,6 +74,18 @@ def acknowledge(connection: Redis, reserved: ReservedJob) -> None:
     connection.lrem(QueueKeys(reserved.queue).intermediate, 1, reserved.job_id)
 
 
+def start_reserved(connection: Redis, reserved: ReservedJob, commands: Pipeline) -> list[Any] | None:
+    """Start a job by the commands that a pipeline has collected; return their replies.
+
+    Returns None, and runs none of them, when the job is no longer in the intermediate list: it was released because
+    this process was frozen, and another worker may have it.
+    """
+    collected = [words for words, _ in commands.command_stack]
+    arguments = [part for words in collected for part in (len(words), *words)]
+    replies = _START.run(connection, [QueueKeys(reserved.queue).intermediate], [reserved.job_id, *arguments])
+    return None if replies is None else list(replies)
+
+
 def release(connection: Redis, reserved: ReservedJob) -> bool:
     """Return a job that was not started to its position; False when it was no longer in the intermediate list."""
     return bool(_RELEASE.run(connection, [reserved.queue], reserved.job_id))
@@ -91,8 +107,7 @@ def bury_poison_job(connection: Redis, reserved: ReservedJob, problem: str) -> b
     failure = AttemptFailure(number=1, kind="input", error=error, failed_at=utc_now())
     AttemptLog(connection).record(reserved.job_id, failure)
     fields = [part for pair in _poison_fields(reserved.queue, raw).items() for part in pair]
-    expires_at = int(time.time()) + FAILURE_TTL_S
-    return bool(_BURY.run(connection, [reserved.queue], reserved.job_id, expires_at, FAILURE_TTL_S, *fields))
+    return bool(_BURY.run(connection, [reserved.queue], reserved.job_id, FAILURE_TTL_S, *fields))
 
 
 def _reserve(connection: Redis, queues: Sequence[str]) -> ReservedJob | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -94,7 +93,7 @@ def promote_due(connection: Redis, queue: str) -> int:
     locked is left to that scheduler, which would enqueue the same jobs.
     """
     lock = RQScheduler.get_locking_key(queue)
-    return int(_PROMOTE.run(connection, [queue], time.time(), PROMOTED_AT_ONCE, utcformat(utc_now()), lock))
+    return int(_PROMOTE.run(connection, [queue], PROMOTED_AT_ONCE, utcformat(utc_now()), lock))
 
 
 def job_fields(spec: JobSpec, job: Job) -> dict[str, Any]:

@@ -31,6 +31,7 @@ CLAIM_FIELD = "qa_claim"  # the key of its idempotency claim
 METADATA_FIELD = "qa_metadata"  # the submitter's metadata, as JSON
 LIMITS_FIELD = "qa_limits"  # its limit keys ("site:shop.example"), one on each line
 RAW_FIELD = "qa_raw"  # of a job that could not be read: the content of its hash, as JSON
+REQUEUING_FIELD = "qa_requeuing"  # of a dead letter: the time in s since when a requeue has reserved it
 REQUEUES_FIELD = "qa_requeues"  # the number of times it was requeued from the dead letters
 SLOTS_FIELD = "qa_slots"  # of a worker's hash: the number of jobs that it runs at once
 
@@ -61,6 +62,7 @@ NAMES = json.dumps(
         "limits_field": LIMITS_FIELD,
         "raw_field": RAW_FIELD,
         "requeues_field": REQUEUES_FIELD,
+        "requeuing_field": REQUEUING_FIELD,
         "max_events": MAX_EVENTS,
     }
 )

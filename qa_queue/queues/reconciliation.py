@@ -27,6 +27,7 @@ from qa_queue.redis.scripts import LuaScript
 MOST_RECORDS = 200  # outcomes read at once
 _RESTORED_AT_ONCE = 100  # jobs in one step, so that Redis is not blocked for long
 
+_DROP = LuaScript.load("qa_queue.queues", "drop_remnant")
 _FORGET = LuaScript.load("qa_queue.queues", "forget_record")
 _RESTORE = QueueScript.load("restore")
 
@@ -71,6 +72,11 @@ def is_unstored(connection: Redis, queue: str, job_id: str) -> bool:
 def forget_record(connection: Redis, queue: str, job_id: str, record: bytes) -> None:
     """Forget an outcome that is stored now; a later one of the same job is kept."""
     _FORGET.run(connection, [QueueKeys(queue).unrecorded], [job_id, record])
+
+
+def drop_remnant(pipeline: Any, job_key: str) -> None:
+    """Delete the hash that a heartbeat made of a job that was deleted or lost."""
+    _DROP.add_to(pipeline, [job_key])
 
 
 def read_states(connection: Redis, queue: str, job_ids: Sequence[str]) -> dict[str, JobState]:

@@ -8,6 +8,7 @@ Closing raises `ExecutionLostError` if another worker has taken the execution ov
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable
 from copy import copy
 from dataclasses import dataclass
@@ -25,9 +26,10 @@ from rq.worker import WorkerStatus
 from qa_queue.errors import InputError
 from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
-from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job
+from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job, start_reserved
 from qa_queue.queues.enqueue import push_job
 from qa_queue.queues.keys import REQUEUES_FIELD, QueueKeys
+from qa_queue.redis import server_time
 from qa_queue.worker.fencing import FencedConnection, FencingToken, until_unwatched
 from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release, encode
 from qa_queue.worker.verdicts import Verdict, error_of
@@ -38,6 +40,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_OUT_OF_REACH_S = 10 * 365 * 24 * 3600
 SUSPECT_FIELD = "qa_suspect"  # of the job's hash: it was in a process that died, together with other jobs
 
 
@@ -79,6 +82,15 @@ class UnreadableJobError(InputError):
         self.context = JobContext(job_id=reserved.job_id, queue=reserved.queue)
 
 
+def registry_score() -> float:
+    """Return the score of a running execution in RQ's registry: a heartbeat, ten years ahead.
+
+    RQ's clean-up (`rq info`, the `count` of a registry) ends executions whose score has passed by the clock of the
+    machine that it runs on, and knows nothing of rows and fences. It does not reach these.
+    """
+    return time.time() + _OUT_OF_REACH_S
+
+
 def open_execution(worker: BaseWorker, reserved: ReservedJob, *, suspect: bool) -> ActiveJob | None:
     """Register the execution of a reserved job; None if there is no such job.
 
@@ -90,7 +102,10 @@ def open_execution(worker: BaseWorker, reserved: ReservedJob, *, suspect: bool) 
     if job is None:
         acknowledge(worker.connection, reserved)
         return None
-    execution, attempt, requeues = _register(worker, job, queue)
+    registered = _register(worker, job, queue)
+    if registered is None:
+        return None
+    execution, attempt, requeues = registered
     context = _context(worker.name, job, queue, attempt, requeues)
     return ActiveJob(job=job, queue=queue, execution=execution, context=context, suspect=suspect)
 
@@ -197,8 +212,10 @@ def _bury(worker: BaseWorker, reserved: ReservedJob, problem: Exception) -> None
         raise UnreadableJobError(reserved, text) from problem
 
 
-def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, int, int]:
-    """Register an execution in one transaction; return it with the number of the attempt and that of requeues.
+def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, int, int] | None:
+    """Register an execution in one step; return it with the number of the attempt and that of requeues.
+
+    Returns None if the job is no longer reserved: this process was frozen, and another may have the job.
 
     RQ does it in two steps, `prepare_execution` and `prepare_job_execution`. In one, a job is either still in the
     intermediate list or started whenever this worker dies; and RQ's second step raises for an unreadable payload.
@@ -209,10 +226,14 @@ def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, in
         worker.set_state(WorkerStatus.BUSY, pipeline=pipe)
         job.prepare_for_execution(worker.name, pipeline=pipe)
         pipe.persist(job.key)
-        pipe.lrem(queue.intermediate_queue_key, 1, job.id)
+        pipe.zadd(queue.started_job_registry.key, {execution.composite_key: registry_score()})
         pipe.hincrby(job.key, ATTEMPT_FIELD, 1)
         pipe.hget(job.key, REQUEUES_FIELD)
-        *_, attempt, requeues = pipe.execute()
+        replies = start_reserved(worker.connection, ReservedJob(job_id=job.id, queue=queue.name), pipe)
+    if replies is None:
+        log.warning("Job %s is not started: it was released while this worker was frozen", job.id)
+        return None
+    *_, attempt, requeues = replies
     worker.executions[execution.id] = execution
     return execution, int(attempt), int(requeues or 0)
 
@@ -242,7 +263,8 @@ def _close_fenced(
 
     Its transaction also writes `record`, so that any worker can store the outcome of the run.
     """
-    token = FencingToken.of(active.job, active.execution)
+    offset = (server_time(worker.connection) - utc_now()).total_seconds()
+    token = FencingToken.of(active.job, active.execution, offset)
     token.renew(worker.connection)
 
     def write_record(pipe: Pipeline) -> None:

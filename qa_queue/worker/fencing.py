@@ -8,6 +8,7 @@ changed since ownership was checked, which makes check and close one step.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -34,11 +35,13 @@ class FencingToken:
     member: str
     job_key: str
     execution_id: str
+    clock_offset: float = 0.0  # s by which Redis' clock is ahead of this machine's
 
     @classmethod
-    def of(cls, job: Job, execution: Execution) -> FencingToken:
+    def of(cls, job: Job, execution: Execution, clock_offset: float = 0.0) -> FencingToken:
         """Return the token of a job's execution."""
         return cls(
+            clock_offset=clock_offset,
             queue_key=job.started_job_registry.key,
             member=execution.composite_key,
             job_key=ExecutionRegistry.key_template.format(job.id),
@@ -86,6 +89,11 @@ class FencedPipeline(Pipeline):
         if self.token.job_key not in names:
             self.token.watch(self)
         return watched
+
+    def zadd(self, name: Any, mapping: Any, *options: Any, **more: Any) -> Any:
+        """Add scores, which RQ takes from the clock of this machine, as Redis' clock would have them."""
+        shifted = {member: _shifted(score, self.token.clock_offset) for member, score in mapping.items()}
+        return super().zadd(name, shifted, *options, **more)
 
     def execute(self, raise_on_error: bool = True) -> list[Any]:
         """Execute, with what `also` adds; report an error besides raising it, because RQ logs it and goes on."""
@@ -160,3 +168,8 @@ def until_unwatched(close: Callable[[], None], tries: int = 20) -> None:
             if not left:
                 raise
     return None
+
+
+def _shifted(score: Any, offset: float) -> Any:
+    """Return a time in s by Redis' clock; other scores, such as `+inf`, stay."""
+    return score + round(offset) if isinstance(score, int | float) and math.isfinite(score) else score

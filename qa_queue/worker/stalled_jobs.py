@@ -25,10 +25,10 @@ from qa_queue.worker.verdicts import judge
 
 log = logging.getLogger(__name__)
 
-_UNSTARTED_S = 10.0  # after which a reserved job is released
-_SILENCE_S = 12.0  # without a heartbeat, after which an execution is taken over: three heartbeats
+_UNSTARTED_S = 7.0  # after which a reserved job is released
+_SILENCE_S = 9.0  # without a heartbeat, after which an execution is taken over: four heartbeats
 _LOCK_MS = 4000  # one worker recovers a queue at a time; one that died holds up the others no longer than this
-_GRACE_S = 20.0  # after an outage of Redis, in which running workers resume their heartbeats
+_GRACE_S = 5.0  # after an outage of Redis, in which running workers resume their heartbeats
 _UNSTORED_S = 4.0  # after which an outcome is stored by a worker that did not close the job
 _LOST = ChildFailure(
     kind=FailureKind.INFRASTRUCTURE, message="the worker that ran it is gone: it has sent no heartbeat"

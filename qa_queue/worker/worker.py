@@ -15,6 +15,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, Worker, worker_registration
 from rq.command import parse_payload
+from rq.executions import Execution, ExecutionRegistry
 from rq.job import Job
 from rq.serializers import JSONSerializer
 from rq.utils import now as utc_now
@@ -25,6 +26,8 @@ from qa_queue.extensions import known_queue, queue_names
 from qa_queue.queues import QueueManager
 from qa_queue.queues.keys import SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
+from qa_queue.queues.reconciliation import drop_remnant
+from qa_queue.redis import server_time
 from qa_queue.redis.client import check
 from qa_queue.redis.connections import steady, worker_connection
 from qa_queue.redis.servers import server_for_all
@@ -36,7 +39,7 @@ from qa_queue.worker.child_supervisor import ChildSupervisor
 from qa_queue.worker.control import KillChildCommand, StopJobCommand, WorkerControl
 from qa_queue.worker.dispatcher import Dispatcher
 from qa_queue.worker.environment import connection_for, is_rq_command, url_of
-from qa_queue.worker.executions import ActiveJob
+from qa_queue.worker.executions import ActiveJob, registry_score
 from qa_queue.worker.fetcher import JobFetcher
 from qa_queue.worker.loop import LoopOptions, WorkerLoop
 from qa_queue.worker.stalled_jobs import StalledJobRecovery, UnstoredOutcomes
@@ -147,11 +150,23 @@ class QAWorker(Worker):
         """Remove expired jobs, as RQ does; jobs of dead workers are left to the recovery of stalled jobs."""
         for queue in self.queues:
             if queue.acquire_maintenance_lock():
+                now = server_time(self.connection).timestamp()  # the clock of this machine may be days off
                 for registry in (queue.finished_job_registry, queue.failed_job_registry):
-                    registry.cleanup()
+                    registry.cleanup(now)
                 worker_registration.clean_worker_registry(queue)
                 queue.release_maintenance_lock()  # type: ignore[no-untyped-call] # RQ
         self.last_cleaned_at = utc_now()  # type: ignore[assignment] # RQ
+
+    def maintain_heartbeats(self, job: Job, execution: Execution) -> None:
+        """Send the heartbeat of an execution, out of the reach of RQ's clean-up."""
+        with self.connection.pipeline() as pipe:
+            pipe.hset(execution.key, "last_heartbeat", utc_now().timestamp())
+            pipe.expire(execution.key, HEARTBEAT_TTL)
+            pipe.zadd(job.started_job_registry.key, {execution.composite_key: registry_score()}, xx=True)
+            ExecutionRegistry(job.id, self.connection).add(execution, HEARTBEAT_TTL, pipe, xx=True)
+            job.heartbeat(utc_now(), HEARTBEAT_TTL, pipeline=pipe, xx=True)
+            drop_remnant(pipe, job.key)
+            pipe.execute()
 
     def serialize(self) -> dict[Any, Any]:
         """Return the worker's hash in Redis; estimates use the number of jobs that it runs at once."""

@@ -235,3 +235,71 @@ def test_a_job_that_is_gone_leaves_no_letter(redis_db: Redis) -> None:
     """There is nothing to look at."""
     assert not bury_poison_job(redis_db, ReservedJob(job_id="gone", queue=QUEUE), "no such job")
     assert DeadLetters(redis_db).count() == 0
+
+
+def test_an_id_whose_job_is_gone_is_listed_and_can_be_discarded(redis_db: Redis) -> None:
+    """The statistics count it, so the list has it too."""
+    bury(redis_db, "run-1")
+    redis_db.delete("rq:job:run-1")
+    letters = DeadLetters(redis_db)
+    assert manager(redis_db).get_queue_stats(QUEUE)[QUEUE].failed == letters.count() == 1
+    (letter,) = letters.list()
+    assert (letter.job_id, letter.queue, letter.readable) == ("run-1", QUEUE, False)
+    assert "its job is gone" in letter.reason
+    with pytest.raises(InputError, match="cannot be requeued"):
+        letters.requeue("run-1")
+    letters.discard("run-1")
+    assert letters.count() == 0
+    assert letters.list() == ()
+
+
+@pytest.mark.parametrize("remove", ["discard", "trim", "clean", "requeue"])
+def test_nothing_removes_a_dead_letter_that_is_being_requeued(
+    redis_db: Redis, store: MemoryStore, monkeypatch: pytest.MonkeyPatch, remove: str
+) -> None:
+    """Between the row and the job, it is reserved; otherwise the row would be queued without a job."""
+    run_id = str(uuid4())
+    bury(redis_db, run_id)
+    dead_run(store, run_id)
+    update = store.update_run
+
+    def interfere(changed: str, **fields: Any) -> None:
+        update(changed, **fields)
+        queues = manager(redis_db, queue_remove_on_fail=0)
+        if remove == "trim":
+            queues.trim(QUEUE)
+        elif remove == "clean":
+            assert queues.clean(QUEUE, 0, kind="failed") == []
+        else:
+            with pytest.raises(NotFoundError, match="is being requeued"):
+                getattr(DeadLetters(redis_db), remove)(run_id)
+
+    monkeypatch.setattr(store, "update_run", interfere)
+    DeadLetters(redis_db, store).requeue(run_id)
+    assert waiting(redis_db) == [run_id]
+
+
+def test_a_slow_second_requeue_changes_nothing(
+    redis_db: Redis, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first one was done, and its run has failed, before the second one looks at the row."""
+    run_id = str(uuid4())
+    bury(redis_db, run_id)
+    dead_run(store, run_id)
+    slow = DeadLetters(redis_db, store)
+    get = slow.get
+
+    def late(job_id: str) -> Any:
+        found = get(job_id)
+        DeadLetters(redis_db, store).requeue(run_id)
+        take_all(redis_db)
+        redis_db.hset(f"rq:job:{run_id}", "status", "finished")
+        store.update_run(run_id, status=RunStatus.FAILED)
+        return found
+
+    monkeypatch.setattr(slow, "get", late)
+    with pytest.raises(NotFoundError):
+        slow.requeue(run_id)
+    run = store.get_run(run_id)
+    assert run is not None
+    assert (run.status, run.requeues) == (RunStatus.FAILED, 1)

@@ -4,8 +4,8 @@
 --
 -- KEYS        see queue.lua; used: waiting, scheduled, canceled, scores, parked
 -- ARGV[1..2]  names, the queue's name
--- ARGV[3..4]  the time in s, seconds to keep the cancelled job, its claim and the signal
--- ARGV[5..]   ids
+-- ARGV[3]     seconds to keep the cancelled job, its claim and the signal
+-- ARGV[4..]   ids
 -- Keys derived here: the hash, the claim and the cancellation signal of each job.
 -- Returns for each id: "removed", "signalled", "already_finished" or "unknown".
 --
@@ -14,7 +14,7 @@
 
 local OPEN = {queued = true, scheduled = true, started = true}
 
-local queue, now, keep = queue_at(1), tonumber(ARGV[3]), ARGV[4]
+local queue, now, keep = queue_at(1), tonumber(redis.call('TIME')[1]), ARGV[3]
 
 local function cancel(id)
   local status = redis.call('HGET', job_key(id), 'status')
@@ -36,6 +36,6 @@ local function cancel(id)
 end
 
 local outcomes = {}
-for at = 5, #ARGV do outcomes[#outcomes + 1] = cancel(ARGV[at]) end
+for at = 4, #ARGV do outcomes[#outcomes + 1] = cancel(ARGV[at]) end
 redis.call('ZREMRANGEBYSCORE', queue.canceled, '-inf', now - keep)  -- RQ itself keeps them forever
 return outcomes

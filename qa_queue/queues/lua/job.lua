@@ -14,6 +14,14 @@ local function field(id, name)
   return type(value) == 'string' and value
 end
 
+local REQUEUE_S = 20  -- for which a requeue may reserve a dead letter
+
+-- Whether a requeue has reserved a dead letter and has not moved it yet.
+local function is_being_requeued(id)
+  local since = field(id, names.requeuing_field)
+  return since and redis.call('TIME')[1] - since < REQUEUE_S
+end
+
 -- Delete a job and everything that is kept for it. Scripts delete jobs here only, so that no key is forgotten.
 local function delete_job(id)
   local key = job_key(id)

@@ -14,7 +14,7 @@ local job, intervals = job_key(id), field(id, 'retry_intervals')
 redis.call('ZREM', queue.failed, id)
 redis.call('HSET', job, 'status', 'queued', 'enqueued_at', ARGV[4], 'retries_left',
   intervals and #cjson.decode(intervals) or 0)
-redis.call('HDEL', job, 'exc_info', 'ended_at')
+redis.call('HDEL', job, 'exc_info', 'ended_at', names.requeuing_field)
 redis.call('HINCRBY', job, names.requeues_field, 1)
 redis.call('PERSIST', job)
 redis.call('DEL', names.cancel .. id)

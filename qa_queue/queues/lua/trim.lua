@@ -8,7 +8,7 @@
 -- ARGV[3..]   for each registry, the number of jobs to keep
 -- Returns the number of ids that left the registries.
 --
--- Invariant: a job that runs or waits again has another status and is left alone.
+-- Invariant: a job that runs or waits again has another status and is left alone, and so is one that is being requeued.
 
 local ENDED = {finished = true, canceled = true}
 
@@ -18,10 +18,11 @@ for at, registry in ipairs(KEYS) do
   if extra > 0 then
     for _, id in ipairs(redis.call('ZRANGE', registry, 0, extra - 1)) do
       local status = field(id, 'status')
-      if not status or ENDED[status] then delete_job(id) end
-      redis.call('ZREM', registry, id)
+      if not is_being_requeued(id) then
+        if not status or ENDED[status] then delete_job(id) end
+        trimmed = trimmed + redis.call('ZREM', registry, id)
+      end
     end
-    trimmed = trimmed + extra
   end
 end
 return trimmed

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 from redis import Redis
 from rq import Worker
+from rq.defaults import DEFAULT_FAILURE_TTL
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -16,7 +19,7 @@ from qa_queue.errors import InfrastructureError
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues import QueueManager
 from qa_queue.queues.cancellation import CancelSignals
-from qa_queue.queues.dequeue import dequeue
+from qa_queue.queues.dequeue import dequeue, release
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.queues.reconciliation import unstored_records
 from qa_queue.redis import RedisClient
@@ -28,8 +31,10 @@ from qa_queue.worker.ipc import Abandon, ChildFailure, Release, encode
 from qa_queue.worker.stalled_jobs import UnstoredOutcomes
 from qa_queue.worker.verdicts import FailJob
 from tests.support.poll import wait_until
+from tests.support.queueing import snapshot
 from tests.support.workers import QUEUE, ended, enqueue
 
+SKEWED = Path(__file__).resolve().parents[2] / "support" / "skewed"
 FAILURE = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message="the browser died")
 
 
@@ -135,3 +140,45 @@ def test_a_failed_job_keeps_its_outcome_until_it_is_stored(redis_db: Redis) -> N
     (closed,) = books.close([EndedJob(active=active, verdict=FailJob(failure=FAILURE))])
     assert closed.request is not None
     assert unstored_records(redis_db, QUEUE) == {active.job.id: encode(closed.request)}
+
+
+def test_a_job_that_was_released_meanwhile_is_not_started(redis_db: Redis) -> None:
+    """A worker was frozen between its check and its registration; another one may have the job."""
+    job = enqueue(redis_db, "echo")
+    worker = Worker([PriorityQueue(QUEUE, connection=redis_db)], connection=redis_db, serializer=JSONSerializer)
+    reserved = dequeue(redis_db, [QUEUE], None)
+    assert reserved is not None
+    assert release(redis_db, reserved)
+    before = snapshot(redis_db)
+    assert open_execution(worker, reserved, suspect=False) is None
+    assert snapshot(redis_db) == before
+    assert job.get_status(refresh=True).value == "queued"
+
+
+@pytest.mark.parametrize("ahead", [0, 60, 8 * 24 * 3600])
+def test_rqs_clean_up_does_not_reach_a_job_that_runs(redis_db: Redis, ahead: int) -> None:
+    """`rq info` cleans registries as it reads, with the clock of its machine."""
+    _, active = opened(redis_db, enqueue(redis_db, "echo", attempts=3))
+    registry = active.job.started_job_registry
+    registry.cleanup(time.time() + 20 + ahead)
+    assert registry.get_job_count(cleanup=False) == 1
+    assert active.job.get_status(refresh=True).value == "started"
+
+
+def test_a_worker_whose_clock_is_days_ahead_ends_nothing_early(redis_db, start_worker) -> None:
+    """Dead letters stay, a delayed job waits, and a job that it fails expires when RQ would have it expire."""
+    old = enqueue(redis_db, "refuses")
+    start_worker("--burst").wait(60)
+    assert ended(old) == "failed"
+    later = PriorityQueue(QUEUE, connection=redis_db).enqueue_in(
+        timedelta(hours=1), "jobs.echo", kwargs={"data": {}}
+    )
+    worker = start_worker(PYTHONPATH=str(SKEWED), TEST_CLOCK_OFFSET=str(8 * 24 * 3600))
+    new = enqueue(redis_db, "refuses")
+    assert ended(new, 60) == "failed"
+    scores = dict(redis_db.zrange(f"rq:failed:{QUEUE}", 0, -1, withscores=True))
+    year = time.time() + DEFAULT_FAILURE_TTL
+    assert set(scores) == {old.id.encode(), new.id.encode()}
+    assert scores[new.id.encode()] == pytest.approx(year, abs=60)
+    assert later.get_status(refresh=True).value == "scheduled"
+    assert worker.running
