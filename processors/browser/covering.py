@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
-from playwright.async_api import Locator, Position
+from playwright.async_api import Error, Locator, Position
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.element_finder import Deadline
+from processors.browser.failures import is_closed
 
 RESERVE = 0.2  # of the step's time, for an action that the element itself did not receive
 _COVERED = "intercepts pointer events"
@@ -62,7 +63,15 @@ async def reaching(
         receiver = await _receiver(element, position, deadline) if _is_covered(str(error)) else None
         await act(Attempt(deadline.left_ms, force=receiver is not None))
         return f"the point belongs to {_WORDS[receiver]}, which received the action" if receiver else None
+    except Error as error:
+        if not closed_by_action(str(error)) or not element.page.context.pages:
+            raise
     return None
+
+
+def closed_by_action(text: str) -> bool:
+    """Tell whether an error says that the page closed once the action was under way, as by a button Close. Pure."""
+    return is_closed(text) and "- performing " in text
 
 
 _WORDS = {"label": "the element's label", "ancestor": "an ancestor of the element"}

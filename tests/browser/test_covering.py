@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from processors.browser.covering import closed_by_action
 from qa_queue.models import ErrorKind, StepStatus
 from tests.browser.conftest import Opener
 from tests.support.running import ExecutionHarness
@@ -61,3 +62,25 @@ async def test_such_a_step_and_its_run_are_adapted(harness: ExecutionHarness, si
         "step 2: the point belongs to an ancestor of the element, which received the action",
     )
     assert harness.store.list_adaptations([result.test_run_id]) == []
+
+
+CLOSED = """Locator.click: Target page, context or browser has been closed
+Call log:
+  - waiting for locator("button")
+  - attempting click action
+    - done scrolling
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "done"),
+    [
+        (CLOSED + "    - performing click action\n", True),
+        (CLOSED + "    - performing click action\n    - click action done\n", True),
+        (CLOSED, False),
+        ("Locator.click: Timeout 500ms exceeded.\nCall log:\n    - performing click action\n", False),
+    ],
+)
+def test_a_page_that_its_own_button_closes_is_not_a_failure(text: str, done: bool) -> None:
+    """Playwright may see the page go before it has seen the end of the click."""
+    assert closed_by_action(text) is done
