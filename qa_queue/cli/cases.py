@@ -52,6 +52,23 @@ class RunCommandOptions:
     checks_only: bool = False  # a flow alone can be checked, but not run
     strict_import: bool = False
 
+    def request(self, case: Case, source: str | None) -> RunRequest:
+        """Return the request for a case with these options."""
+        moves = self.base_url is not None and case.pytest is None
+        return RunRequest(
+            case=moved(case, self.base_url or "") if moves else case,
+            source=source,
+            base_url=self.base_url,
+            env=self.env,
+            config=self.config,
+            priority=self.priority,
+            idempotency_key=self.idempotency_key,
+            delay_ms=self.delay_ms,
+            repeat=self.repeat,
+            every_ms=self.every_ms,
+            seed=self.seed,
+        )
+
 
 @app.command(rich_help_panel=PANEL)
 def check(
@@ -146,7 +163,7 @@ def _with_base_url_of_env(case: Case) -> Case:
 
 def print_unused_env(requests: Sequence[RunRequest], env: Collection[str], console: Console | None) -> None:
     """Print the names given by `--env` that no case uses."""
-    if console is None:
+    if console is None or any(request.case.pytest for request in requests):  # a suite may read any variable
         return
     used = {one.name for request in requests for one in references(request.case) if one.kind == "env"}
     for name in sorted(set(env) - used):
@@ -178,7 +195,7 @@ def load_requests(
         if loaded.flow is not None and not options.checks_only:
             problems.append(f"{file}: is a flow, which cases use: give a case")
         cases = loaded.cases if loaded.flow is None else (loaded.flow,)
-        requests += (one for case in cases for one in _rows(_request(case, file, options), options.rows))
+        requests += (one for case in cases for one in _rows(options.request(case, file.as_posix()), options.rows))
     if problems:
         raise CaseError("\n".join(problems), tuple(problems))
     return requests
@@ -209,19 +226,3 @@ def _rows(request: RunRequest, wanted: Sequence[str]) -> list[RunRequest]:
             known = did_you_mean(name, [str(row["name"]) for row in rows]) if rows else "; the case has no rows"
             raise InputError(f"--row {name!r} is not a row of {request.label}{known}")
     return [replace(request, data_row=by_name[name]) for name in wanted] or [request]
-
-
-def _request(case: Case, file: Path, options: RunCommandOptions) -> RunRequest:
-    return RunRequest(
-        case=moved(case, options.base_url) if options.base_url else case,
-        source=file.as_posix(),
-        base_url=options.base_url,
-        env=options.env,
-        config=options.config,
-        priority=options.priority,
-        idempotency_key=options.idempotency_key,
-        delay_ms=options.delay_ms,
-        repeat=options.repeat,
-        every_ms=options.every_ms,
-        seed=options.seed,
-    )

@@ -15,6 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
 from qa_queue.cli.render import Console, status_text
+from qa_queue.errors.validation import count_of
 from qa_queue.models import JobProgress, RunStatus
 from qa_queue.services import Backend
 from qa_queue.services.following import FROM_START, RunFollower
@@ -137,25 +138,35 @@ def choose_view(console: Console, names: Mapping[str, str], *, quiet: bool) -> P
 
 
 def follow(
-    backend: Backend, names: Mapping[str, str], view: ProgressView, *, timeout: float | None
+    backend: Backend,
+    names: Mapping[str, str],
+    view: ProgressView,
+    *,
+    timeout: float | None,
+    max_failures: int | None = None,
 ) -> dict[str, RunStatus]:
     """Show the progress of these runs until all have ended or `timeout` s are over.
 
-    Returns the last status read of each. Ctrl-C and SIGTERM raise KeyboardInterrupt.
+    After `max_failures` failed runs the others are cancelled. Returns the last status read of each. Ctrl-C and
+    SIGTERM raise KeyboardInterrupt.
     """
     statuses = dict.fromkeys(names, RunStatus.QUEUED)
     try:
-        with _sigterm_interrupts():
+        with sigterm_interrupts():
             for event in RunFollower(backend, dict.fromkeys(names, FROM_START)).follow(timeout):
                 statuses[event.progress.test_run_id] = event.progress.status
                 view.show(event.progress.test_run_id, event.progress)
+                failures = sum(status.bad for status in statuses.values())
+                if failures == max_failures and event.progress.status.bad:
+                    others = [run_id for run_id, status in statuses.items() if not status.final]
+                    backend.cancel(others, f"cancelled after {count_of(failures, 'failure')} (--max-failures)")
     finally:
         view.close()
     return statuses
 
 
 @contextmanager
-def _sigterm_interrupts() -> Iterator[None]:
+def sigterm_interrupts() -> Iterator[None]:
     """Treat SIGTERM, by which a CI system ends a step, as Ctrl-C, so that the runs are cancelled."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:

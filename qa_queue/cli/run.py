@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Annotated
 
 import typer
 
-from qa_queue.cli.cases import RunCommandOptions, StrictImport, load_requests, print_unused_env
-from qa_queue.cli.follow import choose_view, follow
+from qa_queue.cli.cases import RunCommandOptions, StrictImport, print_unused_env
+from qa_queue.cli.follow import choose_view, follow, sigterm_interrupts
 from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
 from qa_queue.cli.render import (
     Console,
@@ -21,6 +21,7 @@ from qa_queue.cli.render import (
     runs_table,
     short_id,
 )
+from qa_queue.cli.selection import RunCommand, Selection, pytest_arguments, select
 from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TraceMode
 from qa_queue.models.outcomes import ExitCode, exit_code_of
@@ -30,6 +31,8 @@ from qa_queue.services import Backend
 from qa_queue.services.following import FROM_START, RunFollower
 from qa_queue.services.runs import RunReport, reports_of
 from qa_queue.services.submission import submit_batch
+from qa_queue.suites.cases import Grouping
+from qa_queue.suites.ordering import Shard
 
 PANEL = "Runs"
 INTERRUPTED_WAITING = "the runs that had not ended were cancelled."
@@ -39,9 +42,16 @@ Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follo
 app = typer.Typer()
 
 
-@app.command(rich_help_panel=PANEL)
+@app.command(cls=RunCommand, rich_help_panel=PANEL)
 def run(
-    files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
+    context: typer.Context,
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(
+            help="Case files, folders, pytest tests (PATH::NODE), stored cases. What follows -- is for pytest.",
+            metavar="FILE...",
+        ),
+    ] = None,
     *,
     wait: Annotated[bool, typer.Option("--wait", help="Follow the runs to their end.")] = False,
     base_url: Annotated[str | None, typer.Option(help="Run against this host instead of the case's own.")] = None,
@@ -58,6 +68,28 @@ def run(
     seed: Annotated[str | None, typer.Option(help="Seed of generated values; `show` prints that of a run.")] = None,
     row: Annotated[list[str] | None, typer.Option(help="Run this row of data only: its number or name.")] = None,
     strict_import: StrictImport = False,
+    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only cases with one of these tags.")] = None,
+    keyword: Annotated[
+        str | None, typer.Option("-k", help="Only cases whose name or tags match, such as 'login and not slow'.")
+    ] = None,
+    last_failed: Annotated[bool, typer.Option("--last-failed", help="Only those that failed, if any.")] = False,
+    shard: Annotated[str | None, typer.Option(help="Part of a whole, balanced by duration: 1/4.")] = None,
+    group: Annotated[
+        Grouping,
+        typer.Option(help="Tests of one run; auto keeps those of a module or class fixture together."),
+    ] = Grouping.AUTO,
+    python: Annotated[
+        str | None, typer.Option(help="Interpreter or virtual environment of a pytest suite; the worker's own.")
+    ] = None,
+    retries: Annotated[
+        int | None, typer.Option(min=0, max=10, help="Try a failed test again up to this many times.")
+    ] = None,
+    max_failures: Annotated[
+        int | None, typer.Option(min=1, help="With --wait: cancel the others after this many failures.")
+    ] = None,
+    fail_on_flaky: Annotated[
+        bool, typer.Option("--fail-on-flaky", help="With --wait: exit 1 if a test passed on a retry only.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put cases on the queue; with --wait, follow them.
@@ -79,19 +111,46 @@ def run(
         seed=seed,
         rows=tuple(row or ()),
     )
-    requests = load_requests(files, options, warn=None if as_json else err)
+    selection = Selection(
+        targets=tuple(targets or ()),
+        tags=tuple(tag or ()),
+        keyword=keyword,
+        last_failed=last_failed,
+        shard=Shard.parse(shard) if shard else None,
+        grouping=group,
+        python=python,
+        pytest_arguments=pytest_arguments(context),
+        retries=retries,
+    )
+    connect = cache(open_backend)
+    requests = select(selection, options, connect, warn=None if as_json else err)
     print_unused_env(requests, options.env, None if as_json else err)
     if idempotency_key and len(requests) > 1:
         raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
-    backend = open_backend()
-    submitted, batch_id = submit(backend, requests)
-    warn_without_worker(backend, err)
-    if not wait:
-        print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
-        return
-    if not as_json:
-        print_where(backend, submitted, batch_id, out)
-    reports, code = wait_for(backend, submitted, out, timeout=timeout, quiet=as_json)
+    backend = connect()
+    with sigterm_interrupts():
+        submitted, batch_id = submit(backend, requests)
+        if not wait:
+            warn_without_worker(backend, err)
+            print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
+            return
+
+        def announce() -> None:
+            warn_without_worker(backend, err)
+            if not as_json:
+                print_where(backend, submitted, batch_id, out)
+
+        reports, code = wait_for(
+            backend,
+            submitted,
+            out,
+            timeout=timeout,
+            quiet=as_json,
+            max_failures=max_failures,
+            announce=announce,
+        )
+    if fail_on_flaky and code is ExitCode.OK and any(report.run.flaky for report in reports):
+        code = ExitCode.FAILED
     render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
     raise typer.Exit(code)
 
@@ -155,15 +214,24 @@ def warn_without_worker(backend: Backend, err: Console) -> None:
 
 
 def wait_for(
-    backend: Backend, runs: Sequence[SubmittedRun], out: Console, *, timeout: float | None, quiet: bool
+    backend: Backend,
+    runs: Sequence[SubmittedRun],
+    out: Console,
+    *,
+    timeout: float | None,
+    quiet: bool,
+    max_failures: int | None = None,
+    announce: Callable[[], None] = lambda: None,
 ) -> tuple[list[RunReport], ExitCode]:
-    """Follow runs to their end and return their reports and the exit code.
+    """Follow runs to their end and return their reports and the exit code; call `announce` first.
 
-    On Ctrl-C the runs are cancelled and the code is 130.
+    After `max_failures` the others are cancelled. On Ctrl-C the runs are cancelled and the code is 130.
     """
     names = {run.run_id: run.case_name for run in runs}
     try:
-        statuses = follow(backend, names, choose_view(out, names, quiet=quiet), timeout=timeout)
+        announce()
+        view = choose_view(out, names, quiet=quiet)
+        statuses = follow(backend, names, view, timeout=timeout, max_failures=max_failures)
     except KeyboardInterrupt:
         backend.cancel(names, "cancelled from the command line")
         return reports_of(backend, names), ExitCode.INTERRUPTED

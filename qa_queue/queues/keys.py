@@ -44,6 +44,7 @@ CANCEL_PREFIX = "qa:cancel:"  # and a job's id: exists while the job is to be ca
 IDEMPOTENCY_PREFIX = "qa:idempotency:"  # and a digest: an idempotency claim
 LOGIN_PREFIX = "qa:login:"  # and state:, lease: or fence: and a digest: see lua/login_claim.lua
 RUNNING_PREFIX = "qa:running:"  # and a limit key: set of the ids of its running jobs
+SHARDS_PREFIX = "qa:shards:"  # and a digest: the distribution of cases over machines, as JSON
 STARTS_PREFIX = "qa:starts:"  # and a limit key: sorted set of its starts in the last minute
 
 # The first argument of scripts, see lua/job.lua.

@@ -18,7 +18,9 @@ def test_every_server_is_diagnosed_and_a_setting_of_an_unknown_queue_is_reported
     main, own, unknown = check_redis(settings)
     assert main.status == "ok"
     assert (own.status, unknown.status) == ("broken", "broken")
-    assert "nothing listens there. Start Redis, or set REDIS_URL_TEST_EXECUTION" in own.found
+    assert (
+        "nothing listens there. Start the service with `qa-queue up`, or set REDIS_URL_TEST_EXECUTION" in own.found
+    )
     assert unknown.found == "REDIS_URL_CLEANP does not name a queue"
     assert unknown.fix == "rename it to REDIS_URL_CLEANUP"
 

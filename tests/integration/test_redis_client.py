@@ -132,7 +132,7 @@ def test_a_health_check_of_a_redis_that_is_down_says_what_to_do(closed_port: int
 def test_refused_says_where_and_what_to_do_without_the_password(closed_port: int) -> None:
     message = failure(f"redis://:hunter2@127.0.0.1:{closed_port}/2")
     assert f"127.0.0.1:{closed_port}/2" in message
-    assert "nothing listens there. Start Redis" in message
+    assert "nothing listens there. Start the service" in message
     assert "hunter2" not in message
 
 

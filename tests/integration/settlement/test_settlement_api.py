@@ -138,7 +138,7 @@ def test_a_router_that_cannot_be_used_is_told_and_the_service_works_on(
     document = _document_with(name, tmp_path, monkeypatch, caplog)
     assert f"The package post-{name} adds no operations" in caplog.text
     assert problem in caplog.text
-    assert "Make a run" in document["paths"]["/api/v1/runs"]["post"]["summary"]
+    assert "Submit a run" in document["paths"]["/api/v1/runs"]["post"]["summary"]
     assert not any("parcels" in path for path in document["paths"])
 
 

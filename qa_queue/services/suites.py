@@ -1,0 +1,126 @@
+"""pytest suites as requests for runs: collect them in their own environment, and make a case of each group."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from qa_queue.cases.model import Case
+from qa_queue.errors import CaseError, InputError
+from qa_queue.models.suites import PytestSuite
+from qa_queue.settings import Settings, child_environment
+from qa_queue.settings.chromium import find_browser
+from qa_queue.suites.cases import Grouping, SuiteOptions, case_of_tests, grouped
+from qa_queue.suites.environment import host_environment
+from qa_queue.suites.process import CollectedTest, Collection, HostProcess
+
+_CONTINUE = "--continue-on-collection-errors"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SuiteRequest:
+    """Tests of a suite to run: `paths` as pytest takes them, relative to the current folder."""
+
+    paths: tuple[str, ...]
+    python: str | None = None
+    arguments: tuple[str, ...] = ()
+    keyword: str | None = None
+    env: Mapping[str, str] = field(default_factory=dict)
+    grouping: Grouping = Grouping.AUTO
+    retries: int = 0
+
+
+@dataclass(frozen=True)
+class SuiteCase:
+    """A case of a suite, and the file of its tests, relative to the current folder."""
+
+    case: Case
+    source: str
+
+
+def suite_cases(request: SuiteRequest, settings: Settings) -> list[SuiteCase]:
+    """Return the cases of the tests that pytest collects, in its order.
+
+    Raises:
+        CaseError: a file cannot be collected; each is named, with pytest's message.
+        InputError: the suite cannot be started, or a path does not exist.
+    """
+    root, python = str(Path.cwd()), _interpreter(request.python)
+    suite = PytestSuite(root=root, python=python, arguments=_collecting(request))
+    environment = host_environment(
+        child_environment({}), request.env, settings.suite_variables, chromium=find_browser(settings)
+    )
+    collection = asyncio.run(_collect(suite, environment))
+    tests = list(collection.tests)
+    if collection.errors:
+        tests += _broken(collection, request)
+    options = SuiteOptions(
+        root=root,
+        node_root=collection.root,
+        python=python,
+        arguments=(*request.arguments, *_folders(request.paths)),
+        env=request.env,
+        retries=request.retries,
+        grouping=request.grouping,
+    )
+    return [
+        SuiteCase(case_of_tests(group, options), os.path.relpath(Path(collection.root, group[0].file)))
+        for group in grouped(tests, request.grouping)
+    ]
+
+
+async def _collect(suite: PytestSuite, environment: Mapping[str, str]) -> Collection:
+    process = await HostProcess.start(suite, environment, collect_only=True)
+    try:
+        return await process.collected()
+    finally:
+        await process.kill()
+
+
+def _collecting(request: SuiteRequest) -> tuple[str, ...]:
+    keyword = ("-k", request.keyword) if request.keyword else ()
+    return (*request.arguments, *keyword, *request.paths)
+
+
+def _folders(paths: Sequence[str]) -> tuple[str, ...]:
+    """Return the folders of the paths, where pytest finds its settings; so every selection shares its processes."""
+    folders = (Path(path.partition("::")[0]) for path in paths)
+    return tuple(dict.fromkeys(str(one if one.is_dir() else one.parent) for one in folders))
+
+
+def _broken(collection: Collection, request: SuiteRequest) -> list[CollectedTest]:
+    """Return the files that cannot be collected as tests that will fail, where pytest was told to go on.
+
+    Raises:
+        CaseError: it was not.
+    """
+    if _CONTINUE not in request.arguments:
+        problems = tuple(f"{file or 'the suite'}: {message}" for file, message in collection.errors.items())
+        raise CaseError(
+            "\n".join([*problems, f"pytest cannot collect these. Run the others with `-- {_CONTINUE}`."]), problems
+        )
+    return [
+        CollectedTest(id=file, file=file, line=1, name=file, class_id=None, markers=(), group=None, shared=())
+        for file in collection.errors
+    ]
+
+
+def _interpreter(python: str | None) -> str | None:
+    """Return the whole path of an interpreter: of a file, a virtual environment, or a program on the PATH.
+
+    Raises:
+        InputError: there is none.
+    """
+    if python is None:
+        return None
+    path = Path(python)
+    if path.is_dir():
+        path = path / "bin" / "python"
+    found = str(path) if path.is_file() else shutil.which(python)
+    if found is None:
+        raise InputError(f"--python {python!r} is not an interpreter: give its path, or a virtual environment.")
+    return os.path.abspath(found)  # noqa: PTH100 - a link into a virtual environment must stay

@@ -1,0 +1,159 @@
+"""The example suite: the same outcomes with plain pytest and with the queue, whatever happens to its workers."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from qa_queue.models import RunStatus
+from qa_queue.store.supabase import SupabaseStore
+from tests.support.poll import wait_until
+from tests.support.program import Program
+from tests.support.workers import WorkerProcess
+
+ROOT = Path(__file__).resolve().parents[2]
+UNUSED = [word for name in ("schemathesis", "asyncio", "anyio", "xdist") for word in ("-p", f"no:{name}")]
+KILLED = "stability/test_stability.py::test_ends_its_process"
+
+
+@pytest.fixture
+def suite(program: Program) -> Program:
+    """The program in the folder of a copy of the example suite."""
+    folder = program.folder / "suite"
+    shutil.copytree(ROOT / "examples" / "suite", folder, ignore=shutil.ignore_patterns("__pycache__"))
+    return Program(folder, program.settings)
+
+
+def outcomes_of(report: Path) -> dict[str, str]:
+    """Return the outcome of each test of a JSON report."""
+    tests = json.loads(report.read_text())["tests"]
+    return {f"{test['suite']} {test['name']}": test["outcome"] for test in tests}
+
+
+def plain_pytest(suite: Program, shop: str, browser: Path) -> dict[str, str]:
+    """Run the suite without the queue; the test that kills its process would take the others with it."""
+    report = suite.folder.parent / "plain.json"
+    command = [sys.executable, "-m", "pytest", "-q", *UNUSED, "-p", "tests.support.suite_chromium"]
+    options = [f"--base-url={shop}", "--state=plain", f"--deselect={KILLED}", f"--qa-report={report}"]
+    environment = suite.environment(QA_SUITE_CHROMIUM=str(browser), PYTHONPATH=str(ROOT))
+    subprocess.run([*command, *options], cwd=suite.folder, env=environment, check=False, timeout=120)
+    return outcomes_of(report)
+
+
+def on_the_queue(suite: Program, shop: str, state: str, *options: str) -> dict[str, str]:
+    """Run the suite on the queue and return the outcomes of its batch."""
+    ended = suite(
+        "run", ".", f"--base-url={shop}", "--wait", *options, "--", *UNUSED, f"--state={state}", timeout=60
+    )
+    assert ended.code == 1, ended.out + ended.err
+    batch = suite("batch", "list", "--json").json["batches"][0]["id"]
+    report = suite.folder.parent / f"{state}.json"
+    assert suite("report", batch, "--json", "-o", report).code == 0
+    return outcomes_of(report)
+
+
+@contextmanager
+def suite_worker(suite: Program, folder: Path, name: str = "worker", **settings: str) -> Iterator[WorkerProcess]:
+    """A worker that runs the product's processors."""
+    own = {"QA_RUNTIME": "processors.entry:Runtime"}
+    with WorkerProcess(folder / f"{name}.log", **suite.settings, **own, **settings) as process:
+        process.says("serves test-execution", timeout=60)
+        yield process
+
+
+@pytest.mark.parametrize("concurrency", ["1", "4"])
+def test_the_queue_gives_every_test_the_outcome_of_plain_pytest(
+    suite: Program, shop: str, browser_path: Path, tmp_path: Path, concurrency: str
+) -> None:
+    """Parametrized ones, page objects, module fixtures, skips, expected failures and errors of fixtures."""
+    expected = plain_pytest(suite, shop, browser_path)
+    assert len(expected) == 16
+    assert set(expected.values()) == {"passed", "failed", "error", "skipped", "expected_failure"}
+    killed = {"stability/test_stability.py test_ends_its_process": "failed"}
+    with suite_worker(suite, tmp_path, QUEUE_CONCURRENCY=concurrency):
+        assert on_the_queue(suite, shop, "queue") == expected | killed
+
+
+SLOW = "import time, pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_slow(n): time.sleep(1)\n"
+
+
+def test_a_worker_that_is_killed_loses_no_test_and_repeats_none_that_has_ended(
+    suite: Program, tmp_path: Path, store: SupabaseStore
+) -> None:
+    """Its tests go to another worker; each ends once, and no process of the killed one stays."""
+    (suite.folder / "test_slow.py").write_text(SLOW)
+    fast = {"QUEUE_CONCURRENCY": "2", "QUEUE_SHUTDOWN_GRACE": "1"}
+    with suite_worker(suite, tmp_path, "first", **fast) as first:
+        submitted = suite("run", "test_slow.py", "--json", "--", *UNUSED).json
+        run_ids = [run["run_id"] for run in submitted["runs"]]
+        wait_until(lambda: any(ended(store, run_id) for run_id in run_ids), timeout=60)
+        before = {run_id: store.get_run(run_id) for run_id in run_ids if ended(store, run_id)}
+        hosts = [
+            one for one in psutil.Process(first.pid).children(recursive=True) if "host.py" in str(one.cmdline())
+        ]
+        os.kill(first.pid, signal.SIGKILL)
+        wait_until(lambda: not any(one.is_running() for one in hosts), timeout=30)
+    assert hosts
+    with suite_worker(suite, tmp_path, "second", **fast):
+        wait_until(lambda: all(ended(store, run_id) for run_id in run_ids), timeout=120)
+    assert len(run_ids) == len(store.list_runs(batch_id=submitted["batch_id"])) == 6
+    runs = [store.get_run(run_id) for run_id in run_ids]
+    assert [run.status for run in runs if run] == [RunStatus.COMPLETED] * 6
+    assert before.items() <= {run_id: store.get_run(run_id) for run_id in run_ids}.items()
+
+
+def ended(store: SupabaseStore, run_id: str) -> bool:
+    """Tell whether a run has ended."""
+    run = store.get_run(run_id)
+    return run is not None and run.status.final
+
+
+def test_a_selection_runs_what_it_names_and_a_retry_makes_a_test_flaky(suite: Program, tmp_path: Path) -> None:
+    """By node, keyword, tag and last failure; a flaky test fails the command only where that is wanted."""
+    (suite.folder / "test_few.py").write_text(
+        "import pathlib, pytest\n@pytest.mark.smoke\ndef test_good(): pass\ndef test_bad(): assert 0\n"
+        "def test_flaky():\n    seen = pathlib.Path('seen')\n    first = not seen.exists()\n    seen.touch()\n"
+        "    assert not first\n"
+    )
+
+    def names(*options: str, target: str = "test_few.py") -> tuple[int, list[str]]:
+        done = suite("run", target, "--wait", "--json", *options, "--", *UNUSED)
+        return done.code, sorted(run["case"].partition("::")[2] for run in done.json["runs"])
+
+    with suite_worker(suite, tmp_path, QUEUE_CONCURRENCY="1"):
+        assert names(target="test_few.py::test_good") == (0, ["test_good"])
+        assert names("--tag", "smoke") == (0, ["test_good"])
+        assert names("-k", "good or bad") == (1, ["test_bad", "test_good"])
+        assert names("--last-failed") == (1, ["test_bad"])
+        flaky = suite("run", "test_few.py::test_flaky", "--wait", "--json", "--retries", "1", "--", *UNUSED)
+        assert (flaky.code, flaky.json["runs"][0]["flaky"]) == (0, True)
+        (suite.folder / "seen").unlink()
+        assert names("--retries", "1", "--fail-on-flaky", target="test_few.py::test_flaky") == (1, ["test_flaky"])
+        shards = [names("--shard", f"{part}/2")[1] for part in (1, 2)]
+        assert sorted([*shards[0], *shards[1]]) == ["test_bad", "test_flaky", "test_good"]
+        stopped = suite("run", "test_few.py", "--wait", "--json", "--max-failures", "1", "--", *UNUSED).json
+        assert stopped["runs"][0]["status"] == "failed"
+        assert stopped["exit_code"] == 1
+
+
+def test_arguments_for_pytest_need_tests_and_tests_need_to_be_collected(suite: Program) -> None:
+    """Nothing is submitted."""
+    (suite.folder / "test_broken.py").write_text("import nothing_of_this_name\n")
+    broken = suite("run", "test_broken.py", "--", *UNUSED)
+    assert (broken.code, "nothing_of_this_name" in broken.err) == (2, True)
+    unknown = suite("run", "test_gone.py", "--", *UNUSED)
+    assert (unknown.code, "test_gone.py" in unknown.err) == (2, True)
+    nothing = suite("run", "storefront", "-k", "nothing_of_this_name", "--", *UNUSED)
+    assert (nothing.code, "No case is selected" in nothing.err) == (2, True)
+    case = suite("run", ROOT / "examples" / "shop" / "cases" / "login.yaml", "--", "-x")
+    assert (case.code, "What follows -- is for pytest" in case.err) == (2, True)
