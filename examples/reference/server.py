@@ -21,6 +21,11 @@ PASSWORD = "espresso"
 Answer = tuple[int, Any]
 
 
+def _seconds(delay: str) -> float:
+    """Return `3s` or `300` (ms) in seconds."""
+    return float(delay[:-1]) if delay.endswith("s") else float(delay) / 1000
+
+
 class Data:
     """Data of the API: items by id, and the users of its sessions."""
 
@@ -80,7 +85,7 @@ class Handler(SimpleHTTPRequestHandler):
     def _api(self) -> None:
         path, query = urlsplit(self.path).path, dict(parse_qsl(urlsplit(self.path).query))
         body = self.rfile.read(int(self.headers.get("Content-Length", 0))).decode("utf-8", "replace")
-        time.sleep(int(query.get("delay", 0)) / 1000)
+        time.sleep(_seconds(query.get("delay", "0")))
         name, _, rest = path.removeprefix("/api/").partition("/")
         operations: dict[str, Callable[[str, str], Answer]] = {
             "health": lambda _rest, _body: (200, {"status": "ok", "query": query}),
