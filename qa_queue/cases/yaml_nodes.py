@@ -91,10 +91,15 @@ def compose(text: str, max_depth: int) -> Node | None:
 
 
 def _mark_of(error: Any, text: str) -> Any:
-    """Return the place of a problem: of something that is not closed, where it begins."""
+    """Return the place of a problem: of something that is not closed, where it begins or the text ends."""
     problem, context = error.problem_mark, error.context_mark
-    unclosed = problem is not None and context is not None and problem.index >= len(text.rstrip())
-    return context if unclosed or problem is None else problem
+    end = len(text.rstrip())
+    if problem is None or problem.index < end:
+        return problem or context
+    if context is not None and context.index < end:
+        return context
+    before = text[:end]
+    return yaml.Mark("", end, before.count("\n"), end - before.rfind("\n") - 1, None, None)
 
 
 def _character(text: str, mark: Any) -> str:
