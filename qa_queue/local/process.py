@@ -26,11 +26,12 @@ _TAIL_LINES = 15
 
 @dataclass(frozen=True)
 class LocalService:
-    """A child process. `log` is the file that takes its output."""
+    """A child process. `log` is the file that takes its output; no error quotes its `secrets`."""
 
     name: str
     popen: subprocess.Popen[bytes]
     log: Path
+    secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
     def pid(self) -> int:
@@ -77,7 +78,7 @@ class LocalService:
             time.sleep(_POLL_S)
 
     def _tail(self) -> str:
-        lines = self.log.read_text(encoding="utf-8", errors="replace").splitlines()[-_TAIL_LINES:]
+        lines = masked_text(self.log, self.secrets).splitlines()[-_TAIL_LINES:]
         return "\n".join([f" The end of {self.log}:", *(f"  {line}" for line in lines)])
 
 
@@ -126,10 +127,11 @@ def launch(
     log: Path,
     cwd: Path | None = None,
     environment: Mapping[str, str] | None = None,
+    secrets: Sequence[str] = (),
 ) -> LocalService:
     """Start a command that ends with the calling thread; its output goes to `log`, mode 0600.
 
-    `environment` replaces this process's own.
+    `environment` replaces this process's own; errors quote the log without the `secrets`.
 
     Raises:
         StackError: the command cannot be started.
@@ -147,7 +149,15 @@ def launch(
             )
     except OSError as error:
         raise StackError(f"{name} cannot be started as {command[0]}: {error}.") from error
-    return LocalService(name, popen, log)
+    return LocalService(name, popen, log, tuple(secrets))
+
+
+def masked_text(log: Path, secrets: Sequence[str]) -> str:
+    """Return the text of a log without these secrets."""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    for secret in filter(None, secrets):
+        text = text.replace(secret, "***")
+    return text
 
 
 def free_port() -> int:

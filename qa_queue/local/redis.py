@@ -46,7 +46,7 @@ def launch_redis(folder: Path, port: int | None = None) -> LocalServer:
     config = folder.resolve() / "redis.conf"
     write_private(config, _config(folder.resolve(), port, password))
     url = f"redis://:{password}@{LOOPBACK}:{port}/0"
-    service = launch("Redis", [binary, config], log=folder / "redis.log")
+    service = launch("Redis", [binary, config], log=folder / "redis.log", secrets=[password])
     return LocalServer(f"redis://{LOOPBACK}:{port}/0", url, service, lambda: _answers(url))
 
 

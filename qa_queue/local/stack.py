@@ -7,29 +7,34 @@ with the lowest precedence. Start a stack from a thread that runs as long as the
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 from dotenv import dotenv_values
 
-from qa_queue.errors import StoreSchemaError
+from qa_queue.errors import StackError, StoreSchemaError
 from qa_queue.local.files import write_private
 from qa_queue.local.lite import Say, ensure_lite
 from qa_queue.local.migrations import migration_files, migration_folders
-from qa_queue.local.process import LocalServer
+from qa_queue.local.process import LocalServer, free_port
 from qa_queue.local.project import linked_cli, migrate_database, push_with_cli
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.stack_lock import StackLock, is_held
 from qa_queue.local.supabase import launch_supabase, migrate_data
+from qa_queue.models.backoff import exponential
 from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server
 from qa_queue.settings import STACK_ENV, Settings, with_overrides
 from qa_queue.store.supabase import SupabaseStore
 
 log = logging.getLogger(__name__)
+
+_RESTART_CAP_MS = 15_000  # the longest pause before a server that keeps ending is started again
 _REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port"})
 
 
@@ -65,6 +70,9 @@ class Stack:
         self._home = settings.qa_home.resolve()
         self._lock = StackLock(self._home)
         self._servers: list[LocalServer] = []
+        self._launchers: dict[str, Callable[[], LocalServer]] = {}  # by the name of the server's process
+        self._restarts: dict[str, int] = {}
+        self._restart_at: dict[str, float] = {}
         self._own: dict[str, str] = {}
 
     @property
@@ -105,13 +113,31 @@ class Stack:
         self._lock.release()
 
     def check(self) -> None:
-        """Return if every server runs.
+        """Start each server that has ended again on its port, after a pause that grows with each failure."""
+        now = time.monotonic()
+        for place, server in enumerate(self._servers):
+            name = server.service.name
+            if server.service.running:
+                continue
+            if name not in self._restart_at:
+                delay = self._restart_delay(name)
+                self._restart_at[name] = now + delay
+                code = server.service.popen.returncode
+                self._say(f"{name} ended with code {code}; restarting it in {delay:.0f} s")
+            elif now >= self._restart_at[name]:
+                del self._restart_at[name]
+                self._restart(place, name)
 
-        Raises:
-            StackError: one has ended.
-        """
-        for server in self._servers:
-            server.service.check()
+    def _restart(self, place: int, name: str) -> None:
+        try:
+            self._servers[place] = self._launchers[name]()
+            self._lock.record([started.pid for started in self._servers])
+        except (StackError, OSError) as error:  # a full disk, for example; it is tried again
+            self._say(f"{name} could not be restarted: {error}")
+
+    def _restart_delay(self, name: str) -> float:
+        self._restarts[name] = self._restarts.get(name, 0) + 1
+        return exponential(self._restarts[name], jitter=1, base_ms=1000, cap_ms=_RESTART_CAP_MS) / 1000
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which child processes, RQ's own commands included, find Redis and Supabase."""
@@ -119,18 +145,23 @@ class Stack:
 
     def _launch(self, needed: Needs) -> None:
         if needed.redis:
-            redis = self._started(launch_redis(self._home / "redis"))
+            redis = self._started(partial(launch_redis, self._home / "redis", port=free_port()))
             self._settings = with_overrides(self._settings, redis_url=redis.url)
             self._own |= redis_variables(self._settings)
         if needed.supabase:
             ensure_lite(self._say)
-            supabase = self._started(launch_supabase(self._home / "supabase", migrations=migration_folders()))
+            folders, port = migration_folders(), free_port()
+            supabase = self._started(
+                partial(launch_supabase, self._home / "supabase", port=port, migrations=folders)
+            )
             self._settings = with_overrides(
                 self._settings, supabase_url=supabase.url, supabase_secret_key=supabase.key
             )
             self._own |= supabase_variables(self._settings)
 
-    def _started(self, server: LocalServer) -> LocalServer:
+    def _started(self, launch: Callable[[], LocalServer]) -> LocalServer:
+        server = launch()
+        self._launchers[server.service.name] = launch
         self._servers.append(server)
         self._lock.record([started.pid for started in self._servers])
         return server

@@ -16,7 +16,7 @@ from qa_queue.local.binaries import find_node
 from qa_queue.local.files import MIGRATIONS, open_private, private_folder, stored_secret, write_private
 from qa_queue.local.lite import find_lite, lite_version
 from qa_queue.local.migrations import Folders, copy_template, fingerprint, migration_files
-from qa_queue.local.process import LOOPBACK, LocalServer, free_port, launch
+from qa_queue.local.process import LOOPBACK, LocalServer, free_port, launch, masked_text
 from qa_queue.worker.die_with_parent import bound_command
 
 _MIGRATE_TIMEOUT_S = 180.0
@@ -39,7 +39,8 @@ def launch_supabase(
     _migrate(project, cache or project.parent / "cache", migrations)
     key = stored_secret(project / "secret_key")
     url = f"http://{LOOPBACK}:{port}"
-    service = launch("Supabase", _command("start", "--no-admin"), log=project / "supabase.log", cwd=project)
+    command, log = _command("start", "--no-admin"), project / "supabase.log"
+    service = launch("Supabase", command, log=log, cwd=project, secrets=_secrets(project))
     return LocalServer(url, url, service, lambda: _answers(port, key), key, _START_TIMEOUT_S)
 
 
@@ -131,7 +132,11 @@ def _apply(project: Path) -> None:
         except subprocess.TimeoutExpired:
             raise StackError(f"The migrations did not end within {_MIGRATE_TIMEOUT_S:g} s.") from None
     if done.returncode:
-        raise StackError(f"A migration failed. Supabase Lite says:\n{log.read_text(encoding='utf-8').strip()}")
+        raise StackError(f"A migration failed. Supabase Lite says:\n{masked_text(log, _secrets(project)).strip()}")
+
+
+def _secrets(project: Path) -> list[str]:
+    return [stored_secret(project / name) for name in ("secret_key", "jwt_secret")]
 
 
 def _command(*arguments: str) -> list[str | Path]:

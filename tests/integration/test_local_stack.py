@@ -6,16 +6,19 @@ import json
 import signal
 import stat
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 import redis
 
 from qa_queue.errors import StackError
+from qa_queue.local.process import launch
 from qa_queue.local.stack import Stack, stack_runs, stack_variables
 from qa_queue.local.stack_lock import ProcessId, StackLock, identify, is_held
 from qa_queue.settings import Settings, load_settings
 from qa_queue.store.supabase import SupabaseStore
+from tests.support.poll import wait_until
 from tests.support.processes import program, read_until, runs, wait_until_gone
 
 ELSEWHERE = {"supabase_url": "http://127.0.0.1:9", "supabase_secret_key": "k"}  # so that Redis alone is started
@@ -152,14 +155,33 @@ def test_a_part_that_does_not_start_stops_the_others(settings: Settings, monkeyp
     assert not is_held(settings.qa_home)
 
 
-def test_a_server_that_ended_is_reported(settings: Settings) -> None:
-    """The error names the server and its exit code."""
-    with Stack(settings) as stack:
+def test_a_server_that_ended_is_restarted_on_its_port(settings: Settings) -> None:
+    """Each time after a longer pause; what was said names the server and its exit code."""
+    said: list[str] = []
+    with Stack(settings, said.append) as stack:
+        url, first = stack.servers[0].url, stack.servers[0].pid
         stack.check()
-        stack.servers[0].service.popen.kill()
-        stack.servers[0].service.popen.wait()
-        with pytest.raises(StackError, match="Redis ended with code -9"):
-            stack.check()
+        for times in (1, 2):
+            stack.servers[0].service.popen.kill()
+            stack.servers[0].service.popen.wait()
+            wait_until(lambda: stack.check() or stack.servers[0].service.running, what="the next start")
+            stack.servers[0].wait_until_ready()
+            assert recorded_pids(settings.qa_home)[0] == stack.servers[0].pid != first
+            assert len(said) == times
+        assert stack.servers[0].url == url
+    assert said == [
+        "Redis ended with code -9; restarting it in 1 s",
+        "Redis ended with code -9; restarting it in 2 s",
+    ]
+
+
+def test_no_error_quotes_a_secret_of_a_log(tmp_path: Path) -> None:
+    """Supabase Lite prints its key when it starts."""
+    command = [sys.executable, "-c", "print('key: sb_secret_abc'); raise SystemExit(3)"]
+    service = launch("Supabase", command, log=tmp_path / "log", secrets=["sb_secret_abc"])
+    with pytest.raises(StackError, match=r"(?s)Supabase ended with code 3.*key: \*\*\*") as caught:
+        service.wait_until(lambda: False, 20)
+    assert "sb_secret_abc" not in str(caught.value) + repr(service)
 
 
 def test_a_process_is_identified_by_its_start_time() -> None:

@@ -19,6 +19,7 @@ from qa_queue.local.process import free_port
 from qa_queue.local.supervise import Supervisor
 from qa_queue.local.up import up
 from qa_queue.settings import child_environment, load_settings
+from tests.support.poll import wait_until
 from tests.support.processes import program, read_until, runs, wait_until_gone
 
 SERVICE = """
@@ -109,17 +110,27 @@ def test_a_process_that_ends_is_restarted(tmp_path: Path) -> None:
     assert "once ended" not in rest
 
 
-def test_a_redis_that_dies_ends_the_service_with_its_name(tmp_path: Path) -> None:
-    """Otherwise the workers would fail every job."""
+def test_a_redis_that_dies_is_restarted_and_the_service_continues(tmp_path: Path) -> None:
+    """On its port, so that the workers find it again."""
     with service(tmp_path, job=SLEEPER) as running:
         text = read_until(running, "sleeper")
         redis_pid = int(re.search(r'"pid": (\d+)', (tmp_path / "home" / "stack.json").read_text())[1])
         assert runs(redis_pid)
         os.kill(redis_pid, signal.SIGKILL)
-        text += running.stdout.read()
-        assert running.wait(timeout=30) == 3
-    assert "refused: Redis ended with code -9" in text
-    wait_until_gone(pids_of(text, "sleeper"))
+        text += read_until(running, "Redis ended with code -9; restarting it in 1 s")
+        record = tmp_path / "home" / "stack.json"
+        again = wait_until(lambda: (pid := _redis_pid(record)) != redis_pid and pid, what="the next Redis")
+        assert runs(again)
+        assert running.poll() is None
+        running.send_signal(signal.SIGTERM)
+        running.stdout.read()
+        assert running.wait(timeout=30) == 0
+    wait_until_gone([again, *pids_of(text, "sleeper")])
+
+
+def _redis_pid(record: Path) -> int:
+    found = re.search(r'"pid": (\d+)', record.read_text())
+    return int(found[1]) if found else 0
 
 
 def test_a_process_that_keeps_ending_stops_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
