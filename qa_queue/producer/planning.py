@@ -41,7 +41,9 @@ class PlannedRun:
         case = self.request.case
         if self.request.base_url is not None or case.base_url is None:
             return self.request.base_url
-        return resolve(case.base_url, scope_for(case, self.env))
+        row = (self.request.data_row or {}).get("values", {})
+        run = {"id": self.run_id, "attempt": 1}
+        return resolve(case.base_url, scope_for(case, self.env, data=row, run=run))
 
     @cached_property
     def claim(self) -> IdempotencyClaim | None:

@@ -11,6 +11,7 @@ from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.values import check_references
 from qa_queue.producer import RunRequest
+from qa_queue.producer.planning import PlannedRun, case_record
 from qa_queue.producer.validation import expanded
 from tests.unit.cases.support import case, file_problems, problems_of, write
 
@@ -101,6 +102,19 @@ def test_a_request_becomes_a_run_for_each_row() -> None:
         ("Sign in [Bob B.]", "k#row2"),
     ]
     assert expanded(runs[1]) == [runs[1]]
+
+
+def test_the_base_url_of_a_run_may_depend_on_its_row() -> None:
+    """Directly, or through a variable; the run's own values are known too."""
+    made = case(
+        {"goto": "/"},
+        base_url="http://${var.host}/${run.id}",
+        vars={"host": "${data.site}"},
+        data=[{"site": "a.example"}],
+    )
+    (request,) = expanded(RunRequest(case=made))
+    plan = PlannedRun(run_id="r1", request=request, case=case_record(request), env={})
+    assert plan.base_url == "http://a.example/r1"
 
 
 def test_the_name_of_a_row_is_short() -> None:
