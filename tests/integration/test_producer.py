@@ -294,3 +294,18 @@ def test_a_repeated_request_is_as_many_runs_that_wait_for_their_time(redis_db: R
     again = producer(redis_db, store).submit(request)
     assert [(run.run_id, run.created) for run in again] == [(run.run_id, False) for run in runs]
     assert len(store.list_runs()) == 3
+
+
+def test_a_case_with_rows_of_data_is_a_run_for_each(redis_db: Redis, store: MemoryStore) -> None:
+    """One batch; each run, and its job, has its row and the seed."""
+    rows = ({"user": "ann", "age": 7}, {"name": "Bob", "user": "bob", "age": 8})
+    request = run_request(steps=(goto("/${data.user}"),), fields={"data": rows}, seed="5eed")
+    batch = producer(redis_db, store).submit_batch([request])
+    runs = [store.get_run(run.run_id) for run in batch.runs]
+    wanted = [{"name": "user=ann, age=7", "values": rows[0]}, {"name": "Bob", "values": rows[1]}]
+    assert [(run.data_row, run.seed, run.batch_id) for run in runs if run] == [
+        (row, "5eed", batch.id) for row in wanted
+    ]
+    jobs = [Job.fetch(run.run_id, connection=redis_db, serializer=JSONSerializer) for run in batch.runs]
+    assert [job.kwargs["data"]["data_row"] for job in jobs] == wanted
+    assert [run.case_name.partition(" [")[2] for run in batch.runs] == ["user=ann, age=7]", "Bob]"]
