@@ -64,6 +64,7 @@ def _unsupported(value: Any) -> None:
         raise ValueError("'storage_state' is part of the format but not supported by this version")
 
 
+LockName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 BaseUrl = Annotated[WebUrl, Field(min_length=1)]
 Version = Annotated[Literal[1], BeforeValidator(_version)]
 
@@ -171,6 +172,9 @@ class Shared(Vocabulary):
     base_url: BaseUrl | None = Field(None, description="The URL that relative URLs are joined to.")
     tags: Many[Words] = Field((), description="Words to choose cases by.")
     use: Use = Field(Use(), description="How the browser is set up.")
+    lock: LockName | None = Field(
+        None, description="A resource by name, such as an account: runs with the same lock do not overlap."
+    )
     before: Many[Step] = Field((), description="Steps before those of the case.")
     after: Many[Step] = Field((), description="Steps after those of the case, each of which always runs.")
 

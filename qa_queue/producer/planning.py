@@ -56,10 +56,10 @@ class PlannedRun:
 
     @property
     def limit_keys(self) -> tuple[str, ...]:
-        """The limit keys of the run: its site and its user."""
+        """The limit keys of the run: its site, its user and its lock."""
         host = urlsplit(self.base_url or "").hostname
-        user = self.request.user_id
-        keys = (f"site:{host}" if host else "", f"user:{user}" if user else "")
+        user, lock = self.request.user_id, self.request.case.lock
+        keys = (f"site:{host}" if host else "", f"user:{user}" if user else "", f"lock:{lock}" if lock else "")
         return tuple(" ".join(key.split()) for key in keys if key)
 
     @property

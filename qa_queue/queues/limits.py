@@ -1,7 +1,8 @@
 """Holding jobs back: pausing a queue, and limiting the runs of a site or a user.
 
-The limit keys of a run are `site:<host>` of its base URL and `user:<user id>`. A rule for `site:*` applies to each
-site without a rule of its own, separately. The script that dequeues applies the rules; see lua/limits.lua.
+The limit keys of a run are `site:<host>` of its base URL, `user:<user id>`, and `lock:<name>` where its case has a
+`lock`; of runs with the same lock one runs at a time, unless a rule allows more. A rule for `site:*` applies to
+each site without a rule of its own, separately. The script that dequeues applies the rules; see lua/limits.lua.
 """
 
 from __future__ import annotations

@@ -142,6 +142,24 @@ def test_a_rule_for_every_site_counts_each_by_itself(redis_db: Redis) -> None:
     assert [start(redis_db) for _ in range(5)] == ["a1", "b1", "g1", "g2", None]
 
 
+def test_runs_with_the_same_lock_do_not_overlap(redis_db: Redis) -> None:
+    """Without a rule; a rule may allow more of them."""
+    for run_id, lock in (("a", "account"), ("b", "account"), ("c", "other")):
+        add(redis_db, run_id, keys=(f"lock:{lock}",))
+    assert [start(redis_db) for _ in range(3)] == ["a", "c", None]
+    end(redis_db, "a")
+    assert [start(redis_db), start(redis_db)] == ["b", None]
+    Limits(redis_db).put("lock:account", LimitRule(at_once=2))
+    add(redis_db, "d", "e", keys=("lock:account",))
+    assert [start(redis_db), start(redis_db)] == ["d", None]
+
+
+def test_a_submitted_run_is_counted_for_the_lock_of_its_case(redis_db: Redis) -> None:
+    request = run_request(fields={"lock": "account"})
+    (run,) = JobProducer(redis_db, MemoryStore(), Settings(_env_file=None)).submit(request)
+    assert b"lock:account" in (redis_db.hget(f"rq:job:{run.run_id}", "qa_limits") or b"").split(b"\n")
+
+
 def test_removing_a_rule_lets_everything_go(redis_db: Redis) -> None:
     """At once."""
     Limits(redis_db).put(SHOP, LimitRule(at_once=1))

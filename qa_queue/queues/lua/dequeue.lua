@@ -14,7 +14,6 @@
 local MAX_CHECKED = 1000  -- jobs of one call, so that Redis is not blocked for long
 
 local now = now_us()
-local limited = redis.call('EXISTS', LIMITS) == 1
 
 local function reserve(queue)
   unpark_due(queue, now)
@@ -26,8 +25,7 @@ local function reserve(queue)
     redis.call('ZREM', queue.scores, id)
     -- An id without a job was deleted while it waited: drop it.
     if redis.call('LREM', queue.waiting, 1, id) > 0 and redis.call('EXISTS', job_key(id)) == 1 then
-      local key, next_check
-      if limited then key, next_check = refusal(id, now) end
+      local key, next_check = refusal(id, now)
       if not key then
         count_start(id, now)
         redis.call('RPUSH', queue.intermediate, id)

@@ -2,6 +2,7 @@
 --
 -- A rule is in the hash `limits` under its key (`site:shop.example`), or under its kind and a star (`site:*`) for all
 -- keys of that kind without one of their own. Its text is "<running>:<starts a minute>"; either number may be empty.
+-- A key of the kind `lock` without a rule has one of one running job.
 -- A job's own limit keys are a field of its hash, one on each line.
 --
 -- A job that a rule refuses is parked beside the list, so that it does not delay the jobs behind it: once in `parked`
@@ -20,7 +21,7 @@ local function limit_keys(id) return (field(id, names.limits_field) or ''):gmatc
 -- The two numbers of the rule of a key; nil where there is none.
 local function rule_of(key)
   local rule = redis.call('HGET', LIMITS, key) or redis.call('HGET', LIMITS, (key:match('^[^:]*:') or '') .. '*')
-  if not rule then return nil, nil end
+  if not rule then return key:match('^lock:') and 1 or nil, nil end
   local running, starts = rule:match('^(%d*):(%d*)$')
   return tonumber(running), tonumber(starts)
 end

@@ -324,6 +324,7 @@ cases = st.builds(
     trace=st.sampled_from(TraceMode),
     use=st.builds(Use, device=maybe(words), viewport=_viewports, test_id_attribute=words),
     heal=heal,
+    lock=maybe(st.sampled_from(["account", "printer-1"])),
     vars=st.dictionaries(names, json_values, max_size=3),
     before=st.lists(plain_steps, max_size=1).map(tuple),
     steps=st.lists(steps, min_size=1, max_size=3).map(tuple),
