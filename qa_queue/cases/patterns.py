@@ -78,7 +78,7 @@ def _refuse_broken(regex: Regex) -> None:
 
 @dataclass(frozen=True)
 class _Reader:
-    """Reads a text of a document that has at least so many characters."""
+    """Reads a text of a document that has at least this number of characters."""
 
     least: int
 

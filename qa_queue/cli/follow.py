@@ -156,13 +156,18 @@ def follow(
             for event in RunFollower(backend, dict.fromkeys(names, FROM_START)).follow(timeout):
                 statuses[event.progress.test_run_id] = event.progress.status
                 view.show(event.progress.test_run_id, event.progress)
-                failures = sum(status.bad for status in statuses.values())
-                if failures == max_failures and event.progress.status.bad:
-                    others = [run_id for run_id, status in statuses.items() if not status.final]
-                    backend.cancel(others, f"cancelled after {count_of(failures, 'failure')} (--max-failures)")
+                if max_failures is not None and event.progress.status.bad:
+                    _cancel_others(backend, statuses, max_failures)
     finally:
         view.close()
     return statuses
+
+
+def _cancel_others(backend: Backend, statuses: Mapping[str, RunStatus], max_failures: int) -> None:
+    """Cancel the unfinished runs when the number of failed ones reaches `max_failures`."""
+    if sum(status.bad for status in statuses.values()) == max_failures:
+        others = [run_id for run_id, status in statuses.items() if not status.final]
+        backend.cancel(others, f"cancelled after {count_of(max_failures, 'failure')} (--max-failures)")
 
 
 @contextmanager

@@ -41,7 +41,7 @@ class RunCommand(TyperCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """What to run. `targets` are as the user gives them; without any, stored cases are chosen by their tags."""
+    """Selection of what to run. `targets` are as the user gives them; without any, stored cases are chosen by their tags."""
 
     targets: tuple[str, ...]
     tags: tuple[str, ...] = ()

@@ -15,6 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -162,15 +163,13 @@ def _run_npm(folder: Path, say: Say) -> None:
 
 
 def _wait(process: subprocess.Popen[bytes], begun: float, say: Say) -> int:
+    """Wait for the end of the process and return its exit code; kill it when its time is up."""
     try:
-        while True:
-            try:
+        while (elapsed := time.monotonic() - begun) < _INSTALL_TIMEOUT_S:
+            with suppress(subprocess.TimeoutExpired):
                 return process.wait(_REPORT_S)
-            except subprocess.TimeoutExpired:
-                elapsed = time.monotonic() - begun
-                if elapsed > _INSTALL_TIMEOUT_S:
-                    raise _failed(f"npm did not end within {_INSTALL_TIMEOUT_S:g} s") from None
-                say(f"  still installing ({elapsed:.0f} s)")
+            say(f"  still installing ({elapsed + _REPORT_S:.0f} s)")
+        raise _failed(f"npm did not end within {_INSTALL_TIMEOUT_S:g} s")
     finally:
         if process.poll() is None:
             process.kill()

@@ -14,7 +14,7 @@ def report_of(backend: Backend, ref: str, now: datetime) -> Report:
     """Return the report of the run or batch with this id.
 
     Raises:
-        NotFoundError: there is none.
+        NotFoundError: it does not exist.
     """
     store, artifacts = backend.store, backend.settings.artifacts_dir
     run = store.get_run(ref)

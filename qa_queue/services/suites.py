@@ -93,7 +93,7 @@ def _folders(paths: Sequence[str]) -> tuple[str, ...]:
 
 
 def _broken(collection: Collection, request: SuiteRequest) -> list[CollectedTest]:
-    """Return the files that cannot be collected as tests that will fail, where pytest was told to go on.
+    """Return the files that cannot be collected as tests that will fail, where pytest has to continue.
 
     Raises:
         CaseError: it was not.
@@ -113,7 +113,7 @@ def _interpreter(python: str | None) -> str | None:
     """Return the whole path of an interpreter: of a file, a virtual environment, or a program on the PATH.
 
     Raises:
-        InputError: there is none.
+        InputError: it does not exist.
     """
     if python is None:
         return None

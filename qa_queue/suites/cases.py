@@ -28,7 +28,7 @@ class Grouping(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteOptions:
-    """How the tests of a suite are run. `root` is where pytest starts, `node_root` where node ids begin."""
+    """Options of the tests of a suite. `root` is where pytest starts, `node_root` where node ids begin."""
 
     root: str
     node_root: str

@@ -91,7 +91,7 @@ def problem_of(run: OpenRun, state: JobState) -> Problem | None:
 
 
 class ProblemLog:
-    """When each problem was first seen, on a monotonic clock."""
+    """The time at which each problem was first seen, on a monotonic clock."""
 
     def __init__(self) -> None:
         self._since: dict[str, tuple[Problem, float]] = {}

@@ -16,7 +16,7 @@ CUP = """<style>.milk { width: 80px; height: 40px; pointer-events: none }</style
 <div class=milk>Milk</div></div>"""
 BOX = """<style>label { position: relative; display: inline-block; width: 90px; height: 30px }
 input { position: absolute; left: 0; opacity: 0 } span { position: absolute; inset: 0 }</style>
-<label><input type=checkbox id=box><span>News</span></label>"""
+<label><input type=checkbox id=box><span>Offers</span></label>"""
 
 
 @pytest.mark.parametrize(
