@@ -41,7 +41,7 @@ class RunCommand(TyperCommand):
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Selection of what to run. `targets` are as the user gives them; without any, stored cases are chosen by their tags."""
+    """Selection of what to run. `targets` are those of the user; without any, tags choose stored cases."""
 
     targets: tuple[str, ...]
     tags: tuple[str, ...] = ()

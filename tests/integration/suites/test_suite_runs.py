@@ -95,7 +95,7 @@ async def test_a_run_ends_as_pytest_counts_it(
     kind: ErrorKind | None,
     error: str,
 ) -> None:
-    """A failed assertion, a broken fixture, a skip, an expected failure, and a dead process have results of their own."""
+    """Each of a failed assertion, a broken fixture, a skip and a dead process has a result of its own."""
     result = await harness.test(suite_case(code, "test_it"))
     run = harness.row(result.test_run_id)
     assert (run.status, run.error_kind) == (status, kind)
