@@ -11,11 +11,6 @@ from qa_queue.cases.steps import Action, Step
 from qa_queue.cases.targets import Target
 
 
-def step_key(step: Step, place: str | int) -> str:
-    """Return the identity of a step across runs: its id, else its place and its action."""
-    return step.id or f"{place}:{step.action}"
-
-
 def describe(step: Step) -> str:
     """Return a step in one line, as `click button 'Sign in'`; its own name where it has one."""
     return step.name or step.args.sentence()

@@ -14,10 +14,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors.browser.describe import describe, step_key
+from processors.browser.describe import describe
 from qa_queue.cases.actions import ForEach, If, Repeat, Retry, UseFlow
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Flow, Step
-from qa_queue.cases.steps import Block, walk
+from qa_queue.cases.steps import Block, step_key, walk
 from qa_queue.cases.values import PENDING, Scope, Variables, assigned_in, resolve_value, text_of
 from qa_queue.errors import CaseError
 from qa_queue.errors.validation import kind_text

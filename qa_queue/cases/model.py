@@ -13,7 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import qa_queue.cases.actions  # noqa: F401 - completes Step
-from qa_queue.cases.steps import HealMode, Step, known_total, walk
+from qa_queue.cases.steps import HealMode, Step, known_total, placed, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import (
@@ -269,6 +269,11 @@ class Case(Shared):
         """Yield every step but those of flows, as `steps_by_path`."""
         for name, steps in self.sequences():
             yield from walk(steps, (name,))
+
+    def placed_steps(self) -> Iterator[tuple[str, KeyPath, Step]]:
+        """Yield every step with its place, as `3.2`, `3.else.1` or `after.1`, and its path in the document."""
+        for name, steps in self.sequences():
+            yield from placed(steps, (name,), "" if name == "steps" else f"{name}.")
 
     @property
     def step_count(self) -> int:

@@ -24,6 +24,7 @@ from qa_queue.cases.steps import Action, Step, rewrite, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WEB_SCHEMES
 from qa_queue.errors import InputError
+from qa_queue.errors.schema_path import KeyPath
 
 
 def rebase(case: Case, base_url: str) -> Case:
@@ -148,19 +149,19 @@ def _below(base: SplitResult, url: str) -> str:
     return prefix + url
 
 
-def retarget(text: str, *, case: str, number: int, step: Step, target: Target) -> str | None:
+def retarget(text: str, *, case: str, path: KeyPath, step: Step, target: Target) -> str | None:
     """The text of a YAML or JSON file with the target of a step replaced; None where the step is not found.
 
-    `case` is the case's id or name, `number` counts its steps from 1, `step` is the step as it was.
+    `case` is the case's id or name, `path` that of the step in the case, `step` the step as it was.
     """
     try:
         root = YAML(typ="rt").compose(text)
     except YAMLError:
         return None
-    steps = next((_item(one, "steps") for one in _cases(root) if _is_called(one, case)), None)
-    if not isinstance(steps, SequenceNode) or len(steps.value) < number:
-        return None
-    arguments = _item(steps.value[number - 1], step.action)
+    found = next((one for one in _cases(root) if _is_called(one, case)), None)
+    for part in path:
+        found = _item(found, part) if isinstance(part, str) else _entry(found, part)
+    arguments = _item(found, step.action)
     document = target_document(target)
     if isinstance(arguments, ScalarNode):  # a selector alone
         return _replaced(text, arguments, {"target": document})
@@ -196,6 +197,13 @@ def _item(node: Node | None, key: str) -> Node | None:
     if not isinstance(node, MappingNode):
         return None
     return next((value for name, value in node.value if name.value == key), None)
+
+
+def _entry(node: Node | None, index: int) -> Node | None:
+    if not isinstance(node, SequenceNode) or index >= len(node.value):
+        return None
+    entry: Node = node.value[index]
+    return entry
 
 
 def _replaced(text: str, node: Node, document: object) -> str:

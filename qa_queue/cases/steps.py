@@ -319,6 +319,25 @@ class _Rows:
         return self.known[key]
 
 
+def step_key(step: Step, place: str | int) -> str:
+    """Return the identity of a step across runs: its id, else its place and its action."""
+    return step.id or f"{place}:{step.action}"
+
+
+def placed(steps: Iterable[Step], at: KeyPath, prefix: str = "") -> Iterator[tuple[str, KeyPath, Step]]:
+    """Yield every step with its place, as `3.2` or `3.else.1`, and its path in the document.
+
+    `at` is the path of the list, `prefix` the place of the step around it.
+    """
+    for index, step in enumerate(steps):
+        place, path = f"{prefix}{index + 1}", (*at, index)
+        yield place, path, step
+        if isinstance(step.args, Block):
+            for key, inner in step.args.steps_by_key():
+                branch = "else." if key == "else" else ""
+                yield from placed(inner, (*arguments_path(step, path), key), f"{place}.{branch}")
+
+
 def arguments_path(step: Step, at: KeyPath) -> KeyPath:
     """Return the path of the arguments of the step at a path."""
     return at if step.args.beside else (*at, step.action)

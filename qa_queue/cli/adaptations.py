@@ -105,7 +105,14 @@ def _say(judged: Judgement, out: Console, *, as_json: bool) -> None:
     if as_json:
         version = judged.case.version if judged.case else None
         said = row.model_dump(mode="json", exclude={"evidence"})
-        out.print_json(data={"adaptation": said, "case_version": version, "step_number": judged.step_number})
+        out.print_json(
+            data={
+                "adaptation": said,
+                "case_version": version,
+                "step_number": judged.step_number,
+                "place": judged.place,
+            }
+        )
         return
     out.print(f"{row.id}  {_status(row)}: {escape(_target(row.new_target))}", highlight=False, soft_wrap=True)
     if judged.case is not None:
@@ -122,14 +129,13 @@ def _patch(judged: Judgement, out: Console, *, apply: bool, as_json: bool) -> No
         return
     path = Path(judged.case.source)
     if not path.is_file():
-        out.print(f"[dim]{path} is not here: change step {judged.step_number} there too.[/]", soft_wrap=True)
+        out.print(f"[dim]{path} is not here: change step {judged.place} there too.[/]", soft_wrap=True)
         return
     text = path.read_text(encoding="utf-8")
     changed = judged.rewrite(text)
     if changed is None:
-        number = judged.step_number
         out.print(
-            f"[dim]{path} does not have step {number} as it was stored: change it by hand.[/]", soft_wrap=True
+            f"[dim]{path} does not have step {judged.place} as it was stored: change it by hand.[/]", soft_wrap=True
         )
     elif apply:
         _replace(path, changed)

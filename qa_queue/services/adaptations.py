@@ -9,7 +9,9 @@ from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case, Step, Target
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.retarget import retarget
+from qa_queue.cases.steps import rewrite, step_key
 from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors.schema_path import KeyPath
 from qa_queue.models import utc_now
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import AdaptationRow, CaseRecord, VerdictRecord, digest, verdict_id
@@ -19,12 +21,14 @@ from qa_queue.store.records import AdaptationRow, CaseRecord, VerdictRecord, dig
 class Judgement:
     """An adaptation that was judged. `case` is the new version of its case, where that was changed.
 
-    `step_number` is the step's place in the case, `step` what stood there and `target` what it names now.
+    `place` is the step's place in the case, as `3.2`, and `path` that in its document; `step` is what was there and
+    `target` what it names now.
     """
 
     adaptation: AdaptationRow
     case: CaseRecord | None = None
-    step_number: int | None = None
+    place: str | None = None
+    path: KeyPath = ()
     step: Step | None = None
     target: Target | None = None
 
@@ -33,9 +37,14 @@ class Judgement:
 
         None where the case was not changed, or where the text does not have the step as it was stored.
         """
-        if self.case is None or self.step_number is None or self.step is None or self.target is None:
+        if self.case is None or not self.path or self.step is None or self.target is None:
             return None
-        return retarget(text, case=self.case.key, number=self.step_number, step=self.step, target=self.target)
+        return retarget(text, case=self.case.key, path=self.path, step=self.step, target=self.target)
+
+    @property
+    def step_number(self) -> int | None:
+        """The number of a step that is in no block, from 1."""
+        return int(self.place) if self.place is not None and self.place.isdecimal() else None
 
 
 def accept(store: RunStore, adaptation_id: str, *, by: str | None, write: bool = True) -> Judgement:
@@ -89,7 +98,8 @@ def get(store: RunStore, adaptation_id: str) -> AdaptationRow:
 class _Change:
     case: Case
     record: CaseRecord
-    number: int
+    place: str
+    path: KeyPath
     step: Step
     target: Target
 
@@ -100,27 +110,28 @@ def _retarget(store: RunStore, row: AdaptationRow, old: dict[str, Any], new: dic
     if record is None:
         raise NotFoundError(f"the case {row.test_case_id} of adaptation {row.id} is no longer in the store.")
     case = parse_case(record.definition, source=f"case {record.name!r}")
-    if _place(case, row, new) is not None:
+    if _find(case, row, new) is not None:
         return None
-    number = _number_of(case, row, old)
-    before = case.steps[number - 1]
+    place, path, before = _place(case, row, old)
     target = Target.model_validate(new).model_copy(update={"fallbacks": _target(before).fallbacks})
-    after = before.model_copy(update={"args": before.args.on(target)})
-    steps = (*case.steps[: number - 1], after, *case.steps[number:])
-    return _Change(case.model_copy(update={"steps": steps}), record, number, before, target)
+
+    def changed(step: Step) -> Step:
+        return step.model_copy(update={"args": step.args.on(target)}) if step.args is before.args else step
+
+    sequences = {name: rewrite(steps, changed) for name, steps in case.sequences()}
+    return _Change(case.model_copy(update=sequences), record, place, path, before, target)
 
 
-def _place(case: Case, row: AdaptationRow, target: dict[str, Any]) -> int | None:
-    """The number of the row's step, if it names this target now."""
-    for number, step in enumerate(case.steps, 1):
-        key = step.id or f"{number}:{step.action}"
-        if key == row.step_key and step.args.subject is not None:
-            return number if _words(_target(step)) == target else None
+def _find(case: Case, row: AdaptationRow, target: dict[str, Any]) -> tuple[str, KeyPath, Step] | None:
+    """Return the row's step with its place and its path, if it names this target now."""
+    for place, path, step in case.placed_steps():
+        if step_key(step, place) == row.step_key and step.args.subject is not None:
+            return (place, path, step) if _words(_target(step)) == target else None
     return None
 
 
-def _number_of(case: Case, row: AdaptationRow, old: dict[str, Any]) -> int:
-    found = _place(case, row, old)
+def _place(case: Case, row: AdaptationRow, old: dict[str, Any]) -> tuple[str, KeyPath, Step]:
+    found = _find(case, row, old)
     if found is not None:
         return found
     raise InputError(
@@ -161,7 +172,12 @@ def _stored(store: RunStore, judged: AdaptationRow, change: _Change | None) -> J
     changed = change.record.model_copy(update={"definition": document, "content_hash": digest(document)})
     stored = store.save_cases([changed])[0]
     return Judgement(
-        adaptation=judged, case=stored, step_number=change.number, step=change.step, target=change.target
+        adaptation=judged,
+        case=stored,
+        place=change.place,
+        path=change.path,
+        step=change.step,
+        target=change.target,
     )
 
 

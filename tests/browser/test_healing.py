@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from qa_queue.cases.model import Case
+from qa_queue.cases.actions import ForEach, Group
+from qa_queue.cases.model import Case, Step
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.services import adaptations
 from qa_queue.store.records import AdaptationRow, VerdictRecord, verdict_id
@@ -206,3 +207,22 @@ async def test_a_secret_is_in_no_fingerprint(
     assert len(rows) == 2
     assert "sesame" not in repr(rows)
     assert rows[1].document["title"] == "***"
+
+
+async def test_a_step_in_blocks_is_one_step_in_every_pass(harness: ExecutionHarness, site: Site) -> None:
+    """Its history holds for all passes; accepting a heal changes it where it is written."""
+    click = on("click", "#buy").model_copy(update=SHORT)
+    loop = Step(args=ForEach(rows=(1, 2), name="n", steps=(Step(args=Group(name="Buy", steps=(click,))),)))
+    written = case(goto("/loop"), loop, base_url=site.url)
+    site.page("/loop", OLD)
+    assert (await harness.test(written)).status == "completed"
+    site.page("/loop", NEW)
+    result = await harness.test(written)
+    assert (result.status, result.adapted_steps) == ("adapted", 2)
+    rows = sorted(harness.store.list_adaptations([result.test_run_id]), key=lambda row: row.step_number)
+    assert [(row.step_number, row.step_key) for row in rows] == [(2, "2.1.1:click"), (3, "2.1.1:click")]
+    judged = adaptations.accept(harness.store, rows[0].id, by="ann")
+    assert (judged.place, judged.path) == ("2.1.1", ("steps", 1, "for_each", "steps", 0, "group", "steps", 0))
+    assert judged.case is not None
+    (inner,) = judged.case.definition["steps"][1]["for_each"]["steps"][0]["group"]["steps"]
+    assert inner["click"] == rows[0].new_target

@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from processors.browser.describe import alternatives, describe, describe_target, step_key, target_json
+from processors.browser.describe import alternatives, describe, describe_target, target_json
 from processors.browser.element_finder import choose
 from processors.browser.failures import explain, first_line, navigation
 from processors.browser.urls import absolute, glob
 from processors.execution.artifacts import picture_name
 from qa_queue.cases.model import Step
+from qa_queue.cases.steps import step_key
 from qa_queue.models import ErrorKind
 from tests.support.steps import expect, goto, on, step, target
 

@@ -174,5 +174,6 @@ def _judged(judged: Judgement, file: str | None) -> Judged:
         adaptation=judged.adaptation.model_copy(update={"evidence": None}),
         case_version=judged.case.version if judged.case else None,
         step_number=judged.step_number,
+        place=judged.place,
         patch=unified(file, changed, name) if file is not None and changed is not None else None,
     )

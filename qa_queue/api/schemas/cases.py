@@ -110,7 +110,8 @@ class Judged(BaseModel):
 
     adaptation: AdaptationRow
     case_version: int | None = Field(description="The new version of the case.")
-    step_number: int | None = Field(description="Number of the changed step, from 1.")
+    step_number: int | None = Field(description="Number of the changed step, from 1; null inside a block.")
+    place: str | None = Field(description="Place of the changed step, such as 3.2, 3.else.1 or after.1.")
     patch: str | None = Field(
         description="A patch for the file that was sent; null if it does not contain the step as stored."
     )
