@@ -15,6 +15,7 @@ from typing import Any
 import psutil
 from redis import Redis
 from redis.exceptions import RedisError
+from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
@@ -175,7 +176,7 @@ class FaultService(LiveService):
             status = Job.fetch(run.id, connection=self.connection, serializer=JSONSerializer).get_status(
                 refresh=False
             )
-        except RedisError:
+        except (RedisError, NoSuchJobError):  # unavailable, or its data were lost
             return False
         row = self.store.get_run(run.id)
         return status is not None and status.value in _ENDED and row is not None and row.status.final
