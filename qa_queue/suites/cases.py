@@ -74,9 +74,14 @@ def case_of_tests(tests: Sequence[CollectedTest], options: SuiteOptions) -> Case
             tests=tuple(test.id for test in tests),
             python=options.python,
             arguments=options.arguments,
-            env={name: f"${{env.{name}}}" for name in options.env},
+            env={name: _reference(name, value) for name, value in options.env.items()},
         ),
     )
+
+
+def _reference(name: str, value: str) -> str:
+    """Return the text of a variable in the case: values travel with the run, references with the case."""
+    return value if "${" in value else f"${{env.{name}}}"
 
 
 def _label(tests: Sequence[CollectedTest]) -> str:

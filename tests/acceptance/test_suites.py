@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import psutil
 import pytest
 
 from qa_queue.models import RunStatus
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.poll import wait_until
+from tests.support.processes import command_of, gone
 from tests.support.program import Program
 from tests.support.workers import WorkerProcess
 
@@ -98,11 +96,9 @@ def test_a_worker_that_is_killed_loses_no_test_and_repeats_none_that_has_ended(
         run_ids = [run["run_id"] for run in submitted["runs"]]
         wait_until(lambda: any(ended(store, run_id) for run_id in run_ids), timeout=60)
         before = {run_id: store.get_run(run_id) for run_id in run_ids if ended(store, run_id)}
-        hosts = [
-            one for one in psutil.Process(first.pid).children(recursive=True) if "host.py" in str(one.cmdline())
-        ]
-        os.kill(first.pid, signal.SIGKILL)
-        wait_until(lambda: not any(one.is_running() for one in hosts), timeout=30)
+        hosts = [one for one in first.family() if any("host.py" in word for word in command_of(one))]
+        first.kill()
+        wait_until(lambda: gone(hosts), timeout=30)
     assert hosts
     with suite_worker(suite, tmp_path, "second", **fast):
         wait_until(lambda: all(ended(store, run_id) for run_id in run_ids), timeout=120)
