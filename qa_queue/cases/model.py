@@ -345,7 +345,7 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    back forward focus blur download cookies local_storage headers permissions geolocation clock
-    offline save_state function variable accessibility web_vitals to_have_screenshot
+    back forward download cookies local_storage headers permissions geolocation clock offline save_state
+    function variable accessibility web_vitals to_have_screenshot
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )

@@ -9,7 +9,7 @@ from playwright.async_api import Error
 from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.covering import Attempt, reaching
 from processors.browser.secret_input import DOTS, fill_secret
-from qa_queue.cases.actions import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
+from qa_queue.cases.actions import Blur, CheckBox, Clear, Fill, Focus, Press, Select, Type, UncheckBox, Upload
 
 UNCHECKED = frozenset({"", "0", "false", "no", "off"})  # values that clear a checkbox; any other sets it
 _NO_TEXT_FIELD = ("is not an <input>", "cannot be filled")
@@ -80,6 +80,18 @@ async def press(call: ActionContext[Press]) -> None:
         await call.page.keyboard.press(call.args.key)
     else:
         await call.locator.press(call.args.key, timeout=call.left_ms)
+
+
+@performs(Focus)
+async def focus(call: ActionContext[Focus]) -> None:
+    """Give the element the focus."""
+    await call.element.focus(timeout=call.left_ms)
+
+
+@performs(Blur)
+async def blur(call: ActionContext[Blur]) -> None:
+    """Take the focus from the element."""
+    await call.element.blur(timeout=call.left_ms)
 
 
 @performs(CheckBox)

@@ -2,7 +2,18 @@
 
 from qa_queue.cases.actions.assertion import CheckValue, Expect
 from qa_queue.cases.actions.control import ForEach, Group, If, Repeat, Retry
-from qa_queue.cases.actions.fields import CheckBox, Clear, Fill, Press, Select, Type, UncheckBox, Upload
+from qa_queue.cases.actions.fields import (
+    Blur,
+    CheckBox,
+    Clear,
+    Fill,
+    Focus,
+    Press,
+    Select,
+    Type,
+    UncheckBox,
+    Upload,
+)
 from qa_queue.cases.actions.flow import UseFlow
 from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
 from qa_queue.cases.actions.navigation import Goto, Reload
@@ -18,6 +29,7 @@ from qa_queue.cases.vocabulary import Vocabulary
 __all__ = [
     "AnswerDialog",
     "BlockRequests",
+    "Blur",
     "CheckBox",
     "CheckValue",
     "Clear",
@@ -29,6 +41,7 @@ __all__ = [
     "Expect",
     "Extract",
     "Fill",
+    "Focus",
     "ForEach",
     "Goto",
     "Group",

@@ -58,6 +58,18 @@ class Press(Action, keyword="press"):
         return f"press {self.key}" + (f" on {self.target}" if self.target else "")
 
 
+class Focus(OnTarget, keyword="focus"):
+    """Give an element the focus."""
+
+    actionability: ClassVar[tuple[str, ...]] = ()
+
+
+class Blur(OnTarget, keyword="blur", verb="take the focus from"):
+    """Take the focus from an element."""
+
+    actionability: ClassVar[tuple[str, ...]] = ()
+
+
 class CheckBox(OnTarget, keyword="check"):
     """Tick a checkbox or choose a radio button."""
 
