@@ -275,6 +275,11 @@ class Case(Shared):
         for name, steps in self.sequences():
             yield from placed(steps, (name,), "" if name == "steps" else f"{name}.")
 
+    def placed_flow_steps(self) -> Iterator[tuple[str, str, KeyPath, Step]]:
+        """Yield the file of every flow with each of its steps, their place in the flow and path in the document."""
+        for key, flow in self.flows.items():
+            yield from ((key, *found) for found in placed(flow.steps, ("flows", key, "steps")))
+
     @property
     def step_count(self) -> int:
         """The number of steps as written, those inside blocks included."""

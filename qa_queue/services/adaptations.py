@@ -118,14 +118,23 @@ def _retarget(store: RunStore, row: AdaptationRow, old: dict[str, Any], new: dic
     def changed(step: Step) -> Step:
         return step.model_copy(update={"args": step.args.on(target)}) if step.args is before.args else step
 
-    sequences = {name: rewrite(steps, changed) for name, steps in case.sequences()}
-    return _Change(case.model_copy(update=sequences), record, place, path, before, target)
+    sequences: dict[str, Any] = {name: rewrite(steps, changed) for name, steps in case.sequences()}
+    flows = {
+        key: flow.model_copy(update={"steps": rewrite(flow.steps, changed)}) for key, flow in case.flows.items()
+    }
+    updated = case.model_copy(update=sequences | {"flows": flows})
+    return _Change(updated, record, place, path, before, target)
 
 
 def _find(case: Case, row: AdaptationRow, target: dict[str, Any]) -> tuple[str, KeyPath, Step] | None:
     """Return the row's step with its place and its path, if it names this target now."""
-    for place, path, step in case.placed_steps():
-        if step_key(step, place) == row.step_key and step.args.subject is not None:
+    own = ((step_key(step, place), place, path, step) for place, path, step in case.placed_steps())
+    of_flows = (
+        (f"{flow}:{step_key(step, place)}", f"{flow}:{place}", path, step)
+        for flow, place, path, step in case.placed_flow_steps()
+    )
+    for key, place, path, step in (*own, *of_flows):
+        if key == row.step_key and step.args.subject is not None:
             return (place, path, step) if _words(_target(step)) == target else None
     return None
 

@@ -9,6 +9,7 @@ import pytest_asyncio
 
 from qa_queue.cases.actions import ForEach, Group
 from qa_queue.cases.model import Case, Step
+from qa_queue.cases.reader import parse_case
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
 from qa_queue.services import adaptations
 from qa_queue.store.records import AdaptationRow, VerdictRecord, verdict_id
@@ -226,3 +227,21 @@ async def test_a_step_in_blocks_is_one_step_in_every_pass(harness: ExecutionHarn
     assert judged.case is not None
     (inner,) = judged.case.definition["steps"][1]["for_each"]["steps"][0]["group"]["steps"]
     assert inner["click"] == rows[0].new_target
+
+
+async def test_a_step_of_a_flow_is_one_step_wherever_it_is_used(harness: ExecutionHarness, site: Site) -> None:
+    """A flow that is used twice has one history; accepting a heal changes the flow in the case."""
+    flow = {"flow": "Buy", "steps": [{"click": {"css": "#buy"}, "timeout": "1500ms"}]}
+    use = {"use": {"flow": "buy.yaml"}}
+    document = {"name": "Order twice", "base_url": site.url, "flows": {"buy.yaml": flow}}
+    written = parse_case({**document, "steps": [{"goto": "/flow"}, use, use]}, source="case")
+    site.page("/flow", OLD)
+    assert (await harness.test(written)).status == "completed"
+    site.page("/flow", NEW)
+    result = await harness.test(written)
+    rows = harness.store.list_adaptations([result.test_run_id])
+    assert [row.step_key for row in rows] == ["buy.yaml:1:click"] * 2
+    judged = adaptations.accept(harness.store, rows[0].id, by="ann")
+    assert judged.place == "buy.yaml:1"
+    assert judged.case is not None
+    assert judged.case.definition["flows"]["buy.yaml"]["steps"][0]["click"] == rows[0].new_target
