@@ -159,14 +159,16 @@ class RecordWriter:
             self._thread.start()
 
     def _work(self) -> None:
-        while (entries := self._next()) is not None:
+        while self._wait_for_work():
             outage = self._drain()
+            with self._turn:  # after the drain: what a flush has moved to the outbox meanwhile must not be repeated
+                entries = dict(itertools.islice(self._waiting.items(), self._max_batch))
             delivery = Delivery(outage=outage) if outage else self._deliver(list(entries.values()))
             with self._turn:
                 self._settle(entries, delivery)
 
-    def _next(self) -> dict[int, Entry] | None:
-        """Return the next entries, as soon as there are any or the outbox may have some; None at the end."""
+    def _wait_for_work(self) -> bool:
+        """Return True as soon as there are entries or the outbox may have some, False at the end."""
         outbox = self._outbox
         with self._turn:
             if outbox is not None:
@@ -174,9 +176,7 @@ class RecordWriter:
             else:
                 self._turn.wait_for(lambda: self._waiting or self._closed)
             empty = not self._waiting and (outbox is None or not outbox.filled)
-            if self._closed and (self._outage or empty):
-                return None
-            return dict(itertools.islice(self._waiting.items(), self._max_batch))
+            return not (self._closed and (self._outage or empty))
 
     def _drain(self) -> StoreError | None:
         """Store the rows that wait in the outbox; return the outage that stops this."""

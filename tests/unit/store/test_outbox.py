@@ -9,6 +9,7 @@ import resource
 import signal
 import subprocess
 import sys
+import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -19,7 +20,8 @@ import pytest
 from qa_queue.errors import RowRefusedError, StoreAuthError, StoreError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.entries import Delivery, Entry, RunChange, decode, encode
-from qa_queue.store.outbox import SET_ASIDE, Outbox, OutboxFullError
+from qa_queue.store.outbox import SET_ASIDE, Deliver, Outbox, OutboxFullError
+from qa_queue.store.outbox_file import OutboxFile
 from qa_queue.store.records import RunRecord
 from qa_queue.store.writer import RecordWriter
 from tests.support.faulty_store import FaultyStore
@@ -492,3 +494,42 @@ def test_the_writer_survives_a_lack_of_file_descriptors(
     wait_until(lambda: writer.depth.size == 0, what="an empty outbox")
     assert store.get_run(run.id) == run.model_copy(update={"worker": "w1", "status": RunStatus.COMPLETED})
     writer.close()
+
+
+def test_a_change_that_a_flush_moved_to_disk_is_not_repeated_after_a_newer_one(
+    store: FaultyStore, run: RunRecord, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The writer's thread is held while it drains, as a slow disk would, and both flushes overtake it."""
+    store.outage = UNAVAILABLE
+    draining, go_on = threading.Event(), threading.Event()
+    drain = outbox.drain
+
+    def slowly(deliver: Deliver) -> StoreError | None:
+        if not go_on.is_set():
+            draining.set()
+            assert go_on.wait(10)
+        return drain(deliver)
+
+    monkeypatch.setattr(outbox, "drain", slowly)
+    writer = RecordWriter(store, outbox=outbox)
+    writer.update_run(run.id, worker="first")
+    assert draining.wait(10)
+    outbox.append([RunChange(run.id, {"worker": "first"}), RunChange(run.id, {"worker": "second"})])
+    with writer._turn:
+        writer._drop(writer._numbers_of(run.id))
+    store.outage = None
+    go_on.set()
+    wait_until(lambda: writer.depth.size == 0, what="an empty outbox")
+    writer.close()
+    assert store.get_run(run.id) == run.model_copy(update={"worker": "second"})
+
+
+def test_a_document_that_comes_between_forgetting_and_reading_is_kept(tmp_path: Path) -> None:
+    """Its number is new, although the file was empty."""
+    file = OutboxFile(tmp_path / "own.sqlite", create=True)
+    file.append([b"first"])
+    (first,) = file.read(10)
+    file.forget(first.id)
+    file.append([b"second"])
+    assert [document.content for document in file.read(10)] == [b"second"]
+    file.close()
