@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
+from processors.browser.egress.hosts import HostList
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
@@ -18,7 +19,7 @@ from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
 from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
-from qa_queue.errors import InputError, QAError, StoreError
+from qa_queue.errors import InputError, QAError, SettingsError, StoreError
 from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
 from qa_queue.models.outcomes import cancelled_result, failure_of
@@ -179,7 +180,9 @@ class Runtime:
         writer = self._writer = RecordWriter(store, outbox=outbox)
         stack.push_async_callback(_close_writer, writer)
         browser = self._browser = WarmBrowserPool(
-            partial(find_browser, settings), denied=denied_addresses(_own_addresses(settings))
+            partial(find_browser, settings),
+            denied=denied_addresses(_own_addresses(settings)),
+            remote=_remote_hosts(settings),
         )
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
@@ -224,6 +227,18 @@ def _added_processor(function_name: str) -> Processor | None:
         package = catalogue().packages[spec.name]
         raise InputError(f"{spec.processor} of the package {package} should be a subclass of BaseJobProcessor.")
     return found
+
+
+def _remote_hosts(settings: Settings) -> HostList:
+    """Return the hosts of browsers that cases may connect to.
+
+    Raises:
+        SettingsError: the list cannot be read.
+    """
+    try:
+        return HostList.parse(settings.qa_connect_hosts)
+    except ValueError as error:
+        raise SettingsError(f"QA_CONNECT_HOSTS: {error}") from None
 
 
 def _own_addresses(settings: Settings) -> list[str]:

@@ -15,6 +15,7 @@ from typing import Any, Literal, Protocol
 from processors.browser.egress.hosts import HostList
 from processors.healing.decision import HealAccepted, HealRefused
 from processors.healing.fingerprint import Fingerprint
+from qa_queue.cases.environment import Use
 from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind, Viewport
 
@@ -29,7 +30,7 @@ class TraceContent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionOptions:
-    """The options of a browser context. `viewport` None is the device's, else 1280x720.
+    """The options of a browser context. `viewport` counts, not that of `use`; None is the device's, else 1280x720.
 
     `secrets` are the values that must not be seen: fields filled with one of them are shown as dots, and
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
@@ -43,8 +44,7 @@ class SessionOptions:
 
     base_url: str | None = None
     viewport: Viewport | None = None
-    device: str | None = None
-    test_id_attribute: str = "data-testid"
+    use: Use = field(default_factory=Use)
     headless: bool = True
     trace: TraceContent = TraceContent.NONE
     secrets: tuple[str, ...] = ()
@@ -55,6 +55,11 @@ class SessionOptions:
     records_traffic: bool = False
     max_download_bytes: int | None = None
     dialogs: Literal["accept", "dismiss"] | None = None
+
+    @property
+    def test_id_attribute(self) -> str:
+        """The attribute that `test_id` looks at."""
+        return self.use.test_id_attribute
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
@@ -16,6 +16,7 @@ from playwright.async_api import BrowserContext, Error, Page
 from processors.browser.action_context import SURROUNDERS, ActionContext, SessionState, masks
 from processors.browser.describe import describe
 from processors.browser.dialogs import DialogHandler
+from processors.browser.egress.schemes import refuse_addresses
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.flood import BrowserLoad
@@ -66,6 +67,10 @@ class Session:
     def events(self) -> list[dict[str, Any]]:
         """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries
+
+    async def refuse_addresses(self, addresses: Sequence[str]) -> None:
+        """Refuse requests for these address patterns in a browser without Chromium's DevTools."""
+        await refuse_addresses(self._context, addresses, self._log.stop)
 
     async def limit_downloads(self, most: int, folder: str) -> None:
         """End the run when one of its page's downloads has more bytes than this; `folder` is the browser's."""

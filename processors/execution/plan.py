@@ -6,18 +6,23 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from processors.browser.egress.hosts import ANY_HOST, HostList
+from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from processors.execution.verdict import trace_content
 from qa_queue.cases.actions import Evaluate
+from qa_queue.cases.environment import HttpCredentials, Use
 from qa_queue.cases.generated import Seed
-from qa_queue.cases.model import Case
+from qa_queue.cases.model import Case, read_document
+from qa_queue.cases.references import Reference, pieces
+from qa_queue.cases.texts import map_texts
 from qa_queue.cases.urls import web_url
 from qa_queue.cases.values import (
     PENDING,
+    Filling,
     Scope,
     Variables,
     assigned_names,
@@ -40,6 +45,7 @@ class RunPlan:
     `sections` are run within `frame_of(attempt)`; in `frame`, variables that steps save are pending. `steps` are
     those known beforehand, in order; `total` is the number of rows of a try, None where that depends on what
     happens in it. `secrets` are the values that must not leave the worker, by name.
+    `use` has its values filled in.
     """
 
     run_id: str
@@ -51,6 +57,7 @@ class RunPlan:
     total: int | None
     config: TestConfig
     base_url: str | None
+    use: Use = field(repr=False)
     secrets: Mapping[str, str] = field(repr=False)
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     ignored_attributes: tuple[str, ...] = ()
@@ -82,12 +89,10 @@ class RunPlan:
 
     def session_options(self, test_try: int) -> SessionOptions:
         """Return the options of the browser context of a try."""
-        use = self.case.use
         return SessionOptions(
             base_url=self.base_url,
             viewport=self.config.viewport or self._own_viewport(),
-            device=use.device,
-            test_id_attribute=use.test_id_attribute,
+            use=self.use,
             headless=self.config.headless,
             trace=trace_content(self.trace, test_try=test_try, secrets=bool(self.secrets)),
             secrets=tuple(self.secrets.values()),
@@ -203,6 +208,7 @@ def plan_run(
     base_url = resolve(data.base_url or case.base_url or "", scope)
     sections = sections_of(case)
     frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case), preview=True)
+    hosts, site = hosts_of(secrets, trusted=data.trusted), web_url(base_url) if base_url else None
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,
@@ -212,9 +218,10 @@ def plan_run(
         steps=outline(sections, frame),
         total=case.known_total,
         config=data.config,
-        base_url=web_url(base_url) if base_url else None,
+        base_url=site,
+        use=_use(case.use, scope, site, hosts),
         secrets={name: value for name, value in values.items() if value.strip()},
-        secret_hosts=hosts_of(secrets, trusted=data.trusted),
+        secret_hosts=hosts,
         ignored_attributes=ignored_attributes,
         upload_root=Path(data.case_dir) if data.case_dir else None,
         values=own,
@@ -233,3 +240,33 @@ def _refuse_own_answers(case: Case) -> None:
                 f"{step.args.sentence()!r} answers requests of pages, so the case may not use secrets: run it "
                 "with `qa-queue run FILE`, or remove the step or the secrets."
             )
+
+
+def _use(use: Use, scope: Scope, base_url: str | None, hosts: Mapping[str, HostList]) -> Use:
+    """Return the setup of the browser with its values filled in.
+
+    Raises:
+        InputError: a value is missing or not allowed, or a site may not receive a secret of the credentials.
+    """
+    login = use.http_credentials
+    filled = map_texts(use, Filling(scope))
+    if login is not None and filled.http_credentials is not None:
+        site = origin_of(filled.http_credentials, base_url)
+        refused = [name for name in sorted(_secrets_of(login)) if name in hosts and not hosts[name].match_url(site)]
+        if refused:
+            raise InputError(
+                f"use.http_credentials: the secret {refused[0]} may not be used at {site}: "
+                f"QA_SECRET_{refused[0]}_HOSTS of the worker does not name this host"
+            )
+    if filled == use:
+        return use
+    given = filled.model_dump(include=use.model_fields_set, by_alias=True, exclude_none=True)
+    checked, problems = read_document(Use, given, at=("use",))
+    if problems:
+        raise InputError("; ".join(map(str, problems)))
+    return cast(Use, checked)
+
+
+def _secrets_of(login: HttpCredentials) -> set[str]:
+    found = [piece for text in (login.username, login.password) for piece in pieces(text)]
+    return {piece.name for piece in found if isinstance(piece, Reference) and piece.kind == "secret"}

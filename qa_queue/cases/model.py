@@ -13,6 +13,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import qa_queue.cases.actions  # noqa: F401 - completes Step
+from qa_queue.cases.environment import Use
 from qa_queue.cases.steps import HealMode, Step, known_total, placed, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
@@ -24,14 +25,13 @@ from qa_queue.cases.vocabulary import (
     Json,
     Many,
     Name,
-    Size,
     Vocabulary,
     Words,
     expected,
 )
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, kind_text, problems_of
-from qa_queue.models import TraceMode, Viewport
+from qa_queue.models import TraceMode
 
 FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
@@ -59,32 +59,9 @@ def _version(value: Any) -> Any:
     raise ValueError(f"{kind_text(value)} is not a version that this release reads: it reads {FORMAT_VERSION}")
 
 
-def _unsupported(value: Any) -> None:
-    if value is not None:
-        raise ValueError("'storage_state' is part of the format but not supported by this version")
-
-
 LockName = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.-]*$")]
 BaseUrl = Annotated[WebUrl, Field(min_length=1)]
 Version = Annotated[Literal[1], BeforeValidator(_version)]
-
-
-class Use(Vocabulary):
-    """The setup of the browser context."""
-
-    nullable: ClassVar[tuple[str, ...]] = ("device", "storage_state")
-    browser: Literal["chromium"] = Field("chromium", description="The browser.")
-    device: Words | None = Field(None, description="A device that Playwright knows, such as iPhone 15.")
-    viewport: Size = Field(Viewport(), description="Size of the page: 1280x720.")
-    storage_state: Annotated[None, BeforeValidator(_unsupported)] = Field(None, description="Not supported yet.")
-    test_id_attribute: Words = Field("data-testid", description="The attribute that `test_id` looks at.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a mapping such as {viewport: 1280x720}", value)
 
 
 class PytestTests(Vocabulary):
@@ -327,7 +304,7 @@ class Suite(Shared):
 
 
 def read_document(
-    model: type[Case] | type[Suite] | type[Flow], document: Any, *, at: KeyPath = (), **where: Any
+    model: type[Case] | type[Suite] | type[Flow] | type[Use], document: Any, *, at: KeyPath = (), **where: Any
 ) -> tuple[Any, tuple[Problem, ...]]:
     """Return a document as a value of the model, or None and what is wrong with it.
 
@@ -350,7 +327,6 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    back forward download cookies local_storage headers permissions geolocation clock offline save_state
-    function variable accessibility web_vitals to_have_screenshot
+    download save_state function variable accessibility web_vitals to_have_screenshot
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )

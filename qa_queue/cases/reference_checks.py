@@ -139,6 +139,9 @@ def _places(case: Case) -> Iterator[TextPlace]:
             yield TextPlace((name,), text, public=True)
     yield from (TextPlace(("tags", index), tag) for index, tag in enumerate(case.tags))
     yield from (TextPlace(path, text) for path, text in texts(case.vars, ("vars",)))
+    for path, text in texts(case.use):
+        public = path[0] != "http_credentials" or path[-1] == "origin"
+        yield TextPlace(("use", *path), text, public=public)
     if case.pytest is not None:
         yield from (TextPlace(("pytest", "env", name), text) for name, text in case.pytest.env.items())
     for path, step in case.own_steps():

@@ -149,6 +149,9 @@ def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Itera
     if model.spread is not None:
         yield mapping["properties"][model.spread]
         return
+    if model.spread is not None:
+        yield mapping["properties"][key_of(model, model.spread)]
+        return
     if model.bare:
         yield {"enum": [None, True]}
     if short := getattr(model, "short_schema", None) or _short(model, mapping):

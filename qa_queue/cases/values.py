@@ -157,7 +157,7 @@ def resolve(text: str, scope: Scope) -> str:
     Raises:
         CaseError: a reference is broken or has neither a value nor a default.
     """
-    return _Filling(scope).text(text)
+    return Filling(scope).text(text)
 
 
 def resolve_value(value: Any, scope: Scope) -> Any:
@@ -166,7 +166,7 @@ def resolve_value(value: Any, scope: Scope) -> Any:
     Raises:
         CaseError: as `resolve`.
     """
-    return map_json(value, _Filling(scope))
+    return map_json(value, Filling(scope))
 
 
 def resolve_step(step: Step, scope: Scope) -> Step:
@@ -180,7 +180,7 @@ def resolve_step(step: Step, scope: Scope) -> Step:
         for piece in place.references if place.public else ():
             if isinstance(piece, Reference) and (piece.kind == "secret" or _is_secret_param(piece, scope)):
                 raise CaseError(f"{path_text(place.path)}: {readable(piece)}")
-    filling = _Filling(scope)
+    filling = Filling(scope)
     name = None if step.name is None else filling.text(step.name)
     try:
         condition = None if step.condition is None else map_texts(step.condition, filling)
@@ -214,7 +214,7 @@ class Escaping:
     value = text
 
 
-class _Filling:
+class Filling:
     """The change of texts that fills in references; generated values are counted within one step."""
 
     def __init__(self, scope: Scope) -> None:

@@ -40,6 +40,10 @@ DOCUMENT: Mapping[str, bool] = {"document": True}
 MAX_COUNT = 1_000_000
 MAX_DURATION_MS = 24 * 3_600_000
 DURATION_PATTERN = r"^\d+(\.\d+)?\s*(ms|s|m|h)$"
+SPAN_PATTERN = r"^\d+(\.\d+)?\s*(ms|s|m|h|d)$"
+_DAY_MS = 24 * 3_600_000
+MAX_SPAN_MS = 3_650 * _DAY_MS
+_DAYS = re.compile(r"(\d{1,4})\s*d")
 NAME_PATTERN = "[A-Za-z_][A-Za-z0-9_]*"
 _DURATION = re.compile(r"(\d{1,12}(?:\.\d{1,12})?)\s*(ms|s|m|h)")
 _UNIT_MS = {"ms": 1, "s": 1_000, "m": 60_000, "h": 3_600_000}
@@ -261,6 +265,14 @@ def _duration(value: Any) -> int:
     return parsed
 
 
+def _span(value: Any) -> int:
+    match = _DAYS.fullmatch(value.strip()) if isinstance(value, str) else None
+    parsed = int(match[1]) * _DAY_MS if match else parse_duration(value)
+    if parsed is None or not 0 < parsed <= MAX_SPAN_MS:
+        raise ValueError(f"{kind_text(value)} is not a span of time: write 30s, 5m, 2h or 3d, up to 3650d")
+    return parsed
+
+
 def parse_size(value: Any) -> Any:
     """Return `1280x720` as the mapping of its sides; a mapping as it is."""
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
@@ -277,7 +289,8 @@ def _name(value: Any) -> Any:
     return value
 
 
-def _many(value: Any) -> Any:
+def one_or_many(value: Any) -> Any:
+    """Return a single value as a list of it."""
     return value if isinstance(value, (list, tuple)) else [value]
 
 
@@ -288,7 +301,7 @@ Json = Annotated[Any, BeforeValidator(_json_value), JSON]
 Words = Annotated[str, Field(min_length=1)]
 Many = Annotated[tuple[T, ...], Field(strict=False)]
 _AtLeastOne = Annotated[Many[Words], Field(min_length=1)]
-OneOrMoreWords = Annotated[_AtLeastOne, BeforeValidator(_many, json_schema_input_type=Words | _AtLeastOne)]
+OneOrMoreWords = Annotated[_AtLeastOne, BeforeValidator(one_or_many, json_schema_input_type=Words | _AtLeastOne)]
 Count = Annotated[int, Field(ge=0, le=MAX_COUNT)]
 Side = Annotated[int, Field(ge=1, le=10_000)]
 Name = Annotated[str, BeforeValidator(_name)]
@@ -300,6 +313,11 @@ DURATION_SCHEMA = {
         {"type": "integer", "minimum": 1, "maximum": MAX_DURATION_MS},
     ]
 }
+Span = Annotated[
+    int,
+    BeforeValidator(_span),
+    WithJsonSchema({"anyOf": [{"type": "string", "pattern": SPAN_PATTERN}, {"type": "integer", "minimum": 1}]}),
+]
 Duration = Annotated[int, BeforeValidator(_duration), WithJsonSchema(DURATION_SCHEMA)]
 SIZE_SCHEMA = {"type": "string", "pattern": rf"^{_SIDE}x{_SIDE}$", "examples": ["1280x720"]}
 SIDES_SCHEMA = {

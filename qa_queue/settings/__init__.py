@@ -159,6 +159,11 @@ class Settings(BaseSettings):
 
     qa_home: Path = Field(default=HOME, description="Folder for evidence and the embedded stack's data.")
     qa_browser_path: Path | None = Field(default=None, description="Chromium to use instead of the one found.")
+    qa_connect_hosts: str = Field(
+        default="",
+        description="Hosts, separated by commas, of browsers that cases may connect to with `use.connect`: HOST, "
+        "HOST:PORT, *.DOMAIN; without it, none.",
+    )
     qa_ignored_attributes: str = Field(
         default="",
         description="HTML attributes, separated by commas, that fingerprints and healed locators leave out.",

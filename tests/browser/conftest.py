@@ -18,6 +18,7 @@ from pytest_asyncio import is_async_test
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.browser.session import Session
+from qa_queue.cases.environment import Use
 from qa_queue.cases.model import Step
 from tests.support.processes import command_of
 from tests.support.running import ExecutionHarness
@@ -104,8 +105,9 @@ async def visit(pool: WarmBrowserPool, site: Site) -> AsyncIterator[Opener]:
     async with AsyncExitStack() as stack:
 
         async def open_page(html: str | None = None, **options: Any) -> Visit:
+            use = {name: options.pop(name) for name in Use.model_fields if name != "viewport" and name in options}
             session = await stack.enter_async_context(
-                pool.session(SessionOptions(**{"base_url": site.url, **options}))
+                pool.session(SessionOptions(**{"base_url": site.url, "use": Use(**use), **options}))
             )
             page = Visit(session)
             if html is not None:

@@ -12,8 +12,10 @@ import psutil
 import pytest
 import pytest_asyncio
 
+from processors.browser.launching import BrowserKind
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions
+from qa_queue.cases.environment import Use
 from qa_queue.errors import BrowserCrashedError, BrowserMissingError, InputError
 from qa_queue.models import Viewport
 from tests.browser.conftest import TIMEOUT_MS, Opener, Visit
@@ -32,7 +34,7 @@ async def own_pool(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
 
 async def browser_pid(pool: WarmBrowserPool) -> int:
     """The process of the pool's browser."""
-    session = await pool._browsers[True].new_browser_cdp_session()
+    session = await pool._browsers[BrowserKind()].new_browser_cdp_session()
     processes = (await session.send("SystemInfo.getProcessInfo"))["processInfo"]
     return int(next(process["id"] for process in processes if process["type"] == "browser"))
 
@@ -71,7 +73,7 @@ async def test_size_of_the_page(visit: Opener, options: dict[str, object], width
 async def test_an_unknown_device_is_refused(pool: WarmBrowserPool) -> None:
     """The message names the device."""
     with pytest.raises(InputError, match="device 'Abacus' is unknown"):
-        async with pool.session(SessionOptions(device="Abacus")):
+        async with pool.session(SessionOptions(use=Use(device="Abacus"))):
             pass
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,6 +19,7 @@ class Site:
         self.url = url
         self.pages: dict[str, Page] = {}
         self.redirects: dict[str, str] = {}
+        self.logins: dict[str, str] = {}  # USER:PASSWORD of HTTP authentication
         self.held: dict[str, threading.Event] = {}
 
     def page(self, path: str, html: Page) -> str:
@@ -57,7 +59,9 @@ class _Handler(BaseHTTPRequestHandler):
         path = urlsplit(self.path).path
         if path in site.held:
             site.held[path].wait(30)
-        if path in site.redirects:
+        if path in site.logins and self.headers.get("Authorization") != _basic(site.logins[path]):
+            self._send(401, "login first", **{"WWW-Authenticate": 'Basic realm="site"'})
+        elif path in site.redirects:
             self._send(302, "", Location=site.redirects[path])
         elif (page := site.pages.get(path)) is None:
             self._send(404, "not here")
@@ -76,3 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Say nothing."""
+
+
+def _basic(login: str) -> str:
+    return f"Basic {base64.b64encode(login.encode()).decode()}"

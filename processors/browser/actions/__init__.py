@@ -12,6 +12,7 @@ from processors.browser.actions import (
     page,
     pages,
     pointer,
+    state,
     variables,
 )
 from processors.browser.egress.hosts import document_url
@@ -29,6 +30,7 @@ __all__ = [
     "pages",
     "perform",
     "pointer",
+    "state",
     "variables",
 ]
 _OWN_CHECKS = (Fill, Type, Request)  # they look at the field's own document, or the address of the request

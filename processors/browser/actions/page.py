@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 
+from playwright.async_api import FloatRect
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.checks import make
 from processors.browser.failures import StepFailedError
+from processors.browser.locators import locator_for
 from processors.browser.traffic import listed
 from qa_queue.cases.actions import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.checks import ToHaveCount, ToHaveURL
@@ -71,11 +74,19 @@ async def _wait_for_state(call: ActionContext[WaitFor]) -> None:
 
 @performs(Screenshot)
 async def screenshot(call: ActionContext[Screenshot]) -> Performed:
-    """Take a picture of the page or of one element."""
+    """Take a picture of the page or of one element; masks of the step and secrets are black."""
+    args = call.args
+    find = partial(locator_for, call.page, test_id_attribute=call.options.test_id_attribute)
+    hidden = [*call.masks, *map(find, args.mask)]
     if call.locator is not None:
-        return Performed(picture=await call.locator.screenshot(timeout=call.left_ms, mask=call.masks))
-    full_page = call.args.full_page
-    return Performed(picture=await call.page.screenshot(full_page=full_page, timeout=call.left_ms, mask=call.masks))
+        return Performed(picture=await call.locator.screenshot(timeout=call.left_ms, mask=hidden))
+    clip = (
+        None
+        if args.clip is None
+        else FloatRect(x=args.clip.x, y=args.clip.y, width=args.clip.width, height=args.clip.height)
+    )
+    picture = await call.page.screenshot(full_page=args.full_page, clip=clip, timeout=call.left_ms, mask=hidden)
+    return Performed(picture=picture)
 
 
 @performs(SetViewport)

@@ -59,6 +59,7 @@ class HostList:
         return bool(host) and any(pattern.matches(scheme, host, port) for pattern in self.patterns)
 
 
+NO_HOST = HostList(())
 ANY_HOST = HostList((HostPattern("", subdomains=True),))
 
 

@@ -14,11 +14,11 @@ import ipaddress
 import logging
 import re
 import socket
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit, urlunsplit
 
-from playwright.async_api import Browser, CDPSession, Error
+from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Request, Route
 
 from qa_queue.cases.urls import WEB_SCHEMES, normalized
 
@@ -44,6 +44,26 @@ async def refuse_local_schemes(browser: Browser, addresses: Sequence[str] = ()) 
     session.on("Fetch.requestPaused", refuse)
     patterns = [*(f"{scheme}:*" for scheme in LOCAL_SCHEMES), *addresses]
     await session.send("Fetch.enable", {"patterns": [{"urlPattern": pattern} for pattern in patterns]})
+
+
+async def refuse_addresses(context: BrowserContext, addresses: Sequence[str], stop: Callable[[str], None]) -> None:
+    """Refuse requests for these address patterns in a browser without Chromium's DevTools.
+
+    Such a browser follows redirects without asking. `stop` ends the run of a request that was redirected to one of
+    the addresses, so that the run does not see the response.
+    """
+    if not addresses:
+        return
+
+    async def refuse(route: Route) -> None:
+        await route.abort("blockedbyclient")
+
+    def stop_if_refused(request: Request) -> None:
+        if request.redirected_from is not None and is_refused(canonical_url(request.url) or "", addresses):
+            stop(f"the site redirected to {request.url}, which the service refuses")
+
+    await context.route(re.compile("|".join(map(_expression, addresses))), refuse)
+    context.on("request", stop_if_refused)
 
 
 def denied_addresses(own: Iterable[str]) -> tuple[str, ...]:
@@ -95,7 +115,12 @@ def _canonical_host(host: str) -> str | None:
 
 def is_refused(url: str, patterns: Sequence[str]) -> bool:
     """Return True where a canonical URL matches one of these patterns, in which `*` stands for any text."""
-    return any(re.fullmatch(re.escape(pattern).replace(r"\*", ".*"), url, re.DOTALL) for pattern in patterns)
+    return any(re.fullmatch(_expression(pattern), url, re.DOTALL) for pattern in patterns)
+
+
+def _expression(pattern: str) -> str:
+    text = re.escape(pattern).replace(r"\*", ".*")
+    return f"^{text}$"
 
 
 async def _refuse(session: CDPSession, event: dict[str, Any]) -> None:

@@ -16,11 +16,21 @@ from qa_queue.cases.actions.fields import (
 )
 from qa_queue.cases.actions.flow import UseFlow
 from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
-from qa_queue.cases.actions.navigation import Goto, Reload
+from qa_queue.cases.actions.navigation import Back, Forward, Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
+from qa_queue.cases.actions.state import (
+    Clock,
+    Cookies,
+    Headers,
+    LocalStorage,
+    Offline,
+    Permissions,
+    SessionStorage,
+    SetGeolocation,
+)
 from qa_queue.cases.actions.variables import Evaluate, Extract, SetVariables
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.steps import ACTIONS, Block, Step
@@ -28,13 +38,16 @@ from qa_queue.cases.vocabulary import Vocabulary
 
 __all__ = [
     "AnswerDialog",
+    "Back",
     "BlockRequests",
     "Blur",
     "CheckBox",
     "CheckValue",
     "Clear",
     "Click",
+    "Clock",
     "ClosePage",
+    "Cookies",
     "DoubleClick",
     "Drag",
     "Evaluate",
@@ -43,12 +56,17 @@ __all__ = [
     "Fill",
     "Focus",
     "ForEach",
+    "Forward",
     "Goto",
     "Group",
+    "Headers",
     "Hover",
     "If",
+    "LocalStorage",
     "Mock",
     "NewPage",
+    "Offline",
+    "Permissions",
     "PointerAction",
     "Press",
     "Reload",
@@ -60,6 +78,8 @@ __all__ = [
     "Screenshot",
     "Scroll",
     "Select",
+    "SessionStorage",
+    "SetGeolocation",
     "SetVariables",
     "SetViewport",
     "SwitchPage",

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
 from qa_queue.cases.traffic import RequestPattern, ResponsePattern
-from qa_queue.cases.vocabulary import SIZE_SCHEMA, Count, Duration, Side, Words, parse_size
+from qa_queue.cases.vocabulary import (
+    MAX_COUNT,
+    SIZE_SCHEMA,
+    Count,
+    Duration,
+    Many,
+    Side,
+    Vocabulary,
+    Words,
+    expected,
+    one_or_many,
+    parse_size,
+)
 
 PAGE_OR_ELEMENT = "The element; without it, the page."
 
@@ -73,15 +85,36 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
         return f"wait for {', '.join(things)}"
 
 
+class Clip(Vocabulary):
+    """A rectangle of the page, in CSS px."""
+
+    x: Annotated[float, Field(ge=0, le=MAX_COUNT)] = Field(description="Distance from the left.")
+    y: Annotated[float, Field(ge=0, le=MAX_COUNT)] = Field(description="Distance from the top.")
+    width: Side = Field(description="Width in CSS px.")
+    height: Side = Field(description="Height in CSS px.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping."""
+        if isinstance(value, dict):
+            return value
+        raise expected("a rectangle such as {x: 0, y: 0, width: 300, height: 200}", value)
+
+
 class Screenshot(Action, keyword="screenshot", verb="take a screenshot"):
     """Take a picture of the page or of one element."""
 
     short: ClassVar[str | None] = "name"
     bare: ClassVar[bool] = True
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
+    at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("target", "full_page"), ("target", "clip"))
     name: Words | None = Field(None, description="Name of the picture's file.")
     target: Target | None = Field(None, description=PAGE_OR_ELEMENT)
     full_page: bool = Field(False, description="The whole page, not only the part in view.")
+    clip: Clip | None = Field(
+        None, description="Only this part of the page: {x: 0, y: 0, width: 300, height: 200}."
+    )
+    mask: Annotated[Many[Target], BeforeValidator(one_or_many)] = Field((), description="Elements to black out.")
 
     def sentence(self) -> str:
         """Return the action in words."""

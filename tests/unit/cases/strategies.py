@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel
 from pydantic.fields import FieldInfo
 
-from qa_queue.cases import traffic
+from qa_queue.cases import environment, traffic, vocabulary
 from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extract, ForEach, Press, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck
 from qa_queue.cases.conditions import Condition
@@ -95,6 +95,14 @@ def _validator_of(alias: Any) -> Any:
 by_validator = {
     _validator_of(Duration): durations,
     _validator_of(Name): names,
+    _validator_of(environment.Time): st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds")),
+    _validator_of(environment.Locale): st.sampled_from(["de-DE", "en"]),
+    _validator_of(environment.TimeZone): st.sampled_from(["Europe/Berlin", "UTC"]),
+    _validator_of(environment.HeaderName): st.from_regex(r"[A-Za-z-]{1,8}", fullmatch=True),
+    _validator_of(environment.HeaderValue): st.from_regex(r"[ -~]{0,8}", fullmatch=True),
+    _validator_of(environment.SocketUrl): st.just("ws://browsers:3000/"),
+    _validator_of(environment.DevtoolsUrl): st.just("http://browsers:9222"),
+    _validator_of(vocabulary.Span): st.integers(1, vocabulary.MAX_SPAN_MS),
     _validator_of(Duration): durations,
     _validator_of(Json): json_values,
     _validator_of(network.ResponsePart): parts,
@@ -135,7 +143,7 @@ def _plain_values(annotation: Any, limits: dict[str, Any]) -> st.SearchStrategy[
     if annotation is int:
         return st.integers(limits.get("ge", -9), limits.get("le", 99))
     if annotation is float:
-        most = limits.get("le", 999)
+        most = min(limits.get("le", 999), 999)
         return st.integers(0, int(most)).map(float) | st.floats(0, most)
     known = {
         bool: flags,

@@ -157,8 +157,8 @@ def test_screenshot_beside_an_action_is_a_field():
     [
         ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
         (
-            {"clock": "1"},
-            "steps[0].clock: 'clock' is part of the format but not supported by this version",
+            {"save_state": "1"},
+            "steps[0].save_state: 'save_state' is part of the format but not supported by this version",
         ),
         (
             {"click": "#a", "fill": {}},
@@ -326,7 +326,7 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
         ({"tags": "smoke"}, "tags: expected a list, got 'smoke'"),
         ({"retries": 11}, "retries: 11 is out of range: 0 to 10"),
         ({"retries": 1.5}, "retries: expected a whole number, got the number 1.5"),
-        ({"use": {"browser": "firefox"}}, "use.browser: 'firefox' is not one of chromium"),
+        ({"dialogs": "acept"}, "dialogs: 'acept' is not one of accept, dismiss; did you mean 'accept'?"),
         (
             {"use": {"storage_state": "a"}},
             "use.storage_state: 'storage_state' is part of the format but not supported by this version",
@@ -371,3 +371,34 @@ def test_a_document_that_is_no_mapping_is_refused():
         parse_case([], source="case.yaml")
 
     assert caught.value.problems == ("case.yaml: expected a mapping with 'name' and 'steps', got a list",)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "part"),
+    [
+        (
+            {"use": {"browser": "firefx"}},
+            "use.browser: 'firefx' is not one of chromium, firefox, webkit; did you mean",
+        ),
+        (
+            {"use": {"time_zone": "Europe/Berln"}},
+            "'Europe/Berln' is not a time zone; did you mean 'Europe/Berlin'?",
+        ),
+        ({"use": {"locale": "german!"}}, "use.locale: 'german!' is not a locale: write a language and a region"),
+        ({"use": {"clock": "noon"}}, "use.clock: 'noon' is not a time: write 2030-01-31T09:00"),
+        ({"use": {"channel": "chrom"}}, "did you mean 'chrome'?"),
+        ({"use": {"channel": "chrome", "browser": "webkit"}}, "use: 'channel' goes with chromium, not with webkit"),
+        ({"use": {"connect": "browsers:3000"}}, "'browsers:3000' is not the address of a browser: write ws://"),
+        ({"use": {"connect": {"cdp": "ftp://x"}}}, "use.connect.cdp: 'ftp://x' is not the address of a browser"),
+        ({"use": {"permissions": ["geolocaton"]}}, "did you mean 'geolocation'?"),
+        ({"use": {"headers": {"a b": "c"}}}, "'a b' is not the name of a header"),
+        ({"use": {"headers": {"a": "b\nc: d"}}}, "the value of a header is one line without control characters"),
+        ({"use": {"geolocation": {"latitude": 100, "longitude": 1}}}, "100 is out of range: -90 to 90"),
+        ({"use": {"http_credentials": {"username": "ann"}}}, "use.http_credentials: 'password' is missing"),
+        ({"use": {"dialogs": "accept"}}, "use.dialogs: unknown key 'dialogs'"),
+    ],
+)
+def test_each_mistake_in_the_setup_of_the_browser(overrides: dict[str, Any], part: str):
+    """The message has the key, and the nearest name where there is one."""
+    (problem,) = problems_of(**overrides)
+    assert part in problem
