@@ -19,9 +19,11 @@ from processors.browser.environment import context_options
 from processors.browser.failures import is_closed, is_crash
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
 from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser
+from processors.browser.locators import ATTACHED_FRAME_ENGINE
 from processors.browser.protocol import SessionOptions, TraceContent
 from processors.browser.session import Session
 from qa_queue.cases.environment import parse_time
+from qa_queue.cases.targets import ATTACHED_FRAME
 from qa_queue.errors import BrowserCrashedError, InputError
 
 CONTEXT_TIMEOUT_S = 30.0
@@ -161,6 +163,7 @@ class WarmBrowserPool:
         path = path_of(kind, self._find_browser)
         if self._driver is None:
             self._driver = await async_playwright().start()
+            await self._driver.selectors.register(ATTACHED_FRAME, script=ATTACHED_FRAME_ENGINE, content_script=True)
         if self._downloads is None:
             self._downloads = TemporaryDirectory(prefix="qa-downloads-", ignore_cleanup_errors=True)
         browser = await start_browser(self._driver, kind, path, self._downloads.name)

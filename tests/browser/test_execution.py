@@ -276,7 +276,7 @@ async def test_a_run_is_cancelled_in_mid_step(harness: ExecutionHarness, site: S
 
     harness.progress.on_report = cancel_after_first_step
     await harness.browser.start()
-    browser = harness.browser._browsers[True]
+    browser = next(iter(harness.browser._browsers.values()))
     before = browser.contexts  # another test's page may have hung
     with pytest.raises(RunCancelledError):
         await asyncio.wait_for(harness.run(data), timeout=30)
