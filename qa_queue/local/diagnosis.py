@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
 from qa_queue.errors import InputError, QAError
+from qa_queue.errors.validation import nearest
 from qa_queue.extensions import ExtensionSpec, catalogue, load_named, queue_names
 from qa_queue.local.migrations import lacks_migrations, missing_migrations
 from qa_queue.redis import RedisClient
@@ -106,8 +106,8 @@ def _unknown_queues(settings: Settings) -> list[Diagnosis]:
 
 
 def _rename_fix(name: str, known: list[str]) -> str:
-    nearest = difflib.get_close_matches(name, known, n=1)
-    return f"rename it to {nearest[0]}" if nearest else f"unset it; the known names are {', '.join(known)}"
+    near = nearest(name, known)
+    return f"rename it to {near}" if near else f"unset it; the known names are {', '.join(known)}"
 
 
 def _package(spec: ExtensionSpec, package: str) -> Diagnosis:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import subprocess
 import sys
@@ -23,7 +22,7 @@ from filelock import FileLock
 from qa_queue.errors import StackError
 from qa_queue.local.binaries import NODE_PACKAGE, bundled_binary
 from qa_queue.local.files import BUNDLE, IN_CHECKOUT, ROOT, SETUP, cache_folder
-from qa_queue.settings import child_environment
+from qa_queue.local.process import python_environment
 
 _MANIFESTS = ("package.json", "package-lock.json")
 _INSTALL_TIMEOUT_S = 900.0
@@ -88,12 +87,12 @@ def ensure_lite(say: Say) -> None:
     Raises:
         StackError: it cannot be installed; the message names the alternative.
     """
-    try:
-        check_lite()
-    except StackError:
-        home = lite_home()
-        home.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(home.with_name(f"{home.name}.lock")):
+    if _is_complete():
+        return
+    home = lite_home()
+    home.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(home.with_name(f"{home.name}.lock")):
+        if not _is_complete():  # another process may have installed it meanwhile
             _install(home, say)
 
 
@@ -110,13 +109,10 @@ def npm_command() -> tuple[str, ...]:
 
 def npm_environment() -> dict[str, str]:
     """Return the variables for npm: Node trusts the system's CAs, this Python's commands are first on PATH."""
-    found = child_environment({"NODE_USE_SYSTEM_CA": "1"})
-    return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
+    return python_environment({"NODE_USE_SYSTEM_CA": "1"})
 
 
 def _install(home: Path, say: Say) -> None:
-    if (home / "node_modules").exists() and _is_complete():  # another process installed it meanwhile
-        return
     say(f"Installing Supabase Lite {pinned_version()} into {home} (once, about 150 MB) ...")
     if home == ROOT:
         _run_npm(home, say)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import random
 import socket
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +16,7 @@ from typing import Self
 
 from qa_queue.errors import StackError
 from qa_queue.local.files import open_private
+from qa_queue.settings import child_environment
 from qa_queue.worker.die_with_parent import bound_command
 
 LOOPBACK = "127.0.0.1"
@@ -118,6 +121,12 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.stop()
+
+
+def python_environment(additions: dict[str, str]) -> dict[str, str]:
+    """Return this process's environment with additions, and with the commands of this Python first on PATH."""
+    found = child_environment(additions)
+    return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
 
 
 def launch(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import signal
 import sys
@@ -20,12 +19,12 @@ from honcho.printer import Message, Printer
 from qa_queue.auth.logins import login_link
 from qa_queue.errors import StackError
 from qa_queue.local.files import PROCFILE, private_folder, stored_secret
-from qa_queue.local.process import LOOPBACK, port_is_free
+from qa_queue.local.process import LOOPBACK, port_is_free, python_environment
 from qa_queue.local.stack import Stack
 from qa_queue.local.supervise import Supervisor
 from qa_queue.redis import RedisClient
 from qa_queue.redis.servers import main_server
-from qa_queue.settings import Settings, child_environment
+from qa_queue.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _OWN_NAME = "qa-queue"
@@ -46,7 +45,9 @@ def up(settings: Settings, procfile: Path | None = None) -> int:
     say("", "starting; the first start takes half a minute")
     with _signals() as signals, Stack(settings, partial(say, "")) as stack:
         login, source = dashboard_login(settings)
-        supervisor = Supervisor(commands, _environment(stack.environment() | login), say)
+        supervisor = Supervisor(
+            commands, python_environment(stack.environment() | login | {"PYTHONUNBUFFERED": "1"}), say
+        )
         for line in addresses(stack.settings, source, _login_hint(stack.settings)):
             say("", line)
         signals.act = supervisor.ask_to_stop
@@ -133,12 +134,6 @@ def _refuse_taken_ports(settings: Settings) -> None:
             raise StackError(
                 f"{name}={port} is in use on {LOOPBACK}: stop what listens there, or set another port."
             )
-
-
-def _environment(additions: dict[str, str]) -> dict[str, str]:
-    """Return variables that put this Python's commands first on PATH and make Python's output unbuffered."""
-    found = child_environment(additions | {"PYTHONUNBUFFERED": "1"})
-    return found | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), found.get("PATH", os.defpath)])}
 
 
 @dataclass
