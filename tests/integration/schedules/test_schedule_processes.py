@@ -8,7 +8,6 @@ import signal
 import subprocess
 import sys
 import threading
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import timedelta
@@ -33,7 +32,7 @@ from tests.support.dying_scheduler import POINTS
 from tests.support.poll import wait_until
 from tests.support.processes import command_of
 from tests.support.queueing import run_request
-from tests.support.schedulers import SchedulerProcess, jobs_on, runs_of
+from tests.support.schedulers import SchedulerProcess, jobs_of, runs_of
 from tests.support.schedules import schedule_record
 
 
@@ -103,7 +102,7 @@ def test_a_scheduler_that_is_killed_during_a_start_loses_and_doubles_nothing(
     schedulers()
     wait_until(lambda: ended(real_store, schedule), what="the end of the schedule")
     (run,) = runs_of(real_store, schedule)
-    assert jobs_on(redis_db) == [run.id]
+    assert jobs_of(redis_db, [run]) == [run.id]
     row = real_store.schedules.get(schedule.id)
     assert row is not None
     assert (row.fired, row.pending, row.last_run_id) == (1, (), run.id)
@@ -121,9 +120,7 @@ def test_two_schedulers_at_once_start_each_moment_once(
         assert len(runs) == 6
         assert len({run.batch_id for run in runs}) == 6
         assert len(moments_of(redis_db, schedule)) == 6
-    waiting = Counter(jobs_on(redis_db))
-    assert len(waiting) == 30
-    assert set(waiting.values()) == {1}
+        assert jobs_of(redis_db, runs) == sorted(run.id for run in runs)
 
 
 def test_schedulers_that_are_killed_again_and_again_lose_and_double_nothing(
@@ -133,17 +130,21 @@ def test_schedulers_that_are_killed_again_and_again_lose_and_double_nothing(
     pool = schedulers(2)
     chance = random.Random(4)
     schedules = [scheduled(real_store, overlap="allow", missed="all", max_runs=8) for _ in range(3)]
+
+    def started() -> int:
+        return sum(len(jobs_of(redis_db, runs_of(real_store, one))) for one in schedules)
+
     for _ in range(6):
-        seen = len(jobs_on(redis_db))
-        wait_until(lambda seen=seen: len(jobs_on(redis_db)) > seen or ended(real_store, schedules[0]), 60)
+        seen = started()
+        wait_until(lambda seen=seen: started() > seen or ended(real_store, schedules[0]), 60)
         pool.pop(chance.randrange(2)).kill()
         pool += schedulers()
     wait_until(lambda: all(ended(real_store, one) for one in schedules), 60, "the end of all schedules")
     for schedule in schedules:
-        assert len(runs_of(real_store, schedule)) == 8
+        runs = runs_of(real_store, schedule)
+        assert len(runs) == 8
         assert len(moments_of(redis_db, schedule)) == 8
-    waiting = Counter(jobs_on(redis_db))
-    assert (len(waiting), set(waiting.values())) == (24, {1})
+        assert jobs_of(redis_db, runs) == sorted(run.id for run in runs)
 
 
 def test_a_restart_of_redis_costs_no_moment(real_store: SupabaseStore, schedulers: Any, tmp_path: Path) -> None:
@@ -163,7 +164,7 @@ def test_a_restart_of_redis_costs_no_moment(real_store: SupabaseStore, scheduler
         scheduler.says("can serve the schedules again")
         runs = runs_of(real_store, schedule)
         assert len(runs) == 8 > before
-        assert sorted(jobs_on(connection)) == sorted(run.id for run in runs)
+        assert jobs_of(connection, runs) == sorted(run.id for run in runs)
 
 
 def test_a_while_without_supabase_costs_no_moment(
@@ -180,14 +181,14 @@ def test_a_while_without_supabase_costs_no_moment(
         stack.callback(store.close)
         (scheduler,) = schedulers(1, SUPABASE_URL=server.url, SUPABASE_SECRET_KEY=server.key or "")
         schedule = scheduled(store, overlap="allow", missed="all", max_runs=12)
-        wait_until(lambda: len(jobs_on(redis_db)) >= 2, what="two starts")
+        wait_until(lambda: len(jobs_of(redis_db, runs_of(store, schedule))) >= 2, what="two starts")
         server.stop()
         wait_until(lambda: "could not serve the schedules" in scheduler.text, what="that the scheduler notices")
         stack.enter_context(start_supabase(folder, port, cache=cache))
         wait_until(lambda: ended(store, schedule), 60, "the end of the schedule")
         runs = runs_of(store, schedule)
         assert len(runs) == 12
-        assert sorted(jobs_on(redis_db)) == sorted(run.id for run in runs)
+        assert jobs_of(redis_db, runs) == sorted(run.id for run in runs)
         assert scheduler.running
 
 
@@ -203,7 +204,7 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(
     running.start()
     try:
         schedule = scheduled(real_store, overlap="allow", missed="all", max_runs=6)
-        wait_until(lambda: len(jobs_on(redis_db)) >= 2, 60, "two starts")
+        wait_until(lambda: len(jobs_of(redis_db, runs_of(real_store, schedule))) >= 2, 60, "two starts")
         own = psutil.Process().children(recursive=True)
         (victim,) = [one for one in own if one.is_running() and "qa_queue.worker.scheduler" in command_of(one)]
         victim.kill()
@@ -213,5 +214,5 @@ def test_a_killed_scheduler_is_started_again_and_goes_on(
         running.join(30)
     assert any("ended with code -9; restarting" in text for text in said)
     runs = runs_of(real_store, schedule)
-    assert sorted(jobs_on(redis_db)) == sorted(run.id for run in runs)
+    assert jobs_of(redis_db, runs) == sorted(run.id for run in runs)
     assert len(runs) == 6
