@@ -69,7 +69,12 @@ def _zones() -> frozenset[str]:
     return frozenset(available_timezones())
 
 
-def _time_zone(text: str) -> str:
+def time_zone(text: str) -> str:
+    """Return the name of a time zone.
+
+    Raises:
+        ValueError: the name is unknown.
+    """
     if text not in _zones():
         near = did_you_mean(text, _zones()) or ": write one such as Europe/Berlin"
         raise ValueError(f"{text!r} is not a time zone{near}")
@@ -103,7 +108,7 @@ SocketUrl = Annotated[str, unless_reference(partial(_address, ("ws", "wss")))]
 DevtoolsUrl = Annotated[str, unless_reference(partial(_address, ("http", "https", "ws", "wss")))]
 Time = Annotated[str, unless_reference(_time)]
 Locale = Annotated[str, unless_reference(_locale)]
-TimeZone = Annotated[str, unless_reference(_time_zone)]
+TimeZone = Annotated[str, unless_reference(time_zone)]
 HeaderName = Annotated[str, AfterValidator(_header_name)]
 HeaderValue = Annotated[str, AfterValidator(_header_value)]
 HeaderValues = dict[HeaderName, HeaderValue]

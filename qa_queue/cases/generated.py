@@ -11,11 +11,14 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from random import Random
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 GENERATED = ("uuid", "now", "random")
+RANDOM = ("int", "email", "word")
 MAX_INTEGER = 10**18
 _OFFSET = re.compile(r"([+-]\d{1,6})(s|m|h|d|w)")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days", "w": "weeks"}
+_CALENDAR = ("d", "w")
 _DIRECTIVES = frozenset("YymdHIMSfpjaAbBzZ%")
 _NOW_TEXT = "write ${now}, ${now:+2d} or ${now:-30m:%d.%m.%Y}"
 _FORMATS = {"date": "%Y-%m-%d", "time": "%H:%M:%S", "iso": "iso", "unix": "unix"}
@@ -55,11 +58,15 @@ class Seed:
 
 @dataclass(frozen=True)
 class Generator:
-    """The source of generated values at one place of a run; `now` has a time zone."""
+    """The source of generated values at one place of a run; `now` is in the time zone of the case, else in UTC."""
 
     seed: str
     now: datetime
     place: str = ""
+
+    def in_zone(self, name: str) -> Generator:
+        """Return the generator whose times are in this time zone."""
+        return replace(self, now=self.now.astimezone(ZoneInfo(name)))
 
     def at(self, place: str) -> Generator:
         """Return the generator of another place."""
@@ -98,11 +105,13 @@ def fault_of(kind: str, name: str, arguments: str) -> str | None:
 def moment(now: datetime, arguments: str) -> str | int:
     """Return a time as text: `+2d`, `-30m:%H:%M` or `date` are offset and format; ISO 8601 without them.
 
+    Days and weeks are those of the calendar: the hour stays when the clocks change. Shorter offsets are exact.
+
     Raises:
         OverflowError: the offset leads out of the years 1 to 9999.
     """
     offset, form = _now_arguments(arguments)
-    found = now + offset
+    found = _shifted(now, offset)
     match form:
         case "iso":
             return found.isoformat(timespec="seconds").replace("+00:00", "Z")
@@ -111,13 +120,20 @@ def moment(now: datetime, arguments: str) -> str | int:
     return found.strftime(form)
 
 
-def _now_arguments(arguments: str) -> tuple[timedelta, str]:
-    """Return offset and format. Both follow a colon; the format may contain colons."""
-    first, _, rest = arguments.partition(":")
-    found = _OFFSET.fullmatch(first.strip())
+def _shifted(now: datetime, offset: str) -> datetime:
+    found = _OFFSET.fullmatch(offset)
     if found is None:
-        return timedelta(), _FORMATS.get(arguments.strip(), arguments) or "iso"
-    return timedelta(**{_UNITS[found[2]]: int(found[1])}), _FORMATS.get(rest.strip(), rest) or "iso"
+        return now
+    span = timedelta(**{_UNITS[found[2]]: int(found[1])})
+    return now + span if found[2] in _CALENDAR else (now.astimezone(UTC) + span).astimezone(now.tzinfo)
+
+
+def _now_arguments(arguments: str) -> tuple[str, str]:
+    """Return offset and format; ISO 8601 is the default. Both follow a colon; the format may contain colons."""
+    first, _, rest = arguments.partition(":")
+    offset = first.strip() if _OFFSET.fullmatch(first.strip()) else ""
+    form = rest if offset else arguments
+    return offset, _FORMATS.get(form.strip(), form) or "iso"
 
 
 def _fault_of_now(arguments: str) -> str | None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from qa_queue.cases.actions import UseFlow
+from qa_queue.cases.environment import time_zone
 from qa_queue.cases.generated import Generator
 from qa_queue.cases.model import Case, Flow, Step
 from qa_queue.cases.reference_checks import (
@@ -144,11 +145,19 @@ def scope_for(
     """Return the scope of a run of this case, its variables filled in.
 
     Raises:
-        CaseError: a variable refers to a value that does not exist.
+        CaseError: a variable refers to a value that does not exist, or the time zone does not exist.
     """
-    outer = Scope(env=env, data=data or {}, run=run or {}, generator=generator)
+    outer = Scope(env=env, data=data or {}, run=run or {})
+    outer = replace(outer, generator=generator and generator.in_zone(_zone_of(case, outer)))
     variables = {name: resolve_value(value, outer.at(f"vars.{name}")) for name, value in case.vars.items()}
     return replace(outer, variables=variables, secrets=secrets or {})
+
+
+def _zone_of(case: Case, scope: Scope) -> str:
+    try:
+        return time_zone(resolve(case.use.time_zone or "UTC", scope))
+    except ValueError as error:
+        raise CaseError(f"use.time_zone: {error}") from None
 
 
 def resolve(text: str, scope: Scope) -> str:

@@ -23,7 +23,7 @@ from qa_queue.cases.targets import TARGET_KEYS, Target
 from qa_queue.cases.vocabulary import Deferred, Vocabulary, all_keys, key_of
 from qa_queue.models import Viewport
 
-_DURATION_KEYS = ("timeout", "delay", "time", "for", "every")
+_DURATION_FIELDS = "_ms"  # how their names end
 _HEAD = ("id", "name")
 _SEQUENCES = ("before", "steps", "after")
 
@@ -45,8 +45,10 @@ def step_document(step: Step) -> dict[str, Any]:
 def action_document(action: Action) -> Any:
     """Return the arguments of an action in their shortest form."""
     if action.spread is not None:
-        return _plain("", getattr(action, action.spread))
-    if isinstance(action, SetViewport):
+        return _plain(getattr(action, action.spread))
+    if isinstance(action, SetViewport) and not any(
+        isinstance(side, Deferred) for side in (action.width, action.height)
+    ):
         return f"{action.width}x{action.height}"
     given = _mapping(action)
     if given.keys() == {"target"} and _may_stand_alone(action, given["target"]):
@@ -75,7 +77,10 @@ def _mapping(model: Vocabulary, leave_out: tuple[str, ...] = ()) -> dict[str, An
 
 
 def _field(model: Vocabulary, name: str) -> Any:
-    plain = _plain(key_of(type(model), name), getattr(model, name))
+    value = getattr(model, name)
+    if name.endswith(_DURATION_FIELDS) and isinstance(value, int):
+        return duration_text(value)
+    plain = _plain(value)
     return _literal(getattr(model, name), plain) if takes_regex(type(model), name) else plain
 
 
@@ -97,7 +102,7 @@ def _given(model: Vocabulary, name: str) -> bool:
     return bool(getattr(model, name) != field.get_default(call_default_factory=True))
 
 
-def _plain(key: str, value: Any) -> Any:
+def _plain(value: Any) -> Any:
     match value:
         case Target():
             return target_document(value)
@@ -106,11 +111,11 @@ def _plain(key: str, value: Any) -> Any:
         case Vocabulary() if not isinstance(value, Regex):
             return _mapping(_written(value))
         case tuple():
-            return [_plain(key, item) for item in value]
+            return [_plain(item) for item in value]
         case dict():
-            return {name: _plain(name, item) for name, item in value.items()}
+            return {name: _plain(item) for name, item in value.items()}
         case _:
-            return _scalar(key, value)
+            return _scalar(value)
 
 
 def _written(value: Vocabulary) -> Vocabulary:
@@ -118,11 +123,9 @@ def _written(value: Vocabulary) -> Vocabulary:
     return value.check if isinstance(value, Condition) and value.check is not None else value
 
 
-def _scalar(key: str, value: Any) -> Any:
+def _scalar(value: Any) -> Any:
     if isinstance(value, Deferred):
         return str(value)
-    if key in _DURATION_KEYS:
-        return duration_text(value)
     match value:
         case Viewport():
             return f"{value.width}x{value.height}"

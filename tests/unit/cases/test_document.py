@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 
-from qa_queue.cases.exporters.yaml import case_document, dump_yaml, duration_text
+from qa_queue.cases.exporters.yaml import case_document, dump_yaml, duration_text, step_document
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import parse_case
+from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.schema import case_schema
 from qa_queue.cases.yaml_source import read_yaml
+from qa_queue.errors import CaseError
 from tests.unit.cases.strategies import cases
 from tests.unit.cases.support import case
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
+EXAMPLES = Path(__file__).parents[3] / "examples" / "reference"
 _validator = Draft202012Validator(case_schema())
 many = settings(
     max_examples=60,
@@ -110,3 +115,39 @@ def test_yaml_is_tidy():
 def test_durations_are_written_as_people_write_them(milliseconds: int, text: str):
     """Whole seconds as seconds, all else as milliseconds."""
     assert duration_text(milliseconds) == text
+
+
+def _deferred_variants() -> Iterator[Case]:
+    """Every action with each of its arguments in turn as a value of the run, where that is possible."""
+    files = sorted(EXAMPLES.glob("actions/*.yaml"))
+    steps = [step for file in files for made in load_cases(file) for _, step in made.steps_by_path()]
+    documents = {str(step_document(step)): (step.action, step_document(step)) for step in steps}
+    done: set[tuple[str, str]] = set()
+    for action, written in documents.values():
+        arguments = written.get(action)
+        for key in arguments if isinstance(arguments, dict) else ():
+            if (action, key) in done:
+                continue
+            with suppress(CaseError):
+                yield case({**written, action: {**arguments, key: "${var.x}"}})
+                done.add((action, key))
+
+
+def test_values_of_the_run_survive_the_document():
+    """The short form of an action must not hide an argument that is filled in later."""
+    variants = list(_deferred_variants())
+    assert len(variants) > 50
+    for made in variants:
+        assert parse_case(case_document(made), source="case.json") == made
+
+
+def test_values_with_the_name_of_a_duration_stay_as_they_are():
+    """`time` and `timeout` are usual names in data, which has no units."""
+    steps = [
+        {"set": {"time": 5, "delay": "3s"}},
+        {"request": {"post": "/a", "json": {"timeout": 30, "for": "Ann"}}},
+    ]
+    made = case(*steps, data=[{"every": 2}], vars={"time": 7})
+    written = case_document(made)
+    assert written["steps"] == steps
+    assert (written["data"], written["vars"]) == ([{"every": 2}], {"time": 7})

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from qa_queue.cases.generated import Seed
-from qa_queue.cases.values import Scope, resolve, resolve_step, resolve_value
+from qa_queue.cases.values import Scope, resolve, resolve_step, resolve_value, scope_for
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import case
 
@@ -31,6 +31,35 @@ SCOPE = Scope(generator=Seed("5eed", NOW).generator(1))
 def test_times(text: str, value: str) -> None:
     """Offset and format follow a colon each, and may both be left out."""
     assert resolve(text, SCOPE) == value
+
+
+@pytest.mark.parametrize(
+    ("zone", "text", "value"),
+    [
+        ("Europe/Berlin", "${now}", "2026-01-30T10:05:07+01:00"),
+        ("Europe/Berlin", "${now:%H:%M}", "10:05"),
+        ("Pacific/Auckland", "${now:+1d:date}", "2026-01-31"),
+        ("Pacific/Honolulu", "${now:date}", "2026-01-29"),
+        ("Europe/Berlin", "${now:+60d:%d.%m. %H:%M %z}", "31.03. 10:05 +0200"),
+        ("Europe/Berlin", "${now:+8w:%H:%M}", "10:05"),
+        ("Europe/Berlin", "${now:+1440h:%d.%m. %H:%M}", "31.03. 11:05"),
+        ("Europe/Berlin", "${now:+90m:iso}", "2026-01-30T11:35:07+01:00"),
+        ("Europe/Berlin", "${now:unix}", "1769763907"),
+        ("${env.ZONE}", "${now:time}", "18:05:07"),
+    ],
+)
+def test_times_are_those_of_the_case_s_time_zone(zone: str, text: str, value: str) -> None:
+    """The page shows dates in `use.time_zone`; a value to compare them with has to be in the same one."""
+    made = case(use={"time_zone": zone}, vars={"when": text})
+    scope = scope_for(made, {"ZONE": "Asia/Tokyo"}, generator=Seed("5eed", NOW).generator(1))
+    assert (resolve(text, scope), scope.variables["when"]) == (value, int(value) if value.isdigit() else value)
+
+
+def test_a_time_zone_that_does_not_exist() -> None:
+    """One that comes from the environment is only known when the run begins."""
+    made = case(use={"time_zone": "${env.ZONE}"})
+    with pytest.raises(CaseError, match=r"use\.time_zone: 'Berlin' is not a time zone"):
+        scope_for(made, {"ZONE": "Berlin"}, generator=Seed("5eed", NOW).generator(1))
 
 
 @pytest.mark.parametrize(

@@ -6,15 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.cases.checks import CHECKS
+from qa_queue.cases.actions import CheckValue
+from qa_queue.cases.checks import CHECKS, ValueCheck
+from qa_queue.cases.conditions import Condition
 from qa_queue.cases.reader import load_cases
 from qa_queue.cases.reference import BEGIN, example_of, with_reference
 from qa_queue.cases.steps import ACTIONS
+from qa_queue.cases.vocabulary import key_of
 
 ROOT = Path(__file__).resolve().parents[3]
 EXAMPLES = ROOT / "examples" / "reference"
-WORDS = [("actions", keyword) for keyword in ACTIONS] + [("checks", keyword) for keyword in CHECKS]
-CANNOT_FAIL = ("set_viewport",)
+CONDITIONS = [key_of(Condition, name) for name in Condition.model_fields]
+KINDS = {"actions": ACTIONS, "checks": CHECKS, "conditions": CONDITIONS}
+WORDS = [(kind, word) for kind, words in KINDS.items() for word in words]
+FAILS = "Fails: "
 
 
 def test_the_reference_is_current() -> None:
@@ -26,14 +31,29 @@ def test_the_reference_is_current() -> None:
 @pytest.mark.parametrize(("kind", "keyword"), WORDS)
 def test_every_word_has_an_example_that_passes_and_one_that_fails(kind: str, keyword: str) -> None:
     """Adding a word takes a class, a coroutine and an example; tests/browser runs the examples."""
-    fails = [case.name.startswith("Fails: ") for case in load_cases(EXAMPLES / kind / f"{keyword}.yaml")]
-    assert not fails[0], "the first case is shown in the reference"
-    assert any(fails) or keyword in CANNOT_FAIL
+    cases = load_cases(EXAMPLES / kind / f"{keyword}.yaml")
+    assert not cases[0].name.startswith(FAILS), "the first case is shown in the reference"
+    messages = [case.name.removeprefix(FAILS) for case in cases if case.name.startswith(FAILS)]
+    assert messages, f"{kind}/{keyword}.yaml has no case '{FAILS}MESSAGE'"
+    assert all(len(message.split()) >= 3 for message in messages)
+
+
+@pytest.mark.parametrize("comparison", ValueCheck.one_of)
+def test_every_comparison_passes_and_fails_in_an_example(comparison: str) -> None:
+    """A comparison that no example makes would have no asserted message."""
+    cases = load_cases(EXAMPLES / "actions" / "check_value.yaml")
+    outcomes = {
+        case.name.startswith(FAILS)
+        for case in cases
+        for _, step in case.steps_by_path()
+        if isinstance(step.args, CheckValue) and step.args.check.comparison == comparison
+    }
+    assert outcomes == {True, False}
 
 
 def test_no_example_is_left_over() -> None:
     """A word that was renamed takes its example along."""
-    for kind, words in (("actions", ACTIONS), ("checks", CHECKS)):
+    for kind, words in KINDS.items():
         assert {file.stem for file in (EXAMPLES / kind).glob("*.yaml")} == set(words)
 
 
