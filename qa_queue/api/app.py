@@ -33,6 +33,7 @@ from qa_queue.api.metrics import Metrics
 from qa_queue.api.pages import login
 from qa_queue.api.pages import routes as pages
 from qa_queue.api.plugins import add_routers
+from qa_queue.api.reports import VIEWER, TraceViewer
 from qa_queue.api.routes import cases, events, health, queues, runs, schedules
 from qa_queue.auth.backoff import FailureLimiter
 from qa_queue.errors import QAError, RedisUnavailableError
@@ -122,6 +123,7 @@ def _add_routes(app: FastAPI, backend: Backend) -> None:
     app.include_router(operations, prefix="/api", include_in_schema=False)
     for unversioned in (health.routes, login.routes, pages.routes):
         app.include_router(unversioned)
+    app.mount(VIEWER, TraceViewer(), name="trace-viewer")
     app.mount("/static", StaticFiles(directory=_HERE / "static"), name="static")
     app.mount("/rq", MountedDashboard(backend), name="dashboard")
     made = app.openapi

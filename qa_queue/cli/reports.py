@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import webbrowser
 from pathlib import Path
+from threading import Event
 from typing import Annotated
 
 import typer
@@ -17,6 +16,8 @@ from qa_queue.models import ArtifactKind, utc_now
 from qa_queue.reports.allure import write_allure
 from qa_queue.reports.render import Format, render
 from qa_queue.reports.texts import github_annotations
+from qa_queue.reports.trace_viewer import serving_trace
+from qa_queue.services import Backend
 from qa_queue.services.reports import report_of
 
 PANEL = "Runs"
@@ -46,7 +47,7 @@ def report(
     if open_it and format_ is not Format.HTML:
         raise InputError("--open opens an HTML report: leave out the other format.")
     found = report_of(open_backend(), of, utc_now())
-    if format_ is None:
+    if format_ is Format.ALLURE:
         folder = output or Path("allure-results")
         err.print(f"Wrote {write_allure(found, folder)} results to {folder}/", highlight=False, soft_wrap=True)
         return
@@ -63,13 +64,12 @@ def report(
         webbrowser.open(path.resolve().as_uri())
 
 
-def _format(**chosen: bool) -> Format | None:
-    """Return the one chosen format, HTML if none is, or None for Allure."""
+def _format(**chosen: bool) -> Format:
+    """Return the one chosen format, HTML if none is."""
     names = [name for name, wanted in chosen.items() if wanted]
     if len(names) > 1:
         raise InputError(f"Choose one format, not {' and '.join(f'--{name}' for name in names)}.")
-    name = names[0] if names else "html"
-    return None if name == "allure" else Format(name)
+    return Format(names[0]) if names else Format.HTML
 
 
 def _write(path: Path, text: str) -> None:
@@ -84,25 +84,44 @@ def _write(path: Path, text: str) -> None:
 def trace(
     run_id: Annotated[str, typer.Argument(metavar="RUN", help="The run's id.")],
     attempt: Annotated[int | None, typer.Option(min=1, help="Of this attempt instead of the last one.")] = None,
+    name: Annotated[str | None, typer.Option(help="This file, where an attempt has several traces.")] = None,
     path_only: Annotated[bool, typer.Option("--path", help="Print the file's path instead of opening it.")] = False,
+    no_open: Annotated[bool, typer.Option("--no-open", help="Print the address and open no browser.")] = False,
 ) -> None:
-    """Open the Playwright trace of a run."""
-    backend = open_backend()
-    run = backend.find_run(run_id)
-    kept = [one for one in backend.store.list_artifacts([run.id]) if one.kind is ArtifactKind.TRACE]
-    traces = [one for one in kept if attempt is None or one.attempt == attempt]
-    if not traces:
-        of = f"Attempt {attempt} of run" if attempt else "Run"
-        raise NotFoundError(f"{of} {run.id} has no trace: run the case with --trace on, or on-failure.")
-    path = backend.settings.artifacts_dir / traces[-1].path
-    if not path.is_file():
-        raise NotFoundError(f"The trace is not on this machine: {path} is where the worker {run.worker} wrote it.")
+    """Show the Playwright trace of a run in a browser, until Ctrl-C; nothing is requested from elsewhere."""
+    err = Console(stderr=True)
+    path = _trace_file(open_backend(), run_id, attempt, name, err)
     if path_only:
         typer.echo(path)
         return
-    _show(path)
+    with serving_trace(path) as url:
+        echo(url, nl=True)
+        if not no_open:
+            webbrowser.open(url)
+        err.print("Ctrl-C ends it.", style="dim")
+        try:
+            Event().wait()
+        except KeyboardInterrupt:
+            return
 
 
-def _show(path: Path) -> None:
-    command = [sys.executable, "-m", "playwright", "show-trace", str(path)]
-    raise typer.Exit(subprocess.run(command, check=False).returncode)  # noqa: S603
+def _trace_file(backend: Backend, run_id: str, attempt: int | None, name: str | None, err: Console) -> Path:
+    """Return the newest trace of a run, or the one that is named.
+
+    Raises:
+        NotFoundError: it has no such trace, or the file is on another machine.
+    """
+    run = backend.find_run(run_id)
+    kept = [one for one in backend.store.list_artifacts([run.id]) if one.kind is ArtifactKind.TRACE]
+    traces = [one for one in kept if attempt in (None, one.attempt) and name in (None, one.name)]
+    if not traces:
+        of = f"Attempt {attempt} of run" if attempt else "Run"
+        raise NotFoundError(f"{of} {run.id} has no trace{f' {name!r}' if name else ''}: run it with --trace on.")
+    chosen = traces[-1]
+    beside = [one.name for one in traces if one.attempt == chosen.attempt and one is not chosen]
+    if beside:
+        err.print(f"Showing {chosen.name}; --name shows {', '.join(beside)}.", highlight=False, soft_wrap=True)
+    path = backend.settings.artifacts_dir / chosen.path
+    if not path.is_file():
+        raise NotFoundError(f"The trace is not on this machine: {path} is where the worker {run.worker} wrote it.")
+    return path

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import shutil
+import tempfile
+import zipfile
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from qa_queue.errors import InputError
+from qa_queue.errors import SettingsError
 from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.model import Report, Test, TestAttempt
 
@@ -29,13 +32,13 @@ def write_allure(report: Report, folder: Path) -> int:
     Each attempt is a result of its own with the same history id, so that Allure shows retries.
 
     Raises:
-        InputError: the package is installed without its `allure` extra.
+        SettingsError: the package is installed without its `allure` extra.
     """
     try:
         from allure_commons.logger import AllureFileLogger  # noqa: PLC0415 - an optional extra
         from allure_commons.model2 import TestResult  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise InputError(f"Allure results need {error.name}: pip install 'qa-queue[allure]'") from error
+        raise SettingsError(f"Allure results need {error.name}: pip install 'qa-queue[allure]'") from error
     folder.mkdir(parents=True, exist_ok=True)
     logger = AllureFileLogger(str(folder))  # type: ignore[no-untyped-call]
     written = 0
@@ -44,6 +47,20 @@ def write_allure(report: Report, folder: Path) -> int:
             logger.report_result(_filled(TestResult(uuid=str(uuid4())), test, attempt, folder))  # type: ignore[no-untyped-call]
             written += 1
     return written
+
+
+def allure_archive(report: Report) -> bytes:
+    """Return the results of a report as a zip file.
+
+    Raises:
+        SettingsError: the package is installed without its `allure` extra.
+    """
+    target = io.BytesIO()
+    with tempfile.TemporaryDirectory(prefix="qa-allure-") as folder, zipfile.ZipFile(target, "w") as archive:
+        write_allure(report, Path(folder))
+        for file in sorted(Path(folder).iterdir()):
+            archive.write(file, file.name, zipfile.ZIP_DEFLATED)
+    return target.getvalue()
 
 
 def _no_attempt(test: Test) -> TestAttempt:

@@ -4,31 +4,29 @@ from __future__ import annotations
 
 import platform
 import re
-from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import Literal, TypeVar
+from typing import Literal
 
 from qa_queue import __version__
 from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
 from qa_queue.models.results import run_title
 from qa_queue.reports.model import Adaptation, CheckComparison, LogEntry, Report, ReportStep, Test, TestAttempt
-from qa_queue.reports.rows import RunRows
+from qa_queue.reports.rows import EvidencePlace, RunRows, by_run
 from qa_queue.reports.suite_rows import suite_tests
 from qa_queue.store.protocol import RunStore
-from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
+from qa_queue.store.records import AdaptationRow, CaseRecord, RunRecord, StepRecord
 
 _ROWS_OF_RUNS = 100  # runs whose rows are read in one call
 _LOG_ENTRIES = 200  # of one attempt, the newest
-_Row = TypeVar("_Row", StepRecord, ArtifactRecord, AdaptationRow)
 
 _COMPARED = re.compile(r"^expected (?P<expected>.*), found (?P<actual>.*?) in \d+ ms(?: on .*)?$", re.DOTALL)
 
 
 def report_of_runs(
     store: RunStore,
-    artifacts: Path,
+    place: EvidencePlace,
     runs: Sequence[RunRecord],
     *,
     kind: Literal["run", "batch"],
@@ -37,7 +35,7 @@ def report_of_runs(
     now: datetime,
 ) -> Report:
     """Return the report of these runs, in this order; without a title, that of the first test."""
-    tests = _tests(store, artifacts, runs)
+    tests = _tests(store, place, runs)
     urls = sorted({test.base_url for test in tests if test.base_url})
     return Report(
         title=title or tests[0].name,
@@ -54,19 +52,17 @@ def environment() -> dict[str, str]:
     return {"qa-queue": __version__, "python": platform.python_version(), "platform": platform.platform(terse=True)}
 
 
-def _tests(store: RunStore, artifacts: Path, runs: Sequence[RunRecord]) -> list[Test]:
+def _tests(store: RunStore, place: EvidencePlace, runs: Sequence[RunRecord]) -> list[Test]:
     cases = {case.id: case for case in _cases(store, {run.test_case_id for run in runs})}
     tests: list[Test] = []
     for start in range(0, len(runs), _ROWS_OF_RUNS):
         part = runs[start : start + _ROWS_OF_RUNS]
         ids = [run.id for run in part]
-        steps = _by_run(store.list_steps(ids))
-        files = _by_run(store.list_artifacts(ids))
-        healed = _by_run(store.list_adaptations(ids))
+        steps = by_run(store.list_steps(ids))
+        files = by_run(store.list_artifacts(ids))
+        healed = by_run(store.list_adaptations(ids))
         for run in part:
-            rows = RunRows(
-                run, cases.get(run.test_case_id), steps[run.id], files[run.id], healed[run.id], artifacts
-            )
+            rows = RunRows(run, cases.get(run.test_case_id), steps[run.id], files[run.id], healed[run.id], place)
             tests += suite_tests(rows) if rows.of_suite else [_test(rows)]
     return tests
 
@@ -75,13 +71,6 @@ def _cases(store: RunStore, ids: set[str]) -> Iterable[CaseRecord]:
     if len(ids) > 20:
         return [case for case in store.list_cases() if case.id in ids]
     return [case for case in (store.get_case(one) for one in ids) if case is not None]
-
-
-def _by_run(rows: Sequence[_Row]) -> Mapping[str, list[_Row]]:
-    found: defaultdict[str, list[_Row]] = defaultdict(list)
-    for row in rows:
-        found[row.test_run_id].append(row)
-    return found
 
 
 def _test(rows: RunRows) -> Test:

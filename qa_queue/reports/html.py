@@ -23,13 +23,24 @@ PICTURES_BYTES = 20_000_000  # of all embedded pictures, before base64
 _NOSCRIPT_ROWS = 500
 _WEBP_QUALITY = 80
 
+
+def _asset(name: str) -> str:
+    return files("qa_queue.reports").joinpath("assets", name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+
+_STYLE, _SCRIPT = _asset("report.css"), _asset("report.js")
+POLICY = f"default-src 'none'; img-src data:; style-src '{_hash(_STYLE)}'; script-src '{_hash(_SCRIPT)}'"
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; img-src data:; style-src '{style_hash}'; \
-script-src '{script_hash}'">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>{title}</title>
 <style>{style}</style>
 </head>
@@ -48,7 +59,6 @@ def html_report(report: Report, *, pictures_bytes: int = PICTURES_BYTES) -> str:
     Pictures are embedded, those of failed tests first, until `pictures_bytes` are used; the page states how many
     were left out. PNG pictures are converted to WebP where Pillow is installed (`qa-queue[reports]`).
     """
-    style, script = _asset("report.css"), _asset("report.js")
     document = report.model_dump(mode="json")
     embedder = _Embedder(pictures_bytes)
     embedded = {test.id: [embedder.document(file) for file in _files(test)] for test in _failures_first(report)}
@@ -63,10 +73,9 @@ def html_report(report: Report, *, pictures_bytes: int = PICTURES_BYTES) -> str:
     document["pictures_left_out"] = embedder.left_out
     return _PAGE.format(
         title=html.escape(f"{report.title}: {report.outcome.label}"),
-        style=style,
-        style_hash=_hash(style),
-        script=script,
-        script_hash=_hash(script),
+        style=_STYLE,
+        script=_SCRIPT,
+        policy=POLICY,
         fallback=_fallback(report),
         data=_json(document),
     )
@@ -138,11 +147,3 @@ def _json(document: dict[str, Any]) -> str:
     """Serialize so that no text can end the script element."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _asset(name: str) -> str:
-    return files("qa_queue.reports").joinpath("assets", name).read_text(encoding="utf-8")
-
-
-def _hash(text: str) -> str:
-    return "sha256-" + base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -35,6 +35,7 @@ class Evidence(Frozen):
     attempt: int = Field(ge=1)
     step: str | None = Field(default=None, description="Position of the step that it belongs to.")
     path: str | None = None
+    link: str | None = Field(default=None, description="Address of the file, or of a page that shows the trace.")
 
     @property
     def is_picture(self) -> bool:

@@ -167,7 +167,7 @@ def _evidence(properties: Iterable[Sequence[Any]], attempt: int, root: Path) -> 
             kept = path.is_file()
             yield Evidence(
                 kind=kind,
-                name=path.name,
+                name=str(value) if kind == "trace" else path.name,  # the trace is opened by its path
                 content_type=types.get(path.suffix, "application/octet-stream"),
                 size_bytes=path.stat().st_size if kept else 0,
                 attempt=attempt,

@@ -14,13 +14,14 @@ from qa_queue.reports.texts import brief, github_summary
 
 
 class Format(StrEnum):
-    """Formats that are one text. Allure results are a folder: see `allure.write_allure`."""
+    """Formats of a report. Each is one text but Allure's, which is a folder: see `allure.write_allure`."""
 
     HTML = "html"
     JUNIT = "junit"
     JSON = "json"
     BRIEF = "brief"
     GITHUB = "github"
+    ALLURE = "allure"
 
 
 CONTENT_TYPES = {
@@ -29,6 +30,7 @@ CONTENT_TYPES = {
     Format.JSON: "application/json",
     Format.BRIEF: "text/plain; charset=utf-8",
     Format.GITHUB: "text/markdown; charset=utf-8",
+    Format.ALLURE: "application/zip",
 }
 
 
@@ -52,5 +54,5 @@ _RENDERERS: dict[Format, Callable[[Report], str]] = {
 
 
 def render(report: Report, format_: Format) -> str:
-    """Return the report in a format."""
+    """Return the report in a format that is a text."""
     return _RENDERERS[format_](report)

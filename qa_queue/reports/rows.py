@@ -3,16 +3,44 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from qa_queue.models import ArtifactKind
 from qa_queue.reports.model import Evidence
 from qa_queue.reports.pytest_facts import ACTION
 from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
+
+_Row = TypeVar("_Row", StepRecord, ArtifactRecord, AdaptationRow)
+
+
+def by_run(rows: Sequence[_Row]) -> Mapping[str, list[_Row]]:
+    """Return the rows of each run, in their order; of a run without rows, none."""
+    found: defaultdict[str, list[_Row]] = defaultdict(list)
+    for row in rows:
+        found[row.test_run_id].append(row)
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class EvidencePlace:
+    """The place of the files: their folder and, before each link, the address of the pages that serve them.
+
+    Without `paths`, a report does not name the folder.
+    """
+
+    folder: Path
+    pages: str = ""
+    paths: bool = True
+
+    def link(self, row: ArtifactRecord) -> str:
+        """Return the address of a file; of a trace, that of the page which shows it."""
+        shown = "/trace" if row.kind is ArtifactKind.TRACE else ""
+        return f"{self.pages}/runs/{row.test_run_id}/artifacts/{row.id}{shown}"
 
 
 @dataclass(frozen=True)
@@ -24,7 +52,7 @@ class RunRows:
     steps: Sequence[StepRecord]
     files: Sequence[ArtifactRecord]
     healed: Sequence[AdaptationRow]
-    artifacts: Path
+    place: EvidencePlace
 
     @property
     def attempts(self) -> list[int]:
@@ -44,7 +72,7 @@ class RunRows:
         wanted = (one for one in self.files if one.attempt == attempt and one.kind is ArtifactKind.CONSOLE)
         file = next(wanted, None)
         try:
-            lines = (self.artifacts / file.path).read_text(encoding="utf-8").splitlines() if file else []
+            lines = (self.place.folder / file.path).read_text(encoding="utf-8").splitlines() if file else []
             return [json.loads(line) for line in lines]
         except (OSError, ValueError):
             return []
@@ -55,7 +83,7 @@ class RunRows:
         return tuple(self._evidence(file, positions) for file in self.files if file.attempt == attempt)
 
     def _evidence(self, row: ArtifactRecord, positions: dict[int, str]) -> Evidence:
-        path = self.artifacts / row.path
+        path = self.place.folder / row.path
         return Evidence(
             kind=row.kind.value,
             name=row.name,
@@ -63,5 +91,6 @@ class RunRows:
             size_bytes=row.size_bytes,
             attempt=row.attempt,
             step=positions.get(row.step_number) if row.step_number is not None else None,
-            path=str(path) if path.is_file() else None,
+            path=str(path) if self.place.paths and path.is_file() else None,
+            link=self.place.link(row),
         )

@@ -7,23 +7,44 @@ from datetime import datetime
 from qa_queue.errors import NotFoundError
 from qa_queue.reports.collect import report_of_runs
 from qa_queue.reports.model import Report
+from qa_queue.reports.rows import EvidencePlace
 from qa_queue.services.backend import Backend
 
 
-def report_of(backend: Backend, ref: str, now: datetime) -> Report:
-    """Return the report of the run or batch with this id.
+def run_report(backend: Backend, run_id: str, place: EvidencePlace, now: datetime) -> Report:
+    """Return the report of a run.
 
     Raises:
         NotFoundError: it does not exist.
     """
-    store, artifacts = backend.store, backend.settings.artifacts_dir
-    run = store.get_run(ref)
-    if run is not None:
-        return report_of_runs(store, artifacts, [run], kind="run", id_=ref, now=now)
+    run = backend.run(run_id)
+    return report_of_runs(backend.store, place, [run], kind="run", id_=run.id, now=now)
+
+
+def batch_report(backend: Backend, batch_id: str, place: EvidencePlace, now: datetime) -> Report:
+    """Return the report of a batch.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+    runs, title = backend.batches.runs(batch_id), f"Batch {batch_id[:8]}"
+    return report_of_runs(backend.store, place, runs, kind="batch", id_=batch_id, title=title, now=now)
+
+
+def report_of(backend: Backend, ref: str, now: datetime) -> Report:
+    """Return the report of the run or batch with this id, with links to the pages of this machine's service.
+
+    Raises:
+        NotFoundError: it does not exist.
+    """
+    settings = backend.settings
+    pages = settings.qa_web_url or f"http://127.0.0.1:{settings.qa_web_port}"
+    place = EvidencePlace(folder=settings.artifacts_dir, pages=pages.rstrip("/"))
+    if backend.store.get_run(ref) is not None:
+        return run_report(backend, ref, place, now)
     try:
-        runs = backend.batches.runs(ref)
+        return batch_report(backend, ref, place, now)
     except NotFoundError:
         raise NotFoundError(
             f"There is no run or batch {ref!r}: `qa-queue runs` and `qa-queue batch list` list them."
         ) from None
-    return report_of_runs(store, artifacts, runs, kind="batch", id_=ref, title=f"Batch {ref[:8]}", now=now)

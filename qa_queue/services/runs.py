@@ -9,7 +9,10 @@ from pathlib import Path
 
 from qa_queue.models import JobProgress
 from qa_queue.models.results import run_title, steps_done
+from qa_queue.queues.batches import MOST_RUNS
+from qa_queue.reports.rows import by_run
 from qa_queue.services.backend import Backend
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 
 
@@ -38,19 +41,31 @@ class RunReport:
 def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
     """Return the reports of these runs, in this order; a run without a row is left out."""
     wanted = list(run_ids)
-    runs = [run for run in map(backend.store.get_run, wanted) if run is not None]
+    runs = _runs(backend.store, wanted)
     names = backend.case_names(run.test_case_id for run in runs)
-    steps, artifacts = backend.store.list_steps(wanted), backend.store.list_artifacts(wanted)
+    steps, artifacts = by_run(backend.store.list_steps(wanted)), by_run(backend.store.list_artifacts(wanted))
     return [
         RunReport(
             case_name=run_title(names[run.test_case_id], run.data_row),
             run=run,
-            steps=tuple(step for step in steps if step.test_run_id == run.id),
-            artifacts=tuple(artifact for artifact in artifacts if artifact.test_run_id == run.id),
+            steps=tuple(steps[run.id]),
+            artifacts=tuple(artifacts[run.id]),
             artifacts_dir=backend.settings.artifacts_dir,
         )
         for run in runs
     ]
+
+
+def _runs(store: RunStore, wanted: Sequence[str]) -> list[RunRecord]:
+    """Return the runs that exist: those of the first one's batch in one call, any others one by one."""
+    found: dict[str, RunRecord | None] = {}
+    for run_id in wanted:
+        if run_id in found:
+            continue
+        run = found[run_id] = store.get_run(run_id)
+        if run is not None and run.batch_id is not None and len(found) == 1 < len(wanted):
+            found |= {one.id: one for one in store.list_runs(batch_id=run.batch_id, limit=MOST_RUNS)}
+    return [run for run_id in wanted if (run := found[run_id]) is not None]
 
 
 def done_of(run: RunRecord, steps: Sequence[StepRecord] = ()) -> int:

@@ -203,7 +203,11 @@ class Settings(BaseSettings):
     )
     qa_dashboard_port: int = Field(default=9181, ge=1, le=65535, description="Port of rq-dashboard.")
     qa_web_port: int = Field(default=8600, ge=1, le=65535, description="Port of qa-queue's own pages.")
-
+    qa_web_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^\s]+$",
+        description="Address at which people reach the pages, for links in reports. Default: this machine's.",
+    )
     qa_web_hosts: str = Field(
         default="",
         description="Host names, separated by commas, that pages and API answer to beside those of loopback.",

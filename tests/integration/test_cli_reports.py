@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+import httpx
 import pytest
 from junitparser import JUnitXml
 
@@ -109,3 +111,26 @@ def test_the_path_of_a_trace_is_printed_for_other_programs(
     where.parent.mkdir(parents=True)
     where.write_bytes(b"zip")
     assert program("trace", failed.id, "--path").out.strip() == str(where)
+
+
+def test_a_trace_is_served_until_the_command_is_interrupted(
+    program: Program, store: SupabaseStore, failed: RunRecord
+) -> None:
+    """The address is printed first, and has the viewer and the trace; an interrupt ends the command well."""
+    where = Path(program.settings["QA_HOME"], "artifacts", failed.id, "1", "trace.zip")
+    where.parent.mkdir(parents=True)
+    where.write_bytes(b"the trace")
+    command = program.start("trace", failed.id, "--name", "trace.zip", "--no-open")
+    try:
+        assert command.stdout is not None
+        url = command.stdout.readline().strip()
+        assert "Playwright Trace Viewer" in httpx.get(url).text
+        assert httpx.get(httpx.URL(url).join("trace.zip")).content == b"the trace"
+        command.send_signal(signal.SIGINT)
+        _, err = command.communicate(timeout=60)
+        assert (command.returncode, "Ctrl-C" in err) == (0, True)
+    finally:
+        command.kill()
+        command.wait()
+    unknown = program("trace", failed.id, "--name", "other.zip")
+    assert (unknown.code, "has no trace 'other.zip'" in unknown.err) == (2, True)

@@ -12,7 +12,11 @@ from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import local_path
 from qa_queue.api.dependencies import Reader, Runner, Service, Templates
 from qa_queue.api.pages import views
+from qa_queue.api.reports import ReportFormat, report_response, trace_address
+from qa_queue.models import utc_now
+from qa_queue.reports.render import Format
 from qa_queue.services import adaptations, schedules, submission
+from qa_queue.services.reports import batch_report, run_report
 
 routes = APIRouter(include_in_schema=False)
 
@@ -46,6 +50,18 @@ def download_artifact(backend: Service, run_id: str, artifact_id: str, _: Reader
     return artifact_response(backend, run_id, artifact_id)
 
 
+@routes.get("/runs/{run_id}/artifacts/{artifact_id}/trace")
+def show_trace(backend: Service, run_id: str, artifact_id: str, _: Reader) -> Response:
+    """Show a trace in Playwright's viewer."""
+    return _go_to(trace_address(backend, run_id, artifact_id))
+
+
+@routes.get("/runs/{run_id}/report")
+def show_run_report(backend: Service, run_id: str, _: Reader, format_: ReportFormat = Format.HTML) -> Response:
+    """Show the report of a run."""
+    return report_response(backend, lambda place: run_report(backend, run_id, place, utc_now()), format_)
+
+
 @routes.post("/runs/{run_id}/cancel")
 def cancel_run(backend: Service, run_id: str, caller: Runner) -> Response:
     """Cancel a run and return to its page."""
@@ -72,6 +88,12 @@ def list_batches(
 def show_batch(backend: Service, templates: Templates, request: Request, batch_id: str, _: Reader) -> Response:
     """Show a batch with its runs."""
     return templates.TemplateResponse(request, "batch.html", views.batch(backend, batch_id))
+
+
+@routes.get("/batches/{batch_id}/report")
+def show_batch_report(backend: Service, batch_id: str, _: Reader, format_: ReportFormat = Format.HTML) -> Response:
+    """Show the report of a batch."""
+    return report_response(backend, lambda place: batch_report(backend, batch_id, place, utc_now()), format_)
 
 
 @routes.post("/batches/{batch_id}/cancel")

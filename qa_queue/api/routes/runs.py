@@ -13,6 +13,7 @@ from qa_queue.api import pagination
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.dependencies import IdempotencyKey, Reader, Runner, Service
 from qa_queue.api.errors import Absent, answers
+from qa_queue.api.reports import DESCRIPTION, ReportFormat, report_response
 from qa_queue.api.schemas.runs import (
     Artifact,
     Artifacts,
@@ -35,8 +36,10 @@ from qa_queue.api.schemas.runs import (
 )
 from qa_queue.api.submission import run_requests, submitted, submitted_batch
 from qa_queue.errors import InputError
-from qa_queue.models import RunStatus
+from qa_queue.models import RunStatus, utc_now
+from qa_queue.reports.render import Format
 from qa_queue.services import submission
+from qa_queue.services.reports import batch_report, run_report
 from qa_queue.store.records import RunRecord
 
 routes = APIRouter(prefix="/runs", tags=["runs"])
@@ -145,6 +148,17 @@ def get_artifact(backend: Service, run_id: str, artifact_id: str, _: Reader) -> 
     return artifact_response(backend, run_id, artifact_id)
 
 
+@routes.get(
+    "/{run_id}/report",
+    response_class=Response,
+    responses={**DESCRIPTION, **answers(404)},
+    summary="Get a run's report",
+)
+def get_report(backend: Service, run_id: str, _: Reader, format_: ReportFormat = Format.HTML) -> Response:
+    """Return the report of a run."""
+    return report_response(backend, lambda place: run_report(backend, run_id, place, utc_now()), format_)
+
+
 @routes.get("/{run_id}/place", responses=answers(404), summary="Get a run's position in its queue")
 def get_place(backend: Service, run_id: str, _: Reader) -> Position:
     """Return the position among the waiting runs and the estimated start; 404 once the run has started."""
@@ -182,6 +196,17 @@ def list_batches(
 def get_batch(backend: Service, batch_id: str, _: Reader) -> BatchDetail:
     """Return the verdict and progress of a batch, and the ids of its runs."""
     return BatchDetail(**asdict(backend.batches.view(batch_id)))
+
+
+@batches.get(
+    "/{batch_id}/report",
+    response_class=Response,
+    responses={**DESCRIPTION, **answers(404)},
+    summary="Get a batch's report",
+)
+def get_batch_report(backend: Service, batch_id: str, _: Reader, format_: ReportFormat = Format.HTML) -> Response:
+    """Return the report of all runs of a batch, as far as they have come."""
+    return report_response(backend, lambda place: batch_report(backend, batch_id, place, utc_now()), format_)
 
 
 @batches.post("/{batch_id}/cancel", responses=answers(404), summary="Cancel a batch")

@@ -37,6 +37,12 @@
     const image = el('img', { src: file.url, alt: `${file.name} of ${of}`, loading: 'lazy' });
     return el('figure', {}, image, el('figcaption', {}, file.name));
   }
+  const named = (file, text = file.name) => el('span', {}, file.link ? el('a', { href: file.link, target: '_blank', rel: 'noopener' }, text) : text, ` (${size(file.size_bytes)})`);
+  function trace(file, attempt, test) {
+    const run = test.id.split(' ')[0];
+    const command = report.kind === 'session' ? `playwright show-trace ${file.name}` : `qa-queue trace ${run} --attempt ${attempt} --name ${file.name}`;
+    return el('p', {}, named(file, file.link ? `Open the trace ${file.name}` : file.name), ' or ', el('code', {}, command));
+  }
   function adaptation(found) {
     if (!found) return null;
     const by = found.score === null ? found.reason : `${found.reason}, ${Math.round(found.score * 100)} %`;
@@ -61,10 +67,12 @@
         ...entries.map((entry) => el('li', { class: entry.level === 'error' || entry.type === 'pageerror' ? 'failed' : '' },
           `${entry.level || entry.type}: ${entry.text}`, entry.source && el('span', { class: 'dim' }, ` ${entry.source}`)))));
   }
-  function attemptView(attempt, several) {
+  function attemptView(attempt, test) {
+    const several = test.attempts.length > 1;
     const positions = new Set(attempt.steps.map((one) => one.position));
     const loose = attempt.evidence.filter((file) => file.url && !positions.has(file.step));
-    const others = attempt.evidence.filter((file) => !file.url);
+    const others = attempt.evidence.filter((file) => !file.url && file.kind !== 'trace');
+    const traces = attempt.evidence.filter((file) => file.kind === 'trace');
     return el('div', { class: 'attempt', role: 'group', 'aria-label': `Attempt ${attempt.number}` },
       several && el('h3', {}, `Attempt ${attempt.number} `, badge(attempt.outcome), ` ${time(attempt.duration_ms)}`),
       attempt.steps.length > 0 && el('ol', { class: 'steps' }, ...attempt.steps.map((one) => step(one, attempt))),
@@ -72,16 +80,15 @@
       attempt.snapshot && el('details', {}, el('summary', {}, 'Page at the failure (accessibility tree)'), el('pre', {}, attempt.snapshot)),
       loose.length > 0 && el('div', { class: 'pictures' }, ...loose.map((file) => picture(file, `attempt ${attempt.number}`))),
       attempt.log.length > 0 && log(attempt.log),
-      others.length > 0 && el('p', { class: 'dim' }, `Files: ${others.map((file) => `${file.name} (${size(file.size_bytes)})`).join(', ')}`));
+      ...traces.map((file) => trace(file, attempt.number, test)),
+      others.length > 0 && el('p', { class: 'dim' }, 'Files: ', ...others.flatMap((file, index) => [index > 0 && ', ', named(file)])));
   }
   function body(test) {
     const facts = [['Run', test.id], ['Worker', test.worker], ['Host', test.base_url], ['Tags', test.tags.join(', ')]].filter(([, value]) => value);
-    const traced = test.attempts.some((attempt) => attempt.evidence.some((file) => file.kind === 'trace'));
     return el('div', { class: 'body' },
       test.error && !test.attempts.some((attempt) => attempt.steps.some((one) => one.error && test.error.endsWith(one.error))) && el('pre', { class: 'message' }, test.error),
       test.notes.length > 0 && el('ul', { class: 'notes' }, ...test.notes.map((note) => el('li', {}, note))),
-      el('div', { class: 'attempts' }, ...test.attempts.map((attempt) => attemptView(attempt, test.attempts.length > 1))),
-      traced && report.kind !== 'session' && el('p', {}, 'Open the trace: ', el('code', {}, `qa-queue trace ${test.id}`)),
+      el('div', { class: 'attempts' }, ...test.attempts.map((attempt) => attemptView(attempt, test))),
       el('dl', {}, ...facts.flatMap(([name, value]) => [el('dt', {}, name), el('dd', {}, value)])));
   }
   function testView(test, level) {

@@ -14,8 +14,13 @@ from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.collect import compared, report_of_runs
 from qa_queue.reports.model import CheckComparison, Report
 from qa_queue.reports.render import json_report, report_schema
+from qa_queue.reports.rows import EvidencePlace
 from qa_queue.store.memory import MemoryStore
 from tests.support.records import NOON, adaptation_row, artifact_record, case_record, finished_run, step_record
+
+
+def place(folder: Path) -> EvidencePlace:
+    return EvidencePlace(folder=folder)
 
 
 def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
@@ -48,7 +53,7 @@ def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
             adaptation_row(run, attempt=2, step_number=1),
         ]
     )
-    (test,) = report_of_runs(store, tmp_path, [run], kind="run", id_=run.id, now=NOON).tests
+    (test,) = report_of_runs(store, place(tmp_path), [run], kind="run", id_=run.id, now=NOON).tests
     assert (test.name, test.suite, test.tags, test.outcome) == ("Sign in", "login.yaml", ("smoke",), Outcome.FAILED)
     assert [(one.number, one.outcome) for one in test.attempts] == [(1, Outcome.FAILED), (2, Outcome.FAILED)]
     assert test.notes == ("step 4 was lost",)
@@ -72,7 +77,7 @@ def test_a_batch_keeps_the_order_of_its_runs_and_knows_flaky_ones(tmp_path: Path
     store.save_cases([case])
     store.save(runs)
     store.save([step_record(run) for run in runs])
-    report = report_of_runs(store, tmp_path, runs, kind="batch", id_=batch, title="Nightly", now=NOON)
+    report = report_of_runs(store, place(tmp_path), runs, kind="batch", id_=batch, title="Nightly", now=NOON)
     assert report.counts == {"passed": 129, "flaky": 1}
     assert all(len(test.attempts[0].steps) == 1 for test in report.tests)
 
@@ -83,7 +88,9 @@ def test_the_json_report_follows_its_schema(tmp_path: Path) -> None:
     run = finished_run(case)
     store.save_cases([case])
     store.save([run, step_record(run)])
-    document = json.loads(json_report(report_of_runs(store, tmp_path, [run], kind="run", id_=run.id, now=NOON)))
+    document = json.loads(
+        json_report(report_of_runs(store, place(tmp_path), [run], kind="run", id_=run.id, now=NOON))
+    )
     jsonschema.validate(document, report_schema())
     assert document["counts"] == {"passed": 1}
     assert document["outcome"] == "passed"
@@ -111,7 +118,7 @@ def suite_report(tmp_path: Path, status: RunStatus, rows: list[tuple[str, *Row]]
         for number, (test, action, status, kind) in enumerate(rows, 1)
     ]
     store.save([run, *steps])
-    return report_of_runs(store, tmp_path, [run], kind="run", id_=run.id, now=NOON)
+    return report_of_runs(store, place(tmp_path), [run], kind="run", id_=run.id, now=NOON)
 
 
 PASSED, FAILED, SKIPPED = StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPPED

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
 from qa_queue.models import JobProgress, RunStatus, StepStatus
 from qa_queue.models.results import steps_done
-from qa_queue.services.runs import RunReport, done_of, last_report
-from qa_queue.store.records import RunRecord
-from tests.support.records import run_record, step_record
+from qa_queue.services import Backend
+from qa_queue.services.runs import RunReport, done_of, last_report, reports_of
+from qa_queue.settings import load_settings
+from qa_queue.store.memory import MemoryStore
+from qa_queue.store.records import CaseRecord, RunRecord
+from tests.support.records import case_record, finished_run, run_record, step_record
 
 
 def make_run(**changes: Any) -> RunRecord:
@@ -75,3 +79,34 @@ def test_only_a_run_that_ended_well_is_complete(status: RunStatus, done: int, to
     report = JobProgress.ended("r", status, done=done, total=total, message="m")
     assert (report.percentage, report.current_step, report.total_steps) == (percentage, done, total)
     assert (report.message, report.status, report.step_data) == ("m", status, None)
+
+
+class CountingStore(MemoryStore):
+    """Counts the calls that read runs and cases."""
+
+    calls = 0
+
+    def get_run(self, run_id: str) -> RunRecord | None:
+        self.calls += 1
+        return super().get_run(run_id)
+
+    def get_case(self, case_id: str) -> CaseRecord | None:
+        self.calls += 1
+        return super().get_case(case_id)
+
+
+def test_the_runs_of_a_batch_are_read_together() -> None:
+    """In the order asked for, with those of no batch, without those that do not exist, and in few calls."""
+    store, batch = CountingStore(), str(uuid4())
+    cases = [case_record(name=f"Case {number}") for number in range(30)]
+    runs = [finished_run(case, batch_id=batch) for case in cases]
+    alone = finished_run(cases[0])
+    store.save_cases(cases)
+    store.save([*runs, alone, step_record(runs[3])])
+    store.calls = 0
+    wanted = [runs[3].id, str(uuid4()), alone.id, *(run.id for run in reversed(runs))]
+    reports = reports_of(Backend(load_settings(), store), wanted)
+    assert [report.run.id for report in reports] == [one for one in wanted if one != wanted[1]]
+    assert [len(report.steps) for report in reports[:2]] == [1, 0]
+    assert reports[-1].case_name == "Case 0"
+    assert store.calls <= 3
