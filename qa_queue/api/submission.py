@@ -9,7 +9,7 @@ from qa_queue.api.schemas.runs import BatchSubmitted, RunBody, Submitted
 from qa_queue.cases.model import Case
 from qa_queue.cases.retarget import moved
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
-from qa_queue.producer.validation import resolve_environments
+from qa_queue.producer.validation import resolve_environments, with_row
 from qa_queue.services import Backend
 from qa_queue.services.cases import case_of
 from qa_queue.services.submission import each
@@ -53,21 +53,21 @@ def submitted_batch(batch: SubmittedBatch) -> BatchSubmitted:
 
 def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> RunRequest:
     case, source = _case(backend, body)
-    return checked(
-        RunRequest(
-            case=moved(case, body.base_url) if body.base_url else case,
-            source=source,
-            base_url=body.base_url,
-            env=body.env,
-            process_env=False,
-            config=body.config,
-            priority=body.priority.value_on_queue,
-            user_id=user,
-            idempotency_key=key,
-            attempts=body.attempts,
-            delay_ms=body.delay_ms,
-        )
+    request = RunRequest(
+        case=moved(case, body.base_url) if body.base_url else case,
+        source=source,
+        base_url=body.base_url,
+        env=body.env,
+        process_env=False,
+        config=body.config,
+        priority=body.priority.value_on_queue,
+        user_id=user,
+        idempotency_key=key,
+        attempts=body.attempts,
+        delay_ms=body.delay_ms,
+        seed=body.seed,
     )
+    return checked(request if body.row is None else with_row(request, str(body.row)))
 
 
 def _case(backend: Backend, body: RunBody) -> tuple[Case, str | None]:

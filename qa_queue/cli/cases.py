@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.markup import escape
 
-from qa_queue.cases.data_files import row_name
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import LoadedFile, load_file
@@ -25,7 +24,7 @@ from qa_queue.errors.validation import count_of, did_you_mean
 from qa_queue.models import Priority, TestConfig
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import RunRequest
-from qa_queue.producer.validation import resolve_environments
+from qa_queue.producer.validation import resolve_environments, with_row
 
 PANEL = "Cases"
 StrictImport = Annotated[
@@ -195,7 +194,8 @@ def load_requests(
         if loaded.flow is not None and not options.checks_only:
             problems.append(f"{file}: is a flow, which cases use: give a case")
         cases = loaded.cases if loaded.flow is None else (loaded.flow,)
-        requests += (one for case in cases for one in _rows(options.request(case, file.as_posix()), options.rows))
+        for request in (options.request(case, file.as_posix()) for case in cases):
+            requests += [with_row(request, row) for row in options.rows] or [request]
     if problems:
         raise CaseError("\n".join(problems), tuple(problems))
     return requests
@@ -211,18 +211,3 @@ def print_notes(file: Path, notes: Sequence[str], console: Console | None) -> No
         return
     for note in notes:
         console.print(f"[yellow]note:[/] {escape(f'{file}: {note}')}", soft_wrap=True)
-
-
-def _rows(request: RunRequest, wanted: Sequence[str]) -> list[RunRequest]:
-    """Return a request for each wanted row of data; without any, the request for all of them.
-
-    Raises:
-        InputError: there is no such row.
-    """
-    rows = [{"name": row_name(row), "values": row} for row in request.case.data]
-    by_name = {str(number): row for number, row in enumerate(rows, 1)} | {str(row["name"]): row for row in rows}
-    for name in wanted:
-        if name not in by_name:
-            known = did_you_mean(name, [str(row["name"]) for row in rows]) if rows else "; the case has no rows"
-            raise InputError(f"--row {name!r} is not a row of {request.label}{known}")
-    return [replace(request, data_row=by_name[name]) for name in wanted] or [request]

@@ -10,6 +10,7 @@ from qa_queue.cases.data_files import row_name
 from qa_queue.cases.model import Case
 from qa_queue.cases.values import check_references, references
 from qa_queue.errors import CaseError, InputError
+from qa_queue.errors.validation import did_you_mean
 from qa_queue.extensions.spec import MAX_ATTEMPTS
 from qa_queue.models import utc_now
 from qa_queue.producer.requests import RunRequest, Timed
@@ -103,6 +104,21 @@ def _rows(request: RunRequest) -> list[RunRequest]:
         )
         for number, row in enumerate(request.case.data, 1)
     ]
+
+
+def with_row(request: RunRequest, wanted: str) -> RunRequest:
+    """Return the request for one row of data, given by its number, counted from 1, or by its name.
+
+    Raises:
+        InputError: there is no such row.
+    """
+    rows = [{"name": row_name(row), "values": row} for row in request.case.data]
+    names = [str(row["name"]) for row in rows]
+    found = {str(number): row for number, row in enumerate(rows, 1)} | dict(zip(names, rows, strict=True))
+    if wanted not in found:
+        known = did_you_mean(wanted, names) if rows else ": it has no rows"
+        raise InputError(f"row {wanted!r} is not a row of data of {request.label}{known}")
+    return replace(request, data_row=found[wanted])
 
 
 def _nth(request: RunRequest, number: int) -> RunRequest:

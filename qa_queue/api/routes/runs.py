@@ -54,8 +54,8 @@ def create_run(
 ) -> Submitted:
     """Queue a run of a case: 201 for a new run, 200 if an earlier request with this Idempotency-Key created it."""
     requests = run_requests(backend, [body], user=caller.name, key=idempotency_key)
-    if len(rows := requests[0].case.data) > 1:
-        raise InputError(f"The case has {len(rows)} rows of data, a run each: submit it as a batch.")
+    if requests[0].data_row is None and len(rows := requests[0].case.data) > 1:
+        raise InputError(f"The case has {len(rows)} rows of data, a run each: give a `row`, or submit a batch.")
     run = submitted(backend.producer.submit(requests)[0])
     response.status_code = 201 if run.created else 200
     response.headers["Location"] = f"/api/v1/runs/{run.run_id}"

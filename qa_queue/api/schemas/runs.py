@@ -83,6 +83,12 @@ class RunBody(RunOptions):
 
     case: CaseDocument | None = None
     case_id: str | None = Field(default=None, description="A stored case.")
+    seed: str | None = Field(
+        default=None, min_length=1, max_length=200, description="Seed of generated values: that of an earlier run."
+    )
+    row: Annotated[int, Field(ge=1)] | Annotated[str, Field(min_length=1)] | None = Field(
+        default=None, description="The row of data to run, by its number or its name.", examples=[2, "ann"]
+    )
 
     @model_validator(mode="after")
     def _one_case(self) -> Self:

@@ -78,6 +78,27 @@ def test_a_stored_case_is_run_by_its_id(runner: httpx.Client, store: MemoryStore
     assert "there is no case 'no such'" in unknown.json()["problems"][0]["message"]
 
 
+def test_a_run_takes_a_seed_and_one_row_of_its_data(runner: httpx.Client, redis_db: Redis) -> None:
+    """A row by its number or its name; a case with several rows needs one, and an unknown row is refused."""
+    case = {**CASE, "data": [{"user": "ann"}, {"name": "Bob", "user": "bob"}]}
+    for row, name in ((1, "user=ann"), ("Bob", "Bob")):
+        answer = runner.post("/api/v1/runs", json=body(case=case, row=row, seed="5eed"))
+        assert answer.status_code == 201
+        data = payload(redis_db, answer.json()["run_id"])
+        assert (data["data_row"]["name"], data["seed"]) == (name, "5eed")
+    refused = runner.post("/api/v1/runs", json=body(case=case))
+    assert (refused.status_code, "give a `row`" in refused.text) == (422, True)
+    for wanted, words in ((3, "; known are Bob, user=ann"), ("Bop", "; did you mean 'Bob'?")):
+        missing = runner.post("/api/v1/runs", json=body(case=case, row=wanted))
+        assert missing.status_code == 422
+        assert (
+            f"row '{wanted}' is not a row of data of Open the shop{words}"
+            in missing.json()["problems"][0]["message"]
+        )
+    alone = runner.post("/api/v1/runs", json=body(row=1))
+    assert "it has no rows" in alone.json()["problems"][0]["message"]
+
+
 def test_one_idempotency_key_makes_one_run_however_many_race(runner: httpx.Client, store: MemoryStore) -> None:
     """One answer is 201, the others are 200 with the same run."""
     headers = {"Idempotency-Key": "deploy-1"}
