@@ -1,0 +1,144 @@
+"""What an artifact store does, and the one in a shared folder.
+
+A file's path in a store is `<run>/<attempt>/<name>`, as in the artifacts folder of the worker that made it.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+from uuid import uuid4
+
+from qa_queue.errors import InfrastructureError, NotFoundError
+
+
+class ArtifactStoreError(InfrastructureError):
+    """The artifact store cannot be used now, or refuses the login."""
+
+
+class ArtifactRefusedError(ArtifactStoreError):
+    """The artifact store refuses this file, as one above its size limit; trying again does not help."""
+
+
+@dataclass(frozen=True)
+class RunFiles:
+    """The files of one run in a store: their number, their size in bytes, and when the last one was changed."""
+
+    run_id: str
+    files: int = 0
+    size: int = 0
+    changed_at: datetime = datetime.fromtimestamp(0, UTC)
+
+    def with_file(self, size: int, changed_at: datetime) -> RunFiles:
+        """Return the same with another file."""
+        return RunFiles(self.run_id, self.files + 1, self.size + size, max(self.changed_at, changed_at))
+
+
+class ArtifactStore(Protocol):
+    """A place for files. Safe to use from several threads.
+
+    Every method raises `ArtifactStoreError` when the store cannot be used.
+    """
+
+    name: str
+    """The place, as messages name it."""
+
+    def put(self, path: str, source: Path, content_type: str) -> None:
+        """Store a file; one at the same path is replaced. Readers see either none or all of it.
+
+        Raises:
+            ArtifactRefusedError: the store will never take it.
+        """
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Write a stored file to `target`.
+
+        Raises:
+            NotFoundError: there is no such file.
+        """
+
+    def measure(self, run_id: str) -> RunFiles:
+        """Return what a run has in the store."""
+
+    def delete(self, run_id: str) -> RunFiles:
+        """Delete the files of a run, and return what they were; a run without files is no error."""
+
+    def runs(self) -> Iterator[RunFiles]:
+        """Go through the runs that have files, in any order."""
+
+
+class FolderStore:
+    """A folder that all machines share, as by NFS; it must exist."""
+
+    def __init__(self, root: Path) -> None:
+        self.name = str(root)
+        self._root = root
+
+    def put(self, path: str, source: Path, content_type: str) -> None:  # noqa: ARG002 - files have no type
+        """Store a file."""
+        target = self._root / path
+        draft = target.with_name(f".{uuid4()}")
+        try:
+            self._check()
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source, draft)
+            draft.replace(target)
+        except OSError as error:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+            raise self._unusable(error) from None
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Copy a file."""
+        try:
+            self._check()
+            shutil.copyfile(self._root / path, target)
+        except FileNotFoundError:
+            raise NotFoundError(f"{self.name} has no file {path}.") from None
+        except OSError as error:
+            raise self._unusable(error) from None
+
+    def measure(self, run_id: str) -> RunFiles:
+        """Return what a run has in the folder."""
+        found = RunFiles(run_id)
+        try:
+            self._check()
+            for folder, _, names in os.walk(self._root / run_id):
+                for entry in (Path(folder, name).lstat() for name in names):
+                    found = found.with_file(entry.st_size, datetime.fromtimestamp(entry.st_mtime, UTC))
+        except OSError as error:
+            raise self._unusable(error) from None
+        return found
+
+    def delete(self, run_id: str) -> RunFiles:
+        """Delete the folder of a run."""
+        found = self.measure(run_id)
+        try:
+            shutil.rmtree(self._root / run_id)
+        except FileNotFoundError:
+            return found
+        except OSError as error:
+            raise self._unusable(error) from None
+        return found
+
+    def runs(self) -> Iterator[RunFiles]:
+        """Go through the folders of runs."""
+        try:
+            self._check()
+            names = sorted(path.name for path in self._root.iterdir() if path.is_dir() and not path.is_symlink())
+        except OSError as error:
+            raise self._unusable(error) from None
+        yield from map(self.measure, names)
+
+    def _check(self) -> None:
+        if not self._root.is_dir():
+            raise NotADirectoryError(f"there is no folder {self._root}")
+
+    def _unusable(self, error: OSError) -> ArtifactStoreError:
+        return ArtifactStoreError(f"the artifact store {self.name} cannot be used: {error.strerror or error}.")

@@ -1,0 +1,154 @@
+"""The artifact store in a bucket of Supabase Storage, over its HTTP API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from qa_queue.errors import NotFoundError
+from qa_queue.store.artifacts.stores import ArtifactRefusedError, ArtifactStoreError, RunFiles
+
+_TIMEOUT = httpx.Timeout(60.0, connect=5.0)
+_PAGE = 100  # entries of a listing, the most that Storage returns by default
+_LOOPBACK = ("127.0.0.1", "::1", "localhost")
+
+
+class SupabaseBucket:
+    """A private bucket; it is created when it does not exist. `close` when done."""
+
+    def __init__(self, url: str, key: str, bucket: str) -> None:
+        self.name = f"supabase:{bucket}"
+        self._bucket = bucket
+        self._http = httpx.Client(
+            base_url=f"{url.rstrip('/')}/storage/v1",
+            headers={"apikey": key, "Authorization": f"Bearer {key}"},
+            timeout=_TIMEOUT,
+            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+        )
+        self._created = False
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def put(self, path: str, source: Path, content_type: str) -> None:
+        """Upload a file, in pieces."""
+        self._create()
+        headers = {
+            "Content-Type": content_type,
+            "Content-Length": str(source.stat().st_size),
+            "x-upsert": "true",
+        }
+        with self._errors(path), source.open("rb") as content:
+            self._check(self._http.post(self._object(path), content=content, headers=headers), path)
+
+    def fetch(self, path: str, target: Path) -> None:
+        """Download a file, in pieces."""
+        with self._errors(path), self._http.stream("GET", f"/object/authenticated/{self._at(path)}") as answer:
+            if answer.is_error:
+                answer.read()
+            self._check(answer, path)
+            with target.open("wb") as out:
+                for piece in answer.iter_bytes():
+                    out.write(piece)
+
+    def measure(self, run_id: str) -> RunFiles:
+        """Return what a run has in the bucket."""
+        return _total(run_id, self._files(run_id))
+
+    def delete(self, run_id: str) -> RunFiles:
+        """Delete the files of a run."""
+        files = list(self._files(run_id))
+        for at in range(0, len(files), _PAGE):
+            paths = [path for path, _ in files[at : at + _PAGE]]
+            with self._errors(run_id):
+                answer = self._http.request("DELETE", f"/object/{self._bucket}", json={"prefixes": paths})
+                self._check(answer, run_id)
+        return _total(run_id, files)
+
+    def runs(self) -> Iterator[RunFiles]:
+        """Go through the folders of the bucket."""
+        for entry in self._list(""):
+            if entry.get("id") is None:
+                yield self.measure(entry["name"])
+
+    def _files(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Go through the files below a folder, each with its path and its entry."""
+        for entry in self._list(folder):
+            path = f"{folder}/{entry['name']}"
+            if entry.get("id") is None:
+                yield from self._files(path)
+            else:
+                yield path, entry
+
+    def _list(self, folder: str) -> list[dict[str, Any]]:
+        """Return the entries of a folder; one without an id is a folder."""
+        found: list[dict[str, Any]] = []
+        while True:
+            wanted = {"prefix": folder, "limit": _PAGE, "offset": len(found), "sortBy": {"column": "name"}}
+            with self._errors(folder):
+                answer = self._http.post(f"/object/list/{self._bucket}", json=wanted)
+                self._check(answer, folder)
+                page = answer.json()
+            if not page:
+                return found
+            found += page
+
+    def _create(self) -> None:
+        if self._created:
+            return
+        with self._errors(self._bucket):
+            body = {"id": self._bucket, "name": self._bucket, "public": False}
+            answer = self._http.post("/bucket", json=body)
+            if _status(answer) != HTTPStatus.CONFLICT:
+                self._check(answer, self._bucket)
+        self._created = True
+
+    def _object(self, path: str) -> str:
+        return f"/object/{self._at(path)}"
+
+    def _at(self, path: str) -> str:
+        return f"{quote(self._bucket)}/{quote(path)}"
+
+    @contextmanager
+    def _errors(self, path: str) -> Iterator[None]:
+        try:
+            yield
+        except (httpx.HTTPError, OSError, ValueError) as error:
+            raise ArtifactStoreError(f"{self.name} cannot be used for {path}: {error or type(error).__name__}.") from None
+
+    def _check(self, answer: httpx.Response, path: str) -> None:
+        if answer.is_success:
+            return
+        status, text = _status(answer), answer.text[:200]
+        if status == HTTPStatus.NOT_FOUND:
+            raise NotFoundError(f"{self.name} has no file {path}.")
+        if status in {HTTPStatus.REQUEST_ENTITY_TOO_LARGE, HTTPStatus.UNSUPPORTED_MEDIA_TYPE}:
+            raise ArtifactRefusedError(f"{self.name} refuses {path}: {text}")
+        raise ArtifactStoreError(f"{self.name} answers {status} for {path}: {text}")
+
+
+def _status(answer: httpx.Response) -> int:
+    """Return the status that is meant: Storage answers 400 with another one in its body."""
+    if answer.status_code == HTTPStatus.BAD_REQUEST:
+        try:
+            return int(answer.json()["statusCode"])
+        except (ValueError, KeyError, TypeError):
+            pass
+    return answer.status_code
+
+
+def _total(run_id: str, files: Iterator[tuple[str, dict[str, Any]]] | list[tuple[str, dict[str, Any]]]) -> RunFiles:
+    total = RunFiles(run_id)
+    for _, entry in files:
+        changed = entry.get("updated_at") or entry.get("created_at")
+        moment = datetime.fromisoformat(changed) if changed else datetime.now(UTC)
+        total = total.with_file(int((entry.get("metadata") or {}).get("size", 0)), moment)
+    return total
