@@ -22,6 +22,8 @@ from qa_queue.errors.validation import problems_of
 from qa_queue.models import JobContext, JobProgress
 from qa_queue.models.suites import PytestSuite
 from qa_queue.settings import Settings
+from qa_queue.store.artifacts import ArtifactStore
+from qa_queue.store.artifacts.uploads import UploadQueue
 from qa_queue.store.protocol import Record, RunStore
 from qa_queue.suites.process import HostProcess
 
@@ -108,6 +110,8 @@ class Services:
     artifacts_dir: Path
     claims: Claims = field(default_factory=Claims)
     hosts: SuiteHosts | None = None
+    artifact_store: ArtifactStore | None = None
+    uploads: UploadQueue | None = None
 
 
 Data = TypeVar("Data", bound=BaseModel)

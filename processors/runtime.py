@@ -28,7 +28,10 @@ from qa_queue.queues.cancellation import CancelSignals
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 from qa_queue.settings.chromium import find_browser
-from qa_queue.store.outbox import Outbox
+from qa_queue.store.artifacts import ArtifactStore
+from qa_queue.store.artifacts.opening import open_artifact_store
+from qa_queue.store.artifacts.uploads import UploadQueue
+from qa_queue.store.outbox import Depth, Outbox
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
@@ -60,6 +63,7 @@ class Runtime:
         self._queues = queues
         self._stack = AsyncExitStack()
         self._opened: Services | None = None
+        self._uploads: UploadQueue | None = None
 
     async def __aenter__(self) -> Self:
         """Connect, and start the browser if runs will be executed.
@@ -152,15 +156,18 @@ class Runtime:
 
     def obstacle(self) -> str | None:
         """Return the reason not to take more jobs now; None if there is no such reason."""
-        return self._writer.obstacle
+        return self._writer.obstacle or (self._uploads.obstacle if self._uploads else None)
 
     def statistics(self) -> dict[str, int]:
         """Return the browser's restarts and the size of the outbox."""
         depth = self._writer.depth
+        uploads = self._uploads.depth if self._uploads else Depth(files=0, size=0)
         return {
             "browser_restarts": self._browser.restarts,
             "outbox_bytes": depth.size,
             "outbox_segments": depth.files,
+            "uploads_bytes": uploads.size,
+            "uploads_files": uploads.files,
         }
 
     @property
@@ -190,6 +197,10 @@ class Runtime:
         hosts = HostPool(memory_bytes=settings.qa_suite_memory_mb << 20)
         stack.push_async_callback(hosts.close)
         self._progress = ProgressWriter(connection)
+        artifacts = open_artifact_store(settings)
+        self._uploads = await asyncio.to_thread(_start_uploads, settings, artifacts) if artifacts else None
+        if self._uploads:
+            stack.push_async_callback(asyncio.to_thread, self._uploads.close)
         return Services(
             settings=settings,
             store=store,
@@ -199,6 +210,8 @@ class Runtime:
             browser=browser,
             artifacts_dir=settings.artifacts_dir,
             hosts=hosts,
+            artifact_store=artifacts,
+            uploads=self._uploads,
         )
 
     def _known_run(self, run_id: str) -> RunRecord | None:
@@ -246,6 +259,14 @@ def _own_addresses(settings: Settings) -> list[str]:
     ports = (settings.qa_web_port, settings.qa_dashboard_port)
     local = [f"http://127.0.0.1:{port}" for port in ports]
     return [*local, settings.redis_dsn, *([settings.supabase_url] if settings.supabase_url else [])]
+
+
+def _start_uploads(settings: Settings, store: ArtifactStore) -> UploadQueue:
+    uploads = UploadQueue(
+        settings.artifacts_dir, settings.qa_home / "uploads", store, limit=settings.qa_uploads_mb << 20
+    )
+    uploads.start()
+    return uploads
 
 
 async def _close_writer(writer: RecordWriter) -> None:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import Path
 from typing import ClassVar
 
@@ -18,6 +19,7 @@ from processors.cleanup.retention import (
     RetentionPolicy,
     clear,
     expired,
+    is_run_id,
     run_folder,
     run_folders,
     untouched_since,
@@ -30,6 +32,7 @@ from qa_queue.models import (
     RunStatus,
     utc_now,
 )
+from qa_queue.store.artifacts import ArtifactStore, ArtifactStoreError
 from qa_queue.store.mapping import chunks
 from qa_queue.store.records import RunRecord
 
@@ -133,7 +136,7 @@ class _Cleaner:
     def runs(self, runs: Sequence[RunRecord]) -> CleanupJobResult:
         """Delete the files of these runs, then their rows."""
         store = self.services.store
-        cleared = {run.id: self._clear(run_folder(self.services.artifacts_dir, run.id)) for run in runs}
+        cleared = {run.id: self._clear_run(run.id) for run in runs}
         gone = {run_id: freed for run_id, freed in cleared.items() if freed is not None}
         rows = store.count_rows(list(gone))
         if not self.dry_run:
@@ -152,6 +155,10 @@ class _Cleaner:
 
     def orphans(self, before: datetime) -> Iterator[CleanupJobResult]:
         """Delete old artifacts whose run is not in the store, a batch at a time."""
+        yield from self._orphans_here(before)
+        yield from self._orphans_in_store(before)
+
+    def _orphans_here(self, before: datetime) -> Iterator[CleanupJobResult]:
         for folders in chunks(run_folders(self.services.artifacts_dir), BATCH):
             known = self.services.store.existing_runs([folder.name for folder in folders])
             lost = [folder for folder in folders if folder.name not in known and untouched_since(folder, before)]
@@ -160,6 +167,36 @@ class _Cleaner:
             yield CleanupJobResult(
                 dry_run=self.dry_run, orphans=len(cleared), files=freed.files, bytes_freed=freed.size
             )
+
+    def _orphans_in_store(self, before: datetime) -> Iterator[CleanupJobResult]:
+        stored = self.services.artifact_store
+        if stored is None:
+            return
+        old = (run for run in stored.runs() if run.changed_at < before and is_run_id(run.run_id))
+        while batch := list(islice(old, BATCH)):
+            known = self.services.store.existing_runs([run.run_id for run in batch])
+            cleared = [self._delete(stored, run.run_id) for run in batch if run.run_id not in known]
+            freed = sum((one for one in cleared if one is not None), Freed())
+            yield CleanupJobResult(
+                dry_run=self.dry_run, orphans=len(cleared), files=freed.files, bytes_freed=freed.size
+            )
+
+    def _clear_run(self, run_id: str) -> Freed | None:
+        """Delete a run's files on this machine and in the artifact store; None if that fails."""
+        here = self._clear(run_folder(self.services.artifacts_dir, run_id))
+        stored = self.services.artifact_store
+        if stored is None or here is None or not is_run_id(run_id):
+            return here
+        there = self._delete(stored, run_id)
+        return None if there is None else here + there
+
+    def _delete(self, stored: ArtifactStore, run_id: str) -> Freed | None:
+        try:
+            found = stored.measure(run_id) if self.dry_run else stored.delete(run_id)
+        except ArtifactStoreError as error:
+            log.warning("%s The next cleanup tries again.", error)
+            return None
+        return Freed(found.files, found.size)
 
     def _clear(self, folder: Path | None) -> Freed | None:
         """Delete a folder; None if that fails, so that the run is kept."""

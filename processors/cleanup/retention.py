@@ -73,7 +73,7 @@ class Freed:
 
 def run_folder(root: Path, run_id: str) -> Path | None:
     """Return the folder of a run's artifacts; None for an id that is not a UUID and could lead anywhere."""
-    return root / run_id if _is_uuid(run_id) else None
+    return root / run_id if is_run_id(run_id) else None
 
 
 def clear(path: Path, *, dry_run: bool) -> Freed:
@@ -102,11 +102,12 @@ def run_folders(root: Path) -> list[Path]:
     if not root.is_dir():
         return []
     return sorted(
-        path for path in root.iterdir() if _is_uuid(path.name) and path.is_dir() and not path.is_symlink()
+        path for path in root.iterdir() if is_run_id(path.name) and path.is_dir() and not path.is_symlink()
     )
 
 
-def _is_uuid(name: str) -> bool:
+def is_run_id(name: str) -> bool:
+    """Return whether the name of a folder is the id of a run."""
     try:
         return str(UUID(name)) == name
     except ValueError:

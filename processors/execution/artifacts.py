@@ -12,7 +12,7 @@ import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from processors.base import RecordSink
+from processors.base import Services
 from processors.browser.protocol import BrowserSession
 from processors.execution.redaction import redact, redact_json, redact_trace
 from qa_queue.errors import EvidenceError
@@ -38,14 +38,13 @@ class ArtifactRecorder:
     run continues.
     """
 
-    def __init__(
-        self, root: Path, run_id: str, attempt: int, *, writer: RecordSink, secrets: Mapping[str, str]
-    ) -> None:
+    def __init__(self, services: Services, run_id: str, attempt: int, *, secrets: Mapping[str, str]) -> None:
         self.notes: list[str] = []
-        self._root = root
+        self._root = services.artifacts_dir
+        self._uploads = services.uploads
         self._run_id = run_id
         self._attempt = attempt
-        self._writer = writer
+        self._writer = services.writer
         self._secrets = secrets
 
     async def picture(self, session: BrowserSession, name: str, step_number: int) -> None:
@@ -78,6 +77,8 @@ class ArtifactRecorder:
         path = Path(self._run_id, str(self._attempt), name)
         try:
             await asyncio.to_thread(_write, self._root / path, data)
+            if self._uploads:
+                await asyncio.to_thread(self._uploads.add, path.as_posix(), TYPES[path.suffix])
         except OSError as error:
             self._note(name, error)
             return

@@ -52,9 +52,7 @@ class TryLoop:
     async def _try(self, test_try: int) -> RunOutcome:
         plan, services, number = self.plan, self.services, self._number(test_try)
         options = plan.session_options(test_try)
-        artifacts = ArtifactRecorder(
-            services.artifacts_dir, plan.run_id, number, writer=services.writer, secrets=plan.secrets
-        )
+        artifacts = ArtifactRecorder(services, plan.run_id, number, secrets=plan.secrets)
         asked = time.perf_counter()
         with ElementHistory(plan, services.store, services.claims) as elements:
             async with services.browser.session(options) as session:

@@ -34,9 +34,7 @@ class SuiteEvidence:
 
     def __init__(self, plan: RunPlan, attempt: int, services: Services) -> None:
         self._secrets = plan.secrets
-        self._recorder = ArtifactRecorder(
-            services.artifacts_dir, plan.run_id, attempt, writer=services.writer, secrets=plan.secrets
-        )
+        self._recorder = ArtifactRecorder(services, plan.run_id, attempt, secrets=plan.secrets)
         self._texts: list[dict[str, str]] = []
 
     @property

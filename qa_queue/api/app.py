@@ -54,6 +54,7 @@ _OPERATIONS = (
     runs.routes,
     events.routes,
     runs.batches,
+    runs.files,
     cases.routes,
     cases.adaptations,
     schedules.routes,

@@ -27,7 +27,23 @@ TRUSTED_HOSTS = (*LOOPBACK_NAMES, PAGES_DOMAIN, f"*.{PAGES_DOMAIN}")
 COOKIE = "qa_session"
 LOCAL = Identity(name="local", role=Role.ADMIN)
 API = ("/api/", "/metrics")
-_PUBLIC = ("/static/", "/trace-viewer/", "/health/", "/login", "/api/v1/openapi.json", "/api/openapi.json")
+_PUBLIC = (
+    "/static/",
+    "/trace-viewer/",
+    "/health/",
+    "/login",
+    "/api/v1/files/",  # the ticket in the path is the permission
+    "/api/v1/openapi.json",
+    "/api/openapi.json",
+)
+    "/static/",
+    "/trace-viewer/",
+    "/health/",
+    "/login",
+    "/api/v1/files/",
+    "/api/v1/openapi.json",
+    "/api/openapi.json",
+)
 _FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
 
 

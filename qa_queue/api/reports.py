@@ -45,7 +45,7 @@ DESCRIPTION: dict[int | str, dict[str, Any]] = {
 
 def report_response(backend: Backend, make: Callable[[EvidencePlace], Report], format_: Format) -> Response:
     """Return a report in a format. `make` builds it; folders of this machine are never named in it."""
-    place = EvidencePlace(folder=backend.settings.artifacts_dir, paths=format_ in _COPIES_FILES)
+    place = EvidencePlace(files=backend.artifacts, paths=format_ in _COPIES_FILES)
     report = make(place)
     content = allure_archive(report) if format_ is Format.ALLURE else render(report, format_)
     shown = "attachment" if format_ is Format.ALLURE else "inline"

@@ -72,9 +72,31 @@ class Logins:
         self._connection.delete(_key("session", session))
 
     def _keep(self, kind: str, value: str, seconds: int) -> str:
-        text = secrets.token_urlsafe(32)
-        self._connection.set(_key(kind, text), value, ex=seconds)
-        return text
+        return keep(self._connection, kind, value, seconds)
+
+
+class FileLinks:
+    """Links to one file each that need no login, until they expire. Raises `RedisError` as `Logins` does."""
+
+    def __init__(self, connection: Redis) -> None:
+        self._connection = connection
+
+    def create(self, run_id: str, artifact_id: str, seconds: int) -> str:
+        """Return a ticket for this artifact."""
+        return keep(self._connection, "file", f"{run_id} {artifact_id}", seconds)
+
+    def find(self, ticket: str) -> tuple[str, str] | None:
+        """Return the run and the artifact of a ticket; None for one that is unknown or expired."""
+        found: bytes | None = self._connection.get(_key("file", ticket))  # type: ignore[assignment]
+        run_id, _, artifact_id = found.decode().partition(" ") if found else ("", "", "")
+        return (run_id, artifact_id) if found else None
+
+
+def keep(connection: Redis, kind: str, value: str, seconds: int) -> str:
+    """Keep a value for a time under a random text, and return the text."""
+    text = secrets.token_urlsafe(32)
+    connection.set(_key(kind, text), value, ex=seconds)
+    return text
 
 
 def new_host() -> str:

@@ -174,9 +174,9 @@ def _properties(properties: list[dict[str, Any]]) -> Table:
     return table
 
 
-def _pictures(backend: Backend, row: AdaptationRow) -> list[Path]:
+def _pictures(backend: Backend, row: AdaptationRow) -> list[str]:
     return [
-        backend.settings.artifacts_dir / artifact.path
+        backend.artifacts.place_of(artifact.path)
         for artifact in backend.store.list_artifacts([row.test_run_id])
         if artifact.attempt == row.attempt and artifact.step_number == row.step_number and "-heal-" in artifact.name
     ]

@@ -160,6 +160,5 @@ def _conclude(surprises: Sequence[str], reports: Sequence[RunReport], out: Conso
     out.print("[green]Every case ended as it should.[/]")
     traced = next((r for r in reports if any(a.kind is ArtifactKind.TRACE for a in r.artifacts)), None)
     if traced:
-        path = next(a.path for a in traced.artifacts if a.kind is ArtifactKind.TRACE)
-        file = os.path.relpath(traced.artifacts_dir / path)
+        file = os.path.relpath(traced.places(ArtifactKind.TRACE)[0])
         out.print(f"Look into the failed one with: [cyan]playwright show-trace {file}[/]", soft_wrap=True)

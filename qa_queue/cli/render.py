@@ -184,7 +184,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "error": run.error,
         "error_kind": run.error_kind.value if run.error_kind else None,
         "notes": list(run.notes),
-        "artifacts": [str(report.artifacts_dir / artifact.path) for artifact in report.artifacts],
+        "artifacts": report.places(),
     }
 
 

@@ -19,6 +19,7 @@ from qa_queue.reports.texts import github_annotations
 from qa_queue.reports.trace_viewer import serving_trace
 from qa_queue.services import Backend
 from qa_queue.services.reports import report_of
+from qa_queue.store.artifacts import missing_file
 
 PANEL = "Runs"
 
@@ -121,7 +122,7 @@ def _trace_file(backend: Backend, run_id: str, attempt: int | None, name: str | 
     beside = [one.name for one in traces if one.attempt == chosen.attempt and one is not chosen]
     if beside:
         err.print(f"Showing {chosen.name}; --name shows {', '.join(beside)}.", highlight=False, soft_wrap=True)
-    path = backend.settings.artifacts_dir / chosen.path
-    if not path.is_file():
-        raise NotFoundError(f"The trace is not on this machine: {path} is where the worker {run.worker} wrote it.")
+    path = backend.artifacts.find(chosen.path)
+    if path is None:
+        raise NotFoundError(missing_file(backend.artifacts, chosen.path, run.worker))
     return path

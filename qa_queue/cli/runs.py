@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 
 from qa_queue.cli.options import Json, Run, open_backend
 from qa_queue.cli.render import Console, report_json, run_list_table, runs_table, short_id, steps_table
 from qa_queue.errors import InputError
+from qa_queue.errors.validation import count_of
 from qa_queue.models import ArtifactKind, RunStatus
 from qa_queue.services import Backend
 from qa_queue.services.runs import RunReport, reports_of
+from qa_queue.store.artifacts import save_artifacts
 
 PANEL = "Runs"
 app = typer.Typer()
@@ -69,27 +73,39 @@ def show(run_id: Run, as_json: Json = False) -> None:
     if report.run.seed:
         out.print(f"seed: {report.run.seed}", highlight=False)
     for artifact in report.artifacts:
-        out.print(f"{artifact.kind.value}: {report.artifacts_dir / artifact.path}", soft_wrap=True, highlight=False)
+        place = report.files.place_of(artifact.path)
+        out.print(f"{artifact.kind.value}: {place}", soft_wrap=True, highlight=False)
     _print_trace(report, out)
 
 
 def _print_trace(report: RunReport, out: Console) -> None:
-    traces = [report.artifacts_dir / one.path for one in report.artifacts if one.kind is ArtifactKind.TRACE]
-    if traces and not report.run.status.good:
+    if report.places(ArtifactKind.TRACE) and not report.run.status.good:
         out.print(f"Open the trace: [cyan]qa-queue trace {short_id(report.run.id)}[/]", soft_wrap=True)
 
 
 @app.command(rich_help_panel=PANEL)
-def artifacts(run_id: Run, as_json: Json = False) -> None:
-    """List the files that a run left, with their paths."""
+def artifacts(
+    run_id: Run,
+    as_json: Json = False,
+    save: Annotated[Path | None, typer.Option(help="Copy the files into this folder.", metavar="FOLDER")] = None,
+) -> None:
+    """List the files that a run left, with their paths; --save copies them, from another machine too."""
     out, backend = Console(), open_backend()
-    found = backend.store.list_artifacts([backend.find_run(run_id).id])
-    folder = backend.settings.artifacts_dir
+    run, files = backend.find_run(run_id), backend.artifacts
+    found = backend.store.list_artifacts([run.id])
+    if save:
+        missing = save_artifacts(files, found, save)
+        for one in missing:
+            out.print(f"[red]missing[/] {escape(files.place_of(one.path))}", soft_wrap=True, highlight=False)
+        out.print(
+            f"Saved {count_of(len(found) - len(missing), 'file')} in {save}.", soft_wrap=True, highlight=False
+        )
+        return
     if as_json:
-        rows = [{**one.model_dump(mode="json"), "file": str(folder / one.path)} for one in found]
+        rows = [{**one.model_dump(mode="json"), "file": files.place_of(one.path)} for one in found]
         out.print_json(data={"artifacts": rows})
         return
     for one in found:
-        out.print(f"{one.kind.value}: {folder / one.path}", soft_wrap=True, highlight=False)
+        out.print(f"{one.kind.value}: {files.place_of(one.path)}", soft_wrap=True, highlight=False)
     if not found:
         out.print("It left no files.")

@@ -7,12 +7,12 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, TypeVar
 
 from qa_queue.models import ArtifactKind
 from qa_queue.reports.model import Evidence
 from qa_queue.reports.pytest_facts import ACTION
+from qa_queue.store.artifacts import ArtifactFiles
 from qa_queue.store.records import AdaptationRow, ArtifactRecord, CaseRecord, RunRecord, StepRecord
 
 _Row = TypeVar("_Row", StepRecord, ArtifactRecord, AdaptationRow)
@@ -28,12 +28,12 @@ def by_run(rows: Sequence[_Row]) -> Mapping[str, list[_Row]]:
 
 @dataclass(frozen=True, kw_only=True)
 class EvidencePlace:
-    """The place of the files: their folder and, before each link, the address of the pages that serve them.
+    """The place of the files, and before each link, the address of the pages that serve them.
 
     Without `paths`, a report does not name the folder.
     """
 
-    folder: Path
+    files: ArtifactFiles
     pages: str = ""
     paths: bool = True
 
@@ -71,8 +71,9 @@ class RunRows:
         """Return the entries of an attempt's console artifact; a file that is missing or damaged gives none."""
         wanted = (one for one in self.files if one.attempt == attempt and one.kind is ArtifactKind.CONSOLE)
         file = next(wanted, None)
+        path = self.place.files.find(file.path) if file else None
         try:
-            lines = (self.place.folder / file.path).read_text(encoding="utf-8").splitlines() if file else []
+            lines = path.read_text(encoding="utf-8").splitlines() if path else []
             return [json.loads(line) for line in lines]
         except (OSError, ValueError):
             return []
@@ -83,7 +84,7 @@ class RunRows:
         return tuple(self._evidence(file, positions) for file in self.files if file.attempt == attempt)
 
     def _evidence(self, row: ArtifactRecord, positions: dict[int, str]) -> Evidence:
-        path = self.place.folder / row.path
+        path = self.place.files.find(row.path)
         return Evidence(
             kind=row.kind.value,
             name=row.name,
@@ -91,6 +92,6 @@ class RunRows:
             size_bytes=row.size_bytes,
             attempt=row.attempt,
             step=positions.get(row.step_number) if row.step_number is not None else None,
-            path=str(path) if self.place.paths and path.is_file() else None,
+            path=str(path) if self.place.paths and path else None,
             link=self.place.link(row),
         )

@@ -16,7 +16,7 @@ from qa_queue.errors import NotFoundError
 if TYPE_CHECKING:
     from redis import Redis
 
-    from qa_queue.auth.logins import Logins
+    from qa_queue.auth.logins import FileLinks, Logins
     from qa_queue.auth.tokens import TokenStore
     from qa_queue.monitoring import Health
     from qa_queue.monitoring.alerts import AlertState
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from qa_queue.redis import RedisClient
     from qa_queue.schedules import ScheduleRegistry, ScheduleRunner
     from qa_queue.settings import Settings
+    from qa_queue.store.artifacts import ArtifactFiles
     from qa_queue.store.protocol import RunStore
     from qa_queue.store.records import CaseRecord, RunRecord
 
@@ -53,6 +54,7 @@ class Backend:
         self._opened = ExitStack()
         self._client: RedisClient | None = None
         self._store = store
+        self._artifacts: ArtifactFiles | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -99,6 +101,17 @@ class Backend:
                 self._store = opened = SupabaseStore.from_settings(self.settings)
                 self._opened.callback(opened.close)
             return self._store
+
+    @property
+    def artifacts(self) -> ArtifactFiles:
+        """The files that runs left."""
+        with self._lock:
+            if self._artifacts is None:
+                from qa_queue.store.artifacts import ArtifactFiles
+
+                self._artifacts = opened = ArtifactFiles.from_settings(self.settings)
+                self._opened.callback(opened.close)
+            return self._artifacts
 
     @property
     def queues(self) -> QueueManager:
@@ -183,6 +196,13 @@ class Backend:
         from qa_queue.auth.logins import Logins
 
         return Logins(self.redis)
+
+    @property
+    def file_links(self) -> FileLinks:
+        """The links to files that need no login."""
+        from qa_queue.auth.logins import FileLinks
+
+        return FileLinks(self.redis)
 
     @property
     def alerts(self) -> AlertState:

@@ -39,7 +39,7 @@ def report_of(backend: Backend, ref: str, now: datetime) -> Report:
     """
     settings = backend.settings
     pages = settings.qa_web_url or f"http://127.0.0.1:{settings.qa_web_port}"
-    place = EvidencePlace(folder=settings.artifacts_dir, pages=pages.rstrip("/"))
+    place = EvidencePlace(files=backend.artifacts, pages=pages.rstrip("/"))
     if backend.store.get_run(ref) is not None:
         return run_report(backend, ref, place, now)
     try:

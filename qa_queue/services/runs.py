@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from qa_queue.models import JobProgress
+from qa_queue.models import ArtifactKind, JobProgress
 from qa_queue.models.results import run_title, steps_done
 from qa_queue.queues.batches import MOST_RUNS
 from qa_queue.reports.rows import by_run
 from qa_queue.services.backend import Backend
+from qa_queue.store.artifacts import ArtifactFiles
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 
@@ -24,7 +25,7 @@ class RunReport:
     run: RunRecord
     steps: tuple[StepRecord, ...] = ()
     artifacts: tuple[ArtifactRecord, ...] = ()
-    artifacts_dir: Path = Path()
+    files: ArtifactFiles = field(default_factory=lambda: ArtifactFiles(Path()))
     note: str = ""
 
     @property
@@ -35,7 +36,11 @@ class RunReport:
     @property
     def evidence(self) -> str:
         """The folder with the run's files, relative to the current one; empty if there are none."""
-        return os.path.relpath(self.artifacts_dir / self.run.id) if self.artifacts else ""
+        return os.path.relpath(self.files.root / self.run.id) if self.artifacts else ""
+
+    def places(self, kind: ArtifactKind | None = None) -> list[str]:
+        """Return where the run's files are, those of one kind or all."""
+        return [self.files.place_of(one.path) for one in self.artifacts if kind in (None, one.kind)]
 
 
 def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
@@ -50,7 +55,7 @@ def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
             run=run,
             steps=tuple(steps[run.id]),
             artifacts=tuple(artifacts[run.id]),
-            artifacts_dir=backend.settings.artifacts_dir,
+            files=backend.artifacts,
         )
         for run in runs
     ]

@@ -158,6 +158,22 @@ class Settings(BaseSettings):
     log_format: Literal["text", "json"] = Field(default="text", description="Lines for people or for machines.")
 
     qa_home: Path = Field(default=HOME, description="Folder for evidence and the embedded stack's data.")
+    qa_artifacts: str = Field(
+        default="",
+        description="Place of evidence for all machines: supabase:BUCKET, s3://BUCKET/PREFIX or file:///FOLDER; "
+        "without it, files stay in QA_HOME of the machine that ran the test.",
+    )
+    qa_s3_endpoint: str | None = Field(
+        default=None, description="URL of a server that speaks S3's protocol, for QA_ARTIFACTS=s3://...; else AWS."
+    )
+    qa_uploads_mb: int = Field(
+        default=2048,
+        ge=1,
+        description="MiB of evidence that may wait for the place in QA_ARTIFACTS; above, no job is taken.",
+    )
+    qa_artifact_cache_mb: int = Field(
+        default=1024, ge=1, description="MiB of evidence from QA_ARTIFACTS that pages and reports keep in QA_HOME."
+    )
     qa_browser_path: Path | None = Field(default=None, description="Chromium to use instead of the one found.")
     qa_connect_hosts: str = Field(
         default="",

@@ -44,14 +44,14 @@ def plain_pytest(suite: Program, shop: str, browser: Path) -> dict[str, str]:
     command = [sys.executable, "-m", "pytest", "-q", *UNUSED, "-p", "tests.support.suite_chromium"]
     options = [f"--base-url={shop}", "--state=plain", f"--deselect={KILLED}", f"--qa-report={report}"]
     environment = suite.environment(QA_SUITE_CHROMIUM=str(browser), PYTHONPATH=str(ROOT))
-    subprocess.run([*command, *options], cwd=suite.folder, env=environment, check=False, timeout=120)
+    subprocess.run([*command, *options], cwd=suite.folder, env=environment, check=False, timeout=600)
     return outcomes_of(report)
 
 
 def on_the_queue(suite: Program, shop: str, state: str, *options: str) -> dict[str, str]:
     """Run the suite on the queue and return the outcomes of its batch."""
     ended = suite(
-        "run", ".", f"--base-url={shop}", "--wait", *options, "--", *UNUSED, f"--state={state}", timeout=60
+        "run", ".", f"--base-url={shop}", "--wait", *options, "--", *UNUSED, f"--state={state}", timeout=600
     )
     assert ended.code == 1, ended.out + ended.err
     batch = suite("batch", "list", "--json").json["batches"][0]["id"]

@@ -90,7 +90,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory, browser_path: Path) -> I
     (wheel,) = folder.glob("qa_queue-*.whl")
     subprocess.run([sys.executable, "-m", "venv", folder / "venv"], check=True)
     installer = Installed(folder, browser_path)
-    done = installer.run("pip", "install", "-q", f"{wheel}[local]", timeout=400)
+    done = installer.run("pip", "install", "-q", f"{wheel}[local]", timeout=1200)
     assert done.returncode == 0, done.stderr
     return installer
 
@@ -130,7 +130,7 @@ def test_init_keeps_what_is_there(installed: Installed) -> None:
 
 def test_the_demo_ends_as_it_should(installed: Installed) -> None:
     """With its shop and cases from the wheel."""
-    done = installed.run("qa-queue", "demo", timeout=400)
+    done = installed.run("qa-queue", "demo", timeout=1200)
     assert done.returncode == 0, done.stdout + done.stderr
     assert "Every case ended as it should." in done.stdout
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from uuid import uuid4
@@ -16,6 +17,7 @@ from processors.cleanup.retention import run_folder
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.local.process import LocalServer
 from qa_queue.models import CleanupJobResult, RunStatus
+from qa_queue.store.artifacts import ArtifactStoreError, FolderStore
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord
@@ -249,3 +251,46 @@ class TestFailures:
     def test_only_a_uuid_has_a_folder(self, root: Path, run_id: str) -> None:
         """Any other id could lead out of the artifacts folder."""
         assert run_folder(root, run_id) is None
+
+
+class TestArtifactStore:
+    """Files in the artifact store follow the same retention."""
+
+    @pytest.fixture
+    def share(self, tmp_path: Path) -> Path:
+        (tmp_path / "share").mkdir()
+        return tmp_path / "share"
+
+    def test_expired_and_orphaned_files_are_deleted_there(self, root: Path, share: Path) -> None:
+        """A dry run reports the same; files of other names and of known runs stay."""
+        store = MemoryStore()
+        case = store.save_cases([case_record()])[0]
+        old = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100)))
+        kept = saved(store, root, finished_run(case, finished_at=days(1)))
+        touch(share / old.id / "1" / "failure.png", "1234567")
+        touch(share / kept.id / "1" / "failure.png", age=400)
+        touch(share / "baselines" / "1" / "home.png", age=400)
+        touch(share / str(uuid4()) / "1" / "lost.png", "12345", age=91)
+        given = services(store, root, qa_keep_days=30, qa_keep_failed_days=90)
+        given = replace(given, artifact_store=FolderStore(share))
+
+        def run(**data: bool) -> CleanupJobResult:
+            processor = CleanupProcessor(given, job_context("cleanup"), now=lambda: NOON)
+            return CleanupJobResult.model_validate(asyncio.run(processor.run(data)))
+
+        announced = run(dry_run=True)
+        assert (announced.runs, announced.files, announced.bytes_freed, announced.orphans) == (1, 3, 15, 1)
+        assert len(list(share.rglob("*.png"))) == 4
+        assert run() == announced.model_copy(update={"dry_run": False})
+        assert {path.name for path in share.iterdir()} == {kept.id, "baselines"}
+
+    def test_a_run_keeps_its_rows_while_the_store_is_unavailable(self, root: Path, share: Path) -> None:
+        """The next cleanup finds them again."""
+        store = MemoryStore()
+        case = store.save_cases([case_record()])[0]
+        saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100)))
+        store_is = FolderStore(share / "unmounted")
+        given = replace(services(store, root), artifact_store=store_is)
+        with pytest.raises(ArtifactStoreError):
+            asyncio.run(CleanupProcessor(given, job_context("cleanup"), now=lambda: NOON).run({}))
+        assert len(store.list_runs()) == 1

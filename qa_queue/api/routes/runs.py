@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from datetime import UTC, datetime
-from typing import Annotated
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse
 
 from qa_queue.api import pagination
-from qa_queue.api.artifacts import artifact_response
+from qa_queue.api.artifacts import artifact_response, find_artifact
 from qa_queue.api.dependencies import IdempotencyKey, Reader, Runner, Service
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.reports import DESCRIPTION, ReportFormat, report_response
@@ -24,6 +24,8 @@ from qa_queue.api.schemas.runs import (
     BatchPage,
     BatchSubmitted,
     Cancelled,
+    FileLink,
+    FileLinkRequest,
     Position,
     RerunBatchBody,
     RerunBody,
@@ -35,7 +37,7 @@ from qa_queue.api.schemas.runs import (
     SubmittedMany,
 )
 from qa_queue.api.submission import run_requests, submitted, submitted_batch
-from qa_queue.errors import InputError
+from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import RunStatus, utc_now
 from qa_queue.reports.render import Format
 from qa_queue.services import submission
@@ -44,6 +46,11 @@ from qa_queue.store.records import RunRecord
 
 routes = APIRouter(prefix="/runs", tags=["runs"])
 batches = APIRouter(prefix="/batches", tags=["batches"])
+files = APIRouter(tags=["runs"])
+
+FILE: dict[int | str, dict[str, Any]] = {
+    200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
+}
 
 
 @routes.post(
@@ -134,13 +141,7 @@ def get_artifacts(backend: Service, run_id: str, _: Reader) -> Artifacts:
 @routes.get(
     "/{run_id}/artifacts/{artifact_id}",
     response_class=FileResponse,
-    responses={
-        200: {
-            "description": "The file.",
-            "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}},
-        },
-        **answers(404),
-    },
+    responses=FILE | answers(404),
     summary="Download a file",
 )
 def get_artifact(backend: Service, run_id: str, artifact_id: str, _: Reader) -> FileResponse:
@@ -157,6 +158,32 @@ def get_artifact(backend: Service, run_id: str, artifact_id: str, _: Reader) -> 
 def get_report(backend: Service, run_id: str, _: Reader, format_: ReportFormat = Format.HTML) -> Response:
     """Return the report of a run."""
     return report_response(backend, lambda place: run_report(backend, run_id, place, utc_now()), format_)
+
+
+@routes.post(
+    "/{run_id}/artifacts/{artifact_id}/links", status_code=201, responses=answers(404), summary="Link to a file"
+)
+def create_file_link(
+    backend: Service, request: Request, run_id: str, artifact_id: str, wanted: FileLinkRequest, _: Reader
+) -> FileLink:
+    """Create a link to the file that needs no login until it expires."""
+    found = find_artifact(backend, run_id, artifact_id)
+    ticket = backend.file_links.create(found.test_run_id, found.id, wanted.expires_in_s)
+    return FileLink(
+        url=str(request.url_for("get_linked_file", ticket=ticket)),
+        expires_at=utc_now() + timedelta(seconds=wanted.expires_in_s),
+    )
+
+
+@files.get(
+    "/files/{ticket}", response_class=FileResponse, responses=FILE | answers(404), summary="Get a linked file"
+)
+def get_linked_file(backend: Service, ticket: str) -> FileResponse:
+    """Return the file of a link that has not expired; it needs no login."""
+    found = backend.file_links.find(ticket)
+    if found is None:
+        raise NotFoundError("this link is unknown or has expired: ask for a new one.")
+    return artifact_response(backend, *found)
 
 
 @routes.get("/{run_id}/place", responses=answers(404), summary="Get a run's position in its queue")

@@ -1,6 +1,6 @@
 """The artifact store: the place of the files that runs leave, for all machines."""
 
-from qa_queue.store.artifacts.files import ArtifactFiles
+from qa_queue.store.artifacts.files import ArtifactFiles, missing_file, save_artifacts
 from qa_queue.store.artifacts.stores import (
     ArtifactRefusedError,
     ArtifactStore,
@@ -8,7 +8,6 @@ from qa_queue.store.artifacts.stores import (
     FolderStore,
     RunFiles,
 )
-from qa_queue.store.artifacts.uploads import UploadQueue
 
 __all__ = [
     "ArtifactFiles",
@@ -17,5 +16,6 @@ __all__ = [
     "ArtifactStoreError",
     "FolderStore",
     "RunFiles",
-    "UploadQueue",
+    "missing_file",
+    "save_artifacts",
 ]

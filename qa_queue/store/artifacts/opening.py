@@ -28,11 +28,9 @@ def open_artifact_store(settings: Settings) -> ArtifactStore | None:
         case "supabase" if url.path and "/" not in url.path:
             return _supabase(settings, url.path)
         case "s3" if url.netloc:
-            from qa_queue.store.artifacts.s3 import S3Bucket
-
-            return S3Bucket(url.netloc, url.path.strip("/"), settings.qa_s3_endpoint)
+            return _s3(settings, url.netloc, url.path)
         case _:
-            raise SettingsError(f"QA_ARTIFACTS is {text!r}: use {_FORMS}, or leave it empty to keep files where they are.")
+            raise SettingsError(f"QA_ARTIFACTS is {text!r}: use {_FORMS}, or leave it empty.")
 
 
 def _supabase(settings: Settings, bucket: str) -> ArtifactStore:
@@ -40,3 +38,11 @@ def _supabase(settings: Settings, bucket: str) -> ArtifactStore:
     from qa_queue.store.client import project_of
 
     return SupabaseBucket(*project_of(settings), bucket)
+
+
+def _s3(settings: Settings, bucket: str, path: str) -> ArtifactStore:
+    try:
+        from qa_queue.store.artifacts.s3 import S3Bucket
+    except ImportError:
+        raise SettingsError("QA_ARTIFACTS names S3, which needs boto3: pip install 'qa-queue[s3]'.") from None
+    return S3Bucket(bucket, path.strip("/"), settings.qa_s3_endpoint)

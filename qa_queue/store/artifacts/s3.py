@@ -8,7 +8,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from qa_queue.errors import NotFoundError, SettingsError
+import boto3
+from boto3.exceptions import Boto3Error
+from boto3.s3.transfer import TransferConfig
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
+
+from qa_queue.errors import NotFoundError
 from qa_queue.store.artifacts.stores import ArtifactRefusedError, ArtifactStoreError, RunFiles
 
 _BATCH = 1000  # objects that S3 deletes in one call
@@ -19,14 +25,6 @@ class S3Bucket:
     """A bucket that exists, below a prefix. The login is found as the AWS command line finds it."""
 
     def __init__(self, bucket: str, prefix: str = "", endpoint: str | None = None) -> None:
-        try:
-            import boto3
-            from boto3.s3.transfer import TransferConfig
-            from botocore.config import Config
-        except ImportError:
-            raise SettingsError(
-                "QA_ARTIFACTS names S3, for which boto3 is missing: pip install 'qa-queue[s3]'."
-            ) from None
         self.name = f"s3://{bucket}/{prefix}".rstrip("/")
         self._bucket = bucket
         self._prefix = f"{prefix.strip('/')}/" if prefix.strip("/") else ""
@@ -66,7 +64,8 @@ class S3Bucket:
             with self._errors(run_id):
                 answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
             if failed := answer.get("Errors"):
-                raise ArtifactStoreError(f"{self.name} does not delete {failed[0]['Key']}: {failed[0].get('Message')}")
+                key, text = failed[0]["Key"], failed[0].get("Message")
+                raise ArtifactStoreError(f"{self.name} does not delete {key}: {text}")
         return _total(run_id, objects)
 
     def runs(self) -> Iterator[RunFiles]:
@@ -85,9 +84,6 @@ class S3Bucket:
 
     @contextmanager
     def _errors(self, path: str) -> Iterator[None]:
-        from boto3.exceptions import Boto3Error
-        from botocore.exceptions import BotoCoreError, ClientError
-
         try:
             yield
         except ClientError as error:

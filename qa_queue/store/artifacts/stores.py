@@ -17,6 +17,8 @@ from uuid import uuid4
 
 from qa_queue.errors import InfrastructureError, NotFoundError
 
+_NEVER = datetime(1970, 1, 1, tzinfo=UTC)
+
 
 class ArtifactStoreError(InfrastructureError):
     """The artifact store cannot be used now, or refuses the login."""
@@ -33,7 +35,7 @@ class RunFiles:
     run_id: str
     files: int = 0
     size: int = 0
-    changed_at: datetime = datetime.fromtimestamp(0, UTC)
+    changed_at: datetime = _NEVER
 
     def with_file(self, size: int, changed_at: datetime) -> RunFiles:
         """Return the same with another file."""
@@ -71,6 +73,9 @@ class ArtifactStore(Protocol):
 
     def runs(self) -> Iterator[RunFiles]:
         """Go through the runs that have files, in any order."""
+
+    def close(self) -> None:
+        """Close the connections."""
 
 
 class FolderStore:
@@ -135,6 +140,9 @@ class FolderStore:
         except OSError as error:
             raise self._unusable(error) from None
         yield from map(self.measure, names)
+
+    def close(self) -> None:
+        """Do nothing: a folder has no connections."""
 
     def _check(self) -> None:
         if not self._root.is_dir():

@@ -122,7 +122,8 @@ class SupabaseBucket:
         try:
             yield
         except (httpx.HTTPError, OSError, ValueError) as error:
-            raise ArtifactStoreError(f"{self.name} cannot be used for {path}: {error or type(error).__name__}.") from None
+            reason = str(error) or type(error).__name__
+            raise ArtifactStoreError(f"{self.name} cannot be used for {path}: {reason}.") from None
 
     def _check(self, answer: httpx.Response, path: str) -> None:
         if answer.is_success:

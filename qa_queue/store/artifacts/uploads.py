@@ -43,8 +43,8 @@ class UploadQueue:
 
     What waits is noted in the folder `pending`, so it outlives this process and the machine; one process at a time
     uploads for all that share the folder. Nothing is lost while the store is unavailable. A file that the store
-    refuses stays in the artifacts folder, and `refused.jsonl` says why. Safe to use from several threads; `limit` is
-    the number of bytes that may wait before no more jobs are taken.
+    refuses stays in the artifacts folder, and `refused.jsonl` says why. Above `limit` waiting bytes, no more jobs
+    are taken. Safe to use from several threads.
     """
 
     def __init__(self, root: Path, pending: Path, store: ArtifactStore, *, limit: int) -> None:
@@ -63,7 +63,7 @@ class UploadQueue:
         self._thread.start()
 
     def add(self, path: str, content_type: str) -> None:
-        """Note that a file of the artifacts folder is to be uploaded; when this returns, a crash does not lose that.
+        """Note that a file of the artifacts folder is to be uploaded; the note outlives a crash of the machine.
 
         Raises:
             OSError: it cannot be noted.
@@ -170,7 +170,7 @@ class UploadQueue:
 
 
 def _pause_s(failures: int) -> float:
-    return exponential(failures, base_ms=_BASE_MS, cap_ms=_CAP_MS, jitter=random.random()) / 1000
+    return exponential(failures, base_ms=_BASE_MS, cap_ms=_CAP_MS, jitter=random.random()) / 1000  # noqa: S311
 
 
 def _identity(path: Path) -> tuple[int, int, int] | None:

@@ -15,7 +15,7 @@ from redis import Redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.auth.tokens import Role
+from qa_queue.auth.tokens import Role, TokenStore
 from qa_queue.models import Priority, RunStatus
 from qa_queue.store.memory import MemoryStore
 from tests.support.queueing import take_all, waiting
@@ -227,6 +227,52 @@ def test_steps_and_files_of_a_run(reader: httpx.Client, store: MemoryStore, tmp_
     assert saved["content-type"] == "application/octet-stream"
     assert reader.get(listed["c.png"]).status_code == 404
     assert reader.get(f"/api/v1/runs/{run.id}/artifacts/other").status_code == 404
+
+
+def test_a_link_to_a_file_needs_no_login_until_it_expires(
+    reader: httpx.Client, url: str, store: MemoryStore, redis_db: Redis, tmp_path: Path
+) -> None:
+    """Only this file, and a text that Redis does not know opens nothing."""
+    case = case_record()
+    run = run_record(case)
+    picture = artifact_record(run, "a.png")
+    store.save([case, run, picture])
+    folder = tmp_path / "artifacts" / run.id / "1"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"picture")
+    at = f"/api/v1/runs/{run.id}/artifacts/{picture.id}/links"
+    link = reader.post(at, json={"expires_in_s": 60}).json()
+    assert httpx.get(link["url"]).content == b"picture"
+    assert httpx.get(f"{url}/api/v1/runs/{run.id}/artifacts/{picture.id}").status_code == 401
+    assert httpx.get(f"{url}/api/v1/files/{'x' * 43}").status_code == 404
+    ticket = link["url"].rsplit("/", 1)[1]
+    (key,) = redis_db.keys("qa:file:*")
+    assert ticket not in key.decode()
+    assert 0 < redis_db.ttl(key) <= 60
+    redis_db.expire(key, 0)
+    assert httpx.get(link["url"]).status_code == 404
+    assert reader.post(at, json={"expires_in_s": 1}).status_code == 422
+    assert reader.post(at.replace(picture.id, "other"), json={}).status_code == 404
+
+
+def test_a_file_of_another_machine_comes_from_the_artifact_store(
+    serve: Callable[..., str], redis_db: Redis, store: MemoryStore, tmp_path: Path
+) -> None:
+    """An unavailable store is an outage, not a missing file."""
+    share = tmp_path / "share"
+    case = case_record()
+    run = run_record(case)
+    picture = artifact_record(run, "a.png")
+    store.save([case, run, picture])
+    url = serve(qa_artifacts=share.as_uri())
+    _, token = TokenStore(redis_db).create("someone", Role.READ)
+    at = f"{url}/api/v1/runs/{run.id}/artifacts/{picture.id}"
+    headers = {"Authorization": f"Bearer {token}"}
+    answer = httpx.get(at, headers=headers)
+    assert (answer.status_code, str(share) in answer.text) == (503, True)
+    (share / run.id / "1").mkdir(parents=True)
+    (share / run.id / "1" / "a.png").write_bytes(b"picture")
+    assert httpx.get(at, headers=headers).content == b"picture"
 
 
 @pytest.mark.parametrize("part", ["", "/steps", "/artifacts", "/events", "/artifacts/x"])

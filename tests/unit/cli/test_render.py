@@ -20,6 +20,7 @@ from qa_queue.cli.render import (
 )
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
 from qa_queue.services.runs import RunReport
+from qa_queue.store.artifacts import ArtifactFiles
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 
 NOW = datetime(2026, 1, 8, 13, 30, 4, tzinfo=UTC)
@@ -88,7 +89,7 @@ def test_people_read_passed_where_the_row_says_completed() -> None:
 
 def test_a_failed_run_shows_the_first_line_of_its_error_and_a_command_for_it() -> None:
     run = make_run(status=RunStatus.FAILED, completed_steps=2, error="button missing\ncall log")
-    report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), artifacts_dir=Path("e"))
+    report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), files=ArtifactFiles(Path("e")))
     text = shown(runs_table([report]))
     assert "button missing" in text
     assert "call log" not in text
@@ -115,7 +116,7 @@ def test_steps_show_attempts_only_when_there_are_several() -> None:
 
 def test_a_report_as_json_has_what_a_program_needs() -> None:
     run = make_run(status=RunStatus.FAILED, error="e", error_kind=ErrorKind.ASSERTION)
-    report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), artifacts_dir=Path("e"))
+    report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), files=ArtifactFiles(Path("e")))
     data = json.loads(json.dumps(report_json(report)))
     assert data["status"] == "failed"
     assert data["error_kind"] == "assertion"

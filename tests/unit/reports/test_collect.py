@@ -15,12 +15,13 @@ from qa_queue.reports.collect import compared, report_of_runs
 from qa_queue.reports.model import CheckComparison, Report
 from qa_queue.reports.render import json_report, report_schema
 from qa_queue.reports.rows import EvidencePlace
+from qa_queue.store.artifacts import ArtifactFiles
 from qa_queue.store.memory import MemoryStore
 from tests.support.records import NOON, adaptation_row, artifact_record, case_record, finished_run, step_record
 
 
 def place(folder: Path) -> EvidencePlace:
-    return EvidencePlace(folder=folder)
+    return EvidencePlace(files=ArtifactFiles(folder))
 
 
 def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
