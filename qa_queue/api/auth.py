@@ -36,14 +36,6 @@ _PUBLIC = (
     "/api/v1/openapi.json",
     "/api/openapi.json",
 )
-    "/static/",
-    "/trace-viewer/",
-    "/health/",
-    "/login",
-    "/api/v1/files/",
-    "/api/v1/openapi.json",
-    "/api/openapi.json",
-)
 _FORWARDED = frozenset({"forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via"})
 
 
