@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
+from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse
 
 from qa_queue.api import pagination
@@ -25,7 +26,6 @@ from qa_queue.api.schemas.runs import (
     BatchSubmitted,
     Cancelled,
     FileLink,
-    FileLinkRequest,
     Position,
     RerunBatchBody,
     RerunBody,
@@ -47,6 +47,9 @@ from qa_queue.store.records import RunRecord
 routes = APIRouter(prefix="/runs", tags=["runs"])
 batches = APIRouter(prefix="/batches", tags=["batches"])
 files = APIRouter(tags=["runs"])
+
+LinkSeconds = Annotated[int, Query(ge=60, le=604_800, description="Seconds for which the link is valid.")]
+Ticket = Annotated[str, PathParameter(pattern=r"^[A-Za-z0-9_-]{43}$")]
 
 FILE: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": {"*/*": {"schema": {"type": "string", "format": "binary"}}}}
@@ -164,21 +167,21 @@ def get_report(backend: Service, run_id: str, _: Reader, format_: ReportFormat =
     "/{run_id}/artifacts/{artifact_id}/links", status_code=201, responses=answers(404), summary="Link to a file"
 )
 def create_file_link(
-    backend: Service, request: Request, run_id: str, artifact_id: str, wanted: FileLinkRequest, _: Reader
+    backend: Service, request: Request, run_id: str, artifact_id: str, _: Reader, expires_in_s: LinkSeconds = 86_400
 ) -> FileLink:
     """Create a link to the file that needs no login until it expires."""
     found = find_artifact(backend, run_id, artifact_id)
-    ticket = backend.file_links.create(found.test_run_id, found.id, wanted.expires_in_s)
+    ticket = backend.file_links.create(found.test_run_id, found.id, expires_in_s)
     return FileLink(
         url=str(request.url_for("get_linked_file", ticket=ticket)),
-        expires_at=utc_now() + timedelta(seconds=wanted.expires_in_s),
+        expires_at=utc_now() + timedelta(seconds=expires_in_s),
     )
 
 
 @files.get(
     "/files/{ticket}", response_class=FileResponse, responses=FILE | answers(404), summary="Get a linked file"
 )
-def get_linked_file(backend: Service, ticket: str) -> FileResponse:
+def get_linked_file(backend: Service, ticket: Ticket) -> FileResponse:
     """Return the file of a link that has not expired; it needs no login."""
     found = backend.file_links.find(ticket)
     if found is None:

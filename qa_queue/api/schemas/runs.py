@@ -163,14 +163,6 @@ class Artifacts(BaseModel):
     artifacts: list[Artifact]
 
 
-class FileLinkRequest(BaseModel):
-    """The time for which a link is valid, in seconds; a week at most."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    expires_in_s: int = Field(default=86_400, ge=60, le=604_800)
-
-
 class FileLink(BaseModel):
     """A link to a file that needs no login until it expires."""
 

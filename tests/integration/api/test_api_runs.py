@@ -241,7 +241,7 @@ def test_a_link_to_a_file_needs_no_login_until_it_expires(
     folder.mkdir(parents=True)
     (folder / "a.png").write_bytes(b"picture")
     at = f"/api/v1/runs/{run.id}/artifacts/{picture.id}/links"
-    link = reader.post(at, json={"expires_in_s": 60}).json()
+    link = reader.post(at, params={"expires_in_s": 60}).json()
     assert httpx.get(link["url"]).content == b"picture"
     assert httpx.get(f"{url}/api/v1/runs/{run.id}/artifacts/{picture.id}").status_code == 401
     assert httpx.get(f"{url}/api/v1/files/{'x' * 43}").status_code == 404
@@ -251,8 +251,8 @@ def test_a_link_to_a_file_needs_no_login_until_it_expires(
     assert 0 < redis_db.ttl(key) <= 60
     redis_db.expire(key, 0)
     assert httpx.get(link["url"]).status_code == 404
-    assert reader.post(at, json={"expires_in_s": 1}).status_code == 422
-    assert reader.post(at.replace(picture.id, "other"), json={}).status_code == 404
+    assert reader.post(at, params={"expires_in_s": 1}).status_code == 422
+    assert reader.post(at.replace(picture.id, "other")).status_code == 404
 
 
 def test_a_file_of_another_machine_comes_from_the_artifact_store(
