@@ -20,7 +20,7 @@ from processors.browser.protocol import BrowserPool
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import problems_of
 from qa_queue.models import JobContext, JobProgress
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.settings import Settings
 from qa_queue.store.artifacts import ArtifactStore
 from qa_queue.store.artifacts.uploads import UploadQueue

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     )
     from qa_queue.extensions import ExtensionSpec
     from qa_queue.models import Frozen, JobContext, JobProgress, utc_now
-    from qa_queue.models.backoff import Backoff
+    from qa_queue.models.values import Backoff
     from qa_queue.producer import (
         JobProducer,
         JobRequest,
@@ -126,7 +126,7 @@ _MODULES = {
         "qa_queue.api.extending": ("Admin", "Backend", "Body", "IdempotencyKey", "Reader", "Runner", "answers"),
         "qa_queue.extensions": ("ExtensionSpec",),
         "qa_queue.models": ("Frozen", "JobContext", "JobProgress", "utc_now"),
-        "qa_queue.models.backoff": ("Backoff",),
+        "qa_queue.models.values": ("Backoff",),
         "qa_queue.producer": (
             "JobProducer",
             "JobRequest",

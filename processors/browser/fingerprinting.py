@@ -1,8 +1,12 @@
-"""Fingerprints of one element, or of all candidates of a step, with one evaluation per frame."""
+"""Fingerprints of one element, or of all candidates of a step, with one evaluation per frame.
+
+The locators that may name an element are derived from its fingerprint, the best first.
+"""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -10,6 +14,10 @@ from typing import Any
 from playwright.async_api import Frame, Locator
 
 from processors.healing.fingerprint import Box, Fingerprint
+from qa_queue.cases.targets import Target
+
+MOST_CHARS = 80  # a longer text is prose, which changes
+_FIELDS = ("input", "select", "textarea")
 
 TEST_ID_ATTRIBUTES = ("data-testid", "data-test-id", "data-test", "data-cy", "data-qa")
 _LIBRARY = Path(__file__).with_name("fingerprinting.js").read_text(encoding="utf-8").strip()
@@ -109,3 +117,24 @@ def _fingerprint(document: dict[str, Any], frames: tuple[str, ...] = ()) -> Fing
     document["attributes"] = tuple((name, value) for name, value in document["attributes"])
     document["box"] = Box(**document["box"]) if document["box"] else None
     return Fingerprint(**document, frames=frames)
+
+
+def candidate_targets(found: Fingerprint, css: Sequence[str], xpath: str | None) -> list[Target]:
+    """Return targets by test id, role and name, label, text, CSS, XPath; none is known to be unique. Pure."""
+    targets = [*_by_meaning(found), *(Target(css=selector) for selector in css)]
+    return [*targets, Target(xpath=xpath)] if xpath else targets
+
+
+def _by_meaning(found: Fingerprint) -> Iterator[Target]:
+    for value in found.test_ids:
+        yield Target(test_id=value)
+    if found.role and _short(found.accessible_name):
+        yield Target(role=found.role, name=found.accessible_name, exact=True)
+    if _short(found.label):
+        yield Target(label=found.label, exact=True)
+    if found.tag not in _FIELDS and _short(found.text):
+        yield Target(text=found.text, exact=True)
+
+
+def _short(text: str | None) -> bool:
+    return bool(text) and len(text or "") <= MOST_CHARS

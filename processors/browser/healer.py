@@ -1,4 +1,4 @@
-"""Finding a step's element again on a page that changed: candidates, the pure decision, and a locator for it."""
+"""Finding a step's element again on a changed page: candidates, the decision, a locator and a picture of it."""
 
 from __future__ import annotations
 
@@ -6,20 +6,31 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from playwright.async_api import Error, Page
+from playwright.async_api import Error, Locator, Page
 
+from processors.browser.action_context import masks
 from processors.browser.describe import target_json
 from processors.browser.element_finder import look_at
 from processors.browser.failures import is_closed, is_crash
-from processors.browser.fingerprinting import Candidate, PageView, candidates_of, frame_css, pick
+from processors.browser.fingerprinting import Candidate, PageView, candidate_targets, candidates_of, frame_css, pick
 from processors.browser.locators import locator_for
-from processors.browser.names import candidate_targets
 from processors.browser.protocol import ElementHints
 from processors.healing.decision import Decision, HealAccepted, HealRefused, Reason, decide
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.targets import Target
 from qa_queue.store.records import digest
 
+PICTURE_TIMEOUT_MS = 3_000
+_MARK = """element => {
+  const known = window[Symbol.for('qa-queue')] ??= {names: new WeakMap(), document: Math.random(), last: 0};
+  known.marked = [element, element.getAttribute('style')];
+  element.style.setProperty('outline', '4px solid #e6007e', 'important');
+  element.style.setProperty('outline-offset', '2px', 'important');
+}"""
+_UNMARK = """element => {
+  const [marked, style] = window[Symbol.for('qa-queue')].marked ?? [];
+  if (marked) style === null ? marked.removeAttribute('style') : marked.setAttribute('style', style);
+}"""
 SETTLED_MS = 150  # without a change of the document
 SETTLE_MS = 1_000  # a page that never rests is taken as it is
 _SETTLE = """([quiet, most]) => new Promise((done) => {
@@ -137,3 +148,22 @@ async def _frame_target(chosen: Candidate, view: PageView) -> Target | None:
     for css in reversed(chain):
         target = Target(css=css, frame=target)
     return target
+
+
+async def marked_picture(page: Page, locator: Locator, secrets: tuple[str, ...]) -> bytes | None:
+    """The page as PNG, with the element outlined where it is still there; None where no picture can be taken."""
+    try:
+        marked = await _mark(locator, _MARK)
+        picture = await page.screenshot(timeout=PICTURE_TIMEOUT_MS, mask=masks(page, secrets))
+        if marked:
+            await _mark(locator, _UNMARK)
+    except Error:
+        return None  # the page is being left: a heal does not fail for want of a picture
+    return picture
+
+
+async def _mark(locator: Locator, script: str) -> bool:
+    elements = await locator.element_handles()
+    if len(elements) == 1:
+        await elements[0].evaluate(script)
+    return len(elements) == 1

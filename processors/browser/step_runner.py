@@ -17,9 +17,8 @@ from processors.browser.describe import alternatives, describe, describe_target,
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.fingerprinting import PageView, fingerprint_of
-from processors.browser.healer import HealFinding, Refusal, is_still, search, settle
+from processors.browser.healer import HealFinding, Refusal, is_still, marked_picture, search, settle
 from processors.browser.locators import locator_for
-from processors.browser.marking import marked_picture
 from processors.browser.navigations import expected_navigation
 from processors.browser.protocol import ElementHints, Finish, Found, Heal, Match, SessionOptions, StepOutcome
 from processors.healing.decision import HealRefused

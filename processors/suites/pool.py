@@ -11,7 +11,7 @@ from pathlib import Path
 
 import psutil
 
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.suites.environment import files_digest
 from qa_queue.suites.process import HostProcess
 

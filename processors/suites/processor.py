@@ -19,7 +19,7 @@ from qa_queue.cases.model import Case, PytestTests
 from qa_queue.cases.values import resolve
 from qa_queue.errors import InputError
 from qa_queue.models import TestJobData
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.settings import child_environment, read_every_secret
 from qa_queue.settings.chromium import find_browser
 from qa_queue.suites.environment import host_environment

@@ -16,7 +16,7 @@ from processors.suites.evidence import SuiteEvidence
 from processors.suites.results import SuiteTest, crash_row, rows_of, verdict_of
 from qa_queue.cases.model import PytestTests
 from qa_queue.models import RunStatus, StepData, utc_now
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.reports.phases import Phase
 from qa_queue.store.records import StepRecord
 from qa_queue.suites.process import HostDiedError, HostProcess

@@ -35,7 +35,7 @@ from qa_queue.api.pages import routes as pages
 from qa_queue.api.plugins import add_routers
 from qa_queue.api.reports import VIEWER, TraceViewer
 from qa_queue.api.routes import cases, events, health, queues, runs, schedules
-from qa_queue.auth.backoff import FailureLimiter
+from qa_queue.auth.logins import FailureLimiter
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
 from qa_queue.redis import explain_among

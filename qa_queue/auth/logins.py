@@ -1,4 +1,4 @@
-"""Logins of people to the pages: a link that works once, and the session that it or a token opens.
+"""Logins of people to the pages: a link that works once, the session that it or a token opens, and back-off.
 
 Both are random texts of 256 bits, of which Redis keeps the SHA-256 until they expire. So there is no signing key
 that could leak, a logout holds everywhere, and all processes of the service know the same logins.
@@ -7,18 +7,32 @@ Cookies ignore ports: every site on 127.0.0.1 receives the cookies of every othe
 session is bound to the host name under which it was opened. On loopback that is a random name below
 `qa-queue.localhost`, which browsers resolve to this machine themselves: no other site can learn it, so no browser
 sends the cookie elsewhere, and the cookie without the name is worthless.
+
+The first failed logins of an account or an address are free; then each one doubles the time until the next attempt
+is checked. A caller with a valid token is identified before that, so no number of failures keeps a token out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import math
 import secrets
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable
+from dataclasses import dataclass
 
 from pydantic import ValidationError
 from redis import Redis
 
 from qa_queue.auth.tokens import Identity, Role, TokenStore
 from qa_queue.models import Frozen
+
+FREE_FAILURES = 5
+MAX_BACKOFF_S = 60.0
+FAILURES_KEPT_S = 900.0  # after the last failure
+MAX_FAILURE_KEYS = 10_000  # kept in memory; the one that was quiet for longest is forgotten
 
 LINK_S = 3600
 SESSION_S = 12 * 3600
@@ -119,3 +133,50 @@ def _session(text: bytes) -> LoginSession | None:
 
 def _key(kind: str, text: str) -> str:
     return f"qa:{kind}:{hashlib.sha256(text.encode('utf-8', 'surrogateescape')).hexdigest()}"
+
+
+@dataclass(frozen=True)
+class Failures:
+    """Failed logins of one account or address; `last` is the time of the latest one, in seconds."""
+
+    count: int
+    last: float
+
+
+def after_failure(failures: Failures | None, now: float) -> Failures:
+    """Return the failures after one more."""
+    known = failures is not None and now - failures.last < FAILURES_KEPT_S
+    return Failures(failures.count + 1 if failures and known else 1, now)
+
+
+def wait_s(failures: Failures | None, now: float) -> float:
+    """Return the seconds until the next attempt is looked at; 0 when it may be made now."""
+    if failures is None or failures.count <= FREE_FAILURES or now - failures.last >= FAILURES_KEPT_S:
+        return 0.0
+    pause = min(MAX_BACKOFF_S, 2.0 ** min(failures.count - FREE_FAILURES - 1, 16))
+    return max(0.0, failures.last + pause - now)
+
+
+class FailureLimiter:
+    """Failures by key, in the memory of this process."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._failures: OrderedDict[str, Failures] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def wait_s(self, *keys: str) -> int:
+        """Return the whole seconds until an attempt with these keys is looked at; 0 when it may be made now."""
+        now = self._clock()
+        with self._lock:
+            return math.ceil(max(wait_s(self._failures.get(key), now) for key in keys))
+
+    def failed(self, *keys: str) -> int:
+        """Count a failed attempt; return the whole seconds until the next one is looked at."""
+        now = self._clock()
+        with self._lock:
+            for key in keys:
+                self._failures[key] = after_failure(self._failures.pop(key, None), now)
+            while len(self._failures) > MAX_FAILURE_KEYS:
+                self._failures.popitem(last=False)
+        return self.wait_s(*keys)

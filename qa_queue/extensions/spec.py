@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from qa_queue.errors import InputError
-from qa_queue.models.backoff import EXPONENTIAL, Backoff
+from qa_queue.models.values import EXPONENTIAL, Backoff
 
 TIMEOUT_S = 3600
 MAX_ATTEMPTS = 25

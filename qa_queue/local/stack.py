@@ -26,7 +26,7 @@ from qa_queue.local.project import linked_cli, migrate_database, push_with_cli
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.stack_lock import StackLock, is_held
 from qa_queue.local.supabase import launch_supabase, migrate_data
-from qa_queue.models.backoff import exponential
+from qa_queue.models.values import exponential
 from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server
 from qa_queue.settings import STACK_ENV, Settings, with_overrides

@@ -4,7 +4,6 @@ Field names follow the original system, in Python's spelling. Times are `datetim
 milliseconds and end in `_ms` unless the original named them otherwise.
 """
 
-from qa_queue.models.backoff import Backoff
 from qa_queue.models.payloads import (
     ATTEMPT_FIELD,
     PAYLOAD_VERSION,
@@ -25,6 +24,7 @@ from qa_queue.models.results import (
 )
 from qa_queue.models.values import (
     ArtifactKind,
+    Backoff,
     ErrorKind,
     Frozen,
     Priority,

@@ -1,4 +1,4 @@
-"""The payloads of the service's own queues, and the context in which a job runs."""
+"""The payloads of the service's own queues and of pytest suites, and the context in which a job runs."""
 
 from __future__ import annotations
 
@@ -99,3 +99,15 @@ class JobContext:
     def last_attempt(self) -> bool:
         """True when a failure of this attempt is final."""
         return self.attempt >= self.max_attempts
+
+
+class PytestSuite(Frozen):
+    """A pytest suite as the worker starts it.
+
+    `root` is the folder in which pytest is started, `python` the interpreter of the suite's environment (None is
+    the worker's own), `arguments` what pytest gets besides the tests.
+    """
+
+    root: str
+    python: str | None = None
+    arguments: tuple[str, ...] = ()

@@ -11,8 +11,8 @@ from pydantic import BaseModel
 
 from qa_queue.cases.model import Case
 from qa_queue.models import Backoff, Priority, TestConfig
-from qa_queue.models.backoff import EXPONENTIAL
 from qa_queue.models.results import run_title
+from qa_queue.models.values import EXPONENTIAL
 
 
 class Timed(Protocol):

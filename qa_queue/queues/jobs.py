@@ -15,7 +15,7 @@ from rq.job import Job, JobStatus
 
 from qa_queue.extensions import catalogue
 from qa_queue.models import Priority, utc_now
-from qa_queue.models.backoff import Backoff, schedule
+from qa_queue.models.values import Backoff, schedule
 from qa_queue.queues.claims import EnqueueClaim
 
 START_ALLOWANCE_S = 60  # of a run, for starting the browser and recording artifacts and rows

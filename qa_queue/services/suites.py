@@ -11,7 +11,7 @@ from pathlib import Path
 
 from qa_queue.cases.model import Case
 from qa_queue.errors import CaseError, InputError
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.settings import Settings, child_environment
 from qa_queue.settings.chromium import find_browser
 from qa_queue.suites.cases import Grouping, SuiteOptions, case_of_tests, grouped

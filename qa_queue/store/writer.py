@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from qa_queue.errors import StoreError, StoreUnavailableError
-from qa_queue.models.backoff import exponential
+from qa_queue.models.values import exponential
 from qa_queue.store.entries import Delivery, Entry, RunChange, deliver, owner
 from qa_queue.store.mapping import run_changes
 from qa_queue.store.outbox import Depth, Outbox

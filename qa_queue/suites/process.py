@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.errors import InfrastructureError, InputError
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.reports.phases import Phase
 
 _HOST = Path(__file__).with_name("host.py")  # never imported: it needs pytest, and runs in the suite's environment

@@ -22,7 +22,7 @@ from redis.exceptions import RedisError
 from rq.utils import str_to_date
 
 from qa_queue.errors import InputError
-from qa_queue.models.backoff import exponential
+from qa_queue.models.values import exponential
 from qa_queue.queues import QueueManager
 from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
 from qa_queue.settings import Settings, child_environment

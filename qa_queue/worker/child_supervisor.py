@@ -13,8 +13,8 @@ import time
 from collections.abc import Container, Sequence
 
 from qa_queue.errors import InputError
-from qa_queue.models.backoff import exponential
 from qa_queue.models.outcomes import FailureKind
+from qa_queue.models.values import exponential
 from qa_queue.settings import child_environment
 from qa_queue.worker.child_health import (
     MIB,

@@ -16,7 +16,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq.suspension import is_suspended
 
-from qa_queue.models.backoff import exponential
+from qa_queue.models.values import exponential
 from qa_queue.queues.dequeue import ReservedJob, dequeue, release
 from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
 from qa_queue.worker.control import Waker

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.browser.covering import closed_by_action
+from processors.browser.pointing import closed_by_action
 from qa_queue.models import ErrorKind, StepStatus
 from tests.browser.conftest import Opener
 from tests.support.running import ExecutionHarness

@@ -16,7 +16,7 @@ from rq.serializers import JSONSerializer
 from qa_queue.errors import IdempotencyConflictError, InputError, PayloadError, UnknownQueueError
 from qa_queue.extensions import catalogue
 from qa_queue.models import CleanupJobData, Priority
-from qa_queue.models.backoff import Backoff
+from qa_queue.models.values import Backoff
 from qa_queue.producer import JobRequest, QueueProducer
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.dequeue import dequeue

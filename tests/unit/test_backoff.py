@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.models.backoff import BASE_MS, CAP_MS, Backoff, exponential, schedule
+from qa_queue.models.values import BASE_MS, CAP_MS, Backoff, exponential, schedule
 
 jitters = st.floats(0, 1)
 

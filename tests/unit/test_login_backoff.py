@@ -5,18 +5,26 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.auth.backoff import FORGET_S, FREE, MAX_KEYS, MAX_WAIT_S, FailureLimiter, after_failure, wait_s
+from qa_queue.auth.logins import (
+    FAILURES_KEPT_S,
+    FREE_FAILURES,
+    MAX_BACKOFF_S,
+    MAX_FAILURE_KEYS,
+    FailureLimiter,
+    after_failure,
+    wait_s,
+)
 
 
 def test_the_first_failures_are_free_and_the_next_ones_double_the_wait() -> None:
     """Up to a minute."""
     failures, waits = None, []
-    for _ in range(FREE + 9):
+    for _ in range(FREE_FAILURES + 9):
         failures = after_failure(failures, 0.0)
         waits.append(wait_s(failures, 0.0))
-    assert waits == [0] * FREE + [1, 2, 4, 8, 16, 32, MAX_WAIT_S, MAX_WAIT_S, MAX_WAIT_S]
-    assert wait_s(failures, MAX_WAIT_S - 1) == 1
-    assert wait_s(failures, MAX_WAIT_S) == 0
+    assert waits == [0] * FREE_FAILURES + [1, 2, 4, 8, 16, 32, MAX_BACKOFF_S, MAX_BACKOFF_S, MAX_BACKOFF_S]
+    assert wait_s(failures, MAX_BACKOFF_S - 1) == 1
+    assert wait_s(failures, MAX_BACKOFF_S) == 0
 
 
 def test_failures_are_forgotten() -> None:
@@ -24,8 +32,8 @@ def test_failures_are_forgotten() -> None:
     failures = None
     for _ in range(50):
         failures = after_failure(failures, 0.0)
-    assert after_failure(failures, FORGET_S).count == 1
-    assert wait_s(failures, FORGET_S) == 0
+    assert after_failure(failures, FAILURES_KEPT_S).count == 1
+    assert wait_s(failures, FAILURES_KEPT_S) == 0
 
 
 @given(st.lists(st.floats(0, 120), max_size=300))
@@ -36,13 +44,15 @@ def test_guesses_are_few_whatever_their_rhythm(pauses: list[float]) -> None:
         now += pause
         if wait_s(failures, now) == 0:
             failures, guesses = after_failure(failures, now), guesses + 1
-    assert guesses <= FREE + 8 + now / MAX_WAIT_S * (1 + FREE * MAX_WAIT_S / FORGET_S) + now / FORGET_S * (FREE + 7)
+    assert guesses <= FREE_FAILURES + 8 + now / MAX_BACKOFF_S * (
+        1 + FREE_FAILURES * MAX_BACKOFF_S / FAILURES_KEPT_S
+    ) + now / FAILURES_KEPT_S * (FREE_FAILURES + 7)
 
 
 def test_accounts_and_addresses_are_counted_by_themselves() -> None:
     """A client that guesses passwords of many accounts, or one account from many addresses, is slowed down."""
     limiter = FailureLimiter(clock=lambda: 0.0)
-    for number in range(FREE + 1):
+    for number in range(FREE_FAILURES + 1):
         limiter.failed("address:a", f"user:{number}")
         limiter.failed(f"address:{number}", "user:b")
     assert limiter.wait_s("address:a", "user:new") == 1
@@ -53,8 +63,8 @@ def test_accounts_and_addresses_are_counted_by_themselves() -> None:
 def test_memory_is_bounded() -> None:
     """The key that was quiet for longest is forgotten."""
     limiter = FailureLimiter(clock=lambda: 0.0)
-    for _ in range(FREE + 1):
+    for _ in range(FREE_FAILURES + 1):
         limiter.failed("old")
-    for number in range(MAX_KEYS):
+    for number in range(MAX_FAILURE_KEYS):
         limiter.failed(str(number))
     assert limiter.wait_s("old") == 0

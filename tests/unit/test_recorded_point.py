@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from processors.browser.failures import StepFailedError
-from processors.browser.recorded_point import Surface, choose_point
+from processors.browser.pointing import Surface, choose_point
 
 
 def surface(width: float = 400, height: float = 300, hit: bool | None = True, **fields: object) -> Surface:

@@ -7,7 +7,7 @@ from typing import Any
 from playwright.async_api import Error
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.covering import Attempt, reaching
+from processors.browser.pointing import Attempt, reaching
 from processors.browser.secret_input import DOTS, fill_secret
 from qa_queue.cases.actions import Blur, CheckBox, Clear, Fill, Focus, Press, Select, Type, UncheckBox, Upload
 

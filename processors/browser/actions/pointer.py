@@ -9,10 +9,9 @@ from typing import Any
 from playwright.async_api import Error, Position
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.covering import Attempt, reaching
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.locators import locator_for
-from processors.browser.recorded_point import recorded_point
+from processors.browser.pointing import Attempt, reaching, recorded_point
 from qa_queue.cases.actions import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
 from qa_queue.models import ErrorKind
 

@@ -21,7 +21,7 @@ from rq.serializers import JSONSerializer
 
 from qa_queue.api.dashboard.adapters import DashboardApp, JsonJob, JsonQueue, JsonWorker, Servers, requeue_job
 from qa_queue.api.dashboard.guard import HEADERS, Login, refusal
-from qa_queue.auth.backoff import FailureLimiter
+from qa_queue.auth.logins import FailureLimiter
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.settings import Settings
 

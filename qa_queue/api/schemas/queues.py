@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, JsonValue
 
 from qa_queue.api.dependencies import KnownQueue
 from qa_queue.api.schemas.runs import MAX_DELAY_MS, RUN_ID, Body, PriorityName
-from qa_queue.models.backoff import Backoff
+from qa_queue.models.values import Backoff
 from qa_queue.queues.attempts import AttemptFailure
 from qa_queue.queues.retention import CleanKind
 

@@ -9,7 +9,7 @@ import threading
 from collections.abc import Callable, Mapping
 
 from qa_queue.errors import QAError
-from qa_queue.models.backoff import exponential
+from qa_queue.models.values import exponential
 from qa_queue.monitoring.alerts.channels import DeliveryError, Transport, transport_of
 from qa_queue.monitoring.alerts.config import AlertChannel
 from qa_queue.monitoring.alerts.message import Message

@@ -13,7 +13,7 @@ from redis import Redis
 
 from qa_queue.errors import IdempotencyConflictError, PayloadError
 from qa_queue.extensions import catalogue
-from qa_queue.models.backoff import Backoff
+from qa_queue.models.values import Backoff
 from qa_queue.producer import JobRequest, QueueProducer
 from qa_queue.queues.claims import claim_key
 from qa_queue.queues.dead_letters import DeadLetters

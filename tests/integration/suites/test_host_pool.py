@@ -10,7 +10,7 @@ import pytest
 import pytest_asyncio
 
 from processors.suites.pool import HostPool
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.suites.process import HostProcess
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}

@@ -12,7 +12,7 @@ import pytest_asyncio
 
 from qa_queue.errors import InputError
 from qa_queue.models.outcomes import Outcome
-from qa_queue.models.suites import PytestSuite
+from qa_queue.models.payloads import PytestSuite
 from qa_queue.reports.phases import Phase, outcome_of
 from qa_queue.suites.process import HostDiedError, HostProcess
 from tests.support.poll import async_wait_until

@@ -1,4 +1,7 @@
-"""The point of a recorded action on the element as it is now.
+"""The point of an action on its element.
+
+A site may let clicks pass through an element (`pointer-events: none`), or lay a label over its checkbox. A user's
+click at that point reaches the ancestor or the label, with the same effect; Playwright waits for the element.
 
 The recorder stores where the pointer was on the element, and its replay acts there. That point decides on maps,
 sliders, rows of stars, and on containers with other elements in their middle. A control acts the same wherever it
@@ -7,14 +10,35 @@ is hit, so one that was resized or rounded since is taken in its middle.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from playwright.async_api import Locator, Position
+from playwright.async_api import Error, Locator, Position
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
-from processors.browser.failures import StepFailedError
+from processors.browser.element_finder import Deadline
+from processors.browser.failures import StepFailedError, is_closed
 from qa_queue.models import ErrorKind
+
+RESERVE = 0.2  # of the step's time, for an action that the element itself did not receive
+_COVERED = "intercepts pointer events"
+_RECEIVER = """(element, point) => {
+  const {left, top, width, height} = element.getBoundingClientRect();
+  const x = left + (point ? point.x + element.clientLeft : width / 2);
+  const y = top + (point ? point.y + element.clientTop : height / 2);
+  let found = null, root = document;
+  while (root) {
+    const deeper = root.elementFromPoint(x, y);
+    if (!deeper || deeper === found) break;
+    found = deeper;
+    root = found.shadowRoot;
+  }
+  if (!found) return null;
+  if (found.closest('label')?.control === element) return 'label';
+  let outer = element;
+  while (outer && outer !== found) outer = outer.assignedSlot ?? outer.parentElement ?? outer.getRootNode().host;
+  return outer && found !== element ? 'ancestor' : null;
+}"""
 
 SMALL_PX = 48  # an element of at most this width and height is one spot to a pointer
 
@@ -92,3 +116,53 @@ async def recorded_point(
         return None
     look = await element.evaluate(_LOOK, list(recorded), timeout=timeout_ms)
     return choose_point(recorded, Surface(**look), subject=subject)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """The options of one try of an action."""
+
+    timeout: float
+    force: bool
+
+
+async def reaching(
+    element: Locator,
+    act: Callable[[Attempt], Awaitable[None]],
+    deadline: Deadline,
+    position: Position | None = None,
+) -> str | None:
+    """Act on the element, or at its point where that belongs to an ancestor or to its label; returns a note then.
+
+    Raises:
+        Error: as Playwright, also for an element that anything else covers.
+    """
+    try:
+        await act(Attempt(deadline.left_ms * (1 - RESERVE), force=False))
+    except WaitTimeoutError as error:
+        if "action done" in str(error):  # and it waited for a page that the action opens
+            raise
+        receiver = await _receiver(element, position, deadline) if _is_covered(str(error)) else None
+        await act(Attempt(deadline.left_ms, force=receiver is not None))
+        return f"the point belongs to {_WORDS[receiver]}, which received the action" if receiver else None
+    except Error as error:
+        if not closed_by_action(str(error)) or not element.page.context.pages:
+            raise
+    return None
+
+
+def closed_by_action(text: str) -> bool:
+    """Tell whether an error says that the page closed once the action was under way, as by a button Close. Pure."""
+    return is_closed(text) and "- performing " in text
+
+
+_WORDS = {"label": "the element's label", "ancestor": "an ancestor of the element"}
+
+
+def _is_covered(text: str) -> bool:
+    return _COVERED in text
+
+
+async def _receiver(element: Locator, position: Position | None, deadline: Deadline) -> str | None:
+    found: str | None = await element.evaluate(_RECEIVER, position, timeout=deadline.left_ms)
+    return found
