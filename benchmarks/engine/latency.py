@@ -14,7 +14,7 @@ from benchmarks.engine.contenders import MEMORY, OURS, RQ
 from benchmarks.engine.jobs import EXECUTE, QUEUE, login_payloads, put
 from benchmarks.engine.kit import ROOT
 from benchmarks.engine.scene import Scene
-from qa_queue.progress.reader import decode, stream_key
+from qa_queue.progress.events import decode, stream_key
 
 _LOOK_S = 0.02
 _LIMIT_S = 60.0

@@ -17,8 +17,9 @@ from rich.table import Column
 from qa_queue.cli.render import Console, status_text
 from qa_queue.errors.validation import count_of
 from qa_queue.models import JobProgress, RunStatus
+from qa_queue.progress import FROM_START
 from qa_queue.services import Backend
-from qa_queue.services.following import FROM_START, RunFollower
+from qa_queue.services.runs import RunFollower
 
 
 class ProgressView(Protocol):

@@ -20,7 +20,8 @@ from qa_queue.errors import InfrastructureError, InputError
 from qa_queue.extensions import known_queue
 from qa_queue.models import CleanupJobData, CleanupJobResult, LearningJobData, LearningJobResult, QueueName
 from qa_queue.producer import JobRequest
-from qa_queue.queues.events import FROM_START, KINDS, EventStream, QueueEvent
+from qa_queue.progress import FROM_START
+from qa_queue.queues.events import KINDS, EventStream, QueueEvent
 from qa_queue.queues.job_view import JobView, read_job
 from qa_queue.services import Backend
 

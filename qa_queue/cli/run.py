@@ -26,10 +26,10 @@ from qa_queue.errors import InputError
 from qa_queue.models import TestConfig, TraceMode
 from qa_queue.models.outcomes import ExitCode, exit_code_of
 from qa_queue.producer import RunRequest, SubmittedRun
+from qa_queue.progress import FROM_START
 from qa_queue.schedules.times import seconds_of
 from qa_queue.services import Backend
-from qa_queue.services.following import FROM_START, RunFollower
-from qa_queue.services.runs import RunReport, reports_of
+from qa_queue.services.runs import RunFollower, RunReport, reports_of
 from qa_queue.services.submission import submit_batch
 from qa_queue.suites.cases import Grouping
 from qa_queue.suites.ordering import Shard

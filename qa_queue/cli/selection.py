@@ -170,7 +170,7 @@ def _ordered(requests: list[RunRequest], selection: Selection, backend: Callable
     """Return the requests of the shard and of the last failures, longest first."""
     if len(requests) == 1 and selection.shard is None:
         return requests
-    from qa_queue.services.history import history_of, shard_of
+    from qa_queue.services.cases import history_of, shard_of
     from qa_queue.store.records import case_id
 
     service = backend()

@@ -16,7 +16,7 @@ from typing import Any, Literal, get_args
 from redis import Redis
 
 from qa_queue.extensions import queue_names
-from qa_queue.progress.reader import EVENTS_KEY
+from qa_queue.progress.events import EVENTS_KEY, FROM_START
 from qa_queue.queues.jobs import RESULT_TTL_S
 from qa_queue.queues.keys import QueueScript
 from qa_queue.redis import by_server, connection_of
@@ -25,7 +25,6 @@ from qa_queue.redis.counters import OUTCOMES_KEEP_S, EndedRun, bucket_field, ret
 BLOCK_MS = 2_000  # the longest single wait inside Redis: after a failover a blocked read may never be answered
 PAGE = 500
 TURN_MS = 250  # the longest wait at one of several servers
-FROM_START = "0"
 CLAIM_KEEP_S = 24 * 3600  # an idempotency key is kept for this time after its job has ended
 EventKind = Literal["waiting", "delayed", "active", "progress", "completed", "failed", "retrying", "dead"]
 WorkerEvent = Literal["active", "completed", "failed", "retrying", "dead"]

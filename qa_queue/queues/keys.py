@@ -21,7 +21,7 @@ from rq.registry import (
 from rq.results import Result
 from rq.worker_registration import WORKERS_BY_QUEUE_KEY
 
-from qa_queue.progress.reader import EVENTS_KEY, MAX_EVENTS
+from qa_queue.progress.events import EVENTS_KEY, MAX_EVENTS
 from qa_queue.redis.counters import COUNTS_KEY, OUTCOMES_KEY
 from qa_queue.redis.scripts import LuaScript
 

@@ -1,6 +1,12 @@
-"""Stored cases: find, create, replace, duplicate and delete them."""
+"""Stored cases: find, create, replace, duplicate and delete them; how long they took and which of them failed."""
 
 from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from redis import Redis
 
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
@@ -9,11 +15,16 @@ from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest
 from qa_queue.producer.planning import case_record
 from qa_queue.queues.cancellation import CancelOutcome
+from qa_queue.queues.keys import SHARDS_PREFIX
 from qa_queue.schedules.jobs import case_named
 from qa_queue.services.backend import Backend
 from qa_queue.store.protocol import RunStore
-from qa_queue.store.records import CaseRecord
+from qa_queue.store.records import CaseRecord, RunRecord, digest
+from qa_queue.suites.ordering import MOST_DURATIONS, CaseHistory, Shard, shards
 
+HISTORY_RUNS = 3_000  # read, the newest of all cases
+SHARDS_TTL_S = 6 * 3_600
+_ENDED = tuple(status for status in RunStatus if status.final and status is not RunStatus.CANCELLED)
 _PAGE = 500
 
 
@@ -101,3 +112,31 @@ def _count(store: RunStore, case: CaseRecord) -> int:
 
 def _busy(case: CaseRecord) -> ConflictError:
     return ConflictError(f"A run of {case.name!r} is running: cancel it, or wait for its end, and ask again.")
+
+
+def history_of(store: RunStore, case_ids: Collection[str]) -> dict[str, CaseHistory]:
+    """Return the history of these cases, as far as the newest runs of the service tell."""
+    newest: defaultdict[str, list[RunRecord]] = defaultdict(list)
+    for run in store.list_runs(statuses=_ENDED, limit=min(HISTORY_RUNS, MOST_DURATIONS * 10 * len(case_ids))):
+        if run.test_case_id in case_ids and len(newest[run.test_case_id]) < MOST_DURATIONS:
+            newest[run.test_case_id].append(run)
+    return {case_id: _history(runs) for case_id, runs in newest.items()}
+
+
+def _history(runs: list[RunRecord]) -> CaseHistory:
+    durations = tuple(run.running_ms for run in runs if run.running_ms is not None)
+    return CaseHistory(durations_ms=durations, failed=runs[0].status.bad)
+
+
+def shard_of(
+    connection: Redis, case_ids: Collection[str], history: Mapping[str, CaseHistory], shard: Shard
+) -> frozenset[str]:
+    """Return the cases of a shard.
+
+    The first machine that asks decides for all: results that arrive meanwhile must not move a case to another part.
+    """
+    wanted = sorted(case_ids)
+    key = SHARDS_PREFIX + digest({"cases": wanted, "total": shard.total})
+    connection.set(key, json.dumps(shards(wanted, history, shard.total)), nx=True, ex=SHARDS_TTL_S)
+    kept: list[list[str]] = json.loads(connection.get(key) or "[]")
+    return frozenset(kept[shard.index - 1])

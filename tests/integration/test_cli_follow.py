@@ -12,7 +12,7 @@ from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus, StepStatus
 from qa_queue.progress import ProgressWriter
 from qa_queue.services import Backend
-from qa_queue.services.following import SILENCE_S, RunFollower
+from qa_queue.services.runs import SILENCE_S, RunFollower
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord

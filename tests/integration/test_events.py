@@ -8,7 +8,7 @@ from redis import Redis
 
 from qa_queue.models import CleanupJobData
 from qa_queue.progress import ProgressWriter
-from qa_queue.progress.reader import MAX_EVENTS
+from qa_queue.progress.events import MAX_EVENTS
 from qa_queue.queues.events import PAGE, EventStream, QueueEvent, record_event
 from tests.support.poll import wait_until
 from tests.support.queueing import QUEUE, add, manager, report

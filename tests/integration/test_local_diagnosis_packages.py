@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qa_queue.extensions import catalogue
-from qa_queue.local.diagnosis import check_packages
+from qa_queue.local.doctor import check_packages
 from tests.support.packages import install, spec_module
 
 

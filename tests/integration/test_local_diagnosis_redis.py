@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from redis import Redis
 
-from qa_queue.local.diagnosis import check_redis
+from qa_queue.local.doctor import check_redis
 from qa_queue.settings import Settings, load_settings
 
 

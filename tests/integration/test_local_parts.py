@@ -11,8 +11,7 @@ import pytest
 from qa_queue.errors import BrowserMissingError, InfrastructureError, StackError
 from qa_queue.local import binaries, doctor
 from qa_queue.local.binaries import bundled_binary, check_browser, find_node, node_major
-from qa_queue.local.diagnosis import Diagnosis
-from qa_queue.local.doctor import diagnose
+from qa_queue.local.doctor import Diagnosis, diagnose
 from qa_queue.local.install import InstallPart, ensure
 from qa_queue.local.install_methods import InstallMethod
 from qa_queue.local.lite import check_lite, lite_version

@@ -112,7 +112,7 @@ def test_the_latest_report_of_each_run_that_has_one(redis_db: Redis) -> None:
 
 
 def test_more_reports_than_one_page_are_all_seen(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa_queue.progress.reader.PAGE", 2)
+    monkeypatch.setattr("qa_queue.progress.events.PAGE", 2)
     write(redis_db, *(report("r", n % 5) for n in range(7)), final("r"))
     assert len(list(ProgressReader(redis_db).follow("r", timeout=5))) == 8
 
@@ -160,7 +160,7 @@ def test_the_stream_is_kept_a_day_after_the_last_report(redis_db: Redis) -> None
 
 
 def test_a_run_s_stream_does_not_grow_for_ever(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("qa_queue.progress.writer.MAX_REPORTS", 100)
+    monkeypatch.setattr("qa_queue.progress.events.MAX_REPORTS", 100)
     write(redis_db, *(report("r") for _ in range(400)))
     assert redis_db.xlen(stream_key("r")) <= 200  # Redis drops whole blocks of 100
 
@@ -192,7 +192,7 @@ def test_redis_failing_is_said_once_and_the_run_goes_on(
 def test_after_redis_came_back_reports_are_written_and_the_next_failure_is_said_again(
     redis_db: Redis, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("qa_queue.progress.writer.QUIET_S", 0)
+    monkeypatch.setattr("qa_queue.progress.events.QUIET_S", 0)
     add(redis_db, "r")
     writer = ProgressWriter(redis_db)
     for outage in (1, 2):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_queue.models import JobProgress, RunStatus, StepData, StepStatus
-from qa_queue.progress.reader import decode, encode, meta_document, run_of, stream_key
+from qa_queue.progress.events import decode, encode, meta_document, run_of, stream_key
 from tests.support.queueing import report
 
 texts = st.text(max_size=50)

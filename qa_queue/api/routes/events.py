@@ -20,9 +20,9 @@ from starlette.concurrency import run_in_threadpool
 from qa_queue.api.dependencies import KnownQueue, Reader, Service
 from qa_queue.api.errors import Absent, answers
 from qa_queue.errors import QAError
-from qa_queue.progress import ProgressEvent
+from qa_queue.progress import FROM_START, ProgressEvent
 from qa_queue.queues.events import KINDS, EventKind, EventPage, QueueEvent
-from qa_queue.services.following import FROM_START, RunFollower
+from qa_queue.services.runs import RunFollower
 
 POLL_S = 0.25
 KEEP_ALIVE_S = 15

@@ -1,12 +1,17 @@
 """The monitor: evaluates the rules at intervals, stores the alerts, and sends messages about those that are due.
 
 It runs in the scheduler. While Redis is unavailable it continues from memory, so that this is notified as well.
+Each channel has a thread that sends its messages, so that one that hangs delays no other.
 """
 
 from __future__ import annotations
 
 import logging
+import queue
+import random
+import threading
 import time
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -16,10 +21,11 @@ from redis.exceptions import RedisError
 
 from qa_queue.cases.texts import mask
 from qa_queue.errors import QAError, RedisUnavailableError
+from qa_queue.models.values import exponential
+from qa_queue.monitoring.alerts.channels import DeliveryError, Transport, transport_of
 from qa_queue.monitoring.alerts.conditions import evaluate
-from qa_queue.monitoring.alerts.config import AlertConfig, ConfigSource
-from qa_queue.monitoring.alerts.message import compose
-from qa_queue.monitoring.alerts.sender import Sender
+from qa_queue.monitoring.alerts.config import AlertChannel, AlertConfig, ConfigSource
+from qa_queue.monitoring.alerts.message import Message, compose
 from qa_queue.monitoring.alerts.state import Alert, AlertChange, AlertState, advance
 from qa_queue.monitoring.snapshot import Snapshot
 from qa_queue.monitoring.snapshot_reader import read_snapshot, snapshot_without_redis
@@ -29,7 +35,12 @@ from qa_queue.store.protocol import RunStore
 
 log = logging.getLogger(__name__)
 
+ATTEMPTS = 5
+BASE_MS = 1000
+MOST_WAITING = 50  # messages of a channel; the oldest is dropped when there are more
+
 ANSWER_TIMEOUT_S = 5.0  # of Redis
+Report = Callable[[str, str | None], None]  # takes a channel's name and why it did not accept a message
 
 
 class AlertMonitor:
@@ -139,3 +150,87 @@ class AlertMonitor:
             AlertState(self._connection).record_delivery(channel, mask(error, self._secrets) if error else None)
         except RedisError as problem:
             log.debug("The result of a message to channel %s is not stored: %s", channel, problem)
+
+
+class Sender:
+    """Sends to these channels from threads that start with the first message; `report` gets each result."""
+
+    def __init__(self, channels: Mapping[str, AlertChannel], report: Report = lambda _name, _error: None) -> None:
+        self._channels = [_ChannelThread(name, channel, report) for name, channel in channels.items()]
+
+    def send(self, message: Message) -> None:
+        """Hand a message to every channel that takes its severity; never waits, never raises."""
+        for one in self._channels:
+            if (part := message.at_least(one.channel.severity)) is not None:
+                one.put(part)
+
+    def close(self, grace_s: float = 0) -> None:
+        """Accept no more messages; wait this long for those on their way."""
+        for one in self._channels:
+            one.stop()
+        for one in self._channels:
+            one.join(grace_s)
+
+
+class _ChannelThread:
+    """A channel with its thread and the messages that wait for it."""
+
+    def __init__(self, name: str, channel: AlertChannel, report: Report) -> None:
+        self.channel = channel
+        self._name = name
+        self._report = report
+        self._waiting: queue.Queue[Message | None] = queue.Queue()
+        self._stopped = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def put(self, message: Message) -> None:
+        if self._stopped.is_set():
+            return
+        if self._waiting.qsize() >= MOST_WAITING:
+            self._waiting.get_nowait()
+            log.error("Channel %s has %d messages to send: the oldest is dropped", self._name, MOST_WAITING)
+        self._waiting.put(message)
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._work, name=f"alerts {self._name}", daemon=True)
+            self._thread.start()
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._waiting.put(None)
+
+    def join(self, grace_s: float) -> None:
+        if self._thread is not None:
+            self._thread.join(grace_s)
+
+    def _work(self) -> None:
+        while (message := self._waiting.get()) is not None:
+            self._report(self._name, self._deliver(message))
+
+    def _deliver(self, message: Message) -> str | None:
+        """Return why the channel did not accept a message; None if it did."""
+        try:
+            deliver(transport_of(self._name, self.channel), message, wait=self._stopped.wait)
+        except QAError as error:
+            log.error("Channel %s did not accept an alert: %s", self._name, error)  # noqa: TRY400
+            return str(error)
+        except Exception as error:
+            log.exception("Channel %s failed because of a defect", self._name)
+            return type(error).__name__
+        return None
+
+
+def deliver(transport: Transport, message: Message, *, wait: Callable[[float], object]) -> None:
+    """Send a message, in up to five attempts with growing pauses; `wait(seconds)` returns true to stop trying.
+
+    Raises:
+        DeliveryError: the last attempt failed, or another one cannot succeed.
+    """
+    for number in range(1, ATTEMPTS + 1):
+        try:
+            transport.send(message)
+        except DeliveryError as error:
+            pause_ms = exponential(number, jitter=random.random(), base_ms=BASE_MS)  # noqa: S311 - not a secret
+            if error.final or number == ATTEMPTS or wait(pause_ms / 1000):
+                raise
+        else:
+            return

@@ -15,8 +15,8 @@ from qa_queue.local.process import free_port
 from qa_queue.monitoring.alerts.channels import DeliveryError, WebhookTransport, secret_parts, transport_of
 from qa_queue.monitoring.alerts.config import AlertChannel
 from qa_queue.monitoring.alerts.message import Message, trial_message
+from qa_queue.monitoring.alerts.monitor import ATTEMPTS, Sender, deliver
 from qa_queue.monitoring.alerts.rules import Severity
-from qa_queue.monitoring.alerts.sender import ATTEMPTS, Sender, deliver
 from tests.support.poll import wait_until
 from tests.support.receivers import SECRET, Hook, mail_server, webhook
 
