@@ -26,7 +26,7 @@ from qa_queue.local.stack import needs, stack_runs, stack_variables
 from qa_queue.redis import RedisClient
 from qa_queue.settings import DOTENV, Settings
 from qa_queue.settings.chromium import find_browser
-from qa_queue.settings.rules import queue_variable
+from qa_queue.settings.redis import queue_variable
 from qa_queue.store.supabase import SupabaseStore
 
 Status = Literal["ok", "missing", "broken"]

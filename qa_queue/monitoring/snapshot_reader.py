@@ -29,7 +29,7 @@ from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
 from qa_queue.queues.stats import read_stats
 from qa_queue.redis import address_of, by_server, connection_of, explain
 from qa_queue.redis.counters import FAILED, OUTCOMES_KEY
-from qa_queue.settings.rules import queue_variable
+from qa_queue.settings.redis import queue_variable
 
 OLDEST_OF_BAND = 20  # jobs of each band of priorities whose age is read
 # A band is in order of arrival, except that a LOW job stands among NORMAL ones that arrived 10 minutes later.

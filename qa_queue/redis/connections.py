@@ -17,7 +17,7 @@ from redis.retry import Retry
 from qa_queue.redis.diagnosis import address_of, explain
 from qa_queue.redis.pools import leaving, pool_of
 from qa_queue.redis.servers import RedisServer
-from qa_queue.settings.rules import queue_variable
+from qa_queue.settings.redis import queue_variable
 
 
 class MainRedis(Redis):

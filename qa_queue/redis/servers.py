@@ -8,7 +8,7 @@ from pathlib import Path
 
 from qa_queue.errors import InputError
 from qa_queue.settings import Settings
-from qa_queue.settings.rules import queue_variable, sentinel_hosts
+from qa_queue.settings.redis import queue_variable, sentinel_hosts
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -24,7 +24,7 @@ from qa_queue.redis.connections import worker_connection
 from qa_queue.redis.rq_options import rq_url
 from qa_queue.redis.servers import main_server, server_for_all
 from qa_queue.settings import Settings, load_settings
-from qa_queue.settings.rules import QUEUE_URL
+from qa_queue.settings.redis import QUEUE_URL
 
 
 def is_rq_command(argv: list[str]) -> bool:
