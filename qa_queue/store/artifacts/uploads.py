@@ -15,7 +15,7 @@ from uuid import uuid4
 
 from filelock import FileLock, Timeout
 
-from qa_queue.models.backoff import exponential
+from qa_queue.models.values import exponential
 from qa_queue.store.artifacts.stores import ArtifactRefusedError, ArtifactStore, ArtifactStoreError
 from qa_queue.store.outbox import Depth
 
