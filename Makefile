@@ -3,7 +3,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCHES := queues healing_cost worker
 
-.PHONY: help setup demo test check reference wheel bench soak faults lock clean
+.PHONY: help setup demo test check reference wheel bench soak faults chaos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
@@ -37,6 +37,9 @@ wheel: setup ## build the package into dist/
 
 faults: setup ## break a real service in every way we know; the table goes to docs/faults.md
 	@FAULTS=write CI=1 $(BIN)/pytest -s -q tests/faults
+
+chaos: setup ## SEEDS=n seeded runs of overlapping faults, or the one of SEED=n; KEEP=folder keeps the logs of bad ones
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--first $(SEED),--seeds $(or $(SEEDS),10)) $(if $(KEEP),--keep $(KEEP))
 
 bench: setup ## the benchmarks; results in benchmarks/out, those of the worker in docs/engine.md too
 	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "benchmarks/$$bench.py" || exit; done

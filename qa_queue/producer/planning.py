@@ -184,8 +184,8 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
     )
 
 
-def ledger_entries(queue: str, specs: Sequence[JobSpec], now: datetime) -> list[LedgerEntry]:
-    """Return the ledger's entries of jobs that are submitted together now."""
+def ledger_entries(queue: str, specs: Sequence[JobSpec], now: datetime, *, instance: str) -> list[LedgerEntry]:
+    """Return the ledger's entries of jobs that are submitted together now to this service (QA_INSTANCE)."""
     return [
         LedgerEntry(
             id=spec.job_id,
@@ -194,6 +194,7 @@ def ledger_entries(queue: str, specs: Sequence[JobSpec], now: datetime) -> list[
             position=position,
             spec=spec_document(spec),
             claim=spec.claim.key if spec.claim else None,
+            instance=instance,
             submitted_at=now,
         )
         for position, spec in enumerate(specs)

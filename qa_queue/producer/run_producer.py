@@ -44,6 +44,7 @@ class JobProducer:
         self._connection = connection_of(connection, QueueName.TEST_EXECUTION)
         self._store = store
         self._queues = QueueManager(connection, settings)
+        self._instance = settings.qa_instance
 
     def submit(self, requests: RunRequest | Sequence[RunRequest]) -> tuple[SubmittedRun, ...]:
         """Submit runs in the order given, a repeated request as the number of runs that it asks for.
@@ -62,7 +63,8 @@ class JobProducer:
         with claimed(self._connection, plans, existing=store.existing_runs, undo=self._delete_rows) as claims:
             now, arrival = reserve_arrivals(self._connection, QueueName.TEST_EXECUTION, len(claims.fresh))
             specs = [run_spec(plan, now, arrival + position) for position, plan in enumerate(claims.fresh)]
-            self._record(claims.fresh, ledger_entries(QueueName.TEST_EXECUTION, specs, now))
+            entries = ledger_entries(QueueName.TEST_EXECUTION, specs, now, instance=self._instance)
+            self._record(claims.fresh, entries)
             self._queues.add(QueueName.TEST_EXECUTION, specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 

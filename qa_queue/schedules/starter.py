@@ -48,6 +48,7 @@ class ScheduleStarter:
         self._connection = connection
         self._store = store
         self._queues = QueueManager(connection, settings)
+        self._instance = settings.qa_instance
 
     def start(self, schedule: ScheduleRecord, moment: datetime) -> StartedMoment:
         """Start this moment unless it was started before, also if several processes ask at the same time.
@@ -64,7 +65,7 @@ class ScheduleStarter:
         key = moment_key(schedule, moment)
         own.set(key, _PENDING, nx=True, ex=KEEP_S)
         if work.runs:
-            self._store.save(ledger_entries(work.queue, work.jobs, moment))
+            self._store.save(ledger_entries(work.queue, work.jobs, moment, instance=self._instance))
         self._store.schedules.open_runs(work.runs)
         claim = EnqueueClaim(key=key, pending=_PENDING, final=f"started|{uuid4()}", keep_s=KEEP_S)
         fresh = self._queues.add_once(work.queue, [replace(job, claim=claim) for job in work.jobs])

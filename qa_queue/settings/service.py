@@ -80,6 +80,12 @@ class Settings(RedisSettings):
         "with what they run; 0 is never.",
     )
 
+    qa_instance: str = Field(
+        default="",
+        max_length=100,
+        description="Name of this service where several use one Supabase project, the same for all of its "
+        "processes: each scheduler restores only runs that were submitted under its own name.",
+    )
     qa_runtime: str = Field(
         default="processors.entry:Runtime",
         pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$",

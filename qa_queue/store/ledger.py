@@ -19,8 +19,8 @@ class LedgerEntry(Frozen):
     """A row of `job_ledger`: a job as it was submitted, at its `position` in its submission.
 
     `last_id` is the last job of the submission; the rows of runs are written in order, so the submission is
-    complete once that one has a row. `claim` is the key of its idempotency claim. `ended_at` is set for jobs
-    without a row in `test_runs` only.
+    complete once that one has a row. `claim` is the key of its idempotency claim. `instance` is the service
+    (QA_INSTANCE) to which it was submitted. `ended_at` is set for jobs without a row in `test_runs` only.
     """
 
     id: str
@@ -29,6 +29,7 @@ class LedgerEntry(Frozen):
     position: int = Field(ge=0)
     spec: dict[str, Any]
     claim: str | None = None
+    instance: str = ""
     submitted_at: datetime
     ended_at: datetime | None = None
 

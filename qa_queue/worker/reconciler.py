@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import Any
@@ -129,6 +129,8 @@ class Reconciler:
         self._store = store
         self._attempts = settings.queue_max_attempts
         self._most_dead = settings.queue_remove_on_fail
+        self._instance = settings.qa_instance
+        self._foreign: frozenset[str] = frozenset()  # runs of other services that share the database
         self._name = name
         self._clock = clock
         self._problems = ProblemLog()
@@ -143,14 +145,16 @@ class Reconciler:
         """
         if not self._holds():
             return 0
-        runs = {run.id: run for run in self._store.ledger.open_runs()}
+        unfinished = self._store.ledger.open_runs()
+        self._foreign &= {run.id for run in unfinished}
+        runs = {run.id: run for run in unfinished if run.id not in self._foreign}
         states = read_states(self._connection, _QUEUE, list(runs))
         found = {run_id: problem_of(run, states[run_id]) for run_id, run in runs.items()}
         now = self._clock()
         due = self._problems.due({run_id: one for run_id, one in found.items() if one is not None}, now)
         self._settle({runs[run_id]: problem for run_id, problem in due.items()}, now)
         self._restore_ended(runs)
-        self._prune(runs, now)
+        self._prune({run.id for run in unfinished}, now)
         return len(due)
 
     def _holds(self) -> bool:
@@ -176,6 +180,7 @@ class Reconciler:
 
     def _restore(self, lost: Sequence[OpenRun], now: float) -> None:
         entries = self._store.ledger.entries([run.id for run in lost])
+        lost = [run for run in lost if self._is_own(run.id, entries.get(run.id))]
         interrupted = self._interrupted(entries.values())
         jobs = []
         for run in lost:
@@ -192,6 +197,12 @@ class Reconciler:
         restored = restore_jobs(self._connection, _QUEUE, jobs, default_attempts=self._attempts)
         if restored:
             log.warning("Enqueued %d runs again, whose jobs Redis has lost", len(restored))
+
+    def _is_own(self, run_id: str, entry: LedgerEntry | None) -> bool:
+        """Return whether a run was submitted to this service; remember those that were not."""
+        own = (entry.instance if entry is not None else "") == self._instance
+        self._foreign |= set() if own else {run_id}
+        return own
 
     def _interrupted(self, entries: Iterable[LedgerEntry]) -> set[str]:
         """Return the last ids of submissions whose last run has an entry and no row: they were not completed."""
@@ -233,7 +244,8 @@ class Reconciler:
             for job_id, state in read_states(self._connection, _QUEUE, list(recent)).items()
             if state.status is None
         ]
-        for entry in self._store.ledger.entries(missing).values():
+        entries = self._store.ledger.entries(missing)
+        for entry in (entry for entry in entries.values() if entry.instance == self._instance):
             run = recent[entry.id]
             opened = OpenRun(id=run.id, status=run.status, fence=run.fence, requeues=run.requeues)
             if (job := _lost_job(entry, opened, self._attempts)) is not None:
@@ -251,16 +263,18 @@ class Reconciler:
 
     def _restore_claims(self, runs: Mapping[str, OpenRun]) -> None:
         for entry in self._store.ledger.with_claims():
+            if entry.instance != self._instance:
+                continue
             claim = entry.spec.get("claim") or {}
             if {"key", "final", "keep_s"} <= claim.keys():
                 keep = claim["keep_s"] if entry.id in runs else _KEEP_CLAIM_S
                 self._connection.set(claim["key"], claim["final"], nx=True, ex=keep)
 
-    def _prune(self, runs: Mapping[str, OpenRun], now: float) -> None:
+    def _prune(self, unfinished: Collection[str], now: float) -> None:
         if now < self._prune_at:
             return
         old = self._store.ledger.oldest(utc_now() - _KEEP_ENTRY, limit=1000)
-        self._store.ledger.remove([entry.id for entry in old if entry.id not in runs])
+        self._store.ledger.remove([entry.id for entry in old if entry.id not in unfinished])
         self._prune_at = now + _PRUNE_S
 
 

@@ -21,7 +21,9 @@ def entry(**fields: Any) -> LedgerEntry:
 
 def test_an_entry_comes_back_as_it_was_written(store: RunStore) -> None:
     """Twice the same write is one entry, and an unknown id has none."""
-    given = entry(position=3, claim="qa:idempotency:abc", spec={"data": {"env": {"A": "ä"}}, "due": None})
+    given = entry(
+        position=3, claim="qa:idempotency:abc", instance="staging", spec={"data": {"env": {"A": "ä"}}, "due": None}
+    )
     store.save([given])
     store.save([given])
     assert store.ledger.entries([given.id, str(uuid4()), "no id"]) == {given.id: given}

@@ -11,6 +11,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import psutil
 from redis import Redis
@@ -83,9 +84,11 @@ class FaultService(LiveService):
         self.store = SupabaseStore(supabase.url, str(supabase.key))
         stack.callback(self.store.close)
         self.runs: list[SubmittedRun] = []
+        self._instance = f"faults-{uuid4()}"  # the tests' database has runs of others
         super().__init__(
             folder,
             stack,
+            QA_INSTANCE=self._instance,
             QA_RUNTIME="tests.faults.poison:PoisonRuntime",
             SUPABASE_URL=self.supabase_proxy.url,
             SUPABASE_SECRET_KEY=str(supabase.key),
@@ -114,7 +117,7 @@ class FaultService(LiveService):
         self, count: int = 1, *, function: str | None = None, steps: Any = STEPS, **fields: Any
     ) -> list[SubmittedRun]:
         """Submit runs of three attempts; `function` replaces the function of their jobs."""
-        settings = load_settings(queue_max_attempts=_ATTEMPTS)
+        settings = load_settings(queue_max_attempts=_ATTEMPTS, qa_instance=self._instance)
         request = run_request(steps=steps, base_url=self.site.url, **fields)
         with self.connection as redis:
             for _ in range(count):
@@ -193,7 +196,7 @@ def _is_main_browser(process: psutil.Process) -> bool:
     return "chrom" in process.exe() and not started
 
 
-def find(worker: WorkerProcess, part: str) -> psutil.Process:
+def find(worker: WorkerProcess, part: str, timeout: float = 30) -> psutil.Process:
     """Return a process of a worker: `worker`, `child`, `driver` or `chromium`."""
     finders: dict[str, Callable[[psutil.Process], bool]] = {
         "worker": lambda process: process.pid == worker.popen.pid,
@@ -208,4 +211,4 @@ def find(worker: WorkerProcess, part: str) -> psutil.Process:
         except psutil.Error:  # it has just ended
             return False
 
-    return wait_until(lambda: next(filter(is_it, worker.family()), None), what=part)
+    return wait_until(lambda: next(filter(is_it, worker.family()), None), timeout, what=part)

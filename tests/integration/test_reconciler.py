@@ -259,6 +259,28 @@ def test_an_interrupted_requeue_is_completed(scene: Scene) -> None:
     assert scene.status(run_id) is RunStatus.QUEUED
 
 
+def test_runs_of_another_service_are_left_alone(scene: Scene) -> None:
+    """It shares the database and has a Redis of its own: neither runs, nor claims, nor dead letters come over."""
+    elsewhere = Settings(_env_file=None, qa_instance="staging")
+    theirs = JobProducer(scene.redis, scene.store, elsewhere)
+    waits, dies = (theirs.submit(run_request(name, idempotency_key=name))[0].run_id for name in ("a", "b"))
+    scene.store.update_run(dies, status=RunStatus.DEAD, finished_at=utc_now())
+    (ours,) = scene.submit()
+    lose_everything(scene.redis)
+    scene.settle()
+    assert waiting(scene.redis) == [ours]
+    assert scene.status(waits) is RunStatus.QUEUED
+    assert not list(scene.redis.scan_iter("qa:idempotency:*"))
+    assert DeadLetters(scene.redis).count(QUEUE) == 0
+    lose_everything(scene.redis)
+    owner = Reconciler(scene.redis, scene.store, elsewhere, name="staging", clock=scene.clock)
+    owner.run()
+    scene.clock.now += 20
+    owner.run()
+    assert waiting(scene.redis) == [waits]
+    assert len(list(scene.redis.scan_iter("qa:idempotency:*"))) == 2
+
+
 def test_one_of_two_reconcilers_works(scene: Scene) -> None:
     """The other one only when the first is gone."""
     scene.submit()

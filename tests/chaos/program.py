@@ -1,0 +1,108 @@
+"""One chaos run: the plan of a seed carried out on a service of its own, and checked."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from qa_queue.local.process import LocalServer
+from tests.chaos.checker import Violation, check
+from tests.chaos.events import FAULT, EventLog
+from tests.chaos.faults import Undo, begin
+from tests.chaos.plan import ChaosPlan, PlannedFault
+from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, job_statuses, note_results
+from tests.support.poll import wait_until
+
+_UNFINISHED = {"queued", "scheduled", "started", "deferred", "created"}
+DEADLINE_S = 180.0  # for every run to end after the last fault
+
+
+@dataclass(frozen=True)
+class ChaosResult:
+    """The result of a plan: how long after the last fault all runs had ended, in s, and what was violated."""
+
+    plan: ChaosPlan
+    acknowledged: int
+    recovery_s: float
+    violations: tuple[Violation, ...]
+    log: Path
+
+    def __str__(self) -> str:
+        plan = self.plan
+        figures = f"{len(plan.workers)} workers, {self.acknowledged} runs, {len(plan.faults)} faults"
+        verdict = "no violation" if not self.violations else f"{len(self.violations)} VIOLATIONS"
+        lines = [f"seed {plan.seed}: {figures}: {verdict}; all ended {self.recovery_s:.1f} s after the last fault"]
+        return "\n".join([*lines, *(f"  {violation}" for violation in self.violations)])
+
+
+def carry_out(plan: ChaosPlan, folder: Path, supabase: LocalServer, browser: Path | None = None) -> ChaosResult:
+    """Carry a plan out in a folder and return the result."""
+    with ExitStack() as stack:
+        service = ChaosService(plan, stack, folder, supabase, browser)
+        for worker in service.present:
+            worker.says("serves", timeout=120)
+        start = time.monotonic()
+        client = ChaosClient(service, start)
+        observer = ChaosObserver(service, client)
+        client.start()
+        observer.start()
+        try:
+            _inflict(service, plan.faults, start)
+            client.join()
+            healed = time.monotonic()
+            _wait_for_ends(service, client, observer)
+            recovery = time.monotonic() - healed
+        finally:
+            client.join()
+            observer.stop()
+        note_results(service, client)
+        violations = [*check(service.log_file.read()), *_dead_processes(service)]
+        return ChaosResult(plan, len(client.ids), recovery, tuple(violations), service.log_file.path)
+
+
+def _inflict(service: ChaosService, faults: tuple[PlannedFault, ...], start: float) -> None:
+    """Begin and end every fault at its time; one that hits a part that is down already has no effect."""
+    undone: dict[PlannedFault, Undo] = {}
+    begins = [(fault.at, _beginning(service, fault, undone)) for fault in faults]
+    ends = [(fault.at + fault.seconds, _ending(service.log_file, fault, undone)) for fault in faults]
+    for at, act in sorted([*begins, *ends], key=lambda one: one[0]):
+        threading.Event().wait(max(0.0, start + at - time.monotonic()))
+        act()
+
+
+def _beginning(service: ChaosService, fault: PlannedFault, undone: dict[PlannedFault, Undo]) -> Callable[[], None]:
+    def act() -> None:
+        service.log_file.note(FAULT, name=f"begin {fault.name}", loses=fault.loses)
+        undone[fault] = begin(service, fault)
+
+    return act
+
+
+def _ending(log: EventLog, fault: PlannedFault, undone: dict[PlannedFault, Undo]) -> Callable[[], None]:
+    def act() -> None:
+        undone.pop(fault)()
+        log.note(FAULT, name=f"end {fault.name}", loses=False)
+
+    return act
+
+
+def _wait_for_ends(service: ChaosService, client: ChaosClient, observer: ChaosObserver) -> None:
+    """Wait for the end of every run in its row and of its job; after the deadline the checker names those left."""
+
+    def ended() -> bool:
+        return not observer.open and not set(job_statuses(service, client).values()) & _UNFINISHED
+
+    with suppress(AssertionError):
+        wait_until(ended, timeout=DEADLINE_S, what="the end of every run")
+
+
+def _dead_processes(service: ChaosService) -> list[Violation]:
+    return [
+        Violation("processes survive", process.log.name, f"has ended: {process.text[-2000:]}")
+        for process in service.processes
+        if not process.running
+    ]
