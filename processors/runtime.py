@@ -11,7 +11,8 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
-from processors.browser.egress.hosts import HostList
+from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
+from processors.browser.egress.proxy import looked_up, machine_addresses
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
@@ -19,8 +20,9 @@ from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
 from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
+from qa_queue.cases.hosts import HostList
 from qa_queue.errors import InputError, QAError, SettingsError, StoreError
-from qa_queue.extensions import catalogue, load_named
+from qa_queue.extensions import catalogue, load_named, queue_names
 from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
 from qa_queue.models.outcomes import cancelled_result, failure_of
 from qa_queue.progress import ProgressWriter
@@ -158,12 +160,13 @@ class Runtime:
         """Return the reason not to take more jobs now; None if there is no such reason."""
         return self._writer.obstacle or (self._uploads.obstacle if self._uploads else None)
 
-    def statistics(self) -> dict[str, int]:
-        """Return the browser's restarts and the size of the outbox."""
+    def statistics(self) -> dict[str, Any]:
+        """Return the browser's restarts, refused connections of runs, and the size of the outbox."""
         depth = self._writer.depth
         uploads = self._uploads.depth if self._uploads else Depth(files=0, size=0)
         return {
             "browser_restarts": self._browser.restarts,
+            "egress_refused": dict(self._browser.refused),
             "outbox_bytes": depth.size,
             "outbox_segments": depth.files,
             "uploads_bytes": uploads.size,
@@ -188,8 +191,9 @@ class Runtime:
         stack.push_async_callback(_close_writer, writer)
         browser = self._browser = WarmBrowserPool(
             partial(find_browser, settings),
-            denied=denied_addresses(_own_addresses(settings)),
-            remote=_remote_hosts(settings),
+            denied=denied_addresses(_own_urls(settings)),
+            remote=_hosts(settings, "qa_connect_hosts"),
+            egress=await asyncio.to_thread(_egress_policy, settings),
         )
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
@@ -242,23 +246,51 @@ def _added_processor(function_name: str) -> Processor | None:
     return found
 
 
-def _remote_hosts(settings: Settings) -> HostList:
-    """Return the hosts of browsers that cases may connect to.
+def _hosts(settings: Settings, name: str, *, networks: bool = False) -> HostList:
+    """Return the list of hosts in a setting.
 
     Raises:
-        SettingsError: the list cannot be read.
+        SettingsError: it cannot be read.
     """
     try:
-        return HostList.parse(settings.qa_connect_hosts)
+        return HostList.parse(getattr(settings, name), networks=networks)
     except ValueError as error:
-        raise SettingsError(f"QA_CONNECT_HOSTS: {error}") from None
+        raise SettingsError(f"{name.upper()}: {error}") from None
 
 
-def _own_addresses(settings: Settings) -> list[str]:
+def _egress_policy(settings: Settings) -> EgressPolicy | None:
+    """Return the operator's rules for the traffic of runs; None where the proxy is switched off. Looks up names.
+
+    Raises:
+        SettingsError: a list of hosts cannot be read.
+    """
+    if not settings.qa_egress_proxy:
+        return None
+    operator = Layer(
+        rule="operator",
+        allow_name="QA_EGRESS_ALLOW",
+        deny_name="QA_EGRESS_DENY",
+        allow=_hosts(settings, "qa_egress_allow", networks=True) if settings.qa_egress_allow else None,
+        deny=_hosts(settings, "qa_egress_deny", networks=True),
+    )
+    return EgressPolicy(
+        layers=(operator,),
+        own=tuple(map(looked_up, endpoints(_own_urls(settings)))),
+        machine=machine_addresses(),
+        private=settings.qa_egress_private,
+    )
+
+
+def _own_urls(settings: Settings) -> list[str]:
     """Return the URLs of the service itself, which no run may open."""
     ports = (settings.qa_web_port, settings.qa_dashboard_port)
-    local = [f"http://127.0.0.1:{port}" for port in ports]
-    return [*local, settings.redis_dsn, *([settings.supabase_url] if settings.supabase_url else [])]
+    names = [name.strip() for name in settings.qa_web_hosts.split(",") if name.strip()]
+    database = settings.supabase_db_url.get_secret_value() if settings.supabase_db_url else ""
+    sentinels = [place.strip() for place in (settings.redis_sentinels or "").split(",")]
+    redis = [settings.redis_dsn, *(settings.redis_url_of(queue) or "" for queue in queue_names()), *sentinels]
+    pages = [f"http://{host}:{port}" for port in ports for host in ("127.0.0.1", *names)]
+    public = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
+    return [url for url in (*pages, *public, *redis, settings.supabase_url or "", database) if url]
 
 
 def _start_uploads(settings: Settings, store: ArtifactStore) -> UploadQueue:

@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeVar
 from playwright.async_api import Locator, Page
 
 from processors.browser.dialogs import DialogHandler
+from processors.browser.egress.proxy import EgressProxy
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError
 from processors.browser.interception import Interception
@@ -36,6 +37,11 @@ class SessionState:
     dialogs: DialogHandler
     traffic: Traffic
     interception: Interception
+    egress: EgressProxy | None = None
+
+    def explain(self, error: str, url: str) -> str:
+        """Return the browser's error on a URL with the reason that the proxy knows, if there is one."""
+        return error if self.egress is None else self.egress.explain(error, url)
 
 
 @dataclass(frozen=True, kw_only=True)

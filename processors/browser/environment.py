@@ -17,8 +17,10 @@ _SAME = ("locale", "color_scheme", "reduced_motion", "forced_colors", "contrast"
 _ON = ("offline", "ignore_https_errors")
 
 
-def context_options(options: SessionOptions, devices: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the options as Playwright's `new_context` takes them; `devices` are Playwright's.
+def context_options(
+    options: SessionOptions, devices: Mapping[str, Mapping[str, Any]], proxy: str | None = None
+) -> dict[str, Any]:
+    """Return the options as Playwright's `new_context` takes them; `devices` are Playwright's, `proxy` is a URL.
 
     Raises:
         InputError: a device is unknown, or credentials belong to no site.
@@ -32,6 +34,8 @@ def context_options(options: SessionOptions, devices: Mapping[str, Mapping[str, 
         **{name: True for name in _ON if getattr(use, name)},
         **_others(use, options.base_url),
     }
+    if proxy is not None:
+        found["proxy"] = {"server": proxy, "bypass": "<-loopback>"}  # loopback does not bypass it
     if options.viewport or "viewport" not in found:
         found["viewport"] = (options.viewport or Viewport()).model_dump()
     return found

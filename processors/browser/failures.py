@@ -22,7 +22,7 @@ _CLOSED = (
 _CRASHED = ("Target crashed", "Page crashed")
 _COVERED = re.compile(r"- (<.*>) (?:from .+ subtree )?intercepts pointer events")
 _MATCH_LINE = re.compile(r"^\s+\d+\) (.*)$", re.MULTILINE)
-_NET_ERROR = re.compile(r"net::ERR_(\w+)")
+_NET_ERROR = re.compile(r"net::ERR_(\w+)(?: <(.*?)>)?")
 _UNUSABLE = (
     ("element is not enabled", "it is disabled"),
     ("element is not visible", "it is hidden"),
@@ -104,8 +104,14 @@ def navigation(text: str, *, url: str, timeout_ms: int) -> StepFailedError:
     if found is None:
         return StepFailedError(ErrorKind.NAVIGATION, f"cannot open {url}: {first_line(text)}")
     code = found.group(1)
-    cause = next((words for mark, words in _CAUSES if code.startswith(mark)), "the browser gave up")
-    return StepFailedError(ErrorKind.NAVIGATION, f"cannot open {url}: {cause} (ERR_{code})")
+    cause = network_cause(code)
+    detail = f": {found.group(2)}" if found.group(2) else ""
+    return StepFailedError(ErrorKind.NAVIGATION, f"cannot open {url}: {cause}{detail} (ERR_{code})")
+
+
+def network_cause(code: str) -> str:
+    """Return the cause in words that Chromium names by a code such as CONNECTION_REFUSED."""
+    return next((words for mark, words in _CAUSES if code.startswith(mark)), "the browser gave up")
 
 
 def first_line(text: str) -> str:

@@ -11,15 +11,20 @@ from typing import Any
 
 from playwright.async_api import Browser, Error, Playwright
 
-from processors.browser.egress.hosts import HostList
 from processors.browser.failures import first_line
 from processors.browser.protocol import SessionOptions
 from qa_queue.cases.environment import Connect
+from qa_queue.cases.hosts import HostList
 from qa_queue.errors import BrowserMissingError, InputError
 
 LAUNCH_TIMEOUT_S = 30.0
 # On top of Playwright's own list, which already turns background networking, updates and first-run pages off.
 FLAGS = ("--disable-domain-reliability", "--no-pings")
+# Beside a proxy: Chromium looks up no name itself, and WebRTC sends nothing but through the proxy.
+PROXIED_FLAGS = (
+    "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
+    "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
+)
 _NOT_INSTALLED = re.compile(r"Executable doesn't exist|is not found at|is not supported on")
 
 
@@ -79,8 +84,12 @@ def path_of(kind: BrowserKind, find_chromium: Callable[[], Path]) -> Path | None
     return path
 
 
-async def start_browser(driver: Playwright, kind: BrowserKind, path: Path | None, downloads: str) -> Browser:
+async def start_browser(
+    driver: Playwright, kind: BrowserKind, path: Path | None, downloads: str, *, proxied: bool = False
+) -> Browser:
     """Start a browser, or connect to one; `downloads` is the folder of its downloads.
+
+    A `proxied` one reaches nothing but through the proxies of its contexts.
 
     Raises:
         BrowserMissingError: it is not installed, or nothing answers at its address.
@@ -98,7 +107,8 @@ async def start_browser(driver: Playwright, kind: BrowserKind, path: Path | None
     }
     if not kind.is_chromium:
         return await _installed(kind, getattr(driver, kind.name).launch(**options))
-    options |= {"args": list(FLAGS), "chromium_sandbox": os.geteuid() != 0}  # Chromium refuses its sandbox to root
+    flags = [*FLAGS, *(PROXIED_FLAGS if proxied else ())]
+    options |= {"args": flags, "chromium_sandbox": os.geteuid() != 0}  # Chromium refuses its sandbox to root
     if kind.channel is not None:
         return await _installed(kind, driver.chromium.launch(channel=kind.channel, **options))
     return await driver.chromium.launch(executable_path=path, **options)

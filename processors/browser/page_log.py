@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, ConsoleMessage, Error, Page, Request, WebError
 
 from processors.browser import flood
-from processors.browser.egress.schemes import REFUSED
+from processors.browser.egress.policy import REFUSED
 from processors.browser.flood import BrowserLoad, Budget
 from qa_queue.models import utc_now
 
@@ -24,6 +25,8 @@ MAX_CHARS_AT_ONCE = 16_000_000  # of a context's events
 CHARS_PER_S = 1_000_000
 CLOSE_TIMEOUT_S = 5.0
 ABORTED = "ERR_ABORTED"  # the page was left before the answer came, or its script no longer wanted it
+Explain = Callable[[str, str], str]  # an error of the browser and its URL; with its reason
+_DETAIL = re.compile(r"<(.*)>")
 _log = logging.getLogger(__name__)
 
 
@@ -35,13 +38,21 @@ class FailedNavigation:
     error: str
 
 
+def as_given(error: str, _url: str) -> str:
+    """Return an error of the browser as it is."""
+    return error
+
+
 class PageLog:
     """Listens to every page of a context; keeps the first `MAX_ENTRIES` entries and counts those after them.
 
     When the context's pages exceed their budget, `flood` has the reason and the context is closed.
     """
 
-    def __init__(self, context: BrowserContext, first: Page, load: BrowserLoad) -> None:
+    def __init__(
+        self, context: BrowserContext, first: Page, load: BrowserLoad, explain: Explain = as_given
+    ) -> None:
+        self._explain = explain
         self.flood: str | None = None
         self._crash = asyncio.Event()  # of any page
         self._crashed: set[Page] = set()
@@ -147,11 +158,11 @@ class PageLog:
         self.add("pageerror", str(error.error), error.page)
 
     def _on_request_failed(self, request: Request) -> None:
-        reason = request.failure or ""
+        reason = self._explain(request.failure or "", request.url)
         self._count("requestfailed")
         page = _page_of(request)
         if REFUSED in reason:
-            self.add("refused", f"the service refuses {request.url}", page)
+            self.add("refused", f"the service refuses {request.url}{detail_of(reason)}", page)
         elif ABORTED not in reason:
             self.add("requestfailed", f"{request.method} {request.url}: {reason}", page)
         if page is not None and request.is_navigation_request() and request.frame == page.main_frame:
@@ -164,6 +175,12 @@ class PageLog:
         self._crashed.add(page)
         self._crash.set()
         self.add("crash", f"the page crashed at {page.url}", page)
+
+
+def detail_of(reason: str) -> str:
+    """Return what an error says of its reason, after a colon; empty where it says nothing."""
+    found = _DETAIL.search(reason)
+    return f": {found[1]}" if found else ""
 
 
 def _page_of(request: Request) -> Page | None:

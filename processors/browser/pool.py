@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +15,8 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
-from processors.browser.egress.hosts import NO_HOST, HostList
+from processors.browser.egress.policy import EgressPolicy, Rule
+from processors.browser.egress.proxy import EgressProxy, Resolve, resolve_host
 from processors.browser.egress.schemes import refuse_local_schemes
 from processors.browser.environment import context_options
 from processors.browser.failures import is_closed, is_crash
@@ -23,6 +26,7 @@ from processors.browser.locators import ATTACHED_FRAME_ENGINE
 from processors.browser.protocol import SessionOptions, TraceContent
 from processors.browser.session import Session
 from qa_queue.cases.environment import parse_time
+from qa_queue.cases.hosts import NO_HOST, HostList
 from qa_queue.cases.targets import ATTACHED_FRAME
 from qa_queue.errors import BrowserCrashedError, InputError
 
@@ -38,7 +42,8 @@ class WarmBrowserPool:
     Belongs to one event loop. Any number of sessions may run on it at once. `find_browser` returns the path of
     Chromium and is called when it is started, so that a process whose jobs need none requires none. Other browsers,
     and those with a window on the screen, are started when they are first needed. `denied` are URL patterns that no
-    run may open, `remote` the hosts of browsers that runs may connect to.
+    run may open where no proxy decides, `remote` the hosts of browsers that runs may connect to.
+    With `egress`, each session reaches the network through a proxy of its own, which applies that policy.
     """
 
     def __init__(
@@ -48,7 +53,11 @@ class WarmBrowserPool:
         headless: bool = True,
         denied: Sequence[str] = (),
         remote: HostList = NO_HOST,
+        egress: EgressPolicy | None = None,
+        resolve: Resolve = resolve_host,
     ) -> None:
+        self._egress = egress
+        self._resolve = resolve
         self._denied = denied
         self._remote = remote
         self._find_browser = find_browser
@@ -57,6 +66,8 @@ class WarmBrowserPool:
         self._browsers: dict[BrowserKind, Browser] = {}
         self._load = BrowserLoad()
         self._downloads: TemporaryDirectory[str] | None = None
+        self._ports: set[int] = set()  # of the proxies of sessions
+        self.refused: Counter[Rule] = Counter()  # connections of sessions that have ended
         self.restarts = 0  # browsers that died and were replaced
         self._lock = asyncio.Lock()  # one launch at a time: who waits here finds the new browser
         self._closing: set[asyncio.Task[None]] = set()
@@ -90,16 +101,33 @@ class WarmBrowserPool:
         """
         while len(self._closing) >= MOST_CLOSING:
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
-        options = replace(options, denied=tuple(self._denied))
-        context = await self._context(options)
+        stack = AsyncExitStack()
         try:
-            yield await self._open(context, options)
+            proxy = await self._proxy(stack, options)
+            options = options if proxy else replace(options, denied=tuple(self._denied))
+            context = await self._context(options, proxy)
+            stack.push_async_callback(_quietly, context.close())
+            yield await self._open(context, options, proxy)
         finally:
-            closing = asyncio.create_task(_quietly(context.close()))
+            closing = asyncio.create_task(stack.aclose())
             self._closing.add(closing)
             closing.add_done_callback(self._closing.discard)
 
-    async def _open(self, context: BrowserContext, options: SessionOptions) -> Session:
+    async def _proxy(self, stack: AsyncExitStack, options: SessionOptions) -> EgressProxy | None:
+        """Return the proxy of a session, which the stack closes; None where it has none."""
+        if self._egress is None or options.use.connect is not None:
+            return None
+        policy = replace(self._egress, layers=(*self._egress.layers, *options.network), ports=self._ports)
+        proxy = await stack.enter_async_context(EgressProxy(policy, self._resolve))
+        self._ports.add(proxy.port)
+        stack.callback(self._closed, proxy)
+        return proxy
+
+    def _closed(self, proxy: EgressProxy) -> None:
+        self._ports.discard(proxy.port)
+        self.refused.update(proxy.refused)
+
+    async def _open(self, context: BrowserContext, options: SessionOptions, proxy: EgressProxy | None) -> Session:
         try:
             if options.trace is not TraceContent.NONE:
                 film = options.trace is TraceContent.FILM
@@ -108,8 +136,8 @@ class WarmBrowserPool:
             if options.use.clock is not None:
                 await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))
             page = await context.new_page()
-            session = Session(context, page, options, self._load)
-            if options.use.browser != "chromium":
+            session = Session(context, page, options, self._load, proxy)
+            if options.use.browser != "chromium" and proxy is None:
                 await session.refuse_addresses(self._denied)
             if options.max_download_bytes is not None and self._downloads is not None:
                 await session.limit_downloads(options.max_download_bytes, self._downloads.name)
@@ -118,14 +146,14 @@ class WarmBrowserPool:
             raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
         return session
 
-    async def _context(self, options: SessionOptions) -> BrowserContext:
+    async def _context(self, options: SessionOptions, proxy: EgressProxy | None) -> BrowserContext:
         """A context on the live browser; one that turns out to be dead is replaced once."""
         kind = BrowserKind.of(options)
         refuse_connection(kind, self._remote)
         for _ in range(2):
             browser = await self._browser(kind)
             assert self._driver is not None
-            settings = context_options(options, self._driver.devices)
+            settings = context_options(options, self._driver.devices, proxy.url if proxy else None)
             try:
                 async with asyncio.timeout(CONTEXT_TIMEOUT_S):
                     return await browser.new_context(**settings)
@@ -166,9 +194,12 @@ class WarmBrowserPool:
             await self._driver.selectors.register(ATTACHED_FRAME, script=ATTACHED_FRAME_ENGINE, content_script=True)
         if self._downloads is None:
             self._downloads = TemporaryDirectory(prefix="qa-downloads-", ignore_cleanup_errors=True)
-        browser = await start_browser(self._driver, kind, path, self._downloads.name)
+        browser = await start_browser(
+            self._driver, kind, path, self._downloads.name, proxied=self._egress is not None
+        )
         if kind.is_chromium:
-            await refuse_local_schemes(browser, self._denied)
+            denied = () if self._egress is not None and kind.is_local else self._denied
+            await refuse_local_schemes(browser, denied)
         return browser
 
     async def _discard(self, browser: Browser) -> None:

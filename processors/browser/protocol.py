@@ -12,10 +12,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from processors.browser.egress.hosts import HostList
+from processors.browser.egress.policy import Layer
 from processors.healing.decision import HealAccepted, HealRefused
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.environment import Use
+from qa_queue.cases.hosts import HostList
 from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind, Viewport
 
@@ -36,7 +37,8 @@ class SessionOptions:
     screenshots black out text that contains one. `ignored_attributes` are left out of fingerprints and locators.
     `secret_hosts` has the hosts on which each secret may be used, by name; a secret without hosts is used nowhere.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
-    `denied` has URL patterns that no request of the run may match; the pool sets it.
+    `denied` has URL patterns that no request of the run may match; the pool sets it where no proxy decides.
+    `network` has the lists of hosts that narrow the operator's.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
     With `records_traffic` steps can wait for requests and responses of pages and check them.
     Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
@@ -52,6 +54,7 @@ class SessionOptions:
     upload_root: Path | None = None
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
+    network: tuple[Layer, ...] = ()
     records_traffic: bool = False
     max_download_bytes: int | None = None
     dialogs: Literal["accept", "dismiss"] | None = None

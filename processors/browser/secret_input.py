@@ -13,8 +13,8 @@ from typing import Any
 from playwright.async_api import ElementHandle
 
 from processors.browser.action_context import ActionContext
-from processors.browser.egress.hosts import document_url
 from processors.browser.failures import StepFailedError
+from processors.browser.urls import document_url
 from qa_queue.cases.actions import Fill, Type
 from qa_queue.models import ErrorKind
 

@@ -16,12 +16,13 @@ from playwright.async_api import BrowserContext, Error, Page
 from processors.browser.action_context import SURROUNDERS, ActionContext, SessionState, masks
 from processors.browser.describe import describe
 from processors.browser.dialogs import DialogHandler
+from processors.browser.egress.proxy import EgressProxy
 from processors.browser.egress.schemes import refuse_addresses
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
 from processors.browser.flood import BrowserLoad
 from processors.browser.interception import Interception
-from processors.browser.page_log import ABORTED, PageLog
+from processors.browser.page_log import ABORTED, PageLog, as_given
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import NO_HINTS, ElementHints, Finish, SessionOptions, StepOutcome
 from processors.browser.step_runner import StepRunner
@@ -40,16 +41,32 @@ _ERROR_PAGE = "chrome-error://"
 class Session:
     """`processors.browser.protocol.BrowserSession` on Playwright."""
 
-    def __init__(self, context: BrowserContext, page: Page, options: SessionOptions, load: BrowserLoad) -> None:
+    def __init__(
+        self,
+        context: BrowserContext,
+        page: Page,
+        options: SessionOptions,
+        load: BrowserLoad,
+        egress: EgressProxy | None = None,
+    ) -> None:
         self._context = context
         self._options = options
         self._load = load
-        self._log = log = PageLog(context, page, load)
+        self._egress = egress
+        explain = egress.explain if egress else as_given
+        self._log = log = PageLog(context, page, load, explain)
         self._pages = pages = OpenPages(context, page)
         self._dialogs = dialogs = DialogHandler(log, options.dialogs)
-        self._traffic = traffic = Traffic(context, recorded=options.records_traffic, base_url=options.base_url)
+        self._traffic = traffic = Traffic(
+            context, recorded=options.records_traffic, base_url=options.base_url, explain=explain
+        )
         self._state = SessionState(
-            log=log, pages=pages, dialogs=dialogs, traffic=traffic, interception=Interception(context)
+            log=log,
+            pages=pages,
+            dialogs=dialogs,
+            traffic=traffic,
+            interception=Interception(context),
+            egress=egress,
         )
 
     @property
@@ -61,7 +78,7 @@ class Session:
     def unreported(self) -> tuple[str, ...]:
         """See `processors.browser.protocol.BrowserSession`."""
         notes = (dialog.note for dialog in self._dialogs.take())
-        return (*filter(None, notes), *self._dialogs.unused)
+        return (*filter(None, notes), *self._dialogs.unused, *(self._egress.notes if self._egress else ()))
 
     @property
     def events(self) -> list[dict[str, Any]]:

@@ -11,7 +11,7 @@ from typing import Any
 from playwright.async_api import BrowserContext, Request, Response
 
 from processors.browser.flood import Budget
-from processors.browser.page_log import ABORTED, guarded
+from processors.browser.page_log import ABORTED, Explain, as_given, guarded
 from processors.browser.responses import has_status, shown_url
 from processors.browser.urls import glob
 from qa_queue.cases.traffic import RegexMatch, RequestPattern, ResponsePattern, UrlPattern
@@ -46,7 +46,10 @@ class Traffic:
     A context that makes more requests than a browser can report is not recorded any further (`overflow`).
     """
 
-    def __init__(self, context: BrowserContext, *, recorded: bool, base_url: str | None) -> None:
+    def __init__(
+        self, context: BrowserContext, *, recorded: bool, base_url: str | None, explain: Explain = as_given
+    ) -> None:
+        self._explain = explain
         self.requests: list[Exchange] = []
         self.responses: list[Exchange] = []
         self.overflow = False
@@ -123,7 +126,7 @@ class Traffic:
     def _on_end(self, request: Request) -> None:
         exchange = self._open.pop(request, None)
         if exchange is not None and request.failure and ABORTED not in request.failure:
-            exchange.failure = request.failure
+            exchange.failure = self._explain(request.failure, request.url)
         self._note()
 
     def _note(self) -> None:

@@ -1,8 +1,9 @@
-"""URLs of a case: joined to the base URL, and globs over them. Pure."""
+"""URLs of a case: joined to the base URL, globs over them, and those of documents. Pure."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from urllib.parse import urljoin
 
 _SPECIAL = re.compile(r"\*\*/|\*\*|\*|\{|\}|,|[^*{},]+")
@@ -26,6 +27,14 @@ def glob(pattern: str, base_url: str | None) -> re.Pattern[str]:
         depth += {"{": 1, "}": -1}.get(piece, 0)
         parts.append(_regex(piece, in_group=depth > 0) if balanced else re.escape(piece))
     return re.compile(f"^{''.join(parts)}$")
+
+
+def document_url(urls: Iterable[str]) -> str:
+    """Return the URL that a document belongs to; `urls` are those of its frame and the frames around it.
+
+    An empty frame has the origin of the one that made it.
+    """
+    return next((url for url in urls if url not in ("", "about:blank", "about:srcdoc")), "")
 
 
 def _regex(piece: str, *, in_group: bool) -> str:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from processors.browser.egress.hosts import ANY_HOST, HostList
 from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
@@ -16,6 +15,7 @@ from processors.execution.verdict import trace_content
 from qa_queue.cases.actions import Evaluate
 from qa_queue.cases.environment import HttpCredentials, Use
 from qa_queue.cases.generated import Seed
+from qa_queue.cases.hosts import ANY_HOST, HostList
 from qa_queue.cases.model import Case, read_document
 from qa_queue.cases.references import Reference, pieces
 from qa_queue.cases.texts import map_texts

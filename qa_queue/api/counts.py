@@ -24,6 +24,7 @@ from qa_queue.redis.counters import (
     STEP_BOUNDS_MS,
     Histogram,
     histograms,
+    refused_rules,
     retries_field,
 )
 from qa_queue.services import Backend
@@ -99,6 +100,12 @@ def _counters(counts: Counter[str]) -> Iterator[CounterMetricFamily]:
     yield retries
     restarts, deaths = counts[BROWSER_RESTARTS], counts[PROCESS_DEATHS]
     yield CounterMetricFamily("qa_queue_browser_restarts", "Browsers that died and were replaced.", value=restarts)
+    refused = CounterMetricFamily(
+        "qa_queue_egress_refused", "Connections of runs that the proxy refused.", labels=["rule"]
+    )
+    for rule, count in sorted(refused_rules(counts.items()).items()):
+        refused.add_metric([rule], count)
+    yield refused
     yield CounterMetricFamily("qa_queue_worker_process_deaths", "Workers' child processes that died.", value=deaths)
 
 

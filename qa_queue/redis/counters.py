@@ -13,6 +13,7 @@ COUNTS_KEY = "qa:counts"  # hash; its fields are made below
 OUTCOMES_KEY = "qa:outcomes:"  # and the minute since 1970: a hash of how jobs ended in it, by `<queue>|<outcome>`
 OUTCOMES_KEEP_S = 2 * 3600
 BROWSER_RESTARTS = "restarts|browser"  # browsers that died and were replaced
+_REFUSED = "egress|"
 PROCESS_DEATHS = "deaths|process"  # workers' child processes that died
 
 # Upper bounds in ms. A step takes 20 ms where a page answers at once and up to its time-out where it does not; a
@@ -54,6 +55,16 @@ def sum_field(what: str, first: str, second: str) -> str:
 def retries_field(queue: str) -> str:
     """The field that counts the attempts of a queue that were followed by another."""
     return f"retries|{queue}"
+
+
+def refused_field(rule: str) -> str:
+    """The field that counts the connections of runs that a rule refused, such as `own` or `operator`."""
+    return f"{_REFUSED}{rule}"
+
+
+def refused_rules(counts: Iterable[tuple[str, int]]) -> dict[str, int]:
+    """The refused connections among the fields of `COUNTS_KEY`, by rule."""
+    return {name.removeprefix(_REFUSED): count for name, count in counts if name.startswith(_REFUSED)}
 
 
 def histograms(what: str, counts: Iterable[tuple[str, int]]) -> list[Histogram]:

@@ -122,6 +122,23 @@ class Settings(RedisSettings):
         default=1024, ge=1, description="MiB of evidence from QA_ARTIFACTS that pages and reports keep in QA_HOME."
     )
     qa_browser_path: Path | None = Field(default=None, description="Chromium to use instead of the one found.")
+    qa_egress_proxy: bool = Field(
+        default=True,
+        description="Send the traffic of runs through the worker's own proxy, which applies the rules below; "
+        "without it, only URLs are compared with the addresses of the service.",
+    )
+    qa_egress_allow: str = Field(
+        default="",
+        description="Hosts that runs may reach, separated by commas: HOST, *.DOMAIN or *, with a port or a scheme "
+        "as in https://HOST:PORT, and networks such as 10.0.0.0/8; without it, all.",
+    )
+    qa_egress_deny: str = Field(
+        default="", description="Hosts that runs may not reach, written as in QA_EGRESS_ALLOW; wins over it."
+    )
+    qa_egress_private: bool = Field(
+        default=True,
+        description="Allow runs to reach private addresses, such as sites of an intranet and of this machine.",
+    )
     qa_connect_hosts: str = Field(
         default="",
         description="Hosts, separated by commas, of browsers that cases may connect to with `use.connect`: HOST, "

@@ -88,8 +88,8 @@ class JobRuntime(Protocol):
 class ReportsStatistics(Protocol):
     """Optional part of a runtime."""
 
-    def statistics(self) -> dict[str, int]:
-        """Return `browser_restarts` since the runtime was entered, `outbox_bytes` and `outbox_segments`."""
+    def statistics(self) -> dict[str, Any]:
+        """Return `browser_restarts` and `egress_refused` since the runtime was entered, and `outbox_*`."""
 
 
 @runtime_checkable

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import shutil
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from redis import Redis
 
 from qa_queue.errors.validation import count_of
 from qa_queue.monitoring.heartbeats import DISK_FIELD, OUTBOX_FIELD, SEGMENTS_FIELD
-from qa_queue.redis.counters import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS
+from qa_queue.redis.counters import BROWSER_RESTARTS, COUNTS_KEY, PROCESS_DEATHS, refused_field
 from qa_queue.settings import Settings
 from qa_queue.worker.ipc import ChildStatistics
 
@@ -79,19 +80,22 @@ class HeartbeatStatistics:
 
     def __init__(self, home: Path) -> None:
         self._folder = next(path for path in (home.resolve(), *home.resolve().parents) if path.exists())
-        self._restarts: dict[int, int] = {}  # browser restarts, as each child has counted them
-        self._uncounted = {BROWSER_RESTARTS: 0, PROCESS_DEATHS: 0}
+        self._counted: dict[int, Counter[str]] = {}  # as each child has counted
+        self._uncounted: Counter[str] = Counter()
         self._latest: ChildStatistics | None = None
 
     def update(self, pid: int, report: ChildStatistics) -> None:
         """Add a child's report."""
         self._latest = report
-        self._uncounted[BROWSER_RESTARTS] += report.browser_restarts - self._restarts.get(pid, 0)
-        self._restarts[pid] = report.browser_restarts
+        refused = {refused_field(rule): count for rule, count in report.egress_refused.items()}
+        counts = Counter({BROWSER_RESTARTS: report.browser_restarts} | refused)
+        self._uncounted.update(counts)
+        self._uncounted.subtract(self._counted.get(pid, Counter()))
+        self._counted[pid] = counts
 
     def child_ended(self, pid: int, *, expected: bool) -> None:
         """Count the end of a child, unless it was asked to end."""
-        self._restarts.pop(pid, None)
+        self._counted.pop(pid, None)
         self._uncounted[PROCESS_DEATHS] += 0 if expected else 1
 
     def write(self, connection: Redis, key: str) -> None:

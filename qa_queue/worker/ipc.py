@@ -116,10 +116,14 @@ class Obstacle(Frozen):
 
 
 class ChildStatistics(Frozen):
-    """From the child: browsers replaced after a crash since its start, and the size of the outbox."""
+    """From the child: counts since its start, and the size of the outbox.
+
+    `egress_refused` has the connections of runs that were refused, by rule.
+    """
 
     type: Literal["statistics"] = "statistics"
     browser_restarts: int = 0
+    egress_refused: dict[str, int] = Field(default_factory=dict)
     outbox_bytes: int = 0
     outbox_segments: int = 0
 

@@ -15,6 +15,7 @@ import pytest_asyncio
 from playwright.async_api import Page
 from pytest_asyncio import is_async_test
 
+from processors.browser.egress.policy import EgressPolicy
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.browser.session import Session
@@ -45,7 +46,7 @@ def site() -> Iterator[Site]:
 
 @pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def pool(browser_path: Path) -> AsyncIterator[WarmBrowserPool]:
-    running = WarmBrowserPool(lambda: browser_path)
+    running = WarmBrowserPool(lambda: browser_path, egress=EgressPolicy())
     await running.start()
     yield running
     await running.close()

@@ -16,12 +16,12 @@ import pytest_asyncio
 from playwright._impl._driver import compute_driver_executable
 from playwright.async_api import async_playwright
 
-from processors.browser.egress.hosts import HostList
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.launching import BrowserKind
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions
 from qa_queue.cases.environment import Connect, Geolocation, HttpCredentials, Use
+from qa_queue.cases.hosts import HostList
 from qa_queue.errors import BrowserMissingError, InputError
 from tests.browser.conftest import Opener, Visit
 from tests.support.poll import async_wait_until

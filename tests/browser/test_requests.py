@@ -7,9 +7,10 @@ from collections.abc import Iterator
 import pytest
 
 from examples.reference import serve
-from processors.browser.egress.hosts import HostList
+from processors.browser.egress.policy import EgressPolicy, endpoints
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions, StepOutcome
+from qa_queue.cases.hosts import HostList
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import Opener, Visit
 from tests.support.site import Site
@@ -66,7 +67,7 @@ async def test_addresses_of_the_service_are_refused(
     pool: WarmBrowserPool, site: Site, visit: Opener, monkeypatch: pytest.MonkeyPatch, written: str
 ) -> None:
     """However they are written, and after a redirect; nothing is sent."""
-    monkeypatch.setattr(pool, "_denied", ("http://127.*:8600/*", "http://localhost:8600/*"))
+    monkeypatch.setattr(pool, "_egress", EgressPolicy(own=endpoints(["http://127.0.0.1:8600"])))
     site.redirects["/away"] = written
     page = await visit()
     for url in (written, "/away"):

@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from processors.browser.egress.hosts import HostList
+from qa_queue.cases.hosts import HostList
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import Opener

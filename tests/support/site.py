@@ -13,7 +13,10 @@ Page = str | Callable[[dict[str, str]], str]
 
 
 class Site:
-    """Pages by path, served until the context ends; `redirects` answers a path with another one."""
+    """Pages by path, served until the context ends; `redirects` answers a path with another one.
+
+    `/redirect?to=URL` leads to any URL.
+    """
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -63,15 +66,18 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(401, "login first", **{"WWW-Authenticate": 'Basic realm="site"'})
         elif path in site.redirects:
             self._send(302, "", Location=site.redirects[path])
+        elif path == "/redirect" and "to" in form:
+            self._send(302, "", Location=form["to"][0])
         elif (page := site.pages.get(path)) is None:
             self._send(404, "not here")
         else:
-            self._send(200, page if isinstance(page, str) else page({k: v[0] for k, v in form.items()}))
+            kind = {"Content-Type": "text/javascript"} if path.endswith(".js") else {}
+            self._send(200, page if isinstance(page, str) else page({k: v[0] for k, v in form.items()}), **kind)
 
     def _send(self, status: int, html: str, **headers: str) -> None:
         body = html.encode()
         self.send_response(status)
-        self.send_header("Content-Type", "text/html; charset=utf-8")
+        headers.setdefault("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))
         for name, value in headers.items():
             self.send_header(name, value)

@@ -15,8 +15,8 @@ from processors.browser.actions import (
     state,
     variables,
 )
-from processors.browser.egress.hosts import document_url
 from processors.browser.secret_input import refuse_host
+from processors.browser.urls import document_url
 from qa_queue.cases.actions import Fill, Request, Type
 from qa_queue.cases.steps import Action
 

@@ -80,4 +80,4 @@ def _explained(error: Error, call: ActionContext[Any], url: str) -> Exception:
     text = str(error)
     if is_closed(text) or is_crash(text):
         return error
-    return navigation(text, url=url, timeout_ms=call.deadline.timeout_ms)
+    return navigation(call.state.explain(text, url), url=url, timeout_ms=call.deadline.timeout_ms)

@@ -13,8 +13,10 @@ from playwright.async_api import Error
 from playwright.async_api import TimeoutError as RequestTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
+from processors.browser.egress.policy import Denied
+from processors.browser.egress.proxy import Unreachable
 from processors.browser.egress.schemes import canonical_url, is_refused
-from processors.browser.failures import StepFailedError, first_line, is_closed
+from processors.browser.failures import StepFailedError, first_line, is_closed, network_cause
 from processors.browser.responses import HttpResponse, saved_parts, shown_url, verify
 from processors.browser.secret_input import refuse_host
 from qa_queue.cases.actions import Request
@@ -141,7 +143,21 @@ async def _exchange(call: ActionContext[Request], sent: _Sent) -> HttpResponse:
         await found.dispose()
     except Error as error:
         raise _explained(error, call, f"{sent.method} {shown_url(url)}") from None
+    _check_reached(call, f"{sent.method} {shown_url(url)}", url)
     return HttpResponse(method=sent.method, url=found.url, status=found.status, headers=found.headers, body=body)
+
+
+def _check_reached(call: ActionContext[Request], words: str, url: str) -> None:
+    """Fail a request that the proxy answered itself, because it did not reach the host.
+
+    Raises:
+        StepFailedError: with the reason.
+    """
+    match call.state.egress and call.state.egress.obstacle(url):
+        case Denied(to=to, reason=reason):
+            raise StepFailedError(ErrorKind.NAVIGATION, f"{words}: the service refuses this address: {to} {reason}")
+        case Unreachable(code=code):
+            raise StepFailedError(ErrorKind.NAVIGATION, f"{words} failed: {network_cause(code)}")
 
 
 def _permitted(call: ActionContext[Request], sent: _Sent) -> str:

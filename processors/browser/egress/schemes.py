@@ -13,21 +13,19 @@ import asyncio
 import ipaddress
 import logging
 import re
-import socket
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Request, Route
 
+from qa_queue.cases.hosts import canonical_host
 from qa_queue.cases.urls import WEB_SCHEMES, normalized
 
 LOCAL_SCHEMES = ("file", "filesystem", "view-source", "chrome", "chrome-untrusted", "chrome-extension", "devtools")
 LOOPBACK = ("127.*", "localhost", "*.localhost", "0.0.0.0", "[::1]", "[::]", "[::ffff:7f*]")  # noqa: S104 - compared only
 METADATA = ("169.254.*", "metadata.google.internal*")
 _DEFAULT_PORTS = {"http": 80, "https": 443}
-REFUSED = "ERR_BLOCKED_BY_CLIENT"  # Chromium's name for a request that its DevTools refused
-_HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 _log = logging.getLogger(__name__)
 
 
@@ -104,13 +102,7 @@ def _canonical_host(host: str) -> str | None:
             return f"[{address.compressed}]"
         high, low = divmod(int(mapped), 1 << 16)
         return f"[::ffff:{high:x}:{low:x}]"
-    name = unquote(host).encode("idna").decode().lower().rstrip(".")
-    if not _HOST.fullmatch(name):
-        return None
-    try:
-        return socket.inet_ntoa(socket.inet_aton(name))
-    except OSError:
-        return name
+    return canonical_host(host)
 
 
 def is_refused(url: str, patterns: Sequence[str]) -> bool:

@@ -24,6 +24,7 @@ NAMES = {
     "qa_queue_step_duration_seconds": "histogram",
     "qa_queue_job_retries": "counter",
     "qa_queue_browser_restarts": "counter",
+    "qa_queue_egress_refused": "counter",
     "qa_queue_worker_process_deaths": "counter",
     "qa_queue_outbox_bytes": "gauge",
     "qa_queue_outbox_segments": "gauge",
@@ -48,7 +49,12 @@ def test_jobs_are_counted_by_outcome_with_their_durations_and_retries(
     reader: httpx.Client, redis_db: Redis, redis_url: str, tmp_path: Path
 ) -> None:
     """Each job once, in the buckets of a histogram; what a worker's parent reports comes with its heartbeat."""
-    redis_db.set("vitals", json.dumps({"browser_restarts": 2, "outbox_bytes": 4096, "outbox_segments": 1}))
+    redis_db.set(
+        "vitals",
+        json.dumps(
+            {"browser_restarts": 2, "egress_refused": {"own": 3}, "outbox_bytes": 4096, "outbox_segments": 1}
+        ),
+    )
     with WorkerProcess(tmp_path / "worker.log", REDIS_URL=redis_url, QA_HOME=str(tmp_path)):
         for job in (
             enqueue(redis_db, "echo"),
@@ -80,6 +86,7 @@ def test_jobs_are_counted_by_outcome_with_their_durations_and_retries(
     assert value(jobs, f"{jobs.name}_sum", outcome="completed") > 0
     assert value(found["qa_queue_job_retries"], "qa_queue_job_retries_total", queue=QUEUE) == 1
     assert value(found["qa_queue_browser_restarts"], "qa_queue_browser_restarts_total") == 2
+    assert value(found["qa_queue_egress_refused"], "qa_queue_egress_refused_total", rule="own") == 3
     assert value(found["qa_queue_outbox_bytes"], "qa_queue_outbox_bytes") == 4096
     assert value(found["qa_queue_disk_free_bytes"], "qa_queue_disk_free_bytes") > 0
     assert value(found["qa_queue_scheduler_up"], "qa_queue_scheduler_up") == 1

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processors.browser.egress.hosts import ANY_HOST, HostList, document_url
+from processors.browser.urls import document_url
+from qa_queue.cases.hosts import ANY_HOST, HostList
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,224 @@
+"""Attacks by pages and steps on the network of a worker: a listener on loopback that must receive nothing."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+
+from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
+from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionOptions
+from processors.browser.session import Session
+from qa_queue.cases.hosts import Address, HostList
+from qa_queue.models import ErrorKind
+from tests.browser.conftest import TIMEOUT_MS, closed_port
+from tests.support.listeners import Listener, listen
+from tests.support.poll import async_wait_until
+from tests.support.site import Site
+from tests.support.steps import goto, on, step
+
+HOSTS = (
+    "127.0.0.1", "localhost", "x.localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.9.9.9", "0.0.0.0",
+    "[::1]", "[::]", "[::ffff:127.0.0.1]", "user:pass@127.0.0.1", "site.test@127.0.0.1", "rebind.test",
+)  # fmt: skip
+IN_WORKER = "(URL.createObjectURL(new Blob([`{script}`])))"
+FETCH = "fetch('http://{to}/', {{mode: 'no-cors'}}).catch(() => 0)"
+FORM = "<form action=http://{to}/ method=post><input name=a></form>"
+PAGES = {
+    "fetch": FETCH,
+    "post": "fetch('http://{to}/', {{method: 'POST', body: 'FLUSHALL', mode: 'no-cors'}}).catch(() => 0)",
+    "beacon": "navigator.sendBeacon('http://{to}/', 'FLUSHALL')",
+    "tls": "fetch('https://{to}/', {{mode: 'no-cors'}}).catch(() => 0)",
+    "image": "new Image().src = 'http://{to}/x.png'",
+    "frame": "document.body.innerHTML = '<iframe src=http://{to}/></iframe>'",
+    "object": "document.body.innerHTML = '<object data=http://{to}/></object>'",
+    "stylesheet": "document.head.innerHTML += '<link rel=stylesheet href=http://{to}/x.css>'",
+    "preconnect": "document.head.innerHTML += '<link rel=preconnect href=http://{to}/>'; " + FETCH,
+    "form": f"document.body.innerHTML = '{FORM}'; document.forms[0].submit()",
+    "location": "location = 'http://{to}/'",
+    "window": "window.open('http://{to}/')",
+    "redirect": "fetch('/redirect?to=http://{to}/', {{mode: 'no-cors'}}).catch(() => 0)",
+    "redirected page": "location = '/redirect?to=http://{to}/'",
+    "frame that redirects": "document.body.innerHTML = '<iframe src=/redirect?to=http://{to}/></iframe>'",
+    "event source": "new EventSource('http://{to}/')",
+    "web socket": "new WebSocket('ws://{to}/')",
+    "web socket with TLS": "new WebSocket('wss://{to}/')",
+    "worker": "new Worker" + IN_WORKER.format(script=FETCH),
+    "web socket of a worker": "new Worker" + IN_WORKER.format(script="new WebSocket('ws://{to}/')"),
+    "shared worker": "new SharedWorker" + IN_WORKER.format(script=FETCH),
+    "service worker": "navigator.serviceWorker.register('/worker.js?to=http://{to}/')",
+    "download": "document.body.innerHTML = '<a id=d download href=http://{to}/f>f</a>'; d.click()",
+}
+WEBRTC = """async ([port, waits]) => {
+  const turn = `turn:127.0.0.1:${port}?transport=`;
+  const servers = [`stun:127.0.0.1:${port}`, `stun:localhost:${port}`, `${turn}udp`, `${turn}tcp`];
+  const peer = new RTCPeerConnection({iceServers: [{urls: servers, username: 'a', credential: 'b'}]});
+  const gathered = new Promise(done => {
+    peer.onicegatheringstatechange = () => peer.iceGatheringState === 'complete' && done(true);
+  });
+  peer.createDataChannel('x');
+  await peer.setLocalDescription(await peer.createOffer());
+  return waits && gathered;
+}"""
+WEBTRANSPORT = """async ([port]) => {
+  const opened = new WebTransport(`https://127.0.0.1:${port}/`);
+  return opened.ready.then(() => true, () => false);
+}"""
+SCAN = """async ([first, last]) => {
+  const open = [];
+  for (let port = first; port <= last; port++)
+    await fetch(`http://127.0.0.1:${port}/`, {mode: 'no-cors'}).then(() => open.push(port), () => 0);
+  return open;
+}"""
+WORKER = """self.addEventListener('install', event => event.waitUntil(
+  fetch(new URL(location).searchParams.get('to'), {mode: 'no-cors'}).catch(() => 0)))"""
+
+
+@pytest.fixture
+def own() -> Iterator[Listener]:
+    """A part of the service, to which nothing may be sent."""
+    with listen() as listener:
+        yield listener
+
+
+async def names(host: str) -> tuple[Address, ...]:
+    """The look-up of names: every name is this machine."""
+    return (ipaddress.ip_address("127.0.0.1"),)
+
+
+@asynccontextmanager
+async def session_of(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch, **options: object
+) -> AsyncIterator[Session]:
+    """A session for which the listener belongs to the service."""
+    policy = EgressPolicy(own=endpoints([f"http://127.0.0.1:{own.port}"]))
+    monkeypatch.setattr(pool, "_egress", policy)
+    monkeypatch.setattr(pool, "_resolve", names)
+    async with pool.session(SessionOptions(base_url=site.url, **options)) as session:
+        yield session
+
+
+def refused(session: Session) -> int:
+    """The number of connections that were refused."""
+    assert session._egress is not None
+    return session._egress.refused["own"]
+
+
+@pytest.mark.parametrize("way", PAGES)
+async def test_no_page_reaches_the_service(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """Neither its scripts, frames, workers and sockets nor its redirects and downloads; the report says so."""
+    site.page("/worker.js", WORKER)
+    async with session_of(pool, site, own, monkeypatch, max_download_bytes=1_000) as session:
+        script = PAGES[way].format(to=f"127.0.0.1:{own.port}")
+        path = site.page("/attack", f"<button id=go>go</button><script>go.onclick = () => {{ {script} }}</script>")
+        assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
+        await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
+        await async_wait_until(lambda: refused(session), what="the refusal")
+        assert f"127.0.0.1:{own.port}, which is an address of the service itself" in "; ".join(session.unreported)
+    assert own.silent
+
+
+@pytest.mark.parametrize("host", HOSTS)
+async def test_no_step_reaches_the_service(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """By no form of its address: neither a page nor a request; their errors name destination and reason."""
+    async with session_of(pool, site, own, monkeypatch) as session:
+        url = f"http://{host}:{own.port}/"
+        site.redirects["/away"] = url
+        for attack in (
+            goto(url),
+            goto("/away"),
+            step("request", args={"get": url}),
+            step("request", args={"get": "/away"}),
+        ):
+            outcome = await session.perform(attack, timeout_ms=TIMEOUT_MS)
+            assert outcome.kind is ErrorKind.NAVIGATION
+            assert "the service refuses this address: " in str(outcome.error)
+            assert f":{own.port} is an address of the service itself" in str(outcome.error)
+        secure = step("request", args={"get": url.replace("http:", "https:")})
+        outcome = await session.perform(secure, timeout_ms=TIMEOUT_MS)
+        assert "the service refuses this address: " in str(outcome.error)
+    assert own.silent
+
+
+async def test_a_scan_of_ports_finds_nothing_of_the_service(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its port looks like one on which nothing listens; the run's report has the refusal."""
+    async with session_of(pool, site, own, monkeypatch) as session:
+        path = site.page("/scan", "<p>")
+        assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
+        assert session._egress is not None
+        for port in (own.port, session._egress.port):
+            assert await session.page.evaluate(SCAN, [port, port]) == []
+        assert await session.page.evaluate(SCAN, [int(site.url.rpartition(":")[2])] * 2) != []
+    assert own.silent
+
+
+@pytest.mark.parametrize("script", [WEBRTC, WEBTRANSPORT])
+async def test_no_datagram_leaves_the_browser(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch, script: str
+) -> None:
+    """WebRTC and WebTransport are confined to the proxy, which carries no UDP."""
+    path = site.page("/rtc", "<p>")
+    async with session_of(pool, site, own, monkeypatch) as session:
+        assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
+        await session.page.evaluate(script, [own.port, True])
+    assert own.silent
+
+
+async def test_without_the_proxy_datagrams_do_leave(browser_path: Path, site: Site, own: Listener) -> None:
+    """So the test above can fail."""
+    pool = WarmBrowserPool(lambda: browser_path)
+    path = site.page("/rtc", "<p>")
+    try:
+        async with pool.session(SessionOptions(base_url=site.url)) as session:
+            await session.perform(goto(path), timeout_ms=TIMEOUT_MS)
+            await session.page.evaluate(WEBRTC, [own.port, False])
+            await async_wait_until(lambda: own.datagrams, what="a datagram")
+    finally:
+        await pool.close()
+
+
+async def test_a_page_that_is_permitted_reaches_the_listener(
+    pool: WarmBrowserPool, site: Site, own: Listener
+) -> None:
+    """So the tests above can fail."""
+    path = site.page("/open", "<p>")
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
+        assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
+        await session.page.evaluate("port => { new WebSocket(`ws://127.0.0.1:${port}/`) }", own.port)
+        await async_wait_until(lambda: own.received, what="a byte")
+
+
+async def test_a_case_may_narrow_the_hosts(pool: WarmBrowserPool, site: Site) -> None:
+    """Those of its lists alone are reached; the message says which list."""
+    place, other = site.url.removeprefix("http://"), f"127.0.0.1:{closed_port()}"
+    layer = Layer(rule="case", allow_name="use.network of the case", allow=HostList.parse(place))
+    site.page("/open", "<p>")
+    async with pool.session(SessionOptions(base_url=site.url, network=(layer,))) as session:
+        assert (await session.perform(goto("/open"), timeout_ms=TIMEOUT_MS)).error is None
+        outcome = await session.perform(goto(f"http://{other}/"), timeout_ms=TIMEOUT_MS)
+        assert outcome.error == (
+            f"cannot open http://{other}/: the service refuses this address: {other} is not allowed by "
+            "use.network of the case (ERR_BLOCKED_BY_CLIENT)"
+        )
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+async def test_what_is_not_there_is_explained_as_without_a_proxy(
+    pool: WarmBrowserPool, site: Site, scheme: str
+) -> None:
+    """The browser knows only that its proxy gave up."""
+    url = f"{scheme}://127.0.0.1:{closed_port()}/"
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
+        outcome = await session.perform(goto(url), timeout_ms=TIMEOUT_MS)
+        cause = "nothing listens there; is the site up? (ERR_CONNECTION_REFUSED)"
+        assert outcome.error == f"cannot open {url}: {cause}"

@@ -1,0 +1,236 @@
+"""The proxy of a run, spoken to as an attacker would, over real sockets."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import re
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
+from processors.browser.egress.proxy import EgressProxy
+from qa_queue.cases.hosts import Address, HostList
+from tests.support.listeners import Listener, listen
+from tests.support.site import Site, serve_site
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    with serve_site() as served:
+        served.page("/a", "page a")
+        yield served
+
+
+@pytest.fixture
+def own() -> Iterator[Listener]:
+    """A part of the service."""
+    with listen() as listener:
+        yield listener
+
+
+class Names:
+    """Answers to look-ups of names, a list for each name, of which the last stays."""
+
+    def __init__(self, **answers: list[str]) -> None:
+        self.answers = {name.replace("_", "."): found for name, found in answers.items()}
+        self.asked: list[str] = []
+
+    async def __call__(self, host: str) -> tuple[Address, ...]:
+        self.asked.append(host)
+        found = self.answers[host]
+        return (ipaddress.ip_address(found.pop(0) if len(found) > 1 else found[0]),)
+
+
+@asynccontextmanager
+async def proxy_of(
+    *own: Listener, names: Names | None = None, allow: str | None = None
+) -> AsyncIterator[EgressProxy]:
+    layers = (Layer(rule="operator", allow_name="ALLOW", allow=HostList.parse(allow)),) if allow else ()
+    policy = EgressPolicy(own=endpoints(f"http://127.0.0.1:{one.port}" for one in own), layers=layers)
+    async with EgressProxy(policy, *([names] if names else ())) as proxy:
+        yield proxy
+
+
+async def talk(proxy: EgressProxy, *pieces: str) -> str:
+    """Send each piece once the proxy has answered the one before; return everything that came back."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port)
+    said = b""
+    try:
+        for piece in pieces:
+            writer.write(piece.encode("latin-1"))
+            said += await asyncio.wait_for(answer(reader), 10)
+        writer.write_eof()
+        said += await asyncio.wait_for(reader.read(), 10)
+    except OSError:  # it was closed in the middle
+        pass
+    finally:
+        writer.close()
+    return said.decode("latin-1")
+
+
+async def answer(reader: asyncio.StreamReader) -> bytes:
+    """One whole response; what came of it when it is broken off."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as error:
+        return error.partial
+    length = re.search(rb"Content-Length: (\d+)", head)
+    return head + (await reader.readexactly(int(length[1])) if length else b"")
+
+
+def get(url: str, *headers: str) -> str:
+    return "\r\n".join([f"GET {url} HTTP/1.1", "Host: anything", *headers, "", ""])
+
+
+def connect(place: str) -> str:
+    return f"CONNECT {place} HTTP/1.1\r\nHost: {place}\r\n\r\n"
+
+
+async def test_absolute_urls_and_tunnels_reach_a_site(site: Site) -> None:
+    """Requests reach the server in origin form, with the host of their URL; bytes are counted."""
+    place = site.url.removeprefix("http://")
+    async with proxy_of() as proxy:
+        assert "page a" in await talk(proxy, get(f"{site.url}/a?x=1", "Proxy-Connection: keep-alive"))
+        said = await talk(proxy, connect(place), get("/a", "Connection: close"))
+        assert said.startswith("HTTP/1.1 200 Connected")
+        assert "page a" in said
+        assert proxy.requests == 2
+        assert proxy.received > 2 * len("page a")
+        assert proxy.sent > 0
+
+
+async def test_one_connection_may_have_requests_to_several_hosts(site: Site, own: Listener) -> None:
+    """Each is decided; a body is passed on to its own request's host only."""
+    with serve_site() as other:
+        other.page("/b", lambda form: f"page b got {form['x']}")
+        async with proxy_of(own) as proxy:
+            post = f"POST {other.url}/b HTTP/1.1\r\nHost: x\r\nContent-Length: 3\r\n\r\nx=1"
+            said = await talk(proxy, get(f"{site.url}/a"), post, get(f"http://127.0.0.1:{own.port}/"))
+    assert "page a" in said
+    assert "page b got 1" in said
+    assert own.silent
+
+
+@pytest.mark.parametrize(
+    "place",
+    [
+        "127.0.0.1:{port}", "127.1:{port}", "2130706433:{port}", "0x7f000001:{port}", "0177.0.0.1:{port}",
+        "localhost:{port}", "LOCALHOST.:{port}", "x.localhost:{port}", "0.0.0.0:{port}", "[::1]:{port}",
+        "[::]:{port}",
+        "[::ffff:127.0.0.1]:{port}", "[::ffff:7f00:1]:{port}", "[0:0:0:0:0:0:0:1]:{port}", "%31%32%37.0.0.1:{port}",
+    ],
+)  # fmt: skip
+async def test_the_service_is_not_reached(own: Listener, place: str) -> None:
+    """By no form of its address, neither by a tunnel nor by an absolute URL; not one byte arrives."""
+    written = place.format(port=own.port)
+    async with proxy_of(own) as proxy:
+        assert "502" in await talk(proxy, connect(written), "anything")
+        assert await talk(proxy, get(f"http://{written}/")) == ""
+        assert proxy.refused == {"own": 2}
+    assert own.silent
+
+
+@pytest.mark.parametrize(
+    "request_line",
+    [
+        "GET http://site.test@127.0.0.1:{port}/ HTTP/1.1",
+        "GET http://127.0.0.1:{port}\\@site.test/ HTTP/1.1",
+        "GET http:\\\\127.0.0.1:{port}/ HTTP/1.1",
+        "GET http://127.0.0.1:{port}:80/ HTTP/1.1",
+        "GET http://[127.0.0.1:{port}/ HTTP/1.1",
+        "GET ftp://127.0.0.1:{port}/ HTTP/1.1",
+        "GET file:///etc/passwd HTTP/1.1",
+        "GET // HTTP/1.1",
+        "GET /a HTTP/1.1",
+        "OPTIONS * HTTP/1.1",
+        "CONNECT user@127.0.0.1:{port} HTTP/1.1",
+        "CONNECT 127.0.0.1 HTTP/1.1",
+        "CONNECT 127.0.0.1:{port}/x HTTP/1.1",
+        "CONNECT http://127.0.0.1:{port} HTTP/1.1",
+        "CONNECT :{port} HTTP/1.1",
+        "GET http://127.0.0.1:{port}/ HTTP/9",
+        "nonsense",
+    ],
+)
+async def test_what_no_browser_sends_is_refused(own: Listener, request_line: str) -> None:
+    """User names in hosts, backslashes, other schemes, and requests for the proxy itself."""
+    async with proxy_of() as proxy:
+        said = await talk(proxy, f"{request_line.format(port=own.port)}\r\nHost: site.test\r\n\r\n")
+    assert said.startswith("HTTP/1.1 400 ")
+    assert own.silent
+
+
+async def test_the_host_header_does_not_choose_the_destination(site: Site, own: Listener) -> None:
+    """Nor does it reach the server: it gets the host of the URL."""
+    async with proxy_of(own) as proxy:
+        said = await talk(
+            proxy, get(f"{site.url}/a", f"Host: 127.0.0.1:{own.port}").replace("Host: anything\r\n", "")
+        )
+    assert "page a" in said
+    assert own.silent
+
+
+async def test_a_name_that_changes_its_address_is_pinned(site: Site, own: Listener) -> None:
+    """The answer that was judged is the one that is connected to, in this run; it is asked for once."""
+    port = site.url.rpartition(":")[2]
+    names = Names(rebind_test=["127.0.0.1", "169.254.169.254"], own_test=["127.0.0.1"])
+    async with proxy_of(own, names=names) as proxy:
+        for _ in range(3):
+            assert "page a" in await talk(proxy, get(f"http://rebind.test:{port}/a"))
+        assert await talk(proxy, get(f"http://own.test:{own.port}/")) == ""
+        assert names.asked == ["rebind.test", "own.test"]
+    async with proxy_of(own, names=names) as proxy:
+        assert await talk(proxy, get(f"http://rebind.test:{port}/a")) == ""
+        assert proxy.refused == {"metadata": 1}
+    assert own.silent
+
+
+async def test_a_tunnel_carries_an_allowed_scheme_only(site: Site) -> None:
+    """Where TLS alone is allowed, the first byte of another protocol ends the tunnel."""
+    place = site.url.removeprefix("http://")
+    async with proxy_of(allow="https://127.0.0.1") as proxy:
+        said = await talk(proxy, connect(place), get("/a"))
+        assert "page a" not in said
+        assert proxy.refused == {"operator": 1}
+        assert await talk(proxy, get(f"{site.url}/a")) == ""
+
+
+@pytest.mark.parametrize(
+    ("url", "code"),
+    [("http://127.0.0.1:1/", "CONNECTION_REFUSED"), ("http://no-such-host.invalid/", "NAME_NOT_RESOLVED")],
+)
+async def test_a_host_that_is_not_reached_is_named_with_the_reason(url: str, code: str) -> None:
+    """In the words of the browser, which sees only that its proxy gave up."""
+    async with proxy_of() as proxy:
+        assert await talk(proxy, get(url)) == ""
+        explained = proxy.explain(f"net::ERR_EMPTY_RESPONSE at {url}", url)
+        assert explained == f"net::ERR_{code} at {url}"
+        assert proxy.notes == []
+
+
+async def test_refusals_are_listed_by_destination(own: Listener) -> None:
+    """Each once with its number, and the rest as a number."""
+    async with proxy_of(own) as proxy:
+        for _ in range(2):
+            await talk(proxy, get(f"http://127.0.0.1:{own.port}/"))
+        for last in range(1, 13):
+            await talk(proxy, connect(f"169.254.0.{last}:80"))
+        assert proxy.notes[0] == f"refused 2 x 127.0.0.1:{own.port}, which is an address of the service itself"
+        assert proxy.notes[-1] == "refused 3 other destinations too"
+
+
+async def test_a_large_answer_is_passed_on_whole(site: Site) -> None:
+    """The sender waits while the receiver does not read."""
+    size = 20_000_000
+    site.page("/large", "x" * size)
+    async with proxy_of() as proxy:
+        reader, writer = await asyncio.open_connection("127.0.0.1", proxy.port, limit=1024)
+        writer.write(get(f"{site.url}/large", "Connection: close").encode())
+        total = 0
+        while data := await asyncio.wait_for(reader.read(100_000), 30):
+            total += len(data)
+        writer.close()
+    assert total > size
