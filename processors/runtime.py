@@ -11,18 +11,16 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
-from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
-from processors.browser.egress.proxy import looked_up, machine_addresses
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
 from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
+from processors.network import egress_policy, hosts_in, own_urls
 from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
-from qa_queue.cases.hosts import HostList
-from qa_queue.errors import InputError, QAError, SettingsError, StoreError
-from qa_queue.extensions import catalogue, load_named, queue_names
+from qa_queue.errors import InputError, QAError, StoreError
+from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
 from qa_queue.models.outcomes import cancelled_result, failure_of
 from qa_queue.progress import ProgressWriter
@@ -191,9 +189,9 @@ class Runtime:
         stack.push_async_callback(_close_writer, writer)
         browser = self._browser = WarmBrowserPool(
             partial(find_browser, settings),
-            denied=denied_addresses(_own_urls(settings)),
-            remote=_hosts(settings, "qa_connect_hosts"),
-            egress=await asyncio.to_thread(_egress_policy, settings),
+            denied=denied_addresses(own_urls(settings)),
+            remote=hosts_in(settings, "qa_connect_hosts"),
+            egress=await asyncio.to_thread(egress_policy, settings),
         )
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
@@ -244,53 +242,6 @@ def _added_processor(function_name: str) -> Processor | None:
         package = catalogue().packages[spec.name]
         raise InputError(f"{spec.processor} of the package {package} should be a subclass of BaseJobProcessor.")
     return found
-
-
-def _hosts(settings: Settings, name: str, *, networks: bool = False) -> HostList:
-    """Return the list of hosts in a setting.
-
-    Raises:
-        SettingsError: it cannot be read.
-    """
-    try:
-        return HostList.parse(getattr(settings, name), networks=networks)
-    except ValueError as error:
-        raise SettingsError(f"{name.upper()}: {error}") from None
-
-
-def _egress_policy(settings: Settings) -> EgressPolicy | None:
-    """Return the operator's rules for the traffic of runs; None where the proxy is switched off. Looks up names.
-
-    Raises:
-        SettingsError: a list of hosts cannot be read.
-    """
-    if not settings.qa_egress_proxy:
-        return None
-    operator = Layer(
-        rule="operator",
-        allow_name="QA_EGRESS_ALLOW",
-        deny_name="QA_EGRESS_DENY",
-        allow=_hosts(settings, "qa_egress_allow", networks=True) if settings.qa_egress_allow else None,
-        deny=_hosts(settings, "qa_egress_deny", networks=True),
-    )
-    return EgressPolicy(
-        layers=(operator,),
-        own=tuple(map(looked_up, endpoints(_own_urls(settings)))),
-        machine=machine_addresses(),
-        private=settings.qa_egress_private,
-    )
-
-
-def _own_urls(settings: Settings) -> list[str]:
-    """Return the URLs of the service itself, which no run may open."""
-    ports = (settings.qa_web_port, settings.qa_dashboard_port)
-    names = [name.strip() for name in settings.qa_web_hosts.split(",") if name.strip()]
-    database = settings.supabase_db_url.get_secret_value() if settings.supabase_db_url else ""
-    sentinels = [place.strip() for place in (settings.redis_sentinels or "").split(",")]
-    redis = [settings.redis_dsn, *(settings.redis_url_of(queue) or "" for queue in queue_names()), *sentinels]
-    pages = [f"http://{host}:{port}" for port in ports for host in ("127.0.0.1", *names)]
-    public = [f"{scheme}://{name}" for name in names for scheme in ("http", "https")]
-    return [url for url in (*pages, *public, *redis, settings.supabase_url or "", database) if url]
 
 
 def _start_uploads(settings: Settings, store: ArtifactStore) -> UploadQueue:
