@@ -24,6 +24,12 @@ hypothesis_settings.register_profile("qa", deadline=None, suppress_health_check=
 hypothesis_settings.load_profile("qa")
 
 ROOT = Path(__file__).resolve().parents[1]
+# Files that take longest, longest first; then the kinds of tests, those that start most processes first.
+LONGEST_FILES = (
+    "tests/acceptance/test_wheel.py",
+    "tests/faults/test_service_faults.py",
+)
+KINDS = ("tests/faults/", "tests/acceptance/", "tests/integration/", "tests/contract/", "tests/browser/", "examples/")
 _OWN_VARIABLES = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")
 _ASKED_BROWSER = os.environ.get("QA_BROWSER_PATH")
 
@@ -32,6 +38,20 @@ def pytest_configure(config: pytest.Config) -> None:
     """Keep the developer's own settings out of the tests."""
     for name in [name for name in os.environ if name.startswith(_OWN_VARIABLES)]:
         del os.environ[name]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first: with `--dist loadfile` short ones then fill the end of a parallel run."""
+    items.sort(key=start_order)
+
+
+def start_order(item: pytest.Item) -> int:
+    """Return the place of a test's file: the long files in their order, then each kind of test by its cost."""
+    path = item.path.relative_to(ROOT).as_posix()
+    if path in LONGEST_FILES:
+        return LONGEST_FILES.index(path)
+    kind = next((n for n, folder in enumerate(KINDS) if path.startswith(folder)), len(KINDS))
+    return len(LONGEST_FILES) + kind
 
 
 def missing(error: InfrastructureError) -> NoReturn:
