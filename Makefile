@@ -18,7 +18,7 @@ demo: setup ## the example cases against the example shop, from nothing to a tab
 	@$(BIN)/qa-queue demo
 
 test: check ## all checks and all tests, on real parts; nothing is skipped
-	@CI=1 $(BIN)/pytest --numprocesses 3 --dist loadfile
+	@CI=1 $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
 
 check: setup ## format, lint, types, layers, wording
 	@$(BIN)/ruff format --check --quiet .
