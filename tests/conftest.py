@@ -25,11 +25,15 @@ hypothesis_settings.load_profile("qa")
 
 ROOT = Path(__file__).resolve().parents[1]
 # Files that take longest, longest first; then the kinds of tests, those that start most processes first.
-LONGEST_FILES = (
-    "tests/acceptance/test_wheel.py",
-    "tests/faults/test_service_faults.py",
+LONGEST_FILES = ("tests/acceptance/test_wheel.py",)
+KINDS = (
+    "tests/faults/",
+    "tests/acceptance/",
+    "tests/integration/",
+    "tests/contract/",
+    "tests/browser/",
+    "examples/",
 )
-KINDS = ("tests/faults/", "tests/acceptance/", "tests/integration/", "tests/contract/", "tests/browser/", "examples/")
 _OWN_VARIABLES = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")
 _ASKED_BROWSER = os.environ.get("QA_BROWSER_PATH")
 
