@@ -1,4 +1,4 @@
-"""The `qa-queue` program as users start it: a process of its own, on the session's real Redis and Supabase."""
+"""The `qa-queue` program in processes of its own, on the session's real Redis and Supabase."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.local.process import LocalServer
+from tests.support.forked import run_forked
 
 PROGRAM = Path(sys.executable).with_name("qa-queue")
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_", "CI")
@@ -32,10 +33,11 @@ class Ended:
 
 @dataclass(frozen=True)
 class Program:
-    """Runs commands in a folder, with these settings in the environment."""
+    """Runs commands in a folder, with these settings in the environment; `fresh` ones in interpreters of their own."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
+    fresh: bool = False
 
     def environment(self, **changes: str) -> dict[str, str]:
         """The environment of a command: the machine's, less the service's settings, and ours."""
@@ -43,16 +45,24 @@ class Program:
         return {**kept, "COLUMNS": "200", **self.settings, **changes}
 
     def __call__(self, *args: str | Path, timeout: float = 120, **changes: str) -> Ended:
-        done = subprocess.run(
-            [PROGRAM, *args],
-            cwd=self.folder,
-            env=self.environment(**changes),
+        run = self._run_fresh if self.fresh else run_forked
+        environment = self.environment(**changes)
+        done = run([str(word) for word in args], folder=self.folder, environment=environment, timeout=timeout)
+        return Ended(done.returncode, done.stdout, done.stderr)
+
+    @staticmethod
+    def _run_fresh(
+        arguments: list[str], *, folder: Path, environment: dict[str, str], timeout: float
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [PROGRAM, *arguments],
+            cwd=folder,
+            env=environment,
             capture_output=True,
             text=True,
             timeout=timeout,
             check=False,
         )
-        return Ended(done.returncode, done.stdout, done.stderr)
 
     def start(self, *args: str | Path, **changes: str) -> subprocess.Popen[str]:
         """A command that goes on; its output is read through pipes."""
