@@ -16,9 +16,17 @@ from tests.support.workers import WorkerProcess
 
 
 @pytest.fixture
-def program(redis_db: Redis, redis_url: str, supabase: LocalServer, browser_path: Path, tmp_path: Path) -> Program:
-    """The command line on an empty Redis and the session's Supabase."""
-    return Program(tmp_path, settings_for(redis_url, supabase, browser_path, tmp_path / "home"))
+def program(
+    redis_db: Redis,
+    redis_url: str,
+    supabase: LocalServer,
+    browser_path: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
+) -> Program:
+    """The command line on an empty Redis and the session's Supabase; started as users do in `test_command_line`."""
+    settings = settings_for(redis_url, supabase, browser_path, tmp_path / "home")
+    return Program(tmp_path, settings, fresh=request.path.stem == "test_command_line")
 
 
 @pytest.fixture

@@ -125,24 +125,22 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
 
 def _exit_code() -> int:
     """Run the program, and end as an interpreter does."""
-    from qa_queue.cli import main
-
     code: object = 0
     try:
-        main()
+        import_module("qa_queue.cli").main()
     except SystemExit as end:
         code = end.code
     except BaseException:  # noqa: BLE001 - as the interpreter reports it
         sys.excepthook(*sys.exc_info())  # type: ignore[arg-type]
         code = 1
+    if code is not None and not isinstance(code, int):
+        sys.stderr.write(f"{code}\n")
+        code = 1
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:
             stream.flush()
-    if code is None or isinstance(code, int):
-        return int(code or 0)
-    print(code, file=sys.stderr, flush=True)
-    return 1
+    return int(code or 0)
 
 
 if __name__ == "__main__":

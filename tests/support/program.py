@@ -33,7 +33,7 @@ class Ended:
 
 @dataclass(frozen=True)
 class Program:
-    """Runs commands in a folder, with these settings in the environment; `fresh` ones in interpreters of their own."""
+    """Runs commands in a folder with these settings as environment; if `fresh`, each in its own interpreter."""
 
     folder: Path
     settings: dict[str, str] = field(default_factory=dict)
