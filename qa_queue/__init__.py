@@ -8,7 +8,6 @@ of the names for API routers need the extra `api`. A processor's types are in `p
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -165,6 +164,8 @@ def __dir__() -> list[str]:
 
 
 def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415 - no other name needs it
+
     try:
         return version("qa-queue")
     except PackageNotFoundError:  # a source tree that was never installed

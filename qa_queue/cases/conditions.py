@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from qa_queue.cases.checks import AnyCheck, Check
 from qa_queue.cases.vocabulary import Many, Vocabulary, expected
@@ -14,7 +14,6 @@ from qa_queue.cases.vocabulary import Many, Vocabulary, expected
 class Condition(Vocabulary):
     """A check, or several joined by `all`, `any` and `not`. It is true or false and never fails a step."""
 
-    model_config = ConfigDict(defer_build=True)  # until every check is declared
     spread: ClassVar[str | None] = "check"
     check: AnyCheck | None = Field(None, description="The check.")
     every: Annotated[Many[Condition], Field(min_length=1)] | None = Field(

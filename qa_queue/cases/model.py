@@ -32,10 +32,10 @@ from qa_queue.cases.vocabulary import (
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, kind_text, problems_of
 from qa_queue.models import TraceMode
+from qa_queue.models.payloads import RUN_TIMEOUT_MS
 
 FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
-RUN_TIMEOUT_MS = 60_000
 MAX_STEPS = 5_000
 MAX_ROWS = 1_000
 __all__ = [

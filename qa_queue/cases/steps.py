@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, Field, GetCoreSchemaHandler, SerializeAsAny
+from pydantic import Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema, core_schema
 
 from qa_queue.cases.conditions import Condition
@@ -120,7 +120,6 @@ class OnTarget(Action):
 class Block(Action):
     """An action around steps of its own, which the fields `bodies` hold."""
 
-    model_config = ConfigDict(defer_build=True)  # see Step
     bodies: ClassVar[tuple[str, ...]] = ("steps",)
     own_row: ClassVar[bool] = True  # in the table of steps, after those inside
 
@@ -175,7 +174,6 @@ class Step(Vocabulary):
     `line` is its line in the file, for messages; it does not count in comparisons and is not stored.
     """
 
-    model_config = ConfigDict(defer_build=True)  # until every action is declared: `actions/__init__` completes it
     nullable: ClassVar[Collection[str]] = ACTIONS
     is_step: ClassVar[bool] = True
 

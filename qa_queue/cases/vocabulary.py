@@ -82,8 +82,14 @@ class Vocabulary(BaseModel):
     With `fills_in` a field that is not text may hold a whole `${...}`, which is filled in before the field is used.
     """
 
+    # A word is built when it is first used: Step once every action is declared, and an action as a part of Step.
     model_config = ConfigDict(
-        frozen=True, extra="forbid", strict=True, validate_by_name=True, validate_by_alias=True
+        frozen=True,
+        extra="forbid",
+        strict=True,
+        validate_by_name=True,
+        validate_by_alias=True,
+        defer_build=True,
     )
     short: ClassVar[str | None] = None
     spread: ClassVar[str | None] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
@@ -10,10 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from qa_queue import __version__
 from qa_queue.errors import CaseError, ItemsError, PayloadError, QAError
-from qa_queue.errors.validation import printable
-from qa_queue.models.outcomes import ExitCode, outcome_of
 
 # The modules of this package with their commands, in the order of the help. A module's `app` declares the rest.
 MODULES: Mapping[str, tuple[str, ...]] = {
@@ -77,6 +75,8 @@ app = typer.Typer(
 
 def _version(wanted: bool) -> None:
     if wanted:
+        from qa_queue import __version__
+
         typer.echo(f"qa-queue {__version__}")
         raise typer.Exit
 
@@ -103,20 +103,31 @@ def problems_of(error: QAError) -> tuple[str, ...]:
 
 def main() -> None:
     """Run the command line and exit with its code."""
+    gc.set_threshold(50_000, 20, 20)  # most objects of imports stay: looking through them takes time
     try:
         app()
     except QAError as error:
-        for problem in problems_of(error):
-            typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-            typer.echo(printable(problem), err=True)
-        sys.exit(outcome_of(error).exit_code)
+        sys.exit(_report(error))
     except KeyboardInterrupt:
+        from qa_queue.models.outcomes import ExitCode
+
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # `qa-queue runs | head`
         sys.stderr.close()
-        sys.exit(ExitCode.OK)
+        sys.exit(0)
     finally:
         _close()
+
+
+def _report(error: QAError) -> int:
+    """Print the problems of an error, and return its exit code."""
+    from qa_queue.errors.validation import printable
+    from qa_queue.models.outcomes import outcome_of
+
+    for problem in problems_of(error):
+        typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
+        typer.echo(printable(problem), err=True)
+    return outcome_of(error).exit_code
 
 
 def _close() -> None:

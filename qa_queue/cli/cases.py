@@ -11,11 +11,9 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from qa_queue.cases.exporters.yaml import case_document, dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import LoadedFile, load_file
 from qa_queue.cases.retarget import moved, rebase
-from qa_queue.cases.schema import case_schema
 from qa_queue.cases.values import references
 from qa_queue.cli.options import Json, parse_env
 from qa_queue.cli.render import Console
@@ -115,6 +113,8 @@ def _checked(request: RunRequest) -> dict[str, Any]:
 @app.command(rich_help_panel=PANEL)
 def schema() -> None:
     """Print the JSON Schema of case files, for completion in editors."""
+    from qa_queue.cases.schema import case_schema
+
     typer.echo(json.dumps(case_schema(), indent=2, ensure_ascii=False))
 
 
@@ -128,6 +128,8 @@ def import_recording(
     as_json: Json = False,
 ) -> None:
     """Turn a recording into a case in YAML, with a note for each part that could not be carried over."""
+    from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+
     loaded = load_file(file)
     if len(loaded.cases) != 1:
         raise InputError(f"{file} is a suite of {len(loaded.cases)} cases: `import` takes one recording at a time.")

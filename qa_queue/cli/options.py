@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qa_queue.errors import InputError
 from qa_queue.models import Priority
-from qa_queue.services import Backend
-from qa_queue.settings import Settings, load_settings
+
+if TYPE_CHECKING:
+    from qa_queue.services import Backend
+    from qa_queue.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
 Env = Annotated[list[str] | None, typer.Option("--env", help="A value for ${env.NAME}, as NAME=VALUE.")]
@@ -23,6 +25,7 @@ _opened = ExitStack()  # closed by `main` when the command has ended
 
 def open_settings() -> Settings:
     """Return the settings, with logging configured by them."""
+    from qa_queue.settings import load_settings
     from qa_queue.settings.logs import configure_logging
 
     settings = load_settings()
@@ -37,6 +40,8 @@ def open_backend(*, check: bool = True) -> Backend:
         RedisUnavailableError, StoreError: a part cannot be used; the message names it and says what to do.
         SettingsError: a setting is wrong or missing.
     """
+    from qa_queue.services import Backend
+
     backend = _opened.enter_context(Backend(open_settings()))
     if check:
         backend.check()

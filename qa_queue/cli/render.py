@@ -16,11 +16,11 @@ from rich.table import Table
 
 from qa_queue.errors.validation import count_of, printable
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
-from qa_queue.services.runs import RunReport, done_of
-from qa_queue.store.records import RunRecord, StepRecord
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
+    from qa_queue.services.runs import RunReport
+    from qa_queue.store.records import RunRecord, StepRecord
 
 MAX_COMMANDS = 10  # printed below a table
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
@@ -137,7 +137,7 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: i
             run.id if width >= WIDE else short_id(run.id),
             escape(names.get(run.test_case_id, run.test_case_id)),
             status_text(run.status, flaky=run.flaky),
-            f"{done_of(run)}/{run.known_total}",
+            f"{run.steps_done}/{run.known_total}",
             f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",
             seconds(run.running_ms),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.markup import escape
@@ -13,9 +13,10 @@ from qa_queue.cli.render import Console, report_json, run_list_table, runs_table
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import count_of
 from qa_queue.models import ArtifactKind, RunStatus
-from qa_queue.services import Backend
-from qa_queue.services.runs import RunReport, reports_of
-from qa_queue.store.artifacts import save_artifacts
+
+if TYPE_CHECKING:
+    from qa_queue.services import Backend
+    from qa_queue.services.runs import RunReport
 
 PANEL = "Runs"
 app = typer.Typer()
@@ -63,6 +64,8 @@ def _status(text: str) -> RunStatus:
 def show(run_id: Run, as_json: Json = False) -> None:
     """Show a run with its steps and its evidence."""
     out, backend = Console(), open_backend()
+    from qa_queue.services.runs import reports_of
+
     (report,) = reports_of(backend, [backend.find_run(run_id).id])
     if as_json:
         steps = [step.model_dump(mode="json") for step in report.steps]
@@ -94,6 +97,8 @@ def artifacts(
     run, files = backend.find_run(run_id), backend.artifacts
     found = backend.store.list_artifacts([run.id])
     if save:
+        from qa_queue.store.artifacts import save_artifacts
+
         missing = save_artifacts(files, found, save)
         for one in missing:
             out.print(f"[red]missing[/] {escape(files.place_of(one.path))}", soft_wrap=True, highlight=False)

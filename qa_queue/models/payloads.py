@@ -11,6 +11,8 @@ from pydantic import Field
 from qa_queue.models.values import Frozen, TraceMode
 
 PAYLOAD_VERSION: Literal[1] = 1
+MAX_DELAY_S = 366 * 24 * 3600
+RUN_TIMEOUT_MS = 60_000  # of a case that gives none
 ATTEMPT_FIELD = "attempt"  # of the job's hash, beside RQ's own: attempts begun; RQ counts those left
 
 

@@ -18,7 +18,7 @@ from qa_queue.models.outcomes import BatchVerdict, verdict_of
 from qa_queue.progress import ProgressReader
 from qa_queue.queues.cancellation import CancelOutcome, cancel_runs
 from qa_queue.store.protocol import RunStore
-from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
+from qa_queue.store.records import MOST_RUNS, BatchRecord, RunPlace, RunRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,9 +83,6 @@ def view_of(batch_id: str, runs: Sequence[RunRecord], percentages: Mapping[str, 
         finished_at=max(ends) if ended == len(runs) and ends else None,
         run_ids=tuple(run.id for run in runs),
     )
-
-
-MOST_RUNS = 10_000
 
 
 class Batches:

@@ -21,7 +21,6 @@ from qa_queue.queues.claims import EnqueueClaim
 START_ALLOWANCE_S = 60  # of a run, for starting the browser and recording artifacts and rows
 RESULT_TTL_S = 24 * 3600
 FAILURE_TTL_S = 7 * 24 * 3600  # dead letters
-MAX_DELAY_S = 366 * 24 * 3600
 DESCRIPTION_LENGTH = 100
 
 # rq-dashboard writes the description into its job page unescaped (Parallels/rq-dashboard#526).

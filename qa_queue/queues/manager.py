@@ -13,11 +13,11 @@ from rq.job import Job, validate_job_id
 from rq.serializers import JSONSerializer
 from rq.utils import import_attribute
 
-from qa_queue.cases.model import RUN_TIMEOUT_MS
 from qa_queue.errors import IdempotencyBusyError, InputError
 from qa_queue.errors.validation import count_of
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, QueueName, TestJobData, utc_now
+from qa_queue.models.payloads import RUN_TIMEOUT_MS
 from qa_queue.queues.enqueue import EnqueueConflict, enqueue_all
 from qa_queue.queues.job_view import server_of_job
 from qa_queue.queues.jobs import JobSpec, build_job, run_timeout_s

@@ -12,12 +12,11 @@ from pathlib import Path
 from qa_queue.models import ArtifactKind, JobProgress
 from qa_queue.models.results import run_title, steps_done
 from qa_queue.progress import ProgressEvent
-from qa_queue.queues.batches import MOST_RUNS
 from qa_queue.reports.rows import by_run
 from qa_queue.services.backend import Backend
 from qa_queue.store.artifacts import ArtifactFiles
 from qa_queue.store.protocol import RunStore
-from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
+from qa_queue.store.records import MOST_RUNS, ArtifactRecord, RunRecord, StepRecord
 
 SILENCE_S = 5.0  # without a report, after which the store is asked: a worker may have died before its last report
 

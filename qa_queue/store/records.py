@@ -16,6 +16,7 @@ from pydantic import Field
 
 from qa_queue.models import ArtifactKind, ErrorKind, Frozen, RunStatus, StepStatus
 
+MOST_RUNS = 10_000  # of a batch
 _NAMESPACE = UUID("6f2d6d0e-5d0c-4f53-9c0d-6c9f1b1f7a10")
 
 

@@ -32,9 +32,6 @@ from qa_queue.cases.actions.state import (
     SetGeolocation,
 )
 from qa_queue.cases.actions.variables import Evaluate, Extract, SetVariables
-from qa_queue.cases.conditions import Condition
-from qa_queue.cases.steps import ACTIONS, Block, Step
-from qa_queue.cases.vocabulary import Vocabulary
 
 __all__ = [
     "AnswerDialog",
@@ -90,11 +87,3 @@ __all__ = [
     "UseFlow",
     "WaitFor",
 ]
-
-_LATE: tuple[type[Vocabulary], ...] = (
-    Condition,
-    Step,
-    *(action for action in ACTIONS.values() if issubclass(action, Block)),
-)
-for _word in _LATE:
-    _word.model_rebuild(force=True)
