@@ -192,6 +192,7 @@ class Runtime:
             denied=denied_addresses(own_urls(settings)),
             remote=hosts_in(settings, "qa_connect_hosts"),
             egress=await asyncio.to_thread(egress_policy, settings),
+            max_download_bytes=settings.qa_max_download_mb * 1_000_000,
         )
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:

@@ -12,13 +12,14 @@ from typing import Any, Generic, TypeVar
 from playwright.async_api import Locator, Page
 
 from processors.browser.dialogs import DialogHandler
+from processors.browser.downloads import Downloads
 from processors.browser.egress.proxy import EgressProxy
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError
 from processors.browser.interception import Interception
 from processors.browser.page_log import PageLog
 from processors.browser.pages import OpenPages
-from processors.browser.protocol import SessionOptions
+from processors.browser.protocol import DownloadedFile, SessionOptions
 from processors.browser.traffic import Traffic
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Action
@@ -35,6 +36,7 @@ class SessionState:
     log: PageLog
     pages: OpenPages
     dialogs: DialogHandler
+    downloads: Downloads
     traffic: Traffic
     interception: Interception
     egress: EgressProxy | None = None
@@ -117,14 +119,15 @@ class Performed:
     """The results of an action.
 
     `picture` is a PNG, `saved` has values (JSON) for variables by name, and `result` is the value for the variable
-    that the step's `save_as` names. `notes` are sentences for the report. `adapted` says that the action was done
-    in another way than written, which a note explains.
+    that the step's `save_as` names. `notes` are sentences for the report, `files` downloads to be kept. `adapted`
+    says that the action was done in another way than written, which a note explains.
     """
 
     picture: bytes | None = None
     result: Any = None
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    files: tuple[DownloadedFile, ...] = ()
     adapted: bool = False
 
     @classmethod

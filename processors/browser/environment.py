@@ -28,7 +28,7 @@ def context_options(
     use = options.use
     found: dict[str, Any] = {
         "base_url": options.base_url,
-        "accept_downloads": options.max_download_bytes is not None,
+        "accept_downloads": True,
         **_device(use.device, devices),
         **{name: value for name in _SAME if (value := getattr(use, name)) is not None},
         **{name: True for name in _ON if getattr(use, name)},

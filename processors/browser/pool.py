@@ -15,6 +15,7 @@ from typing import Any
 
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
+from processors.browser.downloads import MAX_BYTES, DownloadLimit
 from processors.browser.egress.policy import EgressPolicy, Rule
 from processors.browser.egress.proxy import EgressProxy, Resolve, resolve_host
 from processors.browser.egress.schemes import refuse_local_schemes
@@ -44,6 +45,7 @@ class WarmBrowserPool:
     and those with a window on the screen, are started when they are first needed. `denied` are URL patterns that no
     run may open where no proxy decides, `remote` the hosts of browsers that runs may connect to.
     With `egress`, each session reaches the network through a proxy of its own, which applies that policy.
+    `max_download_bytes` limits a download.
     """
 
     def __init__(
@@ -55,6 +57,7 @@ class WarmBrowserPool:
         remote: HostList = NO_HOST,
         egress: EgressPolicy | None = None,
         resolve: Resolve = resolve_host,
+        max_download_bytes: int = MAX_BYTES,
     ) -> None:
         self._egress = egress
         self._resolve = resolve
@@ -65,6 +68,7 @@ class WarmBrowserPool:
         self._driver: Playwright | None = None
         self._browsers: dict[BrowserKind, Browser] = {}
         self._load = BrowserLoad()
+        self._download_limit = DownloadLimit(max_download_bytes)
         self._downloads: TemporaryDirectory[str] | None = None
         self._ports: set[int] = set()  # of the proxies of sessions
         self.refused: Counter[Rule] = Counter()  # connections of sessions that have ended
@@ -136,11 +140,9 @@ class WarmBrowserPool:
             if options.use.clock is not None:
                 await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))
             page = await context.new_page()
-            session = Session(context, page, options, self._load, proxy)
+            session = Session(context, page, options, self._load, self._download_limit, proxy)
             if options.use.browser != "chromium" and proxy is None:
                 await session.refuse_addresses(self._denied)
-            if options.max_download_bytes is not None and self._downloads is not None:
-                await session.limit_downloads(options.max_download_bytes, self._downloads.name)
         except Error as error:
             _refuse_setup(error, context.browser, BrowserKind.of(options))
             raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
@@ -200,6 +202,8 @@ class WarmBrowserPool:
         if kind.is_chromium:
             denied = () if self._egress is not None and kind.is_local else self._denied
             await refuse_local_schemes(browser, denied)
+            if kind.is_local:
+                await self._download_limit.watch(browser, self._downloads.name)
         return browser
 
     async def _discard(self, browser: Browser) -> None:

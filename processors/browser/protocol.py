@@ -41,7 +41,6 @@ class SessionOptions:
     `network` has the lists of hosts that narrow the operator's.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
     With `records_traffic` steps can wait for requests and responses of pages and check them.
-    Downloads are refused, or with `max_download_bytes` ended together with the run where one is larger.
     """
 
     base_url: str | None = None
@@ -56,7 +55,6 @@ class SessionOptions:
     denied: tuple[str, ...] = ()
     network: tuple[Layer, ...] = ()
     records_traffic: bool = False
-    max_download_bytes: int | None = None
     dialogs: Literal["accept", "dismiss"] | None = None
 
     @property
@@ -128,10 +126,20 @@ class Heal:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DownloadedFile:
+    """A complete download: its number in the session, from 1, its name and its file, which the session removes."""
+
+    number: int
+    name: str
+    path: Path
+
+
+@dataclass(frozen=True, kw_only=True)
 class StepOutcome:
     """The outcome of a step: passed if `error` is None. `picture` is a PNG that the step itself asked for.
 
-    `saved` has values (JSON) for the run's variables by name, `notes` are sentences for the report.
+    `saved` has values (JSON) for the run's variables by name, `notes` are sentences for the report, `files` are
+    downloads to be kept.
 
     `fingerprint` is that of the step's element, where it was wanted, and `page` the path of the page it was on.
     """
@@ -142,6 +150,7 @@ class StepOutcome:
     picture: bytes | None = None
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    files: tuple[DownloadedFile, ...] = ()
     adapted: bool = False
     fingerprint: Fingerprint | None = None
     page: str = ""
@@ -186,6 +195,9 @@ class BrowserSession(Protocol):
 
     def around(self, step: Step) -> AbstractAsyncContextManager[Finish]:
         """Begin a step that other steps run within, such as a download; `perform` it before the context ends."""
+
+    async def downloads(self) -> tuple[DownloadedFile, ...]:
+        """The complete downloads that no step has returned; those that still run have a moment to end."""
 
     async def screenshot(self) -> bytes:
         """The page as PNG. Raises EvidenceError where the page cannot be pictured."""

@@ -16,6 +16,7 @@ from playwright.async_api import BrowserContext, Error, Page
 from processors.browser.action_context import SURROUNDERS, ActionContext, SessionState, masks
 from processors.browser.describe import describe
 from processors.browser.dialogs import DialogHandler
+from processors.browser.downloads import DownloadLimit, Downloads
 from processors.browser.egress.proxy import EgressProxy
 from processors.browser.egress.schemes import refuse_addresses
 from processors.browser.element_finder import Deadline
@@ -24,7 +25,14 @@ from processors.browser.flood import BrowserLoad
 from processors.browser.interception import Interception
 from processors.browser.page_log import ABORTED, PageLog, as_given
 from processors.browser.pages import OpenPages
-from processors.browser.protocol import NO_HINTS, ElementHints, Finish, SessionOptions, StepOutcome
+from processors.browser.protocol import (
+    NO_HINTS,
+    DownloadedFile,
+    ElementHints,
+    Finish,
+    SessionOptions,
+    StepOutcome,
+)
 from processors.browser.step_runner import StepRunner
 from processors.browser.traffic import Traffic
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Step
@@ -47,6 +55,7 @@ class Session:
         page: Page,
         options: SessionOptions,
         load: BrowserLoad,
+        limit: DownloadLimit,
         egress: EgressProxy | None = None,
     ) -> None:
         self._context = context
@@ -60,10 +69,12 @@ class Session:
         self._traffic = traffic = Traffic(
             context, recorded=options.records_traffic, base_url=options.base_url, explain=explain
         )
+        self._downloads = downloads = Downloads(context, log, limit)
         self._state = SessionState(
             log=log,
             pages=pages,
             dialogs=dialogs,
+            downloads=downloads,
             traffic=traffic,
             interception=Interception(context),
             egress=egress,
@@ -78,7 +89,8 @@ class Session:
     def unreported(self) -> tuple[str, ...]:
         """See `processors.browser.protocol.BrowserSession`."""
         notes = (dialog.note for dialog in self._dialogs.take())
-        return (*filter(None, notes), *self._dialogs.unused, *(self._egress.notes if self._egress else ()))
+        refused = self._egress.notes if self._egress else ()
+        return (*filter(None, notes), *self._dialogs.unused, *self._downloads.unreported, *refused)
 
     @property
     def events(self) -> list[dict[str, Any]]:
@@ -88,18 +100,6 @@ class Session:
     async def refuse_addresses(self, addresses: Sequence[str]) -> None:
         """Refuse requests for these address patterns in a browser without Chromium's DevTools."""
         await refuse_addresses(self._context, addresses, self._log.stop)
-
-    async def limit_downloads(self, most: int, folder: str) -> None:
-        """End the run when one of its page's downloads has more bytes than this; `folder` is the browser's."""
-
-        def on_progress(event: dict[str, Any]) -> None:
-            if max(event["receivedBytes"], event["totalBytes"]) > most:
-                self._log.stop(f"the page downloaded more than {most} bytes")
-
-        devtools = await self._context.new_cdp_session(self.page)
-        devtools.on("Browser.downloadProgress", on_progress)
-        behaviour = {"behavior": "allowAndName", "downloadPath": folder, "eventsEnabled": True}
-        await devtools.send("Browser.setDownloadBehavior", behaviour)
 
     async def perform(
         self,
@@ -112,6 +112,7 @@ class Session:
     ) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`."""
         self._traffic.begin_step()
+        self._downloads.begin_step(describe(step))
         return self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets, finish))
 
     async def look(self, step: Step, *, timeout_ms: int) -> StepOutcome:
@@ -157,6 +158,10 @@ class Session:
             except (Error, StepFailedError) as error:
                 finish = partial(_raise, error)
             yield finish
+
+    async def downloads(self) -> tuple[DownloadedFile, ...]:
+        """See `processors.browser.protocol.BrowserSession`."""
+        return await self._downloads.close()
 
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""

@@ -120,6 +120,7 @@ class StepRunner:
             picture=done.picture,
             saved=self._saved(done),
             notes=done.notes,
+            files=done.files,
             adapted=done.adapted,
             fingerprint=taken,
             page=page,

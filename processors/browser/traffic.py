@@ -40,6 +40,28 @@ class Exchange:
         return f"{self.method} {shown_url(self.url)}" + (f" ({result})" if result is not None else "")
 
 
+class Changes:
+    """Signals that something changed, to those who wait for a condition."""
+
+    def __init__(self) -> None:
+        self._changed = asyncio.Event()
+
+    def note(self) -> None:
+        """Let those who wait look again."""
+        self._changed.set()
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition holds; False where it does not in time."""
+        try:
+            async with asyncio.timeout(seconds):
+                while not holds():
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            return holds()
+        return True
+
+
 class Traffic:
     """Records what pages send and receive, where a step of the case needs it.
 
@@ -56,7 +78,7 @@ class Traffic:
         self._base_url = base_url
         self._context = context
         self._open: dict[Request, Exchange] = {}
-        self._changed = asyncio.Event()
+        self._changes = Changes()
         self._budget = Budget(MAX_EVENTS, EVENTS_PER_S, time.monotonic())
         self._marks = ((0, 0), (0, 0))  # requests and responses before the previous step, and before this one
         self._listeners: dict[Any, Callable[[Any], None]] = {
@@ -94,14 +116,7 @@ class Traffic:
 
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait until a condition on what was recorded holds; False where it does not in time."""
-        try:
-            async with asyncio.timeout(seconds):
-                while not holds():
-                    self._changed.clear()
-                    await self._changed.wait()
-        except TimeoutError:
-            return holds()
-        return True
+        return await self._changes.until(holds, seconds)
 
     def _fits(self, pattern: RequestPattern, exchange: Exchange) -> bool:
         if pattern.method not in (None, exchange.method):
@@ -130,7 +145,7 @@ class Traffic:
         self._note()
 
     def _note(self) -> None:
-        self._changed.set()
+        self._changes.note()
         if self._budget.spend(1, time.monotonic()) or self.overflow:
             return
         self.overflow = True

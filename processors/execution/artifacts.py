@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from processors.base import Services
-from processors.browser.protocol import BrowserSession
+from processors.browser.protocol import BrowserSession, DownloadedFile
 from processors.execution.redaction import redact, redact_json, redact_trace
 from qa_queue.errors import EvidenceError
 from qa_queue.models import ArtifactKind, utc_now
@@ -65,6 +65,19 @@ class ArtifactRecorder:
         else:
             await self.keep(ArtifactKind.TRACE, "trace.zip", data)
 
+    async def download(self, file: DownloadedFile, step_number: int | None = None) -> None:
+        """Store a downloaded file; secrets in a text are masked, and other data that contain one are not stored."""
+        name = download_name(file)
+        try:
+            data = await asyncio.to_thread(file.path.read_bytes)
+        except OSError as error:
+            self._note(name, error)
+            return
+        if (clean := _without_secrets(data, self._secrets)) is None:
+            self._note(name, EvidenceError("it is not text, and it contains a secret"))
+        else:
+            await self.keep(ArtifactKind.DOWNLOAD, name, clean, step_number)
+
     async def console(self, session: BrowserSession) -> None:
         """Store the page's log and the notes, one JSON object per line; without entries there is no file."""
         notes = [{"time": utc_now().isoformat(), "type": "note", "text": text} for text in self.notes]
@@ -91,7 +104,7 @@ class ArtifactRecorder:
                 kind=kind,
                 name=name,
                 path=path.as_posix(),
-                content_type=TYPES[path.suffix],
+                content_type=TYPES.get(path.suffix, "application/octet-stream"),
                 size_bytes=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
                 created_at=utc_now(),
@@ -117,6 +130,23 @@ def picture_name(step_number: int, suffix: str = "") -> str:
     """Return the file name of a step's screenshot, as `step-003-failed.png`; any text can be the suffix."""
     slug = re.sub(r"[^a-z0-9]+", "-", suffix.lower()).strip("-")[:60]
     return f"step-{step_number:03d}{'-' if slug else ''}{slug}.png"
+
+
+def download_name(file: DownloadedFile) -> str:
+    """Return the file name of a download, as `download-01-orders.csv`; any text can be the suggested name."""
+    stem, dot, suffix = file.name.rpartition(".")
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", stem if dot else suffix).strip("-")[:60] or "file"
+    ending = re.sub(r"[^A-Za-z0-9]+", "", suffix)[:10].lower() if dot else ""
+    return f"download-{file.number:02d}-{slug}{'.' if ending else ''}{ending}"
+
+
+def _without_secrets(data: bytes, secrets: Mapping[str, str]) -> bytes | None:
+    try:
+        return redact(data.decode(), secrets).encode() if secrets else data
+    except UnicodeDecodeError:
+        values = [value for value in secrets.values() if value.strip()]
+        forms = (value.encode(encoding) for value in values for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
+        return None if any(form in data for form in forms) else data
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -66,6 +66,8 @@ class Attempt:
         """
         interpreter = Interpreter(self, self.stop)
         await interpreter.run(self.plan.sections, self.plan.frame_of(self.number))
+        for file in await self.session.downloads():
+            await self.artifacts.download(file)
         self.closing_notes = self.session.unreported
         limit = self.plan.config.max_adaptations
         verdict = judge(self.results, max_adaptations=limit, stopped=interpreter.stopped)
@@ -164,6 +166,8 @@ class Attempt:
 
     async def _take_pictures(self, planned: PlannedStep, outcome: StepOutcome, result: StepResult) -> None:
         step, number, mode = planned.written, planned.number, self.plan.config.screenshots
+        for file in outcome.files:
+            await self.artifacts.download(file, number)
         if outcome.picture is not None:
             name = picture_name(number, step.args.name or "" if isinstance(step.args, Screenshot) else "")
             await self.artifacts.keep(ArtifactKind.SCREENSHOT, name, outcome.picture, number)

@@ -118,6 +118,7 @@ class ArtifactKind(StrEnum):
     VIDEO = "video"
     HAR = "har"
     REPORT = "report"
+    DOWNLOAD = "download"
 
 
 class TraceMode(StrEnum):

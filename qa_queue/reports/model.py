@@ -28,7 +28,7 @@ class CheckComparison(Frozen):
 class Evidence(Frozen):
     """A file that a test produced. `path` is absolute, or None if the file is not on this machine."""
 
-    kind: str = Field(description="screenshot, trace, video, console, har or report")
+    kind: str = Field(description="screenshot, trace, video, console, har, download or report")
     name: str
     content_type: str
     size_bytes: int = Field(ge=0)

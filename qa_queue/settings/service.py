@@ -152,6 +152,12 @@ class Settings(RedisSettings):
         default="trusted",
         description="Which runs may use `evaluate`: those that `qa-queue run` submitted from a file, all, or none.",
     )
+    qa_max_download_mb: int = Field(
+        default=25,
+        ge=1,
+        le=1000,
+        description="MB of the largest file that a run may download; a larger one is refused.",
+    )
     qa_api_suites: bool = Field(
         default=False,
         description="Accept cases that run pytest tests, which is code on the workers, over HTTP.",

@@ -148,30 +148,3 @@ async def test_a_tab_that_never_opens_disturbs_no_other_run(own_pool: WarmBrowse
             for _ in range(5):
                 await perform(other, goto(calm))
     assert own_pool.restarts == 0
-
-
-DOWNLOAD = "<a id=x download href=/file>file</a><p id=y>a</p>"
-
-
-async def test_downloads_are_refused(visit: Opener, site: Site) -> None:
-    """The run goes on; nothing of the file is kept."""
-    site.page("/file", "x" * 100_000)
-    page = await visit(DOWNLOAD)
-    async with page.page.expect_download() as downloading:
-        await page.passes(on("click", "#x"))
-    assert await (await downloading.value).failure()
-    await page.passes(expect("#y", text="a"))
-
-
-@pytest.mark.parametrize(("size", "kind"), [(100_000, None), (3_000_000, ErrorKind.PAGE_FLOOD)])
-async def test_a_download_may_not_be_larger_than_allowed(
-    visit: Opener, site: Site, size: int, kind: ErrorKind | None
-) -> None:
-    """A run that asks for downloads gets those up to its limit, and fails with one beyond it."""
-    site.page("/file", "x" * size)
-    page = await visit(DOWNLOAD, max_download_bytes=1_000_000)
-    await page.passes(on("click", "#x"))
-    outcome = await page.do(expect("#y", text="b"), timeout_ms=2000)
-    assert outcome.kind is (kind or ErrorKind.ASSERTION)
-    if kind:
-        assert "the page downloaded more than 1000000 bytes" in (outcome.error or "")

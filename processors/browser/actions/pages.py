@@ -1,17 +1,20 @@
-"""Actions on the pages of the browser: tabs and windows."""
+"""Actions on the pages of the browser: tabs and windows, dialogs and downloads."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
 
 from playwright.async_api import Page
 
-from processors.browser.action_context import ActionContext, performs
+from processors.browser.action_context import ActionContext, Performed, Performer, performs, surrounds
 from processors.browser.actions.navigation import open_url
+from processors.browser.checks.events import received, text_of
 from processors.browser.pages import Choice, OpenPages, title_of
 from processors.browser.urls import glob
-from qa_queue.cases.actions import AnswerDialog, ClosePage, NewPage, SwitchPage
+from qa_queue.cases.actions import AnswerDialog, ClosePage, Download, NewPage, SwitchPage
 
 
 @performs(NewPage)
@@ -61,3 +64,21 @@ async def close_page(call: ActionContext[ClosePage]) -> None:
 async def answer_dialog(call: ActionContext[AnswerDialog]) -> None:
     """Prepare the answer to the next dialog."""
     call.state.dialogs.prepare(call.args)
+
+
+@surrounds(Download)
+@asynccontextmanager
+async def download(call: ActionContext[Download]) -> AsyncIterator[Performer[Download]]:
+    """Remember which downloads there were before the steps."""
+    yield partial(_receive, len(call.state.downloads.begun))
+
+
+async def _receive(first: int, call: ActionContext[Download]) -> Performed:
+    """Wait for a download after the first ones, and check it."""
+    found = await received(call, call.args, first, call.args.wanted)
+    file = found.file
+    assert file is not None
+    found.saved = True
+    data = file.path.read_bytes()
+    result = {"name": file.name, "size": len(data), "url": found.url, "text": text_of(data)}
+    return Performed(files=(file,), result=result)

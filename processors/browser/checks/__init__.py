@@ -9,12 +9,12 @@ import re
 from typing import Any
 
 from processors.browser.action_context import CHECKERS, ActionContext
-from processors.browser.checks import element, network, page, value
+from processors.browser.checks import element, events, network, page, value
 from processors.browser.failures import StepFailedError, ambiguous
 from qa_queue.cases.checks import Check
 from qa_queue.models import ErrorKind
 
-__all__ = ["element", "failed", "make", "network", "page", "value"]
+__all__ = ["element", "events", "failed", "make", "network", "page", "value"]
 _ACTUAL = re.compile(r"\nActual value: (.*?)(?:\nError: (.*?))? ?\nCall log:", re.DOTALL)
 
 

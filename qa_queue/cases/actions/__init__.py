@@ -19,7 +19,7 @@ from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
 from qa_queue.cases.actions.navigation import Back, Forward, Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
-from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, NewPage, SwitchPage
+from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, Download, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
 from qa_queue.cases.actions.state import (
     Clock,
@@ -46,6 +46,7 @@ __all__ = [
     "ClosePage",
     "Cookies",
     "DoubleClick",
+    "Download",
     "Drag",
     "Evaluate",
     "Expect",

@@ -1,4 +1,4 @@
-"""Actions on the pages of the browser: tabs and windows."""
+"""Actions on the pages of the browser: tabs and windows, dialogs and downloads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
-from qa_queue.cases.steps import Action
+from qa_queue.cases.actions.control import INSIDE, Steps
+from qa_queue.cases.checks.events import FilePattern
+from qa_queue.cases.steps import Action, Block, SaveAsUse
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Words, expected
 
@@ -92,3 +94,22 @@ class AnswerDialog(Action, keyword="dialog", verb="dialog:"):
         yield from super().disagreements()
         if self.prompt is not None and self.answer == "dismiss":
             yield "'prompt' goes with 'answer: accept'"
+
+
+class Download(Block, FilePattern, keyword="download"):
+    """Wait for the download that the steps inside begin, check it and save it as an artifact.
+
+    Without `name` it is the first one. `save_as` names a variable for its `name`, `size`, `url` and `text`.
+    """
+
+    secret_fields: ClassVar[Collection[str] | None] = None  # a check compares, and sends nothing
+    steps: Steps = Field(description=INSIDE)
+
+    @property
+    def save_as_use(self) -> SaveAsUse:
+        """Optional: a download may only be checked."""
+        return "optional"
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return self.wanted.removeprefix("a ")

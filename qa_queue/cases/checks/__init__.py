@@ -29,6 +29,7 @@ from qa_queue.cases.checks.element import (
     ToHaveValues,
     ToMatchAriaSnapshot,
 )
+from qa_queue.cases.checks.events import DownloadPattern, FileContent, FilePattern, ToHaveDownload
 from qa_queue.cases.checks.network import (
     ToHaveNoConsoleErrors,
     ToHaveNoFailedRequests,
@@ -44,7 +45,10 @@ __all__ = [
     "AnyCheck",
     "Check",
     "CountRange",
+    "DownloadPattern",
     "ElementCheck",
+    "FileContent",
+    "FilePattern",
     "FlagCheck",
     "PageCheck",
     "ToBeAttached",
@@ -65,6 +69,7 @@ __all__ = [
     "ToHaveCSS",
     "ToHaveClass",
     "ToHaveCount",
+    "ToHaveDownload",
     "ToHaveId",
     "ToHaveJSProperty",
     "ToHaveNoConsoleErrors",
