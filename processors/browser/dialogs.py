@@ -11,6 +11,7 @@ from playwright.async_api import Dialog, Error
 
 from processors.browser.failures import shorten
 from processors.browser.page_log import PageLog
+from processors.browser.traffic import Changes
 from qa_queue.cases.actions import AnswerDialog
 
 Policy = Literal["accept", "dismiss"]
@@ -63,7 +64,12 @@ class DialogHandler:
         self._policy = policy
         self._prepared: deque[AnswerDialog] = deque()
         self._reported = 0
+        self._changes = Changes()
         log.listen("dialog", self._on_dialog)
+
+    async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
+        """Wait until a condition on the dialogs that appeared holds; False where it does not in time."""
+        return await self._changes.until(holds, seconds)
 
     def prepare(self, step: AnswerDialog) -> None:
         """Answer the next dialog that no other step has prepared for as this step says."""
@@ -91,6 +97,7 @@ class DialogHandler:
         step = self._prepared.popleft() if self._prepared else None
         answered = self._answer(dialog, step)
         self.seen.append(answered)
+        self._changes.note()
         self._log.add("dialog", f"{dialog.type} {_DONE[answered.accepted]}: {dialog.message}", dialog.page)
         prompt = dialog.default_value if step is None or step.prompt is None else step.prompt
         try:

@@ -84,6 +84,11 @@ class Surface:
         return self.control or (self.width <= SMALL_PX and self.height <= SMALL_PX)
 
 
+def position_of(offset: Sequence[float] | None) -> Position | None:
+    """Return an offset as Playwright takes it."""
+    return Position(x=offset[0], y=offset[1]) if offset else None
+
+
 def choose_point(recorded: Sequence[float], surface: Surface, *, subject: str) -> Position | None:
     """Return the point in px from the top left corner inside the border; None for the middle of the element. Pure.
 

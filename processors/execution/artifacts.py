@@ -91,7 +91,7 @@ class ArtifactRecorder:
         try:
             await asyncio.to_thread(_write, self._root / path, data)
             if self._uploads:
-                await asyncio.to_thread(self._uploads.add, path.as_posix(), TYPES[path.suffix])
+                await asyncio.to_thread(self._uploads.add, path.as_posix(), _type_of(path))
         except OSError as error:
             self._note(name, error)
             return
@@ -104,7 +104,7 @@ class ArtifactRecorder:
                 kind=kind,
                 name=name,
                 path=path.as_posix(),
-                content_type=TYPES.get(path.suffix, "application/octet-stream"),
+                content_type=_type_of(path),
                 size_bytes=len(data),
                 sha256=hashlib.sha256(data).hexdigest(),
                 created_at=utc_now(),
@@ -147,6 +147,10 @@ def _without_secrets(data: bytes, secrets: Mapping[str, str]) -> bytes | None:
         values = [value for value in secrets.values() if value.strip()]
         forms = (value.encode(encoding) for value in values for encoding in ("utf-8", "utf-16-le", "utf-16-be"))
         return None if any(form in data for form in forms) else data
+
+
+def _type_of(path: Path) -> str:
+    return TYPES.get(path.suffix, "application/octet-stream")
 
 
 def _write(path: Path, data: bytes) -> None:

@@ -12,7 +12,6 @@ from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from processors.execution.verdict import trace_content
-from qa_queue.cases.actions import Evaluate
 from qa_queue.cases.environment import HttpCredentials, Use
 from qa_queue.cases.generated import Seed
 from qa_queue.cases.hosts import ANY_HOST, HostList
@@ -161,15 +160,15 @@ def hosts_of(secrets: Mapping[str, Secret], *, trusted: bool) -> dict[str, HostL
 
 
 def _refuse_scripts(case: Case) -> None:
-    """Refuse a case with `evaluate`.
+    """Refuse a case with scripts.
 
     Raises:
         InputError: the case runs scripts.
     """
-    if any(isinstance(step.args, Evaluate) for _, step in case.steps_by_path()):
+    if words := [step.action for _, step in case.steps_by_path() if step.args.runs_script]:
         raise InputError(
-            "the case uses 'evaluate', which runs scripts: this is only allowed for runs of `qa-queue run FILE`. "
-            "Set QA_EVALUATE=always for the workers to allow it for all."
+            f"the case uses {words[0]!r}, which runs scripts: this is only allowed for runs of "
+            "`qa-queue run FILE`. Set QA_EVALUATE=always for the workers to allow it for all."
         )
 
 

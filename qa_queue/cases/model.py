@@ -327,6 +327,6 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    save_state function variable accessibility web_vitals to_have_screenshot
+    save_state accessibility to_have_screenshot
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )

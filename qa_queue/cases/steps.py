@@ -41,6 +41,7 @@ class Action(Vocabulary):
     written: ClassVar[str] = ""  # the key in documents, where it is not the keyword
     beside: ClassVar[tuple[str, ...]] = ()  # keys of the step that hold the arguments, in place of one mapping
     answers_pages: ClassVar[bool] = False
+    unused_fields: ClassVar[Collection[str]] = ()  # fields of the step without a meaning for the action
 
     def __init_subclass__(cls, keyword: str = "", verb: str = "") -> None:
         if keyword:
@@ -100,6 +101,11 @@ class Action(Vocabulary):
         return False
 
     @property
+    def runs_script(self) -> bool:
+        """True where it runs JavaScript of the case, which the operator may refuse."""
+        return False
+
+    @property
     def pause_ms(self) -> int:
         """The time that it takes by its own request, beside the time that the step may take, in ms."""
         return 0
@@ -117,10 +123,14 @@ class OnTarget(Action):
     target: Target = Field(description="The element.")
 
 
+_OF_ACTIONS = ("screenshot", "navigates", "heal")
+
+
 class Block(Action):
     """An action around steps of its own, which the fields `bodies` hold."""
 
     bodies: ClassVar[tuple[str, ...]] = ("steps",)
+    unused_fields: ClassVar[Collection[str]] = (*_OF_ACTIONS, "timeout")
     own_row: ClassVar[bool] = True  # in the table of steps, after those inside
 
     @property
@@ -226,6 +236,8 @@ class Step(Vocabulary):
             yield f"'save_as' does not go with this {self.action!r}, which leaves no result to be named"
         if self.save_as is None and use == "required":
             yield f"{self.action!r} needs 'save_as' beside it: the variable for the result"
+        unused = sorted(self.given() & {*self.args.unused_fields})
+        yield from (f"{key!r} does not go with {self.action!r}: write it at the steps inside" for key in unused)
         yield from super().disagreements()
 
     @property

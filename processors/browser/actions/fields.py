@@ -7,7 +7,7 @@ from typing import Any
 from playwright.async_api import Error
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.pointing import Attempt, reaching
+from processors.browser.pointing import Attempt, position_of, reaching
 from processors.browser.secret_input import DOTS, fill_secret
 from qa_queue.cases.actions import Blur, CheckBox, Clear, Fill, Focus, Press, Select, Type, UncheckBox, Upload
 
@@ -27,7 +27,7 @@ async def fill(call: ActionContext[Fill]) -> None:
     value = call.args.value
     await _hide_secret(call, value)
     try:
-        await call.element.fill(value, timeout=call.left_ms)
+        await call.element.fill(value, force=call.args.force, timeout=call.left_ms)
     except Error as error:
         if not any(mark in str(error) for mark in _NO_TEXT_FIELD):
             raise
@@ -54,7 +54,7 @@ async def _kind_of_field(call: ActionContext[Fill]) -> str | None:
 @performs(Clear)
 async def clear(call: ActionContext[Clear]) -> None:
     """Remove the text of a field."""
-    await call.element.clear(timeout=call.left_ms)
+    await call.element.clear(force=call.args.force, timeout=call.left_ms)
 
 
 @performs(Type)
@@ -64,7 +64,7 @@ async def type_(call: ActionContext[Type]) -> None:
         await fill_secret(call)
         return
     await _hide_secret(call, call.args.value)
-    await call.element.press_sequentially(call.args.value, timeout=call.left_ms)
+    await call.element.press_sequentially(call.args.value, delay=call.args.delay_ms, timeout=call.left_ms)
 
 
 async def _hide_secret(call: ActionContext[Fill] | ActionContext[Type], value: str) -> None:
@@ -77,9 +77,9 @@ async def _hide_secret(call: ActionContext[Fill] | ActionContext[Type], value: s
 async def press(call: ActionContext[Press]) -> None:
     """Press a key or chord, on an element or on the one that has the focus."""
     if call.locator is None:
-        await call.page.keyboard.press(call.args.key)
+        await call.page.keyboard.press(call.args.key, delay=call.args.delay_ms)
     else:
-        await call.locator.press(call.args.key, timeout=call.left_ms)
+        await call.locator.press(call.args.key, delay=call.args.delay_ms, timeout=call.left_ms)
 
 
 @performs(Focus)
@@ -107,21 +107,29 @@ async def uncheck(call: ActionContext[UncheckBox]) -> Performed:
 
 
 async def _set_checked(call: ActionContext[Any], *, checked: bool) -> Performed:
-    async def once(attempt: Attempt) -> None:
-        await call.element.set_checked(checked, timeout=attempt.timeout, force=attempt.force)
+    position = position_of(call.args.position)
 
-    return Performed.adapted_by(await reaching(call.element, once, call.deadline))
+    async def once(attempt: Attempt) -> None:
+        await call.element.set_checked(checked, position=position, timeout=attempt.timeout, force=attempt.force)
+
+    if call.args.force:
+        await once(Attempt(call.left_ms, force=True))
+        return Performed()
+    return Performed.adapted_by(await reaching(call.element, once, call.deadline, position))
 
 
 @performs(Select)
 async def select(call: ActionContext[Select]) -> None:
-    """Choose options of a list, by value (which Playwright also compares with labels), or by label alone."""
+    """Choose options of a list by value (which Playwright also compares with labels), by label, or by place."""
     args = call.args
+    how: dict[str, Any] = {"force": args.force, "timeout": call.left_ms}
     if args.label is not None:
-        await call.element.select_option(label=args.label, timeout=call.left_ms)
+        await call.element.select_option(label=args.label, **how)
+    elif args.index is not None:
+        await call.element.select_option(index=args.index, **how)
     else:
         values = list(args.values) if args.value is None else [args.value]
-        await call.element.select_option(values, timeout=call.left_ms)
+        await call.element.select_option(values, **how)
 
 
 @performs(Upload)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
-from playwright.async_api import FloatRect
+from playwright.async_api import Error, FloatRect
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.checks import make
-from processors.browser.failures import StepFailedError
+from processors.browser.failures import StepFailedError, first_line, is_closed, shorten
 from processors.browser.locators import locator_for
 from processors.browser.traffic import listed
 from qa_queue.cases.actions import Screenshot, SetViewport, WaitFor
@@ -34,6 +34,8 @@ async def wait_for(call: ActionContext[WaitFor]) -> None:
             await _wait_for_traffic(call, kind, pattern)
     if args.load_state is not None:
         await _wait_for_load_state(call)
+    if args.function is not None:
+        await _wait_for_function(call, args.function)
     if args.time_ms is not None:
         await asyncio.sleep(args.time_ms / 1000)
 
@@ -52,6 +54,18 @@ async def _wait_for_load_state(call: ActionContext[WaitFor]) -> None:
         still_open = listed(call.state.traffic.unanswered, "request") if state == "networkidle" else ""
         found = f"open requests: {still_open}" if call.state.traffic.unanswered else "it is still loading"
         raise _missed(call, f"load state {state} of {call.page.url}", found) from None
+
+
+async def _wait_for_function(call: ActionContext[WaitFor], script: str) -> None:
+    try:
+        await call.page.wait_for_function(script, timeout=call.left_ms)
+    except WaitTimeoutError:
+        raise _missed(call, f"the script {shorten(script)!r} to be true", "it is not") from None
+    except Error as error:
+        if is_closed(str(error)):
+            raise
+        text = f"the script {shorten(script)!r} failed: {first_line(str(error))}"
+        raise StepFailedError(ErrorKind.ASSERTION, text) from None
 
 
 def _missed(call: ActionContext[WaitFor], wanted: str, found: str) -> StepFailedError:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Position
+from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.locators import locator_for
-from processors.browser.pointing import Attempt, reaching, recorded_point
-from qa_queue.cases.actions import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
+from processors.browser.pointing import Attempt, position_of, reaching, recorded_point
+from qa_queue.cases.actions import (
+    Click,
+    DoubleClick,
+    Drag,
+    Hover,
+    Mouse,
+    PointerAction,
+    RightClick,
+    Scroll,
+    Tap,
+)
 from qa_queue.models import ErrorKind
 
 
@@ -78,15 +89,11 @@ async def drag(call: ActionContext[Drag]) -> None:
         raise explain(str(error), subject=str(args.to), timeout_ms=call.deadline.timeout_ms) from None
     await call.element.drag_to(
         place,
-        source_position=_point(args.position),
-        target_position=_point(args.to_position),
+        source_position=position_of(args.position),
+        target_position=position_of(args.to_position),
         force=args.force,
         timeout=call.left_ms,
     )
-
-
-def _point(offset: Sequence[float] | None) -> Position | None:
-    return Position(x=offset[0], y=offset[1]) if offset else None
 
 
 async def _how(call: ActionContext[Any]) -> dict[str, Any]:
@@ -104,8 +111,44 @@ async def _how(call: ActionContext[Any]) -> dict[str, Any]:
 async def _position(call: ActionContext[Any]) -> Position | None:
     args: PointerAction = call.args
     if args.position or args.recorded_at is None:
-        return _point(args.position)
+        return position_of(args.position)
     return await recorded_point(call.element, args.recorded_at, subject=call.subject, timeout_ms=call.left_ms)
+
+
+@performs(Mouse)
+async def mouse(call: ActionContext[Mouse]) -> None:
+    """Use the mouse at a point, or where it is."""
+    args, it = call.args, call.page.mouse
+    if args.down or args.up:
+        await (it.down if args.down else it.up)(button=args.button)
+    elif args.wheel is not None:
+        await it.wheel(*args.wheel)
+    else:
+        left, top = await _corner(call)
+        x, y = args.move or args.click or args.dblclick or (0, 0)
+        if args.move is not None:
+            await it.move(left + x, top + y, steps=args.moves)
+        else:
+            act = it.click if args.click is not None else it.dblclick
+            await act(left + x, top + y, button=args.button)
+
+
+async def _corner(call: ActionContext[Mouse]) -> tuple[float, float]:
+    """Return the point of the page from which points count."""
+    if call.locator is None:
+        return 0, 0
+    try:
+        await call.locator.scroll_into_view_if_needed(timeout=call.left_ms)
+    except WaitTimeoutError:
+        if not await call.locator.count():
+            raise
+        box = None
+    else:
+        box = await call.locator.bounding_box(timeout=call.left_ms)
+    if box is None:
+        text = f"{call.subject} was not visible in {call.deadline.timeout_ms} ms"
+        raise StepFailedError(ErrorKind.NOT_ACTIONABLE, text) from None
+    return box["x"], box["y"]
 
 
 GROWTH_MS = 1_000  # for a list to load more when it is scrolled to its end

@@ -8,15 +8,50 @@ from collections.abc import Sequence
 from typing import Any
 
 from processors.browser.action_context import ActionContext, checks
+from processors.browser.dialogs import AnsweredDialog
 from processors.browser.downloads import Downloading, size_text
 from processors.browser.failures import StepFailedError
-from qa_queue.cases.checks import FileContent, FilePattern, ToHaveDownload, ValueCheck
+from qa_queue.cases.checks import (
+    DialogPattern,
+    FileContent,
+    FilePattern,
+    ToHaveDialog,
+    ToHaveDownload,
+    ValueCheck,
+)
 from qa_queue.cases.checks.events import SizeRange
 from qa_queue.cases.patterns import Regex
 from qa_queue.models import ErrorKind
 
 LISTED = 3
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+
+
+@checks(ToHaveDialog)
+async def dialog(call: ActionContext[Any], check: ToHaveDialog) -> None:
+    """A dialog since the case began."""
+    dialogs = call.state.dialogs
+
+    def holds() -> bool:
+        return any(_fits(check.dialog, one) for one in dialogs.seen) is not check.negate
+
+    if not await dialogs.until(holds, call.left_ms / 1000):
+        seen = ", ".join(map(str, dialogs.seen[-LISTED:]))
+        found = f"there were: {seen}" if seen else "no dialog appeared"
+        text = f"expected {check.expectation()} in {call.deadline.timeout_ms} ms; {found}"
+        raise StepFailedError(ErrorKind.ASSERTION, text)
+
+
+def _fits(pattern: DialogPattern, one: AnsweredDialog) -> bool:
+    if pattern.kind not in (None, one.kind) or pattern.answer not in (
+        None,
+        "accept" if one.accepted else "dismiss",
+    ):
+        return False
+    message = " ".join(one.message.split())
+    if isinstance(pattern.message, Regex):
+        return pattern.message.compiled.search(message) is not None
+    return pattern.message is None or " ".join(pattern.message.split()) == message
 
 
 @checks(ToHaveDownload)
@@ -36,7 +71,7 @@ async def received(call: ActionContext[Any], pattern: FilePattern, first: int, e
     """Return the first download from this one on that has the wanted name, once it is complete.
 
     Raises:
-        StepFailedError: there is none in time, it failed, or it is not as expected.
+        StepFailedError: it does not begin or end in time, fails, or differs from the pattern.
     """
     downloads = call.state.downloads
 

@@ -20,7 +20,17 @@ from qa_queue.cases.actions.navigation import Back, Forward, Goto, Reload
 from qa_queue.cases.actions.network import Request
 from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, Download, NewPage, SwitchPage
-from qa_queue.cases.actions.pointer import Click, DoubleClick, Drag, Hover, PointerAction, RightClick, Scroll, Tap
+from qa_queue.cases.actions.pointer import (
+    Click,
+    DoubleClick,
+    Drag,
+    Hover,
+    Mouse,
+    PointerAction,
+    RightClick,
+    Scroll,
+    Tap,
+)
 from qa_queue.cases.actions.state import (
     Clock,
     Cookies,
@@ -62,6 +72,7 @@ __all__ = [
     "If",
     "LocalStorage",
     "Mock",
+    "Mouse",
     "NewPage",
     "Offline",
     "Permissions",

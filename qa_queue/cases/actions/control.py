@@ -71,6 +71,7 @@ class Repeat(Block, keyword="repeat"):
     own_row: ClassVar[bool] = False
     one_of: ClassVar[tuple[str, ...]] = ("times", "while", "until")
     secret_fields: ClassVar[Collection[str] | None] = ("while", "until")  # a check sends nothing
+    unused_fields: ClassVar[Collection[str]] = ("screenshot", "navigates", "heal")
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("times", "at_most"),)
     times: Annotated[int, Field(ge=0, le=MAX_AT_MOST)] | None = Field(None, description="The number of passes.")
     as_long: Condition | None = Field(
@@ -100,6 +101,7 @@ class If(Block, keyword="if"):
     beside: ClassVar[tuple[str, ...]] = ("if", "then", "else")
     bodies: ClassVar[tuple[str, ...]] = ("then", "otherwise")
     secret_fields: ClassVar[Collection[str] | None] = ("if",)  # a check sends nothing
+    unused_fields: ClassVar[Collection[str]] = ("screenshot", "navigates", "heal")
     condition: Condition = Field(validation_alias="if", serialization_alias="if", description="The condition.")
     then: Steps = Field(description="The steps if it holds.")
     otherwise: Many[Step] = Field(

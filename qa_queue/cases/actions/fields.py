@@ -7,10 +7,13 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
+from qa_queue.cases.actions.pointer import PointAction
 from qa_queue.cases.keyboard import key_problem
 from qa_queue.cases.steps import Action, OnTarget
 from qa_queue.cases.targets import Target
-from qa_queue.cases.vocabulary import Many, OneOrMoreWords, Words
+from qa_queue.cases.vocabulary import Count, Duration, Many, OneOrMoreWords, Words
+
+FORCE = Field(False, description="Act without waiting until the element can be used.")
 
 
 class Fill(OnTarget, keyword="fill"):
@@ -23,12 +26,14 @@ class Fill(OnTarget, keyword="fill"):
         False,
         description="Leave a checkbox or radio button as it is: a recorded change has its value, not its state.",
     )
+    force: bool = FORCE
 
 
 class Clear(OnTarget, keyword="clear"):
     """Remove the text of a field."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled", "editable")
+    force: bool = FORCE
 
 
 class Type(OnTarget, keyword="type", verb="type into"):
@@ -37,6 +42,9 @@ class Type(OnTarget, keyword="type", verb="type into"):
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
     secret_fields: ClassVar[Collection[str] | None] = ("target", "value")
     value: str = Field(description="The text.")
+    delay_ms: Duration | None = Field(
+        None, validation_alias="delay", serialization_alias="delay", description="The time between two keys."
+    )
 
 
 class Press(Action, keyword="press"):
@@ -46,6 +54,14 @@ class Press(Action, keyword="press"):
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
     key: Words = Field(description="The key or chord.")
     target: Target | None = Field(None, description="The element; without it, the page.")
+    delay_ms: Duration | None = Field(
+        None, validation_alias="delay", serialization_alias="delay", description="How long the key stays down."
+    )
+
+    @property
+    def pause_ms(self) -> int:
+        """The time that the key stays down."""
+        return self.delay_ms or 0
 
     def disagreements(self) -> Iterable[str]:
         """Yield what is wrong with the given keys together, and with the key to press."""
@@ -70,13 +86,13 @@ class Blur(OnTarget, keyword="blur", verb="take the focus from"):
     actionability: ClassVar[tuple[str, ...]] = ()
 
 
-class CheckBox(OnTarget, keyword="check"):
+class CheckBox(PointAction, keyword="check"):
     """Tick a checkbox or choose a radio button."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {"value": "check_value"}
 
 
-class UncheckBox(OnTarget, keyword="uncheck"):
+class UncheckBox(PointAction, keyword="uncheck"):
     """Untick a checkbox."""
 
 
@@ -84,10 +100,12 @@ class Select(OnTarget, keyword="select", verb="select in"):
     """Choose options of a select element."""
 
     actionability: ClassVar[tuple[str, ...]] = ("visible", "enabled")
-    one_of: ClassVar[tuple[str, ...]] = ("value", "label", "values")
+    one_of: ClassVar[tuple[str, ...]] = ("value", "label", "values", "index")
     value: str | None = Field(None, description="The option of this value.")
     label: str | None = Field(None, description="The option that shows this text.")
     values: Annotated[Many[str], Field(min_length=1)] = Field((), description="The options of these values.")
+    index: Count | None = Field(None, description="The option at this place, from 0.")
+    force: bool = FORCE
 
 
 class Upload(OnTarget, keyword="upload", verb="upload to"):

@@ -15,6 +15,7 @@ class UseFlow(Action, keyword="use"):
     """Do the steps of a flow, another file, with values for its parameters."""
 
     short: ClassVar[str | None] = "flow"
+    unused_fields: ClassVar[Collection[str]] = ("timeout", "screenshot", "navigates", "heal")
     secret_fields: ClassVar[Collection[str] | None] = ("with",)
     flow: Words = Field(description="The flow's file, relative to the file of this step.")
     given_values: JsonValues = Field(

@@ -27,14 +27,14 @@ PAGE_OR_ELEMENT = "The element; without it, the page."
 
 
 class WaitFor(Action, keyword="wait_for", verb="wait for"):
-    """Wait for an element, a URL, a request or response of a page, a load state, or a time.
+    """Wait for an element, a URL, a request or response of a page, a load state, a function, or a time.
 
     A response or request counts if it came since the step before this one began: the step that causes it.
     """
 
     short: ClassVar[str | None] = "target"
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
-    one_of: ClassVar[tuple[str, ...]] = ("target", "url", "response", "request", "load_state", "time")
+    one_of: ClassVar[tuple[str, ...]] = ("target", "url", "response", "request", "load_state", "function", "time")
     needs: ClassVar[dict[str, str]] = {"state": "target", "count": "target"}
     target: Target | None = Field(None, description="The element to wait for.")
     state: Literal["visible", "hidden", "attached", "detached"] = Field("visible", description="Its state.")
@@ -48,6 +48,11 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
     )
     load_state: Literal["load", "domcontentloaded", "networkidle"] | None = Field(
         None, description="Wait until the page has loaded this far."
+    )
+    function: Words | None = Field(
+        None,
+        description="Wait until this JavaScript is true, such as `window.ready === true`, where the operator "
+        "allows scripts (`QA_EVALUATE`).",
     )
     time_ms: Duration | None = Field(
         None,
@@ -67,6 +72,11 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
         return bool(self.response or self.request) or self.load_state == "networkidle"
 
     @property
+    def runs_script(self) -> bool:
+        """True where it waits for a function."""
+        return self.function is not None
+
+    @property
     def pause_ms(self) -> int:
         """The time that it waits."""
         return self.time_ms or 0
@@ -80,6 +90,8 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
         for name in ("url", "response", "request", "load_state"):
             if (value := getattr(self, name)) is not None:
                 things.append(f"{'URL' if name == 'url' else name.replace('_', ' ')} {value}")
+        if self.function is not None:
+            things.append(f"the script {self.function}")
         if self.time_ms is not None:
             things.append(f"{self.time_ms} ms")
         return f"wait for {', '.join(things)}"

@@ -8,7 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Field
 
 from qa_queue.cases.actions.control import INSIDE, Steps
-from qa_queue.cases.checks.events import FilePattern
+from qa_queue.cases.checks.events import DialogKind, FilePattern
 from qa_queue.cases.steps import Action, Block, SaveAsUse
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Words, expected
@@ -85,7 +85,7 @@ class AnswerDialog(Action, keyword="dialog", verb="dialog:"):
     prompt: str | None = Field(None, description="The text to enter before accepting; the page's own if not given.")
     message: Words | None = Field(None, description="The expected message, white space folded.")
     contains: Words | None = Field(None, description="A part of the expected message.")
-    kind: Literal["alert", "confirm", "prompt", "beforeunload"] | None = Field(
+    kind: DialogKind | None = Field(
         None, validation_alias="type", serialization_alias="type", description="The expected type of the dialog."
     )
 
@@ -101,6 +101,8 @@ class Download(Block, FilePattern, keyword="download"):
 
     Without `name` it is the first one. `save_as` names a variable for its `name`, `size`, `url` and `text`.
     """
+
+    unused_fields: ClassVar[Collection[str]] = ("navigates", "heal")
 
     secret_fields: ClassVar[Collection[str] | None] = None  # a check compares, and sends nothing
     steps: Steps = Field(description=INSIDE)

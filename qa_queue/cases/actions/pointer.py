@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from typing import Annotated, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field
 
 from qa_queue.cases.steps import Action, OnTarget
 from qa_queue.cases.targets import Target
-from qa_queue.cases.vocabulary import Duration, Many
+from qa_queue.cases.vocabulary import Duration, Many, expected
 
 Button = Literal["left", "right", "middle"]
 Modifier = Literal["Alt", "Control", "ControlOrMeta", "Meta", "Shift"]
 Offset = Annotated[Many[float], Field(min_length=2, max_length=2)]
 
 
-class PointerAction(OnTarget):
-    """An action at a point of an element."""
+class PointAction(OnTarget):
+    """An action at a point of an element, its middle if not given."""
+
+    position: Offset | None = Field(
+        None, description="Point on the element: [x, y] in px from its top left corner; otherwise its middle."
+    )
+    force: bool = Field(False, description="Act without waiting until the element can be used.")
+
+
+class PointerAction(PointAction):
+    """An action of the pointer."""
 
     recorded_at: Offset | None = Field(
         None,
         description="Point of the recorded pointer: [x, y] in px from the element's top left corner. Used wherever "
         "it still lies on the element; a small element or a control is otherwise taken in its middle.",
     )
-    position: Offset | None = Field(
-        None, description="Point on the element: [x, y] in px from its top left corner; otherwise its middle."
-    )
     modifiers: Many[Modifier] = Field((), description="Keys to hold meanwhile, as [Shift].")
-    force: bool = Field(False, description="Act without waiting until the element can be used.")
 
     def scaled(self, across: float, down: float) -> Self:
         """Return the same action on an element that is this many times as wide and as high."""
@@ -90,6 +95,57 @@ class Drag(OnTarget, keyword="drag"):
     def sentence(self) -> str:
         """Return the action in words."""
         return f"drag {self.target} to {self.to}"
+
+
+class Mouse(Action, keyword="mouse"):
+    """Use the mouse at points of the page, or of an element such as a canvas, which is scrolled into view.
+
+    Where the mouse is and which buttons are down stays from step to step.
+    """
+
+    short_schema: ClassVar[dict[str, Any]] = {"enum": ["down", "up"]}
+    actionability: ClassVar[tuple[str, ...]] = ("visible",)
+    one_of: ClassVar[tuple[str, ...]] = ("move", "click", "dblclick", "down", "up", "wheel")
+    needs: ClassVar[dict[str, str]] = {"moves": "move"}
+    target: Target | None = Field(
+        None, description="The element from whose top left corner points count; without it, the page."
+    )
+    move: Offset | None = Field(None, description="Move to [x, y] in px.")
+    click: Offset | None = Field(None, description="Click at [x, y].")
+    dblclick: Offset | None = Field(None, description="Double-click at [x, y].")
+    down: Literal[True] | None = Field(None, description="Press the button where the mouse is.")
+    up: Literal[True] | None = Field(None, description="Release the button where the mouse is.")
+    wheel: Offset | None = Field(
+        None, description="Turn the wheel by [x, y] px to the right and down, where the mouse is."
+    )
+    button: Button = Field("left", description="The mouse button.")
+    moves: Annotated[int, Field(ge=1, le=1_000)] = Field(
+        1, description="The number of moves, in equal parts, as scripts see them."
+    )
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return `down` and `up` as their mapping."""
+        if value in ("down", "up"):
+            return {value: True}
+        if not isinstance(value, dict):
+            raise expected("down, up, or a mapping such as {move: [100, 200]}", value)
+        return super().long_form(value)
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with the given keys together."""
+        yield from super().disagreements()
+        if "button" in self.given() and self.given() & {"move", "wheel"}:
+            yield "'button' goes with click, dblclick, down and up"
+        if self.target is not None and self.given() & {"down", "up", "wheel"}:
+            yield "'target' goes with move, click and dblclick: move the mouse there first"
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        what = next(key for key in self.one_of if getattr(self, key) is not None)
+        point = getattr(self, what)
+        where = "" if point is True else f" {point[0]:g}, {point[1]:g}"
+        return f"mouse {what}{where}" + (f" of {self.target}" if self.target is not None else "")
 
 
 class Scroll(Action, keyword="scroll"):

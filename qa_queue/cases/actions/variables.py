@@ -58,6 +58,11 @@ class Evaluate(Action, keyword="evaluate", verb="evaluate a script"):
     )
 
     @property
+    def runs_script(self) -> bool:
+        """True: that is what it does."""
+        return True
+
+    @property
     def save_as_use(self) -> SaveAsUse:
         """Optional: a script may be run for what it does."""
         return "optional"

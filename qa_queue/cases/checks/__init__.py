@@ -29,7 +29,14 @@ from qa_queue.cases.checks.element import (
     ToHaveValues,
     ToMatchAriaSnapshot,
 )
-from qa_queue.cases.checks.events import DownloadPattern, FileContent, FilePattern, ToHaveDownload
+from qa_queue.cases.checks.events import (
+    DialogPattern,
+    DownloadPattern,
+    FileContent,
+    FilePattern,
+    ToHaveDialog,
+    ToHaveDownload,
+)
 from qa_queue.cases.checks.network import (
     ToHaveNoConsoleErrors,
     ToHaveNoFailedRequests,
@@ -45,6 +52,7 @@ __all__ = [
     "AnyCheck",
     "Check",
     "CountRange",
+    "DialogPattern",
     "DownloadPattern",
     "ElementCheck",
     "FileContent",
@@ -69,6 +77,7 @@ __all__ = [
     "ToHaveCSS",
     "ToHaveClass",
     "ToHaveCount",
+    "ToHaveDialog",
     "ToHaveDownload",
     "ToHaveId",
     "ToHaveJSProperty",

@@ -175,6 +175,8 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
         return value
     if not isinstance(value, dict):
         raise expected("a mapping with a check such as {visible: true}", value)
+    if "page" in value:
+        value = _of_page(value)
     if _form_of(value):
         return read(value)
     found = _found(value)
@@ -186,6 +188,18 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
     if strangers := [key for key in value if key not in known | TARGET_KEYS]:
         raise refuse({key: f"unknown check {key!r}{did_you_mean(str(key), known)}" for key in strangers}, value)
     raise ValueError(f"gives none of {', '.join(CHECKS)}")
+
+
+def _of_page(value: dict[str, Any]) -> dict[str, Any]:
+    """Return `{page: {title: Home}, ...}` as the check itself."""
+    inner = value["page"]
+    if not isinstance(inner, dict):
+        raise refuse(
+            {"page": str(expected("a mapping with a check of the page such as {title: Home}", inner))}, value
+        )
+    if strangers := [key for key in value if key == "target" or key in TARGET_KEYS - {"title"}]:
+        raise ValueError(f"{strangers[0]!r} names an element, and 'page' is the page: remove one of them")
+    return {**inner, **{key: item for key, item in value.items() if key != "page"}}
 
 
 @cache

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
@@ -16,6 +16,7 @@ from qa_queue.cases.traffic import Regex
 from qa_queue.cases.vocabulary import JSON, Json, OneOrMoreWords, Vocabulary, expected
 from qa_queue.errors.validation import kind_text
 
+DialogKind = Literal["alert", "confirm", "prompt", "beforeunload"]
 MAX_BYTES = 10_000_000_000
 _UNITS = {"B": 1, "kB": 1_000, "MB": 1_000_000, "GB": 1_000_000_000}
 _SIZE = re.compile(r"(\d{1,12}(?:\.\d{1,3})?)\s*(B|kB|MB|GB)")
@@ -128,3 +129,45 @@ class ToHaveDownload(PageCheck, keyword="download"):
         """Return the expected download for the message of a failure."""
         wanted = self.download.wanted
         return f"no{wanted.removeprefix('a')}" if self.negate else wanted
+
+
+class DialogPattern(Vocabulary):
+    """A dialog: `true`, its message, or a mapping."""
+
+    short: ClassVar[str | None] = "message"
+    message: TextWords | None = Field(None, description="Its message, white space folded, or a regular expression.")
+    kind: DialogKind | None = Field(
+        None, validation_alias="type", serialization_alias="type", description="Its type."
+    )
+    answer: Literal["accept", "dismiss"] | None = Field(None, description="The answer that it received.")
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping that true or a message stands for."""
+        if value is True:
+            return {}
+        if not isinstance(value, (dict, str)):
+            raise expected("true, a message, or a mapping such as {type: confirm}", value)
+        return super().long_form(value)
+
+    def __str__(self) -> str:
+        words: list[str] = [self.kind or "dialog"]
+        words += [repr(self.message)] if self.message is not None else []
+        words += [f"that was {'accepted' if self.answer == 'accept' else 'dismissed'}"] if self.answer else []
+        return " ".join(words)
+
+
+class ToHaveDialog(PageCheck, keyword="dialog"):
+    """A page showed this dialog since the case began, or shows it in time; a step or the case answers it."""
+
+    dialog: Annotated[DialogPattern, Field()] = named(
+        "to_have_dialog", "dialog", "`true`, the message, or a mapping with `message`, `type` and `answer`."
+    )
+
+    def sentence(self) -> str:
+        """Return the check in words."""
+        return self.expectation()
+
+    def expectation(self) -> str:
+        """Return the expected dialog for the message of a failure."""
+        return f"{'no ' if self.negate else ''}{self.dialog}"

@@ -276,8 +276,38 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"expect": {"target": "#a", "url": "x"}}, "steps[0].expect: 'url' goes without 'target'"),
         (
             {"expect": {"target": "#a", "web_vitals": "x"}},
-            "steps[0].expect.web_vitals: 'web_vitals' is part of the format ",
+            "steps[0].expect.web_vitals: unknown check 'web_vitals'",
         ),
+        (
+            {"expect": {"page": "x"}},
+            "steps[0].expect.page: expected a mapping with a check of the page such as {title: Home}, got 'x'",
+        ),
+        (
+            {"expect": {"page": {"title": "A"}, "css": "h1"}},
+            "steps[0].expect: 'css' names an element, and 'page' is the page: remove one of them",
+        ),
+        (
+            {"group": {"name": "a", "steps": [{"click": "#a"}]}, "timeout": "3s"},
+            "steps[0]: 'timeout' does not go with 'group': write it at the steps inside",
+        ),
+        (
+            {"mouse": {"move": [1, 2], "button": "right"}},
+            "steps[0].mouse: 'button' goes with click, dblclick, down and up",
+        ),
+        (
+            {"mouse": {"wheel": [0, 9], "css": "canvas"}},
+            "steps[0].mouse: 'target' goes with move, click and dblclick: move the mouse there first",
+        ),
+        (
+            {"download": {"size": "big", "steps": [{"click": "#a"}]}},
+            "steps[0].download.size: 'big' is not a size: write 120kB, 2MB or a number of bytes",
+        ),
+        (
+            {"download": {"content": {}, "steps": [{"click": "#a"}]}},
+            "steps[0].download.content: gives none of equals, contains, matches, json",
+        ),
+        ({"expect": {"download": 3}}, "steps[0].expect.download: expected true, the name of a file, or a mapping"),
+        ({"expect": {"dialog": 3}}, "steps[0].expect.dialog: expected true, a message, or a mapping"),
         ({"expect": {"target": "#a", "count": {}}}, "steps[0].expect.count: gives none of greater, less, "),
         (
             {"expect": {"target": "#a", "count": {"above": 1}}},
