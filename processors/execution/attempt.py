@@ -16,12 +16,12 @@ from processors.execution.plan import RunPlan
 from processors.execution.records import adaptation_of, is_adaptation
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
-from processors.execution.stopping import StopSignal
+from processors.execution.stopping import PauseWatch, StopSignal
 from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
 from qa_queue.cases.actions import Expect, Screenshot
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Step
-from qa_queue.errors import BrowserCrashedError
+from qa_queue.errors import BrowserCrashedError, ProcessPausedError
 from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
 from qa_queue.store.records import FingerprintRecord
 
@@ -62,7 +62,7 @@ class Attempt:
         """Run the steps, judge, and save the artifacts.
 
         Raises:
-            BrowserCrashedError: the browser died; the steps so far are reported.
+            BrowserCrashedError, ProcessPausedError: no fault of the site; the steps so far are reported.
         """
         interpreter = Interpreter(self, self.stop)
         await interpreter.run(self.plan.sections, self.plan.frame_of(self.number))
@@ -80,8 +80,8 @@ class Attempt:
         """Do a step and report it; see `processors.execution.interpreter.StepHandler`."""
         started_at, clock = utc_now(), time.perf_counter()
         try:
-            outcome = await self._act(planned, finish)
-        except BrowserCrashedError as error:
+            outcome = await self._act_awake(planned, finish)
+        except (BrowserCrashedError, ProcessPausedError) as error:
             crash = StepOutcome(error=str(error), kind=ErrorKind.INFRASTRUCTURE)
             await self._report(planned, crash, started_at, clock)
             raise
@@ -89,6 +89,19 @@ class Attempt:
         self._remember(planned, outcome)
         await self._take_pictures(planned, outcome, result)
         return result
+
+    async def _act_awake(self, planned: PlannedStep, finish: Finish | None) -> StepOutcome:
+        """Do a step.
+
+        Raises:
+            BrowserCrashedError: the browser died.
+            ProcessPausedError: the step failed, and this process was paused meanwhile.
+        """
+        async with PauseWatch() as pauses:
+            outcome = await self._act(planned, finish)
+            if outcome.error is not None:
+                pauses.raise_if_paused()
+        return outcome
 
     async def look(self, check: Check, timeout_ms: int | None) -> StepOutcome:
         """Make a check without a report; see `processors.execution.interpreter.StepHandler`."""

@@ -1,18 +1,21 @@
-"""The end of a run before its last step: a request to cancel it, or the end of its time."""
+"""The end of a run before its last step: a request to cancel it, the end of its time, or a pause of its process."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from qa_queue.errors import InfrastructureError
+from qa_queue.errors import InfrastructureError, ProcessPausedError
 from qa_queue.models import ErrorKind
 
 POLL_S = 0.5
 CANCEL_TIMEOUT_S = 1.0  # for work that was cancelled to end
+LONGEST_PAUSE_S = 3.0  # of a process, which a step must not be blamed for
+_TICK_S = 0.5
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
@@ -102,3 +105,47 @@ class StopSignal:
     def _stop(self, reason: ErrorKind) -> None:
         if not self._reason.done():
             self._reason.set_result(reason)
+
+
+class PauseWatch:
+    """Measures how long this process does not run, within an `async with`: frozen, or with a blocked event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._last = clock()
+        self._longest = 0.0
+        self._ticker: asyncio.Task[None] | None = None
+
+    @property
+    def longest(self) -> float:
+        """The longest pause so far, in s; timers of the pause may have fired before this is asked."""
+        return max(self._longest, self._clock() - self._last - _TICK_S)
+
+    def tick(self) -> None:
+        """Note that the process runs."""
+        self._longest, self._last = self.longest, self._clock()
+
+    def raise_if_paused(self) -> None:
+        """Raise an error if a step that failed may have failed because of a pause.
+
+        Raises:
+            ProcessPausedError: the process was paused for 3 s or longer.
+        """
+        if self.longest >= LONGEST_PAUSE_S:
+            raise ProcessPausedError(
+                f"the run's process did not run for {self.longest:.1f} s: it was frozen, or its machine was paused "
+                "or overloaded"
+            )
+
+    async def __aenter__(self) -> Self:
+        self._ticker = asyncio.create_task(self._tick())
+        return self
+
+    async def __aexit__(self, *exc_info: object) -> None:
+        if self._ticker:
+            self._ticker.cancel()
+
+    async def _tick(self) -> None:
+        while True:
+            await asyncio.sleep(_TICK_S)
+            self.tick()

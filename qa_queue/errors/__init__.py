@@ -103,6 +103,10 @@ class BrowserCrashedError(InfrastructureError):
     """The browser process died under a run."""
 
 
+class ProcessPausedError(InfrastructureError):
+    """The process of a run did not run for a while: it was frozen, or its machine was paused or overloaded."""
+
+
 class StackError(InfrastructureError):
     """A part of the embedded default did not start or stop."""
 

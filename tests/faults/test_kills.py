@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 import time
 from uuid import uuid4
 
@@ -14,6 +15,7 @@ from tests.support.poll import wait_until
 from tests.support.steps import on
 from tests.support.workers import QUEUE, gone
 
+_NEVER = threading.Event()
 MOMENTS = {"start": "/", "mid-run": "/middle", "finish": "/last"}
 PARTS = ("worker", "child", "driver", "chromium")
 
@@ -160,3 +162,23 @@ def test_a_payload_of_a_megabyte(service: FaultService, survived) -> None:
     service.check_runs()
     service.stop_workers()
     survived("a payload of 1 MB", recovery, "completed")
+
+
+def test_the_child_is_frozen(service: FaultService, survived) -> None:
+    """For 8 s in mid-run, longer than its steps may take: no fault of the site, both runs are tried again."""
+    held = service.checkpoint("/middle", hold=True)
+    runs = service.submit(2)
+    worker = service.worker()
+    held.wait()
+    child = find(worker, "child")
+    child.suspend()
+    _NEVER.wait(8)
+    since = time.monotonic()
+    child.resume()
+    held.go.set()
+    recovery = service.wait_for_runs(since)
+    service.check_runs()
+    attempts = sorted(service.attempts(run) for run in runs)
+    assert attempts[-1] == 2
+    service.stop_workers()
+    survived("the child frozen for 8 s in mid-run", recovery, f"completed; attempts {attempts}")

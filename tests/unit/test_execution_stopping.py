@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from processors.execution.stopping import StopSignal
-from qa_queue.errors import BrowserCrashedError, RedisUnavailableError
+from processors.execution.stopping import PauseWatch, StopSignal
+from qa_queue.errors import BrowserCrashedError, ProcessPausedError, RedisUnavailableError
 from qa_queue.models import ErrorKind
 
 
@@ -90,3 +90,26 @@ async def test_work_is_cancelled_with_its_owner() -> None:
         with pytest.raises(asyncio.CancelledError):
             await race
         await asyncio.wait_for(ended.wait(), timeout=5)
+
+
+def paused(*ticks: float, asked: float) -> PauseWatch:
+    """A watch that began at 0, ticked at these times and is asked at another one."""
+    clock = iter([0.0, *(time for tick in ticks for time in (tick, tick)), asked, asked, asked, asked])
+    watch = PauseWatch(lambda: next(clock))
+    for _ in ticks:
+        watch.tick()
+    return watch
+
+
+@pytest.mark.parametrize(
+    ("ticks", "asked"), [((0.5, 1.0, 9.0), 9.1), ((0.5,), 8.0)], ids=["before the last tick", "since the last tick"]
+)
+def test_a_pause_of_the_process_is_an_error(ticks: tuple[float, ...], asked: float) -> None:
+    """Timers that fired in the pause end the step before the next tick."""
+    with pytest.raises(ProcessPausedError, match=r"did not run for 7\.[05] s"):
+        paused(*ticks, asked=asked).raise_if_paused()
+
+
+def test_short_pauses_are_none() -> None:
+    """A busy machine delays every timer."""
+    paused(0.6, 2.9, 3.4, asked=5.0).raise_if_paused()
