@@ -18,7 +18,7 @@ from redis.exceptions import RedisError
 from qa_queue.errors import QAError
 from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus
-from qa_queue.models.backoff import Backoff
+from qa_queue.models.values import Backoff
 from qa_queue.producer import JobProducer, RunRequest
 from qa_queue.queues.cancellation import cancel_runs
 from qa_queue.redis import RedisClient

@@ -18,8 +18,8 @@ from rq import Worker
 from rq.serializers import JSONSerializer
 
 from qa_queue.models import Priority
-from qa_queue.models.backoff import Backoff
 from qa_queue.models.outcomes import FailureKind
+from qa_queue.models.values import Backoff
 from qa_queue.queues.cancellation import CancelOutcome, request_cancel
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.dequeue import ReservedJob, dequeue, release
