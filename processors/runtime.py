@@ -36,6 +36,7 @@ from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.store.writer import RecordWriter
+from qa_queue.suites.bundle import BundleFolder
 
 log = logging.getLogger(__name__)
 
@@ -197,10 +198,11 @@ class Runtime:
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
             await browser.start()
-        hosts = HostPool(memory_bytes=settings.qa_suite_memory_mb << 20)
+        artifacts = open_artifact_store(settings)
+        bundles = BundleFolder(settings.qa_home.resolve(), artifacts, install=settings.qa_suite_install)
+        hosts = HostPool(memory_bytes=settings.qa_suite_memory_mb << 20, bundles=bundles)
         stack.push_async_callback(hosts.close)
         self._progress = ProgressWriter(connection)
-        artifacts = open_artifact_store(settings)
         self._uploads = await asyncio.to_thread(_start_uploads, settings, artifacts) if artifacts else None
         if self._uploads:
             stack.push_async_callback(asyncio.to_thread, self._uploads.close)

@@ -35,6 +35,7 @@ from qa_queue.models import (
 from qa_queue.store.artifacts import ArtifactStore, ArtifactStoreError
 from qa_queue.store.mapping import chunks
 from qa_queue.store.records import RunRecord
+from qa_queue.suites.bundle import PREFIX
 
 log = logging.getLogger(__name__)
 
@@ -172,9 +173,9 @@ class _Cleaner:
         stored = self.services.artifact_store
         if stored is None:
             return
-        old = (run for run in stored.runs() if run.changed_at < before and is_run_id(run.run_id))
+        old = (run for run in stored.runs() if run.changed_at < before and _is_own(run.run_id))
         while batch := list(islice(old, BATCH)):
-            known = self.services.store.existing_runs([run.run_id for run in batch])
+            known = self.services.store.existing_runs([run.run_id for run in batch if is_run_id(run.run_id)])
             cleared = [self._delete(stored, run.run_id) for run in batch if run.run_id not in known]
             freed = sum((one for one in cleared if one is not None), Freed())
             yield CleanupJobResult(
@@ -207,6 +208,11 @@ class _Cleaner:
                 "Cannot delete %s (%s): check its owner. The next cleanup tries again.", error.filename, error
             )
             return None
+
+
+def _is_own(name: str) -> bool:
+    """Return whether a folder of the artifact store is that of a run or of a suite's bundle."""
+    return is_run_id(name) or name.startswith(PREFIX)
 
 
 def _sum(one: CleanupJobResult, other: CleanupJobResult) -> CleanupJobResult:

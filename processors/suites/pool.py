@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 
 from qa_queue.models.payloads import PytestSuite
+from qa_queue.suites.bundle import BundleFolder
 from qa_queue.suites.environment import files_digest
 from qa_queue.suites.process import HostProcess
 
@@ -33,8 +34,9 @@ class _Key:
 class HostPool:
     """The host processes of one worker. A host is renewed once it holds `memory_bytes`, its browsers included."""
 
-    def __init__(self, *, memory_bytes: int) -> None:
+    def __init__(self, *, memory_bytes: int, bundles: BundleFolder | None = None) -> None:
         self._memory = memory_bytes
+        self._bundles = bundles
         self._idle: list[tuple[_Key, HostProcess]] = []
 
     @asynccontextmanager
@@ -43,7 +45,10 @@ class HostPool:
 
         Raises:
             InputError: the suite cannot be started or collected.
+            ArtifactStoreError: its bundle cannot be fetched now.
         """
+        if self._bundles:
+            suite = await asyncio.to_thread(self._bundles.unpacked, suite)
         digest = await asyncio.to_thread(files_digest, Path(suite.root))
         key = _Key(suite, tuple(sorted(environment.items())), digest)
         process = await self._take(key)

@@ -69,10 +69,13 @@ class RunProcessor(TestExecutionProcessor):
 
 def _suite(plan: RunPlan, tests: PytestTests) -> PytestSuite:
     host = ("--base-url", plan.base_url) if plan.base_url else ()
+    root = tests.root if tests.bundle else os.path.normpath(Path(plan.upload_root or ".", tests.root))
     return PytestSuite(
-        root=os.path.normpath(Path(plan.upload_root or ".", tests.root)),
+        root=root,
         python=tests.python,
         arguments=(*tests.arguments, *host),
+        bundle=tests.bundle,
+        requirements=tests.requirements,
     )
 
 

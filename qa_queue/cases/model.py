@@ -71,6 +71,12 @@ class PytestTests(Vocabulary):
     tests: Annotated[Many[Words], Field(min_length=1)] = Field(description="Node ids, run in this order.")
     python: Words | None = Field(None, description="Interpreter of the suite's environment; the worker's own.")
     arguments: Many[str] = Field((), description="What pytest gets besides the tests.")
+    bundle: Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")] | None = Field(
+        None, description="SHA-256 of the suite's files in the artifact store; `root` is a folder in them."
+    )
+    requirements: Words | None = Field(
+        None, description="File in `root` to install for the suite, where the operator allows it."
+    )
     env: dict[Name, str] = Field(
         default_factory=dict,
         description="Variables of the suite's environment; may contain ${env.X} and ${secret.X}.",

@@ -81,6 +81,14 @@ def run(
     python: Annotated[
         str | None, typer.Option(help="Interpreter or virtual environment of a pytest suite; the worker's own.")
     ] = None,
+    include: Annotated[
+        list[str] | None,
+        typer.Option(help="With QA_ARTIFACTS: files of a suite to send along, beside those that git tracks."),
+    ] = None,
+    requirements: Annotated[
+        str | None,
+        typer.Option(help="With QA_ARTIFACTS: file of a suite's packages, for workers with QA_SUITE_INSTALL."),
+    ] = None,
     retries: Annotated[
         int | None, typer.Option(min=0, max=10, help="Try a failed test again up to this many times.")
     ] = None,
@@ -121,6 +129,8 @@ def run(
         python=python,
         pytest_arguments=pytest_arguments(context),
         retries=retries,
+        include=tuple(include or ()),
+        requirements=requirements,
     )
     connect = cache(open_backend)
     requests = select(selection, options, connect, warn=None if as_json else err)

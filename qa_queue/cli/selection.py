@@ -52,6 +52,8 @@ class Selection:
     python: str | None = None
     pytest_arguments: tuple[str, ...] = ()
     retries: int | None = None
+    include: tuple[str, ...] = ()
+    requirements: str | None = None
 
 
 def select(
@@ -139,6 +141,8 @@ def _suite_requests(
         keyword=selection.keyword,
         env=options.env,
         grouping=selection.grouping,
+        include=selection.include,
+        requirements=selection.requirements,
     )
     for one in suite_cases(wanted, open_settings()):
         yield options.request(one.case, one.source)

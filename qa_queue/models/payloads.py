@@ -107,9 +107,12 @@ class PytestSuite(Frozen):
     """A pytest suite as the worker starts it.
 
     `root` is the folder in which pytest is started, `python` the interpreter of the suite's environment (None is
-    the worker's own), `arguments` what pytest gets besides the tests.
+    the worker's own), `arguments` what pytest gets besides the tests. With `bundle`, the SHA-256 of its files in
+    the artifact store, `root` is a folder in them, and `requirements` a file in that folder.
     """
 
     root: str
     python: str | None = None
     arguments: tuple[str, ...] = ()
+    bundle: str | None = None
+    requirements: str | None = None

@@ -11,9 +11,12 @@ from pathlib import Path
 
 from qa_queue.cases.model import Case
 from qa_queue.errors import CaseError, InputError
+from qa_queue.models import utc_now
 from qa_queue.models.payloads import PytestSuite
 from qa_queue.settings import Settings, child_environment
 from qa_queue.settings.chromium import find_browser
+from qa_queue.store.artifacts.opening import open_artifact_store
+from qa_queue.suites.bundle import Bundle, pack, store_bundle
 from qa_queue.suites.cases import Grouping, SuiteOptions, case_of_tests, grouped
 from qa_queue.suites.environment import host_environment
 from qa_queue.suites.process import CollectedTest, Collection, HostProcess
@@ -32,6 +35,8 @@ class SuiteRequest:
     env: Mapping[str, str] = field(default_factory=dict)
     grouping: Grouping = Grouping.AUTO
     retries: int = 0
+    include: tuple[str, ...] = ()
+    requirements: str | None = None
 
 
 @dataclass(frozen=True)
@@ -58,8 +63,11 @@ def suite_cases(request: SuiteRequest, settings: Settings) -> list[SuiteCase]:
     tests = list(collection.tests)
     if collection.errors:
         tests += _broken(collection, request)
+    bundle = _stored_bundle(request, settings)
     options = SuiteOptions(
-        root=root,
+        root=bundle.root if bundle else root,
+        bundle=bundle.sha256 if bundle else None,
+        requirements=request.requirements,
         node_root=collection.root,
         python=python,
         arguments=(*request.arguments, *_folders(request.paths)),
@@ -71,6 +79,26 @@ def suite_cases(request: SuiteRequest, settings: Settings) -> list[SuiteCase]:
         SuiteCase(case_of_tests(group, options), os.path.relpath(Path(collection.root, group[0].file)))
         for group in grouped(tests, request.grouping)
     ]
+
+
+def _stored_bundle(request: SuiteRequest, settings: Settings) -> Bundle | None:
+    """Put the suite's files into the artifact store; None where files stay on the machine.
+
+    Raises:
+        InputError: an option needs the artifact store, which is not set up, or the files cannot be packed.
+        ArtifactStoreError: the store cannot be used.
+    """
+    store = open_artifact_store(settings)
+    if store is None:
+        if request.include or request.requirements:
+            raise InputError("--include and --requirements are for suites that travel: set QA_ARTIFACTS.")
+        return None
+    try:
+        bundle = pack(Path.cwd(), request.include)
+        store_bundle(bundle, store, utc_now())
+    finally:
+        store.close()
+    return bundle
 
 
 async def _collect(suite: PytestSuite, environment: Mapping[str, str]) -> Collection:

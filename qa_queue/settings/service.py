@@ -167,6 +167,11 @@ class Settings(RedisSettings):
         description="Environment variables, separated by commas, that workers pass on to pytest suites; never "
         "those of the service itself.",
     )
+    qa_suite_install: bool = Field(
+        default=False,
+        description="Install the requirements of suites that travel, with pip, into environments in QA_HOME; "
+        "otherwise they run with the packages of the worker.",
+    )
     qa_suite_memory_mb: int = Field(
         default=2000,
         ge=100,

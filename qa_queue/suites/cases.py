@@ -37,6 +37,8 @@ class SuiteOptions:
     env: Mapping[str, str] = field(default_factory=dict)
     retries: int = 0
     grouping: Grouping = Grouping.AUTO
+    bundle: str | None = None
+    requirements: str | None = None
 
 
 def grouped(tests: Sequence[CollectedTest], by: Grouping) -> list[tuple[CollectedTest, ...]]:
@@ -74,6 +76,8 @@ def case_of_tests(tests: Sequence[CollectedTest], options: SuiteOptions) -> Case
             tests=tuple(test.id for test in tests),
             python=options.python,
             arguments=options.arguments,
+            bundle=options.bundle,
+            requirements=options.requirements,
             env={name: _reference(name, value) for name, value in options.env.items()},
         ),
     )

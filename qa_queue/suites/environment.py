@@ -48,13 +48,12 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
         ordered = sorted(entries, key=lambda one: one.name)
     for entry in ordered:
         is_folder = entry.is_dir(follow_symlinks=False)
-        if is_folder and not _is_skipped(entry):
+        if is_folder and not is_skipped_folder(Path(entry.path)):
             yield from _files(entry.path)
         elif not is_folder and Path(entry.name).suffix in _WATCHED:
             yield entry
 
 
-def _is_skipped(folder: os.DirEntry[str]) -> bool:
-    if folder.name.startswith(".") or folder.name in _SKIPPED:
-        return True
-    return Path(folder.path, "pyvenv.cfg").exists()
+def is_skipped_folder(folder: Path) -> bool:
+    """Return whether a folder is no part of a suite: hidden, a virtual environment, results, packages."""
+    return folder.name.startswith(".") or folder.name in _SKIPPED or (folder / "pyvenv.cfg").exists()

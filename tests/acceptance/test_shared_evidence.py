@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.acceptance.conftest import SupabaseStore
+from tests.acceptance.test_suites import UNUSED
 from tests.support.poll import wait_until
 from tests.support.program import Program
 from tests.support.workers import WorkerProcess
@@ -57,3 +58,24 @@ def test_every_machine_sees_the_evidence_of_all(program: Program, store: Supabas
         assert len(list((tmp_path / run_id).rglob("*.*"))) == len(rows)
         assert program("report", run_id, "--json", "-o", str(tmp_path / "report.json")).code == 0
         assert str(tmp_path / "home" / "artifact-cache") in (tmp_path / "report.json").read_text()
+
+
+def test_a_suite_travels_to_a_worker_that_does_not_have_its_files(program: Program, tmp_path: Path) -> None:
+    """The folder is gone when the worker takes the tests; a module that it lacks is named."""
+    share, suite = tmp_path / "share", tmp_path / "suite"
+    for folder in (share, suite):
+        folder.mkdir()
+    (suite / "helpers.py").write_text("ANSWER = 42\n")
+    (suite / "test_travels.py").write_text("import helpers\ndef test_answer(): assert helpers.ANSWER == 42\n")
+    (suite / "test_lacks.py").write_text("def test_lacks(): import module_that_only_the_author_has\n")
+    submitter = Program(suite, program.settings | {"QA_ARTIFACTS": share.as_uri()})
+    runs = submitter("run", ".", "--json", "--", *UNUSED).json["runs"]
+    suite.rename(tmp_path / "elsewhere")
+    with start(program, tmp_path / "first", share) as worker:
+        worker.says("serves test-execution")
+        ended = {run["case"]: program("watch", run["run_id"], "--json") for run in runs}
+    assert {name: one.code for name, one in ended.items()} == {
+        "test_travels.py::test_answer": 0,
+        "test_lacks.py::test_lacks": 1,
+    }
+    assert "module_that_only_the_author_has" in ended["test_lacks.py::test_lacks"].out
