@@ -21,6 +21,7 @@ from qa_queue.errors import InputError
 from qa_queue.errors.validation import problems_of
 from qa_queue.models import JobContext, JobProgress
 from qa_queue.models.payloads import PytestSuite
+from qa_queue.queues.login_states import LoginStates, MemoryLoginStates
 from qa_queue.settings import Settings
 from qa_queue.store.artifacts import ArtifactStore
 from qa_queue.store.artifacts.uploads import UploadQueue
@@ -112,6 +113,7 @@ class Services:
     hosts: SuiteHosts | None = None
     artifact_store: ArtifactStore | None = None
     uploads: UploadQueue | None = None
+    login_states: LoginStates = field(default_factory=MemoryLoginStates)
 
 
 Data = TypeVar("Data", bound=BaseModel)

@@ -25,6 +25,7 @@ from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
 from qa_queue.models.outcomes import cancelled_result, failure_of
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.cancellation import CancelSignals
+from qa_queue.queues.login_states import RedisLoginStates
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 from qa_queue.settings.chromium import find_browser
@@ -217,6 +218,7 @@ class Runtime:
             hosts=hosts,
             artifact_store=artifacts,
             uploads=self._uploads,
+            login_states=RedisLoginStates(connection),
         )
 
     def _known_run(self, run_id: str) -> RunRecord | None:

@@ -150,9 +150,9 @@ class Handler(SimpleHTTPRequestHandler):
 
 
 @contextmanager
-def serve(port: int = 0) -> Iterator[str]:
+def serve(port: int = 0, data: Data | None = None) -> Iterator[str]:
     """Serve the site on loopback while the block runs; yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(SITE), data=Data()))
+    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(SITE), data=data or Data()))
     server.daemon_threads = True
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()

@@ -20,6 +20,9 @@ from qa_queue.cases.hosts import HostList
 from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind, Viewport
 
+KeepState = Callable[[str, dict[str, Any], int | None], Awaitable[str]]
+"""Keeps a state under a name for a time in ms, and returns a sentence about it; raises InputError."""
+
 
 class TraceContent(StrEnum):
     """The content of a Playwright trace: nothing, DOM snapshots after each action, or these with screenshots."""
@@ -41,6 +44,8 @@ class SessionOptions:
     `network` has the lists of hosts that narrow the operator's.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
     With `records_traffic` steps can wait for requests and responses of pages and check them.
+    `state` has the cookies and storage to begin with, as `BrowserSession.state` returns them; `keep_state` keeps
+    those of a `save_state` step, which fails without it.
     """
 
     base_url: str | None = None
@@ -56,6 +61,8 @@ class SessionOptions:
     network: tuple[Layer, ...] = ()
     records_traffic: bool = False
     dialogs: Literal["accept", "dismiss"] | None = None
+    state: Mapping[str, Any] | None = field(default=None, repr=False)
+    keep_state: KeepState | None = field(default=None, repr=False)
 
     @property
     def test_id_attribute(self) -> str:
@@ -198,6 +205,9 @@ class BrowserSession(Protocol):
 
     async def downloads(self) -> tuple[DownloadedFile, ...]:
         """The complete downloads that no step has returned; those that still run have a moment to end."""
+
+    async def state(self) -> dict[str, Any]:
+        """Return the cookies and the storage of every site, a JSON object. Raises BrowserCrashedError."""
 
     async def screenshot(self) -> bytes:
         """The page as PNG. Raises EvidenceError where the page cannot be pictured."""

@@ -163,6 +163,15 @@ class Session:
         """See `processors.browser.protocol.BrowserSession`."""
         return await self._downloads.close()
 
+    async def state(self) -> dict[str, Any]:
+        """See `processors.browser.protocol.BrowserSession`."""
+        try:
+            return dict(await self._context.storage_state(indexed_db=True))
+        except Error as error:
+            raise BrowserCrashedError(
+                f"the browser did not give its cookies and storage: {first_line(str(error))}"
+            ) from error
+
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""
         try:

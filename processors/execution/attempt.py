@@ -16,7 +16,7 @@ from processors.execution.plan import RunPlan
 from processors.execution.records import adaptation_of, is_adaptation
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
-from processors.execution.stopping import PauseWatch, StopSignal
+from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
 from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
 from qa_queue.cases.actions import Expect, Screenshot
 from qa_queue.cases.checks import Check
@@ -25,10 +25,6 @@ from qa_queue.errors import BrowserCrashedError, ProcessPausedError
 from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
 from qa_queue.store.records import FingerprintRecord
 
-_STOPPED = {
-    ErrorKind.CANCELLED: "the run was cancelled during this step",
-    ErrorKind.TIMEOUT: "the run's time was up during this step",
-}
 LOOK_MS = 1  # makes a check exactly once
 _NO_PICTURE = (
     ErrorKind.PAGE_CRASH,
@@ -142,7 +138,7 @@ class Attempt:
 
     def _interrupted(self) -> StepOutcome:
         assert self.stop.reason is not None
-        return StepOutcome(error=_STOPPED[self.stop.reason], kind=self.stop.reason)
+        return StepOutcome(error=STOPPED[self.stop.reason], kind=self.stop.reason)
 
     async def _report(
         self, planned: PlannedStep, outcome: StepOutcome, started_at: datetime, clock: float

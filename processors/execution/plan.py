@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
+from processors.execution.login_plan import LoginPlan, LoginPlanner
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from processors.execution.verdict import trace_content
 from qa_queue.cases.environment import HttpCredentials, Use
@@ -44,7 +45,7 @@ class RunPlan:
     `sections` are run within `frame_of(attempt)`; in `frame`, variables that steps save are pending. `steps` are
     those known beforehand, in order; `total` is the number of rows of a try, None where that depends on what
     happens in it. `secrets` are the values that must not leave the worker, by name.
-    `use` has its values filled in.
+    `use` has its values filled in. The browser begins with the `state` of the `login`, once the run has it.
     """
 
     run_id: str
@@ -62,6 +63,9 @@ class RunPlan:
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
     values: RunValues = field(repr=False)
+    logins: LoginPlanner = field(repr=False)
+    login: LoginPlan | None = None
+    state: Mapping[str, Any] | None = field(default=None, repr=False)
 
     def frame_of(self, attempt: int) -> Frame:
         """Return the frame of a try: with variables of its own and generated values."""
@@ -99,6 +103,7 @@ class RunPlan:
             upload_root=self.upload_root,
             secret_hosts=self.secret_hosts,
             dialogs=self.case.dialogs,
+            state=self.state,
             records_traffic=any(step.records_traffic for _, step in self.case.steps_by_path()),
         )
 
@@ -208,6 +213,8 @@ def plan_run(
     sections = sections_of(case)
     frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case), preview=True)
     hosts, site = hosts_of(secrets, trusted=data.trusted), web_url(base_url) if base_url else None
+    use = _use(case.use, scope, site, hosts)
+    logins = LoginPlanner(case=case, scope=scope, use=use, base_url=site, user=data.user_id, trusted=data.trusted)
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,
@@ -218,12 +225,14 @@ def plan_run(
         total=case.known_total,
         config=data.config,
         base_url=site,
-        use=_use(case.use, scope, site, hosts),
+        use=use,
         secrets={name: value for name, value in values.items() if value.strip()},
         secret_hosts=hosts,
         ignored_attributes=ignored_attributes,
         upload_root=Path(data.case_dir) if data.case_dir else None,
         values=own,
+        logins=logins,
+        login=logins.wanted(),
     )
 
 

@@ -27,6 +27,10 @@ class RunReporter:
         self._writer = writer
         self._report = report
 
+    def use_plan(self, plan: RunPlan) -> None:
+        """Report the run by this plan from now on, which may know more secrets."""
+        self._plan = plan
+
     async def begin(self) -> None:
         """Report the start of the run."""
         now = utc_now()

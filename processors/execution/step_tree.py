@@ -267,9 +267,9 @@ def sections_of(case: Case) -> tuple[Section, ...]:
     return tuple(Section(name=name, nodes=plant.tree(steps)) for name, steps in case.sequences() if steps)
 
 
-def tree_of(steps: Sequence[Step]) -> tuple[Node, ...]:
-    """Return the tree of these steps, which use no flow."""
-    return _Planter({}).tree(steps)
+def tree_of(steps: Sequence[Step], flows: Mapping[str, Flow]) -> tuple[Node, ...]:
+    """Return the tree of these steps; `flows` are those that they may use."""
+    return _Planter(flows).tree(steps)
 
 
 @dataclass

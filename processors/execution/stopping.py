@@ -16,6 +16,10 @@ POLL_S = 0.5
 CANCEL_TIMEOUT_S = 1.0  # for work that was cancelled to end
 LONGEST_PAUSE_S = 3.0  # of a process, which a step must not be blamed for
 _TICK_S = 0.5
+STOPPED = {
+    ErrorKind.CANCELLED: "the run was cancelled during this step",
+    ErrorKind.TIMEOUT: "the run's time was up during this step",
+}
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 

@@ -6,15 +6,19 @@ import time
 from dataclasses import dataclass, replace
 
 from processors.base import JobContext, Services
-from processors.browser.protocol import TraceContent
+from processors.browser.protocol import KeepState, TraceContent
 from processors.execution.artifacts import ArtifactRecorder
 from processors.execution.attempt import Attempt
 from processors.execution.element_history import ElementHistory
+from processors.execution.logins import LoginFailedError, LoginKeeper, with_state
 from processors.execution.plan import RunPlan
-from processors.execution.records import RunOutcome
+from processors.execution.records import RunOutcome, clean
 from processors.execution.reporting import RunReporter
 from processors.execution.stopping import StopSignal
-from processors.execution.verdict import judge, may_retry
+from processors.execution.verdict import RunVerdict, judge, may_retry
+from qa_queue.cases.actions import SaveState
+from qa_queue.models import RunStatus
+from qa_queue.models.outcomes import KINDS
 
 
 @dataclass(frozen=True)
@@ -50,10 +54,14 @@ class TryLoop:
         return outcome
 
     async def _try(self, test_try: int) -> RunOutcome:
-        plan, services, number = self.plan, self.services, self._number(test_try)
-        options = plan.session_options(test_try)
-        artifacts = ArtifactRecorder(services, plan.run_id, number, secrets=plan.secrets)
         asked = time.perf_counter()
+        try:
+            plan, notes = await self._signed_in(test_try)
+        except LoginFailedError as error:
+            return self._not_signed_in(test_try, error, asked)
+        services, number = self.services, self._number(test_try)
+        options = replace(plan.session_options(test_try), keep_state=self._keeper(test_try))
+        artifacts = ArtifactRecorder(services, plan.run_id, number, secrets=plan.secrets)
         with ElementHistory(plan, services.store, services.claims) as elements:
             async with services.browser.session(options) as session:
                 started = time.perf_counter()
@@ -71,7 +79,7 @@ class TryLoop:
                 verdict = await attempt.run()
                 ended = time.perf_counter()
         return RunOutcome(
-            verdict=verdict,
+            verdict=replace(verdict, error=clean(plan, verdict.error)),
             attempt=number,
             total_steps=len(attempt.results),
             results=tuple(attempt.results),
@@ -80,7 +88,37 @@ class TryLoop:
             starting_ms=_ms(started - asked),
             running_ms=_ms(ended - started),
             notes=tuple(artifacts.notes),
-            closing_notes=attempt.closing_notes,
+            closing_notes=(*notes, *attempt.closing_notes),
+        )
+
+    async def _signed_in(self, test_try: int) -> tuple[RunPlan, tuple[str, ...]]:
+        """Return the plan with the state of its login, and a note on it.
+
+        Raises:
+            LoginFailedError: the run cannot have it.
+        """
+        plan = self.plan
+        if plan.login is None:
+            return plan, ()
+        logins = LoginKeeper(plan=plan, services=self.services, stop=self.stop, number=self._number(test_try))
+        await self.reporter.progress(0, f"{plan.case.name}: login {plan.login.name}")
+        found = await logins.state(plan.login)
+        self.reporter.use_plan(signed_in := with_state(plan, plan.login, found))
+        return signed_in, (found.note(plan.login.name, plan.run_id),)
+
+    def _keeper(self, test_try: int) -> KeepState | None:
+        """Return what keeps the states of `save_state` steps; without such a step no key is needed."""
+        if not any(isinstance(step.args, SaveState) for _, step in self.plan.case.steps_by_path()):
+            return None
+        logins = LoginKeeper(plan=self.plan, services=self.services, stop=self.stop, number=self._number(test_try))
+        return logins.keep
+
+    def _not_signed_in(self, test_try: int, error: LoginFailedError, asked: float) -> RunOutcome:
+        status = KINDS[error.kind] if error.kind is self.stop.reason else RunStatus.FAILED
+        return RunOutcome(
+            verdict=RunVerdict(status=status, error=str(error), error_kind=error.kind),
+            attempt=self._number(test_try),
+            starting_ms=_ms(time.perf_counter() - asked),
         )
 
     def _number(self, test_try: int) -> int:

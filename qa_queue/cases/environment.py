@@ -10,7 +10,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field, WithJsonSchema
 
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Many, Size, Vocabulary, Words, expected
@@ -19,6 +19,7 @@ from qa_queue.models import Viewport
 
 DOCUMENTED_TIME = "2030-01-31T09:00 or 2030-01-31T09:00+02:00"
 _LOCALE = re.compile(r"[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*")
+STATE_NAME = "[A-Za-z0-9_][A-Za-z0-9_-]{0,99}"
 _HEADER = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 Browser = Literal["chromium", "firefox", "webkit"]
 Channel = Literal[
@@ -93,6 +94,12 @@ def _header_value(text: str) -> str:
     return text
 
 
+def _state_name(text: str) -> str:
+    if not re.fullmatch(STATE_NAME, text):
+        raise ValueError(f"{text!r} is not the name of a login under 'logins': letters, digits, _ and -")
+    return text
+
+
 def _address(schemes: tuple[str, ...], text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -104,6 +111,11 @@ def _address(schemes: tuple[str, ...], text: str) -> str:
     return text
 
 
+StateName = Annotated[
+    str,
+    unless_reference(_state_name),
+    WithJsonSchema({"type": "string", "pattern": rf"^({STATE_NAME}|.*\$\{{.*)$"}),
+]
 SocketUrl = Annotated[str, unless_reference(partial(_address, ("ws", "wss")))]
 DevtoolsUrl = Annotated[str, unless_reference(partial(_address, ("http", "https", "ws", "wss")))]
 Time = Annotated[str, unless_reference(_time)]
@@ -115,11 +127,6 @@ HeaderValues = dict[HeaderName, HeaderValue]
 Latitude = Annotated[float, Field(ge=-90, le=90)]
 Longitude = Annotated[float, Field(ge=-180, le=180)]
 Accuracy = Annotated[float, Field(ge=0, le=100_000)]
-
-
-def _unsupported(value: Any) -> None:
-    if value is not None:
-        raise ValueError("'storage_state' is part of the format but not supported by this version")
 
 
 class Geolocation(Vocabulary):
@@ -189,7 +196,9 @@ class Use(Vocabulary):
     )
     device: Words | None = Field(None, description="A device that Playwright knows, such as iPhone 15.")
     viewport: Size = Field(Viewport(), description="Size of the page: 1280x720.")
-    storage_state: Annotated[None, BeforeValidator(_unsupported)] = Field(None, description="Not supported yet.")
+    storage_state: StateName | None = Field(
+        None, description="The login under `logins` whose cookies and storage the browser has, or a saved state."
+    )
     test_id_attribute: Words = Field("data-testid", description="The attribute that `test_id` looks at.")
     locale: Locale | None = Field(None, description="Language and region, such as de-DE.")
     time_zone: TimeZone | None = Field(None, description="Time zone, such as Europe/Berlin.")

@@ -6,13 +6,14 @@ A flow's key in `flows` of the case is the path of its file relative to the case
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
 from qa_queue.cases.actions import UseFlow
 from qa_queue.cases.document_path import ProblemReport
+from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, read_document
 from qa_queue.cases.steps import Step, known_total, rewrite, walk
 from qa_queue.errors.schema_path import KeyPath
@@ -56,9 +57,17 @@ class FlowFiles:
         """Return the case with the flows that it uses; problems go to the report."""
         self.flows |= case.flows
         changed = {name: self._linked(steps, self.folder, self.report, (name,)) for name, steps in case.sequences()}
+        logins = {name: self._signing_in(name, login) for name, login in case.logins.items()}
         inline = {key: self._with_own(flow, self.folder, ("flows", key)) for key, flow in case.flows.items()}
         self.flows |= inline
-        return case.model_copy(update=changed | {"flows": self.flows})
+        return case.model_copy(update=changed | {"logins": logins, "flows": self.flows})
+
+    def _signing_in(self, name: str, login: Login) -> Login:
+        linked = {
+            key: self._linked(steps, self.folder, self.report, ("logins", name, key))
+            for key, steps in login.sequences()
+        }
+        return login.model_copy(update=linked)
 
     def with_own(self, flow: Flow) -> Flow:
         """Return a flow whose own steps name the flows that they use by their keys."""
@@ -145,9 +154,13 @@ def _siblings(file: Path) -> Iterator[Path]:
 def flow_problems(case: Case, report: ProblemReport, at: KeyPath = ()) -> Iterator[Problem]:
     """Yield what is wrong with the flows of a case: unknown ones, cycles, parameters, and too many steps."""
     units = {"": tuple(step for _, steps in case.sequences() for step in steps)}
+    units |= {
+        f"logins.{name}": tuple(step for _, steps in login.sequences() for step in steps)
+        for name, login in case.logins.items()
+    }
     units |= {key: flow.steps for key, flow in case.flows.items()}
     found = [
-        Problem(("use",), text, step.line, key or report.source)
+        Problem(("use",), text, step.line, key if key in case.flows else report.source)
         for key, steps in units.items()
         for _, step in walk(steps)
         if isinstance(step.args, UseFlow) and (text := _fault_of_use(step.args, case.flows))
@@ -155,7 +168,7 @@ def flow_problems(case: Case, report: ProblemReport, at: KeyPath = ()) -> Iterat
     yield from found
     if found:
         return
-    if cycle := _too_deep(units):
+    if cycle := _too_deep(units, case.flows):
         yield Problem(at, cycle, None, report.source)
     elif (rows := known_total(units[""], case.flow_steps, most=True) or 0) > MAX_ROWS:
         yield Problem(at, f"has {rows} steps with its flows; at most {MAX_ROWS} are possible", None, report.source)
@@ -177,7 +190,7 @@ def _fault_of_use(use: UseFlow, flows: Mapping[str, Flow]) -> str | None:
     return None
 
 
-def _too_deep(units: Mapping[str, tuple[Step, ...]]) -> str | None:
+def _too_deep(units: Mapping[str, tuple[Step, ...]], flows: Collection[str]) -> str | None:
     """Return the message on a cycle of flows, or on flows within flows beyond the greatest depth."""
     used = {
         key: tuple(dict.fromkeys(s.args.flow for _, s in walk(steps) if isinstance(s.args, UseFlow)))
@@ -202,5 +215,5 @@ def _too_deep(units: Mapping[str, tuple[Step, ...]]) -> str | None:
     for key in units:
         if fault := visit(key):
             return fault
-    deepest = depths[""]
+    deepest = max(depth for key, depth in depths.items() if key not in flows)
     return f"its flows are nested {deepest} deep; at most {MAX_DEPTH} are possible" if deepest > MAX_DEPTH else None

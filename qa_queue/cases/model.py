@@ -14,6 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import qa_queue.cases.actions  # noqa: F401 - completes Step
 from qa_queue.cases.environment import Use
+from qa_queue.cases.logins import LOGIN_NAMES_SCHEMA, Login, LoginName, steps_of_logins
 from qa_queue.cases.steps import HealMode, Step, known_total, placed, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
@@ -38,6 +39,7 @@ FORMAT_VERSION: Literal[1] = 1
 STEP_TIMEOUT_MS = 5_000
 MAX_STEPS = 5_000
 MAX_ROWS = 1_000
+_LOGIN_SHARE = 6  # times the time-out of a login
 __all__ = [
     "FORMAT_VERSION",
     "RUN_TIMEOUT_MS",
@@ -158,6 +160,11 @@ class Shared(Vocabulary):
     lock: LockName | None = Field(
         None, description="A resource by name, such as an account: runs with the same lock do not overlap."
     )
+    logins: dict[LoginName, Login] = Field(
+        default_factory=dict,
+        description="Logins by name: steps, or the file of a flow; for `use.storage_state`.",
+        json_schema_extra=LOGIN_NAMES_SCHEMA,
+    )
     before: Many[Step] = Field((), description="Steps before those of the case.")
     after: Many[Step] = Field((), description="Steps after those of the case, each of which always runs.")
 
@@ -245,11 +252,25 @@ class Case(Shared):
     def steps_by_path(self) -> Iterator[tuple[KeyPath, Step]]:
         """Yield every step with its path in the document, each before those inside it."""
         yield from self.own_steps()
+        yield from steps_of_logins(self.used_logins)
         for key, flow in self.flows.items():
             yield from walk(flow.steps, ("flows", key, "steps"))
 
+    @property
+    def login_ms(self) -> int:
+        """The most time that a try needs for its login: to wait for another run, to sign in and to check it."""
+        return max((_LOGIN_SHARE * login.timeout_ms for login in self.used_logins.values()), default=0)
+
+    @property
+    def used_logins(self) -> dict[str, Login]:
+        """The login that `use.storage_state` names; all of them where only the run knows the name."""
+        name = self.use.storage_state
+        if name is not None and "${" in name:
+            return self.logins
+        return {name: self.logins[name]} if name in self.logins else {}
+
     def own_steps(self) -> Iterator[tuple[KeyPath, Step]]:
-        """Yield every step but those of flows, as `steps_by_path`."""
+        """Yield every step but those of flows and logins, as `steps_by_path`."""
         for name, steps in self.sequences():
             yield from walk(steps, (name,))
 
@@ -296,6 +317,7 @@ class Case(Shared):
         joined = {
             "tags": tags,
             "use": suite.use.model_copy(update=own),
+            "logins": {**suite.logins, **self.logins},
             "before": (*suite.before, *self.before),
             "after": (*self.after, *suite.after),
         }
@@ -333,6 +355,6 @@ def _with_planned_names(problem: Problem) -> Problem:
 
 _PLANNED = frozenset(
     """
-    save_state accessibility to_have_screenshot
+    accessibility to_have_screenshot
     """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
 )

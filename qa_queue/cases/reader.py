@@ -12,6 +12,7 @@ from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
 from qa_queue.cases.flows import FlowFiles, flow_problems
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
+from qa_queue.cases.logins import login_problems
 from qa_queue.cases.model import MAX_STEPS, Case, Flow, Suite, read_document
 from qa_queue.cases.steps import Step
 from qa_queue.cases.yaml_source import MAX_CHARS, SourceMapping, located, read_json, read_yaml
@@ -159,6 +160,7 @@ def _with_flows(report: ProblemReport, case: Case, at: KeyPath, folder: Path | N
         case = FlowFiles(folder, read_source, report).embedded(case)
     if len(report.problems) == count:
         report.problems += flow_problems(case, report, at)
+        report.problems += login_problems(case.logins, case.use.storage_state, at=at, source=report.source)
     return case
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from qa_queue.cases.checks import CHECKS, Check, ValueCheck
+from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, Param, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTIONS, Action, Step
 from qa_queue.cases.targets import Target
@@ -53,6 +54,7 @@ def reference(examples: Path) -> str:
         *_keys_of("Keys of a flow", Flow),
         *_keys_of("Keys of a parameter of a flow", Param),
         *_keys_of("Keys of `use` of a case", Use),
+        *_keys_of("Keys of a login under `logins`", Login),
         *_keys_of("Keys of `pytest`", PytestTests),
     ]
     return "\n\n".join(parts) + "\n"

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from qa_queue.cases.actions import UseFlow
+from qa_queue.cases.logins import Login, steps_of_logins
 from qa_queue.cases.model import Case, Flow, Step
 from qa_queue.cases.references import Broken, Reference, pieces
 from qa_queue.cases.steps import arguments_path, walk
@@ -33,9 +34,17 @@ class TextPlace:
 
 def references(case: Case) -> frozenset[Reference]:
     """Return every reference in the case; broken ones are left out."""
-    places = (*_places(case), *(place for flow in case.flows.values() for place in _flow_places(flow)))
+    flows = (place for flow in case.flows.values() for place in _flow_places(flow))
+    logins = (place for name, login in case.used_logins.items() for place in _login_places(name, login))
+    places = (*_places(case), *logins, *flows)
     found = (piece for place in places for piece in place.references)
     return frozenset(piece for piece in found if isinstance(piece, Reference))
+
+
+def references_in(steps: Iterable[Step]) -> frozenset[Reference]:
+    """Return every reference in these steps, those inside blocks included; broken ones are left out."""
+    places = (place for path, step in walk(steps) for place in _step_places(step, path))
+    return frozenset(piece for place in places for piece in place.references if isinstance(piece, Reference))
 
 
 def secrets_in(step: Step) -> frozenset[str]:
@@ -62,6 +71,10 @@ def check_references(case: Case, env_names: Collection[str], *, source: str = ""
     data_names = frozenset.intersection(*map(frozenset, case.data)) if case.data else ()
     own = _Known({"env": env_names, "var": {*case.vars, *assigned_names(case)}, "data": data_names, "param": ()})
     found = [*_problems(own, _places(case), source or case.name)]
+    for name, login in case.used_logins.items():
+        assigned = assigned_in(step for _, step in steps_of_logins({name: login}))
+        names = {"env": env_names, "var": {*case.vars, *assigned}, "data": data_names, "param": ()}
+        found += _problems(_Known(names), _login_places(name, login), source or case.name)
     for key, flow in case.flows.items():
         found += _problems(_known_in(flow, env_names), _flow_places(flow), key)
     return tuple(str(problem) for problem in (*found, *_secret_values(case, source or case.name)))
@@ -87,6 +100,11 @@ def _problems(known: _Known, places: Iterable[TextPlace], source: str) -> Iterat
         for piece in place.references:
             if text := _problem(known, place, piece):
                 yield Problem(place.path, text, place.line, source)
+
+
+def _login_places(name: str, login: Login) -> Iterator[TextPlace]:
+    for path, step in steps_of_logins({name: login}):
+        yield from _step_places(step, path)
 
 
 def _flow_places(flow: Flow) -> Iterator[TextPlace]:

@@ -19,6 +19,7 @@ from qa_queue.cases.actions import Expect, Goto, If, NewPage, Repeat, Request, S
 from qa_queue.cases.checks import ToHaveURL
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.exporters.yaml import action_document, target_document
+from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case
 from qa_queue.cases.steps import Action, Step, rewrite, walk
 from qa_queue.cases.targets import Target
@@ -44,13 +45,14 @@ def rebase(case: Case, base_url: str) -> Case:
     changes = [partial(_relative, origin) for origin in sorted(filter(None, {_origin(case.base_url or ""), first}))]
     if not _has_path(case.base_url or ""):
         changes.append(partial(_below, new))
-    sequences, flows = dict(case.sequences()), dict(case.flows)
+    sequences, flows, logins = dict(case.sequences()), dict(case.flows), dict(case.logins)
     for change in changes:
         sequences = {key: _changed(steps, change) for key, steps in sequences.items()}
         flows = {
             key: flow.model_copy(update={"steps": _changed(flow.steps, change)}) for key, flow in flows.items()
         }
-    return case.model_copy(update={"base_url": base_url, "flows": flows, **sequences})
+        logins = {name: _changed_login(login, change) for name, login in logins.items()}
+    return case.model_copy(update={"base_url": base_url, "flows": flows, "logins": logins, **sequences})
 
 
 def moved(case: Case, base_url: str) -> Case:
@@ -74,6 +76,10 @@ def first_origin(steps: Iterable[Step]) -> str | None:
 def relative_steps(steps: Iterable[Step], origin: str) -> tuple[Step, ...]:
     """The steps with the URLs of this origin made relative to it."""
     return _changed(steps, partial(_relative, origin))
+
+
+def _changed_login(login: Login, change: partial[str]) -> Login:
+    return login.model_copy(update={key: _changed(steps, change) for key, steps in login.sequences()})
 
 
 def _changed(steps: Iterable[Step], change: partial[str]) -> tuple[Step, ...]:

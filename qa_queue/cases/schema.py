@@ -15,6 +15,7 @@ from qa_queue.cases.actions import Expect, If
 from qa_queue.cases.checks import BESIDE_TARGET, CHECKS, Check, ElementCheck, FlagCheck
 from qa_queue.cases.checks.base import FORMS
 from qa_queue.cases.conditions import Condition
+from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
 from qa_queue.cases.targets import Target
@@ -37,6 +38,7 @@ def case_schema() -> Schema:
         Suite,
         Flow,
         Use,
+        Login,
         Step,
         Target,
         Condition,
@@ -103,8 +105,8 @@ def _complete(model: type[Vocabulary], plain: dict[type[Vocabulary], Schema]) ->
         return {"description": about} | _step(mapping, plain[If]["properties"])
     if model is Target:
         return _either(about, [_TEXT | {"description": "A selector of Playwright."}, mapping | _target_rules()])
-    if model is Condition:
-        return _condition(about, mapping)
+    if model in (Condition, Login):
+        return (_condition if model is Condition else _login)(about, mapping)
     if issubclass(model, Check) and model.keyword:
         return _either(about, list(_check_forms(model, mapping, plain[Target])))
     if issubclass(model, Action):
@@ -130,6 +132,11 @@ def _step(mapping: Schema, branches: Schema) -> Schema:
         "additionalProperties": False,
         "oneOf": [*beside, with_picture, branch],
     }
+
+
+def _login(about: str, mapping: Schema) -> Schema:
+    flow = _TEXT | {"description": "The file of a flow."}
+    return _either(about, [flow, mapping["properties"]["steps"], mapping])
 
 
 def _condition(about: str, mapping: Schema) -> Schema:

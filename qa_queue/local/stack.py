@@ -18,7 +18,7 @@ from typing import Self
 from dotenv import dotenv_values
 
 from qa_queue.errors import StackError, StoreSchemaError
-from qa_queue.local.files import write_private
+from qa_queue.local.files import stored_secret, write_private
 from qa_queue.local.lite import Say, ensure_lite
 from qa_queue.local.migrations import migration_files, migration_folders
 from qa_queue.local.process import LocalServer, free_port
@@ -141,13 +141,20 @@ class Stack:
 
     def environment(self) -> dict[str, str]:
         """Return the variables by which child processes, RQ's own commands included, find Redis and Supabase."""
-        return redis_variables(self._settings) | supabase_variables(self._settings) | {"QA_HOME": str(self._home)}
+        return (
+            redis_variables(self._settings)
+            | supabase_variables(self._settings)
+            | self._own
+            | {"QA_HOME": str(self._home)}
+        )
 
     def _launch(self, needed: Needs) -> None:
         if needed.redis:
             redis = self._started(partial(launch_redis, self._home / "redis", port=free_port()))
             self._settings = with_overrides(self._settings, redis_url=redis.url)
             self._own |= redis_variables(self._settings)
+        if self._given.qa_state_key is None:
+            self._own["QA_STATE_KEY"] = stored_secret(self._home / "state.key")
         if needed.supabase:
             ensure_lite(self._say)
             folders, port = migration_folders(), free_port()

@@ -173,7 +173,7 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
         ),
         name=request.title,
         priority=request.priority,
-        timeout_s=run_timeout_s(request.config.timeout or case.timeout_ms, case.retries),
+        timeout_s=run_timeout_s(request.config.timeout or case.timeout_ms, case.retries, case.login_ms),
         attempts=request.attempts,
         backoff=request.backoff,
         due=due_at(request, now),

@@ -54,12 +54,12 @@ class JobSpec:
     arrival_us: int | None = None
 
 
-def run_timeout_s(timeout_ms: int, retries: int) -> int:
-    """Return the time limit of a run's job, in s: every try of the case at its full length, and the work around it.
+def run_timeout_s(timeout_ms: int, retries: int, login_ms: int = 0) -> int:
+    """Return the time limit of a run's job, in s: every try of the case with its login, and the work around it.
 
     The processor ends a run at the run's own limit; this one ends a run whose processor hangs.
     """
-    return math.ceil(timeout_ms * (retries + 1) / 1000) + START_ALLOWANCE_S
+    return math.ceil((timeout_ms + login_ms) * (retries + 1) / 1000) + START_ALLOWANCE_S
 
 
 def display_name(name: str) -> str:

@@ -15,11 +15,14 @@ from redis import Redis
 
 from qa_queue.models import utc_now
 from qa_queue.queues.keys import LOGIN_PREFIX
+from qa_queue.redis import explained
 from qa_queue.redis.scripts import LuaScript
 
 LEASE_MS = 15_000
+FAILURE_MS = 60_000
 COUNTER_MS = 7 * 24 * 3_600_000
 
+_FAIL = LuaScript.load("qa_queue.queues", "login_fail")
 _CLAIM = LuaScript.load("qa_queue.queues", "login_claim")
 _LEASE = LuaScript.load("qa_queue.queues", "login_lease")
 _STORE = LuaScript.load("qa_queue.queues", "login_store")
@@ -55,12 +58,18 @@ class LoginStates(Protocol):
     def store(self, digest: str, fence: int, sealed: bytes, keep_ms: int) -> bool:
         """Store a state and end its lease; False, and nothing stored, where the lease was lost."""
 
+    def fail(self, digest: str, fence: int, sealed: bytes) -> bool:
+        """End a lease with a failure, for the runs that wait; False, and nothing kept, where the lease was lost."""
+
+    def failure(self, digest: str) -> bytes | None:
+        """Return the newest failure, which is kept for a minute."""
+
 
 class RedisLoginStates:
     """`LoginStates` in Redis, for the workers of all machines.
 
     Raises:
-        redis.exceptions.RedisError: Redis failed; of every method.
+        RedisUnavailableError: Redis failed; of every method.
     """
 
     def __init__(self, connection: Redis) -> None:
@@ -68,7 +77,8 @@ class RedisLoginStates:
 
     def read(self, digest: str) -> StoredLogin | None:
         """See `LoginStates`."""
-        found: dict[Any, Any] = self._connection.hgetall(_state(digest))
+        with explained(self._connection):
+            found: dict[Any, Any] = self._connection.hgetall(_state(digest))
         if not found:
             return None
         created = datetime.fromtimestamp(int(found[b"created_ms"]) / 1000, UTC)
@@ -77,21 +87,35 @@ class RedisLoginStates:
     def claim(self, digest: str, unusable: int = 0) -> int | None:
         """See `LoginStates`."""
         keys = [_state(digest), _lease(digest), f"{LOGIN_PREFIX}fence:{digest}"]
-        return int(_CLAIM.run(self._connection, keys, [unusable, LEASE_MS, COUNTER_MS])) or None
+        return int(self._run(_CLAIM, keys, [unusable, LEASE_MS, COUNTER_MS])) or None
 
     def renew(self, digest: str, fence: int) -> bool:
         """See `LoginStates`."""
-        return bool(_LEASE.run(self._connection, [_lease(digest)], [fence, LEASE_MS]))
+        return bool(self._run(_LEASE, [_lease(digest)], [fence, LEASE_MS]))
 
     def release(self, digest: str, fence: int) -> None:
         """See `LoginStates`."""
-        _LEASE.run(self._connection, [_lease(digest)], [fence, 0])
+        self._run(_LEASE, [_lease(digest)], [fence, 0])
 
     def store(self, digest: str, fence: int, sealed: bytes, keep_ms: int) -> bool:
         """See `LoginStates`."""
         created_ms = int(utc_now().timestamp() * 1000)
         arguments = [fence, sealed, created_ms, keep_ms]
-        return bool(_STORE.run(self._connection, [_state(digest), _lease(digest)], arguments))
+        return bool(self._run(_STORE, [_state(digest), _lease(digest)], arguments))
+
+    def fail(self, digest: str, fence: int, sealed: bytes) -> bool:
+        """See `LoginStates`."""
+        return bool(self._run(_FAIL, [_lease(digest), _failure(digest)], [fence, sealed, FAILURE_MS]))
+
+    def failure(self, digest: str) -> bytes | None:
+        """See `LoginStates`."""
+        with explained(self._connection):
+            found: Any = self._connection.get(_failure(digest))
+        return found if isinstance(found, bytes) else None
+
+    def _run(self, script: LuaScript, keys: list[str], arguments: list[Any]) -> Any:
+        with explained(self._connection):
+            return script.run(self._connection, keys, arguments)
 
 
 def _state(digest: str) -> str:
@@ -102,6 +126,10 @@ def _lease(digest: str) -> str:
     return f"{LOGIN_PREFIX}lease:{digest}"
 
 
+def _failure(digest: str) -> str:
+    return f"{LOGIN_PREFIX}failure:{digest}"
+
+
 class MemoryLoginStates:
     """`LoginStates` in the memory of one process; `now` tells the time."""
 
@@ -110,6 +138,7 @@ class MemoryLoginStates:
         self._states: dict[str, tuple[StoredLogin, datetime]] = {}
         self._leases: dict[str, tuple[int, datetime]] = {}
         self._fences: dict[str, int] = {}
+        self._failures: dict[str, tuple[bytes, datetime]] = {}
 
     def read(self, digest: str) -> StoredLogin | None:
         """See `LoginStates`."""
@@ -145,6 +174,19 @@ class MemoryLoginStates:
         stored = StoredLogin(fence=fence, sealed=sealed, created_at=self._now())
         self._states[digest] = stored, self._after(keep_ms)
         return True
+
+    def fail(self, digest: str, fence: int, sealed: bytes) -> bool:
+        """See `LoginStates`."""
+        if self._holder(digest) != fence:
+            return False
+        del self._leases[digest]
+        self._failures[digest] = sealed, self._after(FAILURE_MS)
+        return True
+
+    def failure(self, digest: str) -> bytes | None:
+        """See `LoginStates`."""
+        found = self._failures.get(digest)
+        return found[0] if found and found[1] > self._now() else None
 
     def _holder(self, digest: str) -> int | None:
         fence, end = self._leases.get(digest, (None, self._now()))

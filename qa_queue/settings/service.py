@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -13,6 +14,8 @@ from qa_queue.settings.environment import HOME
 from qa_queue.settings.redis import RedisSettings
 
 MAX_CONCURRENCY = 64
+STATE_KEY_BYTES = 32
+NEW_STATE_KEY = "make one with `openssl rand -base64 32`"
 
 LogLevel = Literal["ERROR", "WARN", "INFO", "DEBUG"]
 
@@ -23,6 +26,16 @@ def _concurrency(value: Any) -> Any:
         return value
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 2
     return min(max(2, cores), MAX_CONCURRENCY)
+
+
+def state_key_bytes(text: str) -> bytes | None:
+    """Return the bytes of a key in base64, also with - and _ and without padding; None if it is not one."""
+    plain = text.strip().rstrip("=").replace("-", "+").replace("_", "/")
+    try:
+        found = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
+    except ValueError:
+        return None
+    return found if len(found) == STATE_KEY_BYTES else None
 
 
 class Settings(RedisSettings):
@@ -148,6 +161,11 @@ class Settings(RedisSettings):
         default="",
         description="HTML attributes, separated by commas, that fingerprints and healed locators leave out.",
     )
+    qa_state_key: SecretStr | None = Field(
+        default=None,
+        description="Key that encrypts the states of logins, 32 bytes in base64, the same for every worker; "
+        "`qa-queue up` has one of its own.",
+    )
     qa_evaluate: Literal["trusted", "always", "never"] = Field(
         default="trusted",
         description="Which runs may use `evaluate`: those that `qa-queue run` submitted from a file, all, or none.",
@@ -211,6 +229,13 @@ class Settings(RedisSettings):
         default=600, ge=1, description="Requests a minute that one token or login may make of the API."
     )
     qa_api_max_body: int = Field(default=10_000_000, ge=1, description="Bytes that a request to the API may have.")
+
+    @field_validator("qa_state_key")
+    @classmethod
+    def _is_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None and state_key_bytes(value.get_secret_value()) is None:
+            raise ValueError(f"is not a key of {STATE_KEY_BYTES} bytes in base64: {NEW_STATE_KEY}")
+        return value
 
     @field_validator("log_level", mode="before")
     @classmethod

@@ -8,7 +8,14 @@ import pytest
 from redis import Redis
 
 from qa_queue.models import utc_now
-from qa_queue.queues.login_states import LEASE_MS, LoginStates, MemoryLoginStates, RedisLoginStates, StoredLogin
+from qa_queue.queues.login_states import (
+    FAILURE_MS,
+    LEASE_MS,
+    LoginStates,
+    MemoryLoginStates,
+    RedisLoginStates,
+    StoredLogin,
+)
 
 DAY_MS = 24 * 3_600_000
 
@@ -126,6 +133,20 @@ def test_an_unusable_state_is_replaced_by_one_run(states_and_clock: Parts) -> No
     assert states.store("a", second, b"new", DAY_MS)
     assert states.claim("a", unusable=first) is None
     assert stored(states, "a").sealed == b"new"
+
+
+def test_a_failure_is_kept_for_those_that_wait(states_and_clock: Parts) -> None:
+    """It ends the lease; a run that lost its lease leaves none, and after a minute it is gone."""
+    states, clock = states_and_clock
+    fence = states.claim("a")
+    assert fence
+    assert states.failure("a") is None
+    assert states.fail("a", fence, b"sealed")
+    assert (states.failure("a"), states.failure("b")) == (b"sealed", None)
+    assert not states.fail("a", fence, b"late")
+    assert states.claim("a")
+    clock.advance(FAILURE_MS + 1)
+    assert states.failure("a") is None
 
 
 def test_the_representation_of_a_state_hides_it(states_and_clock: Parts) -> None:

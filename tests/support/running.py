@@ -13,6 +13,7 @@ from processors.execution.processor import TestExecutionProcessor
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case
 from qa_queue.models import ArtifactKind, JobContext, JobProgress, TestConfig, TestJobData, TestJobResult, utc_now
+from qa_queue.queues.login_states import LoginStates, MemoryLoginStates
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
@@ -52,6 +53,8 @@ class ExecutionHarness:
     progress: Progress = field(default_factory=Progress)
     cancels: Cancels = field(default_factory=Cancels)
     hosts: SuiteHosts | None = None
+    login_states: LoginStates = field(default_factory=MemoryLoginStates)
+    state_key: str | None = "k" * 43
     processor_type: type[TestExecutionProcessor] = TestExecutionProcessor
 
     def __post_init__(self) -> None:
@@ -78,7 +81,7 @@ class ExecutionHarness:
 
     def processor(self, data: TestJobData, **context: Any) -> TestExecutionProcessor:
         services = Services(
-            settings=Settings(_env_file=None),
+            settings=Settings(_env_file=None, qa_state_key=self.state_key),
             store=self.store,
             writer=self.writer,
             progress=self.progress,
@@ -86,6 +89,7 @@ class ExecutionHarness:
             browser=self.browser,
             artifacts_dir=self.artifacts_dir,
             hosts=self.hosts,
+            login_states=self.login_states,
         )
         facts = {"queue": "test-execution", "worker": "worker-1", "enqueued_at": utc_now()}
         return self.processor_type(services, JobContext(job_id=data.test_run_id, **facts | context))

@@ -8,7 +8,7 @@ from typing import Any
 
 from playwright.async_api import Error, Geolocation
 
-from processors.browser.action_context import ActionContext, performs
+from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.failures import StepFailedError, first_line, is_closed, is_crash
 from qa_queue.cases.actions import (
     Clock,
@@ -17,14 +17,16 @@ from qa_queue.cases.actions import (
     LocalStorage,
     Offline,
     Permissions,
+    SaveState,
     SessionStorage,
     SetGeolocation,
 )
 from qa_queue.cases.actions.state import Cookie, WebStorage
 from qa_queue.cases.environment import parse_time
 from qa_queue.cases.urls import web_url
-from qa_queue.errors import InputError
+from qa_queue.errors import InputError, QAError
 from qa_queue.models import ErrorKind
+from qa_queue.models.outcomes import failure_of
 
 _CHANGE_STORAGE = """([storage, added, removed, clear]) => {
   const items = window[storage];
@@ -150,6 +152,21 @@ async def clock(call: ActionContext[Clock]) -> None:
 async def offline(call: ActionContext[Offline]) -> None:
     """Cut every page off from the network, or connect it again."""
     await call.page.context.set_offline(call.args.value)
+
+
+@performs(SaveState)
+async def save_state(call: ActionContext[SaveState]) -> Performed:
+    """Keep the cookies and storage of the context for later runs."""
+    keep = call.options.keep_state
+    if keep is None:
+        raise StepFailedError(ErrorKind.INPUT, f"{call.args.sentence()}: states are not kept here")
+    state = dict(await call.page.context.storage_state(indexed_db=True))
+    try:
+        return Performed(notes=(await keep(call.args.name, state, call.args.expires_ms),))
+    except QAError as error:
+        raise StepFailedError(
+            failure_of(error).error_kind or ErrorKind.INPUT, f"{call.args.sentence()}: {error}"
+        ) from None
 
 
 async def _done(call: ActionContext[Any], work: Awaitable[Any]) -> None:

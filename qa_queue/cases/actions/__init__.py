@@ -38,6 +38,7 @@ from qa_queue.cases.actions.state import (
     LocalStorage,
     Offline,
     Permissions,
+    SaveState,
     SessionStorage,
     SetGeolocation,
 )
@@ -84,6 +85,7 @@ __all__ = [
     "Request",
     "Retry",
     "RightClick",
+    "SaveState",
     "Screenshot",
     "Scroll",
     "Select",

@@ -13,6 +13,7 @@ from qa_queue.cases.environment import (
     Latitude,
     Longitude,
     Permission,
+    StateName,
     Time,
 )
 from qa_queue.cases.steps import Action
@@ -20,6 +21,7 @@ from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Duration, Many, OneOrMoreWords, Span, Vocabulary, Words, expected
 
 CLEAR = "clear"
+SAVED_EXPIRES_MS = 24 * 3_600_000
 _CLEAR_SCHEMA: dict[str, Any] = {"const": CLEAR}
 Clear = Literal[True]
 
@@ -220,6 +222,27 @@ class Offline(Action, keyword="offline", verb="go offline"):
     def sentence(self) -> str:
         """Return the action in words."""
         return self.verb if self.value else "go online"
+
+
+class SaveState(Action, keyword="save_state", verb="save the browser's state as"):
+    """Save the browser's cookies and storage, encrypted, for `use.storage_state: NAME` of later runs at this site.
+
+    A login of this name in the case gets the state in place of its own.
+    """
+
+    short: ClassVar[str | None] = "name"
+    secret_fields: ClassVar[tuple[str, ...]] = ()
+    name: StateName = Field(description="The name: letters, digits, _ and -.")
+    expires_ms: Span | None = Field(
+        None,
+        validation_alias="expires",
+        serialization_alias="expires",
+        description="How long it is used: as the login of this name says, or else for 24h.",
+    )
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"{self.verb} {self.name}"
 
 
 def _cleared(value: Any, example: str) -> Any:

@@ -15,6 +15,7 @@ from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extr
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.keyboard import KEYS
+from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Step, Target, Use
 from qa_queue.cases.patterns import Regex, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
@@ -96,6 +97,7 @@ by_validator = {
     _validator_of(Duration): durations,
     _validator_of(Name): names,
     _validator_of(environment.Time): st.datetimes().map(lambda moment: moment.isoformat(timespec="seconds")),
+    _validator_of(environment.StateName): st.sampled_from(["ann", "staff-1"]),
     _validator_of(environment.Locale): st.sampled_from(["de-DE", "en"]),
     _validator_of(environment.TimeZone): st.sampled_from(["Europe/Berlin", "UTC"]),
     _validator_of(environment.HeaderName): st.from_regex(r"[A-Za-z-]{1,8}", fullmatch=True),
@@ -334,6 +336,10 @@ cases = st.builds(
     heal=heal,
     lock=maybe(st.sampled_from(["account", "printer-1"])),
     vars=st.dictionaries(names, json_values, max_size=3),
+    logins=st.dictionaries(
+        st.sampled_from(["ann", "bob-2"]),
+        st.builds(Login, steps=st.lists(plain_steps, min_size=1, max_size=2).map(tuple)),
+    ),
     before=st.lists(plain_steps, max_size=1).map(tuple),
     steps=st.lists(steps, min_size=1, max_size=3).map(tuple),
     after=st.lists(plain_steps, max_size=1).map(tuple),

@@ -157,8 +157,8 @@ def test_screenshot_beside_an_action_is_a_field():
     [
         ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
         (
-            {"save_state": "1"},
-            "steps[0].save_state: 'save_state' is part of the format but not supported by this version",
+            {"web_vitals": "1"},
+            "steps[0].web_vitals: 'web_vitals' is part of the format but not supported by this version",
         ),
         (
             {"click": "#a", "fill": {}},
@@ -358,8 +358,8 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
         ({"retries": 1.5}, "retries: expected a whole number, got the number 1.5"),
         ({"dialogs": "acept"}, "dialogs: 'acept' is not one of accept, dismiss; did you mean 'accept'?"),
         (
-            {"use": {"storage_state": "a"}},
-            "use.storage_state: 'storage_state' is part of the format but not supported by this version",
+            {"use": {"storage_state": "a.json"}},
+            "use.storage_state: 'a.json' is not the name of a login under 'logins': letters, digits, _ and -",
         ),
         ({"use": []}, "use: expected a mapping such as {viewport: 1280x720}, got a list"),
         ({"vars": {"a b": "x"}}, "vars.a b: a name has letters, digits and _ and does not start with a digit"),

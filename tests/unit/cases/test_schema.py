@@ -171,6 +171,7 @@ BAD_STEPS: list[Any] = [
 GOOD_CASES = [
     {"version": 1, "tags": ["a"], "retries": 1, "timeout": "60s", "trace": "off", "heal": "off", "id": "x"},
     {"use": {"browser": "chromium", "device": None, "viewport": "1280x720", "storage_state": None}},
+    {"use": {"storage_state": "ann"}, "logins": {"ann": [{"goto": "/signin"}], "bob": {"steps": [{"goto": "/"}]}}},
     {"steps": [{"expect": {"css": "li", "count": "${var.rows}"}}]},
     {"base_url": "${env.BASE_URL:-http://127.0.0.1:8080}", "vars": {"user": "ann", "ages": [7]}},
 ]
@@ -185,6 +186,8 @@ BAD_CASES = [
     {"trace": "always"},
     {"use": {"browser": "opera"}},
     {"use": {"storage_state": "a.json"}},
+    {"logins": {"a.json": [{"goto": "/"}]}},
+    {"logins": {"ann": {"valid_if": [{"goto": "/"}]}}},
     {"vars": {"a b": "x"}},
 ]
 
