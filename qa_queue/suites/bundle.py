@@ -188,7 +188,7 @@ def _install(command: Sequence[str], requirements: Path) -> None:
 
 
 def _repository(folder: Path) -> Path | None:
-    """Return the top of the git repository around a folder; None if there is none, or no git."""
+    """Return the top of the git repository around a folder; None outside of one, or without git."""
     try:
         found = _git(folder, "rev-parse", "--show-toplevel")
     except (OSError, subprocess.CalledProcessError):

@@ -55,5 +55,5 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
 
 
 def is_skipped_folder(folder: Path) -> bool:
-    """Return whether a folder is no part of a suite: hidden, a virtual environment, results, packages."""
+    """Return whether a suite leaves a folder out: hidden, a virtual environment, results, packages."""
     return folder.name.startswith(".") or folder.name in _SKIPPED or (folder / "pyvenv.cfg").exists()

@@ -133,7 +133,7 @@ def test_a_store_that_is_unavailable_says_so(source: Path, tmp_path: Path) -> No
 
 
 def test_a_refused_key_is_an_outage_and_a_file_too_large_a_refusal(tmp_path: Path, source: Path) -> None:
-    """An operator can mend the first, and then nothing is lost."""
+    """An operator can correct the first, and then nothing is lost."""
     (tmp_path / "storage").mkdir()
     with serve_storage(tmp_path / "storage") as url:
         stranger = SupabaseBucket(url, "sb_secret_other", "evidence")

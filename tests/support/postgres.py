@@ -24,9 +24,9 @@ def start_postgres() -> Iterator[str]:
     """Yield the URL of a new server without any of Supabase's roles; stop and remove it afterwards.
 
     Postgres refuses to run as root, and another user may be unable to read this environment, as with a umask of
-    077. So root runs a readable copy of it as `nobody`, and changes nothing outside the copy.
+    077. So root runs a readable copy of it as another user, and changes nothing outside the copy.
     """
-    user = "nobody" if os.geteuid() == 0 else None
+    user = "nobody" if os.geteuid() == 0 else None  # prose: allow
     with tempfile.TemporaryDirectory(prefix="qa-postgres-") as name:
         home = Path(name)
         binaries = _copy_binaries(home)

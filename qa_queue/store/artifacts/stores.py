@@ -1,4 +1,4 @@
-"""What an artifact store does, and the one in a shared folder.
+"""The interface of artifact stores, and the one in a shared folder.
 
 A file's path in a store is `<run>/<attempt>/<name>`, as in the artifacts folder of the worker that made it.
 """
@@ -69,7 +69,7 @@ class ArtifactStore(Protocol):
         """Return what a run has in the store."""
 
     def delete(self, run_id: str) -> RunFiles:
-        """Delete the files of a run, and return what they were; a run without files is no error."""
+        """Delete the files of a run, and return what they were; a run may have none."""
 
     def runs(self) -> Iterator[RunFiles]:
         """Go through the runs that have files, in any order."""

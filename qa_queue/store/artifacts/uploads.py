@@ -91,7 +91,7 @@ class UploadQueue:
 
     @property
     def obstacle(self) -> str | None:
-        """The reason to take no more jobs, as of the last round; None if there is none."""
+        """The reason to take no more jobs, as of the last round; else None."""
         if self._size <= self._limit:
             return None
         return (

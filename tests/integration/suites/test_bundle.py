@@ -147,7 +147,7 @@ def test_a_bundle_that_cannot_be_used_says_what_to_do(
 def test_a_file_that_leads_out_of_the_bundle_is_refused(
     store: FolderStore, worker: Callable[..., BundleFolder], tmp_path: Path
 ) -> None:
-    """Whoever may write to the store cannot write elsewhere on a worker."""
+    """Write access to the store gives no write access to a worker."""
     plain = BytesIO()
     with tarfile.open(fileobj=plain, mode="w") as archive:
         info = tarfile.TarInfo("../../escaped")
