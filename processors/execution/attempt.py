@@ -120,6 +120,7 @@ class Attempt:
         result = StepResult(
             number=planned.number,
             position=planned.position,
+            source=planned.source,
             status=StepStatus.SKIPPED,
             started_at=utc_now(),
             notes=(note,) if note else (),
@@ -146,6 +147,7 @@ class Attempt:
         result = StepResult(
             number=planned.number,
             position=planned.position,
+            source=planned.source,
             status=step_status(outcome, optional=planned.optional),
             started_at=started_at,
             duration_ms=round((time.perf_counter() - clock) * 1000),

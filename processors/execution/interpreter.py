@@ -310,7 +310,5 @@ def _endless(loop: Repeat) -> StepOutcome:
 
 def _given_up(attempts: int, spent_ms: float, failure: StepResult) -> StepOutcome:
     count = "1 attempt" if attempts == 1 else f"{attempts} attempts"
-    text = (
-        f"failed after {count} in {spent_ms / 1000:.1f} s; the last one: step {failure.position}: {failure.error}"
-    )
+    text = f"failed after {count} in {spent_ms / 1000:.1f} s; the last one: step {failure.place}: {failure.error}"
     return StepOutcome(error=text, kind=failure.kind)

@@ -66,10 +66,11 @@ class RunPlan:
     logins: LoginPlanner = field(repr=False)
     login: LoginPlan | None = None
     state: Mapping[str, Any] | None = field(default=None, repr=False)
+    source: str | None = None  # the file of the case
 
     def frame_of(self, attempt: int) -> Frame:
         """Return the frame of a try: with variables of its own and generated values."""
-        return Frame(scope=self.values.scope(self.case, attempt), resolve=resolve_step)
+        return Frame(scope=self.values.scope(self.case, attempt), resolve=resolve_step, source=self.source)
 
     @property
     def tries(self) -> int:
@@ -211,7 +212,7 @@ def plan_run(
     scope = own.scope(case, 1)
     base_url = resolve(data.base_url or case.base_url or "", scope)
     sections = sections_of(case)
-    frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case), preview=True)
+    frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case), preview=True, source=data.source)
     hosts, site = hosts_of(secrets, trusted=data.trusted), web_url(base_url) if base_url else None
     use = _use(case.use, scope, site, hosts)
     logins = LoginPlanner(case=case, scope=scope, use=use, base_url=site, user=data.user_id, trusted=data.trusted)
@@ -233,6 +234,7 @@ def plan_run(
         values=own,
         logins=logins,
         login=logins.wanted(),
+        source=data.source,
     )
 
 

@@ -16,6 +16,7 @@ from processors.execution.reporting import RunReporter
 from processors.execution.stopping import StopSignal
 from processors.execution.tries import TryLoop
 from qa_queue.cases.generated import Seed
+from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
 from qa_queue.errors import InputError, NotFoundError, QAError, RunCancelledError, StoreError
@@ -106,14 +107,15 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
     async def _load(self, data: TestJobData) -> Case:
         """Return the case of the payload, else the one in the store."""
         if data.case is not None:
-            return parse_case(data.case, source=f"the case of run {data.test_run_id}")
+            case = parse_case(data.case, source=f"the case of run {data.test_run_id}")
+            return with_step_lines(case, data.step_lines)
         record = await asyncio.to_thread(self.services.store.get_case, data.test_case_id)
         if record is None:
             raise NotFoundError(
                 f"run {data.test_run_id} asks for case {data.test_case_id}, which is not in the store: "
                 "save the case first, or send it in the payload."
             )
-        return parse_case(record.definition, source=f"case {record.name!r}")
+        return with_step_lines(parse_case(record.definition, source=f"case {record.name!r}"), record.step_lines)
 
     def _plan(self, case: Case, data: TestJobData) -> RunPlan:
         seed = Seed.of(data.seed, now=utc_now(), fresh=token_hex(4))

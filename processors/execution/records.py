@@ -46,7 +46,7 @@ class RunOutcome:
     def step_notes(self) -> tuple[str, ...]:
         """The notes of the last try's steps, each with the step's position, and those that belong to no step."""
         of_steps = (
-            f"step {result.position}: {note}"
+            f"step {result.place}: {note}"
             for result in self.results
             for note in result.notes
             if result.status is not StepStatus.SKIPPED
@@ -74,6 +74,7 @@ def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepR
         number=planned.number,
         position=planned.position,
         parents=tuple(redact(name, plan.secrets) for name in planned.parents),
+        source=planned.source,
         step_key=planned.key,
         action=step.action,
         name=describe(step),

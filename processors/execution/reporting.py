@@ -56,6 +56,7 @@ class RunReporter:
         data = StepData(
             action=planned.written.action,
             position=planned.position,
+            source=planned.source,
             status=result.status,
             duration=result.duration_ms,
             error=clean(self._plan, result.error),

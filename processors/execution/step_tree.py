@@ -16,6 +16,7 @@ from typing import Any
 
 from processors.browser.describe import describe
 from qa_queue.cases.actions import ForEach, If, Repeat, Retry, UseFlow
+from qa_queue.cases.locations import place_text, step_location
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Flow, Step
 from qa_queue.cases.steps import Block, step_key, walk
 from qa_queue.cases.values import PENDING, Scope, Variables, assigned_in, resolve_value, text_of
@@ -74,7 +75,7 @@ class PlannedStep:
 
     `number` counts the rows of a try from 1, `position` is the step's place in the tree, `key` its identity across
     runs, and `parents` has the names of the blocks around it, outermost first. With `optional` a failure does not
-    count. `secrets` are the names of those in its arguments.
+    count. `secrets` are the names of those in its arguments. `source` is its place in its file, where it is known.
     """
 
     number: int
@@ -84,6 +85,7 @@ class PlannedStep:
     resolved: Step = field(repr=False)
     parents: tuple[str, ...] = ()
     optional: bool = False
+    source: str | None = None
     secrets: frozenset[str] = frozenset()
 
     @property
@@ -117,6 +119,7 @@ class Frame:
     tried: bool = False
     prefix: str = ""  # of positions
     flow: str = ""  # what keys begin with
+    source: str | None = None  # the file of the case
     path: str = ""  # like `prefix`, but within the flow and without iterations
 
     def step(self, step: Step, place: int, number: int) -> PlannedStep:
@@ -133,7 +136,17 @@ class Frame:
         Raises:
             CaseError: a reference is broken or has neither a value nor a default.
         """
-        return self.resolve(step, self.variables.seen_by(self.scope).at(f"{self.prefix}{place}"))
+        position = f"{self.prefix}{place}"
+        try:
+            return self.resolve(step, self.variables.seen_by(self.scope).at(position))
+        except CaseError as error:
+            if not self.preview:  # the step itself fails
+                raise
+            raise CaseError(f"step {place_text(position, self.location(step))}: {error}") from None
+
+    def location(self, step: Step) -> str | None:
+        """Return the place of a step in its file, where it is known."""
+        return step_location(self.source, self.flow.removesuffix(":"), step.line)
 
     def unresolved(self, step: Step, place: int, number: int) -> PlannedStep:
         """Return the step with its values not filled in."""
@@ -145,6 +158,7 @@ class Frame:
             resolved=step,
             parents=self.parents,
             optional=self.optional or self.tried or step.optional,
+            source=self.location(step),
             secrets=self.scope.secrets_in(step),
         )
 

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from processors.browser.protocol import Found, Heal, StepOutcome, TraceContent
+from qa_queue.cases.locations import place_text
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind, RunStatus, StepStatus, TraceMode
 from qa_queue.models.outcomes import KINDS
@@ -33,6 +34,12 @@ class StepResult:
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     halts: bool = False
+    source: str | None = None  # its place in its file
+
+    @property
+    def place(self) -> str:
+        """Its position, with its place in its file where that is known."""
+        return place_text(self.position, self.source)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +92,7 @@ def _judge(
     results: Sequence[StepResult], adapted: int, max_adaptations: int, stopped: ErrorKind | None
 ) -> tuple[RunStatus, str | None, ErrorKind | None]:
     first = next((result for result in results if result.status is StepStatus.FAILED), None)
-    error = f"step {first.position}: {first.error}" if first else None
+    error = f"step {first.place}: {first.error}" if first else None
     if stopped is ErrorKind.CANCELLED:
         return KINDS[stopped], "the run was cancelled", stopped
     if stopped is ErrorKind.TIMEOUT:

@@ -152,7 +152,7 @@ def steps_table(steps: Sequence[StepRecord]) -> Table:
         table.add_column(column, justify="right" if column in ("#", "Duration") else "left", overflow="fold")
     for step in steps:
         blocks = "".join(f"[dim]{escape(name)} >[/] " for name in step.parents)
-        notes = "".join(f"\n[dim]{escape(note)}[/]" for note in step.notes)
+        notes = "".join(f"\n[dim]{escape(note)}[/]" for note in (*_where(step), *step.notes))
         error = f"\n[red]{escape(step.error)}[/]" if step.error else ""
         table.add_row(
             *((str(step.attempt),) if several else ()),
@@ -162,6 +162,11 @@ def steps_table(steps: Sequence[StepRecord]) -> Table:
             f"{step.duration_ms} ms",
         )
     return table
+
+
+def _where(step: StepRecord) -> tuple[str, ...]:
+    """Return the place in its file of a step that has more to say than that it passed."""
+    return (step.source,) if step.source and (step.error or step.notes) else ()
 
 
 def report_json(report: RunReport) -> dict[str, Any]:

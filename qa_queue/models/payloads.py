@@ -43,6 +43,7 @@ class TestJobData(Frozen):
     `case` is the case as JSON, with secrets unresolved; without it the worker loads `test_case_id` from the
     store. `env` holds the values of the `${env.X}` that the case uses. `case_dir` is the folder of the case's file,
     against which the files of `upload` steps are resolved; workers on other machines need it at the same path.
+    `source` is that file, and `step_lines` has the lines of the steps in it, as in `cases.locations`, for messages.
     `trusted` runs were submitted from a file by the operator: they may use secrets without named hosts. `seed` is
     that of generated values, None for a new one; `data_row` is the row of data, `{"name": ..., "values": {...}}`.
     A `recorded` run has a row in the store; without the row its submission was withdrawn, and it does not run.
@@ -58,6 +59,8 @@ class TestJobData(Frozen):
     case: dict[str, Any] | None = None
     base_url: str | None = None
     case_dir: str | None = None
+    source: str | None = None
+    step_lines: dict[str, tuple[int | None, ...]] = Field(default_factory=dict)
     env: dict[str, str] = Field(default_factory=dict)
     trusted: bool = False
     recorded: bool = False

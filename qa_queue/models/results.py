@@ -13,10 +13,14 @@ from qa_queue.models.values import ErrorKind, Frozen, RunStatus, StepStatus
 
 
 class StepData(Frozen):
-    """The step of a progress report. `position` is its place, as `3` or `4[1].2`; `duration` is in ms."""
+    """The step of a progress report.
+
+    `position` is its place in the case, as `3` or `4[1].2`, `source` that in its file; `duration` is in ms.
+    """
 
     action: str
     position: str | None = None
+    source: str | None = None
     status: StepStatus
     duration: int
     error: str | None = None

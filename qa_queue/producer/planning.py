@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.locations import step_lines
 from qa_queue.cases.values import resolve, scope_for
 from qa_queue.errors import CaseError
 from qa_queue.models import TestJobData
@@ -101,6 +102,7 @@ def case_record(request: RunRequest) -> CaseRecord:
         name=case.name,
         source=request.source,
         definition=document,
+        step_lines=step_lines(case),
         content_hash=digest(document),
         tags=case.tags,
     )
@@ -165,6 +167,8 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
             case=plan.case.definition,
             base_url=request.base_url,
             case_dir=str(Path(request.source).resolve().parent) if request.source else None,
+            source=request.source,
+            step_lines=plan.case.step_lines,
             env=plan.env,
             trusted=request.process_env,
             recorded=True,

@@ -99,7 +99,7 @@ def _steps(attempt: TestAttempt, start: int) -> list[Any]:
     found: list[Any] = []
     for step in attempt.steps:
         end = start + step.duration_ms
-        details = StatusDetails(message=step.error) if step.error else None
+        details = StatusDetails(message=step.error, trace=step.source) if step.error else None
         status = _STATUS.get(step.outcome, "skipped")
         name = f"{step.position}. {step.name}"
         found.append(TestStepResult(name=name, status=status, statusDetails=details, start=start, stop=end))

@@ -113,6 +113,7 @@ def _attempt(rows: RunRows, number: int, outcome: Outcome) -> TestAttempt:
 def _step(row: StepRecord, healed: AdaptationRow | None) -> ReportStep:
     return ReportStep(
         position=row.place,
+        source=row.source,
         name=row.title,
         outcome=STEP_OUTCOMES[row.status],
         duration_ms=row.duration_ms,

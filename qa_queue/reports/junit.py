@@ -93,7 +93,8 @@ def _steps(attempts: tuple[TestAttempt, ...]) -> str:
 def _line(step: ReportStep) -> str:
     remarks = [*step.notes, *([step.error] if step.error else [])]
     error = f": {'; '.join(remarks)}" if remarks else ""
-    return f"{step.position}. {step.name} [{step.outcome.label}, {step.duration_ms} ms]{error}"
+    at = f" at {step.source}" if step.source else ""
+    return f"{step.position}. {step.name}{at} [{step.outcome.label}, {step.duration_ms} ms]{error}"
 
 
 def _properties(parent: ET.Element, values: dict[str, str]) -> None:

@@ -55,9 +55,13 @@ class Adaptation(Frozen):
 
 
 class ReportStep(Frozen):
-    """One step of an attempt. `position` is its place in the test, such as `3` or `4[1].2`."""
+    """One step of an attempt.
+
+    `position` is its place in the test, such as `3` or `4[1].2`, `source` that in its file, as `checkout.yaml:14`.
+    """
 
     position: str
+    source: str | None = None
     name: str
     outcome: Outcome
     duration_ms: int = Field(ge=0)
@@ -65,6 +69,11 @@ class ReportStep(Frozen):
     notes: tuple[str, ...] = ()
     comparison: CheckComparison | None = None
     adaptation: Adaptation | None = None
+
+    @property
+    def place(self) -> str:
+        """Its position, with its place in its file where that is known."""
+        return f"{self.position} ({self.source})" if self.source else self.position
 
 
 class LogEntry(Frozen):

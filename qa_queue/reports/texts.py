@@ -48,7 +48,7 @@ def _brief_failure(test: Test) -> str:
     attempt = test.attempts[-1] if test.attempts else None
     parts = [f"{test.outcome.label.upper()} {test.name}" + (f" ({test.suite})" if test.suite else "")]
     if step is not None:
-        parts.append(f"step {step.position}: {step.name}")
+        parts.append(f"step {step.place}: {step.name}")
     parts.append((step.error if step and step.error else test.error) or "no message")
     if step is not None and step.comparison is not None:
         parts.append(f"expected: {step.comparison.expected}\nactual:   {step.comparison.actual}")

@@ -8,6 +8,7 @@ from collections.abc import Collection, Mapping
 
 from redis import Redis
 
+from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
 from qa_queue.errors import ConflictError
@@ -43,7 +44,7 @@ def case_of(record: CaseRecord) -> Case:
     Raises:
         CaseError: this version cannot read it.
     """
-    return parse_case(record.definition, source=record.name)
+    return with_step_lines(parse_case(record.definition, source=record.name), record.step_lines)
 
 
 def create_case(store: RunStore, case: Case) -> CaseRecord:

@@ -38,7 +38,16 @@ TABLES: dict[type[Frozen], str] = {  # parents before children: the order in whi
     VerdictRecord: "locator_verdicts",
     ScheduleRecord: "schedules",
 }
-CASE_COLUMNS = ("id", "key", "name", "source", "definition", "content_hash", "tags")  # the store sets the others
+CASE_COLUMNS = (
+    "id",
+    "key",
+    "name",
+    "source",
+    "definition",
+    "step_lines",
+    "content_hash",
+    "tags",
+)  # the store sets the others
 REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # the statuses of runs in the dead letters
 _ORDER = {kind: place for place, kind in enumerate(TABLES)}
 

@@ -298,6 +298,6 @@ def _next_version(old: CaseRecord | None, new: CaseRecord) -> CaseRecord:
         fresh = {"version": 1, "reliability_score": None, "flake_rate": None, "runs_learned": 0}
         return new.model_copy(update=fresh | {"created_at": now, "updated_at": now})
     if new.content_hash == old.content_hash:
-        return old
+        return old.model_copy(update={"step_lines": new.step_lines})
     kept = old.model_dump(include={"reliability_score", "flake_rate", "runs_learned", "created_at"})
     return new.model_copy(update=kept | {"version": old.version + 1, "updated_at": now})

@@ -61,13 +61,17 @@ def digest(document: dict[str, Any]) -> str:
 
 
 class CaseRecord(Frozen):
-    """A row of `test_cases`. `definition` is the case document; `content_hash` its digest."""
+    """A row of `test_cases`. `definition` is the case document; `content_hash` its digest.
+
+    `step_lines` has the lines of its steps in `source`, as in `cases.locations`; they are no part of the content.
+    """
 
     id: str
     key: str
     name: str
     source: str | None = None
     definition: dict[str, Any]
+    step_lines: dict[str, tuple[int | None, ...]] = Field(default_factory=dict)
     content_hash: str
     version: int = 1
     tags: tuple[str, ...] = ()
@@ -172,7 +176,7 @@ class StepRecord(Frozen):
     """A row of `test_steps`; `number` counts from 1, `attempt` from 1.
 
     `position` is the place in the tree of steps, as `3.2` or `4[1].1`, or None in rows of older versions. `parents`
-    are the names of the blocks around it, outermost first.
+    are the names of the blocks around it, outermost first. `source` is its place in its file, `checkout.yaml:14`.
 
     `locator` is the target (as JSON, without its fallbacks) that found the element; `matches` has, for a target
     with fallbacks, one `{"locator": ..., "count": n, "same": bool}` for each alternative: how many elements it
@@ -185,6 +189,7 @@ class StepRecord(Frozen):
     number: int = Field(ge=1)
     position: str | None = None
     parents: tuple[str, ...] = ()
+    source: str | None = None
     step_key: str
     action: str
     name: str

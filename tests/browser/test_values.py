@@ -2,14 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
+from qa_queue.cases.locations import step_lines
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import parse_case
+from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.models import ErrorKind
 from tests.support.running import ExecutionHarness
 from tests.support.site import Site
 
+STEPS = """steps:
+- goto: /lines
+- for_each:
+    rows: [ann]
+    as: user
+    steps:
+    - use: {flow: flows/form.yaml, with: {user: "${var.user}"}}
+- click: "#n"
+"""
+FLOW = """flow: Form
+params: [user]
+steps:
+- fill: {label: Name, value: "${param.user}"}
+- expect: {label: Name, value: bob}
+  timeout: 300ms
+"""
 FORM = "<label>Name <input id=n></label><p id=out></p>"
 
 
@@ -92,6 +111,25 @@ async def test_a_secret_stays_one_in_a_flow(
     assert steps[1].status.value == "passed"
     assert "expected value" in (result.error or "")
     assert not any("s3cret" in step.model_dump_json() for step in steps)
+
+
+async def test_a_failure_names_the_line_of_its_step(harness: ExecutionHarness, site: Site, tmp_path: Path) -> None:
+    """In its row, in the error of the run and in the progress, and in the file of the flow that it is in."""
+    site.page("/lines", FORM)
+    (tmp_path / "flows").mkdir()
+    (tmp_path / "flows" / "form.yaml").write_text(FLOW)
+    (tmp_path / "checkout.yaml").write_text(f"name: Checkout\nbase_url: {site.url}\n{STEPS}")
+    (case,) = load_cases(tmp_path / "checkout.yaml")
+    result = await harness.run(harness.submit(case, source="cases/checkout.yaml", step_lines=step_lines(case)))
+    assert [(step.position, step.source) for step in harness.steps(result.test_run_id)] == [
+        ("1", "cases/checkout.yaml:4"),
+        ("2[1].1.1", "cases/flows/form.yaml:4"),
+        ("2[1].1.2", "cases/flows/form.yaml:5"),
+        ("3", "cases/checkout.yaml:10"),
+    ]
+    assert (result.error or "").startswith("step 2[1].1.2 (cases/flows/form.yaml:5): expected value 'bob'")
+    places = [report.step_data.source for report in harness.progress.reports if report.step_data]
+    assert places == ["cases/checkout.yaml:4", "cases/flows/form.yaml:4", "cases/flows/form.yaml:5"]
 
 
 async def test_a_script_is_refused_before_the_browser_starts(harness: ExecutionHarness, site: Site) -> None:

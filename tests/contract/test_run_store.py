@@ -80,6 +80,15 @@ class TestCases:
         scores = {"reliability_score": 1.0, "flake_rate": 0.0, "runs_learned": 1}
         assert store.get_case(case.id) == case.model_copy(update=scores)
 
+    def test_lines_of_steps_change_without_a_new_version(self, store: RunStore) -> None:
+        """An empty line in the file moves the steps after it; the case is the same."""
+        first = saved_case(store, step_lines={"": (2, 3)})
+        moved = case_record(key=first.key, definition=first.definition, step_lines={"": (2, None), "a.yaml": (7,)})
+        (again,) = store.save_cases([moved])
+        assert (again.version, again.updated_at) == (1, first.updated_at)
+        assert again.step_lines == {"": (2, None), "a.yaml": (7,)}
+        assert store.get_case(first.id) == again
+
     def test_cases_come_back_in_the_order_given(self, store: RunStore) -> None:
         """One stored case for each one given, whatever order they were written in."""
         cases = [case_record() for _ in range(5)]

@@ -83,6 +83,7 @@ class Recorder:
         result = StepResult(
             number=planned.number,
             position=planned.position,
+            source=planned.source,
             status=status,
             started_at=utc_now(),
             error=outcome.error,
@@ -120,10 +121,12 @@ def read_case(text: str) -> Case:
     return parse_case({"name": "A case", **document}, source="case.yaml", lines=lines)
 
 
-async def interpret_case(text: str, *, max_steps: int = 1_000, **recorder: object) -> Interpreted:
-    """Interpret the case of a YAML text."""
+async def interpret_case(
+    text: str, *, max_steps: int = 1_000, source: str | None = None, **recorder: object
+) -> Interpreted:
+    """Interpret the case of a YAML text; `source` is the file that it stands for."""
     handler = Recorder(**recorder)  # type: ignore[arg-type]
-    plan = plan_run(read_case(text), TestJobData(test_case_id="c", test_run_id="r"), {})
+    plan = plan_run(read_case(text), TestJobData(test_case_id="c", test_run_id="r", source=source), {})
     async with StopSignal(lambda: bool(handler.stopped)) as stop:
         interpreter = Interpreter(handler, stop, max_steps=max_steps)
         await interpreter.run(plan.sections, plan.frame)

@@ -37,6 +37,33 @@ async def test_a_loop_runs_its_steps_for_each_row() -> None:
     ]
 
 
+async def test_messages_have_the_line_of_the_step() -> None:
+    """Inside loops beside the position, and of the last failure of an attempt."""
+    text = """
+        steps:
+        - for_each:
+            rows: [1]
+            steps:
+
+            - click: "#ok"
+            - expect: {css: "#fails", text: x}
+              soft: true
+        - retry:
+            attempts: 1
+            steps:
+            - click: "#fails"
+        """
+    ended = await interpret_case(text, source="shop/checkout.yaml")
+    assert [(result.position, result.source) for result in ended.recorder.results] == [
+        ("1[1].1", "shop/checkout.yaml:7"),
+        ("1[1].2", "shop/checkout.yaml:8"),
+        ("2[1].1", "shop/checkout.yaml:13"),
+        ("2", "shop/checkout.yaml:10"),
+    ]
+    assert ended.verdict.error == "step 1[1].2 (shop/checkout.yaml:8): gone"
+    assert "the last one: step 2[1].1 (shop/checkout.yaml:13): gone" in (ended.recorder.results[-1].error or "")
+
+
 async def test_loops_nest() -> None:
     ended = await interpret_case(
         """

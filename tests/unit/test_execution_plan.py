@@ -8,6 +8,7 @@ import pytest
 
 from processors.browser.protocol import TraceContent
 from processors.execution.plan import RunPlan, plan_run, secret_names
+from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case, Use
 from qa_queue.errors import CaseError, InputError
 from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
@@ -39,6 +40,9 @@ def test_a_missing_value_is_named() -> None:
     """Before any browser starts."""
     with pytest.raises(CaseError, match=r"\$\{secret.A\} has no value: set QA_SECRET_A for the workers"):
         plan(case(on("fill", "#x", value="${secret.A}")))
+    lined = with_step_lines(case(on("fill", "#x", value="${secret.A}")), {"": [3]})
+    with pytest.raises(CaseError, match=r"^step 1 \(in\.yaml:3\): \$\{secret.A\} has no value"):
+        plan(lined, source="in.yaml")
 
 
 @pytest.mark.parametrize("run_id", ["../x", "a/b", "", "a b", "x" * 101])

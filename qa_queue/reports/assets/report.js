@@ -55,6 +55,7 @@
       el('span', { class: `n ${one.outcome}` }, el('span', { class: 'mark', 'aria-hidden': 'true' }, MARK[one.outcome] || '·'), one.position),
       el('span', {}, one.name, one.outcome === 'passed' ? null : ' ', one.outcome === 'passed' ? null : badge(one.outcome)),
       el('span', { class: 'n dim' }, time(one.duration_ms)),
+      one.source && el('div', { class: 'wide dim' }, one.source),
       ...one.notes.map((note) => el('div', { class: 'wide dim' }, note)),
       one.error && el('pre', { class: 'wide message' }, one.error),
       one.comparison && el('div', { class: 'wide' }, comparison(one.comparison)),

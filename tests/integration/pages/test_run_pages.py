@@ -126,11 +126,18 @@ def test_pictures_of_a_step_stand_beside_it(pages: httpx.Client, store: MemorySt
     run = finished_run(case, RunStatus.FAILED)
     shown = artifact_record(run, "step.png", step_number=1)
     store.save(
-        [case, run, step_record(run, 1), shown, artifact_record(run, "trace.zip", content_type="application/zip")]
+        [
+            case,
+            run,
+            step_record(run, 1, source="buy.yaml:3"),
+            shown,
+            artifact_record(run, "trace.zip", content_type="application/zip"),
+        ]
     )
     row = pages.get(f"/runs/{run.id}").text.partition("<tbody>")[2].partition("</tbody>")[0]
     assert f"/runs/{run.id}/artifacts/{shown.id}" in row
     assert "trace.zip" not in row
+    assert "buy.yaml:3" in row
 
 
 def test_a_heal_is_shown_with_its_reasons_and_judged_by_its_buttons(

@@ -114,6 +114,14 @@ def test_steps_show_attempts_only_when_there_are_several() -> None:
     assert "no [x]" in text
 
 
+def test_a_step_that_failed_shows_its_place_in_the_file() -> None:
+    """One that passed has nothing to look up."""
+    at = "checkout.yaml:14"
+    assert at in shown(steps_table([make_step(status=StepStatus.FAILED, error="no", source=at)]))
+    assert at in shown(steps_table([make_step(notes=("a dialog",), source=at)]))
+    assert at not in shown(steps_table([make_step(source=at)]))
+
+
 def test_a_report_as_json_has_what_a_program_needs() -> None:
     run = make_run(status=RunStatus.FAILED, error="e", error_kind=ErrorKind.ASSERTION)
     report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), files=ArtifactFiles(Path("e")))

@@ -40,7 +40,7 @@ def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
             run,
             step_record(run, 1, status=StepStatus.FAILED, error="first"),
             step_record(run, 1, 2, status=StepStatus.ADAPTED),
-            step_record(run, 2, 2, status=StepStatus.FAILED, error=failed),
+            step_record(run, 2, 2, status=StepStatus.FAILED, error=failed, source="login.yaml:9"),
             artifact_record(run, "shot.png", 2, step_number=2, path="shot.png"),
             artifact_record(
                 run,
@@ -69,6 +69,7 @@ def test_a_run_with_all_its_evidence(tmp_path: Path) -> None:
         "gone.png": (None, False),
     }
     assert test.failed_step == last.steps[1]
+    assert [step.source for step in last.steps] == [None, "login.yaml:9"]
 
 
 def test_a_batch_keeps_the_order_of_its_runs_and_knows_flaky_ones(tmp_path: Path) -> None:

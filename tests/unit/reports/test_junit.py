@@ -9,7 +9,15 @@ from junitparser import Error, Failure, JUnitXml, Skipped, TestCase
 from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.junit import junit_xml
 from qa_queue.reports.model import Report
-from tests.support.report_values import failed_test, flaky_test, make_report, passed_test
+from tests.support.report_values import (
+    attempt,
+    failed_step,
+    failed_test,
+    flaky_test,
+    make_report,
+    passed_test,
+    step,
+)
 
 
 def cases(report: Report) -> Iterator[TestCase]:
@@ -67,11 +75,13 @@ def test_a_flaky_test_passes_and_shows_its_failed_attempt() -> None:
 
 def test_a_failure_shows_message_and_steps() -> None:
     """The first line is the message; the text lists the steps with outcome and duration."""
-    (case,) = cases(make_report(failed_test()))
+    tries = (attempt(outcome=Outcome.FAILED, steps=(step(), failed_step(source="greet.yaml:7"))),)
+    (case,) = cases(make_report(failed_test(attempts=tries)))
     (failure,) = case.result
     assert failure.message == "step 2: expected text 'Welcome', found 'Sorry' in 5000 ms on #greeting"
     assert failure.type == "assertion"
     assert "1. step 1 [passed, 5 ms]" in failure.text
+    assert "2. step 2 at greet.yaml:7 [failed, 5 ms]" in failure.text
 
 
 def test_notes_are_output() -> None:

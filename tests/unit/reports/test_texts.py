@@ -18,12 +18,19 @@ def test_brief_shows_step_comparison_console_requests_and_page() -> None:
         LogEntry(type="console", level="log", text="ready"),
         LogEntry(type="request", text="GET /api/user 500"),
     )
-    tries = (attempt(outcome=Outcome.FAILED, steps=(failed_step("1"),), log=log, snapshot='- heading "Sorry"'),)
+    tries = (
+        attempt(
+            outcome=Outcome.FAILED,
+            steps=(failed_step("1", source="login.yaml:4"),),
+            log=log,
+            snapshot='- heading "Sorry"',
+        ),
+    )
     text = brief(make_report(passed_test(), failed_test(attempts=tries)))
     assert text.splitlines()[0] == "Nightly: 1 passed, 1 failed of 2 tests"
     for part in (
         "FAILED Greeting (login.yaml)",
-        "step 1: step 1",
+        "step 1 (login.yaml:4): step 1",
         "expected: text 'Welcome'",
         "actual:   'Sorry'",
         "error: TypeError: x is undefined",

@@ -56,7 +56,7 @@ def test_parents_come_first_and_the_last_word_counts() -> None:
 
 def test_a_case_row_leaves_out_what_the_store_keeps() -> None:
     """Version, scores and times are not sent."""
-    assert set(to_row(CASE)) == {"id", "key", "name", "source", "definition", "content_hash", "tags"}
+    assert set(to_row(CASE)) == {"id", "key", "name", "source", "definition", "step_lines", "content_hash", "tags"}
 
 
 @pytest.mark.parametrize(
