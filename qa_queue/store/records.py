@@ -63,7 +63,7 @@ def digest(document: dict[str, Any]) -> str:
 class CaseRecord(Frozen):
     """A row of `test_cases`. `definition` is the case document; `content_hash` its digest.
 
-    `step_lines` has the lines of its steps in `source`, as in `cases.locations`; they are no part of the content.
+    `step_lines` has the lines of its steps in `source`, as in `cases.locations`; they do not belong to the content.
     """
 
     id: str
