@@ -118,8 +118,17 @@ class WarmBrowserPool:
             closing.add_done_callback(self._closing.discard)
 
     async def _proxy(self, stack: AsyncExitStack, options: SessionOptions) -> EgressProxy | None:
-        """Return the proxy of a session, which the stack closes; None where it has none."""
+        """Return the proxy of a session, which the stack closes; None where it has none.
+
+        Raises:
+            InputError: the hosts of the session are limited, and it has none.
+        """
         if self._egress is None or options.use.connect is not None:
+            if options.network:
+                raise InputError(
+                    "the hosts of this run are limited, which needs the proxy of the worker: set QA_EGRESS_PROXY "
+                    "for the workers, or leave out `use.connect`"
+                )
             return None
         policy = replace(self._egress, layers=(*self._egress.layers, *options.network), ports=self._ports)
         proxy = await stack.enter_async_context(EgressProxy(policy, self._resolve))

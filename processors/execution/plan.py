@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
+from processors.browser.egress.policy import Layer
 from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
 from processors.execution.login_plan import LoginPlan, LoginPlanner
@@ -62,6 +63,7 @@ class RunPlan:
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     ignored_attributes: tuple[str, ...] = ()
     upload_root: Path | None = None
+    network: tuple[Layer, ...] = ()
     values: RunValues = field(repr=False)
     logins: LoginPlanner = field(repr=False)
     login: LoginPlan | None = None
@@ -105,6 +107,7 @@ class RunPlan:
             secret_hosts=self.secret_hosts,
             dialogs=self.case.dialogs,
             state=self.state,
+            network=self.network,
             records_traffic=any(step.records_traffic for _, step in self.case.steps_by_path()),
         )
 
@@ -227,6 +230,7 @@ def plan_run(
         config=data.config,
         base_url=site,
         use=use,
+        network=_network_of(use, data.allowed_hosts),
         secrets={name: value for name, value in values.items() if value.strip()},
         secret_hosts=hosts,
         ignored_attributes=ignored_attributes,
@@ -236,6 +240,26 @@ def plan_run(
         login=logins.wanted(),
         source=data.source,
     )
+
+
+def _network_of(use: Use, allowed_hosts: Sequence[str]) -> tuple[Layer, ...]:
+    """Return the lists of hosts of a run's token and case.
+
+    Raises:
+        InputError: a list cannot be read.
+    """
+    layers = []
+    try:
+        if allowed_hosts:
+            allow = HostList.of(allowed_hosts, networks=True)
+            layers.append(Layer(rule="token", allow_name="the token that submitted the run", allow=allow))
+        if use.network is not None:
+            allow, deny = (HostList.of(one, networks=True) for one in (use.network.allow, use.network.deny))
+            names = {"allow_name": "use.network of the case", "deny_name": "use.network.deny of the case"}
+            layers.append(Layer(rule="case", allow=allow if use.network.allow else None, deny=deny, **names))
+    except ValueError as error:
+        raise InputError(f"the hosts of the run cannot be read: {error}") from None
+    return tuple(layers)
 
 
 def _refuse_own_answers(case: Case) -> None:

@@ -95,7 +95,12 @@ def create_app(backend: Backend) -> FastAPI:
     hosts = [*TRUSTED_HOSTS, *(name.strip() for name in settings.qa_web_hosts.split(",") if name.strip())]
     # The last one added handles a request first.
     app.add_middleware(BodyLimit, most=settings.qa_api_max_body)
-    app.add_middleware(AuthMiddleware, backend=backend, limiter=RateLimiter(settings.qa_api_requests_per_minute))
+    app.add_middleware(
+        AuthMiddleware,
+        backend=backend,
+        limiter=RateLimiter(settings.qa_api_requests_per_minute),
+        checks=RateLimiter(settings.qa_api_checks_per_minute),
+    )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(SecurityHeaders)
     return app

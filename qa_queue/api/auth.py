@@ -27,6 +27,7 @@ TRUSTED_HOSTS = (*LOOPBACK_NAMES, PAGES_DOMAIN, f"*.{PAGES_DOMAIN}")
 COOKIE = "qa_session"
 LOCAL = Identity(name="local", role=Role.ADMIN)
 API = ("/api/", "/metrics")
+_CHECKS = ("/cases/validate", "/cases/import")  # they cost CPU and store nothing
 _PUBLIC = (
     "/static/",
     "/trace-viewer/",
@@ -96,10 +97,11 @@ class AuthMiddleware:
     It runs before routing and before the body is read, so a stranger learns nothing, not even which paths exist.
     """
 
-    def __init__(self, app: ASGIApp, backend: Backend, limiter: RateLimiter) -> None:
+    def __init__(self, app: ASGIApp, backend: Backend, limiter: RateLimiter, checks: RateLimiter) -> None:
         self._app = app
         self._backend = backend
         self._limiter = limiter
+        self._checks = checks
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
@@ -141,7 +143,10 @@ class AuthMiddleware:
             self._count(f"client:{client}")
             raise _unknown()
         if is_api(scope["path"]):
-            self._count(f"{identity.token_id or 'login'}:{identity.name}")
+            caller = f"{identity.token_id or 'login'}:{identity.name}"
+            self._count(caller)
+            if scope["path"].endswith(_CHECKS):
+                self._count(caller, self._checks, "QA_API_CHECKS_PER_MINUTE")
         scope.setdefault("state", {})["identity"] = identity
 
     def _identity(self, client: str, headers: Headers) -> Identity | None:
@@ -154,10 +159,12 @@ class AuthMiddleware:
             return LOCAL
         return found
 
-    def _count(self, caller: str) -> None:
-        wait = self._limiter.wait_s(caller)
+    def _count(
+        self, caller: str, limiter: RateLimiter | None = None, setting: str = "QA_API_REQUESTS_PER_MINUTE"
+    ) -> None:
+        wait = (limiter or self._limiter).wait_s(caller)
         if wait:
-            detail = f"Too many requests: try again in {wait} s, or raise QA_API_REQUESTS_PER_MINUTE."
+            detail = f"Too many requests: try again in {wait} s, or raise {setting}."
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
 
 

@@ -35,11 +35,13 @@ Service = Annotated[Backend, Depends(_backend)]
 Templates = Annotated[Jinja2Templates, Depends(_templates)]
 
 
-def needs(role: Role) -> object:
+def needs(role: Role, *, limited: bool = False) -> object:
     """Return the dependency of a route for this role and those above it; its value is the caller's identity.
 
+    A token with limits may only read, except on routes that are `limited`, which check the limits themselves.
+
     Raises:
-        RefusedError: 403 when the caller's role is lower.
+        RefusedError: 403 when the caller's role is lower, or its token has limits.
     """
 
     async def check(
@@ -54,6 +56,10 @@ def needs(role: Role) -> object:
                 HTTPStatus.FORBIDDEN,
                 f"{identity.name} has the role {identity.role}, and this needs {role}.",
             )
+        if identity.scope is not None and role is not Role.READ and not limited:
+            raise RefusedError(
+                HTTPStatus.FORBIDDEN, f"The token of {identity.name} is limited to runs of its cases or hosts."
+            )
         return identity
 
     return Depends(check)
@@ -61,6 +67,7 @@ def needs(role: Role) -> object:
 
 Reader = Annotated[Identity, needs(Role.READ)]
 Runner = Annotated[Identity, needs(Role.RUN)]
+RunStarter = Annotated[Identity, needs(Role.RUN, limited=True)]
 Admin = Annotated[Identity, needs(Role.ADMIN)]
 
 IdempotencyKey = Annotated[

@@ -6,8 +6,10 @@ from collections.abc import Sequence
 
 from qa_queue.api.documents import read
 from qa_queue.api.schemas.runs import BatchSubmitted, RunBody, Submitted
+from qa_queue.auth.tokens import Identity
 from qa_queue.cases.model import Case
 from qa_queue.cases.retarget import moved
+from qa_queue.errors import ForbiddenError
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import resolve_environments, with_row
 from qa_queue.services import Backend
@@ -16,19 +18,42 @@ from qa_queue.services.submission import each
 
 
 def run_requests(
-    backend: Backend, bodies: Sequence[RunBody], *, user: str, key: str | None = None
+    backend: Backend, bodies: Sequence[RunBody], *, caller: Identity, key: str | None = None
 ) -> list[RunRequest]:
     """Return the requests of these bodies; the idempotency key of a batch names each of its items.
 
     Raises:
         ItemsError: at least one cannot be used; every bad item is named by its index.
+        ForbiddenError: the caller's token is limited to other cases.
     """
+    for body in bodies:
+        refuse_other_case(backend, caller, body.case_id)
 
     def request_of(numbered: tuple[int, RunBody]) -> RunRequest:
         index, body = numbered
-        return _request(backend, body, user, f"{key}#{index}" if key and index else key)
+        return _request(backend, body, caller, f"{key}#{index}" if key and index else key)
 
     return each(list(enumerate(bodies)), request_of)
+
+
+def refuse_other_case(backend: Backend, caller: Identity, case_id: str | None) -> None:
+    """Refuse a case that the caller's token does not cover; None is a case of the caller's own.
+
+    Raises:
+        ForbiddenError: it does not.
+    """
+    if caller.scope is None or not caller.scope.stored_only:
+        return
+    if case_id is None:
+        raise ForbiddenError(f"The token of {caller.name} is limited to stored cases: give a `case_id`.")
+    case = backend.case(case_id)
+    if not caller.scope.covers({case.id, case.key, case.name}, case.tags):
+        raise ForbiddenError(f"The token of {caller.name} does not cover the case {case.name!r}.")
+
+
+def hosts_of(caller: Identity) -> tuple[str, ...]:
+    """Return the hosts to which the caller's token limits runs; empty for all."""
+    return caller.scope.hosts if caller.scope else ()
 
 
 def checked(request: RunRequest) -> RunRequest:
@@ -51,7 +76,7 @@ def submitted_batch(batch: SubmittedBatch) -> BatchSubmitted:
     return BatchSubmitted(batch_id=batch.id, runs=[submitted(run) for run in batch.runs])
 
 
-def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> RunRequest:
+def _request(backend: Backend, body: RunBody, caller: Identity, key: str | None) -> RunRequest:
     case, source = _case(backend, body)
     request = RunRequest(
         case=moved(case, body.base_url) if body.base_url else case,
@@ -61,7 +86,8 @@ def _request(backend: Backend, body: RunBody, user: str, key: str | None) -> Run
         process_env=False,
         config=body.config,
         priority=body.priority.value_on_queue,
-        user_id=user,
+        user_id=caller.name,
+        allowed_hosts=hosts_of(caller),
         idempotency_key=key,
         attempts=body.attempts,
         delay_ms=body.delay_ms,

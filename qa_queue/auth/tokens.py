@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
 from hmac import compare_digest
 
@@ -17,19 +17,40 @@ from redis import Redis
 
 from qa_queue.models import Frozen, Role, utc_now
 
-__all__ = ["KEY", "Identity", "Role", "TokenInfo", "TokenStore"]
+__all__ = ["KEY", "Identity", "Role", "TokenInfo", "TokenScope", "TokenStore"]
 
 PREFIX = "qaq"
 KEY = "qa:tokens"
 _NO_HASH = "0" * 64
 
 
+class TokenScope(Frozen):
+    """Limits of a token beside its role: to stored cases, by id, key, name or tag, and to hosts.
+
+    A token with limits starts, reruns and cancels runs, and changes nothing else.
+    """
+
+    cases: tuple[str, ...] = ()
+    tags: tuple[str, ...] = ()
+    hosts: tuple[str, ...] = ()
+
+    @property
+    def stored_only(self) -> bool:
+        """True where a case has to be a stored one, because its name or tags decide."""
+        return bool(self.cases or self.tags)
+
+    def covers(self, names: Collection[str], tags: Collection[str]) -> bool:
+        """Return True for a case with one of these names and these tags."""
+        return not self.stored_only or bool({*self.cases} & {*names} or {*self.tags} & {*tags})
+
+
 class Identity(Frozen):
-    """The caller of a request. `token_id` is None for a login without a token."""
+    """The caller of a request. `token_id` is None for a login without a token, `scope` for one without limits."""
 
     name: str
     role: Role
     token_id: str | None = None
+    scope: TokenScope | None = None
 
 
 class TokenInfo(Frozen):
@@ -40,6 +61,7 @@ class TokenInfo(Frozen):
     role: Role
     created_at: datetime
     expires_at: datetime | None = None
+    scope: TokenScope | None = None
 
     def valid_at(self, now: datetime) -> bool:
         """Return whether it has not expired."""
@@ -59,7 +81,9 @@ class TokenStore:
     def __init__(self, connection: Redis) -> None:
         self._connection = connection
 
-    def create(self, name: str, role: Role, lifetime: timedelta | None = None) -> tuple[TokenInfo, str]:
+    def create(
+        self, name: str, role: Role, lifetime: timedelta | None = None, scope: TokenScope | None = None
+    ) -> tuple[TokenInfo, str]:
         """A new token: what is known of it, and its text, which is shown this once and kept nowhere."""
         now, token_id = utc_now(), secrets.token_hex(6)
         text = f"{PREFIX}_{token_id}_{secrets.token_urlsafe(32)}"
@@ -69,6 +93,7 @@ class TokenStore:
             role=role,
             created_at=now,
             expires_at=None if lifetime is None else now + lifetime,
+            scope=scope,
         )
         stored = _Stored(**info.model_dump(), hash=_hash(text))
         self._connection.hset(KEY, token_id, stored.model_dump_json())
@@ -108,7 +133,7 @@ def id_of(text: str) -> str:
 
 
 def _identity(token: TokenInfo) -> Identity:
-    return Identity(name=token.name, role=token.role, token_id=token.id)
+    return Identity(name=token.name, role=token.role, token_id=token.id, scope=token.scope)
 
 
 def _hash(text: str) -> str:

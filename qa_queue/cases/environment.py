@@ -12,6 +12,7 @@ from zoneinfo import ZoneInfo, available_timezones
 
 from pydantic import AfterValidator, Field, WithJsonSchema
 
+from qa_queue.cases.hosts import HostList
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Many, Size, Vocabulary, Words, expected
 from qa_queue.errors.validation import did_you_mean
@@ -100,6 +101,11 @@ def _state_name(text: str) -> str:
     return text
 
 
+def _host(text: str) -> str:
+    HostList.of([text], networks=True)
+    return text
+
+
 def _address(schemes: tuple[str, ...], text: str) -> str:
     try:
         parts = urlsplit(text)
@@ -118,6 +124,7 @@ StateName = Annotated[
 ]
 SocketUrl = Annotated[str, unless_reference(partial(_address, ("ws", "wss")))]
 DevtoolsUrl = Annotated[str, unless_reference(partial(_address, ("http", "https", "ws", "wss")))]
+HostEntry = Annotated[str, unless_reference(_host)]
 Time = Annotated[str, unless_reference(_time)]
 Locale = Annotated[str, unless_reference(_locale)]
 TimeZone = Annotated[str, unless_reference(time_zone)]
@@ -157,6 +164,14 @@ class HttpCredentials(Vocabulary):
         if isinstance(value, dict):
             return value
         raise expected("a mapping such as {username: ann, password: ...}", value)
+
+
+class Network(Vocabulary):
+    """The hosts that the pages and requests of a case may reach."""
+
+    short: ClassVar[str | None] = "allow"
+    allow: Many[HostEntry] = Field((), description="Only these hosts: HOST, HOST:PORT, *.DOMAIN, 10.0.0.0/8.")
+    deny: Many[HostEntry] = Field((), description="Not these hosts, even if `allow` has them.")
 
 
 class Connect(Vocabulary):
@@ -209,6 +224,9 @@ class Use(Vocabulary):
     reduced_motion: Literal["reduce", "no-preference"] | None = Field(None, description="Less animation, or not.")
     forced_colors: Literal["active", "none"] | None = Field(None, description="Forced colours, or not.")
     contrast: Literal["more", "no-preference"] | None = Field(None, description="More contrast, or not.")
+    network: Network | None = Field(
+        None, description="The only hosts to reach: a list, or {allow: [...], deny: [...]}."
+    )
     offline: bool = Field(False, description="Begin without the network.")
     headers: HeaderValues = Field(default_factory=dict, description="Headers that every request has.")
     user_agent: Words | None = Field(None, description="The User-Agent header.")

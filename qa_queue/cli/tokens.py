@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated
 
@@ -10,10 +11,11 @@ from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.auth.logins import login_link
-from qa_queue.auth.tokens import Role, TokenInfo
+from qa_queue.auth.tokens import Role, TokenInfo, TokenScope
+from qa_queue.cases.hosts import HostList
 from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import Console, plain_table
-from qa_queue.errors import NotFoundError
+from qa_queue.errors import InputError, NotFoundError
 
 app = typer.Typer()
 tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens of the API; log in to the pages.")
@@ -25,12 +27,23 @@ def create(
     name: Annotated[str, typer.Argument(help="The owner's name; runs submitted with the token have it.")],
     role: Annotated[Role, typer.Option(help="read: look; run: also submit; admin: everything.")] = Role.RUN,
     days: Annotated[int | None, typer.Option(min=1, max=3650, help="Expire after this many days.")] = None,
+    case: Annotated[
+        list[str] | None, typer.Option(help="Only runs of this stored case, by id or name; repeatable.")
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="Only runs of cases with this tag; repeatable.")] = None,
+    host: Annotated[
+        list[str] | None, typer.Option(help="Runs reach only this host, written as in QA_EGRESS_ALLOW; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
-    """Create a token. It is shown only once."""
+    """Create a token. It is shown only once.
+
+    With --case, --tag or --host the token may start, rerun and cancel such runs, and change nothing else.
+    """
     out = Console()
+    scope = _scope(role, case or (), tag or (), host or ())
     lifetime = timedelta(days=days) if days else None
-    info, text = open_backend(check=False).tokens.create(name, role, lifetime)
+    info, text = open_backend(check=False).tokens.create(name, role, lifetime, scope)
     if as_json:
         out.print_json(data={**info.model_dump(mode="json"), "token": text})
         return
@@ -68,11 +81,36 @@ def link() -> None:
     Console().print(found, soft_wrap=True, highlight=False)
 
 
+def _scope(role: Role, cases: Sequence[str], tags: Sequence[str], hosts: Sequence[str]) -> TokenScope | None:
+    """Return the limits of a new token; None where it has none.
+
+    Raises:
+        InputError: a host cannot be read, or the role is for those who change the service.
+    """
+    if not (cases or tags or hosts):
+        return None
+    if role is Role.ADMIN:
+        raise InputError("--case, --tag and --host do not go with --role admin, which may do everything.")
+    try:
+        HostList.of(hosts, networks=True)
+    except ValueError as error:
+        raise InputError(f"--host: {error}") from None
+    return TokenScope(cases=tuple(cases), tags=tuple(tags), hosts=tuple(hosts))
+
+
+def _limits(scope: TokenScope | None) -> str:
+    if scope is None:
+        return ""
+    named = (("case", scope.cases), ("tag", scope.tags), ("host", scope.hosts))
+    return ", ".join(f"{kind} {escape(value)}" for kind, values in named for value in values)
+
+
 def _table(found: list[TokenInfo]) -> Table:
     table = plain_table()
-    for column in ("ID", "Name", "Role", "Created", "Expires"):
+    for column in ("ID", "Name", "Role", "Created", "Expires", "Limits"):
         table.add_column(column)
     for info in found:
         expires = f"{info.expires_at.astimezone():%Y-%m-%d}" if info.expires_at else "never"
-        table.add_row(info.id, escape(info.name), info.role, f"{info.created_at.astimezone():%Y-%m-%d}", expires)
+        created = f"{info.created_at.astimezone():%Y-%m-%d}"
+        table.add_row(info.id, escape(info.name), info.role, created, expires, _limits(info.scope))
     return table

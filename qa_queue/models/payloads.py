@@ -46,6 +46,7 @@ class TestJobData(Frozen):
     `source` is that file, and `step_lines` has the lines of the steps in it, as in `cases.locations`, for messages.
     `trusted` runs were submitted from a file by the operator: they may use secrets without named hosts. `seed` is
     that of generated values, None for a new one; `data_row` is the row of data, `{"name": ..., "values": {...}}`.
+    With `allowed_hosts` the run reaches those hosts only, as the token of its user says.
     A `recorded` run has a row in the store; without the row its submission was withdrawn, and it does not run.
     """
 
@@ -66,6 +67,7 @@ class TestJobData(Frozen):
     recorded: bool = False
     seed: str | None = None
     data_row: dict[str, Any] | None = None
+    allowed_hosts: tuple[str, ...] = ()
 
 
 class CleanupJobData(Frozen):

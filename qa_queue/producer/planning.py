@@ -79,6 +79,7 @@ class PlannedRun:
                 "backoff": request.backoff.model_dump(mode="json"),
                 **({"row": request.data_row} if request.data_row else {}),
                 **({"seed": request.seed} if request.seed else {}),
+                **({"hosts": request.allowed_hosts} if request.allowed_hosts else {}),
             }
         )
 
@@ -174,6 +175,7 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
             recorded=True,
             seed=request.seed,
             data_row=request.data_row,
+            allowed_hosts=request.allowed_hosts,
         ),
         name=request.title,
         priority=request.priority,

@@ -49,7 +49,7 @@ class RunRequest:
     `batch_id` (a UUID) are a batch.
 
     A case with rows of data runs once for each of them, or with `data_row`, `{"name": ..., "values": {...}}`, for
-    that one. `seed` is that of generated values.
+    that one. `seed` is that of generated values. With `allowed_hosts` the run reaches those hosts only.
 
     With `repeat` the case runs this number of times, `every_ms` apart, counted from the first start; all runs are
     submitted at once, with the case as it is then. For an unlimited number there are schedules.
@@ -71,6 +71,7 @@ class RunRequest:
     batch_id: str | None = None
     data_row: dict[str, Any] | None = None
     seed: str | None = None
+    allowed_hosts: tuple[str, ...] = ()
     repeat: int = 1
     every_ms: int | None = None
 

@@ -54,13 +54,15 @@ def submit_batch(backend: Backend, requests: Sequence[RunRequest]) -> SubmittedB
     return replace(batch, id=backend.run(batch.runs[0].run_id).batch_id or batch.id)
 
 
-def rerun_run(backend: Backend, run_id: str, *, user: str | None, env: Mapping[str, str]) -> SubmittedRun:
+def rerun_run(
+    backend: Backend, run_id: str, *, user: str | None, env: Mapping[str, str], hosts: tuple[str, ...] = ()
+) -> SubmittedRun:
     """Submit a run again, as `rerun_request` describes.
 
     Raises:
         NotFoundError, CaseError: there is no such run, or it cannot be submitted again.
     """
-    request = rerun_request(backend, backend.run(run_id), user=user, env=env)
+    request = rerun_request(backend, backend.run(run_id), user=user, env=env, hosts=hosts)
     return backend.producer.submit(request)[0]
 
 
@@ -71,6 +73,7 @@ def rerun_runs(
     user: str | None = None,
     env: Mapping[str, str],
     only_failed: bool,
+    hosts: tuple[str, ...] = (),
 ) -> tuple[SubmittedRun, ...]:
     """Submit runs again, all or none. With `only_failed` the others are left out, which may leave none.
 
@@ -82,7 +85,9 @@ def rerun_runs(
     runs = each(run_ids, backend.run)
 
     def request_of(run: RunRecord) -> RunRequest | None:
-        return rerun_request(backend, run, user=user, env=env) if run.status.bad or not only_failed else None
+        if only_failed and not run.status.bad:
+            return None
+        return rerun_request(backend, run, user=user, env=env, hosts=hosts)
 
     requests = [request for request in each(runs, request_of) if request is not None]
     return backend.producer.submit(requests) if requests else ()
@@ -109,10 +114,13 @@ def rerun_batch(
     return submit_batch(backend, each(runs, request_of))
 
 
-def rerun_request(backend: Backend, run: RunRecord, *, user: str | None, env: Mapping[str, str]) -> RunRequest:
+def rerun_request(
+    backend: Backend, run: RunRecord, *, user: str | None, env: Mapping[str, str], hosts: tuple[str, ...] = ()
+) -> RunRequest:
     """Return a request for the run's case as it is now, with the run's host, settings and priority.
 
-    Its `${env.X}` have the values of the run's job while Redis has it (24 h); `env` overrides them.
+    Its `${env.X}` have the values of the run's job while Redis has it (24 h); `env` overrides them. With
+    `hosts` it reaches those only.
 
     Raises:
         NotFoundError: its case was deleted.
@@ -129,6 +137,7 @@ def rerun_request(backend: Backend, run: RunRecord, *, user: str | None, env: Ma
         data_row=run.data_row,
         priority=Priority(run.priority) if run.priority in list(Priority) else Priority.NORMAL,
         user_id=run.user_id if user is None else user,
+        allowed_hosts=hosts,
     )
     resolve_environments([request])
     return request

@@ -228,6 +228,11 @@ class Settings(RedisSettings):
     qa_api_requests_per_minute: int = Field(
         default=600, ge=1, description="Requests a minute that one token or login may make of the API."
     )
+    qa_api_checks_per_minute: int = Field(
+        default=60,
+        ge=1,
+        description="Cases and recordings a minute that one token or login may have checked over the API.",
+    )
     qa_api_max_body: int = Field(default=10_000_000, ge=1, description="Bytes that a request to the API may have.")
 
     @field_validator("qa_state_key")

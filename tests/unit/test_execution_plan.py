@@ -8,6 +8,7 @@ import pytest
 
 from processors.browser.protocol import TraceContent
 from processors.execution.plan import RunPlan, plan_run, secret_names
+from qa_queue.cases.hosts import HostList
 from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case, Use
 from qa_queue.errors import CaseError, InputError
@@ -43,6 +44,19 @@ def test_a_missing_value_is_named() -> None:
     lined = with_step_lines(case(on("fill", "#x", value="${secret.A}")), {"": [3]})
     with pytest.raises(CaseError, match=r"^step 1 \(in\.yaml:3\): \$\{secret.A\} has no value"):
         plan(lined, source="in.yaml")
+
+
+def test_the_hosts_of_token_and_case_narrow_those_of_the_operator() -> None:
+    """Each is a list of its own, so that a destination has to be on both."""
+    use = Use.model_validate({"network": {"allow": ["${env.SITE}", "*.cdn.example"], "deny": ["ads.example"]}})
+    given = plan(case(goto("/"), use=use), env={"SITE": "shop.example:443"}, allowed_hosts=("10.0.0.0/8",))
+    token, own = given.session_options(1).network
+    assert (token.rule, own.rule) == ("token", "case")
+    assert own.allow == HostList.parse("shop.example:443, *.cdn.example")
+    assert own.deny == HostList.parse("ads.example")
+    assert plan(case(goto("/"))).session_options(1).network == ()
+    with pytest.raises(InputError, match="'a/b' is not a host"):
+        plan(case(goto("/"), use=use), env={"SITE": "a/b"})
 
 
 @pytest.mark.parametrize("run_id", ["../x", "a/b", "", "a b", "x" * 101])

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from qa_queue.cases.hosts import NO_HOST, Address, HostList, address_of, canonical_host
 
 Rule = Literal["own", "metadata", "private", "operator", "token", "case"]
-REFUSED = "ERR_BLOCKED_BY_CLIENT"  # Chromium's name for a request that it was told to refuse
+REFUSED = "ERR_BLOCKED_BY_CLIENT"  # Chromium's name for a request that its client refused
 METADATA_HOSTS = frozenset({"metadata.google.internal", "metadata.goog", "instance-data.ec2.internal"})
 _NETWORK = ipaddress.ip_network
 # Link-local, where clouds serve metadata; addresses at which some serve it elsewhere; multicast; reserved ones.

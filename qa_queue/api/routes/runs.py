@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 
 from qa_queue.api import pagination
 from qa_queue.api.artifacts import artifact_response, find_artifact
-from qa_queue.api.dependencies import IdempotencyKey, Reader, Runner, Service
+from qa_queue.api.dependencies import IdempotencyKey, Reader, Runner, RunStarter, Service
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.reports import DESCRIPTION, ReportFormat, report_response
 from qa_queue.api.schemas.runs import (
@@ -36,7 +36,7 @@ from qa_queue.api.schemas.runs import (
     Submitted,
     SubmittedMany,
 )
-from qa_queue.api.submission import run_requests, submitted, submitted_batch
+from qa_queue.api.submission import hosts_of, refuse_other_case, run_requests, submitted, submitted_batch
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import RunStatus, utc_now
 from qa_queue.reports.render import Format
@@ -60,10 +60,10 @@ FILE: dict[int | str, dict[str, Any]] = {
     "", status_code=201, responses={200: {"model": Submitted}, **answers(409, body=True)}, summary="Submit a run"
 )
 def create_run(
-    backend: Service, body: RunBody, caller: Runner, response: Response, idempotency_key: IdempotencyKey = None
+    backend: Service, body: RunBody, caller: RunStarter, response: Response, idempotency_key: IdempotencyKey = None
 ) -> Submitted:
     """Queue a run of a case: 201 for a new run, 200 if an earlier request with this Idempotency-Key created it."""
-    requests = run_requests(backend, [body], user=caller.name, key=idempotency_key)
+    requests = run_requests(backend, [body], caller=caller, key=idempotency_key)
     if requests[0].data_row is None and len(rows := requests[0].case.data) > 1:
         raise InputError(f"The case has {len(rows)} rows of data, a run each: give a `row`, or submit a batch.")
     run = submitted(backend.producer.submit(requests)[0])
@@ -74,20 +74,24 @@ def create_run(
 
 @routes.post("/batch", status_code=201, responses=answers(409, body=True), summary="Submit a batch of runs")
 def create_runs(
-    backend: Service, body: BatchBody, caller: Runner, idempotency_key: IdempotencyKey = None
+    backend: Service, body: BatchBody, caller: RunStarter, idempotency_key: IdempotencyKey = None
 ) -> BatchSubmitted:
     """Queue many runs, all or none; `problems` lists every invalid one by index.
 
     They form one batch, with one verdict, which can be cancelled as a whole.
     """
-    requests = run_requests(backend, body.runs, user=caller.name, key=idempotency_key)
+    requests = run_requests(backend, body.runs, caller=caller, key=idempotency_key)
     return submitted_batch(submission.submit_batch(backend, requests))
 
 
 @routes.post("/rerun", status_code=201, responses=answers(body=True), summary="Rerun many runs")
-def rerun_runs(backend: Service, body: RerunManyBody, caller: Runner) -> SubmittedMany:
+def rerun_runs(backend: Service, body: RerunManyBody, caller: RunStarter) -> SubmittedMany:
     """Rerun these runs, or only those that failed; all or none. The present versions of their cases are used."""
-    found = submission.rerun_runs(backend, body.run_ids, user=caller.name, env={}, only_failed=body.only_failed)
+    for run_id in body.run_ids if caller.scope else ():
+        refuse_other_case(backend, caller, backend.run(run_id).test_case_id)
+    found = submission.rerun_runs(
+        backend, body.run_ids, user=caller.name, env={}, only_failed=body.only_failed, hosts=hosts_of(caller)
+    )
     return SubmittedMany(runs=[submitted(run) for run in found])
 
 
@@ -196,16 +200,19 @@ def get_place(backend: Service, run_id: str, _: Reader) -> Position:
 
 
 @routes.post("/{run_id}/cancel", responses=answers(404), summary="Cancel a run")
-def cancel_run(backend: Service, run_id: str, caller: Runner) -> Cancelled:
+def cancel_run(backend: Service, run_id: str, caller: RunStarter) -> Cancelled:
     """Cancel a run: a waiting or delayed one never starts, a running one is asked to stop. Idempotent."""
     run = backend.run(run_id)
+    refuse_other_case(backend, caller, run.test_case_id)
     return Cancelled(run_id=run.id, outcome=backend.cancel([run.id], f"cancelled by {caller.name}")[run.id])
 
 
 @routes.post("/{run_id}/rerun", status_code=201, responses=answers(404, body=True), summary="Rerun a run")
-def rerun_run(backend: Service, run_id: str, caller: Runner, body: RerunBody | None = None) -> Submitted:
+def rerun_run(backend: Service, run_id: str, caller: RunStarter, body: RerunBody | None = None) -> Submitted:
     """Submit a new run of the case's present version, on the same host and with the same settings."""
-    return submitted(submission.rerun_run(backend, run_id, user=caller.name, env=body.env if body else {}))
+    refuse_other_case(backend, caller, backend.run(run_id).test_case_id)
+    env = body.env if body else {}
+    return submitted(submission.rerun_run(backend, run_id, user=caller.name, env=env, hosts=hosts_of(caller)))
 
 
 @batches.get("", responses=answers(), summary="List batches")

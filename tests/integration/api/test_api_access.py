@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import httpx
@@ -235,6 +236,19 @@ def test_a_caller_in_a_hurry_is_told_to_wait(serve: Callable[..., str], redis_db
     assert late.headers["content-type"] == "application/problem+json"
     assert httpx.get(f"{url}/api/v1/cases", headers=callers[1]).status_code == 200
     assert 429 in {httpx.get(f"{url}/api/v1/cases").status_code for _ in range(6)}
+
+
+def test_checks_of_cases_have_a_limit_of_their_own(serve: Callable[..., str], redis_db: Redis) -> None:
+    """For each token; they cost more than other requests."""
+    url = serve(qa_api_checks_per_minute=2)
+    tokens = TokenStore(redis_db)
+    callers = [{"Authorization": f"Bearer {tokens.create(name, Role.READ)[1]}"} for name in ("ann", "bob")]
+    check = partial(httpx.post, f"{url}/api/v1/cases/validate", json={"case": {}})
+    answers = [check(headers=callers[0]) for _ in range(3)]
+    assert [answer.status_code for answer in answers] == [200, 200, 429]
+    assert "QA_API_CHECKS_PER_MINUTE" in answers[-1].json()["detail"]
+    assert check(headers=callers[1]).status_code == 200
+    assert httpx.get(f"{url}/api/v1/cases", headers=callers[0]).status_code == 200
 
 
 def test_a_body_that_is_too_large_is_refused_however_it_is_sent(serve: Callable[..., str], redis_db: Redis) -> None:

@@ -44,7 +44,7 @@ def base_url(serve: Callable[..., str], store: MemoryStore, monkeypatch: pytest.
     run = finished_run(case)
     store.schedules.add(schedule_record(cases=(case.id,), tag=None))
     store.save([case, run, step_record(run), artifact_record(run), adaptation_row(run)])
-    return serve(qa_api_requests_per_minute=1_000_000)
+    return serve(qa_api_requests_per_minute=1_000_000, qa_api_checks_per_minute=1_000_000)
 
 
 @pytest.mark.parametrize(

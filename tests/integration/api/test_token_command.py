@@ -10,7 +10,7 @@ from redis import Redis
 from typer.testing import CliRunner, Result
 
 from qa_queue.auth.logins import Logins
-from qa_queue.auth.tokens import Role, TokenStore
+from qa_queue.auth.tokens import Role, TokenScope, TokenStore
 from qa_queue.cli.app import app
 from qa_queue.errors import NotFoundError
 
@@ -35,6 +35,22 @@ def test_a_token_is_shown_once_and_works(redis_db: Redis) -> None:
     assert token("revoke", made["id"]).exit_code == 0
     assert TokenStore(redis_db).identify(made["token"]) is None
     assert isinstance(token("revoke", made["id"]).exception, NotFoundError)
+
+
+def test_a_token_may_have_limits(redis_db: Redis) -> None:
+    """They are listed; an administrator has none, and a host is checked."""
+    limits = ("--tag", "smoke", "--case", "login", "--host", "shop.example", "--host", "10.0.0.0/8")
+    made = json.loads(token("create", "ci", *limits, "--json").stdout)
+    found = TokenStore(redis_db).identify(made["token"])
+    hosts = ("shop.example", "10.0.0.0/8")
+    assert found is not None
+    assert found.scope == TokenScope(cases=("login",), tags=("smoke",), hosts=hosts)
+    assert "host" in token("list").stdout
+    for wrong, message in (
+        (("--role", "admin", "--tag", "smoke"), "do not go with --role admin"),
+        (("--host", "a/b"), "--host: 'a/b' is not a host"),
+    ):
+        assert message in str(token("create", "ann", *wrong).exception)
 
 
 def test_for_people_the_token_stands_alone_on_its_line() -> None:

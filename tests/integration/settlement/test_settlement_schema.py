@@ -24,7 +24,7 @@ EXAMPLES = 25
 
 @pytest.fixture
 def app(installed: Path, redis_db: Redis, redis_url: str, tmp_path: Path) -> Any:
-    limits = {"qa_api_requests_per_minute": 1_000_000}
+    limits = {"qa_api_requests_per_minute": 1_000_000, "qa_api_checks_per_minute": 1_000_000}
     return create_app(Backend(load_settings(redis_url=redis_url, qa_home=tmp_path, **limits), MemoryStore()))
 
 
