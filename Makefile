@@ -3,10 +3,10 @@ BIN := .venv/bin
 READY := .venv/.ready
 BENCHES := queues healing_cost worker
 
-.PHONY: help setup demo test check reference wheel bench soak faults chaos lock clean
+.PHONY: help setup demo test test-quick check reference wheel bench soak faults chaos lock clean
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## /  make \1	/p' Makefile | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
 
 setup: $(READY) ## install what is missing: .venv, Supabase Lite, Redis, a browser
 
@@ -19,6 +19,10 @@ demo: setup ## the example cases against the example shop, from nothing to a tab
 
 test: check ## all checks and all tests, on real parts; nothing is skipped
 	@CI=1 $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+
+test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supabase, browser or service
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/pytest --quiet --numprocesses auto tests/unit examples/settlement/tests
 
 check: setup ## format, lint, types, layers, wording
 	@$(BIN)/ruff format --check --quiet .

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -149,11 +150,21 @@ class Handler(SimpleHTTPRequestHandler):
             self.wfile.write(body)
 
 
+class Server(ThreadingHTTPServer):
+    """Serves each connection in a thread."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error, but not that a browser closed its connection before the end of a response."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
 @contextmanager
 def serve(port: int = 0, data: Data | None = None) -> Iterator[str]:
     """Serve the site on loopback while the block runs; yields its URL."""
-    server = ThreadingHTTPServer(("127.0.0.1", port), partial(Handler, directory=str(SITE), data=data or Data()))
-    server.daemon_threads = True
+    server = Server(("127.0.0.1", port), partial(Handler, directory=str(SITE), data=data or Data()))
     thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
     thread.start()
     try:

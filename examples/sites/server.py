@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -34,6 +35,11 @@ class SiteServer(ThreadingHTTPServer):
     def __init__(self, address: tuple[str, int], bug: str = "") -> None:
         super().__init__(address, _Handler)
         self.state = State(bug)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Report an error, but not that a browser closed its connection before the end of a response."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     @property
     def url(self) -> str:
