@@ -76,13 +76,14 @@ def findings(path: str, text: str) -> Iterator[str]:
 
 
 def _docstrings(path: str, text: str, lines: list[str]) -> Iterator[str]:
+    if path.startswith("tests/"):
+        return
     for node in ast.walk(ast.parse(text)):
-        if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
-            docstring = ast.get_docstring(node)
-            if docstring and not path.startswith("tests/") and (found := _OPENING.match(docstring)):
-                number = node.body[0].lineno
-                if ALLOW not in lines[number - 1]:
-                    yield f"{path}:{number}: docstring begins with '{found.group(0)}': write 'Return ...' or a noun"
+        if not isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        found = _OPENING.match(ast.get_docstring(node) or "")
+        if found and ALLOW not in lines[(number := node.body[0].lineno) - 1]:
+            yield f"{path}:{number}: docstring begins with '{found.group(0)}': write 'Return ...' or a noun"
 
 
 def main() -> int:

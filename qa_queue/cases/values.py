@@ -60,6 +60,7 @@ class _Pending:
 
 
 PENDING: Final = _Pending()
+_MISSING: Final = object()
 
 
 @dataclass(frozen=True)
@@ -268,16 +269,21 @@ class Filling:
 def _part(reference: Reference, value: Any) -> Any:
     path: KeyPath = (reference.kind, reference.name)
     for key in reference.path:
-        if isinstance(value, dict) and str(key) in value:
-            value = value[str(key)]
-        elif isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
-            value = value[key]
-        elif reference.default is not None:
+        found = _item(value, key)
+        if found is _MISSING and reference.default is not None:
             return reference.default
-        else:
+        if found is _MISSING:
             raise CaseError(f"{reference} has no value: {path_text(path)} is {_without(value, key)}")
-        path = (*path, key)
+        value, path = found, (*path, key)
     return value
+
+
+def _item(value: Any, key: str | int) -> Any:
+    if isinstance(value, dict):
+        return value.get(str(key), _MISSING)
+    if isinstance(value, list) and isinstance(key, int) and -len(value) <= key < len(value):
+        return value[key]
+    return _MISSING
 
 
 def _without(value: Any, key: str | int) -> str:

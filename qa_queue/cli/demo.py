@@ -17,7 +17,7 @@ import typer
 
 from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.render import Console, runs_table
-from qa_queue.cli.run import submit, wait_for
+from qa_queue.cli.run import Following, submit, wait_for
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import count_of
 from qa_queue.local.files import BUNDLE
@@ -142,7 +142,7 @@ def _rq() -> str:
 
 def _run(backend: Backend, requests: Sequence[RunRequest], out: Console) -> list[RunReport]:
     runs, _ = submit(backend, requests)
-    reports, code = wait_for(backend, runs, out, timeout=TIMEOUT, quiet=False)
+    reports, code = wait_for(backend, runs, out, Following(timeout=TIMEOUT), quiet=False)
     if code is ExitCode.INTERRUPTED:
         raise typer.Exit(code)
     failing = _expected_to_fail(requests)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from types import FrameType
 from typing import Protocol
@@ -152,21 +152,19 @@ def follow(
     SIGTERM raise KeyboardInterrupt.
     """
     statuses = dict.fromkeys(names, RunStatus.QUEUED)
-    try:
-        with sigterm_interrupts():
-            for event in RunFollower(backend, dict.fromkeys(names, FROM_START)).follow(timeout):
-                statuses[event.progress.test_run_id] = event.progress.status
-                view.show(event.progress.test_run_id, event.progress)
-                if max_failures is not None and event.progress.status.bad:
-                    _cancel_others(backend, statuses, max_failures)
-    finally:
-        view.close()
+    follower = RunFollower(backend, dict.fromkeys(names, FROM_START))
+    with closing(view), sigterm_interrupts():
+        for event in follower.follow(timeout):
+            statuses[event.progress.test_run_id] = event.progress.status
+            view.show(event.progress.test_run_id, event.progress)
+            if event.progress.status.bad:
+                _cancel_others(backend, statuses, max_failures)
     return statuses
 
 
-def _cancel_others(backend: Backend, statuses: Mapping[str, RunStatus], max_failures: int) -> None:
+def _cancel_others(backend: Backend, statuses: Mapping[str, RunStatus], max_failures: int | None) -> None:
     """Cancel the unfinished runs when the number of failed ones reaches `max_failures`."""
-    if sum(status.bad for status in statuses.values()) == max_failures:
+    if max_failures is not None and sum(status.bad for status in statuses.values()) == max_failures:
         others = [run_id for run_id, status in statuses.items() if not status.final]
         backend.cancel(others, f"cancelled after {count_of(max_failures, 'failure')} (--max-failures)")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import Annotated
 
@@ -40,6 +41,15 @@ INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel` ends it."
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
 
 app = typer.Typer()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Following:
+    """The options of `qa-queue run --wait`. After `max_failures` failed runs the others are cancelled."""
+
+    timeout: float | None = None
+    max_failures: int | None = None
+    fail_on_flaky: bool = False
 
 
 @app.command(cls=RunCommand, rich_help_panel=PANEL)
@@ -105,7 +115,6 @@ def run(
     Exit codes: 0 all passed or adapted, 1 a test failed, 2 bad input, 3 infrastructure, 4 timed out,
     130 interrupted (and the runs cancelled).
     """
-    out, err = Console(), Console(stderr=True)
     options = RunCommandOptions(
         base_url=base_url,
         env=parse_env(env),
@@ -132,37 +141,8 @@ def run(
         include=tuple(include or ()),
         requirements=requirements,
     )
-    connect = cache(open_backend)
-    requests = select(selection, options, connect, warn=None if as_json else err)
-    print_unused_env(requests, options.env, None if as_json else err)
-    if idempotency_key and len(requests) > 1:
-        raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
-    backend = connect()
-    with sigterm_interrupts():
-        submitted, batch_id = submit(backend, requests)
-        if not wait:
-            warn_without_worker(backend, err)
-            print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
-            return
-
-        def announce() -> None:
-            warn_without_worker(backend, err)
-            if not as_json:
-                print_where(backend, submitted, batch_id, out)
-
-        reports, code = wait_for(
-            backend,
-            submitted,
-            out,
-            timeout=timeout,
-            quiet=as_json,
-            max_failures=max_failures,
-            announce=announce,
-        )
-    if fail_on_flaky and code is ExitCode.OK and any(report.run.flaky for report in reports):
-        code = ExitCode.FAILED
-    render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
-    raise typer.Exit(code)
+    following = Following(timeout=timeout, max_failures=max_failures, fail_on_flaky=fail_on_flaky) if wait else None
+    raise typer.Exit(_run(selection, options, following, as_json=as_json))
 
 
 @app.command(rich_help_panel=PANEL)
@@ -185,6 +165,34 @@ def watch(
         code = ExitCode.INTERRUPTED
     render(reports_of(backend, names), code, out, as_json=False, interrupted=INTERRUPTED_WATCHING)
     raise typer.Exit(code)
+
+
+def _run(
+    selection: Selection, options: RunCommandOptions, following: Following | None, *, as_json: bool
+) -> ExitCode:
+    """Submit what was selected and, with `following`, wait for its end; print the result."""
+    out, err = Console(), Console(stderr=True)
+    connect = cache(open_backend)
+    requests = select(selection, options, connect, warn=None if as_json else err)
+    print_unused_env(requests, options.env, None if as_json else err)
+    if options.idempotency_key and len(requests) > 1:
+        raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
+    backend = connect()
+    with sigterm_interrupts():
+        submitted, batch_id = submit(backend, requests)
+        if following is None:
+            warn_without_worker(backend, err)
+            print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
+            return ExitCode.OK
+
+        def announce() -> None:
+            warn_without_worker(backend, err)
+            if not as_json:
+                print_where(backend, submitted, batch_id, out)
+
+        reports, code = wait_for(backend, submitted, out, following, quiet=as_json, announce=announce)
+    render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
+    return code
 
 
 def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:
@@ -227,25 +235,26 @@ def wait_for(
     backend: Backend,
     runs: Sequence[SubmittedRun],
     out: Console,
+    following: Following,
     *,
-    timeout: float | None,
     quiet: bool,
-    max_failures: int | None = None,
     announce: Callable[[], None] = lambda: None,
 ) -> tuple[list[RunReport], ExitCode]:
     """Follow runs to their end and return their reports and the exit code; call `announce` first.
 
-    After `max_failures` the others are cancelled. On Ctrl-C the runs are cancelled and the code is 130.
+    On Ctrl-C the runs are cancelled and the code is 130.
     """
     names = {run.run_id: run.case_name for run in runs}
     try:
         announce()
         view = choose_view(out, names, quiet=quiet)
-        statuses = follow(backend, names, view, timeout=timeout, max_failures=max_failures)
+        statuses = follow(backend, names, view, timeout=following.timeout, max_failures=following.max_failures)
     except KeyboardInterrupt:
         backend.cancel(names, "cancelled from the command line")
         return reports_of(backend, names), ExitCode.INTERRUPTED
-    return reports_of(backend, names), exit_code_of(statuses.values())
+    reports, code = reports_of(backend, names), exit_code_of(statuses.values())
+    flaky = following.fail_on_flaky and any(report.run.flaky for report in reports)
+    return reports, ExitCode.FAILED if flaky and code is ExitCode.OK else code
 
 
 def render(reports: Sequence[RunReport], code: ExitCode, out: Console, *, as_json: bool, interrupted: str) -> None:

@@ -185,15 +185,12 @@ class Reconciler:
         jobs = []
         for run in lost:
             entry = entries.get(run.id)
-            if entry is None:
-                self._end(run, RunStatus.DEAD, _LOST_TEXT, ErrorKind.INFRASTRUCTURE)
-            elif entry.last_id in interrupted:
-                if self._problems.lasted(run.id, now) >= _INTERRUPTED_S:
-                    self._end(run, RunStatus.CANCELLED, _INTERRUPTED_TEXT, ErrorKind.CANCELLED)
-            elif (job := _lost_job(entry, run, self._attempts)) is None:
-                self._end(run, RunStatus.DEAD, _LOST_TEXT, ErrorKind.INFRASTRUCTURE)
-            else:
+            if entry is not None and entry.last_id in interrupted:
+                self._end_interrupted(run, now)
+            elif entry is not None and (job := _lost_job(entry, run, self._attempts)) is not None:
                 jobs.append(job)
+            else:
+                self._end(run, RunStatus.DEAD, _LOST_TEXT, ErrorKind.INFRASTRUCTURE)
         restored = restore_jobs(self._connection, _QUEUE, jobs, default_attempts=self._attempts)
         if restored:
             log.warning("Enqueued %d runs again, whose jobs Redis has lost", len(restored))
@@ -203,6 +200,10 @@ class Reconciler:
         own = (entry.instance if entry is not None else "") == self._instance
         self._foreign |= set() if own else {run_id}
         return own
+
+    def _end_interrupted(self, run: OpenRun, now: float) -> None:
+        if self._problems.lasted(run.id, now) >= _INTERRUPTED_S:
+            self._end(run, RunStatus.CANCELLED, _INTERRUPTED_TEXT, ErrorKind.CANCELLED)
 
     def _interrupted(self, entries: Iterable[LedgerEntry]) -> set[str]:
         """Return the last ids of submissions whose last run has an entry and no row: they were not completed."""
