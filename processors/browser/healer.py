@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from playwright.async_api import Error, Locator, Page
 
 from processors.browser.action_context import masks
-from processors.browser.describe import target_json
 from processors.browser.element_finder import look_at
 from processors.browser.failures import is_closed, is_crash
 from processors.browser.fingerprinting import Candidate, PageView, candidate_targets, candidates_of, frame_css, pick
@@ -83,7 +82,7 @@ async def search(page: Page, view: PageView, hints: ElementHints, secrets: Seque
         return Refusal(decision.reason.value)
     chosen = candidates[index]
     targets = await unique_targets(page, chosen, view, secrets)
-    if any(digest(target_json(target)) in hints.rejected for target in targets):
+    if any(digest(target.document()) in hints.rejected for target in targets):
         return Refusal("somebody rejected that element for this step")
     if not targets:
         return Refusal("no locator finds it alone")
@@ -122,7 +121,7 @@ async def unique_targets(page: Page, chosen: Candidate, view: PageView, secrets:
     ideas = [
         idea.model_copy(update={"frame": frame})
         for idea in candidate_targets(chosen.fingerprint, picked.css, picked.xpath)
-        if not any(secret in text for secret in secrets if secret for text in map(str, target_json(idea).values()))
+        if not any(secret in text for secret in secrets if secret for text in map(str, idea.document().values()))
     ]
     looks = await asyncio.gather(*(look_at(locator_for(page, idea, view.test_id_attribute)) for idea in ideas))
     return [idea for idea, look in zip(ideas, looks, strict=True) if look.element == picked.name]

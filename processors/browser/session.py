@@ -14,7 +14,6 @@ from typing import Any, NoReturn
 from playwright.async_api import BrowserContext, Error, Page
 
 from processors.browser.action_context import SURROUNDERS, ActionContext, SessionState, masks
-from processors.browser.describe import describe
 from processors.browser.dialogs import DialogHandler
 from processors.browser.downloads import DownloadLimit, Downloads
 from processors.browser.egress.proxy import EgressProxy
@@ -150,7 +149,7 @@ class Session:
             args=step.args,
             options=self._options,
             deadline=Deadline(STEP_TIMEOUT_MS),
-            subject=describe(step),
+            subject=step.title,
         )
         async with AsyncExitStack() as stack:
             try:

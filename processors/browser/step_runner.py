@@ -13,7 +13,6 @@ from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, SessionState
 from processors.browser.actions import perform
-from processors.browser.describe import alternatives, describe, describe_target, target_of
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.fingerprinting import PageView, fingerprint_of
@@ -58,15 +57,15 @@ class StepRunner:
     @property
     def subject(self) -> str:
         """The element in words, by the alternative that found it."""
-        target = target_of(self.step.args)
+        target = self.step.args.subject
         if target is None:
-            return describe(self.step)
+            return self.step.title
         if self.healed is not None:
-            return f"{describe_target(self.healed)} (healed, for {describe_target(target)})"
-        words = describe_target(self._known(self.found)[self.found.index if self.found else 0])
+            return f"{self.healed} (healed, for {target})"
+        words = str(self._known(self.found)[self.found.index if self.found else 0])
         if self.found and self.found.by_learned:
-            return f"{words} (learned for {describe_target(target)})"
-        return f"{words} (fallback for {describe_target(target)})" if self.found and self.found.index else words
+            return f"{words} (learned for {target})"
+        return f"{words} (fallback for {target})" if self.found and self.found.index else words
 
     async def outcome(self, limit: asyncio.Timeout) -> StepOutcome:
         """Do it; a heal may move the limit. Raises what Playwright raises, or StepFailedError."""
@@ -89,7 +88,7 @@ class StepRunner:
         return (
             self.hints.mode != "off"
             and self.hints.old is not None
-            and target_of(self.step.args) is not None
+            and self.step.args.subject is not None
             and self.step.args.requires_presence
         )
 
@@ -129,7 +128,7 @@ class StepRunner:
     async def _perform(self, call: ActionContext[Action]) -> Performed:
         if not self.step.navigates:
             return await perform(call, self.finish)
-        target = target_of(self.step.args)
+        target = self.step.args.subject
         framed = target is not None and target.frame is not None
         async with expected_navigation(self.page, self.deadline, framed=framed):
             return await perform(call, self.finish)
@@ -138,7 +137,7 @@ class StepRunner:
         return done.saved if self.step.save_as is None else {**done.saved, self.step.save_as: done.result}
 
     async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
-        target = target_of(self.step.args)
+        target = self.step.args.subject
         if not self.step.args.requires_presence or target is None:
             return None
         in_frame = target.frame is not None
@@ -149,7 +148,7 @@ class StepRunner:
 
     async def _locate(self, deadline: Deadline) -> ActionContext[Action]:
         """The step's element, by the alternative of its target that finds it."""
-        target, locator = target_of(self.step.args), None
+        target, locator = self.step.args.subject, None
         if target is not None:
             chosen = self._alternatives(target)
             learned = self._learned
@@ -204,7 +203,7 @@ class StepRunner:
         if self.hints.mode == "suggest" or isinstance(finding.decision, HealRefused):
             self.proposal = self._heal_of(finding, performed=False, before=before)
             doubt = f" ({finding.decision.reason})" if isinstance(finding.decision, HealRefused) else ""
-            self.refusal = f"{describe_target(finding.target)} is proposed, to be accepted by somebody{doubt}"
+            self.refusal = f"{finding.target} is proposed, to be accepted by somebody{doubt}"
             return None
         self.healed = finding.target
         call = self._call(replace(self.deadline, floor_ms=FOUND_FLOOR_MS), locator)
@@ -222,7 +221,7 @@ class StepRunner:
 
     async def _is_there(self) -> bool:
         """Return True if the page has the element as written after all."""
-        target = target_of(self.step.args)
+        target = self.step.args.subject
         assert target is not None
         tried = [*self._alternatives(target), *([self.hints.learned] if self.hints.learned else [])]
         counts = await asyncio.gather(*(count(self._locator(one)) for one in tried))
@@ -246,12 +245,12 @@ class StepRunner:
         return await marked_picture(self.page, locator, self.options.secrets) if self.hints.pictures else None
 
     def _alternatives(self, target: Target) -> tuple[Target, ...]:
-        return alternatives(target) if self.step.args.requires_presence else alternatives(target)[:1]
+        return target.alternatives() if self.step.args.requires_presence else target.alternatives()[:1]
 
     def _known(self, found: Found | None) -> tuple[Target, ...]:
-        target = target_of(self.step.args)
+        target = self.step.args.subject
         assert target is not None
-        return (*alternatives(target), *([found.learned] if found and found.learned else []))
+        return (*target.alternatives(), *([found.learned] if found and found.learned else []))
 
     def _locator(self, target: Target) -> Locator:
         return locator_for(self.page, target, self.options.test_id_attribute)

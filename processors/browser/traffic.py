@@ -13,8 +13,8 @@ from playwright.async_api import BrowserContext, Request, Response
 from processors.browser.flood import Budget
 from processors.browser.page_log import ABORTED, Explain, as_given, guarded
 from processors.browser.responses import has_status, shown_url
-from processors.browser.urls import glob
 from qa_queue.cases.traffic import RegexMatch, RequestPattern, ResponsePattern, UrlPattern
+from qa_queue.cases.urls import glob
 
 MAX_EVENTS = 5_000  # of a context at once
 EVENTS_PER_S = 500

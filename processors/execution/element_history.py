@@ -10,7 +10,6 @@ from typing import Any, Self
 from uuid import UUID
 
 from processors.base import Claims
-from processors.browser.describe import target_json, target_of
 from processors.browser.protocol import NO_HINTS, ElementHints, StepOutcome
 from processors.execution.plan import RunPlan
 from processors.execution.records import plain_document
@@ -59,7 +58,7 @@ class ElementHistory:
 
     async def hints(self, planned: PlannedStep, adapted: int) -> ElementHints:
         """Return the hints for a step; `adapted` is the number of adapted steps of this try."""
-        if self._loading is None or target_of(planned.written.args) is None:
+        if self._loading is None or planned.written.args.subject is None:
             return NO_HINTS
         await asyncio.wait({self._loading}, timeout=PATIENCE_S)
         if not self._loading.done():
@@ -95,7 +94,7 @@ def adapts(plan: RunPlan) -> bool:
 def mode_of(plan: RunPlan, planned: PlannedStep) -> Any:
     """Return `off`, `suggest` or `auto`: the step's setting, else the case's; a check needs its own."""
     own, step = planned.written.heal, planned.written
-    if target_of(step.args) is None:
+    if step.args.subject is None:
         return "off"
     if isinstance(step.args, (Expect, WaitFor)):
         return own or "off"
@@ -137,14 +136,14 @@ def fingerprint_row(
     plan: RunPlan, planned: PlannedStep, outcome: StepOutcome, known: CaseKnowledge
 ) -> FingerprintRecord | None:
     """Return the row of a step that passed: its own element, or that of a heal or learned locator. Pure."""
-    key, target = planned.key, target_of(planned.written.args)
+    key, target = planned.key, planned.written.args.subject
     now = outcome.heal.new if outcome.heal and outcome.heal.performed else outcome.fingerprint
     if now is None or target is None or outcome.error is not None:
         return None
     document: dict[str, Any] = redact_json(plain_document(now), plan.secrets)
     row = _row_of(planned, known)
     if locator := _other_locator(outcome):
-        healed = {"locator": redact_json(target_json(locator), plan.secrets), "document": document}
+        healed = {"locator": redact_json(locator.document(), plan.secrets), "document": document}
         return None if row is None or row.healed == healed else row.model_copy(update={"healed": healed})
     if row is not None and row.healed is None and row.content_hash == digest(document):
         return None
@@ -174,9 +173,9 @@ def _row_of(planned: PlannedStep, known: CaseKnowledge) -> FingerprintRecord | N
 
 
 def _target_hash(planned: PlannedStep) -> str:
-    target = target_of(planned.written.args)
+    target = planned.written.args.subject
     assert target is not None
-    return digest(target_json(target))
+    return digest(target.document())
 
 
 def _latest(row: FingerprintRecord) -> Fingerprint:

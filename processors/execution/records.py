@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from processors.browser.describe import alternatives, describe, target_json, target_of
 from processors.browser.protocol import Found, Heal
 from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact, redact_json
@@ -66,7 +65,7 @@ def clean(plan: RunPlan, text: str | None) -> str | None:
 
 def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepResult) -> StepRecord:
     """Return the row of a step. It has targets as written, so that they are the same in every run."""
-    step, target = planned.written, target_of(planned.written.args)
+    step, target = planned.written, planned.written.args.subject
     return StepRecord(
         id=step_id(plan.run_id, attempt, planned.position),
         test_run_id=plan.run_id,
@@ -77,8 +76,8 @@ def step_record(plan: RunPlan, attempt: int, planned: PlannedStep, result: StepR
         source=planned.source,
         step_key=planned.key,
         action=step.action,
-        name=describe(step),
-        target=None if target is None else target_json(target, fallbacks=True),
+        name=step.title,
+        target=None if target is None else target.document(fallbacks=True),
         status=result.status,
         started_at=result.started_at,
         duration_ms=result.duration_ms,
@@ -114,18 +113,18 @@ def adaptation_row(plan: RunPlan, attempt: int, planned: PlannedStep, result: St
 
 def adaptation_of(planned: PlannedStep, result: StepResult) -> AdaptationRecord:
     """Return the adaptation of a step."""
-    target, found, heal = target_of(planned.written.args), result.found, result.heal
+    target, found, heal = planned.written.args.subject, result.found, result.heal
     assert target is not None
-    old = target_json(alternatives(target)[0])
+    old = target.alternatives()[0].document()
     if heal is not None:
         score, margin = heal.decision.score, heal.decision.margin
-        new = target_json(heal.target)
+        new = heal.target.document()
         return AdaptationRecord(
             step_number=planned.number, reason="healed", old=old, new=new, score=score, margin=margin
         )
     assert found is not None
     reason: Literal["learned", "fallback"] = "learned" if found.by_learned else "fallback"
-    new = target_json(_alternatives(target, found)[found.index])
+    new = _alternatives(target, found)[found.index].document()
     return AdaptationRecord(step_number=planned.number, reason=reason, old=old, new=new)
 
 
@@ -204,16 +203,16 @@ def _lists(value: Any) -> Any:
 
 def _locator(planned: PlannedStep, result: StepResult) -> dict[str, Any] | None:
     """Return the alternative that found the element; None for a step that did not pass."""
-    target = target_of(planned.written.args)
+    target = planned.written.args.subject
     if target is None or result.error is not None:
         return None
     if result.heal is not None:
-        return target_json(result.heal.target)
-    return None if result.found is None else target_json(_alternatives(target, result.found)[result.found.index])
+        return result.heal.target.document()
+    return None if result.found is None else _alternatives(target, result.found)[result.found.index].document()
 
 
 def _alternatives(target: Target, found: Found) -> tuple[Target, ...]:
-    return (*alternatives(target), *([found.learned] if found.learned else []))
+    return (*target.alternatives(), *([found.learned] if found.learned else []))
 
 
 def _runner_up(plan: RunPlan, result: StepResult) -> dict[str, Any] | None:
@@ -224,8 +223,8 @@ def _runner_up(plan: RunPlan, result: StepResult) -> dict[str, Any] | None:
 
 
 def _matches(planned: PlannedStep, result: StepResult) -> list[dict[str, Any]] | None:
-    target = target_of(planned.written.args)
+    target = planned.written.args.subject
     if target is None or result.found is None or not result.found.matches:
         return None
     pairs = zip(_alternatives(target, result.found), result.found.matches, strict=True)
-    return [{"locator": target_json(one), "count": match.count, "same": match.same} for one, match in pairs]
+    return [{"locator": one.document(), "count": match.count, "same": match.same} for one, match in pairs]

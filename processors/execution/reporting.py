@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import datetime
 
 from processors.base import RecordSink
-from processors.browser.describe import describe_target
 from processors.execution.plan import RunPlan
 from processors.execution.records import RunOutcome, adaptation_row, clean, is_adaptation, step_record
 from processors.execution.step_tree import PlannedStep
@@ -133,7 +132,7 @@ def percentage(done: int, total: int | None) -> int | None:
 def _words(result: StepResult) -> str:
     """Return the end of a step in words."""
     if result.heal is not None and result.heal.performed:
-        return f"healed, by {describe_target(result.heal.target)} ({result.heal.decision.score:.0%} sure)"
+        return f"healed, by {result.heal.target} ({result.heal.decision.score:.0%} sure)"
     if result.found is not None and result.found.by_learned and result.error is None:
         return "passed by a learned locator"
     return _WORDS.get(result.status, result.status.value)

@@ -14,7 +14,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from processors.browser.describe import describe
 from qa_queue.cases.actions import ForEach, If, Repeat, Retry, UseFlow
 from qa_queue.cases.locations import place_text, step_location
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Flow, Step
@@ -96,7 +95,7 @@ class PlannedStep:
     @property
     def title(self) -> str:
         """The step in words, with the blocks around it."""
-        return " > ".join((*self.parents, describe(self.written)))
+        return " > ".join((*self.parents, self.written.title))
 
 
 Resolve = Callable[[Step, Scope], Step]
@@ -257,7 +256,7 @@ def _label(block: BlockNode, iteration: int | None, row: Any) -> str:
             return f"{step.name or 'repeat'} {iteration}"
         case Retry():
             return f"{step.name or 'retry'}, attempt {iteration}"
-    return describe(step)
+    return step.title
 
 
 def rows_of(loop: ForEach) -> tuple[Any, ...]:

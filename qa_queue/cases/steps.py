@@ -210,6 +210,11 @@ class Step(Vocabulary):
     save_as: Name | None = Field(None, description="The variable that gets the result of the action.")
     line: int | None = Field(None, exclude=True, validation_alias=LINE_FIELD)
 
+    @property
+    def title(self) -> str:
+        """The step in one line: its own name, else `click button 'Sign in'`; never what is typed into a field."""
+        return self.name or self.args.sentence()
+
     @classmethod
     def long_form(cls, value: Any) -> Any:
         """Return the step with its action apart from its fields."""

@@ -139,6 +139,14 @@ class Target(Vocabulary):
             words.append(f"in frame {self.frame}")
         return " ".join(words)
 
+    def document(self, *, fallbacks: bool = False) -> dict[str, Any]:
+        """Return the target as rows store it: only what is set; without its fallbacks unless asked for."""
+        return self.model_dump(mode="json", exclude_defaults=True, exclude=set() if fallbacks else {"fallbacks"})
+
+    def alternatives(self) -> tuple[Target, ...]:
+        """Return the target without its fallbacks, then each fallback in order."""
+        return (self.model_copy(update={"fallbacks": ()}), *self.fallbacks)
+
     def _state_words(self) -> Iterable[str]:
         """Yield the states that narrow it, as `checked` or `not visible`."""
         for state in (*self.states, "visible"):

@@ -1,4 +1,4 @@
-"""URLs that a case may open: pages of the web and the empty page. Pure.
+"""URLs that a case may open, pages of the web and the empty page, and globs over URLs. Pure.
 
 A browser also opens files of its machine (`file:`, `view-source:`), pages of its own (`chrome:`, `devtools:`) and
 documents that are written in the URL itself (`data:`, `blob:`, `javascript:`). A case runs on a worker that keeps
@@ -8,6 +8,7 @@ passwords, so this is a list of what is allowed, not of what is refused.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Annotated
 from urllib.parse import urljoin, urlsplit
 
@@ -15,6 +16,8 @@ from pydantic import AfterValidator
 
 from qa_queue.errors import InputError
 
+_SPECIAL = re.compile(r"\*\*/|\*\*|\*|\{|\}|,|[^*{},]+")
+_REGEX = {"**/": "(?:.*/)?", "**": ".*", "*": "[^/]*", "{": "(?:", "}": ")"}
 WEB_SCHEMES = ("http", "https")
 BLANK = "about:blank"
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
@@ -67,3 +70,36 @@ def _check(url: str) -> str:
 
 
 WebUrl = Annotated[str, AfterValidator(_check)]
+
+
+def absolute(url: str, base_url: str | None) -> str:
+    """Return the URL joined to the base URL, as a link on a page at the base URL would be."""
+    return urljoin(base_url, url) if base_url else url
+
+
+def glob(pattern: str, base_url: str | None) -> re.Pattern[str]:
+    """Return the regex of a glob over whole URLs, as Playwright's: `*` stays within a path segment, `**` does not, `{a,b}` is a or b.
+
+    One that starts with neither `*` nor a scheme is relative to the base URL; `?` is an ordinary character.
+    """
+    full = pattern if pattern.startswith("*") else absolute(pattern, base_url)
+    balanced = full.count("{") == full.count("}")
+    depth, parts = 0, []
+    for piece in _SPECIAL.findall(full):
+        depth += {"{": 1, "}": -1}.get(piece, 0)
+        parts.append(_regex(piece, in_group=depth > 0) if balanced else re.escape(piece))
+    return re.compile(f"^{''.join(parts)}$")
+
+
+def document_url(urls: Iterable[str]) -> str:
+    """Return the URL that a document belongs to; `urls` are those of its frame and the frames around it.
+
+    An empty frame has the origin of the one that made it.
+    """
+    return next((url for url in urls if url not in ("", BLANK, "about:srcdoc")), "")
+
+
+def _regex(piece: str, *, in_group: bool) -> str:
+    if piece == "," and in_group:
+        return "|"
+    return _REGEX.get(piece) or re.escape(piece)

@@ -19,8 +19,7 @@ from redis.exceptions import (
 from redis.sentinel import MasterNotFoundError
 
 from qa_queue.errors import RedisUnavailableError
-from qa_queue.redis.pools import ReplicaError
-from qa_queue.redis.sentinels import FollowingPool
+from qa_queue.redis.pools import FollowingPool, ReplicaError
 
 _RIGHTS = "docs/how-to-redis.md has the rights that qa-queue needs"
 

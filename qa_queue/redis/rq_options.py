@@ -7,8 +7,7 @@ from urllib.parse import urlencode, urlsplit
 
 from redis.connection import parse_url
 
-from qa_queue.redis.pools import CONNECT_TIMEOUT_S, sentinel_options, tls_options
-from qa_queue.redis.sentinels import Discovery
+from qa_queue.redis.pools import CONNECT_TIMEOUT_S, Discovery, sentinel_options, tls_options
 from qa_queue.redis.servers import RedisServer
 
 _LOGIN = ("username", "password", "db")

@@ -6,13 +6,12 @@ from typing import Any
 
 import pytest
 
-from processors.browser.describe import alternatives, describe, describe_target, target_json
 from processors.browser.element_finder import choose
 from processors.browser.failures import explain, first_line, navigation
-from processors.browser.urls import absolute, glob
 from processors.execution.artifacts import picture_name
 from qa_queue.cases.model import Step
 from qa_queue.cases.steps import step_key
+from qa_queue.cases.urls import absolute, glob
 from qa_queue.models import ErrorKind
 from tests.support.steps import expect, goto, on, step, target
 
@@ -44,7 +43,7 @@ BUTTON = {"role": "button", "name": "Sign in"}
 )
 def test_a_step_in_words(described: Step, words: str) -> None:
     """One readable line; what goes into a field is not in it."""
-    assert describe(described) == words
+    assert described.title == words
 
 
 @pytest.mark.parametrize(
@@ -60,19 +59,19 @@ def test_a_step_in_words(described: Step, words: str) -> None:
 )
 def test_a_target_in_words(fields: dict[str, Any], words: str) -> None:
     """The element as a person would name it."""
-    assert describe_target(target(**fields)) == words
+    assert str(target(**fields)) == words
 
 
 def test_the_alternatives_of_a_target() -> None:
     """First its own words without the fallbacks, then each of those."""
-    found = alternatives(target(css="#a", fallbacks=[{"css": "#b"}, {"text": "c"}]))
-    assert [target_json(one) for one in found] == [{"css": "#a"}, {"css": "#b"}, {"text": "c"}]
+    found = target(css="#a", fallbacks=[{"css": "#b"}, {"text": "c"}]).alternatives()
+    assert [one.document() for one in found] == [{"css": "#a"}, {"css": "#b"}, {"text": "c"}]
 
 
-def test_target_json_with_fallbacks() -> None:
+def test_a_target_as_a_document_with_its_fallbacks() -> None:
     """A row's target has them all, and nothing that is not set."""
     fields = {"css": "#a", "within": {"role": "form"}, "fallbacks": [{"css": "#b"}]}
-    assert target_json(target(**fields), fallbacks=True) == fields
+    assert target(**fields).document(fallbacks=True) == fields
 
 
 def test_step_keys() -> None:

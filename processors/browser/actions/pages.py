@@ -13,8 +13,8 @@ from processors.browser.action_context import ActionContext, Performed, Performe
 from processors.browser.actions.navigation import open_url
 from processors.browser.checks.events import received, text_of
 from processors.browser.pages import Choice, OpenPages, title_of
-from processors.browser.urls import glob
 from qa_queue.cases.actions import AnswerDialog, ClosePage, Download, NewPage, SwitchPage
+from qa_queue.cases.urls import glob
 
 
 @performs(NewPage)

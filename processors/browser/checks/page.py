@@ -8,9 +8,9 @@ from typing import Any
 from playwright.async_api import expect
 
 from processors.browser.action_context import ActionContext, checks
-from processors.browser.urls import glob
 from qa_queue.cases.checks import ToHaveTitle, ToHaveURL
 from qa_queue.cases.patterns import playwright_text
+from qa_queue.cases.urls import glob
 
 Call = ActionContext[Any]
 
