@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from processors.execution.plan import RunPlan
 from processors.execution.records import clean
@@ -66,15 +67,10 @@ def rows_of(
     """
     for number, step in enumerate(steps_of({phase.when: phase}), first):
         whole = step.name if step.name in PHASES and "." not in step.position else None
-        position = step.position if alone else f"{test.place}.{step.position}"
         reason = problem_of({phase.when: phase})[1] if step.outcome is Outcome.SKIPPED else None
         yield StepRecord(
-            id=step_id(plan.run_id, attempt, position),
-            test_run_id=plan.run_id,
-            attempt=attempt,
+            **_place(plan, attempt, test, step.position, alone=alone),
             number=number,
-            position=position,
-            parents=() if alone else (test.id,),
             step_key=f"{test.id} {step.position}",
             action=action_of(whole, expected_failure=step.outcome is Outcome.EXPECTED_FAILURE),
             name=clean(plan, step.name) or step.name,
@@ -92,14 +88,9 @@ def crash_row(
     """Return the row of the phase in which a test ended its process."""
     begun = [when for when in PHASES if when in test.phases]
     when = PHASES[min(len(begun), len(PHASES) - 1)]
-    position = f"{PHASES.index(when) + 1}" if alone else f"{test.place}.{PHASES.index(when) + 1}"
     return StepRecord(
-        id=step_id(plan.run_id, attempt, position),
-        test_run_id=plan.run_id,
-        attempt=attempt,
+        **_place(plan, attempt, test, str(PHASES.index(when) + 1), alone=alone),
         number=number,
-        position=position,
-        parents=() if alone else (test.id,),
         step_key=f"{test.id} {when}",
         action=action_of(when, expected_failure=False),
         name=when,
@@ -109,6 +100,18 @@ def crash_row(
         error=clean(plan, test.crash),
         error_kind=ErrorKind.PROCESS_CRASH,
     )
+
+
+def _place(plan: RunPlan, attempt: int, test: SuiteTest, position: str, *, alone: bool) -> dict[str, Any]:
+    """Return the fields that place a row in its run; `position` is that within the test."""
+    whole = position if alone else f"{test.place}.{position}"
+    return {
+        "id": step_id(plan.run_id, attempt, whole),
+        "test_run_id": plan.run_id,
+        "attempt": attempt,
+        "position": whole,
+        "parents": () if alone else (test.id,),
+    }
 
 
 def _error(step: ReportStep) -> str | None:

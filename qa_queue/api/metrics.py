@@ -1,7 +1,7 @@
-"""The service's figures in Prometheus's words; each is read where it is kept, at the moment it is asked for.
+"""The metrics of the service for Prometheus; each is read where it is kept, when it is requested.
 
-Nothing here counts since the start of this process: runs are made by other processes and outlive all of them. What
-is counted (see `counts`) is counted by the workers, in Redis.
+Nothing here counts since the start of this process: runs are made by other processes and outlive all of them. The
+workers count in Redis (see `Counts`).
 """
 
 from __future__ import annotations

@@ -139,31 +139,19 @@ Accuracy = Annotated[float, Field(ge=0, le=100_000)]
 class Geolocation(Vocabulary):
     """A place on Earth."""
 
+    mapping_only: ClassVar[str | None] = "a place such as {latitude: 52.5, longitude: 13.4}"
     latitude: Latitude = Field(description="Latitude in degrees.")
     longitude: Longitude = Field(description="Longitude in degrees.")
     accuracy: Accuracy = Field(0, description="Accuracy in m.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a place such as {latitude: 52.5, longitude: 13.4}", value)
 
 
 class HttpCredentials(Vocabulary):
     """The login of HTTP authentication, which one site alone receives."""
 
+    mapping_only: ClassVar[str | None] = "a mapping such as {username: ann, password: ...}"
     username: Words = Field(description="The user's name.")
     password: str = Field(description="The password, such as ${secret.SITE_PASSWORD}.")
     origin: WebUrl | None = Field(None, description="The site; otherwise that of the base URL.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a mapping such as {username: ann, password: ...}", value)
 
 
 class Network(Vocabulary):
@@ -200,6 +188,7 @@ class Connect(Vocabulary):
 class Use(Vocabulary):
     """The setup of the browser context."""
 
+    mapping_only: ClassVar[str | None] = "a mapping such as {viewport: 1280x720}"
     nullable: ClassVar[tuple[str, ...]] = ("device", "storage_state")
     browser: Browser = Field("chromium", description="The browser: chromium, firefox or webkit.")
     channel: Channel | None = Field(
@@ -234,13 +223,6 @@ class Use(Vocabulary):
     ignore_https_errors: bool = Field(False, description="Accept certificates that are not trusted.")
     java_script_enabled: bool = Field(True, description="False for pages without scripts.")
     has_touch: bool | None = Field(None, description="A touch screen, as `tap` needs; a device may have one.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a mapping such as {viewport: 1280x720}", value)
 
     def disagreements(self) -> Iterable[str]:
         """Yield what is wrong with the given keys together."""

@@ -28,7 +28,6 @@ from qa_queue.cases.vocabulary import (
     Name,
     Vocabulary,
     Words,
-    expected,
 )
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, kind_text, problems_of
@@ -69,6 +68,7 @@ Version = Annotated[Literal[1], BeforeValidator(_version)]
 class PytestTests(Vocabulary):
     """Tests of a pytest suite, which a worker runs in a process of the suite's own environment."""
 
+    mapping_only: ClassVar[str | None] = "a mapping such as {root: ., tests: [tests/test_login.py]}"
     root: Words = Field(description="Folder in which pytest is started, relative to the case's file.")
     tests: Annotated[Many[Words], Field(min_length=1)] = Field(description="Node ids, run in this order.")
     python: Words | None = Field(None, description="Interpreter of the suite's environment; the worker's own.")
@@ -84,13 +84,6 @@ class PytestTests(Vocabulary):
         description="Variables of the suite's environment; may contain ${env.X} and ${secret.X}.",
         json_schema_extra=NAMES_SCHEMA,
     )
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a mapping such as {root: ., tests: [tests/test_login.py]}", value)
 
 
 class Param(Vocabulary):
@@ -128,6 +121,7 @@ def _returned(value: Any) -> Any:
 class Flow(Vocabulary):
     """Steps with a name of their own, which cases and other flows use with parameters."""
 
+    mapping_only: ClassVar[str | None] = "a mapping with 'flow' and 'steps'"
     version: Version = Field(FORMAT_VERSION, description="Version of the format: 1.")
     flow: Title = Field(description="Name of the flow.")
     params: Annotated[dict[Name, Param], BeforeValidator(_params)] = Field(
@@ -141,13 +135,6 @@ class Flow(Vocabulary):
         description="Values for `save_as` of the use, or names of variables.",
         json_schema_extra=NAMES_SCHEMA,
     )
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a mapping with 'flow' and 'steps'", value)
 
 
 class Shared(Vocabulary):
@@ -189,6 +176,7 @@ class Case(Shared):
     generated values, never a secret or another variable.
     """
 
+    mapping_only: ClassVar[str | None] = "a mapping with 'name' and 'steps'"
     one_of: ClassVar[tuple[str, ...]] = ("steps", "pytest")
 
     id: Title | None = Field(None, description="A name that stays when `name` changes.")
@@ -224,13 +212,6 @@ class Case(Shared):
         default_factory=dict, description="The flows that the case uses, by their files; `qa-queue` reads them."
     )
     pytest: PytestTests | None = Field(None, description="Tests of a pytest suite, instead of steps.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a mapping with 'name' and 'steps'", value)
 
     def disagreements(self) -> Iterable[str]:
         """Yield that it has neither steps nor tests of a suite, or both."""
@@ -353,8 +334,4 @@ def _with_planned_names(problem: Problem) -> Problem:
     return problem
 
 
-_PLANNED = frozenset(
-    """
-    accessibility to_have_screenshot
-    """.split()  # noqa: SIM905 - eighty quoted words would be harder to read
-)
+_PLANNED = frozenset({"accessibility", "to_have_screenshot"})

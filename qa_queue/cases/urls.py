@@ -78,9 +78,10 @@ def absolute(url: str, base_url: str | None) -> str:
 
 
 def glob(pattern: str, base_url: str | None) -> re.Pattern[str]:
-    """Return the regex of a glob over whole URLs, as Playwright's: `*` stays within a path segment, `**` does not, `{a,b}` is a or b.
+    """Return the regex of a glob over whole URLs, as Playwright's.
 
-    One that starts with neither `*` nor a scheme is relative to the base URL; `?` is an ordinary character.
+    `*` stays within a path segment, `**` does not, `{a,b}` is a or b, `?` is an ordinary character. One that starts
+    with neither `*` nor a scheme is relative to the base URL.
     """
     full = pattern if pattern.startswith("*") else absolute(pattern, base_url)
     balanced = full.count("{") == full.count("}")

@@ -79,6 +79,7 @@ class Vocabulary(BaseModel):
 
     `short` is the field that a value stands for when it is not a mapping, `spread` one whose keys stand in place of
     the model's own. Exactly one of the keys `one_of` is given; `needs` maps a key to another that it goes with.
+    `mapping_only` is the mapping that is expected of a class without a short form, for messages.
     With `fills_in` a field that is not text may hold a whole `${...}`, which is filled in before the field is used.
     """
 
@@ -93,6 +94,7 @@ class Vocabulary(BaseModel):
     )
     short: ClassVar[str | None] = None
     spread: ClassVar[str | None] = None
+    mapping_only: ClassVar[str | None] = None
     nullable: ClassVar[Collection[str]] = ()
     one_of: ClassVar[tuple[str, ...]] = ()
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = ()
@@ -133,6 +135,8 @@ class Vocabulary(BaseModel):
             return {cls.spread: value}
         if isinstance(value, dict):
             return value
+        if cls.mapping_only is not None:
+            raise expected(cls.mapping_only, value)
         required = {name for name, spec in cls.model_fields.items() if spec.is_required()}
         if cls.short is None or required - {cls.short}:
             raise expected(f"a mapping with {cls.required_text()}", value)

@@ -18,7 +18,6 @@ from qa_queue.cases.vocabulary import (
     Side,
     Vocabulary,
     Words,
-    expected,
     one_or_many,
     parse_size,
 )
@@ -100,17 +99,11 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
 class Clip(Vocabulary):
     """A rectangle of the page, in CSS px."""
 
+    mapping_only: ClassVar[str | None] = "a rectangle such as {x: 0, y: 0, width: 300, height: 200}"
     x: Annotated[float, Field(ge=0, le=MAX_COUNT)] = Field(description="Distance from the left.")
     y: Annotated[float, Field(ge=0, le=MAX_COUNT)] = Field(description="Distance from the top.")
     width: Side = Field(description="Width in CSS px.")
     height: Side = Field(description="Height in CSS px.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a rectangle such as {x: 0, y: 0, width: 300, height: 200}", value)
 
 
 class Screenshot(Action, keyword="screenshot", verb="take a screenshot"):

@@ -29,6 +29,7 @@ Clear = Literal[True]
 class Cookie(Vocabulary):
     """A cookie; without `url` and `domain` one of the page that is open, or of the base URL."""
 
+    mapping_only: ClassVar[str | None] = "a cookie such as {name: theme, value: dark}"
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("url", "domain"), ("url", "path"))
     name: Words = Field(description="Its name.")
     value: str = Field(description="Its value.")
@@ -44,13 +45,6 @@ class Cookie(Vocabulary):
     http_only: bool = Field(False, description="Not for scripts.")
     secure: bool = Field(False, description="For https only.")
     same_site: Literal["Strict", "Lax", "None"] | None = Field(None, description="SameSite.")
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping."""
-        if isinstance(value, dict):
-            return value
-        raise expected("a cookie such as {name: theme, value: dark}", value)
 
 
 def _cookies(value: Any) -> Any:
