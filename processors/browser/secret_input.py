@@ -14,8 +14,8 @@ from playwright.async_api import ElementHandle
 
 from processors.browser.action_context import ActionContext
 from processors.browser.failures import StepFailedError
-from processors.browser.urls import document_url
 from qa_queue.cases.actions import Fill, Type
+from qa_queue.cases.urls import document_url
 from qa_queue.models import ErrorKind
 
 _SET_IN_PAGE = frozenset({"date", "time", "datetime-local", "month", "week", "color", "range", "select"})

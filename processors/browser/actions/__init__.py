@@ -16,9 +16,9 @@ from processors.browser.actions import (
     variables,
 )
 from processors.browser.secret_input import refuse_host
-from processors.browser.urls import document_url
 from qa_queue.cases.actions import Fill, Request, Type
 from qa_queue.cases.steps import Action
+from qa_queue.cases.urls import document_url
 
 __all__ = [
     "assertion",

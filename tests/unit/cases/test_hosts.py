@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from processors.browser.urls import document_url
 from qa_queue.cases.hosts import ANY_HOST, HostList
+from qa_queue.cases.urls import document_url
 
 
 @pytest.mark.parametrize(
