@@ -111,7 +111,7 @@ class Session:
     ) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`."""
         self._traffic.begin_step()
-        self._downloads.begin_step(describe(step))
+        self._downloads.begin_step(step.title)
         return self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets, finish))
 
     async def look(self, step: Step, *, timeout_ms: int) -> StepOutcome:
