@@ -21,7 +21,7 @@ from processors.execution.login_plan import LoginPlan, hidden_values
 from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact
 from processors.execution.step_tree import PlannedStep, Section
-from processors.execution.stopping import STOPPED, StopSignal
+from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
 from processors.execution.verdict import StepResult, halts, step_status
 from qa_queue.auth.state_key import StateKey
 from qa_queue.cases.actions import Expect
@@ -263,7 +263,11 @@ class _QuietRunner:
         self.current = planned
         used = planned.secrets & self.plan.secrets.keys()
         work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, secrets=used, finish=finish)
-        return self._result(planned, await self.stop.race(work) or self._stopped())
+        async with PauseWatch() as pauses:
+            outcome = await self.stop.race(work) or self._stopped()
+            if outcome.error is not None:
+                pauses.raise_if_paused()
+        return self._result(planned, outcome)
 
     async def look(self, check: Check, timeout_ms: int | None) -> StepOutcome:
         """See `StepHandler`."""

@@ -153,8 +153,9 @@ class Stack:
             redis = self._started(partial(launch_redis, self._home / "redis", port=free_port()))
             self._settings = with_overrides(self._settings, redis_url=redis.url)
             self._own |= redis_variables(self._settings)
-        if self._given.qa_state_key is None:
-            self._own["QA_STATE_KEY"] = stored_secret(self._home / "state.key")
+        given, own = self._given.qa_state_key, stored_secret(self._home / "state.key")
+        if given is None or given.get_secret_value() == own:  # in the stack.env that a killed stack left
+            self._own["QA_STATE_KEY"] = own
         if needed.supabase:
             ensure_lite(self._say)
             folders, port = migration_folders(), free_port()

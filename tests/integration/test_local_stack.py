@@ -64,6 +64,8 @@ def test_a_stack_starts_both_servers_and_every_command_in_the_folder_finds_them(
         assert (found.redis_url, found.supabase_url) == (stack.settings.redis_url, stack.settings.supabase_url)
         assert stat.S_IMODE((tmp_path / ".qa" / "stack.env").stat().st_mode) == 0o600
         assert stack.environment()["RQ_REDIS_URL"] == found.redis_url
+        assert found.qa_state_key is not None
+        assert stack.environment()["QA_STATE_KEY"] == found.qa_state_key.get_secret_value()
         pids = [server.pid for server in stack.servers]
         assert len(pids) == 2
     assert not [pid for pid in pids if runs(pid)]
@@ -72,10 +74,10 @@ def test_a_stack_starts_both_servers_and_every_command_in_the_folder_finds_them(
 
 
 def test_a_configured_part_is_used_as_it_is_and_not_recorded(settings: Settings) -> None:
-    """`stack.env` names only the servers that the stack started."""
+    """`stack.env` names only the servers that the stack started, and its key."""
     with Stack(settings) as stack:
         assert [server.service.name for server in stack.servers] == ["Redis"]
-        assert set(stack_variables(settings.qa_home)) == {"REDIS_URL", "RQ_REDIS_URL"}
+        assert set(stack_variables(settings.qa_home)) == {"REDIS_URL", "RQ_REDIS_URL", "QA_STATE_KEY"}
         assert stack.environment()["SUPABASE_URL"] == ELSEWHERE["supabase_url"]
 
 
@@ -105,6 +107,7 @@ def test_the_servers_of_a_killed_stack_end_with_it_and_the_next_starts_its_own(s
     assert read_with_left_over.redis_url is not None
     with Stack(read_with_left_over) as stack:
         assert stack.settings.redis_url != read_with_left_over.redis_url
+        assert load_settings(qa_home=home).qa_state_key == read_with_left_over.qa_state_key
         assert len(stack.servers) == 1
 
 
