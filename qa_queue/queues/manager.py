@@ -25,7 +25,7 @@ from qa_queue.queues.limits import pause, resume
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.queues.retention import CleanKind, clean, trim
 from qa_queue.queues.stats import QueuePosition, QueueStats, read_position, read_stats
-from qa_queue.redis import by_server, connection_of
+from qa_queue.redis import by_server, connection_of, server_time
 from qa_queue.settings import Settings
 
 WORKER_CLASS = "qa_queue.worker.QAWorker"  # by name: the worker is a layer above the queues
@@ -189,7 +189,8 @@ class QueueManager:
         return connection_of(self._connection, name)
 
     def _enqueue(self, queue: PriorityQueue, specs: Sequence[JobSpec]) -> tuple[list[Job], EnqueueConflict]:
-        now, attempts = utc_now(), self._settings.queue_max_attempts
+        attempts, delayed = self._settings.queue_max_attempts, any(spec.due for spec in specs)
+        now = server_time(queue.connection) if delayed else utc_now()  # this machine's clock may be wrong
         ready = [replace(spec, due=None) if spec.due is not None and spec.due <= now else spec for spec in specs]
         jobs = [build_job(queue, spec, default_attempts=attempts) for spec in ready]
         return jobs, enqueue_all(queue.connection, queue.name, list(zip(ready, jobs, strict=True)))

@@ -15,13 +15,14 @@ from redis import Redis
 from rq.job import Job, JobStatus
 from rq.serializers import JSONSerializer
 
-from qa_queue.models import ATTEMPT_FIELD, utc_now
+from qa_queue.models import ATTEMPT_FIELD
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.enqueue import job_fields, offset_us
 from qa_queue.queues.jobs import FAILURE_TTL_S, JobSpec, build_job
 from qa_queue.queues.keys import JOB_PREFIX, REQUEUES_FIELD, QueueKeys, QueueScript
 from qa_queue.queues.priority_queue import PriorityQueue
+from qa_queue.redis import server_time
 from qa_queue.redis.scripts import LuaScript
 
 MOST_RECORDS = 200  # outcomes read at once
@@ -113,7 +114,8 @@ def restore_jobs(connection: Redis, queue: str, jobs: Sequence[LostJob], *, defa
     restored: list[str] = []
     for at in range(0, len(jobs), _RESTORED_AT_ONCE):
         chunk = jobs[at : at + _RESTORED_AT_ONCE]
-        arguments = [value for job in chunk for value in _arguments(target, job, default_attempts)]
+        now = server_time(connection)
+        arguments = [value for job in chunk for value in _arguments(target, job, default_attempts, now)]
         found = _RESTORE.run(connection, [queue], QueueKeys(queue).started, *arguments)
         restored += [job_id.decode() for job_id in found]
     return restored
@@ -145,11 +147,11 @@ def result_of(connection: Redis, job_id: str) -> Any:
     return result.return_value if result is not None else None
 
 
-def _arguments(queue: PriorityQueue, job: LostJob, default_attempts: int) -> list[Any]:
+def _arguments(queue: PriorityQueue, job: LostJob, default_attempts: int, now: datetime) -> list[Any]:
     spec, built = job.spec, _built(queue, job, default_attempts)
     fields = job_fields(spec, built) | _history(job)
     due_us = job.arrival_us if spec.due is None else round(spec.due.timestamp() * 1_000_000)
-    waits = spec.due is not None and spec.due > utc_now() and not job.executions
+    waits = spec.due is not None and spec.due > now and not job.executions
     due = f"{due_us / 1_000_000:.3f}" if waits else ""
     claim = [spec.claim.key, spec.claim.final, spec.claim.keep_s] if spec.claim else ["", "", ""]
     flat = [part for pair in fields.items() for part in pair]

@@ -320,7 +320,19 @@ def machine(redis_db: Redis) -> type[QueueMachine]:
 
 def test_the_scripts_do_what_the_model_does(machine: type[QueueMachine]) -> None:
     """Priorities, delays, dequeue, recovery, retries, cancels and dead letters, in any order."""
+    health = list(HealthCheck)
     limits = settings(
-        max_examples=15, stateful_step_count=30, deadline=None, suppress_health_check=list(HealthCheck)
+        max_examples=30, stateful_step_count=30, deadline=None, derandomize=True, suppress_health_check=health
     )
     run_state_machine_as_test(machine, settings=limits)
+
+
+def test_a_delay_counts_by_the_clock_of_redis(redis_db: Redis) -> None:
+    """The clock of the machine that submits may be an hour ahead."""
+    redis = ClockedRedis(connection_pool=redis_db.connection_pool)
+    redis.now_us = int(time.time() - 3600) * US
+    due = datetime.fromtimestamp(redis.now_us / US + 60, UTC)
+    spec = job_spec(due=due)
+    add_specs(redis, spec)
+    assert redis.zscore(KEYS.scheduled, spec.job_id) == pytest.approx(due.timestamp())
+    assert redis.llen(KEYS.waiting) == 0
