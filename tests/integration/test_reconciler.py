@@ -92,7 +92,14 @@ def lose_the_newest(redis: Redis) -> None:
         redis.delete(f"rq:job:{job_id.decode()}")
 
 
-@pytest.mark.parametrize("lose", [lose_everything, lose_the_lists, lose_jobs, lose_the_newest])
+def lose_the_order(redis: Redis) -> None:
+    """Of each second job the hash, and the scores of all, as by eviction."""
+    lose_jobs(redis)
+    redis.delete(f"qa:ranks:{QUEUE}")
+    push_job(redis, QUEUE, redis.lindex(f"rq:queue:{QUEUE}", 0).decode())  # which gives the others new scores
+
+
+@pytest.mark.parametrize("lose", [lose_everything, lose_the_lists, lose_jobs, lose_the_newest, lose_the_order])
 def test_of_a_thousand_runs_none_is_lost(scene: Scene, lose: Callable[[Redis], None]) -> None:
     """Each waits once, in its order; those that had ended stay ended."""
     priorities = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)

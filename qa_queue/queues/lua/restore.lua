@@ -13,7 +13,7 @@
 -- Returns the ids that were restored.
 --
 -- Invariants: a job that has not ended is in one place afterwards, however many processes restore it. A job that has
--- ended, waits or runs is left alone.
+-- ended, waits or runs is left alone. An id that waits without its hash has its old position again.
 
 local ARGUMENTS = 7  -- of a job, before its fields and values
 local OPEN = {queued = true, scheduled = true, started = true, deferred = true}
@@ -22,10 +22,9 @@ local queue, started = queue_at(1), ARGV[3]
 redis.call('SADD', QUEUES, queue.waiting)
 adopt_pushed(queue)
 
-local placed = {}
-for _, list in ipairs({queue.waiting, queue.intermediate}) do
-  for _, id in ipairs(redis.call('LRANGE', list, 0, -1)) do placed[id] = true end
-end
+local waits, placed, reordered = {}, {}, false
+for _, id in ipairs(redis.call('LRANGE', queue.waiting, 0, -1)) do waits[id], placed[id] = true, true end
+for _, id in ipairs(redis.call('LRANGE', queue.intermediate, 0, -1)) do placed[id] = true end
 for _, entry in ipairs(redis.call('ZRANGE', started, 0, -1)) do placed[entry:match('^[^:]*')] = true end
 
 local function has_place(id)
@@ -40,6 +39,11 @@ while at <= #ARGV do
   if not status then
     redis.call('DEL', job_key(id))  -- what a late heartbeat left
     redis.call('HSET', job_key(id), names.score_field, score, unpack(ARGV, at + ARGUMENTS, last))
+    if waits[id] then
+      redis.call('ZADD', queue.scores, score, id)
+      reordered = true
+      restored[#restored + 1] = id
+    end
   end
   if (not status or OPEN[status]) and not has_place(id) then
     if claim ~= '' then redis.call('SET', claim, ARGV[at + 4], 'NX', 'EX', ARGV[at + 5]) end
@@ -56,5 +60,6 @@ while at <= #ARGV do
   end
   at = last + 1
 end
+if reordered then rebuild(queue, {}) end
 wake(queue)
 return restored
