@@ -293,8 +293,9 @@ class QueueMachine(RuleBasedStateMachine):
                 assert [entry.decode() for entry in entries] == sorted(expected, key=self._score)
             assert sorted(entry.decode() for entry in entries) == sorted(expected), place
 
-    def _score(self, job_id: str) -> int:
-        return self.model.jobs[job_id].score
+    def _score(self, job_id: str) -> tuple[int, str]:
+        """The key of the order; Redis orders equal scores by id."""
+        return self.model.jobs[job_id].score, job_id
 
     def _running(self) -> list[str]:
         return [job_id for job_id in self.model.at("running") if not self.model.jobs[job_id].lost]
