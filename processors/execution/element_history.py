@@ -111,7 +111,7 @@ def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted
     rejected = frozenset(digest(one.locator) for one in _judged(key, known.verdicts, "rejected"))
     return ElementHints(
         mode=mode if adapted < plan.config.max_adaptations else "off",
-        old=None if row is None else _latest(row),
+        old=None if row is None else confirmed(row, _judged(key, known.verdicts, "accepted")),
         others=() if row is None else others_of(row, known.fingerprints),
         learned=accepted or _learned(key, known.patterns, rejected),
         accepted=accepted is not None,
@@ -178,7 +178,20 @@ def _target_hash(planned: PlannedStep) -> str:
     return digest(target.document())
 
 
+def confirmed(row: FingerprintRecord, accepted: Iterable[VerdictRecord]) -> Fingerprint:
+    """Return the fingerprint that a person or a pass without a heal confirmed, to judge candidates by. Pure.
+
+    One that a heal recorded does not count before it is accepted: otherwise an element could change in small steps
+    into another one, each time with a high confidence.
+    """
+    healed = row.healed
+    if healed is not None and any(one.locator == healed["locator"] for one in accepted):
+        return parse_fingerprint(healed["document"])
+    return parse_fingerprint(row.document)
+
+
 def _latest(row: FingerprintRecord) -> Fingerprint:
+    """Return the fingerprint that was recorded last, by a heal or not: where the element is now."""
     return parse_fingerprint(row.healed["document"] if row.healed else row.document)
 
 

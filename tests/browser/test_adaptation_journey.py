@@ -74,6 +74,23 @@ async def test_a_site_that_changes(harness: ExecutionHarness, site: Site) -> Non
     assert (await run(harness, site)).status == "failed"
 
 
+async def test_a_heal_that_nobody_judged_lends_no_confidence(harness: ExecutionHarness, site: Site) -> None:
+    """An element that becomes another in two steps needs a person in between, even if a locator was learned."""
+    middle = OLD.replace("id=buy", "id=pay data-testid=pay").replace("btn primary", "cta")
+    last = middle.replace("Buy now", "Order with payment")
+    site.page("/shop", OLD)
+    assert (await run(harness, site)).status == "completed"
+    site.page("/shop", middle)
+    healed = await run(harness, site)
+    assert healed.status == "adapted"
+    await learn(harness.store)
+    assert (await run(harness, site)).status == "completed"
+    site.page("/shop", last)
+    assert (await run(harness, site)).status == "failed"
+    adaptations.accept(harness.store, adapted(harness, healed).id, by="ann", write=False)
+    assert (await run(harness, site)).status == "completed"
+
+
 async def test_a_learned_locator_on_another_element_is_not_trusted(harness: ExecutionHarness, site: Site) -> None:
     """Its fingerprint is compared again: what bears the name now is something else, so the step fails."""
     site.page("/shop", OLD)

@@ -102,6 +102,20 @@ def test_what_is_tried_first(patterns: Any, verdicts: Any, learned: dict[str, st
     assert hints.learned == (None if learned is None else Target.model_validate(learned))
 
 
+@pytest.mark.parametrize(
+    ("judged", "text"),
+    [(None, "Go"), ("rejected", "Go"), ("accepted", "Go now")],
+)
+def test_a_heal_counts_once_a_person_accepted_it(judged: str | None, text: str) -> None:
+    """Until then an element is compared with the one that passed without a heal."""
+    healed = {"locator": LEARNED, "document": {"tag": "button", "text": "Go now"}}
+    row = fingerprint_record(CASE, step_key=KEY, page="/", healed=healed)
+    verdicts = [verdict_record(CASE, step_key=KEY, locator=LEARNED, verdict=judged)] if judged else []
+    hints = hints_for(plan(), plan().steps[1], known(fingerprints=(row,), verdicts=tuple(verdicts)), 0)
+    assert hints.old is not None
+    assert hints.old.text == text
+
+
 def test_others_are_on_the_same_page_and_other_elements() -> None:
     """Another step on the same element does not count."""
     at = {"tag": "a", "xpath": "/html[1]/a[1]"}
