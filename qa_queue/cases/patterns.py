@@ -11,13 +11,16 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Annotated, Any, ClassVar, get_args
 
+import regex
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
 from qa_queue.cases.vocabulary import Many, Vocabulary, Words
+from qa_queue.errors import CaseError
 
 _REGEX = re.compile(r"/(.+)/([ims]*)", re.DOTALL)
 _LOOKS_LIKE_REGEX = re.compile(rf"\\*{_REGEX.pattern}", re.DOTALL)
+MATCH_S = 0.5  # of CPU, for one match of a regular expression outside of the browser
 _FLAGS = {"i": re.IGNORECASE, "m": re.MULTILINE, "s": re.DOTALL}
 
 
@@ -34,7 +37,15 @@ class Regex(Vocabulary):
     @property
     def compiled(self) -> re.Pattern[str]:
         """The expression as Playwright takes it."""
-        return re.compile(self.pattern, sum(_FLAGS[flag] for flag in set(self.flags)))
+        return re.compile(self.pattern, self._options)
+
+    def found_in(self, text: str) -> bool:
+        """Return True where the expression matches a part of the text."""
+        return search(self.pattern, text, flags=self._options) is not None
+
+    @property
+    def _options(self) -> int:
+        return sum(_FLAGS[flag] for flag in set(self.flags))
 
     def __str__(self) -> str:
         return f"/{self.pattern}/{self.flags}"
@@ -50,10 +61,10 @@ def parse_text(text: str) -> str | Regex:
         ValueError: the expression cannot be read.
     """
     if found := _REGEX.fullmatch(text):
-        regex = Regex(pattern=found[1], flags=found[2])
+        expression = Regex(pattern=found[1], flags=found[2])
         if "${" not in text:
-            _refuse_broken(regex)
-        return regex
+            _refuse_broken(expression)
+        return expression
     return text[1:] if _LOOKS_LIKE_REGEX.fullmatch(text) else text
 
 
@@ -62,17 +73,36 @@ def document_text(text: str) -> str:
     return f"\\{text}" if _LOOKS_LIKE_REGEX.fullmatch(text) else text
 
 
+def search(pattern: str, text: str, *, flags: int = 0) -> re.Match[str] | None:
+    """Return the first match of a regular expression in a text, None without one.
+
+    Raises:
+        CaseError: the expression cannot be used, or tries so many ways to match that it takes too long.
+    """
+    try:
+        found: re.Match[str] | None = regex.search(pattern, text, flags, timeout=MATCH_S)
+    except TimeoutError:
+        raise CaseError(
+            f"the regular expression /{pattern}/ takes more than {MATCH_S:g} s for a text of {len(text)} "
+            "characters: repeated parts that overlap, as in (a|aa)+, try every way to split the text; write it "
+            "without them"
+        ) from None
+    except regex.error as error:
+        raise CaseError(f"{pattern!r} is not a regular expression: {error}") from None
+    return found
+
+
 def playwright_text(text: str | Regex) -> str | re.Pattern[str]:
     """Return a text or regular expression as Playwright takes it."""
     return text.compiled if isinstance(text, Regex) else text
 
 
-def _refuse_broken(regex: Regex) -> None:
+def _refuse_broken(expression: Regex) -> None:
     try:
-        _ = regex.compiled
+        _ = expression.compiled
     except re.error as error:
         raise ValueError(
-            f"{regex} is not a regular expression: {error}; write \\{regex} for this text itself"
+            f"{expression} is not a regular expression: {error}; write \\{expression} for this text itself"
         ) from None
 
 

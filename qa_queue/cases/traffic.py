@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
+from qa_queue.cases.patterns import search
 from qa_queue.cases.vocabulary import Vocabulary, Words
 
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
@@ -58,7 +59,7 @@ class RegexMatch(Vocabulary):
 
     def found_in(self, text: str) -> bool:
         """Return True where the expression matches a part of the text."""
-        return re.search(self.matches, text, re.IGNORECASE if self.ignore_case else 0) is not None
+        return search(self.matches, text, flags=re.IGNORECASE if self.ignore_case else 0) is not None
 
     def __str__(self) -> str:
         return f"/{self.matches}/{'i' if self.ignore_case else ''}"

@@ -14,6 +14,7 @@ from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.failures import StepFailedError, is_closed, is_crash
 from qa_queue.cases.actions import Evaluate, Extract, SetVariables
 from qa_queue.cases.json_path import NotInDocumentError, value_at
+from qa_queue.cases.patterns import search
 from qa_queue.cases.values import text_of
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import did_you_mean, kind_text
@@ -172,7 +173,7 @@ def _parsed(value: Any) -> Any:
 
 
 def _matched(pattern: str, text: str) -> str:
-    found = re.search(pattern, text)
+    found = search(pattern, text)
     if found is None:
         raise InputError(f"expected text that matches /{pattern}/, found {kind_text(text)}")
     return (found[1] if found.re.groups else found[0]) or ""

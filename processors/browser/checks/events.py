@@ -50,7 +50,7 @@ def _fits(pattern: DialogPattern, one: AnsweredDialog) -> bool:
         return False
     message = " ".join(one.message.split())
     if isinstance(pattern.message, Regex):
-        return pattern.message.compiled.search(message) is not None
+        return pattern.message.found_in(message)
     return pattern.message is None or " ".join(pattern.message.split()) == message
 
 
@@ -105,8 +105,8 @@ def has_name(pattern: FilePattern, name: str) -> bool:
     match pattern.name:
         case None:
             return True
-        case Regex() as regex:
-            return regex.compiled.search(name) is not None
+        case Regex() as expression:
+            return expression.found_in(name)
     return name == pattern.name
 
 

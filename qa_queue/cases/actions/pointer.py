@@ -135,7 +135,7 @@ class Mouse(Action, keyword="mouse"):
     def disagreements(self) -> Iterable[str]:
         """Yield what is wrong with the given keys together."""
         yield from super().disagreements()
-        if "button" in self.given() and self.given() & {"move", "wheel"}:
+        if self.button != "left" and self.given() & {"move", "wheel"}:
             yield "'button' goes with click, dblclick, down and up"
         if self.target is not None and self.given() & {"down", "up", "wheel"}:
             yield "'target' goes with move, click and dblclick: move the mouse there first"

@@ -11,7 +11,7 @@ from pydantic import BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 from qa_queue.cases.checks.base import PageCheck, named
 from qa_queue.cases.checks.element import CountRange
 from qa_queue.cases.json_path import JsonPath
-from qa_queue.cases.patterns import TextWords
+from qa_queue.cases.patterns import Text
 from qa_queue.cases.traffic import Regex
 from qa_queue.cases.vocabulary import JSON, Json, OneOrMoreWords, Vocabulary, expected
 from qa_queue.errors.validation import kind_text
@@ -81,7 +81,7 @@ class FilePattern(Vocabulary):
     """A file that a page offers for download."""
 
     fills_in: ClassVar[bool] = True
-    name: TextWords | None = Field(
+    name: Text | None = Field(
         None, description="The name that the site suggests, or a regular expression such as `/orders-.*[.]csv/`."
     )
     size: FileSize | None = Field(
@@ -135,7 +135,7 @@ class DialogPattern(Vocabulary):
     """A dialog: `true`, its message, or a mapping."""
 
     short: ClassVar[str | None] = "message"
-    message: TextWords | None = Field(None, description="Its message, white space folded, or a regular expression.")
+    message: Text | None = Field(None, description="Its message, white space folded, or a regular expression.")
     kind: DialogKind | None = Field(
         None, validation_alias="type", serialization_alias="type", description="Its type."
     )

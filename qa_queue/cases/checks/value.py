@@ -11,6 +11,7 @@ from pydantic import Field
 
 from qa_queue.cases.checks.base import Check
 from qa_queue.cases.json_path import JsonPath, NotInDocumentError, value_at
+from qa_queue.cases.patterns import search
 from qa_queue.cases.traffic import Regex
 from qa_queue.cases.vocabulary import JSON, Json, Many
 from qa_queue.errors.schema_path import KeyPath
@@ -129,7 +130,7 @@ def _is_one_of(check: ValueCheck, wanted: Any, items: Iterable[Any]) -> bool:
 
 def _matches(check: ValueCheck) -> Outcome:
     flags = re.IGNORECASE if check.ignore_case else 0
-    return re.search(check.matches or "", _text(check.value), flags) is not None, ""
+    return search(check.matches or "", _text(check.value), flags=flags) is not None, ""
 
 
 def _greater(check: ValueCheck) -> Outcome:

@@ -14,6 +14,7 @@ from qa_queue.cases import environment, traffic, vocabulary
 from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extract, ForEach, Press, network
 from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck
 from qa_queue.cases.conditions import Condition
+from qa_queue.cases.json_path import JsonPath
 from qa_queue.cases.keyboard import KEYS
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Step, Target, Use
@@ -108,6 +109,7 @@ by_validator = {
     _validator_of(Duration): durations,
     _validator_of(Json): json_values,
     _validator_of(network.ResponsePart): parts,
+    _validator_of(JsonPath): paths,
     _validator_of(traffic.Statuses): statuses,
     _validator_of(traffic.Method): st.sampled_from(["GET", "POST"]),
     _validator_of(traffic.Regex): st.sampled_from([r"api/\d+", "a|b"]),
@@ -187,7 +189,7 @@ def _with_only(model: type[Vocabulary], chosen: str) -> st.SearchStrategy[Any]:
     empty = ((), None)
     name = next(name for name in fields if key_of(model, name) == chosen)
     built = st.builds(model, **given | {name: given[name].filter(lambda value: value not in empty)})
-    return built.map(_without_contradictions)
+    return built.map(_without_contradictions).filter(lambda value: not any(value.disagreements()))
 
 
 def _without_contradictions(value: Vocabulary) -> Vocabulary:

@@ -64,6 +64,20 @@ def test_a_case_survives_its_yaml(made: Case):
     assert parse_case(document, source="case.yaml") == made
 
 
+@pytest.mark.parametrize(
+    "text", ["\x85", "a\x85b", " \x85 ", "\u2028", "\ufeff", "\x7f", "\n", "\t", "? a", "", "x" * 200 + "\x85"]
+)
+def test_a_key_of_any_characters_survives_its_yaml(text: str):
+    """In one line and in several, at any depth."""
+    values = {text: text, "long": {text: ["v" * 90], "k" * 90: {text: text}}}
+    made = case({"set": {"a": values}}, {"request": {"post": "/", "json": [values, {text: [{text: 1}]}]}})
+
+    document, _, problems = read_yaml(dump_yaml(made), "case.yaml")
+
+    assert problems == []
+    assert parse_case(document, source="case.yaml") == made
+
+
 def test_documents_are_short():
     """Default values are left out, and short forms are used."""
     made = case(
