@@ -179,6 +179,8 @@ class Attempt:
         step, number, mode = planned.written, planned.number, self.plan.config.screenshots
         for file in outcome.files:
             await self.artifacts.download(file, number)
+        if not self.plan.keeps_pictures:
+            return
         if outcome.picture is not None:
             name = picture_name(number, step.args.name or "" if isinstance(step.args, Screenshot) else "")
             await self.artifacts.keep(ArtifactKind.SCREENSHOT, name, outcome.picture, number)

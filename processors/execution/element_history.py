@@ -117,7 +117,7 @@ def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted
         accepted=accepted is not None,
         rejected=rejected,
         take=row is None or _takes_again(plan.run_id),
-        pictures=plan.config.screenshots != "off",
+        pictures=plan.keeps_pictures and plan.config.screenshots != "off",
     )
 
 

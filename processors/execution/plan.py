@@ -89,6 +89,11 @@ class RunPlan:
         """The rule for recording and keeping a trace."""
         return self.config.trace or self.case.trace
 
+    @property
+    def keeps_pictures(self) -> bool:
+        """True unless the case says that nothing may show a page."""
+        return self.case.secrets != "no-pictures"
+
     def attempt_number(self, job_attempt: int, test_try: int) -> int:
         """Return the number under which a try's rows are stored; every number counts from 1."""
         return (job_attempt - 1) * self.tries + test_try
@@ -100,7 +105,9 @@ class RunPlan:
             viewport=self.config.viewport or self._own_viewport(),
             use=self.use,
             headless=self.config.headless,
-            trace=trace_content(self.trace, test_try=test_try, secrets=bool(self.secrets)),
+            trace=trace_content(
+                self.trace if self.keeps_pictures else TraceMode.OFF, test_try=test_try, secrets=bool(self.secrets)
+            ),
             secrets=tuple(self.secrets.values()),
             ignored_attributes=self.ignored_attributes,
             upload_root=self.upload_root,

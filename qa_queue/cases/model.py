@@ -198,6 +198,11 @@ class Case(Shared):
         None,
         description="The answer to dialogs that no `dialog` step answers; otherwise they are dismissed and noted.",
     )
+    secrets: Literal["masked", "no-pictures"] = Field(
+        "masked",
+        description="What hides secrets: masks in pictures and texts, or no pictures and traces at all, for pages "
+        "that show a secret in another form.",
+    )
     vars: dict[Name, Json] = Field(
         default_factory=dict, description="Values of ${var.NAME}.", json_schema_extra=NAMES_SCHEMA
     )
@@ -220,6 +225,9 @@ class Case(Shared):
             yield "'steps' is missing"
         if len(given) > 1:
             yield "'steps' and 'pytest' exclude each other"
+        pictured = any(step.screenshot or step.action == "screenshot" for _, step in self.own_steps())
+        if self.secrets == "no-pictures" and pictured:
+            yield "'secrets: no-pictures' and a step with a screenshot exclude each other"
 
     @property
     def key(self) -> str:

@@ -256,3 +256,13 @@ async def test_a_redacted_trace_opens_in_the_trace_viewer(
         fill = session.page.get_by_role("treeitem").filter(has_text="Fill")
         await fill.wait_for(timeout=20_000)
         assert "***" in await fill.inner_text()
+
+
+async def test_a_case_may_keep_no_pictures(harness: ExecutionHarness, site: Site) -> None:
+    """Neither screenshots nor a trace, whatever the run asks for; the log of the console is kept."""
+    site.page("/secret", "<p>a</p><script>console.log('b')</script>")
+    steps = (goto("/secret"), on("click", "#gone").model_copy(update={"timeout_ms": 300}))
+    written = case(*steps, base_url=site.url, trace="on", secrets="no-pictures")
+    result = await harness.test(written, screenshots="every-step", trace=TraceMode.ON)
+    assert result.status == "failed"
+    assert {one.kind for one in harness.artifacts(result.test_run_id)} == {ArtifactKind.CONSOLE}

@@ -432,3 +432,10 @@ def test_each_mistake_in_the_setup_of_the_browser(overrides: dict[str, Any], par
     """The message has the key, and the nearest name where there is one."""
     (problem,) = problems_of(**overrides)
     assert part in problem
+
+
+@pytest.mark.parametrize("step", [{"screenshot": "a"}, {"goto": "/", "screenshot": True}])
+def test_a_case_without_pictures_takes_none(step: dict[str, Any]):
+    """A step that would be ignored is a mistake."""
+    with pytest.raises(CaseError, match="'secrets: no-pictures' and a step with a screenshot exclude each other"):
+        parse_case({"name": "a", "secrets": "no-pictures", "steps": [step]}, source="a.yaml")
