@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from qa_queue.cases.texts import mask
 from qa_queue.errors import QAError
 from qa_queue.models.outcomes import FAILURES, FailureKind, JobFate, cancelled_result, outcome_of
 from qa_queue.worker.ipc import ChildFailure
@@ -111,5 +110,7 @@ def error_of(failure: ChildFailure) -> QAError:
 
 def masked(failure: ChildFailure, secrets: Mapping[str, str]) -> ChildFailure:
     """Return the failure without the values of secrets: a driver's error may quote its input."""
+    from qa_queue.cases.texts import mask  # noqa: PLC0415 - the case language costs more than the rest of a start
+
     texts = {"message": mask(failure.message, secrets), "detail": mask(failure.detail, secrets)}
     return failure.model_copy(update=texts)
