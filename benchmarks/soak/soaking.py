@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -49,6 +50,14 @@ def soak(place: Scene, *, name: str, runs: int, recycle: int, heap_mb: int = 0) 
     return Soak(name=name, seconds=round(time.monotonic() - started, 1), samples=samples)
 
 
+def _dump(redis: Redis, pid: int) -> None:
+    """Print what runs, and let the worker's child processes log what they are doing."""
+    print("running:", redis.zrange(f"rq:wip:{QUEUE}", 0, -1), "waiting:", redis.llen(f"rq:queue:{QUEUE}"))
+    for process in psutil.Process(pid).children():
+        process.send_signal(signal.SIGUSR1)
+    time.sleep(_LOOK_S)
+
+
 @contextmanager
 def _worker(place: Scene, recycle: int, runs: int, heap_mb: int) -> Iterator[int]:
     heap = {"NODE_OPTIONS": f"--max-old-space-size={heap_mb}"} if heap_mb else {}
@@ -82,6 +91,7 @@ def _watch(redis: Redis, pid: int, name: str, runs: int) -> Iterator[Sample]:
         if now > done:
             done, moved = now, time.monotonic()
         elif time.monotonic() - moved > _STALLED_S:
+            _dump(redis, pid)
             raise SystemExit(f"no run ended for {_STALLED_S:g} s, after {done} of {runs}")
         sample = take(pid, done)
         yield sample

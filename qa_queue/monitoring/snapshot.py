@@ -29,7 +29,8 @@ class RunCounts:
 class QueueSnapshot:
     """A queue at one moment. `oldest_s` is the age of its oldest waiting job, None if none waits.
 
-    `dead` (dead letters) and `outcomes` are by window, in seconds.
+    `silent_s` has the seconds since the last progress of each running job, by id. `dead` (dead letters) and
+    `outcomes` are by window, in seconds.
     """
 
     name: str
@@ -37,6 +38,7 @@ class QueueSnapshot:
     workers: int = 0
     paused: bool = False
     oldest_s: float | None = None
+    silent_s: Mapping[str, float] = field(default_factory=dict)
     dead: Mapping[float, int] = field(default_factory=dict)
     outcomes: Mapping[float, RunCounts] = field(default_factory=dict)
 

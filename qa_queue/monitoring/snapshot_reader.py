@@ -23,6 +23,7 @@ from qa_queue.extensions import queue_names
 from qa_queue.models import utc_now
 from qa_queue.monitoring.heartbeats import WorkerState, read_workers
 from qa_queue.monitoring.snapshot import KnownWorkers, QueueSnapshot, RunCounts, Snapshot
+from qa_queue.progress.events import stream_key
 from qa_queue.queues.enqueue import BAND_US
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.keys import JOB_PREFIX, QueueKeys
@@ -122,6 +123,7 @@ def _read_queues(
 ) -> list[QueueSnapshot]:
     stats = read_stats(connection, names)
     oldest = _read_oldest(connection, names, datetime.fromtimestamp(now, UTC))
+    silent = {name: _read_silence(connection, name) for name in names}
     dead = _read_dead(connection, names, windows, now)
     outcomes = _read_outcomes(connection, names, windows, now)
     return [
@@ -131,6 +133,7 @@ def _read_queues(
             workers=stats[name].workers,
             paused=stats[name].paused,
             oldest_s=oldest.get(name),
+            silent_s=silent[name],
             dead=dead[name],
             outcomes=outcomes[name],
         )
@@ -179,6 +182,25 @@ def _moment(value: Any) -> datetime | None:
     except ValueError:
         return None
     return found if found is None or found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _read_silence(connection: Redis, name: str) -> dict[str, float]:
+    """Return the seconds since the start or the last progress of each running job, by id; Redis' clock counts."""
+    entries: Any = connection.zrange(QueueKeys(name).started, 0, -1)
+    ids = [str(as_text(entry)).split(":")[0] for entry in entries]
+    pipeline = connection.pipeline(transaction=False)
+    for job_id in ids:
+        pipeline.hget(f"{JOB_PREFIX}{job_id}", "started_at")
+        pipeline.xrevrange(stream_key(job_id), count=1)
+    pipeline.time()
+    *answers, (seconds, _) = pipeline.execute(raise_on_error=False)
+    silent = {}
+    for job_id, started, reports in zip(ids, answers[::2], answers[1::2], strict=True):
+        moments = [moment.timestamp()] if (moment := _moment(started)) else []
+        moments += [int(report[0].split(b"-")[0]) / 1000 for report in reports if isinstance(reports, list)]
+        if moments:
+            silent[job_id] = max(0.0, seconds - max(moments))
+    return silent
 
 
 def _read_dead(

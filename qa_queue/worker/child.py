@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import faulthandler
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Protocol, Self, cast, runtime_checkable
 
 from pydantic_core import PydanticSerializationError
@@ -119,7 +120,9 @@ class Child:
         self._stop = asyncio.Event()
 
     async def serve(self, messages: AsyncIterator[Message]) -> None:
-        """Handle messages until `Stop` comes, then finish what runs."""
+        """Handle messages until `Stop` comes, then finish what runs; SIGUSR1 logs what every job is doing."""
+        asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, self._log_stacks)
+        faulthandler.register(signal.SIGUSR1, chain=True)  # the threads, also while the event loop is blocked
         services = [
             asyncio.create_task(self._listen(messages)),
             asyncio.create_task(self._report_obstacles()),
@@ -130,6 +133,11 @@ class Child:
             await asyncio.gather(*tasks, return_exceptions=True)
         for service in services:
             service.cancel()
+
+    def _log_stacks(self) -> None:
+        """Log the stack of every task."""
+        for task in asyncio.all_tasks():
+            log.warning("Stack of the task %s:\n%s", task.get_name(), "\n".join(_awaited(task.get_coro())))
 
     async def _report_obstacles(self) -> None:
         known: str | None = None
@@ -226,6 +234,13 @@ class Child:
     async def _write(self, line: bytes) -> None:
         self._writer.write(line)
         await self._writer.drain()
+
+
+def _awaited(coroutine: Any) -> Iterator[str]:
+    """Return the places at which a suspended coroutine and those that it awaits are, from the outside in."""
+    while (frame := getattr(coroutine, "cr_frame", None) or getattr(coroutine, "gi_frame", None)) is not None:
+        yield f'  File "{frame.f_code.co_filename}", line {frame.f_lineno}, in {frame.f_code.co_name}'
+        coroutine = getattr(coroutine, "cr_await", None) or getattr(coroutine, "gi_yieldfrom", None)
 
 
 def load_factory(path: str) -> RuntimeFactory:

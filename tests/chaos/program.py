@@ -39,10 +39,18 @@ class ChaosResult:
         return "\n".join([*lines, *(f"  {violation}" for violation in self.violations)])
 
 
-def carry_out(plan: ChaosPlan, folder: Path, supabase: LocalServer, browser: Path | None = None) -> ChaosResult:
-    """Carry a plan out in a folder and return the result."""
+def carry_out(
+    plan: ChaosPlan,
+    folder: Path,
+    supabase: LocalServer,
+    browser: Path | None = None,
+    *,
+    planted: str = "",
+    deadline_s: float = DEADLINE_S,
+) -> ChaosResult:
+    """Carry a plan out in a folder and return the result; a bug may be `planted` in the service."""
     with ExitStack() as stack:
-        service = ChaosService(plan, stack, folder, supabase, browser)
+        service = ChaosService(plan, stack, folder, supabase, browser, planted=planted)
         for worker in service.present:
             worker.says("serves", timeout=120)
         start = time.monotonic()
@@ -53,8 +61,9 @@ def carry_out(plan: ChaosPlan, folder: Path, supabase: LocalServer, browser: Pat
         try:
             _inflict(service, plan.faults, start)
             client.join()
+            service.revive()
             healed = time.monotonic()
-            _wait_for_ends(service, client, observer)
+            _wait_for_ends(service, client, observer, deadline_s)
             recovery = time.monotonic() - healed
         finally:
             client.join()
@@ -90,14 +99,14 @@ def _ending(log: EventLog, fault: PlannedFault, undone: dict[PlannedFault, Undo]
     return act
 
 
-def _wait_for_ends(service: ChaosService, client: ChaosClient, observer: ChaosObserver) -> None:
+def _wait_for_ends(service: ChaosService, client: ChaosClient, observer: ChaosObserver, deadline_s: float) -> None:
     """Wait for the end of every run in its row and of its job; after the deadline the checker names those left."""
 
     def ended() -> bool:
         return not observer.open and not set(job_statuses(service, client).values()) & _UNFINISHED
 
     with suppress(AssertionError):
-        wait_until(ended, timeout=DEADLINE_S, what="the end of every run")
+        wait_until(ended, timeout=deadline_s, what="the end of every run")
 
 
 def _dead_processes(service: ChaosService) -> list[Violation]:

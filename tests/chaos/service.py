@@ -35,6 +35,7 @@ from tests.support.proxies import HttpProxy
 from tests.support.steps import case
 from tests.support.workers import QUEUE, WorkerProcess
 
+PLANTED = Path(__file__).with_name("planted")
 SKEWED = Path(__file__).resolve().parents[1] / "support" / "skewed"
 _REGISTRIES = ("finished", "failed", "wip", "scheduled", "deferred", "canceled")
 _LOOK_S = 0.05
@@ -46,7 +47,14 @@ class ChaosService(LiveService):
     """Redis, a Supabase behind a proxy, a site, a scheduler, and the workers of a plan, each on a line to Redis."""
 
     def __init__(
-        self, plan: ChaosPlan, stack: ExitStack, folder: Path, supabase: LocalServer, browser: Path | None
+        self,
+        plan: ChaosPlan,
+        stack: ExitStack,
+        folder: Path,
+        supabase: LocalServer,
+        browser: Path | None,
+        *,
+        planted: str = "",
     ) -> None:
         self.plan = plan
         self.log_file = EventLog(folder / "events.jsonl")
@@ -68,6 +76,8 @@ class ChaosService(LiveService):
         )
         if plan.browser and browser is not None:
             self.settings |= {BROWSER_VARIABLE: "1", "QA_BROWSER_PATH": str(browser)}
+        if planted:
+            self.settings |= {"TEST_PLANTED": planted, "PYTHONPATH": os.pathsep.join([str(PLANTED), str(ROOT)])}
         self.disk = stack.enter_context(_small_disk(Path(self.settings["QA_HOME"]) / "outbox"))
         self.lines = [stack.enter_context(LossyProxy(self._redis_port)) for _ in plan.workers]
         self.present: list[WorkerProcess] = []
@@ -90,6 +100,14 @@ class ChaosService(LiveService):
     def start_scheduler(self) -> None:
         """Start the scheduler again."""
         self.present_scheduler = self.scheduler()
+
+    def revive(self) -> None:
+        """Start again what could not start because Redis was unavailable, as a supervisor of processes does."""
+        for number, worker in enumerate(list(self.present)):
+            if not worker.running and "serves" not in worker.text:
+                self.start_worker(number)
+        if not self.present_scheduler.running and "Traceback" not in self.present_scheduler.text:
+            self.start_scheduler()
 
     @property
     def processes(self) -> list[ServiceProcess]:

@@ -17,6 +17,7 @@ from qa_queue.monitoring.alerts.rules import (
     QueueRule,
     RedisAwayRule,
     RuleKind,
+    RunStuckRule,
     SupabaseAwayRule,
     WorkerLostRule,
 )
@@ -107,6 +108,19 @@ def _oldest(rule: OldestWaitingRule, snapshot: Snapshot) -> Iterator[_Found]:
             )
 
 
+def _stuck(rule: RunStuckRule, snapshot: Snapshot) -> Iterator[_Found]:
+    for queue in _queues(rule, snapshot):
+        stuck = sorted(job_id for job_id, silent_s in queue.silent_s.items() if silent_s > rule.limit)
+        if stuck:
+            longest = max(queue.silent_s[job_id] for job_id in stuck)
+            more = f" and {len(stuck) - LISTED} more" if len(stuck) > LISTED else ""
+            summary = (
+                f"No progress for {duration_words(longest)} on {queue.name}: {', '.join(stuck[:LISTED])}{more}. "
+                "SIGUSR1 to the worker's child process logs what it is doing."
+            )
+            yield queue.name, longest, summary
+
+
 def _dead(rule: DeadLetterRule, snapshot: Snapshot) -> Iterator[_Found]:
     for queue in _queues(rule, snapshot):
         dead = queue.dead.get(rule.window_s, 0)
@@ -174,6 +188,7 @@ def _disks(rule: DiskLowRule, snapshot: Snapshot) -> Iterator[_Found]:
 _CHECKS: dict[RuleKind, Callable[[Any, Snapshot], Iterator[_Found]]] = {
     RuleKind.QUEUE_DEPTH: _depth,
     RuleKind.OLDEST_WAITING: _oldest,
+    RuleKind.RUN_STUCK: _stuck,
     RuleKind.DEAD_LETTER: _dead,
     RuleKind.FAILURE_RATE: _failures,
     RuleKind.WORKER_LOST: _lost,

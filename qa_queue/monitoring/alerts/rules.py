@@ -40,6 +40,7 @@ class RuleKind(StrEnum):
 
     QUEUE_DEPTH = "queue_depth"
     OLDEST_WAITING = "oldest_waiting"
+    RUN_STUCK = "run_stuck"
     DEAD_LETTER = "dead_letter"
     FAILURE_RATE = "failure_rate"
     WORKER_LOST = "worker_lost"
@@ -133,6 +134,13 @@ class OldestWaitingRule(QueueRule):
     limit: Age = Field(alias="above", description="The longest that a job may wait.")
 
 
+class RunStuckRule(QueueRule):
+    """A job runs and has reported no progress for longer than `limit` s."""
+
+    kind: Literal[RuleKind.RUN_STUCK]
+    limit: Age = Field(alias="above", description="The longest that a running job may be silent.")
+
+
 class DeadLetterRule(QueueRule):
     """More than `limit` jobs became dead letters within the window."""
 
@@ -189,6 +197,7 @@ class DiskLowRule(Rule):
 AnyRule = Annotated[
     QueueDepthRule
     | OldestWaitingRule
+    | RunStuckRule
     | DeadLetterRule
     | FailureRateRule
     | WorkerLostRule
@@ -203,6 +212,7 @@ AnyRule = Annotated[
 DEFAULTS: dict[str, dict[str, Any]] = {
     "queue_depth": {"above": 1000, "for": "5m"},
     "oldest_waiting": {"above": "15m", "for": "1m"},
+    "run_stuck": {"above": "15m"},
     "dead_letter": {"above": 0, "window": "15m"},
     "failure_rate": {"above": 0.5, "least_runs": 20, "window": "15m", "for": "1m"},
     "worker_lost": {"window": "15m", "cooldown": "5m"},

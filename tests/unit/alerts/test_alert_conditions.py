@@ -15,6 +15,11 @@ LOST = LostWorker(name="w1", queues=("q",), host="here", at=NOW - 5)
 CASES = [
     (rule(limit=10), snapshot(FULL), snapshot(QueueSnapshot(name="q", waiting=10))),
     (rule(RuleKind.OLDEST_WAITING, limit=60), snapshot(STALE), snapshot(QueueSnapshot(name="q", oldest_s=60.0))),
+    (
+        rule(RuleKind.RUN_STUCK, limit=60),
+        snapshot(QueueSnapshot(name="q", silent_s={"a": 61.0, "b": 1.0})),
+        snapshot(QueueSnapshot(name="q", silent_s={"a": 60.0})),
+    ),
     (rule(RuleKind.DEAD_LETTER), snapshot(QueueSnapshot(name="q", dead={900.0: 1})), snapshot(FULL)),
     (
         rule(RuleKind.FAILURE_RATE),
