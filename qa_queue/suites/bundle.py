@@ -220,15 +220,20 @@ def _packed(top: Path, names: Iterable[str]) -> bytes:
         tarfile.open(fileobj=zipped, mode="w") as archive,
     ):
         for name in names:
-            info = archive.gettarinfo(top / name, name)
-            info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
-            info.mode = 0o755 if info.mode & 0o100 else 0o644
-            if info.isfile():
-                with (top / name).open("rb") as content:
-                    archive.addfile(info, content)
-            elif info.issym():
-                archive.addfile(info)
+            _add(archive, top / name, name)
     return target.getvalue()
+
+
+def _add(archive: tarfile.TarFile, path: Path, name: str) -> None:
+    """Add a file or a link without what differs between machines."""
+    info = archive.gettarinfo(path, name)
+    info.mtime, info.uid, info.gid, info.uname, info.gname = 0, 0, 0, "", ""
+    info.mode = 0o755 if info.mode & 0o100 else 0o644
+    if info.isfile():
+        with path.open("rb") as content:
+            archive.addfile(info, content)
+    elif info.issym():
+        archive.addfile(info)
 
 
 def _folders(home: Path) -> list[Path]:
