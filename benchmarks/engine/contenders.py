@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from redis import Redis
 
 from benchmarks.engine.jobs import EXECUTE, PER_JOB, finished, login_payloads, put, submit
-from benchmarks.engine.kit import Kit
+from benchmarks.engine.kit import ROOT, Kit
 from benchmarks.engine.moments import VARIABLE, Span, read_span
 from benchmarks.engine.scene import Scene
 
@@ -26,6 +26,7 @@ class Contender:
     """One row of the table. `commands` are started together for all runs; each runs `slots` at once.
 
     `prepare` enqueues the runs first, for a contender with a queue. A slow contender does a `share` of the runs.
+    `root` is the checkout whose code it runs.
     """
 
     name: str
@@ -35,6 +36,7 @@ class Contender:
     processes: int = 1
     share: float = 1.0
     prepare: Prepare | None = None
+    root: Path = ROOT
 
     def span(self, redis: Redis, moments: Path, runs: int) -> Span:
         """Return the span of the runs, from the jobs or from the moments that the programs wrote."""
@@ -107,6 +109,12 @@ def worker(store: str, *, slots: int, runtime: str, prepare: Prepare, workers: i
         processes=workers,
         prepare=prepare,
     )
+
+
+def version(name: str, root: Path, *, slots: int) -> Contender:
+    """Return our worker as the checkout at `root` has it, with the store in memory."""
+    one = worker("in memory", slots=slots, runtime=MEMORY, prepare=_put_login)
+    return replace(one, name=name, root=root, env=one.env | {"PYTHONPATH": str(root)})
 
 
 def _put_login(scene: Scene, redis: Redis, runs: int) -> None:

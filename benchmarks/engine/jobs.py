@@ -51,7 +51,8 @@ def login_payloads(scene: Scene, runs: int, *, trace: bool = False) -> list[dict
         "case": case_document(scene.case),
         "config": config(trace=trace),
     }
-    return [TestJobData(**same, test_run_id=str(uuid4())).model_dump(mode="json") for _ in range(runs)]
+    made = (TestJobData(**same, test_run_id=str(uuid4())) for _ in range(runs))
+    return [data.model_dump(mode="json", exclude_defaults=True) for data in made]  # as every version reads them
 
 
 def submit(scene: Scene, redis: Redis, runs: int, *, trace: bool = False) -> None:

@@ -16,7 +16,6 @@ import psutil
 from redis import Redis
 
 from benchmarks.engine.contenders import Contender
-from benchmarks.engine.kit import ROOT
 from benchmarks.engine.moments import VARIABLE
 from benchmarks.engine.scene import Scene
 from benchmarks.engine.usage import Sampler, Usage
@@ -44,7 +43,7 @@ def measure(scene: Scene, contenders: Sequence[Contender], *, rounds: int, runs:
     turns: dict[str, list[Turn]] = defaultdict(list)
     for number in range(rounds):
         for contender in contenders:
-            turn = _take(scene, contender, max(4, round(runs * contender.share)))
+            turn = take(scene, contender, max(4, round(runs * contender.share)))
             turns[contender.name].append(turn)
             print(f"round {number + 1}: {contender.name:<44} {turn.per_s:6.2f} runs/s", flush=True)
     return [_row(one, turns[one.name], rounds * runs) for one in contenders]
@@ -89,7 +88,8 @@ def _memory(turns: list[Turn]) -> dict[str, float]:
     return {role: statistics.median(turn.usage.mb.get(role, 0) for turn in turns) for role in roles}
 
 
-def _take(scene: Scene, contender: Contender, runs: int) -> Turn:
+def take(scene: Scene, contender: Contender, runs: int) -> Turn:
+    """Let a contender do this number of runs."""
     moments = scene.folder / "moments"
     moments.unlink(missing_ok=True)
     with Redis.from_url(scene.redis.url) as redis:
@@ -120,7 +120,11 @@ def _run(contender: Contender, scene: Scene, runs: int, moments: Path) -> Usage:
         popens = [
             stack.enter_context(
                 subprocess.Popen(
-                    command, cwd=ROOT, env=scene.environment(**bench | contender.env), stdout=said, stderr=said
+                    command,
+                    cwd=contender.root,
+                    env=scene.environment(**bench | contender.env),
+                    stdout=said,
+                    stderr=said,
                 )
             )
             for command in commands

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from benchmarks.engine.against import median_ratio
 from benchmarks.engine.goals import goals
 from benchmarks.soak.growth import growths
 from benchmarks.soak.samples import PARTS, Sample
@@ -33,6 +34,11 @@ def result(**ours: float) -> dict[str, Any]:
         "latency": {"started": times, "first_step": times},
         "no-op": {"ratio": 3},
     }
+
+
+def test_the_comparison_with_a_commit_takes_the_median_of_the_rounds() -> None:
+    """Each round's two figures belong together, so one slow round does not decide."""
+    assert median_ratio([(2.0, 2.0), (1.0, 2.0), (3.0, 2.0), (4.0, 4.0), (0.9, 1.0)]) == 1.0
 
 
 def missed(found: dict[str, Any]) -> list[str]:
