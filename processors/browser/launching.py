@@ -25,6 +25,7 @@ PROXIED_FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
+_NOT_BY_PLAYWRIGHT = ("chrome-dev", "chrome-canary", "msedge-canary")  # its `install` does not know them
 _NOT_INSTALLED = re.compile(r"Executable doesn't exist|is not found at|is not supported on")
 
 
@@ -120,8 +121,10 @@ async def _installed(kind: BrowserKind, launch: Any) -> Browser:
     except Error as error:
         if not _NOT_INSTALLED.search(str(error)):
             raise
+        by_playwright = f"run `playwright install {kind}` as the worker's user"
+        advice = "install it from its maker" if kind.channel in _NOT_BY_PLAYWRIGHT else by_playwright
         raise BrowserMissingError(
-            f"{kind} is not installed on this worker: run `playwright install {kind}` as the worker's user, "
+            f"{kind} is not installed on this worker: {advice}, "
             f"or leave out `use: {{{'channel' if kind.channel else 'browser'}: {kind}}}`."
         ) from None
     return browser

@@ -8,19 +8,18 @@ import re
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import psutil
 import pytest
 import pytest_asyncio
 from playwright._impl._driver import compute_driver_executable
-from playwright.async_api import async_playwright
 
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.launching import BrowserKind
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions
-from qa_queue.cases.environment import Connect, Geolocation, HttpCredentials, Use
+from qa_queue.cases.environment import Channel, Connect, Geolocation, HttpCredentials, Use
 from qa_queue.cases.hosts import HostList
 from qa_queue.errors import BrowserMissingError, InputError
 from tests.browser.conftest import Opener, Visit
@@ -105,38 +104,39 @@ async def test_an_environment_that_cannot_be_had(pool: WarmBrowserPool, use: dic
     assert pool.restarts == before
 
 
-@pytest.mark.parametrize(
-    ("use", "message"),
-    [
-        ({"browser": "firefox"}, r"firefox is not installed on this worker: run `playwright install firefox`"),
-        ({"browser": "webkit"}, r"webkit is not installed on this worker: run `playwright install webkit`"),
-        (
-            {"channel": "chrome-beta"},
-            r"chrome-beta is not installed on this worker: run `playwright install chrome-",
-        ),
-        ({"channel": "msedge"}, r"msedge is not installed .* or leave out `use: \{channel: msedge\}`"),
-    ],
-)
-async def test_a_browser_that_is_not_installed(pool: WarmBrowserPool, use: dict[str, Any], message: str) -> None:
-    """The message has the command that installs it; the warm browser goes on."""
-    if use.get("channel") and (await _path_of_channel(str(use["channel"]))).exists():
-        pytest.skip("this machine has it")
-    if "browser" in use and await _is_installed(str(use["browser"])):
-        pytest.skip("this machine has it")
-    before = pool.restarts
-    with pytest.raises(BrowserMissingError, match=message):
-        async with pool.session(SessionOptions(use=Use(**use))):
-            pass
-    assert pool.restarts == before
+_NOT_BY_PLAYWRIGHT = ("chrome-dev", "chrome-canary", "msedge-canary")
 
 
-async def _is_installed(name: str) -> bool:
-    async with async_playwright() as driver:
-        return Path(getattr(driver, name).executable_path).exists()
+async def test_every_browser_that_is_not_installed_has_its_own_message(
+    pool: WarmBrowserPool, browser_path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the command that installs it, where there is one; the warm browser goes on."""
+    monkeypatch.setenv("PLAYWRIGHT_BROWSERS_PATH", str(tmp_path))  # for the driver that is started here
+    lacking = WarmBrowserPool(lambda: browser_path)
+    uses = [Use(browser="firefox"), Use(browser="webkit")]
+    uses += [Use(channel=channel) for channel in get_args(Channel) if not _is_installed(channel)]
+    try:
+        for use in uses:
+            name = use.channel or use.browser
+            key = "channel" if use.channel else "browser"
+            with pytest.raises(BrowserMissingError) as caught:
+                await _open(lacking, use)
+            by_playwright = f"run `playwright install {name}` as the worker's user"
+            advice = "install it from its maker" if name in _NOT_BY_PLAYWRIGHT else by_playwright
+            wanted = f"{name} is not installed on this worker: {advice}, or leave out `use: {{{key}: {name}}}`."
+            assert str(caught.value) == wanted
+        await _open(lacking, Use())
+    finally:
+        await lacking.close()
 
 
-async def _path_of_channel(channel: str) -> Path:
-    return Path("/opt", *{"chrome-beta": ("google", "chrome-beta"), "msedge": ("microsoft", "msedge")}[channel])
+async def _open(pool: WarmBrowserPool, use: Use) -> None:
+    async with pool.session(SessionOptions(use=use)):
+        pass
+
+
+def _is_installed(channel: str) -> bool:
+    return any(Path("/opt").glob(f"*/{channel.replace('chrome-dev', 'chrome-unstable')}/*"))
 
 
 def free_port() -> int:
