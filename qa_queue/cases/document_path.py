@@ -53,8 +53,8 @@ def case_error(problems: Collection[Problem]) -> CaseError:
     """Return one error for all problems; its message lists them one a line."""
     ordered = sorted(problems, key=lambda problem: problem.line or 0)
     texts = tuple(str(problem) for problem in ordered[:MAX_LISTED])
-    if len(ordered) > MAX_LISTED:
-        texts += (f"{ordered[0].source}: {len(ordered) - MAX_LISTED} more problems",)
+    if more := sum(problem.count for problem in ordered[MAX_LISTED:]):
+        texts += (f"{ordered[0].source}: {more} more problems",)
     return CaseError("\n".join(texts), texts)
 
 

@@ -20,6 +20,7 @@ from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, did_you_mean
 
 MAX_DEPTH = 10
+MAX_PROBLEMS = 200  # after these no more files are looked for
 MAX_ROWS = 20_000  # of a case with its flows at every place of use
 _MARKS = (".git", "pyproject.toml", "package.json")
 _SUFFIXES = (".yaml", ".yml", ".json")
@@ -94,7 +95,7 @@ class FlowFiles:
     def _key(self, step: Step, folder: Path, report: ProblemReport, at: KeyPath) -> str:
         assert isinstance(step.args, UseFlow)
         name, place = step.args.flow, (*at, "use", "flow")
-        if name in self.flows:
+        if name in self.flows or len(self.report.problems) > MAX_PROBLEMS:
             return name
         file = Path(os.path.normpath(folder / name))
         key = Path(os.path.relpath(file, self.folder)).as_posix()

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator
 
 REFERENCE = "${"  # what a value stands for is known in the run
+MAX_CHARS = 1_000
 _PLAIN_FUNCTIONS = ("length", "count", "value")  # the other two match regular expressions, which may never end
 
 
@@ -47,6 +48,8 @@ JsonPath = Annotated[str, AfterValidator(check_path)]
 
 
 def _compiled(path: str) -> Any:
+    if len(path) > MAX_CHARS:
+        raise ValueError(f"is {len(path)} characters long; {MAX_CHARS} are allowed")
     jsonpath = import_module("jsonpath")  # 30 ms, and most cases have no path
     try:
         return _environment().compile(path)

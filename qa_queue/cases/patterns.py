@@ -100,7 +100,7 @@ def playwright_text(text: str | Regex) -> str | re.Pattern[str]:
 def _refuse_broken(expression: Regex) -> None:
     try:
         _ = expression.compiled
-    except re.error as error:
+    except (re.error, RecursionError, OverflowError) as error:
         raise ValueError(
             f"{expression} is not a regular expression: {error}; write \\{expression} for this text itself"
         ) from None

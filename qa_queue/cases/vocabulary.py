@@ -80,7 +80,8 @@ class Vocabulary(BaseModel):
     `short` is the field that a value stands for when it is not a mapping, `spread` one whose keys stand in place of
     the model's own. Exactly one of the keys `one_of` is given; `needs` maps a key to another that it goes with.
     `mapping_only` is the mapping that is expected of a class without a short form, for messages.
-    With `fills_in` a field that is not text may hold a whole `${...}`, which is filled in before the field is used.
+    With `fills_in` a field that is not text may hold a whole `${...}`, which is filled in before the field is used;
+    not so the field of `spread`, whose keys are known beforehand.
     """
 
     # A word is built when it is first used: Step once every action is declared, and an action as a part of Step.
@@ -111,7 +112,7 @@ class Vocabulary(BaseModel):
         try:
             return read(value)
         except ValidationError:
-            if info.field_name is None or _holds_steps(cls, info.field_name):
+            if info.field_name in (None, cls.spread) or _holds_steps(cls, info.field_name):
                 raise
             return Deferred(value)
 

@@ -69,15 +69,16 @@ class Node:
         return self.tag if self.tag.startswith(("!", "tag:")) else _PREFIX + self.tag
 
 
-def compose(text: str, max_depth: int) -> Node | None:
+def compose(text: str, max_depth: int, max_values: int) -> Node | None:
     """Return the node of the one document in a text; None for a text without any.
 
     Raises:
         MarkedError: the text is not YAML.
-        ParseError: it has several documents, or is nested more than `max_depth` deep.
+        ParseError: it has several documents, is nested more than `max_depth` deep, or has more than `max_values`
+            keys and values.
     """
     try:
-        return _Composer(_PARSER(text), max_depth).document()
+        return _Composer(_PARSER(text), max_depth, max_values).document()
     except yaml.MarkedYAMLError as error:
         mark = _mark_of(error, text)
         what = " ".join(str(part) for part in (error.problem, error.context) if part)
@@ -111,9 +112,10 @@ def _character(text: str, mark: Any) -> str:
 class _Composer:
     """Builds nodes from the events of a parser."""
 
-    def __init__(self, parser: Any, max_depth: int) -> None:
+    def __init__(self, parser: Any, max_depth: int, max_values: int) -> None:
         self._parser = parser
-        self._max_depth = max_depth
+        self._max_depth, self._max_values = max_depth, max_values
+        self._count = 0
         self._anchors: dict[str, Node] = {}
 
     def document(self) -> Node | None:
@@ -147,6 +149,9 @@ class _Composer:
 
     def _node(self, event: Any) -> Node:
         line = event.start_mark.line + 1
+        self._count += 1
+        if self._count > self._max_values:
+            raise ParseError(f"has more than {self._max_values} keys and values: split it", line)
         if isinstance(event, yaml.AliasEvent):
             if event.anchor not in self._anchors:
                 raise MarkedError(f"found undefined alias {event.anchor!r}", line, event.start_mark.column + 1)

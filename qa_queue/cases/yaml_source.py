@@ -17,6 +17,8 @@ from qa_queue.errors.validation import Problem, kind_text
 MAX_CHARS = 1_000_000
 MAX_REPEATED = 50_000  # values that aliases repeat
 MAX_DEPTH = 60
+MAX_ITEMS = 5_000  # of one list or mapping
+MAX_VALUES = 150_000  # keys included
 MAX_PROBLEMS = 200  # after these the rest is not read
 _TEXT_TAGS = ("str", "timestamp")
 # Raw in JSON these stand inside strings alone, or are white space; YAML does not allow them or reads line breaks.
@@ -57,12 +59,12 @@ def read_json(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Probl
 def _composed(text: str) -> Node | None:
     """Return the document's node; two escapes that stand for one character, as in JSON, are read as that one."""
     try:
-        return compose(text, MAX_DEPTH)
+        return compose(text, MAX_DEPTH, MAX_VALUES)
     except MarkedError:
         joined = _SURROGATES.sub(_joined_escape, text)
         if joined == text:
             raise
-        return compose(joined, MAX_DEPTH)
+        return compose(joined, MAX_DEPTH, MAX_VALUES)
 
 
 def _joined_escape(found: re.Match[str]) -> str:
@@ -127,10 +129,17 @@ class _Builder:
         if self.repeated > MAX_REPEATED:
             raise _broken(self.name, f"its aliases repeat more than {MAX_REPEATED} values", line)
 
+    def _check_length(self, node: Node, path: KeyPath, count: int) -> None:
+        if count > MAX_ITEMS:
+            self._add(node, path, f"is {count} items long; {MAX_ITEMS} are allowed")
+            raise case_error(self.problems)
+
     def _sequence(self, node: Node, path: KeyPath) -> list[Any]:
+        self._check_length(node, path, len(node.items))
         return [self.build(item, (*path, index)) for index, item in enumerate(node.items)]
 
     def _mapping(self, node: Node, path: KeyPath) -> SourceMapping:
+        self._check_length(node, path, len(node.items) // 2)
         own = SourceMapping()
         merged: dict[str, Any] = {}
         for key_node, value_node in node.pairs:

@@ -19,7 +19,7 @@ another shape first, pass it as `document`: a path then has only those parts tha
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Protocol
@@ -30,6 +30,7 @@ from qa_queue.errors.schema_path import NO_DOCUMENT, KeyPath, Site, locate
 
 Lines = Mapping[KeyPath, int]  # 1-based
 _DEEP = 10  # parts of a path that is shown of a value without end
+MAX_FAULTS = 400  # that are put into words; the others are only counted
 _LISTED = 6  # of the known names, where none is near
 
 # Control characters but tab and newline, and those that turn the direction of a line: a terminal obeys them.
@@ -38,12 +39,13 @@ _UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u206
 
 @dataclass(frozen=True)
 class Problem:
-    """One fault of a document: where it is and what to do about it."""
+    """One fault of a document, or a `count` of them: where it is and what to do about it."""
 
     path: KeyPath
     text: str
     line: int | None = None
     source: str = ""
+    count: int = 1
 
     def __str__(self) -> str:
         where = f"{self.source}:{self.line}" if self.source and self.line else self.source
@@ -73,16 +75,22 @@ def problems_of(
     a union are merged: "expected text or a list, got 5" is one problem.
     """
     faults: dict[tuple[KeyPath, str], _Fault] = {}
-    for item in error.errors():
-        if _is_echo(item):
-            continue
+    found = [item for item in error.errors() if not _is_echo(item)]
+    for item in found[:MAX_FAULTS]:
         fault = _fault(item, model, within, document)
         same = faults.get(fault.key)
         faults[fault.key] = same.merged(fault) if same else fault
     kept = _without_other_branches(faults.values())
     located = (((*at, *fault.path), fault.text) for fault in kept)
     problems = [Problem(path, text, nearest_line(lines or {}, path), source) for path, text in located]
-    return tuple(sorted(problems, key=lambda problem: problem.line or 0))
+    ordered = sorted(problems, key=lambda problem: problem.line or 0)
+    return (*ordered, *_others(len(found) - MAX_FAULTS, ordered))
+
+
+def _others(count: int, listed: Sequence[Problem]) -> Iterator[Problem]:
+    """Yield one problem for those that are not listed, after the last one that is."""
+    if count > 0:
+        yield Problem((), f"{count_of(count, 'more problem')}", listed[-1].line, listed[-1].source, count)
 
 
 def nearest_line(lines: Lines, path: KeyPath) -> int | None:

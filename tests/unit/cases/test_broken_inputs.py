@@ -170,6 +170,9 @@ def test_examples_with_random_damage(tmp_path: Path, data: st.DataObject) -> Non
     loads(path)
 
 
+OPENS = {"type": "navigate", "url": "http://a.example/"}
+
+
 def _large(part: str) -> str:
     return part * ((MAX_CHARS - 1000) // len(part))
 
@@ -201,6 +204,15 @@ LARGE = {
     "steps without action": "name: x\nsteps:\n" + _large("- {}\n"),
     "unknown keys": "name: x\nsteps:\n" + "".join(f"- {{k{n}: 1}}\n" for n in range(4_000)),
     "deep targets": "name: x\nsteps:\n- click: " + "{within: " * 50 + "a" + "}" * 50,
+    "a long list": "name: x\ntags: [" + "1, " * 200_000 + "]\nsteps: [{goto: /}]\n",
+    "a long mapping": "name: x\nvars: {" + ", ".join(f"k{n}: 1" for n in range(60_000)) + "}\nsteps: [{goto: /}]\n",
+    "wrong fallbacks": "name: x\nsteps:\n- click: {css: a, fallbacks: [" + "{csss: b}, " * 4_900 + "]}\n",
+    "many wrong lists": "name: x\nsteps:\n" + "- upload: {target: a, files: [" + ("[], " * 300 + "]}\n") * 100,
+    "rows of data": "name: x\nsteps: [{goto: /}]\ndata:\n" + "- {a: 1}\n" * 90_000,
+    "unknown flows": "name: x\nsteps:\n" + "".join(f"- use: {{flow: f{n}.yaml}}\n" for n in range(4_000)),
+    "a deep expression": "name: x\nsteps:\n- expect: {title: '/" + "(" * 400_000 + "/'}\n",
+    "a great repetition": "name: x\nsteps:\n- expect: {title: '/a{99999999999999999999}/'}\n",
+    "a long path into JSON": "name: x\nsteps:\n- request: {get: /, save: {a: '$" + ".a" * 200_000 + "'}}\n",
     "deep conditions": "name: x\nsteps:\n- {click: a, if: " + "{not: " * 50 + "{}" + "}" * 51,
 }
 
@@ -212,3 +224,34 @@ def test_a_large_or_repeated_input(tmp_path: Path, content: str) -> None:
     path.write_text(content, encoding="utf-8")
     assert not loads(path)
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("steps", "problem"),
+    [
+        ([{"type": "click", "selectors": 5, "offsetX": 1, "offsetY": 1}], "no step that can be carried over"),
+        ([OPENS] * 4_900, ""),
+        ([OPENS | {"target": f"http://{n}.example/"} for n in range(2_600)], "steps; 5000 are allowed: split the"),
+    ],
+    ids=["selectors", "long", "too long"],
+)  # fmt: skip
+def test_a_recording_of_another_shape(tmp_path: Path, steps: list[Any], problem: str) -> None:
+    """Its steps may be anything, and more than a case can have once each switches pages."""
+    path = write(tmp_path, json.dumps({"title": "x", "steps": steps}), "recording.json")
+    found = problems_in(lambda: load_file(path))
+    assert problem in " ".join(found)
+    assert bool(found) == bool(problem)
+
+
+def test_problems_that_are_not_listed_are_counted(tmp_path: Path) -> None:
+    """Putting ten thousand problems into words would take seconds."""
+    path = write(tmp_path, "name: x\nsteps:\n" + "- {goto: /, timeout: soon}\n" * 4_000)
+    problems = file_problems(path)
+    assert (len(problems), problems[-1]) == (101, "case.yaml: 3900 more problems")
+
+
+def test_a_whole_value_does_not_stand_for_keys(tmp_path: Path) -> None:
+    """The names of variables, and the check that is made, are known before the run."""
+    for step in ("set: ${var.x}", "expect: ${var.x}"):
+        path = write(tmp_path, f"name: x\nvars: {{x: 1}}\nsteps:\n- {step}\n")
+        assert "expected a mapping" in " ".join(file_problems(path))

@@ -67,7 +67,7 @@ def test_lines_survive_the_way_to_the_worker(loaded: Case) -> None:
 
 
 def test_lines_that_do_not_fit_are_left_out(loaded: Case) -> None:
-    """A case may have been edited since; a wrong number of lines is no reason to refuse it."""
+    """A case may have been edited since; a wrong number of lines does not make it invalid."""
     shorter = with_step_lines(case({"goto": "/"}, {"reload": True}), {"": [7], "gone.yaml": [1]})
     assert step_lines(shorter) == {"": (7, None)}
     assert with_step_lines(loaded, {}) == loaded

@@ -10,7 +10,7 @@ from qa_queue.cases.actions import Click, ClosePage, Fill, Goto, Hover, Press, S
 from qa_queue.cases.document_path import INVALID, DocumentPath
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
 from qa_queue.cases.importers.recorder.steps import MAIN_PAGE, RECORDED_TYPES, Made, Raw, make, page_of, switch_to
-from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Step, Use
+from qa_queue.cases.model import MAX_STEPS, STEP_TIMEOUT_MS, Case, Step, Use
 from qa_queue.cases.retarget import first_origin, relative_steps
 from qa_queue.cases.texts import map_texts
 from qa_queue.cases.values import Escaping, escaped
@@ -73,6 +73,8 @@ def convert_recording(
             draft.notes.append(_note(index, step, f"not carried over: {repeated[index]}"))
         else:
             _convert(draft, place.at("steps", index), step, _timeout(step, document), pressed)
+    if len(draft.steps) > MAX_STEPS:
+        place.at("steps").wrong(f"make {len(draft.steps)} steps; {MAX_STEPS} are allowed: split the recording")
     if not draft.steps and not place.report.problems:
         place.at("steps").wrong("the recording has no step that can be carried over")
     place.report.raise_if_any()

@@ -46,6 +46,8 @@ class _Neighbours:
 
 def alternatives(selectors: Any) -> tuple[Alternative, ...]:
     """The alternatives, each as a path; values other than text are left out."""
+    if not isinstance(selectors, (list, tuple)):
+        return ()
     paths = [[one] if isinstance(one, str) else one for one in selectors if isinstance(one, (str, list))]
     return tuple(tuple(part for part in path if isinstance(part, str) and part) for path in paths if path)
 
