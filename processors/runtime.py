@@ -14,9 +14,9 @@ from processors.base import BaseJobProcessor, Services
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.cleanup import CleanupProcessor
+from processors.execution.network import egress_policy, hosts_in, own_urls
 from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
-from processors.network import egress_policy, hosts_in, own_urls
 from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
 from qa_queue.errors import InputError, QAError, StoreError

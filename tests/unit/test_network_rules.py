@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from processors.network import egress_policy, own_urls
+from processors.execution.network import egress_policy, own_urls
 from qa_queue.errors import SettingsError
 from qa_queue.settings import Settings
 
