@@ -20,7 +20,7 @@ from qa_queue.cases.reference_checks import assigned_in, references_in
 from qa_queue.cases.references import Reference
 from qa_queue.cases.steps import Step, walk
 from qa_queue.cases.values import PENDING, Scope, Variables, resolve_step
-from qa_queue.errors import InputError
+from qa_queue.errors import CaseError, InputError
 from qa_queue.errors.validation import did_you_mean
 
 MAX_HIDDEN = 50  # values of a state that are masked
@@ -63,6 +63,7 @@ class LoginPlanner:
     base_url: str | None
     user: str | None
     trusted: bool
+    source: str | None = None
 
     def wanted(self) -> LoginPlan | None:
         """Return the login that the browser begins with.
@@ -77,8 +78,11 @@ class LoginPlanner:
             near = did_you_mean(name, self.case.logins)
             raise InputError(f"use.storage_state: {name!r} is not a login of the case{near}")
         found = self.named(name)
-        for sections in (found.steps, found.valid_if):
-            outline(sections, self._preview(found))
+        try:
+            for sections in (found.steps, found.valid_if):
+                outline(sections, self._preview(found))
+        except CaseError as error:
+            raise CaseError(f"login {name!r}: {error}") from None
         return found
 
     def named(self, name: str) -> LoginPlan:
@@ -123,7 +127,7 @@ class LoginPlanner:
     def _preview(self, plan: LoginPlan) -> Frame:
         steps = (step for _, part in plan.login.sequences() for step in part) if plan.login else ()
         pending = Variables(dict.fromkeys(assigned_in(step for _, step in walk(steps)), PENDING))
-        return Frame(scope=self.scope, resolve=resolve_step, variables=pending, preview=True)
+        return Frame(scope=self.scope, resolve=resolve_step, variables=pending, preview=True, source=self.source)
 
 
 def _sections(steps: Sequence[Step], case: Case) -> tuple[Section, ...]:

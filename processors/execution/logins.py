@@ -177,7 +177,7 @@ class LoginKeeper:
     async def _failed(self, search: _Search, fence: int, step: StepResult) -> LoginFailedError:
         """Return the error of a login, which the runs that wait for it get too."""
         digest, name = search.digest, search.login.name
-        text = f"the login {name!r} failed at its step {step.position}: {step.error}"
+        text = f"the login {name!r} failed at its step {step.place}: {step.error}"
         error = LoginFailedError(text, step.kind or ErrorKind.ASSERTION)
         content = {"run": self.plan.run_id, "error": redact(text, self.plan.secrets), "kind": error.kind.value}
         await asyncio.to_thread(self._states.fail, digest, fence, self._key.seal(digest, content))
@@ -302,6 +302,7 @@ class _QuietRunner:
         result = StepResult(
             number=planned.number,
             position=planned.position,
+            source=planned.source,
             status=step_status(outcome, optional=planned.optional),
             started_at=utc_now(),
             error=error,
@@ -315,7 +316,7 @@ class _QuietRunner:
 
 def _invalid(login: LoginPlan, problem: StepResult) -> LoginFailedError:
     text = (
-        f"the login {login.name!r} was renewed, but its new state is not valid either: step {problem.position} "
+        f"the login {login.name!r} was renewed, but its new state is not valid either: step {problem.place} "
         f"of 'valid_if': {problem.error}. Check that the login's last step waits for the user to be signed in, "
         "and 'valid_if'. A state has no session storage"
     )

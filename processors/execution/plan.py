@@ -225,7 +225,9 @@ def plan_run(
     frame = Frame(scope=scope, resolve=resolve_step, variables=_pending(case), preview=True, source=data.source)
     hosts, site = hosts_of(secrets, trusted=data.trusted), web_url(base_url) if base_url else None
     use = _use(case.use, scope, site, hosts)
-    logins = LoginPlanner(case=case, scope=scope, use=use, base_url=site, user=data.user_id, trusted=data.trusted)
+    logins = LoginPlanner(
+        case=case, scope=scope, use=use, base_url=site, user=data.user_id, trusted=data.trusted, source=data.source
+    )
     return RunPlan(
         run_id=data.test_run_id,
         case_id=data.test_case_id,

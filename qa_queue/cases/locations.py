@@ -5,11 +5,12 @@ from __future__ import annotations
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 
+from qa_queue.cases.logins import Login, steps_of_logins
 from qa_queue.cases.model import Case
 from qa_queue.cases.steps import Block, Step, walk
 
 StepLines = Mapping[str, Sequence[int | None]]
-"""The line of each step, in the order of the document, by the key of its flow; that of the case itself is empty."""
+"""The lines of the steps, in the order of the document, by the key of their flow or login; empty for the case."""
 _FILES = (".yaml", ".yml", ".json")
 
 
@@ -17,6 +18,10 @@ def step_lines(case: Case) -> dict[str, tuple[int | None, ...]]:
     """Return the lines of all steps; empty for a case that was not read from a file."""
     found = {"": tuple(step.line for _, step in case.own_steps())}
     found |= {key: tuple(step.line for _, step in walk(flow.steps)) for key, flow in case.flows.items()}
+    found |= {
+        _login_key(name): tuple(step.line for _, step in steps_of_logins({name: login}))
+        for name, login in case.logins.items()
+    }
     return {key: lines for key, lines in found.items() if any(lines)}
 
 
@@ -30,7 +35,18 @@ def with_step_lines(case: Case, lines: StepLines) -> Case:
         key: flow.model_copy(update={"steps": _with_lines(flow.steps, iter(lines.get(key, ())))})
         for key, flow in case.flows.items()
     }
-    return case.model_copy(update=changed | {"flows": flows})
+    logins = {
+        name: _login_with_lines(login, iter(lines.get(_login_key(name), ()))) for name, login in case.logins.items()
+    }
+    return case.model_copy(update=changed | {"flows": flows, "logins": logins})
+
+
+def _login_key(name: str) -> str:
+    return f"(login {name})"
+
+
+def _login_with_lines(login: Login, lines: Iterator[int | None]) -> Login:
+    return login.model_copy(update={key: _with_lines(steps, lines) for key, steps in login.sequences()})
 
 
 def _with_lines(steps: Sequence[Step], lines: Iterator[int | None]) -> tuple[Step, ...]:

@@ -198,10 +198,12 @@ async def test_a_login_that_fails_names_its_step(
     monkeypatch.setenv("QA_SECRET_PASSWORD", "wr0ng-password")
     steps = [*SIGN_IN[:-1], {**SIGN_IN[-1], "timeout": "300ms"}]
     for _ in range(2):
-        result = await run(harness, case(site_url, login={"steps": steps}))
+        one = case(site_url, login={"steps": steps})
+        lines = {"(login ann)": [7, 8, 9, 10, 11]}
+        result = await run(harness, one, source="account.yaml", step_lines=lines)
         assert (result.status, result.error) == (
             "failed",
-            "the login 'ann' failed at its step 5: expect element with test id 'user' text "
+            "the login 'ann' failed at its step 5 (account.yaml:11): expect element with test id 'user' text "
             "'Signed in as ${var.user}': expected text 'Signed in as Ann', found no such element in 300 ms on "
             "element with test id 'user'",
         )
@@ -333,6 +335,19 @@ async def test_a_state_that_a_step_saves_serves_later_runs(
     assert (await run(harness, later)).error is None
     other = await run(harness, later, user_id="bob")
     assert "no state 'staff' is saved" in str(other.error)
+
+
+async def test_a_saved_state_replaces_that_of_the_login_of_its_name(
+    harness: ExecutionHarness, data: Data, site_url: str
+) -> None:
+    """Runs with this login begin with it from then on."""
+    as_bob = {"request": {"post": "/api/login", "form": {"user": "Bob", "password": "${secret.PASSWORD}"}}}
+    changed = await run(harness, case(site_url, steps=[*STEPS, as_bob, {"save_state": "ann"}]))
+    assert changed.error is None
+    bob = [{"goto": "/account"}, {"expect": {"test_id": "user", "text": "Signed in as Bob"}}]
+    later = await run(harness, case(site_url, steps=bob))
+    assert (later.error, data.logins) == (None, 2)
+    assert f"created by run {changed.test_run_id}" in notes(harness, later)
 
 
 async def test_a_run_is_cancelled_during_its_login(

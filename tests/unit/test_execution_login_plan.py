@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,9 +13,9 @@ from processors.execution.plan import plan_run
 from qa_queue.auth.state_key import MAX_STATE_BYTES, StateKey
 from qa_queue.cases.generated import Seed
 from qa_queue.cases.reader import parse_case
-from qa_queue.errors import InputError
+from qa_queue.errors import InputError, SettingsError
 from qa_queue.models import TestJobData
-from qa_queue.settings import Secret, Settings
+from qa_queue.settings import Secret, Settings, load_settings
 
 NOW = datetime(2030, 1, 1, tzinfo=UTC)
 KEY = StateKey(b"k" * 32)
@@ -92,7 +93,7 @@ def test_anything_that_the_login_depends_on_makes_another_state(other: dict[str,
 
 
 def test_a_value_that_a_login_lacks_is_an_error_before_the_browser() -> None:
-    with pytest.raises(InputError, match=r"\$\{var.none\} has no value"):
+    with pytest.raises(InputError, match=r"login 'ann': step 1: \$\{var.none\} has no value"):
         digest(login(steps=[{"goto": "/${var.none}"}]))
 
 
@@ -149,3 +150,15 @@ def test_a_state_that_is_too_large_is_refused() -> None:
 def test_a_worker_without_a_key_is_told_to_set_one() -> None:
     with pytest.raises(InputError, match=r"QA_STATE_KEY is not set for this worker.*openssl rand -base64 32"):
         StateKey.of(Settings(_env_file=None))
+
+
+@pytest.mark.parametrize("text", ["short", "x" * 60, "not a key at all, but 43 characters long....", "ключ"])
+def test_a_key_of_another_form_is_refused_without_being_shown(text: str) -> None:
+    """Base64 with either alphabet, padded or not, is a key."""
+    with pytest.raises(SettingsError, match=r"QA_STATE_KEY: is not a key of 32 bytes in base64") as caught:
+        load_settings(qa_state_key=text)
+    assert text not in str(caught.value)
+    for key in ("+/" * 21 + "8=", "-_" * 21 + "8"):
+        assert StateKey.of(load_settings(qa_state_key=key)).digest("a") == StateKey(
+            b64decode("+/" * 21 + "8=")
+        ).digest("a")

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+from qa_queue.cases.locations import step_lines, with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.retarget import rebase
@@ -126,3 +127,17 @@ def test_a_case_moves_to_another_host_with_its_logins() -> None:
     found = case(base_url="http://a.example", logins={"ann": [{"goto": "http://a.example/signin"}]})
     moved = rebase(found, "http://b.example")
     assert moved.logins["ann"].steps[0].args.sentence() == "go to /signin"
+
+
+def test_the_steps_of_a_login_keep_their_lines_beside_the_case(tmp_path: Path) -> None:
+    """A message of a worker names the line, although the stored case has none."""
+    file = tmp_path / "x.yaml"
+    file.write_text(
+        "name: x\nlogins:\n  ann:\n    steps:\n    - goto: /\n    - group:\n        name: In\n        steps:\n"
+        "        - click: '#a'\n    valid_if:\n    - goto: /me\nuse: {storage_state: ann}\nsteps:\n- goto: /\n"
+    )
+    (written,) = load_cases(file)
+    lines = step_lines(written)
+    assert lines == {"": (14,), "(login ann)": (5, 6, 9, 11)}
+    stored = with_step_lines(parse_case(case_document(written), source="x"), lines)
+    assert step_lines(stored) == lines
