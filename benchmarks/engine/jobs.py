@@ -13,7 +13,7 @@ from rq.serializers import JSONSerializer
 from benchmarks.engine.moments import Span
 from benchmarks.engine.scene import Scene
 from qa_queue.cases.exporters.yaml import case_document
-from qa_queue.models import TestConfig, TestJobData, TraceMode
+from qa_queue.models import EvidenceMode, TestConfig, TestJobData
 from qa_queue.producer import JobProducer, RunRequest
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.settings import load_settings
@@ -41,7 +41,7 @@ def put(redis: Redis, function: str, payloads: list[dict[str, Any]], *, plain: b
 
 def config(*, trace: bool) -> TestConfig:
     """As shipped, a run records a trace in case it fails; none of the others does, so most rows go without."""
-    return TestConfig() if trace else TestConfig(trace=TraceMode.OFF)
+    return TestConfig() if trace else TestConfig(trace=EvidenceMode.OFF)
 
 
 def login_payloads(scene: Scene, runs: int, *, trace: bool = False) -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases
 from qa_queue.cases.retarget import rebase
-from qa_queue.models import JobContext, JobProgress, QueueName, TestConfig, TestJobData, TraceMode, utc_now
+from qa_queue.models import EvidenceMode, JobContext, JobProgress, QueueName, TestConfig, TestJobData, utc_now
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import Record
@@ -25,7 +25,7 @@ from qa_queue.store.records import AdaptationRow, CaseRecord, RunRecord, StepRec
 from qa_queue.store.writer import RecordWriter
 
 CASES = Path(__file__).parents[2] / "examples" / "shop" / "cases"
-_CONFIG = TestConfig(trace=TraceMode.OFF, screenshots="off", max_adaptations=1_000, timeout=120_000)
+_CONFIG = TestConfig(trace=EvidenceMode.OFF, screenshots="off", max_adaptations=1_000, timeout=120_000)
 
 
 def shop_cases() -> dict[str, Case]:

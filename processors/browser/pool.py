@@ -24,7 +24,7 @@ from processors.browser.failures import is_closed, is_crash
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
 from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser
 from processors.browser.locators import ATTACHED_FRAME_ENGINE
-from processors.browser.protocol import SessionOptions, TraceContent
+from processors.browser.protocol import HAR_NAME, SessionOptions, TraceContent
 from processors.browser.session import Session
 from qa_queue.cases.environment import parse_time
 from qa_queue.cases.hosts import NO_HOST, HostList
@@ -144,7 +144,9 @@ class WarmBrowserPool:
         try:
             if options.trace is not TraceContent.NONE:
                 film = options.trace is TraceContent.FILM
-                await context.tracing.start(screenshots=film, snapshots=True)
+                await context.tracing.start(screenshots=film, snapshots=options.trace is not TraceContent.CALLS)
+            if options.records_har and options.recordings is not None:
+                await context.tracing.start_har(options.recordings / HAR_NAME)
             await context.add_init_script(CONSOLE_LIMIT)
             if options.use.clock is not None:
                 await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))

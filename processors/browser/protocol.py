@@ -20,14 +20,16 @@ from qa_queue.cases.hosts import HostList
 from qa_queue.cases.model import Step, Target
 from qa_queue.models import ErrorKind, Viewport
 
+HAR_NAME = "network.har"
 KeepState = Callable[[str, dict[str, Any], int | None], Awaitable[str]]
 """Keeps a state under a name for a time in ms, and returns a sentence about it; raises InputError."""
 
 
 class TraceContent(StrEnum):
-    """The content of a Playwright trace: nothing, DOM snapshots after each action, or these with screenshots."""
+    """The content of a Playwright trace: nothing, the calls, these with DOM snapshots, or with a film as well."""
 
     NONE = "none"
+    CALLS = "calls"
     SNAPSHOTS = "snapshots"
     FILM = "film"
 
@@ -46,6 +48,7 @@ class SessionOptions:
     With `records_traffic` steps can wait for requests and responses of pages and check them.
     `state` has the cookies and storage to begin with, as `BrowserSession.state` returns them; `keep_state` keeps
     those of a `save_state` step, which fails without it.
+    In the folder `recordings` videos of the pages (`records_video`) and a HAR file (`records_har`) are recorded.
     """
 
     base_url: str | None = None
@@ -60,6 +63,9 @@ class SessionOptions:
     denied: tuple[str, ...] = ()
     network: tuple[Layer, ...] = ()
     records_traffic: bool = False
+    recordings: Path | None = None
+    records_video: bool = False
+    records_har: bool = False
     dialogs: Literal["accept", "dismiss"] | None = None
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     keep_state: KeepState | None = field(default=None, repr=False)
@@ -212,8 +218,17 @@ class BrowserSession(Protocol):
     async def screenshot(self) -> bytes:
         """The page as PNG. Raises EvidenceError where the page cannot be pictured."""
 
+    async def snapshot(self) -> str:
+        """The page as an aria snapshot, secrets still in it. Raises EvidenceError."""
+
     async def save_trace(self, path: Path) -> None:
         """End the trace and write it to `path` (.zip), secrets still in it. Raises EvidenceError."""
+
+    async def save_har(self) -> Path:
+        """End the HAR file and return its path, secrets still in it. Raises EvidenceError."""
+
+    async def save_videos(self) -> list[Path]:
+        """Close the pages and return the paths of their videos. Raises EvidenceError."""
 
 
 class BrowserPool(Protocol):

@@ -25,6 +25,7 @@ from processors.browser.interception import Interception
 from processors.browser.page_log import ABORTED, PageLog, as_given
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import (
+    HAR_NAME,
     NO_HINTS,
     DownloadedFile,
     ElementHints,
@@ -187,6 +188,35 @@ class Session:
                 await self._context.tracing.stop(path=path)
         except (Error, TimeoutError, OSError) as error:
             raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
+
+    async def snapshot(self) -> str:
+        """See `processors.browser.protocol.BrowserSession`."""
+        try:
+            async with asyncio.timeout(PICTURE_TIMEOUT_MS / 1000):
+                return await self.page.locator("body").aria_snapshot(timeout=PICTURE_TIMEOUT_MS)
+        except (Error, TimeoutError) as error:
+            raise EvidenceError(f"no snapshot: {first_line(str(error)) or 'the page does not answer'}") from error
+
+    async def save_har(self) -> Path:
+        """See `processors.browser.protocol.BrowserSession`."""
+        assert self._options.recordings is not None
+        try:
+            async with asyncio.timeout(TRACE_TIMEOUT_S):
+                await self._context.tracing.stop_har()
+        except (Error, TimeoutError, OSError) as error:
+            raise EvidenceError(f"no HAR file: {first_line(str(error)) or 'it took too long'}") from error
+        return self._options.recordings / HAR_NAME
+
+    async def save_videos(self) -> list[Path]:
+        """See `processors.browser.protocol.BrowserSession`."""
+        try:
+            async with asyncio.timeout(TRACE_TIMEOUT_S):
+                videos = [(page, page.video) for page in self._context.pages]
+                for page, _ in videos:
+                    await page.close()
+                return [Path(await video.path()) for _, video in videos if video is not None]
+        except (Error, TimeoutError, OSError) as error:
+            raise EvidenceError(f"no video: {first_line(str(error)) or 'it took too long'}") from error
 
     @asynccontextmanager
     async def _limit(self, seconds: float, began: float) -> AsyncIterator[asyncio.Timeout]:

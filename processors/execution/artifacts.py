@@ -14,7 +14,7 @@ from pathlib import Path
 
 from processors.base import Services
 from processors.browser.protocol import BrowserSession, DownloadedFile
-from processors.execution.redaction import redact, redact_json, redact_trace
+from processors.execution.redaction import redact, redact_har, redact_json, redact_trace
 from qa_queue.errors import EvidenceError
 from qa_queue.models import ArtifactKind, utc_now
 from qa_queue.store.records import ArtifactRecord, artifact_id
@@ -28,6 +28,7 @@ TYPES = {
     ".har": "application/json",
     ".jsonl": "application/x-ndjson",
 }
+_SNAPSHOT = 20_000  # characters of one that are kept
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +47,8 @@ class ArtifactRecorder:
         self._attempt = attempt
         self._writer = services.writer
         self._secrets = secrets
+        self._most_bytes = services.settings.evidence_bytes
+        self._snapshots: list[dict[str, str]] = []
 
     async def picture(self, session: BrowserSession, name: str, step_number: int) -> None:
         """Take and store a screenshot of the page."""
@@ -78,15 +81,48 @@ class ArtifactRecorder:
         else:
             await self.keep(ArtifactKind.DOWNLOAD, name, clean, step_number)
 
+    async def har(self, session: BrowserSession) -> None:
+        """Store the session's network traffic without the secrets."""
+        try:
+            data = await asyncio.to_thread(redact_har, await session.save_har(), self._secrets)
+        except (EvidenceError, OSError) as error:
+            self._note("network.har", error)
+        else:
+            await self.keep(ArtifactKind.HAR, "network.har", data)
+
+    async def videos(self, session: BrowserSession) -> None:
+        """Store a video of each page that is still open; the pages are closed."""
+        try:
+            for number, path in enumerate(await session.save_videos(), 1):
+                data = await asyncio.to_thread(path.read_bytes)
+                await self.keep(ArtifactKind.VIDEO, f"page-{number}.webm", data)
+        except (EvidenceError, OSError) as error:
+            self._note("page-1.webm", error)
+
+    async def snapshot(self, session: BrowserSession, position: str) -> None:
+        """Remember the page at a failed step, as an aria snapshot, for `console`."""
+        try:
+            text = await session.snapshot()
+        except EvidenceError as error:
+            _log.debug("Run %s: step %s: %s", self._run_id, position, error)
+            return
+        if text:
+            self._snapshots.append(
+                {"time": utc_now().isoformat(), "type": "snapshot", "step": position, "text": text[:_SNAPSHOT]}
+            )
+
     async def console(self, session: BrowserSession) -> None:
-        """Store the page's log and the notes, one JSON object per line; without entries there is no file."""
+        """Store the page's log, snapshots and notes, one JSON object per line; without entries there is no file."""
         notes = [{"time": utc_now().isoformat(), "type": "note", "text": text} for text in self.notes]
-        if entries := [*session.events, *notes]:
+        if entries := [*session.events, *self._snapshots, *notes]:
             lines = [json.dumps(redact_json(entry, self._secrets), ensure_ascii=False) for entry in entries]
             await self.keep(ArtifactKind.CONSOLE, "console.jsonl", "\n".join([*lines, ""]).encode())
 
     async def keep(self, kind: ArtifactKind, name: str, data: bytes, step_number: int | None = None) -> None:
         """Write a file and queue its row; `name` is unique in the try."""
+        if len(data) > self._most_bytes:
+            self._note(name, ValueError(f"it is larger than {self._most_bytes >> 20} MiB (QA_EVIDENCE_MAX_MB)"))
+            return
         path = Path(self._run_id, str(self._attempt), name)
         try:
             await asyncio.to_thread(_write, self._root / path, data)

@@ -17,12 +17,20 @@ from processors.execution.records import adaptation_of, is_adaptation
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
-from processors.execution.verdict import RunVerdict, StepResult, halts, judge, keeps_trace, step_status
+from processors.execution.verdict import RunVerdict, StepResult, halts, judge, step_status
 from qa_queue.cases.actions import Expect, Screenshot
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Step
 from qa_queue.errors import BrowserCrashedError, ProcessPausedError
-from qa_queue.models import AdaptationRecord, ArtifactKind, ErrorKind, StepStatus, utc_now
+from qa_queue.models import (
+    AdaptationRecord,
+    ArtifactKind,
+    ErrorKind,
+    RunStatus,
+    ScreenshotMode,
+    StepStatus,
+    utc_now,
+)
 from qa_queue.store.records import FingerprintRecord
 
 LOOK_MS = 1  # makes a check exactly once
@@ -37,17 +45,17 @@ _NO_PICTURE = (
 class Attempt:
     """One try; `number` is the one its rows are stored under.
 
-    `results` and `adaptations` grow with each step; `closing_notes` are about what belongs to none. Fingerprints
-    that replace known ones wait for a good end.
+    `test_try` counts the tries of the test. `results` and `adaptations` grow with each step; `closing_notes` are
+    about what belongs to none. Fingerprints that replace known ones wait for a good end.
     """
 
     plan: RunPlan
     number: int
+    test_try: int
     session: BrowserSession
     artifacts: ArtifactRecorder
     reporter: RunReporter
     stop: StopSignal
-    traced: bool
     elements: ElementHistory
     results: list[StepResult] = field(default_factory=list)
     adaptations: list[AdaptationRecord] = field(default_factory=list)
@@ -176,7 +184,7 @@ class Attempt:
             self.reporter.fingerprints([row])
 
     async def _take_pictures(self, planned: PlannedStep, outcome: StepOutcome, result: StepResult) -> None:
-        step, number, mode = planned.written, planned.number, self.plan.config.screenshots
+        step, number, evidence = planned.written, planned.number, self.plan.evidence
         for file in outcome.files:
             await self.artifacts.download(file, number)
         if not self.plan.keeps_pictures:
@@ -187,9 +195,12 @@ class Attempt:
         if outcome.heal is not None:
             await self._keep_heal_pictures(number, outcome.heal)
         if result.status is StepStatus.FAILED:
-            if mode != "off" and result.kind not in _NO_PICTURE:
-                await self.artifacts.picture(self.session, picture_name(number, "failed"), number)
-        elif step.screenshot or mode == "every-step":
+            if result.kind not in _NO_PICTURE:
+                if evidence.keeps(ArtifactKind.SCREENSHOT, self.test_try, good=False):
+                    await self.artifacts.picture(self.session, picture_name(number, "failed"), number)
+                if evidence.screenshots is not ScreenshotMode.OFF:
+                    await self.artifacts.snapshot(self.session, planned.position)
+        elif step.screenshot or evidence.screenshots is ScreenshotMode.EVERY_STEP:
             await self.artifacts.picture(self.session, picture_name(number, "after"), number)
 
     async def _keep_heal_pictures(self, number: int, heal: Heal) -> None:
@@ -200,6 +211,18 @@ class Attempt:
                 await self.artifacts.keep(ArtifactKind.SCREENSHOT, name, picture, number)
 
     async def _save_artifacts(self, verdict: RunVerdict) -> None:
-        if self.traced and keeps_trace(self.plan.trace, verdict):
-            await self.artifacts.trace(self.session)
+        if verdict.status is not RunStatus.CANCELLED:
+            await self._save_recordings(good=verdict.status.good)
         await self.artifacts.console(self.session)
+
+    async def _save_recordings(self, *, good: bool) -> None:
+        evidence, session = self.plan.evidence, self.session
+        kept = {kind for kind in ArtifactKind if evidence.keeps(kind, self.test_try, good=good)}
+        if ArtifactKind.SCREENSHOT in kept and good and evidence.screenshots is not ScreenshotMode.EVERY_STEP:
+            await self.artifacts.picture(session, "end.png", self.results[-1].number if self.results else 0)
+        if ArtifactKind.TRACE in kept:
+            await self.artifacts.trace(session)
+        if ArtifactKind.HAR in kept:
+            await self.artifacts.har(session)
+        if ArtifactKind.VIDEO in kept:
+            await self.artifacts.videos(session)

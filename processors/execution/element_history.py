@@ -20,7 +20,7 @@ from processors.learning.scoring import EARNED
 from qa_queue.cases.actions import Expect, WaitFor
 from qa_queue.cases.targets import Target
 from qa_queue.errors import QAError
-from qa_queue.models import utc_now
+from qa_queue.models import ScreenshotMode, utc_now
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import (
     CaseKnowledge,
@@ -117,7 +117,7 @@ def hints_for(plan: RunPlan, planned: PlannedStep, known: CaseKnowledge, adapted
         accepted=accepted is not None,
         rejected=rejected,
         take=row is None or _takes_again(plan.run_id),
-        pictures=plan.keeps_pictures and plan.config.screenshots != "off",
+        pictures=plan.evidence.screenshots is not ScreenshotMode.OFF,
     )
 
 

@@ -11,9 +11,9 @@ from typing import Any, cast
 from processors.browser.egress.policy import Layer
 from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
+from processors.execution.evidence import EvidencePlan
 from processors.execution.login_plan import LoginPlan, LoginPlanner
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
-from processors.execution.verdict import trace_content
 from qa_queue.cases.environment import HttpCredentials, Use
 from qa_queue.cases.generated import Seed
 from qa_queue.cases.hosts import ANY_HOST, HostList
@@ -33,7 +33,7 @@ from qa_queue.cases.values import (
     scope_for,
 )
 from qa_queue.errors import InputError
-from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
+from qa_queue.models import ArtifactKind, TestConfig, TestJobData, Viewport
 from qa_queue.settings import Secret
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
@@ -46,7 +46,8 @@ class RunPlan:
     `sections` are run within `frame_of(attempt)`; in `frame`, variables that steps save are pending. `steps` are
     those known beforehand, in order; `total` is the number of rows of a try, None where that depends on what
     happens in it. `secrets` are the values that must not leave the worker, by name.
-    `use` has its values filled in. The browser begins with the `state` of the `login`, once the run has it.
+    `use` has its values filled in. The browser begins with the `state` of the `login`, once the run has it. A plan
+    that `defers` has one try; the next one follows at the end of the queue.
     """
 
     run_id: str
@@ -69,6 +70,7 @@ class RunPlan:
     login: LoginPlan | None = None
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     source: str | None = None  # the file of the case
+    defers: bool = False
 
     def frame_of(self, attempt: int) -> Frame:
         """Return the frame of a try: with variables of its own and generated values."""
@@ -85,9 +87,9 @@ class RunPlan:
         return self.config.timeout or self.case.timeout_ms
 
     @property
-    def trace(self) -> TraceMode:
-        """The rule for recording and keeping a trace."""
-        return self.config.trace or self.case.trace
+    def evidence(self) -> EvidencePlan:
+        """The rules for recording and keeping evidence."""
+        return EvidencePlan.of(self.case, self.config, secrets=bool(self.secrets))
 
     @property
     def keeps_pictures(self) -> bool:
@@ -96,18 +98,20 @@ class RunPlan:
 
     def attempt_number(self, job_attempt: int, test_try: int) -> int:
         """Return the number under which a try's rows are stored; every number counts from 1."""
-        return (job_attempt - 1) * self.tries + test_try
+        return job_attempt if self.defers else (job_attempt - 1) * self.tries + test_try
 
-    def session_options(self, test_try: int) -> SessionOptions:
-        """Return the options of the browser context of a try."""
+    def session_options(self, test_try: int, recordings: Path | None = None) -> SessionOptions:
+        """Return the options of the browser context of a try; videos and HAR go into the folder `recordings`."""
+        evidence = self.evidence
         return SessionOptions(
             base_url=self.base_url,
             viewport=self.config.viewport or self._own_viewport(),
             use=self.use,
             headless=self.config.headless,
-            trace=trace_content(
-                self.trace if self.keeps_pictures else TraceMode.OFF, test_try=test_try, secrets=bool(self.secrets)
-            ),
+            trace=evidence.trace_content(test_try),
+            recordings=recordings,
+            records_video=evidence.records(ArtifactKind.VIDEO, test_try),
+            records_har=evidence.records(ArtifactKind.HAR, test_try),
             secrets=tuple(self.secrets.values()),
             ignored_attributes=self.ignored_attributes,
             upload_root=self.upload_root,

@@ -19,8 +19,8 @@ from qa_queue.cases.generated import Seed
 from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
-from qa_queue.errors import InputError, NotFoundError, QAError, RunCancelledError, StoreError
-from qa_queue.models import ErrorKind, JobProgress, RunStatus, TestJobData, TestJobResult, utc_now
+from qa_queue.errors import InputError, NotFoundError, QAError, RetryLaterError, RunCancelledError, StoreError
+from qa_queue.models import ErrorKind, JobProgress, RetryStrategy, RunStatus, TestJobData, TestJobResult, utc_now
 from qa_queue.models.outcomes import JobFate, failure_of
 from qa_queue.settings import read_secrets
 
@@ -44,6 +44,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         Raises:
             InputError: the case does not exist or cannot be read.
             RunCancelledError: the run was cancelled; its row says so.
+            RetryLaterError: another try follows; the row says that the run is queued.
             InfrastructureError: browser or store failed.
         """
         if ended := await self._earlier_result(data):
@@ -58,7 +59,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
     async def handle_error(self, data: TestJobData, error: Exception) -> None:
         """Set the run to `queued`, to `dead` after the last attempt, or to `failed` for bad input."""
-        if isinstance(error, RunCancelledError):
+        if isinstance(error, RunCancelledError | RetryLaterError):
             return
         end = failure_of(error)
         again = end.job is JobFate.RETRY and not self.context.last_attempt
@@ -121,7 +122,9 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         seed = Seed.of(data.seed, now=utc_now(), fresh=token_hex(4))
         settings, secrets = self.services.settings, read_secrets(secret_names(case))
         evaluates = settings.qa_evaluate == "always" or (settings.qa_evaluate == "trusted" and data.trusted)
-        return plan_run(case, data, secrets, settings.ignored_attributes, seed=seed, evaluates=evaluates)
+        plan = plan_run(case, data, secrets, settings.ignored_attributes, seed=seed, evaluates=evaluates)
+        isolated = case.retries > 0 and case.retry_strategy is RetryStrategy.ISOLATED
+        return replace(plan, defers=isolated and self.context.can_defer)
 
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
         """Return the tries of the test; a subclass may perform other kinds of cases."""
@@ -132,11 +135,16 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
         Raises:
             RunCancelledError: the run was cancelled.
+            RetryLaterError: the test failed, and its next try follows at the end of the queue.
         """
         services = self.services
         reporter = RunReporter(plan, self.context, writer=services.writer, report=self.update_progress)
         async with StopSignal(partial(services.cancels.requested, plan.run_id)) as stop:
             outcome = await self._tries(plan, reporter, stop).run()
+        if outcome.deferred:
+            await reporter.defer(outcome)
+            await self._flush(plan.run_id, FLUSH_TIMEOUT_S)
+            raise RetryLaterError(f"{outcome.error}; the test is tried again at the end of the queue, alone")
         reporter.end(outcome)
         await self._flush(plan.run_id, FLUSH_TIMEOUT_S)
         await reporter.announce(outcome)

@@ -23,7 +23,10 @@ from qa_queue.store.records import AdaptationRow, RunRecord, StepRecord, adaptat
 
 @dataclass(frozen=True, kw_only=True)
 class RunOutcome:
-    """The outcome of a run; `notes` name missing artifacts, durations are in ms."""
+    """The outcome of a run; `notes` name missing artifacts, durations are in ms.
+
+    After a `deferred` one, the test is tried again at the end of the queue.
+    """
 
     verdict: RunVerdict
     attempt: int
@@ -35,6 +38,7 @@ class RunOutcome:
     running_ms: int = 0
     notes: tuple[str, ...] = ()
     closing_notes: tuple[str, ...] = ()
+    deferred: bool = False
 
     @property
     def error(self) -> str | None:

@@ -49,6 +49,21 @@ def redact_trace(source: Path, target: Path, secrets: Mapping[str, str]) -> None
             new.writestr(redact(name, secrets), _redact_entry(name, old.read(name), secrets))
 
 
+def redact_har(source: Path, secrets: Mapping[str, str]) -> bytes:
+    """Return a HAR file with every text redacted; one that is cut off or damaged is redacted as plain text.
+
+    Raises:
+        OSError: the file cannot be read.
+    """
+    text = source.read_bytes().decode("utf-8", "surrogateescape")
+    try:
+        return json.dumps(redact_json(json.loads(text), secrets), ensure_ascii=False).encode(
+            "utf-8", "surrogateescape"
+        )
+    except (ValueError, RecursionError):
+        return redact(text, secrets).encode("utf-8", "surrogateescape")
+
+
 def _redact_entry(name: str, content: bytes, secrets: Mapping[str, str]) -> bytes:
     if content.startswith(_COMPRESSED) or content[8:12] == b"WEBP":
         return content

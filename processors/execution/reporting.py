@@ -73,6 +73,14 @@ class RunReporter:
         """Queue the fingerprints of elements."""
         self._writer.put(*rows)
 
+    async def defer(self, outcome: RunOutcome) -> None:
+        """Report a try that failed, and that the next one waits at the end of the queue."""
+        error = clean(self._plan, outcome.error)
+        self._update(
+            status=RunStatus.QUEUED, attempt=outcome.attempt, error=error, error_kind=outcome.verdict.error_kind
+        )
+        await self.progress(0, f"tried again at the end, alone, after: {error}", status=RunStatus.QUEUED)
+
     def end(self, outcome: RunOutcome) -> None:
         """Queue the end of the run."""
         verdict = outcome.verdict
@@ -110,7 +118,14 @@ class RunReporter:
     def _update(self, **fields: object) -> None:
         self._writer.update_run(self._plan.run_id, fence=self._context.attempt, **fields)
 
-    async def progress(self, current: int, message: str, *, data: StepData | None = None) -> None:
+    async def progress(
+        self,
+        current: int,
+        message: str,
+        *,
+        data: StepData | None = None,
+        status: RunStatus = RunStatus.RUNNING,
+    ) -> None:
         """Report that this number of steps is done."""
         await self._report(
             JobProgress(
@@ -119,6 +134,7 @@ class RunReporter:
                 total_steps=self._plan.total,
                 percentage=percentage(current, self._plan.total),
                 message=clean(self._plan, message) or "",
+                status=status,
                 step_data=data,
             )
         )

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from processors.base import JobContext, Services
-from processors.browser.protocol import KeepState, TraceContent
+from processors.browser.protocol import KeepState
 from processors.execution.artifacts import ArtifactRecorder
 from processors.execution.attempt import Attempt
 from processors.execution.element_history import ElementHistory
@@ -34,24 +36,28 @@ class TryLoop:
     async def run(self) -> RunOutcome:
         """Try the test until it passes, has no tries left, or has to stop; return the outcome of the last try.
 
-        Its times and notes are those of all tries together.
+        Its times and notes are those of all tries together. A plan that defers has one try here; its outcome tells
+        whether another follows.
         """
+        plan = self.plan
+        first = self.context.deferrals + 1 if plan.defers else 1
         outcome = RunOutcome(
             verdict=judge((), max_adaptations=0, stopped=self.stop.reason),
             attempt=self._number(1),
-            total_steps=self.plan.total or 0,
+            total_steps=plan.total or 0,
         )
-        for test_try in range(1, self.plan.tries + 1):
+        for test_try in range(first, first + 1 if plan.defers else plan.tries + 1):
             if self.stop.reason:
                 break
-            if test_try == 1:
+            if test_try == first:
                 await self.reporter.begin()
             else:
                 await self.reporter.retry(test_try, outcome.error)
             outcome = _added(outcome, await self._try(test_try))
             if not may_retry(outcome.verdict):
                 break
-        return outcome
+        more = plan.defers and first < plan.tries and not self.stop.reason
+        return replace(outcome, deferred=more and may_retry(outcome.verdict))
 
     async def _try(self, test_try: int) -> RunOutcome:
         asked = time.perf_counter()
@@ -60,20 +66,23 @@ class TryLoop:
         except LoginFailedError as error:
             return self._not_signed_in(test_try, error, asked)
         services, number = self.services, self._number(test_try)
-        options = replace(plan.session_options(test_try), keep_state=self._keeper(test_try))
         artifacts = ArtifactRecorder(services, plan.run_id, number, secrets=plan.secrets)
-        with ElementHistory(plan, services.store, services.claims) as elements:
-            async with services.browser.session(options) as session:
+        with (
+            ElementHistory(plan, services.store, services.claims) as elements,
+            tempfile.TemporaryDirectory(prefix="qa-recordings-", ignore_cleanup_errors=True) as recordings,
+        ):
+            options = plan.session_options(test_try, Path(recordings))
+            async with services.browser.session(replace(options, keep_state=self._keeper(test_try))) as session:
                 started = time.perf_counter()
                 self.stop.arm(plan.timeout_ms)
                 attempt = Attempt(
                     plan=plan,
                     number=number,
+                    test_try=test_try,
                     session=session,
                     artifacts=artifacts,
                     reporter=self.reporter,
                     stop=self.stop,
-                    traced=options.trace is not TraceContent.NONE,
                     elements=elements,
                 )
                 verdict = await attempt.run()

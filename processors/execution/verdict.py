@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from processors.browser.protocol import Found, Heal, StepOutcome, TraceContent
+from processors.browser.protocol import Found, Heal, StepOutcome
 from qa_queue.cases.locations import place_text
 from qa_queue.cases.model import Step
-from qa_queue.models import ErrorKind, RunStatus, StepStatus, TraceMode
+from qa_queue.models import ErrorKind, RunStatus, StepStatus
 from qa_queue.models.outcomes import KINDS
 
 
@@ -112,22 +112,3 @@ def _judge(
 def may_retry(verdict: RunVerdict) -> bool:
     """Return True if another try of the test could change the verdict."""
     return verdict.status is RunStatus.FAILED
-
-
-def trace_content(mode: TraceMode, *, test_try: int, secrets: bool) -> TraceContent:
-    """Return the content of a try's trace.
-
-    Screenshots cost 35-45 % of a run's time, so a trace that is usually discarded has none. A run with secrets has
-    none either, because images cannot be searched for them.
-    """
-    wanted = mode in (TraceMode.ON, TraceMode.ON_FAILURE) or (mode is TraceMode.ON_FIRST_RETRY and test_try == 2)
-    if not wanted:
-        return TraceContent.NONE
-    return TraceContent.SNAPSHOTS if secrets or mode is TraceMode.ON_FAILURE else TraceContent.FILM
-
-
-def keeps_trace(mode: TraceMode, verdict: RunVerdict) -> bool:
-    """Return True if a recorded trace is kept; that of a cancelled run is not needed."""
-    if verdict.status is RunStatus.CANCELLED:
-        return False
-    return mode is not TraceMode.ON_FAILURE or not verdict.status.good

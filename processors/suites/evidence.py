@@ -13,12 +13,12 @@ from pathlib import Path
 from processors.base import Services
 from processors.execution.artifacts import ArtifactRecorder
 from processors.execution.plan import RunPlan
-from processors.execution.redaction import redact_json, redact_trace
+from processors.execution.redaction import redact, redact_har, redact_json, redact_trace
 from processors.suites.results import SuiteTest
+from qa_queue.errors import EvidenceError
 from qa_queue.models import ArtifactKind
 from qa_queue.reports.phases import masked
 
-MAX_FILE_BYTES = 100 << 20
 _KINDS = {
     ".png": ArtifactKind.SCREENSHOT,
     ".jpeg": ArtifactKind.SCREENSHOT,
@@ -32,8 +32,10 @@ _KINDS = {
 class SuiteEvidence:
     """The artifacts of one try: the files that its tests recorded, and what they printed, in `console.jsonl`."""
 
-    def __init__(self, plan: RunPlan, attempt: int, services: Services) -> None:
+    def __init__(self, plan: RunPlan, attempt: int, test_try: int, services: Services) -> None:
         self._secrets = plan.secrets
+        self._plan, self._test_try = plan.evidence, test_try
+        self._most_bytes = services.settings.evidence_bytes
         self._recorder = ArtifactRecorder(services, plan.run_id, attempt, secrets=plan.secrets)
         self._texts: list[dict[str, str]] = []
 
@@ -50,12 +52,18 @@ class SuiteEvidence:
         ]
         prefix = "" if alone else f"{test.place:03d}-"
         for name, path in await asyncio.to_thread(_named, folder, prefix):
-            if path.stat().st_size > MAX_FILE_BYTES:
-                self.notes.append(f"{name} was not stored: it is larger than {MAX_FILE_BYTES >> 20} MiB")
-                continue
-            data = await asyncio.to_thread(_clean, path, self._secrets)
-            await self._recorder.keep(_KINDS[path.suffix], name, data, step_number)
+            kind = _KINDS[path.suffix]
+            if kind not in self._plan.given or self._plan.keeps(kind, self._test_try, good=not test.outcome.bad):
+                await self._keep(kind, name, path, step_number)
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+    async def _keep(self, kind: ArtifactKind, name: str, path: Path, step_number: int | None) -> None:
+        try:
+            data = await asyncio.to_thread(_clean, path, self._secrets, self._most_bytes)
+        except (EvidenceError, OSError, ValueError, zipfile.BadZipFile) as error:
+            self.notes.append(f"{name} was not stored: {redact(str(error), self._secrets)}")
+            return
+        await self._recorder.keep(kind, name, data, step_number)
 
     async def keep_texts(self) -> None:
         """Store what the tests printed, with the tracebacks of those that failed."""
@@ -85,11 +93,18 @@ def _named(folder: Path, prefix: str) -> list[tuple[str, Path]]:
     return list(named.items())
 
 
-def _clean(path: Path, secrets: Mapping[str, str]) -> bytes:
-    """Return the file's bytes; those of a trace without the secrets."""
+def _clean(path: Path, secrets: Mapping[str, str], most_bytes: int) -> bytes:
+    """Return the file's bytes; those of a trace or a HAR file without the secrets.
+
+    Raises:
+        EvidenceError: it is too large.
+        OSError, zipfile.BadZipFile: the file cannot be read, so its secrets could not be masked.
+    """
+    if path.stat().st_size > most_bytes:
+        raise EvidenceError(f"it is larger than {most_bytes >> 20} MiB (QA_EVIDENCE_MAX_MB)")
     if path.suffix == ".har":
-        return json.dumps(redact_json(json.loads(path.read_bytes()), secrets)).encode()
-    if path.suffix != ".zip" or not secrets or not zipfile.is_zipfile(path):
+        return redact_har(path, secrets)
+    if path.suffix != ".zip" or not secrets:
         return path.read_bytes()
     with tempfile.TemporaryDirectory(prefix="qa-trace-") as scratch:
         clean = Path(scratch, "clean.zip")

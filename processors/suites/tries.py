@@ -32,7 +32,7 @@ class SuiteTries(TryLoop):
     environment: Mapping[str, str] = field(repr=False)
 
     async def _try(self, test_try: int) -> RunOutcome:
-        attempt = _Attempt(self, self._number(test_try))
+        attempt = _Attempt(self, self._number(test_try), test_try)
         asked = time.perf_counter()
         await self.stop.race(attempt.run())
         ended = time.perf_counter()
@@ -55,13 +55,17 @@ class SuiteTries(TryLoop):
 class _Attempt:
     """One try: the tests one after the other; one that ends its process is followed by the others in a new one."""
 
-    def __init__(self, loop: SuiteTries, number: int) -> None:
+    def __init__(self, loop: SuiteTries, number: int, test_try: int) -> None:
         self.number = number
         self.tests: list[SuiteTest] = []
         self.rows: list[StepRecord] = []
         self.started: float | None = None
-        self.evidence = SuiteEvidence(loop.plan, number, loop.services)
+        self.evidence = SuiteEvidence(loop.plan, number, test_try, loop.services)
         self._loop = loop
+        options = {
+            f"QA_SUITE_{name.upper()}": on for name, on in loop.plan.evidence.suite_options(test_try).items()
+        }
+        self._environment = {**loop.environment, **options}
         self._plan: RunPlan = loop.plan
         self._reporter: RunReporter = loop.reporter
 
@@ -79,7 +83,7 @@ class _Attempt:
 
     async def _in_one_host(self) -> None:
         loop = self._loop
-        async with loop.hosts.host(loop.suite, loop.environment) as host:
+        async with loop.hosts.host(loop.suite, self._environment) as host:
             self.started = self.started or time.perf_counter()
             loop.stop.arm(self._plan.timeout_ms)
             selected = await host.select([test.id for test in self.tests if not test.ended] or loop.tests.tests)

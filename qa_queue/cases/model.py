@@ -31,7 +31,7 @@ from qa_queue.cases.vocabulary import (
 )
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, kind_text, problems_of
-from qa_queue.models import TraceMode
+from qa_queue.models import EvidenceMode, RetryStrategy, ScreenshotMode
 from qa_queue.models.payloads import RUN_TIMEOUT_MS
 
 FORMAT_VERSION: Literal[1] = 1
@@ -184,14 +184,29 @@ class Case(Shared):
     retries: Annotated[int, Field(ge=0, le=10)] = Field(
         0, description="How often the test is tried again; a pass then counts as flaky."
     )
+    retry_strategy: Annotated[RetryStrategy, Field(strict=False)] = Field(
+        RetryStrategy.IMMEDIATE,
+        description="When it is tried again: at once, or after all other waiting runs and alone in its worker.",
+    )
     timeout_ms: Duration = Field(
         RUN_TIMEOUT_MS,
         validation_alias="timeout",
         serialization_alias="timeout",
         description="Of the whole run; 60s by default.",
     )
-    trace: Annotated[TraceMode, Field(strict=False)] = Field(
-        TraceMode.ON_FAILURE, description="When a Playwright trace is kept."
+    trace: Annotated[EvidenceMode | None, Field(strict=False)] = Field(
+        None, description="When a Playwright trace is kept; `on-failure` by default."
+    )
+    video: Annotated[EvidenceMode | None, Field(strict=False)] = Field(
+        None, description="When a video of each page is kept; never of a run with secrets. `off` by default."
+    )
+    har: Annotated[EvidenceMode | None, Field(strict=False)] = Field(
+        None, description="When the network traffic is kept, as a HAR file; `off` by default."
+    )
+    screenshots: Annotated[ScreenshotMode | None, Field(strict=False)] = Field(
+        None,
+        description="When pictures are kept: of the failed step, of the end of a good run, or of every step; "
+        "`on-failure` by default.",
     )
     heal: HealMode = Field("auto", description="What to do when a target is not found.")
     dialogs: Literal["accept", "dismiss"] | None = Field(

@@ -21,6 +21,7 @@ app.add_typer(batch, name="batch", rich_help_panel="Runs")
 Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
 _COLOURS = {
     BatchVerdict.PASSED: "green",
+    BatchVerdict.FLAKY: "yellow",
     BatchVerdict.FAILED: "red",
     BatchVerdict.BROKEN: "bold red",
     BatchVerdict.CANCELLED: "magenta",

@@ -24,7 +24,7 @@ from qa_queue.cli.render import (
 )
 from qa_queue.cli.selection import RunCommand, Selection, pytest_arguments, select
 from qa_queue.errors import InputError
-from qa_queue.models import TestConfig, TraceMode
+from qa_queue.models import EvidenceMode, RetryStrategy, ScreenshotMode, TestConfig
 from qa_queue.models.outcomes import ExitCode, exit_code_of
 from qa_queue.producer import RunRequest, SubmittedRun
 from qa_queue.progress import FROM_START
@@ -67,7 +67,10 @@ def run(
     base_url: Annotated[str | None, typer.Option(help="Run against this host instead of the case's own.")] = None,
     env: Env = None,
     priority: PriorityName = "normal",
-    trace: Annotated[TraceMode | None, typer.Option(help="When to keep a Playwright trace.")] = None,
+    trace: Annotated[EvidenceMode | None, typer.Option(help="When to keep a Playwright trace.")] = None,
+    video: Annotated[EvidenceMode | None, typer.Option(help="When to keep videos of the pages.")] = None,
+    har: Annotated[EvidenceMode | None, typer.Option(help="When to keep the network traffic as HAR.")] = None,
+    screenshots: Annotated[ScreenshotMode | None, typer.Option(help="When to keep pictures.")] = None,
     delay: Annotated[int | None, typer.Option(min=0, help="Start the runs after this many ms.")] = None,
     repeat: Annotated[int, typer.Option(min=1, help="Run each case this many times, --every apart.")] = 1,
     every: Annotated[str | None, typer.Option(help="Interval between repeated runs, such as 10m.")] = None,
@@ -102,6 +105,9 @@ def run(
     retries: Annotated[
         int | None, typer.Option(min=0, max=10, help="Try a failed test again up to this many times.")
     ] = None,
+    retry_strategy: Annotated[
+        RetryStrategy | None, typer.Option(help="Retry at once, or after all other waiting runs and alone.")
+    ] = None,
     max_failures: Annotated[
         int | None, typer.Option(min=1, help="With --wait: cancel the others after this many failures.")
     ] = None,
@@ -119,7 +125,7 @@ def run(
         base_url=base_url,
         env=parse_env(env),
         priority=parse_priority(priority),
-        config=TestConfig(trace=trace),
+        config=TestConfig(trace=trace, video=video, har=har, screenshots=screenshots),
         idempotency_key=idempotency_key,
         delay_ms=delay,
         repeat=repeat,
@@ -140,6 +146,7 @@ def run(
         retries=retries,
         include=tuple(include or ()),
         requirements=requirements,
+        retry_strategy=retry_strategy,
     )
     following = Following(timeout=timeout, max_failures=max_failures, fail_on_flaky=fail_on_flaky) if wait else None
     raise typer.Exit(_run(selection, options, following, as_json=as_json))

@@ -17,6 +17,7 @@ from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.options import open_settings
 from qa_queue.cli.render import Console
 from qa_queue.errors import CaseError, InputError, NotFoundError
+from qa_queue.models import RetryStrategy
 from qa_queue.producer import RunRequest
 from qa_queue.services import Backend
 from qa_queue.suites.cases import Grouping
@@ -54,6 +55,7 @@ class Selection:
     retries: int | None = None
     include: tuple[str, ...] = ()
     requirements: str | None = None
+    retry_strategy: RetryStrategy | None = None
 
 
 def select(
@@ -165,9 +167,9 @@ def _stored_requests(
 
 
 def _with_retries(request: RunRequest, selection: Selection) -> RunRequest:
-    if selection.retries is None:
-        return request
-    return replace(request, case=request.case.model_copy(update={"retries": selection.retries}))
+    given = {"retries": selection.retries, "retry_strategy": selection.retry_strategy}
+    changes = {name: value for name, value in given.items() if value is not None}
+    return replace(request, case=request.case.model_copy(update=changes)) if changes else request
 
 
 def _ordered(requests: list[RunRequest], selection: Selection, backend: Callable[[], Backend]) -> list[RunRequest]:

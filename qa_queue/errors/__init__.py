@@ -119,5 +119,9 @@ class RunTimedOutError(QAError):
     """The run used up its time."""
 
 
+class RetryLaterError(QAError):
+    """The test failed, and is tried again after everything that waits, alone."""
+
+
 class EvidenceError(QAError):
     """A piece of evidence could not be taken or kept; it never changes a verdict."""

@@ -22,6 +22,7 @@ from qa_queue.errors import (
     InputError,
     NotFoundError,
     QAError,
+    RetryLaterError,
     RunCancelledError,
     RunTimedOutError,
     SettingsError,
@@ -48,6 +49,7 @@ class FailureKind(StrEnum):
     INPUT = "input"  # the job cannot be done as given
     INFRASTRUCTURE = "infrastructure"  # a part under the run failed
     CANCELLED = "cancelled"  # a user or an operator ended it
+    DEFERRED = "deferred"  # the test failed and is tried again at the end of the queue
     RETURNED = "returned"  # the job returns to its queue without using an attempt
     TIMED_OUT = "timed_out"  # it used up the job's time and ended when asked to
     BUG = "bug"  # anything else: an error of a processor
@@ -59,6 +61,7 @@ class JobFate(StrEnum):
     FINISH = "finish"  # the job completed
     RETRY = "retry"  # another attempt while some are left, else it fails
     FAIL = "fail"  # the job is a dead letter
+    DEFER = "defer"  # it goes to the end of its queue with the attempts that it had, and runs alone there
     REQUEUE = "requeue"  # it returns to its queue with the attempts that it had
 
 
@@ -69,6 +72,7 @@ class BatchVerdict(StrEnum):
     FAILED = "failed"  # a run found a fault of the site or the case
     BROKEN = "broken"  # none did, but the infrastructure failed one for good
     CANCELLED = "cancelled"  # none of these, but not all were run
+    FLAKY = "flaky"  # every run ended well, but some only on a retry
     PASSED = "passed"  # every run ended well
 
 
@@ -149,6 +153,9 @@ FAILURES: Mapping[FailureKind, FailureOutcome] = MappingProxyType(
         FailureKind.RETURNED: FailureOutcome(
             status=RunStatus.QUEUED, error_kind=ErrorKind.INFRASTRUCTURE, job=JobFate.REQUEUE, error=QAError
         ),
+        FailureKind.DEFERRED: FailureOutcome(
+            status=RunStatus.QUEUED, error_kind=ErrorKind.ASSERTION, job=JobFate.DEFER, error=RetryLaterError
+        ),
         FailureKind.TIMED_OUT: FailureOutcome(
             status=RunStatus.TIMED_OUT, error_kind=ErrorKind.TIMEOUT, job=JobFate.FAIL, error=RunTimedOutError
         ),
@@ -179,6 +186,7 @@ ERRORS: Mapping[type[QAError], ErrorOutcome] = MappingProxyType(
         ),
         RunCancelledError: _error(FailureKind.CANCELLED, ExitCode.INTERRUPTED, HTTPStatus.INTERNAL_SERVER_ERROR),
         RunTimedOutError: _error(FailureKind.TIMED_OUT, ExitCode.TIMED_OUT, HTTPStatus.INTERNAL_SERVER_ERROR),
+        RetryLaterError: _error(FailureKind.DEFERRED, ExitCode.FAILED, HTTPStatus.INTERNAL_SERVER_ERROR),
         EvidenceError: _BUG,  # handled where it is raised: one that escapes is a bug
         QAError: _BUG,
     }
@@ -263,7 +271,11 @@ def exit_code_of(statuses: Iterable[RunStatus]) -> ExitCode:
     return next((code for code in _SEVERITY if code in codes), ExitCode.OK)
 
 
-def verdict_of(counts: Mapping[RunStatus, int]) -> BatchVerdict:
-    """Return the verdict on a batch with this number of runs by status; one without runs has passed."""
+def verdict_of(counts: Mapping[RunStatus, int], *, flaky: int = 0) -> BatchVerdict:
+    """Return the verdict on a batch with this number of runs by status; one without runs has passed.
+
+    `flaky` is the number of those that passed on a retry only.
+    """
     verdicts = {STATUSES[status].verdict for status, number in counts.items() if number}
+    verdicts |= {BatchVerdict.FLAKY} if flaky else set()
     return next((verdict for verdict in BatchVerdict if verdict in verdicts), BatchVerdict.PASSED)

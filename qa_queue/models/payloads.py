@@ -8,11 +8,12 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field
 
-from qa_queue.models.values import Frozen, TraceMode
+from qa_queue.models.values import EvidenceMode, Frozen, ScreenshotMode
 
 PAYLOAD_VERSION: Literal[1] = 1
 MAX_DELAY_S = 366 * 24 * 3600
 RUN_TIMEOUT_MS = 60_000  # of a case that gives none
+DEFERRALS_FIELD = "qa_deferrals"  # of the job's hash: how often its test is to be tried again at the end
 ATTEMPT_FIELD = "attempt"  # of the job's hash, beside RQ's own: attempts begun; RQ counts those left
 
 
@@ -33,8 +34,10 @@ class TestConfig(Frozen):
     viewport: Viewport | None = None
     adaptive_mode: bool = True
     max_adaptations: int = Field(default=5, ge=0)
-    trace: TraceMode | None = None
-    screenshots: Literal["off", "on-failure", "every-step"] = "on-failure"
+    trace: EvidenceMode | None = None
+    video: EvidenceMode | None = None
+    har: EvidenceMode | None = None
+    screenshots: ScreenshotMode | None = None
 
 
 class TestJobData(Frozen):
@@ -90,7 +93,8 @@ class LearningJobData(Frozen):
 class JobContext:
     """A job as its queue has it; `attempt` counts from 1. `job_id` is the run's id for test runs.
 
-    `requeues` is the number of times that it was requeued from the dead letters.
+    `requeues` is the number of times that it was requeued from the dead letters. `deferrals` is the number of times
+    that its test failed and it went to the end of the queue, if its worker `can_defer` it.
     """
 
     job_id: str
@@ -101,6 +105,8 @@ class JobContext:
     started_at: datetime | None = None
     worker: str = ""
     requeues: int = 0
+    deferrals: int = 0
+    can_defer: bool = False
 
     @property
     def last_attempt(self) -> bool:

@@ -121,13 +121,32 @@ class ArtifactKind(StrEnum):
     DOWNLOAD = "download"
 
 
-class TraceMode(StrEnum):
-    """Choice of when to record and keep a Playwright trace."""
+class ScreenshotMode(StrEnum):
+    """Choice of the pictures that are kept: the modes of other evidence, or a picture after every step."""
 
     OFF = "off"
     ON = "on"
     ON_FAILURE = "on-failure"
     ON_FIRST_RETRY = "on-first-retry"
+    ON_FAILURE_AND_RETRIES = "on-failure-and-retries"
+    EVERY_STEP = "every-step"
+
+
+class RetryStrategy(StrEnum):
+    """Choice of when a failed test is tried again."""
+
+    IMMEDIATE = "immediate"
+    ISOLATED = "isolated"  # after everything that waits in the queue, and alone in its worker
+
+
+class EvidenceMode(StrEnum):
+    """Choice of the tries whose trace, video, HAR or screenshots are kept."""
+
+    OFF = "off"
+    ON = "on"
+    ON_FAILURE = "on-failure"
+    ON_FIRST_RETRY = "on-first-retry"
+    ON_FAILURE_AND_RETRIES = "on-failure-and-retries"  # so also the try that passed after a failure
 
 
 class Backoff(Frozen):

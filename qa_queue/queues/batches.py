@@ -59,7 +59,7 @@ def summary_of(record: BatchRecord) -> BatchSummary:
         ended=sum(number for status, number in record.counts.items() if status.final),
         counts=record.counts,
         flaky=record.flaky,
-        verdict=verdict_of(record.counts),
+        verdict=verdict_of(record.counts, flaky=record.flaky),
         queued_at=record.queued_at,
         finished_at=record.finished_at,
     )
@@ -70,15 +70,16 @@ def view_of(batch_id: str, runs: Sequence[RunRecord], percentages: Mapping[str, 
     counts = Counter(run.status for run in runs)
     ended = sum(run.status.final for run in runs)
     done = sum(100 if run.status.final else min(100, percentages.get(run.id, 0)) for run in runs)
+    flaky = sum(run.flaky for run in runs)
     ends = [run.finished_at for run in runs if run.finished_at]
     return BatchView(
         id=batch_id,
         total=len(runs),
         ended=ended,
         counts={status: counts[status] for status in RunStatus},
-        flaky=sum(run.flaky for run in runs),
+        flaky=flaky,
         percentage=done // len(runs),
-        verdict=verdict_of(counts),
+        verdict=verdict_of(counts, flaky=flaky),
         queued_at=min(run.queued_at for run in runs),
         finished_at=max(ends) if ended == len(runs) and ends else None,
         run_ids=tuple(run.id for run in runs),

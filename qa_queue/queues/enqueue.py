@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from redis import Redis
@@ -81,9 +82,17 @@ def enqueue_all(connection: Redis, queue: str, jobs: Sequence[tuple[JobSpec, Job
     return EnqueueConflict(known=ids) if kind == b"known" else EnqueueConflict(unclaimed=ids)
 
 
-def push_job(connection: Any, queue: str, job_id: str, *, at_front: bool = False) -> None:
-    """Enqueue a saved job at its original position, else as NORMAL; `connection` may be a pipeline."""
-    _PUSH.add_to(connection, queue, job_id, int(at_front))
+class Position(StrEnum):
+    """Place of a job that returns to its queue."""
+
+    OWN = "own"  # where it was enqueued
+    FRONT = "front"
+    END = "end"  # after everything that waits now
+
+
+def push_job(connection: Any, queue: str, job_id: str, *, at: Position = Position.OWN) -> None:
+    """Enqueue a saved job; one without a position of its own is NORMAL. `connection` may be a pipeline."""
+    _PUSH.add_to(connection, queue, job_id, at.value)
 
 
 def promote_due(connection: Redis, queue: str) -> int:

@@ -14,7 +14,7 @@ from rq.serializers import JSONSerializer, Serializer
 from rq.timeouts import BaseDeathPenalty
 
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, dequeue
-from qa_queue.queues.enqueue import push_job
+from qa_queue.queues.enqueue import Position, push_job
 from qa_queue.queues.keys import QueueKeys
 
 log = logging.getLogger(__name__)
@@ -36,7 +36,12 @@ class PriorityQueue(Queue):
 
     def push_job_id(self, job_id: str, pipeline: Any = None, at_front: bool = False) -> None:
         """Enqueue a saved job at the position of its priority score."""
-        push_job(self.connection if pipeline is None else pipeline, self.name, job_id, at_front=at_front)
+        push_job(
+            self.connection if pipeline is None else pipeline,
+            self.name,
+            job_id,
+            at=Position.FRONT if at_front else Position.OWN,
+        )
 
     def remove(self, job_or_id: Job | str, pipeline: Any = None) -> Any:
         """Remove a waiting job from the queue."""

@@ -98,6 +98,7 @@ def _test(rows: RunRows) -> Test:
 
 
 def _attempt(rows: RunRows, number: int, outcome: Outcome) -> TestAttempt:
+    console = rows.console(number)
     steps = [step for step in rows.steps if step.attempt == number]
     healed = {row.step_number: row for row in rows.healed if row.attempt == number}
     return TestAttempt(
@@ -105,7 +106,8 @@ def _attempt(rows: RunRows, number: int, outcome: Outcome) -> TestAttempt:
         outcome=outcome,
         duration_ms=sum(step.duration_ms for step in steps),
         steps=tuple(_step(step, healed.get(step.number)) for step in steps),
-        log=_log(rows.console(number)),
+        log=_log([entry for entry in console if entry.get("type") != "snapshot"]),
+        snapshot=next((str(one.get("text")) for one in reversed(console) if one.get("type") == "snapshot"), None),
         evidence=rows.evidence(number),
     )
 

@@ -69,6 +69,7 @@ class ReportStep(Frozen):
     notes: tuple[str, ...] = ()
     comparison: CheckComparison | None = None
     adaptation: Adaptation | None = None
+    started_at: datetime | None = Field(default=None, description="Of a phase of a pytest test.")
 
     @property
     def place(self) -> str:
@@ -163,11 +164,11 @@ class Report(Frozen):
     @computed_field  # type: ignore[prop-decorator]
     @property
     def outcome(self) -> Outcome:
-        """The worst outcome: failed before error before unfinished before cancelled; otherwise passed."""
+        """The worst outcome: failed, error, unfinished, cancelled, flaky, in this order; otherwise passed."""
         found = {test.outcome for test in self.tests}
         if found & {Outcome.FAILED, Outcome.TIMED_OUT}:
             return Outcome.FAILED
-        for outcome in (Outcome.ERROR, Outcome.UNFINISHED, Outcome.CANCELLED):
+        for outcome in (Outcome.ERROR, Outcome.UNFINISHED, Outcome.CANCELLED, Outcome.FLAKY):
             if outcome in found:
                 return outcome
         return Outcome.PASSED

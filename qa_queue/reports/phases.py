@@ -12,7 +12,8 @@ from typing import Any
 
 from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.model import CheckComparison, Evidence, ReportStep, TestAttempt
-from qa_queue.reports.pytest_facts import STEPS_PROPERTY, TAGS_PROPERTY, facts_of
+from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, STEPS_PROPERTY, TAGS_PROPERTY, facts_of
+from qa_queue.reports.trace_calls import with_calls
 
 PHASES = ("setup", "call", "teardown")
 EVIDENCE = {
@@ -102,14 +103,16 @@ def attempt_of(number: int, phases: Phases, root: Path) -> TestAttempt:
     sections = {title: masked(text) for title, text in last.sections}
     if traceback := "\n\n".join(masked(phase.traceback) for phase in phases.values() if phase.failed):
         sections = {"Traceback": traceback, **sections}
-    return TestAttempt(
+    attempt = TestAttempt(
         number=number,
         outcome=outcome_of(phases),
         duration_ms=round(sum(phase.duration for phase in phases.values()) * 1000),
         steps=tuple(steps_of(phases)),
+        snapshot=sections.pop(SNAPSHOT_TITLE, None),
         sections=sections,
         evidence=tuple(_evidence(last.properties, number, root)),
     )
+    return with_calls(attempt)
 
 
 def steps_of(phases: Phases) -> Iterator[ReportStep]:
@@ -128,6 +131,7 @@ def steps_of(phases: Phases) -> Iterator[ReportStep]:
             duration_ms=round(phase.duration * 1000),
             error=message,
             comparison=compared(message),
+            started_at=moment(phase.start),
         )
         yield from (step for position, step in inner.items() if position.startswith(f"{number}."))
 

@@ -10,6 +10,10 @@ from typing import Any
 STEPS_PROPERTY, TAGS_PROPERTY = "qa_steps", "qa_tags"  # of pytest's user properties
 ACTION = "pytest."  # begins the action of every row of a pytest test
 XFAIL_ACTION = "pytest.xfail"
+HOST_PLUGIN = "qa_queue_host"  # the plugin of a host process, which adds the snapshot itself
+SNAPSHOT_SECTION = "page snapshot"
+SNAPSHOT_TITLE = f"Captured {SNAPSHOT_SECTION} call"  # as pytest names the section
+_SNAPSHOT_MS = 2_000
 
 
 def action_of(phase: str | None, *, expected_failure: bool) -> str:
@@ -36,6 +40,21 @@ def facts_of(report: Any) -> dict[str, Any]:
         "sections": [[title, text] for title, text in report.sections],
         "properties": [[name, str(value)] for name, value in report.user_properties],
     }
+
+
+def add_snapshot(item: Any) -> None:
+    """Add the aria snapshot of the test's `page` to its report, if it has one of Playwright's synchronous half."""
+    snapshot = getattr(getattr(item, "funcargs", {}).get("page"), "aria_snapshot", None)
+    if snapshot is None:
+        return
+    try:
+        text = snapshot(timeout=_SNAPSHOT_MS)
+    except Exception:  # noqa: BLE001 - the page may be closed, or of another version of Playwright
+        return
+    if isinstance(text, str):
+        item.add_report_section("call", SNAPSHOT_SECTION, text)
+    elif hasattr(text, "close"):  # a coroutine
+        text.close()
 
 
 def last_line(text: str) -> str:

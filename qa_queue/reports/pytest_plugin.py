@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from qa_queue.reports.pytest_facts import STEPS_PROPERTY, TAGS_PROPERTY
+from qa_queue.reports.pytest_facts import HOST_PLUGIN, STEPS_PROPERTY, TAGS_PROPERTY, add_snapshot
 
 if TYPE_CHECKING:
     from qa_queue.reports.pytest_report import SessionCollector
@@ -74,6 +74,16 @@ class _StepPlugin:
     @pytest.hookimpl(wrapper=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, Any, Any]:
         return (yield from self._phase(item, "3"))
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
+        if (
+            call.when == "call"
+            and call.excinfo is not None
+            and not item.config.pluginmanager.hasplugin(HOST_PLUGIN)
+        ):
+            add_snapshot(item)
+        return (yield)
 
     def _phase(self, item: pytest.Item, position: str) -> Generator[None, Any, Any]:
         from qa_queue.reports.steps import StepRecorder  # noqa: PLC0415 - only with a report

@@ -9,11 +9,13 @@ from qa_queue.models import ErrorKind, StepStatus
 from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
 from qa_queue.reports.model import Evidence, ReportStep, Test, TestAttempt
 from qa_queue.reports.phases import compared
-from qa_queue.reports.pytest_facts import XFAIL_ACTION, action_of
+from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, XFAIL_ACTION, action_of
 from qa_queue.reports.rows import RunRows
+from qa_queue.reports.trace_calls import with_calls
 from qa_queue.store.records import StepRecord
 
 _SETUP, _CALL, _TEARDOWN = (action_of(phase, expected_failure=False) for phase in ("setup", "call", "teardown"))
+_PHASES = (_SETUP, _CALL, _TEARDOWN, XFAIL_ACTION)
 
 
 def suite_tests(rows: RunRows) -> list[Test]:
@@ -75,16 +77,17 @@ def _attempt(rows: RunRows, number: int, test_id: str, own: Sequence[StepRecord]
     steps = [step for step in own if step.attempt == number]
     ended = STATUSES[rows.run.status].outcome if number == rows.attempts[-1] else Outcome.FAILED
     texts = [entry for entry in rows.console(number) if entry.get("test") == test_id or alone]
-    return TestAttempt(
+    sections = {str(entry["title"]): str(entry["text"]) for entry in texts if "title" in entry}
+    attempt = TestAttempt(
         number=number,
         outcome=outcome_of_rows(steps, ended),
-        duration_ms=sum(
-            step.duration_ms for step in steps if step.action in (_SETUP, _CALL, _TEARDOWN, XFAIL_ACTION)
-        ),
+        duration_ms=sum(step.duration_ms for step in steps if step.action in _PHASES),
         steps=tuple(_step(step) for step in steps),
-        sections={str(entry["title"]): str(entry["text"]) for entry in texts if "title" in entry},
+        snapshot=sections.pop(SNAPSHOT_TITLE, None),
+        sections=sections,
         evidence=_files(rows, number, {step.place for step in steps}, alone=alone),
     )
+    return with_calls(attempt)
 
 
 def outcome_of_rows(steps: Sequence[StepRecord], ended: Outcome) -> Outcome:
@@ -116,6 +119,7 @@ def _step(row: StepRecord) -> ReportStep:
         duration_ms=row.duration_ms,
         error=row.error,
         comparison=compared(row.error) if failed else None,
+        started_at=row.started_at if row.action in _PHASES else None,
     )
 
 

@@ -196,6 +196,9 @@ class Settings(RedisSettings):
         description="MiB of memory, browsers included, at which the process of a pytest suite is renewed between "
         "tests; at twice as many it is ended with its test.",
     )
+    qa_evidence_max_mb: int = Field(
+        default=100, ge=1, description="Megabytes that one file of evidence may have; a larger one is not stored."
+    )
     qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
     qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
     qa_alerts_file: Path = Field(
@@ -246,6 +249,11 @@ class Settings(RedisSettings):
     @classmethod
     def _level_in_any_case(cls, value: Any) -> Any:
         return value.upper() if isinstance(value, str) else value
+
+    @property
+    def evidence_bytes(self) -> int:
+        """The size that one file of evidence may have."""
+        return self.qa_evidence_max_mb << 20
 
     @property
     def ignored_attributes(self) -> tuple[str, ...]:

@@ -16,7 +16,8 @@ From the worker:
     {"op": "stop"}                  tear everything down and end
 
 `QA_SUITE_CHROMIUM` names a Chromium for pytest-playwright to use where Playwright has none of its own,
-`QA_SUITE_OUTPUT` the folder for the files that its fixtures record.
+`QA_SUITE_OUTPUT` the folder for the files that its fixtures record. `QA_SUITE_TRACING`, `_VIDEO` and `_SCREENSHOT`
+set its options of these names; with `QA_SUITE_HAR=on` the traffic of its `context` is recorded.
 """
 
 from __future__ import annotations
@@ -76,6 +77,10 @@ class _KeepSession(pytest.Item):
         """Never called."""
 
 
+class _Named:
+    """Tells qa-queue's own plugin that it runs in a host."""
+
+
 class HostPlugin:
     """Reports the collection, or collects and runs tests on request instead of pytest's own loop."""
 
@@ -94,12 +99,16 @@ class HostPlugin:
 
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the marker of groups, record named steps, and give each host an output folder of its own."""
+        config.pluginmanager.register(_Named(), _FACTS.HOST_PLUGIN)
         config.addinivalue_line("markers", f"{GROUP_MARKER}(name): tests that run in one process, in order")
         recorder = config.pluginmanager.get_plugin("qa_queue")
         if recorder is not None and hasattr(recorder, "record_steps"):
             recorder.record_steps(config)
         if hasattr(config.option, "tracing") and hasattr(config.option, "output"):
             config.option.output = os.environ.get("QA_SUITE_OUTPUT", config.option.output)
+            for name in ("tracing", "video", "screenshot"):
+                value = os.environ.get(f"QA_SUITE_{name.upper()}", getattr(config.option, name))
+                setattr(config.option, name, value)
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what could not be collected; the other files run all the same."""
@@ -162,11 +171,32 @@ class HostPlugin:
             kind = request.getfixturevalue("browser_type")
             if kind.name == "chromium" and "channel" not in options and not _is_downloaded(kind.executable_path):
                 options.setdefault("executable_path", path)
+        value = yield
+        if fixturedef.argname == "context" and os.environ.get("QA_SUITE_HAR") == "on":
+            _record_har(value)
+        return value
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(self, item: pytest.Item, call: Any) -> Generator[None, Any, Any]:
+        """Add the page at the failure to the report of a test that failed."""
+        if call.when == "call" and call.excinfo is not None:
+            _FACTS.add_snapshot(item)
         return (yield)
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send the report of one phase."""
         self._connection.send(event="phase", id=report.nodeid, **_shortened(_FACTS.facts_of(report)))
+
+
+def _record_har(context: Any) -> None:
+    """Record the traffic of a context of Playwright 1.60 or newer; the file is written when it closes."""
+    folder = os.environ.get("QA_SUITE_OUTPUT")
+    tracing: Any = getattr(context, "tracing", None)
+    if folder and hasattr(tracing, "start_har"):
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        started = tracing.start_har(str(Path(folder, "network.har")))
+        if hasattr(started, "close"):  # a coroutine: the suite uses Playwright's asynchronous half
+            started.close()
 
 
 def _described(item: pytest.Item) -> dict[str, Any]:

@@ -152,11 +152,12 @@ class Bookkeeping:
                 self._events.failed(active, failure, retrying=False)
                 _log_failure(active, failure, "is not tried again")
                 return abandon
-            case RequeueJob(failure=failure, suspect=suspect):
+            case RequeueJob(failure=failure, suspect=suspect, deferred=deferred):
                 release = Release(id=active.id, context=active.context)
-                close_requeued(self._worker, active, suspect=suspect, record=release)
+                close_requeued(self._worker, active, suspect=suspect, deferred=deferred, record=release)
                 text = "Job %s was requeued without using an attempt: %s"
-                log.warning(text, active.job.id, failure.message, extra=active.log_fields)
+                level = logging.INFO if deferred else logging.WARNING
+                log.log(level, text, active.job.id, failure.message, extra=active.log_fields)
                 return release
 
 

@@ -24,10 +24,10 @@ from rq.job_lifecycle import call_exception_handlers
 from rq.worker import WorkerStatus
 
 from qa_queue.errors import InputError
-from qa_queue.models import ATTEMPT_FIELD, JobContext, utc_now
+from qa_queue.models import ATTEMPT_FIELD, DEFERRALS_FIELD, JobContext, utc_now
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job, start_reserved
-from qa_queue.queues.enqueue import push_job
+from qa_queue.queues.enqueue import Position, push_job
 from qa_queue.queues.keys import REQUEUES_FIELD, QueueKeys
 from qa_queue.redis import server_time
 from qa_queue.worker.fencing import FencedConnection, FencingToken, until_unwatched
@@ -105,15 +105,16 @@ def open_execution(worker: BaseWorker, reserved: ReservedJob, *, suspect: bool) 
     registered = _register(worker, job, queue)
     if registered is None:
         return None
-    execution, attempt, requeues = registered
-    context = _context(worker.name, job, queue, attempt, requeues)
+    execution, attempt, requeues, deferrals = registered
+    context = _context(worker.name, job, queue, attempt, requeues, deferrals)
     return ActiveJob(job=job, queue=queue, execution=execution, context=context, suspect=suspect)
 
 
 def adopt_execution(worker_name: str, job: Job, queue: Queue, execution: Execution) -> ActiveJob:
     """Return the execution that another worker opened and left, to be closed by the worker of this name."""
-    attempt, requeues = job.connection.hmget(job.key, ATTEMPT_FIELD, REQUEUES_FIELD)
-    context = _context(worker_name, job, queue, int(attempt or 1), int(requeues or 0))
+    found = job.connection.hmget(job.key, ATTEMPT_FIELD, REQUEUES_FIELD, DEFERRALS_FIELD)
+    attempt, requeues, deferrals = (int(one or 0) for one in found)
+    context = _context(worker_name, job, queue, attempt or 1, requeues, deferrals)
     return ActiveJob(job=job, queue=queue, execution=execution, context=context)
 
 
@@ -174,8 +175,13 @@ def _close_failed(
     _close_fenced(worker, active, close, begun=True, record=record)
 
 
-def close_requeued(worker: BaseWorker, active: ActiveJob, *, suspect: bool, record: Release) -> None:
-    """Close an execution and return its job to its position with all retries; keep `record` until it is stored."""
+def close_requeued(
+    worker: BaseWorker, active: ActiveJob, *, suspect: bool, deferred: bool, record: Release
+) -> None:
+    """Close an execution and return its job to its queue with all retries; keep `record` until it is stored.
+
+    The job gets its old position; a `deferred` one the last position, and it runs alone from then on.
+    """
     job = active.job
 
     def close(fenced: BaseWorker) -> None:
@@ -183,9 +189,11 @@ def close_requeued(worker: BaseWorker, active: ActiveJob, *, suspect: bool, reco
             fenced.cleanup_execution(job, pipeline=pipe, execution=active.execution)
             job.set_status(JobStatus.QUEUED, pipeline=pipe)
             pipe.hdel(job.key, "started_at", "worker_name", "last_heartbeat")
-            if suspect:
+            if suspect or deferred:
                 pipe.hset(job.key, SUSPECT_FIELD, 1)
-            push_job(pipe, active.queue.name, job.id)
+            if deferred:
+                pipe.hincrby(job.key, DEFERRALS_FIELD, 1)
+            push_job(pipe, active.queue.name, job.id, at=Position.END if deferred else Position.OWN)
             pipe.execute()
 
     _close_fenced(worker, active, close, begun=True, record=record)
@@ -212,8 +220,8 @@ def _bury(worker: BaseWorker, reserved: ReservedJob, problem: Exception) -> None
         raise UnreadableJobError(reserved, text) from problem
 
 
-def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, int, int] | None:
-    """Register an execution in one step; return it with the number of the attempt and that of requeues.
+def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, int, int, int] | None:
+    """Register an execution in one step; return it with the numbers of the attempt, of requeues and of deferrals.
 
     Returns None if the job is no longer reserved: this process was frozen, and another may have the job.
 
@@ -229,16 +237,17 @@ def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, in
         pipe.zadd(queue.started_job_registry.key, {execution.composite_key: registry_score()})
         pipe.hincrby(job.key, ATTEMPT_FIELD, 1)
         pipe.hget(job.key, REQUEUES_FIELD)
+        pipe.hget(job.key, DEFERRALS_FIELD)
         replies = start_reserved(worker.connection, ReservedJob(job_id=job.id, queue=queue.name), pipe)
     if replies is None:
         log.warning("Job %s is not started: it was released while this worker was frozen", job.id)
         return None
-    *_, attempt, requeues = replies
+    *_, attempt, requeues, deferrals = replies
     worker.executions[execution.id] = execution
-    return execution, int(attempt), int(requeues or 0)
+    return execution, int(attempt), int(requeues or 0), int(deferrals or 0)
 
 
-def _context(worker_name: str, job: Job, queue: Queue, attempt: int, requeues: int) -> JobContext:
+def _context(worker_name: str, job: Job, queue: Queue, attempt: int, requeues: int, deferrals: int) -> JobContext:
     return JobContext(
         job_id=job.id,
         queue=queue.name,
@@ -248,6 +257,8 @@ def _context(worker_name: str, job: Job, queue: Queue, attempt: int, requeues: i
         started_at=job.started_at,
         worker=worker_name,
         requeues=requeues,
+        deferrals=deferrals,
+        can_defer=True,
     )
 
 

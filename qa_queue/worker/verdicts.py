@@ -43,10 +43,14 @@ class StopJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RequeueJob:
-    """The job returns to its queue with every attempt that it had; a `suspect` then runs alone."""
+    """The job returns to its queue with every attempt that it had; a `suspect` then runs alone.
+
+    A `deferred` one goes to the end of the queue and runs alone too.
+    """
 
     failure: ChildFailure
     suspect: bool = False
+    deferred: bool = False
 
 
 Verdict = FinishJob | RetryJob | FailJob | StopJob | RequeueJob
@@ -86,6 +90,8 @@ def judge(failure: ChildFailure, *, retries_left: int, stopped: bool = False) ->
     match FAILURES[failure.kind].job:
         case JobFate.REQUEUE:
             return RequeueJob(failure=failure)
+        case JobFate.DEFER:
+            return RequeueJob(failure=failure, deferred=True)
         case JobFate.FINISH:
             return FinishJob(result=cancelled_result(failure.message))
         case JobFate.RETRY if retries_left > 0:

@@ -108,6 +108,43 @@ def test_a_worker_that_is_killed_loses_no_test_and_repeats_none_that_has_ended(
     assert before.items() <= {run_id: store.get_run(run_id) for run_id in run_ids}.items()
 
 
+ISOLATED = """import pathlib, pytest, time
+LOG = pathlib.Path("log")
+@pytest.mark.parametrize("n", range(4))
+def test_of(n):
+    first = not LOG.exists() or f"start {n}" not in LOG.read_text()
+    with LOG.open("a") as log:
+        log.write(f"start {n}\\n")
+    if n == 0 and first:
+        pytest.fail("once")
+    time.sleep(0.3)
+    with LOG.open("a") as log:
+        log.write(f"end {n}\\n")
+"""
+
+
+def test_an_isolated_retry_runs_last_and_alone(suite: Program, tmp_path: Path) -> None:
+    """The test that failed first runs again when the others have ended; its batch is flaky."""
+    (suite.folder / "test_isolated.py").write_text(ISOLATED)
+    with suite_worker(suite, tmp_path, QUEUE_CONCURRENCY="2"):
+        retries = ("--retries", "1", "--retry-strategy", "isolated")
+        done = suite("run", "test_isolated.py", "--wait", "--json", *retries, "--", *UNUSED)
+    assert done.code == 0, done.out
+    assert {run["case"][-2]: run["flaky"] for run in done.json["runs"]} == {
+        "0": True,
+        "1": False,
+        "2": False,
+        "3": False,
+    }
+    lines = (suite.folder / "log").read_text().splitlines()
+    assert lines[-2:] == ["start 0", "end 0"]
+    assert sorted(lines[:-2]) == sorted(
+        ["start 0", *(f"{what} {n}" for n in (1, 2, 3) for what in ("start", "end"))]
+    )
+    (batch,) = suite("batch", "list", "--json").json["batches"][:1]
+    assert (batch["verdict"], batch["flaky"]) == ("flaky", 1)
+
+
 def ended(store: SupabaseStore, run_id: str) -> bool:
     """Tell whether a run has ended."""
     run = store.get_run(run_id)

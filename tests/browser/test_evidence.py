@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import base64
 import hashlib
 import io
+import itertools
 import json
 import threading
 import zipfile
@@ -12,17 +12,16 @@ from collections.abc import Iterator
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, quote_plus
 
 import playwright
 import pytest
 
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions
-from qa_queue.models import ArtifactKind, RunStatus, TestJobResult, TraceMode
+from qa_queue.models import ArtifactKind, EvidenceMode, RunStatus, TestJobResult
 from qa_queue.store.records import ArtifactRecord
 from tests.browser.conftest import Opener
+from tests.support.leaks import codings, everything
 from tests.support.running import ExecutionHarness
 from tests.support.site import Site
 from tests.support.steps import case, expect, goto, on, step
@@ -49,8 +48,10 @@ async def test_a_failure_leaves_a_picture_and_a_trace(harness: ExecutionHarness,
     good = await harness.test(case(goto(path), base_url=site.url))
     bad = await harness.test(case(goto(path), expect("#x", text="b").model_copy(update=FAST), base_url=site.url))
     assert names(harness, good) == []
-    assert names(harness, bad) == ["step-002-failed.png", "trace.zip"]
-    picture, trace = harness.artifacts(bad.test_run_id)
+    assert names(harness, bad) == ["console.jsonl", "step-002-failed.png", "trace.zip"]
+    console, picture, trace = harness.artifacts(bad.test_run_id)
+    (entry,) = map(json.loads, content(harness, console).splitlines())
+    assert (entry["type"], entry["step"], entry["text"]) == ("snapshot", "2", '- heading "a" [level=1]')
     assert (picture.kind, picture.step_number) == (ArtifactKind.SCREENSHOT, 2)
     assert picture.path == f"{bad.test_run_id}/1/step-002-failed.png"
     assert content(harness, picture).startswith(PNG)
@@ -80,14 +81,15 @@ async def test_no_picture_when_off(harness: ExecutionHarness, site: Site) -> Non
 @pytest.mark.parametrize(
     ("mode", "good", "bad"),
     [
-        (TraceMode.OFF, [], []),
-        (TraceMode.ON, [1], [1, 2, 3]),
-        (TraceMode.ON_FAILURE, [], [1, 2, 3]),
-        (TraceMode.ON_FIRST_RETRY, [], [2]),
+        (EvidenceMode.OFF, [], []),
+        (EvidenceMode.ON, [1], [1, 2, 3]),
+        (EvidenceMode.ON_FAILURE, [], [1, 2, 3]),
+        (EvidenceMode.ON_FIRST_RETRY, [], [2]),
+        (EvidenceMode.ON_FAILURE_AND_RETRIES, [], [1, 2, 3]),
     ],
 )
 async def test_traces_by_mode(
-    harness: ExecutionHarness, site: Site, mode: TraceMode, good: list[int], bad: list[int]
+    harness: ExecutionHarness, site: Site, mode: EvidenceMode, good: list[int], bad: list[int]
 ) -> None:
     """Which tries of a good and of a failing test leave a trace."""
     path = site.page("/traced", "<p id=x>a</p>")
@@ -97,6 +99,41 @@ async def test_traces_by_mode(
     for result, attempts in ((passed, good), (failed, bad)):
         traces = harness.artifacts(result.test_run_id, ArtifactKind.TRACE)
         assert [trace.attempt for trace in traces] == attempts
+
+
+async def test_a_passed_try_is_kept_with_the_failed_one_before_it(harness: ExecutionHarness, site: Site) -> None:
+    """The traffic and the pictures of both: of the failed step, and of the end of the good try."""
+    visits = itertools.count(1)
+    path = site.page("/second", lambda _: f"<p id=x>{next(visits)}</p>")
+    second = expect("#x", text="2").model_copy(update=FAST)
+    modes = dict.fromkeys(("trace", "har", "screenshots"), "on-failure-and-retries")
+    result = await harness.test(case(goto(path), second, base_url=site.url, retries=1, **modes))
+    assert result.flaky
+    kept = [(one.attempt, one.name) for one in harness.artifacts(result.test_run_id)]
+    recorded = ("network.har", "trace.zip")
+    assert kept == [
+        (1, "console.jsonl"),
+        (1, "network.har"),
+        (1, "step-002-failed.png"),
+        (1, "trace.zip"),
+        (2, "end.png"),
+        *((2, name) for name in recorded),
+    ]
+    har = json.loads(content(harness, harness.artifacts(result.test_run_id, ArtifactKind.HAR)[0]))
+    assert [entry["request"]["url"] for entry in har["log"]["entries"]] == [f"{site.url}{path}"]
+
+
+async def test_a_file_that_is_too_large_is_not_kept(harness: ExecutionHarness, site: Site) -> None:
+    """The run ends as it would have, and says what is missing and which setting allows more."""
+    site.page("/large.js", lambda _: "/*" + "x" * (2 << 20) + "*/")
+    path = site.page("/large", "<script src=/large.js></script><p id=x>a")
+    harness.evidence_max_mb = 1
+    result = await harness.test(case(goto(path), base_url=site.url, har="on"))
+    assert names(harness, result) == ["console.jsonl"]
+    assert (result.status, "network.har was not stored: it is larger than 1 MiB" in (result.error or "")) == (
+        "completed",
+        True,
+    )
 
 
 async def test_the_console_is_kept_as_lines_of_json(harness: ExecutionHarness, site: Site) -> None:
@@ -177,48 +214,14 @@ async def test_secrets_are_nowhere(harness: ExecutionHarness, site: Site, monkey
     )
     shown = [one.model_copy(update={"screenshot": True}) for one in steps[:-1]]
     last = steps[-1].model_copy(update={"name": "greets ${secret.KEY}", "timeout_ms": 500})
-    result = await harness.test(case(*shown, last, base_url=site.url), trace="on")
+    result = await harness.test(case(*shown, last, base_url=site.url), trace="on", har="on", video="on")
     assert result.status == "failed"
     assert "expected text '***', found 'Hello'" in (result.error or "")
     left = list(everything(harness, result))
-    assert {"trace.zip!trace.trace", "console.jsonl", "rows"} <= {name for name, _ in left}
+    assert {"trace.zip!trace.trace", "console.jsonl", "network.har", "rows"} <= {name for name, _ in left}
+    assert not [name for name, _ in left if name.endswith(".webm")]
     for form in codings(SECRET):
         assert [name for name, data in left if form in data] == [], form
-
-
-def everything(harness: ExecutionHarness, result: TestJobResult) -> Iterator[tuple[str, bytes]]:
-    """Every text and file that a run left, archives unpacked."""
-    run = result.test_run_id
-    yield "result", result.model_dump_json().encode()
-    yield "reports", "".join(r.model_dump_json() for r in harness.progress.reports).encode()
-    rows: list[Any] = [
-        harness.row(run),
-        *harness.steps(run),
-        *harness.artifacts(run),
-        *harness.store.list_adaptations([run]),
-    ]
-    yield "rows", "".join(row.model_dump_json() for row in rows).encode()
-    for file in (harness.artifacts_dir / run).rglob("*.*"):
-        data = file.read_bytes()
-        yield file.name, data
-        if file.suffix == ".zip":
-            archive = zipfile.ZipFile(io.BytesIO(data))
-            yield from ((f"{file.name}!{name}", archive.read(name)) for name in archive.namelist())
-
-
-def codings(secret: str) -> set[bytes]:
-    """The ways in which a secret could stand in a file."""
-    texts = {
-        secret,
-        quote(secret, safe=""),
-        quote_plus(secret),
-        json.dumps(secret)[1:-1],
-        json.dumps(secret, ensure_ascii=False)[1:-1],
-        json.dumps(json.dumps(secret, ensure_ascii=False))[1:-1],
-        secret.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"),
-    }
-    coded = {base64.b64encode(b"me:"[:n] + secret.encode())[4:-4] for n in range(4)}
-    return {text.encode() for text in texts} | coded | {secret[:12].encode()}
 
 
 @pytest.fixture
@@ -263,6 +266,6 @@ async def test_a_case_may_keep_no_pictures(harness: ExecutionHarness, site: Site
     site.page("/secret", "<p>a</p><script>console.log('b')</script>")
     steps = (goto("/secret"), on("click", "#gone").model_copy(update={"timeout_ms": 300}))
     written = case(*steps, base_url=site.url, trace="on", secrets="no-pictures")
-    result = await harness.test(written, screenshots="every-step", trace=TraceMode.ON)
+    result = await harness.test(written, screenshots="every-step", trace=EvidenceMode.ON)
     assert result.status == "failed"
     assert {one.kind for one in harness.artifacts(result.test_run_id)} == {ArtifactKind.CONSOLE}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import os
 import signal
 from pathlib import Path
@@ -17,6 +18,7 @@ from qa_queue.cases.model import Step
 from qa_queue.errors import (
     BrowserCrashedError,
     NotFoundError,
+    RetryLaterError,
     RunCancelledError,
     StoreError,
 )
@@ -228,6 +230,35 @@ async def test_a_pass_on_a_retry_is_flaky(harness: ExecutionHarness, site: Site)
         (2, "passed"),
     ]
     assert any(report.message.startswith("retry 1 of 2 after: step 2") for report in harness.progress.reports)
+
+
+async def test_an_isolated_retry_is_another_execution_of_the_job(harness: ExecutionHarness, site: Site) -> None:
+    """Each execution has one try; the run is queued in between, and flaky after a pass. The last try is final."""
+    visits = itertools.count(1)
+    path = site.page("/isolated", lambda _: f"<p id=x>{next(visits)}</p>")
+    wrong = expect("#x", text="2").model_copy(update={"timeout_ms": 300})
+    data = harness.submit(case(goto(path), wrong, base_url=site.url, retries=2, retry_strategy="isolated"))
+    with pytest.raises(RetryLaterError, match="step 2: expected text '2', found '1'"):
+        await harness.run(data, can_defer=True)
+    harness.writer.flush(5)
+    queued = harness.row(data.test_run_id)
+    assert (queued.status, queued.attempt, harness.progress.reports[-1].status) == (
+        RunStatus.QUEUED,
+        1,
+        RunStatus.QUEUED,
+    )
+    passed = await harness.run(data, can_defer=True, attempt=2, deferrals=1)
+    run = harness.row(data.test_run_id)
+    assert (passed.status, run.status, run.flaky, run.attempt, run.error) == (
+        "completed",
+        RunStatus.COMPLETED,
+        True,
+        2,
+        None,
+    )
+    assert {row.attempt for row in harness.steps(run.id)} == {1, 2}
+    last = harness.submit(case(goto(path), wrong, base_url=site.url, retries=2, retry_strategy="isolated"))
+    assert (await harness.run(last, can_defer=True, attempt=3, deferrals=2)).status == "failed"
 
 
 async def test_retries_that_do_not_help(harness: ExecutionHarness, site: Site) -> None:

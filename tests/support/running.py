@@ -55,6 +55,8 @@ class ExecutionHarness:
     hosts: SuiteHosts | None = None
     login_states: LoginStates = field(default_factory=MemoryLoginStates)
     state_key: str | None = "k" * 43
+    evidence_max_mb: int = 100
+    browser_path: Path | None = None
     processor_type: type[TestExecutionProcessor] = TestExecutionProcessor
 
     def __post_init__(self) -> None:
@@ -81,7 +83,12 @@ class ExecutionHarness:
 
     def processor(self, data: TestJobData, **context: Any) -> TestExecutionProcessor:
         services = Services(
-            settings=Settings(_env_file=None, qa_state_key=self.state_key),
+            settings=Settings(
+                _env_file=None,
+                qa_state_key=self.state_key,
+                qa_evidence_max_mb=self.evidence_max_mb,
+                qa_browser_path=self.browser_path,
+            ),
             store=self.store,
             writer=self.writer,
             progress=self.progress,

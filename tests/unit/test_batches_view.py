@@ -30,6 +30,13 @@ def test_the_worst_run_decides_once_all_have_ended(statuses: str, verdict: Batch
     assert view_of("b", runs, {}).verdict is verdict
 
 
+def test_a_good_batch_with_a_flaky_run_is_flaky() -> None:
+    """A run that failed decides before it."""
+    flaky = [finished_run("case"), finished_run("case", flaky=True)]
+    assert view_of("b", flaky, {}).verdict is BatchVerdict.FLAKY
+    assert view_of("b", [*flaky, run_record("case", status=RunStatus.FAILED)], {}).verdict is BatchVerdict.FAILED
+
+
 def test_progress_counts_ended_runs_whole_and_others_by_their_own() -> None:
     """One of four has ended, one is halfway, two wait."""
     runs = [finished_run("case"), run_record("case", status=RunStatus.RUNNING), *(run_record("case") for _ in "ab")]

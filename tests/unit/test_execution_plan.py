@@ -12,7 +12,7 @@ from qa_queue.cases.hosts import HostList
 from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case, Use
 from qa_queue.errors import CaseError, InputError
-from qa_queue.models import TestConfig, TestJobData, TraceMode, Viewport
+from qa_queue.models import EvidenceMode, TestConfig, TestJobData, Viewport
 from qa_queue.settings import Secret
 from tests.support.steps import case, goto, on, step
 
@@ -69,10 +69,10 @@ def test_an_id_names_a_folder(run_id: str) -> None:
 def test_the_payload_wins() -> None:
     """Base URL, time-out and trace of the job over those of the case."""
     own = plan(case(goto("/"), base_url="http://${env.H}", timeout_ms=7, trace="off"), env={"H": "host"})
-    config = TestConfig(timeout=9, trace=TraceMode.ON)
+    config = TestConfig(timeout=9, trace=EvidenceMode.ON)
     given = plan(case(goto("/"), base_url="http://a", timeout_ms=7), base_url="http://b", config=config)
-    assert (own.base_url, own.timeout_ms, own.trace) == ("http://host", 7, TraceMode.OFF)
-    assert (given.base_url, given.timeout_ms, given.trace) == ("http://b", 9, TraceMode.ON)
+    assert (own.base_url, own.timeout_ms, own.evidence.trace) == ("http://host", 7, EvidenceMode.OFF)
+    assert (given.base_url, given.timeout_ms, given.evidence.trace) == ("http://b", 9, EvidenceMode.ON)
 
 
 @pytest.mark.parametrize(

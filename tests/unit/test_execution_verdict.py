@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from processors.browser.protocol import Found, StepOutcome, TraceContent
+from processors.browser.protocol import Found, StepOutcome
 from processors.execution.verdict import (
     RunVerdict,
     StepResult,
     halts,
     judge,
-    keeps_trace,
     may_retry,
     step_status,
-    trace_content,
 )
-from qa_queue.models import ErrorKind, RunStatus, StepStatus, TraceMode
+from qa_queue.models import ErrorKind, RunStatus, StepStatus
 from tests.support.records import NOON
 from tests.support.steps import on
 
@@ -111,37 +109,3 @@ def test_steps_after_a_failure_are_skipped(fields: dict[str, bool], error: str |
 def test_only_a_failed_test_is_tried_again(status: RunStatus, again: bool) -> None:
     """Neither a time-out nor a cancel leaves time for another try."""
     assert may_retry(RunVerdict(status=status)) is again
-
-
-@pytest.mark.parametrize(
-    ("mode", "test_try", "secrets", "content"),
-    [
-        (TraceMode.OFF, 1, False, TraceContent.NONE),
-        (TraceMode.ON, 1, False, TraceContent.FILM),
-        (TraceMode.ON, 1, True, TraceContent.SNAPSHOTS),
-        (TraceMode.ON_FAILURE, 1, False, TraceContent.SNAPSHOTS),
-        (TraceMode.ON_FIRST_RETRY, 1, False, TraceContent.NONE),
-        (TraceMode.ON_FIRST_RETRY, 2, False, TraceContent.FILM),
-        (TraceMode.ON_FIRST_RETRY, 3, False, TraceContent.NONE),
-    ],
-)
-def test_what_a_trace_records(mode: TraceMode, test_try: int, secrets: bool, content: TraceContent) -> None:
-    """No film of a run with secrets, nor in traces that most runs throw away."""
-    assert trace_content(mode, test_try=test_try, secrets=secrets) is content
-
-
-@pytest.mark.parametrize(
-    ("mode", "status", "kept"),
-    [
-        (TraceMode.ON, RunStatus.COMPLETED, True),
-        (TraceMode.ON, RunStatus.CANCELLED, False),
-        (TraceMode.ON_FAILURE, RunStatus.COMPLETED, False),
-        (TraceMode.ON_FAILURE, RunStatus.ADAPTED, False),
-        (TraceMode.ON_FAILURE, RunStatus.FAILED, True),
-        (TraceMode.ON_FAILURE, RunStatus.TIMED_OUT, True),
-        (TraceMode.ON_FIRST_RETRY, RunStatus.COMPLETED, True),
-    ],
-)
-def test_which_traces_are_kept(mode: TraceMode, status: RunStatus, kept: bool) -> None:
-    """Keep or drop at the end."""
-    assert keeps_trace(mode, RunVerdict(status=status)) is kept

@@ -86,7 +86,8 @@ def test_a_failure_and_the_error_that_represents_it_agree(kind: FailureKind) -> 
     """In another process the error stands for the failure; only what has no class of its own becomes a bug."""
     unnamed = kind in (FailureKind.RETURNED, FailureKind.BUG)
     assert outcome_of(FAILURES[kind].error("x")).failure is (FailureKind.BUG if unnamed else kind)
-    assert KINDS[FAILURES[kind].error_kind] is FAILURES[kind].status or kind is FailureKind.RETURNED
+    queued = kind in (FailureKind.RETURNED, FailureKind.DEFERRED)
+    assert KINDS[FAILURES[kind].error_kind] is FAILURES[kind].status or queued
 
 
 @pytest.mark.parametrize("kind", [kind for kind in FailureKind if FAILURES[kind].job is JobFate.FAIL])

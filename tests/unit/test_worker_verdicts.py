@@ -106,6 +106,12 @@ def test_a_returned_run_is_requeued_even_without_retries():
     assert judge(returned, retries_left=0) == RequeueJob(failure=returned)
 
 
+def test_a_test_to_be_tried_again_later_goes_to_the_end():
+    """Whether or not the job has retries left."""
+    deferred = failure(FailureKind.DEFERRED)
+    assert judge(deferred, retries_left=0) == RequeueJob(failure=deferred, deferred=True)
+
+
 @pytest.mark.parametrize(
     "kind", [FailureKind.INPUT, FailureKind.INFRASTRUCTURE, FailureKind.CANCELLED, FailureKind.TIMED_OUT]
 )

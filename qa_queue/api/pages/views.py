@@ -31,7 +31,7 @@ JUDGED = {
     "rejected": ("rejected",),
     "all": None,
 }
-VERDICT_COLOURS = {"passed": "passed", "failed": "failed", "broken": "dead", "running": "running"}
+VERDICT_COLOURS = {"passed": "passed", "flaky": "flaky", "failed": "failed", "broken": "dead", "running": "running"}
 
 
 def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) -> dict[str, Any]:

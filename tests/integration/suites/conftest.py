@@ -57,7 +57,10 @@ def suite_case(tmp_path: Path) -> Make:
         (root / "test_it.py").write_text(code)
         (root / "conftest.py").write_text(conftest)
         own = {name: fields.pop(name) for name in ("env", "python") if name in fields}
-        arguments = (*QUICK, *fields.pop("arguments", ()))
+        unused = tuple(one for one in _UNUSED if one not in fields.get("plugins", ()))
+        fields.pop("plugins", None)
+        quick = tuple(word for name in unused for word in ("-p", f"no:{name}"))
+        arguments = (*quick, *fields.pop("arguments", ()))
         wanted = tuple(f"test_it.py::{test}" for test in tests) or ("test_it.py",)
         pytest_tests = PytestTests(root=str(root), tests=wanted, arguments=arguments, **own)
         return Case(name=wanted[0], pytest=pytest_tests, **fields)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 import psutil
 import pytest
 
 from processors.suites.pool import HostPool
 from qa_queue.errors import RunCancelledError
-from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
+from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus, utc_now
+from qa_queue.reports.collect import report_of_runs
+from qa_queue.reports.rows import EvidencePlace
+from qa_queue.store.artifacts import ArtifactFiles
 from tests.integration.suites.conftest import Make
+from tests.support.leaks import codings, everything
 from tests.support.poll import async_wait_until
 from tests.support.running import ExecutionHarness
 
@@ -204,3 +209,52 @@ async def test_secrets_are_in_the_test_and_in_nothing_that_it_leaves(
     for secret in ("open-sesame-1", "token-of-ann", "service-key-1"):
         assert not [one for one in (*rows, str(result)) if secret in one]
         assert not [one for one in written if secret.encode() in one]
+
+
+SECRET = 'p&ss "wörd"/+<42>'
+LEAKS = """import html, json, os, pathlib
+import qa_queue
+
+def test_it(page):
+    secret = os.environ["LOGIN"]
+    page.set_content("<title>Shop</title><label>Name<input></label><p id=x>" + html.escape(secret) + "</p>")
+    page.get_by_label("Name").fill(secret)
+    page.evaluate("value => console.log(value)", secret)
+    folder = pathlib.Path(os.environ["QA_SUITE_OUTPUT"])
+    folder.mkdir(exist_ok=True)
+    (folder / "cut.har").write_text(json.dumps({"log": {"entries": [{"url": secret}]}})[:-3])
+    (folder / "broken.zip").write_text("no archive: " + secret)
+    assert page.locator("#x").inner_text(timeout=1000) == "other"
+"""
+
+
+async def test_a_secret_is_in_no_byte_of_the_evidence_of_a_suite(
+    harness: ExecutionHarness, suite_case: Make, monkeypatch: pytest.MonkeyPatch, browser_path: Path
+) -> None:
+    """In trace, traffic and texts, with archives opened; a HAR file that is cut off is masked too.
+
+    What cannot be searched is not stored, and the run says so. The report has Playwright's calls as steps of the
+    call, and the page at the failure.
+    """
+    monkeypatch.setenv("QA_SECRET_LOGIN", SECRET)
+    harness.browser_path = browser_path
+    modes = {"trace": "on-failure", "har": "on", "screenshots": "off"}
+    case = suite_case(
+        LEAKS, "test_it", env={"LOGIN": "${secret.LOGIN}"}, plugins=("playwright", "base_url"), **modes
+    )
+    result = await harness.run(harness.submit(case).model_copy(update={"trusted": True}))
+    left = list(everything(harness, result))
+    names = {name for name, _ in left}
+    assert {"trace.zip!trace.trace", "cut.har", "network.har", "console.jsonl"} <= names
+    assert not [name for name in names if name.endswith(("png", "broken.zip"))]
+    for form in codings(SECRET):
+        assert [name for name, data in left if form in data] == [], form
+    run = harness.row(result.test_run_id)
+    assert "broken.zip was not stored" in (run.error or "")
+    place = EvidencePlace(files=ArtifactFiles(harness.artifacts_dir))
+    (test,) = report_of_runs(harness.store, place, [run], kind="run", id_=run.id, now=utc_now()).tests
+    calls = [step.name for step in test.attempts[0].steps if step.position.startswith("2.t")]
+    wanted = ["set_content", "fill", "evaluate_expression", "inner_text", "aria_snapshot"]
+    assert [name.split(" ")[0] for name in calls] == wanted
+    assert 'get_by_label("Name")' in calls[1]
+    assert "- textbox" in (test.attempts[0].snapshot or "")

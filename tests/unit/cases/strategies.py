@@ -22,7 +22,7 @@ from qa_queue.cases.patterns import Regex, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
 from qa_queue.cases.urls import scheme_problem
 from qa_queue.cases.vocabulary import MAX_DURATION_MS, Duration, Json, Name, Vocabulary, key_of
-from qa_queue.models import TraceMode, Viewport
+from qa_queue.models import EvidenceMode, Viewport
 
 texts = st.text(max_size=12)
 paths = st.sampled_from(["$.items[0].id", "$.name", "$[*]"])
@@ -333,7 +333,7 @@ cases = st.builds(
     tags=st.lists(words, max_size=3, unique=True).map(tuple),
     retries=st.integers(0, 10),
     timeout_ms=durations,
-    trace=st.sampled_from(TraceMode),
+    trace=st.sampled_from(EvidenceMode),
     use=st.builds(Use, device=maybe(words), viewport=_viewports, test_id_attribute=words),
     heal=heal,
     lock=maybe(st.sampled_from(["account", "printer-1"])),

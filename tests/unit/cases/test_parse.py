@@ -31,7 +31,7 @@ from qa_queue.cases.checks import (
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.targets import Target
 from qa_queue.errors import CaseError
-from qa_queue.models import TraceMode, Viewport
+from qa_queue.models import EvidenceMode, Viewport
 from tests.unit.cases.support import case, problems_of
 
 
@@ -51,7 +51,7 @@ def test_a_full_case_keeps_every_setting():
     )
 
     assert (made.key, made.base_url, made.tags, made.retries) == ("order", "http://127.0.0.1:8080", ("smoke",), 2)
-    assert (made.timeout_ms, made.trace, made.heal) == (90_000, TraceMode.ON_FIRST_RETRY, "off")
+    assert (made.timeout_ms, made.trace, made.heal) == (90_000, EvidenceMode.ON_FIRST_RETRY, "off")
     assert made.vars == {"user": "ann"}
     assert made.use.viewport == Viewport(width=1024, height=768)
 
@@ -368,7 +368,10 @@ def test_each_mistake_in_a_step_has_its_own_words(written: Any, problem: str):
             "vars.a: expected text, a number, true or false, a list or a mapping, got the number nan",
         ),
         ({"vars": "a"}, "vars: expected a mapping, got 'a'"),
-        ({"trace": "always"}, "trace: 'always' is not one of off, on, on-failure, on-first-retry"),
+        (
+            {"trace": "always"},
+            "trace: 'always' is not one of off, on, on-failure, on-first-retry, on-failure-and-retries",
+        ),
     ],
 )
 def test_each_mistake_in_a_case_has_its_own_words(overrides: dict[str, Any], problem: str):

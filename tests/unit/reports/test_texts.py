@@ -90,7 +90,8 @@ def test_annotations_escape_line_breaks_and_separators() -> None:
     ("outcomes", "expected"),
     [
         ([Outcome.PASSED], Outcome.PASSED),
-        ([Outcome.PASSED, Outcome.FLAKY, Outcome.ADAPTED], Outcome.PASSED),
+        ([Outcome.PASSED, Outcome.ADAPTED], Outcome.PASSED),
+        ([Outcome.PASSED, Outcome.FLAKY, Outcome.ADAPTED], Outcome.FLAKY),
         ([Outcome.ERROR, Outcome.TIMED_OUT], Outcome.FAILED),
         ([Outcome.PASSED, Outcome.ERROR, Outcome.UNFINISHED], Outcome.ERROR),
         ([Outcome.CANCELLED, Outcome.UNFINISHED], Outcome.UNFINISHED),
@@ -98,7 +99,7 @@ def test_annotations_escape_line_breaks_and_separators() -> None:
     ],
 )
 def test_the_outcome_of_a_report_is_its_worst(outcomes: list[Outcome], expected: Outcome) -> None:
-    """Failed before error before unfinished before cancelled."""
+    """Failed before error before unfinished before cancelled before flaky."""
     assert make_report(*(passed_test(str(n), outcome=one) for n, one in enumerate(outcomes))).outcome is expected
 
 
