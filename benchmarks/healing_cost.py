@@ -97,7 +97,7 @@ async def paired(browser: WarmBrowserPool, site: Site, home: Path, times: int) -
     return found
 
 
-def told(name: str, times: Sequence[float]) -> str:
+def summary_of(name: str, times: Sequence[float]) -> str:
     """One line of figures."""
     ordered = sorted(times)
     p95 = ordered[min(len(ordered) - 1, round(0.95 * len(ordered)))]
@@ -115,9 +115,9 @@ async def measure(times: int) -> None:
         await browser.close()
     print(f"  {'ms':24}{'p50':>9}{'p95':>9}")
     for name, found in figures.items():
-        print(told(name, found))
+        print(summary_of(name, found))
     for heal, found in runs.items():
-        print(told(f"a run, heal: {heal}", found))
+        print(summary_of(f"a run, heal: {heal}", found))
     ratios = [on / off for on, off in zip(runs["auto"], runs["off"], strict=True)]
     print(f"  healing on / off, median of {len(ratios)} pairs: {statistics.median(ratios):.3f}")
 

@@ -74,7 +74,7 @@ class _Search:
 
 
 @dataclass(kw_only=True)
-class LoginKeeper:
+class SavedLogins:
     """The states of one run's logins; `number` is that of the try."""
 
     plan: RunPlan

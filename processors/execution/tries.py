@@ -12,7 +12,7 @@ from processors.browser.protocol import KeepState
 from processors.execution.artifacts import ArtifactRecorder
 from processors.execution.attempt import Attempt
 from processors.execution.element_history import ElementHistory
-from processors.execution.logins import LoginFailedError, LoginKeeper, with_state
+from processors.execution.logins import LoginFailedError, SavedLogins, with_state
 from processors.execution.plan import RunPlan
 from processors.execution.records import RunOutcome, clean
 from processors.execution.reporting import RunReporter
@@ -72,7 +72,9 @@ class TryLoop:
             tempfile.TemporaryDirectory(prefix="qa-recordings-", ignore_cleanup_errors=True) as recordings,
         ):
             options = plan.session_options(test_try, Path(recordings))
-            async with services.browser.session(replace(options, keep_state=self._keeper(test_try))) as session:
+            async with services.browser.session(
+                replace(options, keep_state=self._state_saver(test_try))
+            ) as session:
                 started = time.perf_counter()
                 self.stop.arm(plan.timeout_ms)
                 attempt = Attempt(
@@ -109,17 +111,17 @@ class TryLoop:
         plan = self.plan
         if plan.login is None:
             return plan, ()
-        logins = LoginKeeper(plan=plan, services=self.services, stop=self.stop, number=self._number(test_try))
+        logins = SavedLogins(plan=plan, services=self.services, stop=self.stop, number=self._number(test_try))
         await self.reporter.progress(0, f"{plan.case.name}: login {plan.login.name}")
         found = await logins.state(plan.login)
         self.reporter.use_plan(signed_in := with_state(plan, plan.login, found))
         return signed_in, (found.note(plan.login.name, plan.run_id),)
 
-    def _keeper(self, test_try: int) -> KeepState | None:
+    def _state_saver(self, test_try: int) -> KeepState | None:
         """Return what keeps the states of `save_state` steps; without such a step no key is needed."""
         if not any(isinstance(step.args, SaveState) for _, step in self.plan.case.steps_by_path()):
             return None
-        logins = LoginKeeper(plan=self.plan, services=self.services, stop=self.stop, number=self._number(test_try))
+        logins = SavedLogins(plan=self.plan, services=self.services, stop=self.stop, number=self._number(test_try))
         return logins.keep
 
     def _not_signed_in(self, test_try: int, error: LoginFailedError, asked: float) -> RunOutcome:

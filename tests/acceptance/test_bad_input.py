@@ -78,7 +78,7 @@ def test_one_bad_file_keeps_the_good_ones_from_being_enqueued(watched: Watched) 
     ("content", "message"),
     [(b"", "empty"), (b"\xff\xfe\x00", "UTF-8"), (b"a: [", "case.yaml:1"), (b"{}", "case.yaml")],
 )
-def test_a_file_that_is_no_case_is_refused(watched: Watched, content: bytes, message: str) -> None:
+def test_a_file_that_is_not_a_case_is_refused(watched: Watched, content: bytes, message: str) -> None:
     file = watched.program.folder / "case.yaml"
     file.write_bytes(content)
     ended = watched.run("run", file)
@@ -86,7 +86,7 @@ def test_a_file_that_is_no_case_is_refused(watched: Watched, content: bytes, mes
     assert message in ended.err
 
 
-def test_a_missing_file_a_folder_and_an_unreadable_file_are_told_apart(watched: Watched) -> None:
+def test_a_missing_file_a_folder_and_an_unreadable_file_are_distinguished(watched: Watched) -> None:
     assert "does not exist" in watched.run("run", "nowhere.yaml").err
     assert "folder" in watched.run("run", watched.program.folder).err
     if os.geteuid() != 0:  # root may read everything
@@ -125,7 +125,7 @@ def test_a_wrong_setting_is_refused_with_its_name_and_value(watched: Watched, na
     assert value in ended.err
 
 
-def test_redis_that_is_away_is_said_with_its_address(watched: Watched, free_port: int) -> None:
+def test_redis_that_is_unavailable_is_said_with_its_address(watched: Watched, free_port: int) -> None:
     ended = watched.run("run", watched.write(GOOD), REDIS_URL=f"redis://:hunter2@127.0.0.1:{free_port}/0")
     assert ended.code == 3
     assert f"127.0.0.1:{free_port}" in ended.err
@@ -141,7 +141,7 @@ def test_a_wrong_redis_password_is_said_and_not_shown(watched: Watched, tmp_path
     assert "wrong-word" not in ended.err
 
 
-def test_supabase_that_is_away_or_refuses_the_key_is_said(watched: Watched, free_port: int) -> None:
+def test_supabase_that_is_unavailable_or_refuses_the_key_is_said(watched: Watched, free_port: int) -> None:
     file = watched.write(GOOD)
     away = watched.run("run", file, SUPABASE_URL=f"http://127.0.0.1:{free_port}")
     assert away.code == 3
@@ -165,7 +165,7 @@ def test_missing_tables_are_said_with_the_command_that_makes_them(watched: Watch
     assert "qa-queue migrate" in ended.err
 
 
-def test_a_worker_without_a_browser_says_what_mends_it_and_takes_no_job(
+def test_a_worker_without_a_browser_says_what_fixes_it_and_takes_no_job(
     program: Program, redis_db: Redis, tmp_path: Path
 ) -> None:
     run_id = program("run", _good(program), "--json").json["runs"][0]["run_id"]

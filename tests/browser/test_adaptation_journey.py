@@ -74,7 +74,7 @@ async def test_a_site_that_changes(harness: ExecutionHarness, site: Site) -> Non
     assert (await run(harness, site)).status == "failed"
 
 
-async def test_a_heal_that_nobody_judged_lends_no_confidence(harness: ExecutionHarness, site: Site) -> None:
+async def test_a_heal_that_no_one_judged_lends_no_confidence(harness: ExecutionHarness, site: Site) -> None:
     """An element that becomes another in two steps needs a person in between, even if a locator was learned."""
     middle = OLD.replace("id=buy", "id=pay data-testid=pay").replace("btn primary", "cta")
     last = middle.replace("Buy now", "Order with payment")

@@ -203,7 +203,7 @@ async def test_a_dead_button_fails_where_a_page_was_recorded(replay: Replay) -> 
     )
 
 
-async def test_a_page_that_does_not_arrive_is_told_from_a_dead_button(replay: Replay) -> None:
+async def test_a_page_that_does_not_arrive_is_distinguished_from_a_dead_button(replay: Replay) -> None:
     """The browser asked for a page, and nothing came."""
     replay.site.page("/never", "late")
     replay.site.held["/never"] = threading.Event()

@@ -207,7 +207,7 @@ async def test_the_targets_own_words_win_and_every_alternative_is_judged(visit: 
     )
 
 
-async def test_alternatives_in_and_out_of_a_frame_are_told_apart(visit: Opener) -> None:
+async def test_alternatives_in_and_out_of_a_frame_are_distinguished(visit: Opener) -> None:
     """The same words find one element in the frame and another one in the page."""
     page = await visit("<button id=x>Go</button><iframe id=f srcdoc='<button id=x>Go</button>'></iframe>")
     frame = {"css": "#f"}

@@ -73,7 +73,7 @@ class TestCases:
         again = store.save_cases([case_record(key=case.key, definition={"name": "b"}, runs_learned=0)])[0]
         assert (again.version, again.reliability_score, again.flake_rate, again.runs_learned) == (2, 0.75, 0.25, 8)
 
-    def test_learning_is_no_new_version(self, store: RunStore) -> None:
+    def test_learning_is_not_a_new_version(self, store: RunStore) -> None:
         """Setting the scores leaves the definition, the version and its time alone."""
         case = saved_case(store)
         store.save_learned(case.id, reliability_score=1.0, flake_rate=0.0, runs_learned=1)
@@ -94,7 +94,7 @@ class TestCases:
         cases = [case_record() for _ in range(5)]
         assert [case.id for case in store.save_cases(cases)] == [case.id for case in cases]
 
-    def test_no_cases_are_no_work(self, store: RunStore) -> None:
+    def test_no_cases_mean_no_work(self, store: RunStore) -> None:
         """An empty list is stored as nothing."""
         assert store.save_cases([]) == []
 

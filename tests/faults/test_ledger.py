@@ -28,7 +28,7 @@ RUNS, ENDED = 1000, 50
 PRIORITIES = tuple(Priority)
 
 
-class Scene:
+class LedgerService:
     """A Redis of its own, whose files can be changed, and 1,000 runs of which 50 have ended."""
 
     def __init__(self, stack: ExitStack, folder: Path) -> None:
@@ -88,22 +88,22 @@ class Scene:
 
 
 @pytest.fixture
-def scene(tmp_path: Path) -> Iterator[Scene]:
+def scene(tmp_path: Path) -> Iterator[LedgerService]:
     with ExitStack() as stack:
-        yield Scene(stack, tmp_path)
+        yield LedgerService(stack, tmp_path)
 
 
 def _cut(size: int) -> Callable[[Path], None]:
     return lambda path: os.truncate(path, max(0, path.stat().st_size - size))
 
 
-def everything(scene: Scene) -> None:
+def everything(scene: LedgerService) -> None:
     scene.submit(RUNS)
     scene.end_some()
     scene.redis.flushall()
 
 
-def last_second(scene: Scene) -> None:
+def last_second(scene: LedgerService) -> None:
     """The file ends where it ended before the last tenth was submitted."""
     scene.submit(RUNS * 9 // 10)
     scene.end_some()
@@ -114,7 +114,7 @@ def last_second(scene: Scene) -> None:
     scene.restart(lambda path: os.truncate(path, size))
 
 
-def last_megabyte(scene: Scene) -> None:
+def last_megabyte(scene: LedgerService) -> None:
     scene.redis.config_set("appendfsync", "always")
     for _ in range(10):
         scene.submit(RUNS // 10)
@@ -122,13 +122,13 @@ def last_megabyte(scene: Scene) -> None:
     scene.restart(_cut(1 << 20))
 
 
-def empty_replica(scene: Scene) -> None:
+def empty_replica(scene: LedgerService) -> None:
     scene.submit(RUNS)
     scene.end_some()
     scene.replace(scene.folder.parent / "replica")
 
 
-def old_dump(scene: Scene) -> None:
+def old_dump(scene: LedgerService) -> None:
     """From before the second half was submitted and the first runs ended."""
     scene.redis.config_set("appendfsync", "always")
     scene.submit(RUNS // 2)
@@ -139,7 +139,7 @@ def old_dump(scene: Scene) -> None:
     scene.replace(copy)
 
 
-def eviction(scene: Scene) -> None:
+def eviction(scene: LedgerService) -> None:
     """A Redis that may evict keys, and has half the memory that it needs."""
     scene.submit(RUNS)
     scene.end_some()
@@ -161,7 +161,7 @@ LOSSES = {
 
 
 @pytest.mark.parametrize("what", LOSSES)
-def test_redis_loses(scene: Scene, survived, what: str) -> None:
+def test_redis_loses(scene: LedgerService, survived, what: str) -> None:
     """Each run that had not ended waits once, in its order."""
     LOSSES[what](scene)
     unfinished = {run_id for run_id in scene.ids if run_id not in scene.ended}

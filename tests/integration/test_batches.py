@@ -59,7 +59,7 @@ def test_a_batch_is_cancelled_as_a_whole(redis_db: Redis, store: MemoryStore) ->
     assert Batches(redis_db, store).view(batch.id).counts[RunStatus.CANCELLED] == 1
 
 
-def test_an_unknown_batch_is_told(redis_db: Redis, store: MemoryStore) -> None:
+def test_an_unknown_batch_is_reported(redis_db: Redis, store: MemoryStore) -> None:
     """Neither its view nor its cancel makes one up."""
     for act in (Batches(redis_db, store).view, Batches(redis_db, store).cancel):
         with pytest.raises(NotFoundError, match="No run belongs"):

@@ -172,7 +172,7 @@ def test_queues_are_steered_with_answers_for_programs(program: Program) -> None:
     }
 
 
-def test_events_are_told_line_by_line(program: Program, redis_db: Redis) -> None:
+def test_events_are_reported_line_by_line(program: Program, redis_db: Redis) -> None:
     """What was, of one queue or kind, behind an event; and what comes."""
     for number in range(600):
         record_event(redis_db, QUEUE, f"run-{number}", "active", {})

@@ -176,7 +176,7 @@ def test_a_letter_whose_run_was_deleted_is_not_requeued(redis_db: Redis, store: 
 
 
 @pytest.mark.parametrize("job_id", ["unknown", "waits"])
-def test_what_is_no_dead_letter_is_refused(redis_db: Redis, job_id: str) -> None:
+def test_what_is_not_a_dead_letter_is_refused(redis_db: Redis, job_id: str) -> None:
     """Neither a job that waits nor one that no one knows."""
     add(redis_db, "waits")
     letters = DeadLetters(redis_db)
@@ -208,7 +208,7 @@ def test_a_discarded_letter_leaves_nothing(redis_db: Redis) -> None:
 
 
 @pytest.mark.parametrize("content", [{"data": b"\xff\xfe", "created_at": "never"}, {"origin": QUEUE}, "a string"])
-def test_what_is_no_job_becomes_a_dead_letter_that_everybody_can_read(redis_db: Redis, content: Any) -> None:
+def test_what_is_not_a_job_becomes_a_dead_letter_that_everyone_can_read(redis_db: Redis, content: Any) -> None:
     """It can be looked at and discarded, not requeued."""
     if isinstance(content, dict):
         redis_db.hset("rq:job:odd", mapping=content)

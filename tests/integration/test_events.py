@@ -19,7 +19,7 @@ def seen(connection: Redis, **options: object) -> list[tuple[str, str]]:
     return [(event.kind, event.job_id) for event in events]
 
 
-def test_what_happens_to_a_job_is_told_in_order(redis_db: Redis) -> None:
+def test_what_happens_to_a_job_is_reported_in_order(redis_db: Redis) -> None:
     """From the moment it waits; progress comes with its report."""
     add(redis_db, "run-1")
     record_event(redis_db, QUEUE, "run-1", "active", {"attempt": 1})

@@ -160,7 +160,7 @@ def test_all_cases_without_a_list_and_progress_by_case() -> None:
     assert (given.progress.reports[-1].percentage, given.progress.reports[-1].status) == (100, RunStatus.COMPLETED)
 
 
-def test_no_cases_are_no_work() -> None:
+def test_no_cases_mean_no_work() -> None:
     """An empty store, or an empty list, is finished at once."""
     progress = ProgressList()
     assert learn(MemoryStore(), progress=progress) == LearningJobResult()

@@ -86,7 +86,7 @@ def test_a_taker_that_waits_is_woken_when_a_limit_lets_go(redis_db: Redis, redis
     assert found == [ReservedJob(job_id="b", queue=QUEUE)]
 
 
-def test_a_worker_that_died_with_a_limited_job_holds_up_nobody(redis_db: Redis) -> None:
+def test_a_worker_that_died_with_a_limited_job_holds_up_no_one(redis_db: Redis) -> None:
     """Who runs is looked up in RQ's registries, not counted up and down; the next look comes within a second."""
     Limits(redis_db).put(SHOP, LimitRule(at_once=1))
     add(redis_db, "a", "b")
@@ -98,7 +98,7 @@ def test_a_worker_that_died_with_a_limited_job_holds_up_nobody(redis_db: Redis) 
     assert taken.job_id == "b"
 
 
-def test_a_job_put_back_frees_its_place(redis_db: Redis) -> None:
+def test_a_job_requeued_frees_its_place(redis_db: Redis) -> None:
     """It did not start after all."""
     Limits(redis_db).put(SHOP, LimitRule(at_once=1))
     add(redis_db, "a", "b")
@@ -133,7 +133,7 @@ def test_a_run_that_two_limits_count_keeps_both(redis_db: Redis) -> None:
     assert [start(redis_db), start(redis_db)] == ["b", None]
 
 
-def test_a_rule_for_every_site_counts_each_by_itself(redis_db: Redis) -> None:
+def test_a_rule_forevery_site_counts_each_alone(redis_db: Redis) -> None:
     """One of a site's own wins."""
     Limits(redis_db).put("site:*", LimitRule(at_once=1))
     Limits(redis_db).put("site:big.example", LimitRule(at_once=2))
@@ -181,7 +181,7 @@ def test_a_limited_job_can_be_cancelled(redis_db: Redis) -> None:
     assert manager(redis_db).get_queue_stats(QUEUE)[QUEUE].waiting == 0
 
 
-def test_thousands_of_limited_jobs_hold_up_nobody(redis_db: Redis) -> None:
+def test_thousands_of_limited_jobs_hold_up_no_one(redis_db: Redis) -> None:
     """They are put aside in steps, so that Redis is not held up either."""
     Limits(redis_db).put(SHOP, LimitRule(at_once=1))
     add(redis_db, *[f"run-{n:04}" for n in range(2500)])

@@ -214,7 +214,7 @@ def fail_after_enqueue(monkeypatch: pytest.MonkeyPatch, error: BaseException) ->
     monkeypatch.setattr(QueueManager, "add", lost)
 
 
-def test_when_redis_goes_away_while_enqueueing_jobs_and_rows_are_taken_back(
+def test_when_redis_becomes_unavailable_while_enqueueing_jobs_and_rows_are_taken_back(
     redis_db: Redis, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     fail_after_enqueue(monkeypatch, RedisConnectionError("Connection closed by server."))

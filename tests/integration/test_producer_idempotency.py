@@ -134,7 +134,7 @@ def test_a_key_that_was_used_for_something_else_is_refused(
     assert [case.version for case in store.list_cases()] == [1]
 
 
-def test_when_it_is_to_start_is_no_other_content(redis_db: Redis, store: MemoryStore) -> None:
+def test_when_it_is_to_start_is_not_other_content(redis_db: Redis, store: MemoryStore) -> None:
     """A caller that tries again a second later means the same run."""
     first = submit(redis_db, store, delay_ms=60_000)
     assert submit(redis_db, store, delay_ms=59_000).run_id == first.run_id

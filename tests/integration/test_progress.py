@@ -145,7 +145,7 @@ def test_a_job_that_is_gone_gets_no_hash_back(redis_db: Redis) -> None:
 
 
 @pytest.mark.parametrize("unreadable", [b"not json", b"7", b""])
-def test_meta_that_is_no_json_object_is_replaced(redis_db: Redis, unreadable: bytes) -> None:
+def test_meta_that_is_not_json_object_is_replaced(redis_db: Redis, unreadable: bytes) -> None:
     add(redis_db, "r")
     redis_db.hset("rq:job:r", "meta", unreadable)
     write(redis_db, report("r"))
@@ -159,7 +159,7 @@ def test_the_stream_is_kept_a_day_after_the_last_report(redis_db: Redis) -> None
     assert KEEP_S - 60 < redis_db.ttl(stream_key("r")) <= KEEP_S
 
 
-def test_a_run_s_stream_does_not_grow_for_ever(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_s_stream_does_not_grow_forever(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qa_queue.progress.events.MAX_REPORTS", 100)
     write(redis_db, *(report("r") for _ in range(400)))
     assert redis_db.xlen(stream_key("r")) <= 200  # Redis drops whole blocks of 100

@@ -177,7 +177,7 @@ class QueueMachine(RuleBasedStateMachine):
 
     @precondition(lambda self: self.model.at("reserved"))
     @rule(data=st.data())
-    def put_back(self, data: st.DataObject) -> None:
+    def release_one(self, data: st.DataObject) -> None:
         """A worker that stops releases what it has not started; a second release has no effect."""
         job_id = data.draw(st.sampled_from(self.model.at("reserved")))
         reserved = ReservedJob(job_id=job_id, queue=QUEUE)

@@ -49,7 +49,7 @@ def test_a_job_that_is_due_goes_to_its_place(redis_db: Redis) -> None:
     assert take_all(redis_db) == ["urgent", "here", "normal", "low"]
 
 
-def test_a_moment_that_has_passed_is_no_delay(redis_db: Redis) -> None:
+def test_a_moment_that_has_passed_is_not_a_delay(redis_db: Redis) -> None:
     """The job waits at once."""
     put_off(redis_db, "now", -5)
     assert waiting(redis_db) == ["now"]

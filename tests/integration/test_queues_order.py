@@ -111,7 +111,7 @@ def test_jobs_added_together_enter_a_queue_at_their_places(redis_db: Redis, coun
     assert take_all(redis_db) == expected
 
 
-def test_a_job_put_back_by_rq_s_scheduler_gets_its_old_place(redis_db: Redis) -> None:
+def test_a_job_requeued_by_rq_s_scheduler_gets_its_old_place(redis_db: Redis) -> None:
     """The scheduler pushes to the end with RQ's own queue class, which knows no priorities."""
     add_by_letter(redis_db, "h1", "n1", "n2")
     taken = dequeue(redis_db, [QUEUE], None)
@@ -169,7 +169,7 @@ def test_a_taken_job_stands_in_the_intermediate_list_until_it_is_acknowledged(re
     assert intermediate(redis_db) == []
 
 
-def test_a_job_put_back_goes_before_those_that_came_later(redis_db: Redis) -> None:
+def test_a_job_requeued_goes_before_those_that_came_later(redis_db: Redis) -> None:
     add_by_letter(redis_db, "n1", "n2")
     taken = dequeue(redis_db, [QUEUE], None)
     assert taken is not None
@@ -178,7 +178,7 @@ def test_a_job_put_back_goes_before_those_that_came_later(redis_db: Redis) -> No
     assert (waiting(redis_db), intermediate(redis_db)) == (["n1", "n2", "n3"], [])
 
 
-def test_a_job_that_is_no_longer_intermediate_is_not_put_back(redis_db: Redis) -> None:
+def test_a_job_that_is_no_longer_intermediate_is_not_requeued(redis_db: Redis) -> None:
     """Else a worker that was thought dead would queue a job a second time."""
     add_by_letter(redis_db, "n1")
     taken = dequeue(redis_db, [QUEUE], None)
@@ -257,7 +257,7 @@ def test_rq_s_workers_get_the_job_with_its_queue(redis_db: Redis) -> None:
     assert (found[0].id, found[1]) == ("u1", queue)
 
 
-def test_rq_s_workers_are_told_that_nothing_came(redis_db: Redis) -> None:
+def test_rq_s_workers_learn_that_nothing_came(redis_db: Redis) -> None:
     queue = manager(redis_db).get_queue(QUEUE)
     assert PriorityQueue.dequeue_any([queue], None, redis_db) is None
     with pytest.raises(DequeueTimeout):

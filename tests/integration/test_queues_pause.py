@@ -26,7 +26,7 @@ def test_nothing_is_taken_from_a_paused_queue(redis_db: Redis) -> None:
     assert take_all(redis_db) == ["run-1"]
 
 
-def test_a_queue_is_paused_by_itself(redis_db: Redis) -> None:
+def test_a_queue_is_paused_alone(redis_db: Redis) -> None:
     """The others go on."""
     manager(redis_db).pause(QUEUE)
     add(redis_db, "run-1")
@@ -34,7 +34,7 @@ def test_a_queue_is_paused_by_itself(redis_db: Redis) -> None:
     assert dequeue(redis_db, [QUEUE, "cleanup"], None) == ReservedJob(job_id=job.id, queue="cleanup")
 
 
-def test_pausing_and_resuming_twice_is_told(redis_db: Redis) -> None:
+def test_pausing_and_resuming_twice_is_reported(redis_db: Redis) -> None:
     """The second call changes nothing."""
     queues = manager(redis_db)
     assert [queues.pause(QUEUE), queues.pause(QUEUE), queues.resume(QUEUE), queues.resume(QUEUE)] == [1, 0, 1, 0]

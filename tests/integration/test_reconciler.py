@@ -36,7 +36,7 @@ class Clock:
         return self.now
 
 
-class Scene:
+class ReconcilerHarness:
     """Runs on a Redis, and the reconciler that keeps them in step."""
 
     def __init__(self, redis: Redis) -> None:
@@ -65,8 +65,8 @@ class Scene:
 
 
 @pytest.fixture
-def scene(redis_db: Redis) -> Scene:
-    return Scene(redis_db)
+def scene(redis_db: Redis) -> ReconcilerHarness:
+    return ReconcilerHarness(redis_db)
 
 
 def lose_everything(redis: Redis) -> None:
@@ -100,7 +100,7 @@ def lose_the_order(redis: Redis) -> None:
 
 
 @pytest.mark.parametrize("lose", [lose_everything, lose_the_lists, lose_jobs, lose_the_newest, lose_the_order])
-def test_of_a_thousand_runs_none_is_lost(scene: Scene, lose: Callable[[Redis], None]) -> None:
+def test_of_a_thousand_runs_none_is_lost(scene: ReconcilerHarness, lose: Callable[[Redis], None]) -> None:
     """Each waits once, in its order; those that had ended stay ended."""
     priorities = (Priority.LOW, Priority.NORMAL, Priority.HIGH, Priority.URGENT)
     submitted = [
@@ -129,7 +129,7 @@ def test_of_a_thousand_runs_none_is_lost(scene: Scene, lose: Callable[[Redis], N
     assert take_all(scene.redis) == order[50:]
 
 
-def test_nothing_is_restored_before_it_was_seen_twice(scene: Scene) -> None:
+def test_nothing_is_restored_before_it_was_seen_twice(scene: ReconcilerHarness) -> None:
     """A submission may be between its rows and its jobs."""
     scene.submit()
     scene.redis.flushall()
@@ -139,7 +139,7 @@ def test_nothing_is_restored_before_it_was_seen_twice(scene: Scene) -> None:
     assert waiting(scene.redis) == []
 
 
-def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: Scene) -> None:
+def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: ReconcilerHarness) -> None:
     """The submitter stalls between rows and jobs; the reconciler enqueues, and the submission succeeds."""
     add = scene.producer._queues.add
 
@@ -153,7 +153,7 @@ def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: S
     assert waiting(scene.redis) == ids
 
 
-def test_a_delay_and_a_claim_are_restored(scene: Scene) -> None:
+def test_a_delay_and_a_claim_are_restored(scene: ReconcilerHarness) -> None:
     """The run starts when it was to start, and its idempotency key gives the same run."""
     due = utc_now() + timedelta(hours=1)
     (run_id,) = scene.submit(run_at=due, idempotency_key="order 7")
@@ -165,7 +165,7 @@ def test_a_delay_and_a_claim_are_restored(scene: Scene) -> None:
     assert scene.submit(run_at=due, idempotency_key="order 7") == [run_id]
 
 
-def test_a_run_that_was_under_way_has_its_attempts(scene: Scene) -> None:
+def test_a_run_that_was_under_way_has_its_attempts(scene: ReconcilerHarness) -> None:
     """The attempt that ran at the loss is not used up; the next one counts on."""
     (run_id,) = scene.submit(attempts=3)
     scene.store.update_run(run_id, status=RunStatus.RUNNING, fence=2)
@@ -178,7 +178,7 @@ def test_a_run_that_was_under_way_has_its_attempts(scene: Scene) -> None:
     assert scene.redis.hget(f"rq:job:{run_id}", "attempt") == b"2"
 
 
-def test_an_interrupted_submission_is_not_enqueued(scene: Scene) -> None:
+def test_an_interrupted_submission_is_not_enqueued(scene: ReconcilerHarness) -> None:
     """Its submitter was killed before the last row: none of its runs runs, and all of them end."""
     save = scene.store.save
 
@@ -202,7 +202,7 @@ def test_an_interrupted_submission_is_not_enqueued(scene: Scene) -> None:
     assert {scene.status(first), scene.status(second)} == {RunStatus.CANCELLED}
 
 
-def test_a_run_without_an_entry_ends(scene: Scene) -> None:
+def test_a_run_without_an_entry_ends(scene: ReconcilerHarness) -> None:
     """A version without a ledger submitted it."""
     (run_id,) = scene.submit()
     scene.store.ledger.remove([run_id])
@@ -211,7 +211,7 @@ def test_a_run_without_an_entry_ends(scene: Scene) -> None:
     assert scene.status(run_id) is RunStatus.DEAD
 
 
-def test_dead_letters_are_restored(scene: Scene) -> None:
+def test_dead_letters_are_restored(scene: ReconcilerHarness) -> None:
     """With their error; a discarded one stays away."""
     kept, discarded = scene.submit(2)
     for run_id in (kept, discarded):
@@ -240,7 +240,7 @@ def test_dead_letters_are_restored(scene: Scene) -> None:
     ],
 )
 def test_a_row_that_lags_behind_its_job_is_ended(
-    scene: Scene, status: str, fields: dict[str, Any], expected: RunStatus
+    scene: ReconcilerHarness, status: str, fields: dict[str, Any], expected: RunStatus
 ) -> None:
     """Redis says how the run ended, and the record of it was lost."""
     (run_id,) = scene.submit()
@@ -255,7 +255,7 @@ def test_a_row_that_lags_behind_its_job_is_ended(
     assert waiting(scene.redis) == []
 
 
-def test_an_interrupted_requeue_is_completed(scene: Scene) -> None:
+def test_an_interrupted_requeue_is_completed(scene: ReconcilerHarness) -> None:
     """The row was reopened, and the job is a dead letter still."""
     (run_id,) = scene.submit()
     let_die(scene.redis, run_id)
@@ -266,7 +266,7 @@ def test_an_interrupted_requeue_is_completed(scene: Scene) -> None:
     assert scene.status(run_id) is RunStatus.QUEUED
 
 
-def test_runs_of_another_service_are_left_alone(scene: Scene) -> None:
+def test_runs_of_another_service_are_left_alone(scene: ReconcilerHarness) -> None:
     """It shares the database and has a Redis of its own: neither runs, nor claims, nor dead letters come over."""
     elsewhere = Settings(_env_file=None, qa_instance="staging")
     theirs = JobProducer(scene.redis, scene.store, elsewhere)
@@ -288,7 +288,7 @@ def test_runs_of_another_service_are_left_alone(scene: Scene) -> None:
     assert len(list(scene.redis.scan_iter("qa:idempotency:*"))) == 2
 
 
-def test_one_of_two_reconcilers_works(scene: Scene) -> None:
+def test_one_of_two_reconcilers_works(scene: ReconcilerHarness) -> None:
     """The other one only when the first is gone."""
     scene.submit()
     other = Reconciler(scene.redis, scene.store, SETTINGS, name="other", clock=scene.clock)
@@ -305,7 +305,7 @@ def test_one_of_two_reconcilers_works(scene: Scene) -> None:
     assert len(waiting(scene.redis)) == 1
 
 
-def test_a_job_that_rq_pushed_is_in_its_place(scene: Scene) -> None:
+def test_a_job_that_rq_pushed_is_in_its_place(scene: ReconcilerHarness) -> None:
     """Nothing is done about what waits, runs or is limited."""
     ids = scene.submit(3)
     take_all(scene.redis)
@@ -358,7 +358,7 @@ def test_a_problem_that_changes_counts_anew() -> None:
     assert problems.due({"r": Problem.FINISHED}, 60) == {}
 
 
-def test_a_kind_of_error_survives(scene: Scene) -> None:
+def test_a_kind_of_error_survives(scene: ReconcilerHarness) -> None:
     """A dead letter whose input was invalid ends its row as such."""
     (run_id,) = scene.submit()
     let_die(scene.redis, run_id, attempts=1, kind="input")

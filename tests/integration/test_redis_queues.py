@@ -116,7 +116,7 @@ def test_dead_letters_of_all_servers_are_one_list(main, own, redis_db, settings)
     assert letters.count() == 0
 
 
-def test_events_of_all_servers_are_told_in_order(main, settings):
+def test_events_of_all_servers_are_reported_in_order(main, settings):
     """Those of one queue by its server alone."""
     queues = QueueManager(main, settings)
     queues.add_test_job(job_data("r"))
@@ -135,7 +135,7 @@ def test_rules_of_limits_hold_on_every_server(main, own, redis_db):
     assert Limits(main).rules() == {}
 
 
-def test_the_scheduler_serves_every_server_though_one_is_away(redis_db, redis_url):
+def test_the_scheduler_serves_every_server_though_one_is_unavailable(redis_db, redis_url):
     """An unavailable server is reported after the others were served."""
     settings = Settings(_env_file=None, redis_url=redis_url, redis_url_test_execution="redis://127.0.0.1:1")
     client = RedisClient(settings)

@@ -98,7 +98,7 @@ def failure(variables: dict[str, str], **changes: object) -> str:
     return str(refused.value)
 
 
-def test_what_is_wrong_with_the_certificate_is_told(secured, certificates, tmp_path):
+def test_what_is_wrong_with_the_certificate_is_reported(secured, certificates, tmp_path):
     """None, a stranger's, a key of another, no file, and no PEM."""
     wanted = "refused the client certificate or wants one"
     assert wanted in failure(secured, redis_ssl_certfile=None, redis_ssl_keyfile=None)
@@ -112,7 +112,7 @@ def test_what_is_wrong_with_the_certificate_is_told(secured, certificates, tmp_p
     )
 
 
-def test_a_user_who_lacks_a_right_is_told_where_the_rights_are(secured, redis_db):
+def test_a_user_who_lacks_a_right_learns_where_the_rights_are(secured, redis_db):
     """Of a command, of a key, and of a command within a script."""
     client = RedisClient(settings(secured))
     connection = client.connect()

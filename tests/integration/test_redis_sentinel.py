@@ -76,7 +76,7 @@ def test_a_queue_whose_own_url_is_the_one_that_stands_for_nothing_has_its_own_re
     opened.disconnect()
 
 
-def test_what_is_wrong_is_told(sentinels):
+def test_what_is_wrong_is_reported(sentinels):
     """Wrong master, login, address or server: each by the setting to change."""
     plain = {"redis_sentinels": f"127.0.0.1:{sentinels.master}", "redis_sentinel_password": "of the servers"}
     for changes, words in (

@@ -75,7 +75,7 @@ def test_a_server_that_is_not_there_is_an_outage(opened: Open) -> None:
 
 
 @pytest.mark.parametrize(("status", "body"), [(200, b"<html>Welcome</html>"), (302, b""), (404, b"Not found")])
-def test_a_server_that_is_no_supabase_is_named(opened: Open, status: int, body: bytes) -> None:
+def test_a_server_that_is_not_supabase_is_named(opened: Open, status: int, body: bytes) -> None:
     """Some other site answers at SUPABASE_URL."""
 
     class Site(BaseHTTPRequestHandler):
@@ -107,7 +107,7 @@ def test_a_server_that_is_no_supabase_is_named(opened: Open, status: int, body: 
 
 
 @pytest.mark.parametrize("url", ["abc.supabase.co", "ftp://abc.supabase.co", "http://", "http://[", "https://a:b"])
-def test_a_url_that_is_none_is_refused(url: str) -> None:
+def test_a_text_that_is_not_a_url_is_refused(url: str) -> None:
     """Before any call, with its value."""
     with pytest.raises(SettingsError, match="SUPABASE_URL="):
         SupabaseStore(url, KEY)

@@ -107,6 +107,6 @@ def samples(driver_mb: Any) -> list[Sample]:
     ],
     ids=["leaks", "collects its garbage", "warms up"],
 )
-def test_growth_is_told_from_garbage_and_from_warming_up(driver_mb, grows):
+def test_growth_is_distinguished_from_garbage_and_from_warming_up(driver_mb, grows):
     """The lowest values of the later windows decide."""
     assert [one.what for one in growths(samples(driver_mb)) if one.too_much] == grows

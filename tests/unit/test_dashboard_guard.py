@@ -63,7 +63,7 @@ def test_requeue_all_takes_no_get():
         {"page": "x"},
     ],
 )
-def test_what_is_no_name_is_no_page(arguments):
+def test_what_is_not_a_name_is_not_a_page(arguments):
     """Names from the path end in scripts of the page."""
     assert refused(arguments=arguments) == 404
 

@@ -17,7 +17,7 @@ def test_they_come_in_the_order_of_their_moments() -> None:
     assert [one.id for one in merged(pages)] == ["9-0", "10-1", "10-2"]
 
 
-def test_none_is_told_before_another_that_a_full_page_may_hold_back() -> None:
+def test_none_is_reported_before_another_that_a_full_page_may_hold_back() -> None:
     """The next look begins behind the last one that was returned."""
     full = [event(f"{number}-0") for number in range(PAGE)]
     assert merged([full, [event("100-1"), event("9999-0")]])[-1].id == f"{PAGE - 1}-0"

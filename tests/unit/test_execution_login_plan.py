@@ -147,7 +147,7 @@ def test_a_state_that_is_too_large_is_refused() -> None:
         KEY.seal("a", "x" * MAX_STATE_BYTES)
 
 
-def test_a_worker_without_a_key_is_told_to_set_one() -> None:
+def test_a_worker_without_a_key_is_asked_to_set_one() -> None:
     with pytest.raises(InputError, match=r"QA_STATE_KEY is not set for this worker.*openssl rand -base64 32"):
         StateKey.of(Settings(_env_file=None))
 

@@ -71,12 +71,12 @@ def test_a_trace_is_rewritten(tmp_path: Path) -> None:
     assert clean["a.jpeg"] == picture
 
 
-def test_bytes_that_are_no_text_come_back_unchanged(tmp_path: Path) -> None:
+def test_bytes_that_are_not_text_come_back_unchanged(tmp_path: Path) -> None:
     """A form with a file in it is neither dropped nor damaged beside the secret."""
     body = b"\xfe\x00--x\r\n" + VALUE.encode() + b"\xff\xfe"
     assert redacted(tmp_path, SECRETS, body=body)["body"] == b"\xfe\x00--x\r\n***\xff\xfe"
 
 
-def test_a_line_that_is_no_json_is_masked_as_text(tmp_path: Path) -> None:
+def test_a_line_that_is_not_json_is_masked_as_text(tmp_path: Path) -> None:
     """Whatever a later Playwright writes, a secret does not pass."""
     assert redacted(tmp_path, {"KEY": "hunter2"}, trace__trace=b"{broken hunter2")["trace.trace"] == b"{broken ***"

@@ -60,7 +60,7 @@ def test_a_package_adds_a_queue(site: Path) -> None:
         (spec_module("parcels", "post").replace("processor=", "router="), "names no processor"),
     ],
 )
-def test_a_broken_entry_point_is_told_and_takes_nothing_down(
+def test_a_broken_entry_point_is_reported_and_takes_nothing_down(
     site: Path, source: str, problem: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """By package and name, in the log and to callers of the queue; other packages' queues work."""
@@ -111,7 +111,7 @@ def test_every_mistake_of_a_queue_is_said_at_once() -> None:
         spec(function="x", attempts=99)
 
 
-def test_what_is_named_is_loaded_or_told() -> None:
+def test_what_is_named_is_loaded_or_reported() -> None:
     """With the kind of error that its module raises."""
     assert load_named("qa_queue.models:QueueName") is QueueName
     with pytest.raises(InputError, match=r"qa_queue.models:Nothing cannot be loaded \(AttributeError"):

@@ -52,7 +52,7 @@ def test_an_idempotency_key_names_each_of_them() -> None:
         ({"repeat": 100, "every_ms": 7 * 24 * 3600 * 1000}, "within a year"),
     ],
 )
-def test_what_cannot_be_repeated_is_told(fields: dict[str, Any], problem: str) -> None:
+def test_what_cannot_be_repeated_is_reported(fields: dict[str, Any], problem: str) -> None:
     """One problem each."""
     (found,) = repeat_problems(run_request(**fields))
     assert problem in found

@@ -12,7 +12,7 @@ from qa_queue.queues.jobs import DESCRIPTION_LENGTH, START_ALLOWANCE_S, display_
 @pytest.mark.parametrize(
     ("timeout_ms", "retries", "seconds"), [(60_000, 0, 60), (60_000, 2, 180), (1, 0, 1), (1500, 1, 3)]
 )
-def test_the_backstop_leaves_room_for_every_try_and_the_work_around(
+def test_the_backstop_leaves_room_forevery_try_and_the_work_around(
     timeout_ms: int, retries: int, seconds: int
 ) -> None:
     assert run_timeout_s(timeout_ms, retries) == seconds + START_ALLOWANCE_S

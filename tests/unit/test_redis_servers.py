@@ -101,7 +101,7 @@ def test_a_queue_may_have_a_redis_of_its_own(queue: str, monkeypatch: pytest.Mon
     assert server_of(found, "test-execution") == main_server(found)
 
 
-def test_a_worker_of_queues_on_different_servers_is_told_how_to_split() -> None:
+def test_a_worker_of_queues_on_different_servers_learns_how_to_split() -> None:
     """One worker, one Redis."""
     found = settings(redis_url_cleanup="redis://own", redis_url_adaptation_learning="redis://own")
     assert server_for_all(found, ["cleanup", "adaptation-learning"]).url == "redis://own"
@@ -137,7 +137,7 @@ def test_queues_are_grouped_by_their_server() -> None:
         (ConnectionError("[SSL: KEY_VALUES_MISMATCH]"), "do not belong together"),
     ],
 )
-def test_what_failed_is_told_with_what_to_do(error: Exception, words: str) -> None:
+def test_what_failed_is_reported_with_what_to_do(error: Exception, words: str) -> None:
     """By the setting that names the server."""
     message = explain(error, "host:1/0", "REDIS_URL_X")
     assert message.startswith("Redis at host:1/0 cannot be used: ")
@@ -176,7 +176,7 @@ def test_a_connection_leaves_a_replica(answer: str, leaves: bool) -> None:
     assert closed == [True] * leaves
 
 
-def test_of_several_servers_the_one_that_is_away_is_named() -> None:
+def test_of_several_servers_the_one_that_is_unavailable_is_named() -> None:
     """An error alone does not say where it came from."""
     away = Redis(port=1)
     main = MainRedis(find=lambda queue: away if queue == "cleanup" else None, port=2)

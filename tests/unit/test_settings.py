@@ -54,7 +54,7 @@ def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(
     assert ".env" in message
 
 
-def test_all_wrong_values_are_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_all_wrong_values_are_reported_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """One start shows every mistake, a line each."""
     monkeypatch.setenv("REDIS_PORT", "0")
     monkeypatch.setenv("LOG_LEVEL", "x")

@@ -79,7 +79,7 @@ def test_other_bodies_are_refused(content_type: str) -> None:
         parse_form(content_type, b"{}")
 
 
-def test_templates_escape_what_is_no_html_yet() -> None:
+def test_templates_escape_what_is_not_html_yet() -> None:
     assert "&lt;b&gt;" in render("notice.html", text="<b>")
     assert "<b>" in render("notice.html", text=Html("<b>"))
     assert when(None, "notice.html", text="gone") == ""

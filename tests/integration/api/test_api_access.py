@@ -137,7 +137,7 @@ def test_a_session_of_an_earlier_version_is_over(browser: httpx.Client, redis_db
     assert browser.get("/").status_code == 303
 
 
-def test_failed_logins_lock_out_nobody_with_a_valid_token(browser: httpx.Client, redis_db: Redis) -> None:
+def test_failed_logins_lock_out_no_one_with_a_valid_token(browser: httpx.Client, redis_db: Redis) -> None:
     """They are slowed down themselves, by address and by token; a valid token, a link and the API go on."""
     info, text = TokenStore(redis_db).create("ann", Role.READ)
     guesses = [f"qaq_{info.id}_{number}" for number in range(640)]
@@ -223,7 +223,7 @@ def test_loopback_is_open_only_when_said_so_and_only_for_loopback(serve: Callabl
     assert httpx.post(f"{url}/api/v1/cases", headers=FOREIGN[0], json={}).status_code == 403
 
 
-def test_a_caller_in_a_hurry_is_told_to_wait(serve: Callable[..., str], redis_db: Redis) -> None:
+def test_a_caller_in_a_hurry_is_asked_to_wait(serve: Callable[..., str], redis_db: Redis) -> None:
     """Each token has a bucket of its own; strangers have one too."""
     url = serve(qa_api_requests_per_minute=3)
     tokens = TokenStore(redis_db)
@@ -263,7 +263,7 @@ def test_a_body_that_is_too_large_is_refused_however_it_is_sent(serve: Callable[
     assert httpx.post(f"{url}/api/v1/cases", content=iter([b"{", b"}"]), headers=headers).status_code == 422
 
 
-def test_what_is_no_json_is_said_to_be_none(runner: httpx.Client) -> None:
+def test_what_is_not_json_is_reported(runner: httpx.Client) -> None:
     """400, with the place."""
     answer = runner.post("/api/v1/cases", content=b"{no", headers={"Content-Type": "application/json"})
     assert answer.status_code == 400

@@ -100,7 +100,7 @@ def test_only_the_failed_runs_of_a_batch_are_made_again(runner: httpx.Client, st
     assert len(every["runs"]) == 3
 
 
-def test_an_unknown_batch_is_told(runner: httpx.Client, reader: httpx.Client) -> None:
+def test_an_unknown_batch_is_reported(runner: httpx.Client, reader: httpx.Client) -> None:
     """And a reader cannot cancel any."""
     for path in (f"/api/v1/batches/{uuid4()}", "/api/v1/batches/nonsense"):
         assert runner.get(path).status_code == 404

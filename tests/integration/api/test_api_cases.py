@@ -103,7 +103,7 @@ def test_a_recording_becomes_a_case_with_notes(runner: httpx.Client, store: Memo
 
 
 @pytest.mark.parametrize("document", [{"a": {}}, "- 1", "a: [", "", {"steps": []}, {"steps": "x", "title": 1}])
-def test_what_is_no_case_is_refused_and_never_breaks_anything(runner: httpx.Client, document: Any) -> None:
+def test_what_is_not_a_case_is_refused_and_never_breaks_anything(runner: httpx.Client, document: Any) -> None:
     """As a case and as a recording."""
     assert runner.post("/api/v1/cases", json={"case": document}).status_code == 422
     assert runner.post("/api/v1/cases/import", json={"recording": document}).status_code == 422

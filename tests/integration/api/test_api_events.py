@@ -119,7 +119,7 @@ def test_an_adapted_step_counts_once_in_the_last_report(
     assert "id" not in event, "a report of the store has no place to go on from"
 
 
-def test_many_followers_hold_up_nobody(reader: httpx.Client, redis_db: Redis, run: RunRecord) -> None:
+def test_many_followers_hold_up_no_one(reader: httpx.Client, redis_db: Redis, run: RunRecord) -> None:
     """Sixty streams are open, more than there are threads, and other requests are answered."""
     writer = ProgressWriter(redis_db)
     writer.write(run.id, report(run.id, 1))
@@ -166,7 +166,7 @@ def test_metrics_are_what_the_queues_and_the_store_hold(
     assert not any('phase="starting"' in line for line in lines)
 
 
-def test_health_is_for_everybody(serve: Callable[..., str]) -> None:
+def test_health_is_foreveryone(serve: Callable[..., str]) -> None:
     """Load balancers have no tokens."""
     url = serve()
     assert httpx.get(f"{url}/health/live").json() == {"status": "alive"}

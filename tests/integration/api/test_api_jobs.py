@@ -52,7 +52,7 @@ def test_a_job_is_made_once_for_a_key_and_can_be_looked_at(admin: httpx.Client, 
     assert manager(redis_db).get_queue_stats("cleanup")["cleanup"].waiting == 1
 
 
-def test_a_payload_that_the_queue_does_not_take_is_told(admin: httpx.Client, redis_db: Redis) -> None:
+def test_a_payload_that_the_queue_does_not_take_is_reported(admin: httpx.Client, redis_db: Redis) -> None:
     """Field by field; runs are made elsewhere, and a queue that is not there is named."""
     answer = admin.post(JOBS, json={"data": {"keep_days": "many", "extra": 1}})
     assert answer.status_code == 422
@@ -68,7 +68,7 @@ def test_jobs_are_made_by_administrators(runner: httpx.Client) -> None:
     assert runner.get("/api/v1/queue/jobs/nothing").status_code == 404
 
 
-def test_what_stands_in_a_job_s_place_and_is_none_is_told(reader: httpx.Client, redis_db: Redis) -> None:
+def test_what_stands_in_a_job_s_place_and_is_not_a_job_is_reported(reader: httpx.Client, redis_db: Redis) -> None:
     """It does not fail the service."""
     redis_db.hset("rq:job:odd", mapping={"data": b"no job", "created_at": "never"})
     answer = reader.get("/api/v1/queue/jobs/odd")
@@ -107,7 +107,9 @@ def test_limits_are_changed_by_administrators(runner: httpx.Client) -> None:
     assert runner.get("/api/v1/limits").status_code == 200
 
 
-def test_what_happened_on_the_queues_is_told_from_the_last_event_on(reader: httpx.Client, redis_db: Redis) -> None:
+def test_what_happened_on_the_queues_is_reported_from_the_last_event_on(
+    reader: httpx.Client, redis_db: Redis
+) -> None:
     """Of one queue and some kinds where asked."""
     add(redis_db, "run-1")
     dequeue(redis_db, [QUEUE], None)
@@ -135,7 +137,7 @@ def test_a_stream_of_no_seconds_has_all_that_is_there(reader: httpx.Client, redi
     assert [data["job_id"] for _, _, data in events(reader, queue="cleanup")] == ["job-2"]
 
 
-def test_what_happens_is_told_as_it_happens(reader: httpx.Client, redis_db: Redis) -> None:
+def test_what_happens_is_reported_as_it_happens(reader: httpx.Client, redis_db: Redis) -> None:
     """A follower without a last event gets what comes from now on."""
     add(redis_db, "before")
     with reader.stream("GET", "/api/events", params={"event": "waiting", "queue": QUEUE}) as answer:

@@ -82,7 +82,7 @@ def test_a_run_token_cannot_use_the_schedule_of_an_administrator(runner, tidy, t
     assert jobs_on(redis_db, QueueName.CLEANUP) == []
 
 
-def test_nobody_sets_the_role_of_a_schedule_directly(runner, admin, tests_only) -> None:
+def test_no_one_sets_the_role_of_a_schedule_directly(runner, admin, tests_only) -> None:
     """It is always the caller's; `role` is not a field of the body."""
     for client in (runner, admin):
         assert client.post(PATH, json=WIPE | {"role": "admin"}).status_code == 422

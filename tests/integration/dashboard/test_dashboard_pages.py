@@ -94,7 +94,7 @@ async def test_what_a_job_says_is_text(watched, redis_db):
     assert watched.wrong == []
 
 
-async def test_a_name_in_the_address_is_no_script(watched):
+async def test_a_name_in_the_address_is_not_a_script(watched):
     """A link with a script for a queue's name leads nowhere."""
     page = watched.page
     response = await page.goto("/0/view/jobs/x');document.title='taken';('/queued/8/asc/1")
@@ -103,7 +103,7 @@ async def test_a_name_in_the_address_is_no_script(watched):
     assert await page.title() != "taken"
 
 
-async def test_a_failed_job_is_put_back_by_its_button(watched, redis_db, redis_url, tmp_path):
+async def test_a_failed_job_is_requeued_by_its_button(watched, redis_db, redis_url, tmp_path):
     """The page's own scripts pass the guard."""
     job = enqueue(redis_db, "buggy")
     with WorkerProcess(tmp_path / "a.log", "--burst", REDIS_URL=redis_url):

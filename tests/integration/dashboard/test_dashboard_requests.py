@@ -37,7 +37,7 @@ def failed_job(redis: Redis):
     return job
 
 
-def test_nobody_gets_in_without_the_password(dashboard):
+def test_no_one_gets_in_without_the_password(dashboard):
     """Not to a page, not to the data, not to a script."""
     for path in ("/", "/0/data/queues.json", "/static/js/jquery-3.5.1.min.js"):
         assert httpx.get(dashboard + path).status_code == 401

@@ -74,7 +74,7 @@ def test_only_loopback_names_are_answered(pages: httpx.Client) -> None:
     assert pages.get("/", headers={"host": "attacker.example"}).status_code == 400
 
 
-def test_readiness_names_the_part_that_is_away(store: MemoryStore, tmp_path: Path) -> None:
+def test_readiness_names_the_part_that_is_unavailable(store: MemoryStore, tmp_path: Path) -> None:
     settings = load_settings(redis_url="redis://127.0.0.1:1/0", qa_home=tmp_path, qa_api_open_on_loopback=True)
     with serving(create_app(Backend(settings, store))) as url, httpx.Client(base_url=url, timeout=20) as client:
         assert client.get("/health/live").json() == {"status": "alive"}

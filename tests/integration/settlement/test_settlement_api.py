@@ -131,7 +131,7 @@ def test_the_api_s_document_has_the_operation(url: str) -> None:
         ("nowhere", "cannot be documented"),
     ],
 )
-def test_a_router_that_cannot_be_used_is_told_and_the_service_works_on(
+def test_a_router_that_cannot_be_used_is_reported_and_the_service_works_on(
     name: str, problem: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With its package; the service's own operations are as they were."""

@@ -73,7 +73,7 @@ def test_a_worker_killed_between_posting_and_its_end_posts_once(
     assert len(entries(key)) == 1
 
 
-def test_a_ledger_that_stays_away_makes_a_dead_letter_that_can_be_recovered(
+def test_a_ledger_that_stays_unavailable_makes_a_dead_letter_that_can_be_recovered(
     producer: QueueProducer, start_worker: Start, redis_db: Redis, entries: Entries, key: str
 ) -> None:
     """With every attempt and the payload; requeued, it is settled once."""

@@ -81,7 +81,7 @@ def test_what_another_attempt_cannot_help_is_failed_at_once(redis_db, start_work
     wait_until(lambda: redis_db.llen("abandoned"))
 
 
-def test_a_cancelled_run_is_no_failure(redis_db, start_worker):
+def test_a_cancelled_run_is_not_a_failure(redis_db, start_worker):
     """Its job finishes and says so."""
     job = enqueue(redis_db, "cancelled", attempts=3)
     start_worker()
@@ -108,7 +108,7 @@ def test_jobs_that_cannot_be_read_stop_no_worker(redis_db, start_worker):
     assert redis_db.llen(f"rq:queue:{QUEUE}:intermediate") == 0
 
 
-def test_text_that_is_no_unicode_costs_its_own_job_alone(redis_db, start_worker):
+def test_text_that_is_not_unicode_costs_its_own_job_alone(redis_db, start_worker):
     """JSON in Redis can name half a character, which the pipe to the child cannot carry."""
     bad, good = enqueue(redis_db, "echo", {"x": "\ud800"}), enqueue(redis_db, "echo", {"n": 1})
     start_worker()
@@ -134,7 +134,7 @@ def test_a_job_that_always_kills_its_child_is_failed_and_abandoned_by_the_next_o
     assert did(redis_db, job) == [1, 2]
 
 
-def test_a_timed_out_job_is_told_to_end(redis_db, start_worker):
+def test_a_timed_out_job_is_asked_to_end(redis_db, start_worker):
     """It ends when it is cancelled, is not retried, and has the reason."""
     job = enqueue(redis_db, "gate", attempts=3, job_timeout=1)
     worker = start_worker()

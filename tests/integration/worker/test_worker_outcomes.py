@@ -113,7 +113,7 @@ def test_another_worker_stores_the_outcome_of_a_worker_that_died(redis_db, start
     assert [entry["job"] for entry in abandoned(redis_db)] == [job.id]
 
 
-def test_a_run_whose_row_has_ended_is_no_dead_letter(redis_db, start_worker) -> None:
+def test_a_run_whose_row_has_ended_is_not_a_dead_letter(redis_db, start_worker) -> None:
     """Its process died between storing the end and reporting it, on the last attempt."""
     job = enqueue(redis_db, "killer", {"good": 9})
     redis_db.set(f"result:{job.id}", json.dumps({"status": "completed"}))

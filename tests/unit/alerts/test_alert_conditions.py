@@ -43,7 +43,7 @@ def test_every_rule_tells_bad_from_good(of: AnyRule, bad: Snapshot, good: Snapsh
     assert summaries(of, good) == []
 
 
-def test_there_is_a_case_for_every_kind() -> None:
+def test_there_is_a_case_forevery_kind() -> None:
     """A new kind needs one above."""
     assert {of.kind for of, _, _ in CASES} == set(RuleKind)
 

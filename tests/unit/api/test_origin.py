@@ -48,7 +48,7 @@ def test_another_sites_page_is_known_by_what_browsers_say(headers: dict[str, str
 
 
 @pytest.mark.parametrize(("host", "name"), [("a:1", "a"), ("a", "a"), ("[::1]:1", "[::1]"), ("", ""), ("A:1", "a")])
-def test_the_port_is_no_part_of_the_name(host: str, name: str) -> None:
+def test_the_port_is_not_a_part_of_the_name(host: str, name: str) -> None:
     """In brackets, colons are."""
     assert host_name(host) == name
 

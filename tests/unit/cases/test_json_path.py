@@ -37,7 +37,7 @@ def test_a_place_that_is_missing_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("path", ["items", "$.items[", "$.", "$..[?match(@.a, '(a+)+$')]", "$[?search(@.a, 'b')]"])
-def test_what_is_no_path_is_refused(path: str) -> None:
+def test_what_is_not_a_path_is_refused(path: str) -> None:
     """Neither may a path hold a regular expression, which could take forever."""
     with pytest.raises(ValueError, match="is not a JSONPath"):
         check_path(path)

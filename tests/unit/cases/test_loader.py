@@ -69,7 +69,7 @@ def test_steps_know_their_lines(tmp_path: Path):
     assert hash(case.steps[0]) == hash(case.steps[0].model_copy(update={"line": 99}))
 
 
-def test_a_byte_order_mark_is_no_part_of_the_text(tmp_path: Path):
+def test_a_byte_order_mark_is_not_a_part_of_the_text(tmp_path: Path):
     """Editors on Windows write one."""
     path = tmp_path / "case.json"
     path.write_bytes(b"\xef\xbb\xbf" + json.dumps(document()).encode())
@@ -167,7 +167,7 @@ def test_a_suite_needs_its_name_and_cases(tmp_path: Path, text: str, problem: st
         ),
     ],
 )
-def test_files_that_are_no_cases(tmp_path: Path, text: str, name: str, problem: str):
+def test_files_that_are_not_cases(tmp_path: Path, text: str, name: str, problem: str):
     """Each says what is wrong with the file."""
     assert file_problems(write(tmp_path, text, name)) == [problem]
 

@@ -398,7 +398,7 @@ def test_first_and_last_are_indices(key: str, index: int):
     )
 
 
-def test_a_document_that_is_no_mapping_is_refused():
+def test_a_document_that_is_not_a_mapping_is_refused():
     """The top of a case is a mapping."""
     with pytest.raises(CaseError) as caught:
         parse_case([], source="case.yaml")

@@ -332,7 +332,7 @@ def test_a_click_before_a_change_of_a_text_stays():
         ),
     ],
 )
-def test_what_is_not_carried_over_is_told(step: dict[str, Any], note: str):
+def test_what_is_not_carried_over_is_reported(step: dict[str, Any], note: str):
     """With the step's number and type, and what to do where something can be done."""
     (found,) = notes(step)
 
@@ -358,7 +358,7 @@ def test_what_is_not_carried_over_is_told(step: dict[str, Any], note: str):
         ),
     ],
 )
-def test_what_is_carried_over_in_part_is_told(step: dict[str, Any], note: str):
+def test_what_is_carried_over_in_part_is_reported(step: dict[str, Any], note: str):
     """The step is there, without what the note names."""
     assert notes(step) == (note,)
     assert len(actions(step)) == 1
@@ -497,6 +497,6 @@ def test_a_recording_of_nothing_is_refused(steps: list[Any], problem: str):
         (None, False),
     ],
 )
-def test_recordings_are_told_from_cases(document: Any, expected: bool):
+def test_recordings_are_distinguished_from_cases(document: Any, expected: bool):
     """By their title and by steps that have a type."""
     assert is_recording(document) is expected

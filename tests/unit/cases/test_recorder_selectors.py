@@ -85,7 +85,7 @@ def test_names_shown_in_capitals_take_the_spelling_of_the_page():
 
 
 @pytest.mark.parametrize("selector", ['aria/[role="generic"]', "div::-p-text(x) b", "aria/", "text/", "pierce/ "])
-def test_what_cannot_be_read_is_told(selector: str):
+def test_what_cannot_be_read_is_reported(selector: str):
     """The other alternatives stay."""
     aimed = aim({"selectors": [[selector], ["#go"]]})
 

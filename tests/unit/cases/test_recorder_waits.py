@@ -65,7 +65,7 @@ def test_an_index_goes_to_every_fallback():
     )
 
 
-def test_properties_become_checks_and_the_rest_is_told():
+def test_properties_become_checks_and_the_rest_is_reported():
     """Text, value, checked and disabled have checks of their own; lists and numbers of attributes have none."""
     properties = {"innerText": "Espresso", "value": "2", "checked": False, "disabled": True, "tabIndex": 0}
     attributes = {"href": "/x", "rel": 5}

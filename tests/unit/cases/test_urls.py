@@ -79,7 +79,7 @@ def test_a_document_with_a_local_scheme_is_refused_with_its_path() -> None:
     assert [problem.split(": ")[1] for problem in refused.value.problems] == ["base_url", "steps[1].goto.url"]
 
 
-def test_the_model_refuses_it_by_itself() -> None:
+def test_the_model_refuses_it_alone() -> None:
     """So that no importer can build such a case."""
     with pytest.raises(ValueError, match="which a case may not open"):
         Goto(url="file:///etc/passwd")

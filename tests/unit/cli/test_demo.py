@@ -32,6 +32,6 @@ def test_a_bug_that_was_not_found_and_a_case_that_failed_are_named() -> None:
     assert unexpected(requests, bad) == ["a", "bug"]
 
 
-def test_a_dead_run_is_no_finding_of_the_known_bug_and_a_missing_report_is_no_success() -> None:
+def test_a_dead_run_is_not_a_finding_of_the_known_bug_and_a_missing_report_is_not_a_success() -> None:
     requests = [make_request("a"), make_request("bug", "expected-failure")]
     assert unexpected(requests, [make_report("bug", RunStatus.DEAD)]) == ["a", "bug"]

@@ -15,7 +15,7 @@ from qa_queue.errors import CaseError
 from tests.unit.cases.support import assertion, file_problems
 
 
-def legacy(*steps: dict[str, Any], **overrides: Any) -> dict[str, Any]:
+def cinnamon(*steps: dict[str, Any], **overrides: Any) -> dict[str, Any]:
     """A case of the old form, its steps numbered."""
     numbered = [{"stepNumber": number} | step for number, step in enumerate(steps, 1)]
     return {
@@ -29,7 +29,7 @@ def legacy(*steps: dict[str, Any], **overrides: Any) -> dict[str, Any]:
 def test_each_old_action_has_its_new_one():
     """The four actions and the two keys of the case are put into this format's words."""
     made = parse_case(
-        legacy(
+        cinnamon(
             {"action": "navigate", "value": "/login"},
             {"action": "type", "selector": "#user", "value": "ann"},
             {"action": "click", "selector": "#go", "expectedResult": "The home page opens"},
@@ -55,7 +55,7 @@ def test_each_old_action_has_its_new_one():
 def test_what_nothing_checks_is_a_warning(tmp_path: Path):
     """The expected result is prose; a reader should know that it asserts nothing."""
     path = tmp_path / "old.json"
-    path.write_text(json.dumps(legacy({"action": "navigate", "value": "/", "expectedResult": "It opens"})))
+    path.write_text(json.dumps(cinnamon({"action": "navigate", "value": "/", "expectedResult": "It opens"})))
 
     assert load_file(path).warnings == (
         "step 1 (navigate): expectedResult is kept as the step's name; nothing checks it",
@@ -67,7 +67,7 @@ def test_mistakes_keep_their_lines(tmp_path: Path):
     path = tmp_path / "old.json"
     path.write_text(
         json.dumps(
-            legacy(
+            cinnamon(
                 {"action": "clik", "selector": "#go"},
                 {"action": "click", "selctor": "#go", "stepNumber": 7},
                 {"action": "type", "selector": "#go", "stepNumber": 2},
@@ -87,4 +87,4 @@ def test_mistakes_keep_their_lines(tmp_path: Path):
 def test_a_mixture_of_old_and_new_steps_is_refused():
     """A document has one form."""
     with pytest.raises(CaseError, match="unknown action 'action'"):
-        parse_case(legacy({"action": "click", "selector": "#go"}, {"click": "#go"}), source="old.json")
+        parse_case(cinnamon({"action": "click", "selector": "#go"}, {"click": "#go"}), source="old.json")

@@ -47,7 +47,7 @@ def test_a_job_out_of_attempts_is_a_dead_letter_with_all_of_them(redis_db, start
     assert letters.count() == 0
 
 
-def test_what_is_no_job_is_a_dead_letter_at_once_and_its_run_is_told(redis_db, start_worker):
+def test_what_is_not_a_job_is_a_dead_letter_at_once_and_its_run_is_reported(redis_db, start_worker):
     """The worker goes on with the next."""
     odd, text = enqueue(redis_db, "echo"), enqueue(redis_db, "echo")
     redis_db.hset(odd.key, mapping={"status": "no status", "created_at": "never"})

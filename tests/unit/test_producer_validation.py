@@ -29,7 +29,7 @@ NAIVE = datetime(2026, 1, 8)
         ({"idempotency_key": ""}, "is empty"),
     ],
 )
-def test_what_cannot_be_queued_is_told(fields: dict[str, Any], problem: str) -> None:
+def test_what_cannot_be_queued_is_reported(fields: dict[str, Any], problem: str) -> None:
     """One problem each, in words that say what is allowed."""
     (found,) = timing_problems(run_request(**fields))
     assert problem in found
