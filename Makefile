@@ -1,7 +1,7 @@
 # Everything Python stays in .venv, everything Node in node_modules, all data in .qa.
 BIN := .venv/bin
 READY := .venv/.ready
-BENCHES := queues healing_cost worker
+BENCHES := startup queues healing_cost worker
 
 .PHONY: help setup demo test test-quick check reference wheel bench soak faults chaos lock clean
 

@@ -39,10 +39,8 @@ def install() -> Kit:
     Raises:
         SystemExit: a package index cannot be reached.
     """
-    HOME.mkdir(parents=True, exist_ok=True)
-    kit = Kit(HOME / "python" / "bin" / "python", find_node(), HOME / "js")
+    kit = install_node()
     _install_python(kit.python)
-    _install_node(kit)
     return kit
 
 
@@ -59,8 +57,10 @@ def _install_python(python: Path) -> None:
     note.write_text("\n".join(wanted))
 
 
-def _install_node(kit: Kit) -> None:
-    kit.folder.mkdir(exist_ok=True)
+def install_node() -> Kit:
+    """Install what is missing for Node only; raises as `install` does."""
+    kit = Kit(HOME / "python" / "bin" / "python", find_node(), HOME / "js")
+    kit.folder.mkdir(parents=True, exist_ok=True)
     before = kit.folder / "package.json"
     same = before.is_file() and before.read_bytes() == (SCRIPTS / "package.json").read_bytes()
     if not same or not (kit.folder / "node_modules" / ".package-lock.json").is_file():
@@ -70,6 +70,7 @@ def _install_node(kit: Kit) -> None:
         _run([npm, "install", "--silent", "--no-audit", "--no-fund"], cwd=kit.folder)
     for script in SCRIPTS.glob("*.*js"):
         shutil.copy(script, kit.folder)
+    return kit
 
 
 def _run(command: list[str | Path], cwd: Path = ROOT) -> None:
