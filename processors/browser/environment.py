@@ -36,6 +36,8 @@ def context_options(
     }
     if proxy is not None:
         found["proxy"] = {"server": proxy, "bypass": "<-loopback>"}  # loopback does not bypass it
+    if options.records_video and options.recordings is not None:
+        found["record_video_dir"] = options.recordings
     if options.state is not None:
         found["storage_state"] = options.state
     if options.viewport or "viewport" not in found:

@@ -155,6 +155,11 @@ class WarmBrowserPool:
             if options.use.browser != "chromium" and proxy is None:
                 await session.refuse_addresses(self._denied)
         except Error as error:
+            if options.records_video and "ffmpeg" in str(error):
+                raise InputError(
+                    "a video was asked for, and Playwright's ffmpeg is not installed on the worker: run "
+                    "`playwright install ffmpeg` there, or leave out `video`"
+                ) from None
             _refuse_setup(error, context.browser, BrowserKind.of(options))
             raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
         return session

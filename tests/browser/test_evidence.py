@@ -18,7 +18,7 @@ import pytest
 
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionOptions
-from qa_queue.models import ArtifactKind, EvidenceMode, RunStatus, TestJobResult
+from qa_queue.models import ArtifactKind, ErrorKind, EvidenceMode, RunStatus, TestJobResult
 from qa_queue.store.records import ArtifactRecord
 from tests.browser.conftest import Opener
 from tests.support.leaks import codings, everything
@@ -121,6 +121,15 @@ async def test_a_passed_try_is_kept_with_the_failed_one_before_it(harness: Execu
     ]
     har = json.loads(content(harness, harness.artifacts(result.test_run_id, ArtifactKind.HAR)[0]))
     assert [entry["request"]["url"] for entry in har["log"]["entries"]] == [f"{site.url}{path}"]
+
+
+async def test_a_video_is_kept_or_the_missing_program_is_named(harness: ExecutionHarness, site: Site) -> None:
+    """Playwright records videos with an ffmpeg of its own, which not every machine has."""
+    result = await harness.test(case(goto(site.page("/filmed", "<p>a")), base_url=site.url), video="on")
+    if result.error is None:
+        assert names(harness, result) == ["page-1.webm"]
+    else:
+        assert (result.error_kind, "`playwright install ffmpeg`" in result.error) == (ErrorKind.INPUT, True)
 
 
 async def test_a_file_that_is_too_large_is_not_kept(harness: ExecutionHarness, site: Site) -> None:
