@@ -243,6 +243,17 @@ def cancels_are_obeyed(history: History) -> Iterator[Violation]:
             yield Violation("cancels are obeyed", event.run, f"was removed, and its row is {status}")
 
 
+def verdicts_are_right(history: History) -> Iterator[Violation]:
+    """No fault of the service is blamed on the site or ends a run early: it passes or fails as its page says."""
+    cancelled = {event.run for event in history.of(CANCEL)}
+    for run, event in history.acknowledged.items():
+        expected = {"completed" if event["passes"] else "failed"} | ({"cancelled"} if run in cancelled else set())
+        for row in history.of(ROW, run)[-1:]:
+            if row["status"] in FINAL - expected:
+                text = f"is {row['status']} on attempt {row['attempt']}, not {' or '.join(sorted(expected))}"
+                yield Violation("verdicts are right", run, f"{text}: {row['error']}")
+
+
 def rows_are_complete(history: History) -> Iterator[Violation]:
     """A run that has completed has each step of its last attempt once, and every ended row has its end's time."""
     for run in history.acknowledged:
@@ -269,5 +280,6 @@ RULES: tuple[Rule, ...] = (
     the_latest_attempt_ends_the_run,
     first_come_first_served,
     cancels_are_obeyed,
+    verdicts_are_right,
     rows_are_complete,
 )

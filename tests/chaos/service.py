@@ -182,6 +182,7 @@ class ChaosClient(threading.Thread):
             priority=int(run.priority),
             delayed=run.delay_ms is not None,
             steps=len(steps),
+            passes=run.passes,
         )
 
     def _cancel(self, redis: RedisClient, run: PlannedRun) -> None:

@@ -22,7 +22,7 @@ def steps_of(name: str, holds_ms: tuple[int, ...], *, passes: bool) -> tuple[Ste
         wrong = number == len(holds_ms) and not passes
         page = goto(f"/{name}/${{run.attempt}}/{number}/{hold}").model_copy(update={"timeout_ms": 30_000})
         heading = expect("h1", text="Elsewhere" if wrong else f"Step {number}")
-        steps += [page, heading.model_copy(update={"timeout_ms": 500})]
+        steps += [page, heading.model_copy(update={"timeout_ms": 5000})]
     return tuple(steps)
 
 

@@ -47,7 +47,7 @@ def outcome(at: float, run: str, status: str = "completed", token: int = 1, **ro
     """The end of a run as an observer sees it, and its row and job when everything is over."""
     job = {"completed": "finished", "cancelled": "canceled", "dead": "failed"}.get(status, status)
     steps = list(range(1, STEPS + 1)) if status == "completed" else []
-    fields = {"status": status, "attempt": token, "steps": steps, "finished": True} | row
+    fields = {"status": status, "attempt": token, "steps": steps, "finished": True, "error": None} | row
     return [
         event(at, ENDED, run, status=status),
         event(900, ROW, run, **fields),
@@ -56,7 +56,7 @@ def outcome(at: float, run: str, status: str = "completed", token: int = 1, **ro
 
 
 def acknowledged(at: float, run: str, priority: int = 5, *, delayed: bool = False) -> Event:
-    return event(at, ACKNOWLEDGED, run, priority=priority, delayed=delayed, steps=STEPS)
+    return event(at, ACKNOWLEDGED, run, priority=priority, delayed=delayed, steps=STEPS, passes=True)
 
 
 def good() -> Log:
@@ -144,6 +144,11 @@ def unordered_restore(log: Log) -> Log:
     return [*log, event(8.6, WAITING, runs=["r3", "r2", "r4", "r5"])]
 
 
+def blamed_site(log: Log) -> Log:
+    """The worker of r5 was frozen, and the run fails."""
+    return with_row(without(log, ENDED, "r5"), "r5", status="failed", steps=[1], error="a script keeps it busy")
+
+
 def missing_step(log: Log) -> Log:
     """One step of r5 was not stored."""
     return with_row(log, "r5", steps=[1])
@@ -166,6 +171,7 @@ PLANTED: dict[Callable[[Log], Log], str] = {
     ignored_cancel: "cancels are obeyed",
     last_in_first_out: "first come, first served",
     unordered_restore: "first come, first served",
+    blamed_site: "verdicts are right",
     missing_step: "rows are complete",
     half_closed: "runs end once",
 }

@@ -53,9 +53,11 @@ def missing_step() -> None:
 
 
 def forgotten_attempt() -> None:
-    """Each execution of a run has the number of the first."""
+    """Each execution of a run has the number of the first, whatever its row says."""
+    from processors.execution.processor import TestExecutionProcessor
     from qa_queue.worker import executions
 
+    TestExecutionProcessor._follow = lambda self, fence: None  # type: ignore[method-assign]
     context = executions._context
     executions._context = lambda name, job, queue, attempt, requeues: context(name, job, queue, 1, requeues)
 
