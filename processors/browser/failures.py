@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from processors.browser.suggestions import suggested_target
 from qa_queue.errors import QAError
 from qa_queue.models import ErrorKind
 
@@ -84,16 +85,21 @@ def explain(text: str, *, subject: str, timeout_ms: int) -> StepFailedError:
 
 
 def ambiguous(text: str, subject: str) -> StepFailedError:
-    """More than one element matches: list them."""
+    """More than one element matches: list them, each with a target that matches it alone."""
     lines = _MATCH_LINE.findall(text)
     count = re.search(r"resolved to (\d+) elements", text)
     total = int(count.group(1)) if count else len(lines)
-    listed = "; ".join(f"{n}) {shorten(line)}" for n, line in enumerate(lines[:LISTED_MATCHES], 1))
+    listed = "; ".join(f"{n}) {_match(line)}" for n, line in enumerate(lines[:LISTED_MATCHES], 1))
     more = f"; and {total - LISTED_MATCHES} more" if total > LISTED_MATCHES else ""
-    return StepFailedError(
-        ErrorKind.AMBIGUOUS,
-        f"{subject} matches {total} elements: {listed}{more}. Narrow it by `exact`, `within`, `has_text` or `nth`.",
-    )
+    advice = "Use the target of one of them, or narrow yours by `exact`, `within`, `has_text` or `nth`."
+    return StepFailedError(ErrorKind.AMBIGUOUS, f"{subject} matches {total} elements: {listed}{more}. {advice}")
+
+
+def _match(line: str) -> str:
+    """Return an element of Playwright's list, with its own target where there is one."""
+    element, _, locator = line.rpartition(" aka ")
+    target = suggested_target(locator) if element else None
+    return shorten(line) if target is None else f"{shorten(element)} is {shorten(target)}"
 
 
 def navigation(text: str, *, url: str, timeout_ms: int) -> StepFailedError:

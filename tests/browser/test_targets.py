@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
+import yaml
 
 from processors.browser.locators import locator_for
 from processors.browser.protocol import Found, Match
@@ -166,10 +168,27 @@ async def test_an_ambiguous_target_lists_what_it_matches(visit: Opener) -> None:
     page = await visit("".join(f"<button class=b{n}>Buy</button>" for n in range(7)))
     outcome = await page.do(on("click", {"role": "button", "name": "Buy"}))
     assert outcome.kind is ErrorKind.AMBIGUOUS
-    assert (outcome.error or "").startswith("button 'Buy' matches 7 elements: 1) <button class=\"b0\">Buy</button>")
+    assert (outcome.error or "").startswith(
+        "button 'Buy' matches 7 elements: 1) <button class=\"b0\">Buy</button> is {role: button, name: Buy, "
+        "first: true}; "
+    )
     assert "b4" in (outcome.error or "")
     assert "b5" not in (outcome.error or "")
     assert "and 2 more" in (outcome.error or "")
+
+
+async def test_a_suggested_target_is_unique(visit: Opener) -> None:
+    """Each of the listed elements is found by the target beside it, whatever singles it out."""
+    page = await visit(
+        "<button>Save</button><button>Save as</button><button id=x>Save</button><b data-testid=sa>Save z</b>"
+        "<ul><li>a<button class=z>Save</button></li></ul><input placeholder='Save: it'>"
+    )
+    outcome = await page.do(on("click", "button, b, input"))
+    targets = re.findall(r" is (\{.*?\})(?:;|\. Use)", outcome.error or "")
+    assert len(targets) == 5
+    for written in targets:
+        found = Target.model_validate(yaml.safe_load(written), context=DOCUMENT)
+        assert await locator_for(page.page, found, "data-testid").count() == 1, written
 
 
 async def test_an_ambiguous_target_of_an_assertion_is_listed_too(visit: Opener) -> None:
