@@ -13,6 +13,7 @@ from typing import Any, ClassVar, Self
 from processors.base import BaseJobProcessor, Services
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionLimits
 from processors.cleanup import CleanupProcessor
 from processors.execution.network import egress_policy, hosts_in, own_urls
 from processors.execution.records import stored_result
@@ -194,6 +195,7 @@ class Runtime:
             denied=denied_addresses(own_urls(settings)),
             remote=hosts_in(settings, "qa_connect_hosts"),
             egress=await asyncio.to_thread(egress_policy, settings),
+            limits=SessionLimits(received=settings.qa_run_network_mb << 20, pages=settings.qa_run_pages),
             max_download_bytes=settings.qa_max_download_mb * 1_000_000,
         )
         stack.push_async_callback(browser.close)

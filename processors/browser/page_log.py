@@ -50,8 +50,14 @@ class PageLog:
     """
 
     def __init__(
-        self, context: BrowserContext, first: Page, load: BrowserLoad, explain: Explain = as_given
+        self,
+        context: BrowserContext,
+        first: Page,
+        load: BrowserLoad,
+        explain: Explain = as_given,
+        max_pages: int = 100,
     ) -> None:
+        self._pages_left = max_pages
         self._explain = explain
         self.flood: str | None = None
         self._crash = asyncio.Event()  # of any page
@@ -169,6 +175,9 @@ class PageLog:
             self._failed_navigations[page] = FailedNavigation(url=request.url, error=reason)
 
     def _on_page(self, page: Page) -> None:
+        self._pages_left -= 1
+        if self._pages_left < 0:
+            self.stop("the pages opened more tabs than one run may open")
         page.on("crash", guarded(self._on_crash))
 
     def _on_crash(self, page: Page) -> None:

@@ -24,7 +24,7 @@ from processors.browser.failures import is_closed, is_crash
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
 from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser
 from processors.browser.locators import ATTACHED_FRAME_ENGINE
-from processors.browser.protocol import HAR_NAME, SessionOptions, TraceContent
+from processors.browser.protocol import HAR_NAME, SessionLimits, SessionOptions, TraceContent
 from processors.browser.session import Session
 from qa_queue.cases.environment import parse_time
 from qa_queue.cases.hosts import NO_HOST, HostList
@@ -45,7 +45,7 @@ class WarmBrowserPool:
     and those with a window on the screen, are started when they are first needed. `denied` are URL patterns that no
     run may open where no proxy decides, `remote` the hosts of browsers that runs may connect to.
     With `egress`, each session reaches the network through a proxy of its own, which applies that policy.
-    `max_download_bytes` limits a download.
+    `max_download_bytes` limits a download, `limits` each session.
     """
 
     def __init__(
@@ -58,7 +58,9 @@ class WarmBrowserPool:
         egress: EgressPolicy | None = None,
         resolve: Resolve = resolve_host,
         max_download_bytes: int = MAX_BYTES,
+        limits: SessionLimits = SessionLimits(),  # noqa: B008 - frozen
     ) -> None:
+        self._limits = limits
         self._egress = egress
         self._resolve = resolve
         self._denied = denied
@@ -105,7 +107,7 @@ class WarmBrowserPool:
         """
         while len(self._closing) >= MOST_CLOSING:
             await asyncio.wait(self._closing, return_when=asyncio.FIRST_COMPLETED)
-        stack = AsyncExitStack()
+        stack, options = AsyncExitStack(), replace(options, limits=self._limits)
         try:
             proxy = await self._proxy(stack, options)
             options = options if proxy else replace(options, denied=tuple(self._denied))
@@ -131,7 +133,9 @@ class WarmBrowserPool:
                 )
             return None
         policy = replace(self._egress, layers=(*self._egress.layers, *options.network), ports=self._ports)
-        proxy = await stack.enter_async_context(EgressProxy(policy, self._resolve))
+        proxy = await stack.enter_async_context(
+            EgressProxy(policy, self._resolve, max_received=options.limits.received)
+        )
         self._ports.add(proxy.port)
         stack.callback(self._closed, proxy)
         return proxy

@@ -35,6 +35,14 @@ class TraceContent(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SessionLimits:
+    """The most that the pages of a session may receive, in bytes, and the number of tabs they may open."""
+
+    received: int = 2 << 30
+    pages: int = 100
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionOptions:
     """The options of a browser context. `viewport` counts, not that of `use`; None is the device's, else 1280x720.
 
@@ -43,7 +51,7 @@ class SessionOptions:
     `secret_hosts` has the hosts on which each secret may be used, by name; a secret without hosts is used nowhere.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
     `denied` has URL patterns that no request of the run may match; the pool sets it where no proxy decides.
-    `network` has the lists of hosts that narrow the operator's.
+    `network` has the lists of hosts that narrow the operator's; the pool sets `limits`.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
     With `records_traffic` steps can wait for requests and responses of pages and check them.
     `state` has the cookies and storage to begin with, as `BrowserSession.state` returns them; `keep_state` keeps
@@ -62,6 +70,7 @@ class SessionOptions:
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
     network: tuple[Layer, ...] = ()
+    limits: SessionLimits = SessionLimits()
     records_traffic: bool = False
     recordings: Path | None = None
     records_video: bool = False

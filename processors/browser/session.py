@@ -63,7 +63,9 @@ class Session:
         self._load = load
         self._egress = egress
         explain = egress.explain if egress else as_given
-        self._log = log = PageLog(context, page, load, explain)
+        self._log = log = PageLog(context, page, load, explain, max_pages=options.limits.pages)
+        if egress is not None:
+            egress.on_limit = log.stop
         self._pages = pages = OpenPages(context, page)
         self._dialogs = dialogs = DialogHandler(log, options.dialogs)
         self._traffic = traffic = Traffic(

@@ -152,6 +152,14 @@ class Settings(RedisSettings):
         default=True,
         description="Allow runs to reach private addresses, such as sites of an intranet and of this machine.",
     )
+    qa_run_network_mb: int = Field(
+        default=2048,
+        ge=1,
+        description="MiB that the pages of a try may receive through the proxy; then the run fails.",
+    )
+    qa_run_pages: int = Field(
+        default=100, ge=1, description="Tabs and windows that the pages of a try may open; then the run fails."
+    )
     qa_connect_hosts: str = Field(
         default="",
         description="Hosts, separated by commas, of browsers that cases may connect to with `use.connect`: HOST, "

@@ -11,7 +11,7 @@ import pytest
 
 from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
 from processors.browser.pool import WarmBrowserPool
-from processors.browser.protocol import SessionOptions
+from processors.browser.protocol import SessionLimits, SessionOptions
 from processors.browser.session import Session
 from qa_queue.cases.hosts import Address, HostList
 from qa_queue.models import ErrorKind
@@ -92,13 +92,13 @@ async def names(host: str) -> tuple[Address, ...]:
 
 @asynccontextmanager
 async def session_of(
-    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch, **options: object
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Session]:
     """A session for which the listener belongs to the service."""
     policy = EgressPolicy(own=endpoints([f"http://127.0.0.1:{own.port}"]))
     monkeypatch.setattr(pool, "_egress", policy)
     monkeypatch.setattr(pool, "_resolve", names)
-    async with pool.session(SessionOptions(base_url=site.url, **options)) as session:
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
         yield session
 
 
@@ -114,7 +114,7 @@ async def test_no_page_reaches_the_service(
 ) -> None:
     """Neither its scripts, frames, workers and sockets nor its redirects and downloads; the report says so."""
     site.page("/worker.js", WORKER)
-    async with session_of(pool, site, own, monkeypatch, max_download_bytes=1_000) as session:
+    async with session_of(pool, site, own, monkeypatch) as session:
         script = PAGES[way].format(to=f"127.0.0.1:{own.port}")
         path = site.page("/attack", f"<button id=go>go</button><script>go.onclick = () => {{ {script} }}</script>")
         assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
@@ -222,3 +222,45 @@ async def test_what_is_not_there_is_explained_as_without_a_proxy(
         outcome = await session.perform(goto(url), timeout_ms=TIMEOUT_MS)
         cause = "nothing listens there; is the site up? (ERR_CONNECTION_REFUSED)"
         assert outcome.error == f"cannot open {url}: {cause}"
+
+
+async def test_a_page_may_receive_so_much(
+    pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Beyond it the run fails alone, with what happened; the one beside it goes on."""
+    monkeypatch.setattr(pool, "_limits", SessionLimits(received=500_000))
+    site.page("/small", "<p>")
+    site.page("/large", "x" * 200_000)
+    again = "(async () => { while (true) await (await fetch(`/large`)).text() })()"
+    site.page("/greedy", f"<button id=go onclick='{again}'>go</button>")
+    async with (
+        pool.session(SessionOptions(base_url=site.url)) as greedy,
+        pool.session(SessionOptions(base_url=site.url)) as other,
+    ):
+        assert (await greedy.perform(goto("/greedy"), timeout_ms=TIMEOUT_MS)).error is None
+        await greedy.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
+        await async_wait_until(lambda: greedy._log.flood, what="the end of the run")
+        outcome = await greedy.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
+        assert outcome.kind is ErrorKind.PAGE_FLOOD
+        assert "received more than 500000 bytes from the network" in str(outcome.error)
+        assert (await other.perform(goto("/small"), timeout_ms=TIMEOUT_MS)).error is None
+
+
+async def test_a_page_may_open_so_many_tabs(
+    pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More of them fail the run, wherever they lead."""
+    monkeypatch.setattr(pool, "_limits", SessionLimits(pages=5))
+    site.page("/opens", "<button id=go onclick='window.open(`/opens`)'>go</button>")
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
+        page = session.page
+        assert (await session.perform(goto("/opens"), timeout_ms=TIMEOUT_MS)).error is None
+        for opened in range(2, 6):
+            await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
+            await async_wait_until(lambda n=opened: len(page.context.pages) == n, what="the tab")
+        assert session._log.flood is None
+        await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
+        await async_wait_until(lambda: session._log.flood, what="the end of the run")
+        outcome = await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
+        assert outcome.kind is ErrorKind.PAGE_FLOOD
+        assert "opened more tabs than one run may open" in str(outcome.error)

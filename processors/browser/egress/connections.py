@@ -35,7 +35,6 @@ class ProxyCalls(Protocol):
     """The proxy as its connections use it; see `EgressProxy`."""
 
     requests: int
-    received: int
     sent: int
 
     def add(self, connection: BrowserEnd) -> bool:
@@ -49,6 +48,9 @@ class ProxyCalls(Protocol):
 
     async def connect(self, to: Destination, decision: Permitted, make: Callable[[], ServerEnd]) -> ServerEnd:
         """Return a connection to one of the addresses of a decision."""
+
+    def receive(self, size: int) -> bool:
+        """Count bytes that came for the browser; False once they are too many."""
 
     def note(self, obstacle: Denied | Unreachable) -> None:
         """Remember why a connection was not made."""
@@ -93,8 +95,7 @@ class ServerEnd(_End):
 
     def data_received(self, data: bytes) -> None:
         """Pass data on to the browser."""
-        self._proxy.received += len(data)
-        if self.other.other is self:
+        if self._proxy.receive(len(data)) and self.other.other is self:
             self.other.transport.write(data)
 
     def connection_lost(self, _exc: Exception | None) -> None:

@@ -73,7 +73,11 @@ def machine_addresses() -> frozenset[Address]:
 class EgressProxy:
     """The proxy of one run, within `async with`."""
 
-    def __init__(self, policy: EgressPolicy, resolve: Resolve = resolve_host) -> None:
+    def __init__(
+        self, policy: EgressPolicy, resolve: Resolve = resolve_host, *, max_received: int | None = None
+    ) -> None:
+        self._max_received = max_received
+        self.on_limit: Callable[[str], None] = _log.warning
         self._policy = policy
         self._resolve = resolve
         self._found: dict[str, asyncio.Task[Sequence[Address]]] = {}
@@ -174,6 +178,18 @@ class EgressProxy:
             self._obstacles.pop((to.host, to.port), None)
             return server
         raise failure
+
+    def receive(self, size: int) -> bool:
+        """Count bytes that came for the browser; False once they are too many, which ends every connection."""
+        within = self._max_received is None or self.received <= self._max_received
+        self.received += size
+        if self._max_received is None or self.received <= self._max_received:
+            return True
+        if within:
+            self.on_limit(f"the pages received more than {self._max_received} bytes from the network")
+            for connection in list(self._connections):
+                connection.abort()
+        return False
 
     def note(self, obstacle: Denied | Unreachable) -> None:
         """Remember why a connection was not made."""
