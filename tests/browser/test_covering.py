@@ -46,7 +46,7 @@ async def test_anything_else_that_covers_the_element_is_an_error(visit: Opener, 
     page = await visit(
         "<input type=checkbox id=x><div id=veil style='position:fixed;inset:0' onclick='this.n=1'></div>"
     )
-    outcome = await page.do(on(action, "#x"), timeout_ms=800)
+    outcome = await page.do(on(action, "#x"), timeout_ms=3_000)
     assert outcome.kind is ErrorKind.NOT_ACTIONABLE
     assert "it is covered by <div" in (outcome.error or "")
     assert await page.js("veil.n") is None
