@@ -197,6 +197,11 @@ def _pending(case: Case) -> Variables:
     return Variables(dict.fromkeys(assigned_names(case), PENDING))
 
 
+def _check_id(run_id: str) -> None:
+    if not _ID.fullmatch(run_id):
+        raise InputError(f"test_run_id {run_id!r} is not an id: use letters, digits, _ and - only, as in a UUID.")
+
+
 def plan_run(
     case: Case,
     data: TestJobData,
@@ -212,10 +217,7 @@ def plan_run(
         InputError: a value is missing, an id cannot name a folder, the base URL is not a page of the web, or a
             secret may not be used by this run.
     """
-    if not _ID.fullmatch(data.test_run_id):
-        raise InputError(
-            f"test_run_id {data.test_run_id!r} is not an id: use letters, digits, _ and - only, as in a UUID."
-        )
+    _check_id(data.test_run_id)
     if secrets and not data.trusted:
         _refuse_own_answers(case)
     if not evaluates:

@@ -65,16 +65,14 @@ class TryLoop:
             plan, notes = await self._signed_in(test_try)
         except LoginFailedError as error:
             return self._not_signed_in(test_try, error, asked)
-        services, number = self.services, self._number(test_try)
+        services, number, saver = self.services, self._number(test_try), self._state_saver(test_try)
         artifacts = ArtifactRecorder(services, plan.run_id, number, secrets=plan.secrets)
         with (
             ElementHistory(plan, services.store, services.claims) as elements,
             tempfile.TemporaryDirectory(prefix="qa-recordings-", ignore_cleanup_errors=True) as recordings,
         ):
             options = plan.session_options(test_try, Path(recordings))
-            async with services.browser.session(
-                replace(options, keep_state=self._state_saver(test_try))
-            ) as session:
+            async with services.browser.session(replace(options, keep_state=saver)) as session:
                 started = time.perf_counter()
                 self.stop.arm(plan.timeout_ms)
                 attempt = Attempt(
