@@ -15,24 +15,20 @@ from datetime import datetime
 from typing import Any
 
 from processors.base import Services
-from processors.browser.protocol import BrowserSession, Finish, StepOutcome, TraceContent
-from processors.execution.interpreter import Interpreter
+from processors.browser.protocol import BrowserSession, TraceContent
 from processors.execution.login_plan import LoginPlan, hidden_values
 from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact
-from processors.execution.step_tree import PlannedStep, Section
-from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
-from processors.execution.verdict import StepResult, halts, step_status
+from processors.execution.step_tree import Section
+from processors.execution.stopping import StopSignal
+from processors.execution.unrecorded import UnrecordedSteps
+from processors.execution.verdict import StepResult
 from qa_queue.auth.state_key import StateKey
-from qa_queue.cases.actions import Expect
-from qa_queue.cases.checks import Check
-from qa_queue.cases.steps import Step
 from qa_queue.errors import InfrastructureError
-from qa_queue.models import ErrorKind, StepStatus, utc_now
+from qa_queue.models import ErrorKind, utc_now
 from qa_queue.queues.login_states import LEASE_MS
 
 POLL_S = 0.25  # for the state that another run creates
-LOOK_MS = 1  # makes a check exactly once
 WAITS = 3  # times the login's own time-out, for other runs
 _log = logging.getLogger(__name__)
 
@@ -198,15 +194,11 @@ class SavedLogins:
 
     async def _run(self, sections: Sequence[Section], session: BrowserSession, limit_ms: int) -> StepResult | None:
         """Run steps; return the one that failed, if any."""
-        runner = _QuietRunner(self.plan, session, self.stop)
-        try:
-            async with asyncio.timeout(limit_ms / 1000):
-                await Interpreter(runner, self.stop).run(sections, self.plan.frame_of(self.number))
-        except TimeoutError:
-            return runner.late(limit_ms)
+        steps = UnrecordedSteps(plan=self.plan, session=session, stop=self.stop)
+        failed = await steps.run(sections, self.plan.frame_of(self.number), limit_ms)
         if self.stop.reason is not None:
             raise _interrupted(self.stop)
-        return next((one for one in runner.results if one.status is StepStatus.FAILED), None)
+        return failed
 
     @asynccontextmanager
     async def _leased(self, digest: str, fence: int) -> AsyncIterator[None]:
@@ -246,72 +238,6 @@ class SavedLogins:
             f"use.storage_state: no state {login.name!r} is saved for {self.plan.base_url} and this user: define "
             f"the login under 'logins' of the case, or run a case with `save_state: {login.name}` before"
         )
-
-
-@dataclass
-class _QuietRunner:
-    """Performs steps without a report; implements `processors.execution.interpreter.StepHandler`."""
-
-    plan: RunPlan
-    session: BrowserSession
-    stop: StopSignal
-    results: list[StepResult] = field(default_factory=list)
-    current: PlannedStep | None = None
-
-    async def perform(self, planned: PlannedStep, finish: Finish | None = None) -> StepResult:
-        """See `StepHandler`."""
-        self.current = planned
-        used = planned.secrets & self.plan.secrets.keys()
-        work = self.session.perform(planned.resolved, timeout_ms=planned.timeout_ms, secrets=used, finish=finish)
-        async with PauseWatch() as pauses:
-            outcome = await self.stop.race(work) or self._stopped()
-            if outcome.error is not None:
-                pauses.raise_if_paused()
-        return self._result(planned, outcome)
-
-    async def look(self, check: Check, timeout_ms: int | None) -> StepOutcome:
-        """See `StepHandler`."""
-        step = Step(args=Expect(check=check))
-        return await self.stop.race(self.session.look(step, timeout_ms=timeout_ms or LOOK_MS)) or self._stopped()
-
-    @asynccontextmanager
-    async def around(self, planned: PlannedStep) -> AsyncIterator[Finish]:
-        """See `StepHandler`."""
-        async with self.session.around(planned.resolved) as finish:
-            yield finish
-
-    async def fail(self, planned: PlannedStep, outcome: StepOutcome) -> StepResult:
-        """See `StepHandler`."""
-        return self._result(planned, outcome)
-
-    def skip(self, planned: PlannedStep, note: str = "") -> None:
-        """See `StepHandler`."""
-
-    def late(self, limit_ms: int) -> StepResult:
-        """Return the failure of the step that runs when the time is up."""
-        assert self.current is not None
-        text = f"the steps took longer than {limit_ms} ms in all (`timeout` of the login)"
-        return self._result(self.current, StepOutcome(error=text, kind=ErrorKind.TIMEOUT))
-
-    def _stopped(self) -> StepOutcome:
-        assert self.stop.reason is not None
-        return StepOutcome(error=STOPPED[self.stop.reason], kind=self.stop.reason)
-
-    def _result(self, planned: PlannedStep, outcome: StepOutcome) -> StepResult:
-        error = outcome.error if outcome.error is None else f"{planned.title}: {outcome.error}"
-        result = StepResult(
-            number=planned.number,
-            position=planned.position,
-            source=planned.source,
-            status=step_status(outcome, optional=planned.optional),
-            started_at=utc_now(),
-            error=error,
-            kind=outcome.kind,
-            saved=outcome.saved,
-            halts=halts(planned.written, outcome),
-        )
-        self.results.append(result)
-        return result
 
 
 def _invalid(login: LoginPlan, problem: StepResult) -> LoginFailedError:

@@ -210,6 +210,17 @@ async def test_a_login_that_fails_names_its_step(
         assert harness.steps(result.test_run_id) == []
 
 
+@pytest.mark.parametrize("first", [{"goto": "/signin"}, {"if": {"visible": "h1"}, "then": [{"goto": "/signin"}]}])
+async def test_a_login_has_a_time_of_its_own(
+    harness: ExecutionHarness, data: Data, site_url: str, first: dict[str, Any]
+) -> None:
+    """For all of its steps together, the conditions included."""
+    steps = [{**first, "timeout": "1m"}, {"expect": {"title": "Basket"}, "timeout": "1m"}]
+    result = await run(harness, case(site_url, login={"steps": steps, "timeout": "200ms"}))
+    assert (result.status, result.error_kind) == ("failed", ErrorKind.TIMEOUT)
+    assert "the steps took longer than 200 ms in all (`timeout` of the login)" in str(result.error)
+
+
 async def test_a_failed_login_is_not_repeated_by_runs_that_wait_for_it(
     harness: ExecutionHarness, states: WatchedStates, data: Data, site_url: str
 ) -> None:
