@@ -141,9 +141,8 @@ class QueueMachine(RuleBasedStateMachine):
         backoff = Backoff(kind="fixed", delay_ms=RETRY_S * 1000)
         spec = job_spec(priority=priority, due=due, attempts=ATTEMPTS, backoff=backoff)
         add_specs(self.redis, spec)
-        arrival = now + delay_s * US
-        if not delay_s:
-            arrival = self.model.arrival = max(now, self.model.arrival + 1)
+        self.model.arrival = max(now, self.model.arrival + 1)
+        arrival = now + delay_s * US if delay_s else self.model.arrival
         place = "delayed" if delay_s else "waiting"
         self.model.jobs[spec.job_id] = Job(place, arrival + BASES[priority], due=arrival / US)
 
