@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import re
+import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 
@@ -40,6 +41,8 @@ class Names:
 
     async def __call__(self, host: str) -> tuple[Address, ...]:
         self.asked.append(host)
+        if host not in self.answers:
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
         found = self.answers[host]
         return (ipaddress.ip_address(found.pop(0) if len(found) > 1 else found[0]),)
 
@@ -204,7 +207,7 @@ async def test_a_tunnel_carries_an_allowed_scheme_only(site: Site) -> None:
 )
 async def test_a_host_that_is_not_reached_is_named_with_the_reason(url: str, code: str) -> None:
     """In the words of the browser, which sees only that its proxy gave up."""
-    async with proxy_of() as proxy:
+    async with proxy_of(names=Names()) as proxy:
         assert await talk(proxy, get(url)) == ""
         explained = proxy.explain(f"net::ERR_EMPTY_RESPONSE at {url}", url)
         assert explained == f"net::ERR_{code} at {url}"
