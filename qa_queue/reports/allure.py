@@ -43,8 +43,11 @@ def write_allure(report: Report, folder: Path) -> int:
     logger = AllureFileLogger(str(folder))  # type: ignore[no-untyped-call]
     written = 0
     for test in report.tests:
+        start = _ms(test.started_at)
         for attempt in test.attempts or (_no_attempt(test),):
-            logger.report_result(_filled(TestResult(uuid=str(uuid4())), test, attempt, folder))  # type: ignore[no-untyped-call]
+            result = _filled(TestResult(uuid=str(uuid4())), test, attempt, start, folder)
+            logger.report_result(result)  # type: ignore[no-untyped-call]
+            start = result.stop + 1  # the attempt that starts last is the test's result
             written += 1
     return written
 
@@ -67,10 +70,9 @@ def _no_attempt(test: Test) -> TestAttempt:
     return TestAttempt(number=1, outcome=test.outcome, duration_ms=test.duration_ms)
 
 
-def _filled(result: Any, test: Test, attempt: TestAttempt, folder: Path) -> Any:
+def _filled(result: Any, test: Test, attempt: TestAttempt, start: int, folder: Path) -> Any:
     from allure_commons.model2 import Label, StatusDetails  # noqa: PLC0415
 
-    start = _ms(test.started_at)
     result.name = test.name
     result.fullName = f"{test.suite}: {test.name}" if test.suite else test.name
     result.historyId = hashlib.sha256(result.fullName.encode()).hexdigest()
