@@ -59,7 +59,7 @@ def forgotten_attempt() -> None:
 
     TestExecutionProcessor._follow = lambda self, fence: None  # type: ignore[method-assign]
     context = executions._context
-    executions._context = lambda name, job, queue, attempt, requeues: context(name, job, queue, 1, requeues)
+    executions._context = lambda name, job, queue, _, *rest: context(name, job, queue, 1, *rest)
 
 
 def _replace(script: Any, text: str, other: str) -> None:
