@@ -16,6 +16,7 @@ from qa_queue.cases.vocabulary import Duration, Many, Span, Vocabulary, expected
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, did_you_mean
 
+MAX_LOGINS, MAX_LOGIN_STEPS = 100, 500
 LOGIN_EXPIRES_MS = 3_600_000
 LOGIN_TIMEOUT_MS = 60_000
 _PARTS = ("steps", "valid_if")
@@ -25,9 +26,12 @@ class Login(Vocabulary):
     """Steps that sign in. Their state is created once, kept encrypted, and used by every run of the same user."""
 
     nullable: ClassVar[tuple[str, ...]] = ()
-    steps: Many[Step] = Field(min_length=1, description="The steps, in a browser context of their own.")
+    steps: Many[Step] = Field(
+        min_length=1, max_length=MAX_LOGIN_STEPS, description="The steps, in a browser context of their own."
+    )
     valid_if: Many[Step] = Field(
         (),
+        max_length=MAX_LOGIN_STEPS,
         description="Steps that pass while the state is valid, such as a `goto` and an `expect`. Each run begins "
         "with them, and renews the state once where one fails.",
     )

@@ -14,7 +14,7 @@ from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import qa_queue.cases.actions  # noqa: F401 - completes Step
 from qa_queue.cases.environment import Use
-from qa_queue.cases.logins import LOGIN_NAMES_SCHEMA, Login, LoginName, steps_of_logins
+from qa_queue.cases.logins import LOGIN_NAMES_SCHEMA, MAX_LOGINS, Login, LoginName, steps_of_logins
 from qa_queue.cases.steps import HealMode, Step, known_total, placed, walk
 from qa_queue.cases.targets import Target
 from qa_queue.cases.urls import WebUrl
@@ -149,6 +149,7 @@ class Shared(Vocabulary):
     )
     logins: dict[LoginName, Login] = Field(
         default_factory=dict,
+        max_length=MAX_LOGINS,
         description="Logins by name: steps, or the file of a flow; for `use.storage_state`.",
         json_schema_extra=LOGIN_NAMES_SCHEMA,
     )

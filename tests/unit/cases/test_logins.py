@@ -18,6 +18,9 @@ from qa_queue.errors import CaseError
 STEPS = [{"goto": "/signin"}, {"fill": {"label": "Password", "value": "${secret.PW}"}}]
 
 
+CIRCLE = {"a": {"flow": "a", "steps": [{"use": "b"}]}, "b": {"flow": "b", "steps": [{"use": "a"}]}}
+
+
 def case(**fields: Any) -> Case:
     document = {"name": "x", "logins": {"ann": STEPS}, "use": {"storage_state": "ann"}, "steps": [{"goto": "/"}]}
     return parse_case(document | fields, source="x.yaml")
@@ -68,6 +71,12 @@ def test_a_login_may_be_a_list_or_the_file_of_a_flow(tmp_path: Path) -> None:
         ),
         ({"logins": {"ann": [{"clik": "#a"}]}}, "logins.ann[0].clik: unknown action 'clik'; did you mean 'click'?"),
         ({"logins": {"ann": [{"use": "no.yaml"}]}}, "the flow 'no.yaml' is not part of the case"),
+        ({"logins": {"ann": [{"goto": "/"}] * 501}}, "logins.ann: is 501 items long; 500 are allowed"),
+        (
+            {"logins": {f"u{number}": [{"goto": "/"}] for number in range(101)}},
+            "logins: is 101 items long; 100 are allowed",
+        ),
+        ({"logins": {"ann": [{"use": "a"}]}, "flows": CIRCLE}, "the flows use each other in a circle: a -> b -> a"),
         ({"logins": {"ann": [{"save_state": "b"}]}}, "logins.ann.steps[0]: a login saves its state itself"),
     ],
 )
