@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qa_queue.cases.actions import Click, ClosePage, Fill, Goto, Hover, Press, SetViewport, SwitchPage, WaitFor
-from qa_queue.cases.document_path import INVALID, DocumentPath
+from qa_queue.cases.document_path import INVALID, DocumentPath, ProblemReport
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
 from qa_queue.cases.importers.recorder.steps import MAIN_PAGE, RECORDED_TYPES, Made, Raw, make, page_of, switch_to
 from qa_queue.cases.model import MAX_STEPS, STEP_TIMEOUT_MS, Case, Step, Use
@@ -63,7 +63,7 @@ def convert_recording(
     """Return the case of a recording.
 
     Raises:
-        CaseError: a step breaks the recording's own schema, or nothing of it can be carried over.
+        CaseError: its steps are no mappings, or none of them can be carried over.
     """
     raw_steps = _raw_steps(place, document)
     draft = _Draft()
@@ -94,8 +94,10 @@ def _convert(
     draft: _Draft, place: DocumentPath, step: dict[str, Any], timeout_ms: int | None, pressed: Presses
 ) -> None:
     index = int(place.path[-1])
-    made = make(Raw(place, step, pressed.chords.get(index), pressed.held.get(index, ())))
+    report = ProblemReport(place.report.source)
+    made = make(Raw(DocumentPath(report, place.path), step, pressed.chords.get(index), pressed.held.get(index, ())))
     if made is INVALID:
+        draft.notes += [_note(index, step, f"not carried over: {problem.text}") for problem in report.problems]
         return
     draft.notes += _notes(index, step, made)
     for action in (*_switches(draft, step, made), *made.actions):
