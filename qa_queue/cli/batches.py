@@ -18,7 +18,7 @@ app = typer.Typer()
 batch = typer.Typer(help="Runs that were submitted together: list, show, cancel, rerun.", no_args_is_help=True)
 app.add_typer(batch, name="batch", rich_help_panel="Runs")
 
-Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id.")]
+Id = Annotated[str, typer.Argument(metavar="BATCH", help="The batch's id, or its beginning.")]
 _COLOURS = {
     BatchVerdict.PASSED: "green",
     BatchVerdict.FLAKY: "yellow",
@@ -56,6 +56,7 @@ def list_batches(
 def show(batch_id: Id, as_json: Json = False) -> None:
     """Show a batch: its verdict, its progress and its runs."""
     out, backend = Console(), open_backend()
+    batch_id = backend.find_batch_id(batch_id)
     view, runs = backend.batches.view(batch_id), backend.batches.runs(batch_id)
     if as_json:
         out.print_json(data=_as_json(view))
@@ -69,8 +70,9 @@ def show(batch_id: Id, as_json: Json = False) -> None:
 @batch.command()
 def cancel(batch_id: Id, as_json: Json = False) -> None:
     """Cancel every run of a batch that has not ended."""
-    out = Console()
-    outcomes = open_backend().batches.cancel(batch_id, "cancelled from the command line")
+    out, backend = Console(), open_backend()
+    batch_id = backend.find_batch_id(batch_id)
+    outcomes = backend.batches.cancel(batch_id, "cancelled from the command line")
     if as_json:
         out.print_json(data={"batch_id": batch_id, "outcomes": {run: one.value for run, one in outcomes.items()}})
         return
@@ -89,7 +91,7 @@ def rerun(
 ) -> None:
     """Run the failed runs of a batch again, as a new batch; the cases are taken as they are now."""
     out, backend = Console(), open_backend()
-    batch = rerun_batch(backend, batch_id, env=parse_env(env), only_failed=not everything)
+    batch = rerun_batch(backend, backend.find_batch_id(batch_id), env=parse_env(env), only_failed=not everything)
     print_submitted(batch.runs, out, as_json=as_json, batch_id=batch.id)
 
 

@@ -29,6 +29,11 @@ StrictImport = Annotated[
     bool, typer.Option("--strict-import", help="Refuse a file that an import could not carry over in full.")
 ]
 
+Tag = Annotated[list[str] | None, typer.Option("--tag", help="Only cases with one of these tags.")]
+Keyword = Annotated[
+    str | None, typer.Option("-k", help="Only cases whose name or tags match, such as 'login and not slow'.")
+]
+
 app = typer.Typer()
 
 
@@ -69,13 +74,19 @@ class RunCommandOptions:
 
 @app.command(rich_help_panel=PANEL)
 def check(
-    files: Annotated[list[Path], typer.Argument(help="Cases: YAML, JSON or recordings.", metavar="FILE...")],
+    targets: Annotated[
+        list[str] | None,
+        typer.Argument(help="Case files or recordings, folders, pytest tests, stored cases.", metavar="FILE..."),
+    ] = None,
+    *,
     base_url: Annotated[str | None, typer.Option(help="As `run` would be given it.")] = None,
     env: Annotated[list[str] | None, typer.Option(help="A value for ${env.NAME}, as NAME=VALUE.")] = None,
     strict_import: StrictImport = False,
+    tag: Tag = None,
+    keyword: Keyword = None,
     as_json: Json = False,
 ) -> None:
-    """Check case files as `run` would, without running them; every problem is listed with its line.
+    """Check cases as `run` would, without running them; every problem is listed with its line.
 
     Exit code 2 if there is one.
     """
@@ -85,7 +96,7 @@ def check(
     )
     try:
         warn = None if as_json else Console(stderr=True)
-        requests = load_requests(files, options, warn=warn)
+        requests = _chosen(tuple(targets or ()), tuple(tag or ()), keyword, options, warn)
         print_unused_env(requests, options.env, warn)
         resolve_environments(requests)
     except CaseError as error:
@@ -103,6 +114,23 @@ def check(
             f"[green]ok[/]  {escape(request.source or '')}: {escape(request.case.name)} ({steps})",
             soft_wrap=True,
         )
+
+
+def _chosen(
+    targets: tuple[str, ...],
+    tags: tuple[str, ...],
+    keyword: str | None,
+    options: RunCommandOptions,
+    warn: Console | None,
+) -> list[RunRequest]:
+    """Return a request for each case that `run` would take."""
+    files = [Path(one) for one in targets]
+    if files and not tags and keyword is None and all(file.is_file() and file.suffix != ".py" for file in files):
+        return load_requests(files, options, warn)
+    from qa_queue.cli.options import open_backend
+    from qa_queue.cli.selection import Selection, choose
+
+    return choose(Selection(targets=targets, tags=tags, keyword=keyword), options, open_backend, warn)
 
 
 def _checked(request: RunRequest) -> dict[str, Any]:

@@ -28,7 +28,7 @@ app = typer.Typer()
 
 @app.command(rich_help_panel=PANEL)
 def report(
-    of: Annotated[str, typer.Argument(metavar="RUN|BATCH", help="The id of a run or of a batch.")],
+    of: Annotated[str, typer.Argument(metavar="RUN|BATCH", help="The id of a run or batch, or its beginning.")],
     *,
     html: Annotated[bool, typer.Option("--html", help="One self-contained HTML file (the default).")] = False,
     junit: Annotated[bool, typer.Option("--junit", help="JUnit XML, for CI systems.")] = False,

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from qa_queue.cli.cases import RunCommandOptions, StrictImport, print_unused_env
+from qa_queue.cli.cases import Keyword, RunCommandOptions, StrictImport, Tag, print_unused_env
 from qa_queue.cli.follow import choose_view, follow, sigterm_interrupts
 from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
 from qa_queue.cli.render import (
@@ -81,10 +81,8 @@ def run(
     seed: Annotated[str | None, typer.Option(help="Seed of generated values; `show` prints that of a run.")] = None,
     row: Annotated[list[str] | None, typer.Option(help="Run this row of data only: its number or name.")] = None,
     strict_import: StrictImport = False,
-    tag: Annotated[list[str] | None, typer.Option("--tag", help="Only cases with one of these tags.")] = None,
-    keyword: Annotated[
-        str | None, typer.Option("-k", help="Only cases whose name or tags match, such as 'login and not slow'.")
-    ] = None,
+    tag: Tag = None,
+    keyword: Keyword = None,
     last_failed: Annotated[bool, typer.Option("--last-failed", help="Only those that failed, if any.")] = False,
     shard: Annotated[str | None, typer.Option(help="Part of a whole, balanced by duration: 1/4.")] = None,
     group: Annotated[

@@ -61,7 +61,14 @@ class Selection:
 def select(
     selection: Selection, options: RunCommandOptions, backend: Callable[[], Backend], warn: Console | None
 ) -> list[RunRequest]:
-    """Return a request for each case that is meant, in the order in which to start them.
+    """Return what `choose` does, in the order in which to start the cases, of the shard and the last failures."""
+    return _ordered(choose(selection, options, backend, warn), selection, backend)
+
+
+def choose(
+    selection: Selection, options: RunCommandOptions, backend: Callable[[], Backend], warn: Console | None
+) -> list[RunRequest]:
+    """Return a request for each case that is meant. Only stored cases need the service.
 
     Raises:
         CaseError: a file cannot be used; `problems` has those of all files.
@@ -70,17 +77,17 @@ def select(
     suites = tuple(one for one in selection.targets if _is_suite(one))
     stored = [one for one in selection.targets if one not in suites and _is_name(one)]
     files = [Path(one) for one in selection.targets if one not in suites and one not in stored]
-    requests = load_requests(list(_files(files)), options, warn) if files else []
+    requests = load_requests(list(_files(files, options)), options, warn) if files else []
     requests = [request for request in requests if _is_meant(request, selection)]
     if suites:
         requests += [one for one in _suite_requests(suites, selection, options) if _has_tags(one, selection)]
     elif selection.pytest_arguments:
         raise InputError("What follows -- is for pytest: give a folder or file of tests before it.")
     if stored or not selection.targets:
-        requests += _stored_requests(stored, selection, options, backend())
+        requests += _stored_requests(stored, selection, options, backend)
     if not requests:
         raise InputError("No case is selected: change the files, --tag or -k.")
-    return _ordered([_with_retries(one, selection) for one in requests], selection, backend)
+    return [_with_retries(one, selection) for one in requests]
 
 
 def _is_suite(target: str) -> bool:
@@ -101,25 +108,26 @@ def _walk(folder: Path, patterns: Sequence[str]) -> Iterator[Path]:
                 yield path
 
 
-def _files(paths: Sequence[Path]) -> Iterator[Path]:
+def _files(paths: Sequence[Path], options: RunCommandOptions) -> Iterator[Path]:
     """Yield the files; of a folder those that hold cases."""
+    keys = _CASE_KEYS | {"flow"} if options.checks_only else _CASE_KEYS
     for path in paths:
         if not path.is_dir():
             yield path
             continue
-        found = [one for one in _walk(path, [f"*{suffix}" for suffix in _CASES]) if _holds_cases(one)]
+        found = [one for one in _walk(path, [f"*{suffix}" for suffix in _CASES]) if _holds_cases(one, keys)]
         if not found:
             raise InputError(f"{path} has neither case files nor pytest tests (test_*.py).")
         yield from found
 
 
-def _holds_cases(path: Path) -> bool:
+def _holds_cases(path: Path, keys: frozenset[str]) -> bool:
     reader = read_json if path.suffix == ".json" else read_yaml
     try:
         document, _, _ = reader(path.read_text(encoding="utf-8-sig"), str(path))
     except (CaseError, OSError, UnicodeDecodeError):
         return path.suffix != ".json"  # a broken YAML file is more likely a case than a JSON file is
-    return isinstance(document, dict) and not _CASE_KEYS.isdisjoint(document)
+    return isinstance(document, dict) and not keys.isdisjoint(document)
 
 
 def _is_meant(request: RunRequest, selection: Selection) -> bool:
@@ -151,14 +159,15 @@ def _suite_requests(
 
 
 def _stored_requests(
-    names: Sequence[str], selection: Selection, options: RunCommandOptions, backend: Backend
+    names: Sequence[str], selection: Selection, options: RunCommandOptions, backend: Callable[[], Backend]
 ) -> list[RunRequest]:
     from qa_queue.services.cases import case_of, find_case
 
     if not names and not selection.tags and selection.keyword is None:
-        raise InputError("Nothing is given to run: name files, folders or stored cases, or choose by --tag or -k.")
+        raise InputError("No case is given: name files, folders or stored cases, or choose by --tag or -k.")
+    service = backend()
     try:
-        records = [find_case(backend, name) for name in names] if names else backend.store.list_cases()
+        records = [find_case(service, name) for name in names] if names else service.store.list_cases()
     except NotFoundError as error:
         raise NotFoundError(f"{error} There is no such file either.") from None
     tagged = [one for one in records if not selection.tags or not set(selection.tags).isdisjoint(one.tags)]

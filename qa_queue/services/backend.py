@@ -7,11 +7,11 @@ command pays only for the parts that it uses.
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Self
 
-from qa_queue.errors import NotFoundError
+from qa_queue.errors import InputError, NotFoundError
 
 if TYPE_CHECKING:
     from redis import Redis
@@ -232,16 +232,18 @@ class Backend:
         """Return the run with this id, or the one whose id begins with `ref`, at least four characters.
 
         Raises:
-            NotFoundError: no id begins with it, or several do.
+            NotFoundError: no id begins with it.
+            InputError: several do.
         """
-        if len(ref) >= FULL_ID or len(ref) < SHORTEST_REF:
-            return self.run(ref)
-        found = self.store.find_run_ids(ref)
-        if len(found) > 1:
-            raise NotFoundError(
-                f"several runs begin with {ref!r}, such as {found[0]} and {found[1]}: give more of it."
-            )
-        return self.run(found[0] if found else ref)
+        return self.run(_whole_id("runs", ref, self.store.find_run_ids))
+
+    def find_batch_id(self, ref: str) -> str:
+        """Return the id of the batch that begins with `ref`, at least four characters; `ref` itself if none does.
+
+        Raises:
+            InputError: several do.
+        """
+        return _whole_id("batches", ref, self.store.batches.find_ids)
 
     def case(self, case_id: str) -> CaseRecord:
         """Return the case.
@@ -268,3 +270,13 @@ class Backend:
             return {case_id: every[case_id].name if case_id in every else case_id for case_id in wanted}
         found = {case_id: self.store.get_case(case_id) for case_id in wanted}
         return {case_id: case.name if case else case_id for case_id, case in found.items()}
+
+
+def _whole_id(kind: str, ref: str, find: Callable[[str], list[str]]) -> str:
+    """Return the only id that begins with `ref`, or `ref` itself."""
+    if len(ref) >= FULL_ID or len(ref) < SHORTEST_REF:
+        return ref
+    found = find(ref)
+    if len(found) > 1:
+        raise InputError(f"several {kind} begin with {ref!r}, such as {found[0]} and {found[1]}: give more of it.")
+    return found[0] if found else ref

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import datetime
 
 from qa_queue.errors import NotFoundError
@@ -32,7 +33,7 @@ def batch_report(backend: Backend, batch_id: str, place: EvidencePlace, now: dat
 
 
 def report_of(backend: Backend, ref: str, now: datetime) -> Report:
-    """Return the report of the run or batch with this id, with links to the pages of this machine's service.
+    """Return the report of the run or batch with this id, or this beginning of one, with links to its pages.
 
     Raises:
         NotFoundError: it does not exist.
@@ -40,10 +41,10 @@ def report_of(backend: Backend, ref: str, now: datetime) -> Report:
     settings = backend.settings
     pages = settings.qa_web_url or f"http://127.0.0.1:{settings.qa_web_port}"
     place = EvidencePlace(files=backend.artifacts, pages=pages.rstrip("/"))
-    if backend.store.get_run(ref) is not None:
-        return run_report(backend, ref, place, now)
+    with suppress(NotFoundError):
+        return run_report(backend, backend.find_run(ref).id, place, now)
     try:
-        return batch_report(backend, ref, place, now)
+        return batch_report(backend, backend.find_batch_id(ref), place, now)
     except NotFoundError:
         raise NotFoundError(
             f"There is no run or batch {ref!r}: `qa-queue runs` and `qa-queue batch list` list them."

@@ -32,6 +32,12 @@ class MemoryBatches:
         older = [batch for batch in batches if after is None or _place(batch) < _place(after)]
         return older[::-1][: max(0, limit)]
 
+    def find_ids(self, prefix: str, limit: int = 2) -> list[str]:
+        """Return the ids of at most `limit` batches that begin with this text, in order."""
+        with self._lock:
+            ids = {run.batch_id for run in self._runs.values() if run.batch_id is not None}
+        return sorted(one for one in ids if one.startswith(prefix.lower()))[:limit]
+
 
 class MemorySchedules:
     """A `ScheduleStore` over the tables of a `MemoryStore`, under its lock."""

@@ -43,6 +43,9 @@ class BatchStore(Protocol):
     def newest(self, *, limit: int = 50, after: RunPlace | None = None) -> list[BatchRecord]:
         """Return batches by the time at which their first run was queued, newest first, starting after `after`."""
 
+    def find_ids(self, prefix: str, limit: int = 2) -> list[str]:
+        """Return the ids of at most `limit` batches that begin with this text, in order."""
+
 
 class ScheduleStore(Protocol):
     """Schedules in a store; every method raises the errors of `RunStore`.

@@ -14,7 +14,7 @@ from postgrest.types import CountMethod, ReturnMethod
 from qa_queue.errors import StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.client import Row, SupabaseClient, page_by_id, rows_after
-from qa_queue.store.mapping import chunks, columns, sanitize, to_record, to_row, uuids
+from qa_queue.store.mapping import chunks, columns, sanitize, to_record, to_row, uuid_bounds, uuids
 from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
 from qa_queue.store.schedule_records import ScheduleRecord
 
@@ -41,6 +41,17 @@ class SupabaseBatches:
             return rows_after(query, last, oldest_first=False).limit(size)
 
         return [to_record(BatchRecord, row) for row in self._client.read(page, limit)]
+
+    def find_ids(self, prefix: str, limit: int = 2) -> list[str]:
+        """Return the ids of at most `limit` batches that begin with this text, in order."""
+        if (bounds := uuid_bounds(prefix)) is None:
+            return []
+
+        def page(found: list[Row], size: int) -> Any:
+            query = self._client.table(_BATCHES).select("id").lte("id", bounds[1]).order("id").limit(size)
+            return query.gt("id", found[-1]["id"]) if found else query.gte("id", bounds[0])
+
+        return [row["id"] for row in self._client.read(page, limit)]
 
 
 class SupabaseSchedules:

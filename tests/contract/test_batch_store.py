@@ -56,6 +56,16 @@ def test_a_batch_counts_its_runs_and_ends_with_the_last(store: RunStore, batches
     assert (seen().counts[RunStatus.FAILED], seen().counts[RunStatus.QUEUED]) == (1, 0)
 
 
+def test_batches_are_found_by_the_beginning_of_their_id(store: RunStore) -> None:
+    """At most two of them, in any case of the letters; another text finds none."""
+    case = case_record()
+    ids = sorted(f"abce{number}234-0000-4000-8000-{uuid4().hex[:12]}" for number in range(3))
+    store.save([case, *(run_record(case, batch_id=batch_id) for batch_id in (*ids, ids[1]))])
+    assert store.batches.find_ids("abce") == ids[:2]
+    assert store.batches.find_ids("ABCE1") == store.batches.find_ids(ids[1]) == [ids[1]]
+    assert [store.batches.find_ids(text) for text in ("abce9", "no id", "abce%")] == [[], [], []]
+
+
 def test_runs_without_a_batch_are_in_none(store: RunStore, batches: list[str]) -> None:
     """The list has batches alone."""
     case = case_record()
