@@ -77,7 +77,7 @@ def search(pattern: str, text: str, *, flags: int = 0) -> re.Match[str] | None:
     """Return the first match of a regular expression in a text, None without one.
 
     Raises:
-        CaseError: the expression cannot be used, or tries so many ways to match that it takes too long.
+        CaseError: the expression cannot be used, or takes too long to match.
     """
     try:
         found: re.Match[str] | None = regex.search(pattern, text, flags, timeout=MATCH_S)

@@ -63,7 +63,7 @@ def convert_recording(
     """Return the case of a recording.
 
     Raises:
-        CaseError: its steps are no mappings, or none of them can be carried over.
+        CaseError: a step is not a mapping, or none of them can be carried over.
     """
     raw_steps = _raw_steps(place, document)
     draft = _Draft()
