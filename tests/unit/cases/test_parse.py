@@ -157,8 +157,8 @@ def test_screenshot_beside_an_action_is_a_field():
     [
         ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
         (
-            {"web_vitals": "1"},
-            "steps[0].web_vitals: 'web_vitals' is part of the format but not supported by this version",
+            {"accessibility": "1"},
+            "steps[0].accessibility: 'accessibility' is part of the format but not supported by this version",
         ),
         (
             {"click": "#a", "fill": {}},
