@@ -17,7 +17,7 @@ CASE = "version: 1\nname: {name}\ntags: [{tag}]\nsteps:\n- goto: https://shop.te
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Two cases with a tag each, one in a folder below, a flow, and a file that is none of these."""
+    """Two cases with a tag each, one in a folder below, a flow, and a file of another kind."""
     monkeypatch.chdir(tmp_path)
     cases = tmp_path / "cases"
     (cases / "more").mkdir(parents=True)
