@@ -119,7 +119,8 @@ class Performed:
     """The results of an action.
 
     `picture` is a PNG, `saved` has values (JSON) for variables by name, and `result` is the value for the variable
-    that the step's `save_as` names. `notes` are sentences for the report, `files` downloads to be kept. `adapted`
+    that the step's `save_as` names. `notes` are sentences for the report, `files` downloads and `pictures`
+    (PNGs by name) to be kept. `adapted`
     says that the action was done in another way than written, which a note explains.
     """
 
@@ -128,6 +129,7 @@ class Performed:
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[DownloadedFile, ...] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
     adapted: bool = False
 
     @classmethod
@@ -138,7 +140,7 @@ class Performed:
 
 Performer = Callable[[ActionContext[A]], Awaitable[Performed | None]]
 Surrounder = Callable[[ActionContext[A]], AbstractAsyncContextManager[Performer[A]]]
-Checker = Callable[[ActionContext[Any], C], Awaitable[None]]
+Checker = Callable[[ActionContext[Any], C], Awaitable[Performed | None]]
 PERFORMERS: dict[type[Action], Performer[Any]] = {}
 """The coroutine of each action."""
 SURROUNDERS: dict[type[Action], Surrounder[Any]] = {}
@@ -172,7 +174,10 @@ def surrounds(action: type[A]) -> Callable[[Surrounder[A]], Surrounder[A]]:
 
 
 def checks(check: type[C]) -> Callable[[Checker[C]], Checker[C]]:
-    """Register the coroutine that makes a check; it raises Playwright's AssertionError when the check fails."""
+    """Register the coroutine that makes a check; it raises Playwright's AssertionError when the check fails.
+
+    Most have no results; a checker may return some.
+    """
 
     def register(checker: Checker[C]) -> Checker[C]:
         CHECKERS[check] = checker

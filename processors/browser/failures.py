@@ -7,6 +7,8 @@ that explains the failure and then dropped.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
+from types import MappingProxyType
 
 from processors.browser.suggestions import suggested_target
 from qa_queue.errors import QAError
@@ -53,10 +55,21 @@ _CAUSES = (
 
 
 class StepFailedError(QAError):
-    """A step failed in a way that its own code knows best; `acted` if only after its action."""
+    """A step failed in a way that its own code knows best; `acted` if only after its action.
 
-    def __init__(self, kind: ErrorKind, message: str, *, acted: bool = False) -> None:
+    `pictures` are PNGs by name that show the failure.
+    """
+
+    def __init__(
+        self,
+        kind: ErrorKind,
+        message: str,
+        *,
+        acted: bool = False,
+        pictures: Mapping[str, bytes] = MappingProxyType({}),
+    ) -> None:
         super().__init__(message)
+        self.pictures = pictures
         self.kind = kind
         self.acted = acted
 

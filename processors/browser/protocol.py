@@ -53,6 +53,7 @@ class SessionOptions:
     `denied` has URL patterns that no request of the run may match; the pool sets it where no proxy decides.
     `network` has the lists of hosts that narrow the operator's; the pool sets `limits`.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
+    `baselines` has those of screenshots (PNGs) by file name; with `update_screenshots` they are renewed.
     With `records_traffic` steps can wait for requests and responses of pages and check them.
     `state` has the cookies and storage to begin with, as `BrowserSession.state` returns them; `keep_state` keeps
     those of a `save_state` step, which fails without it.
@@ -76,6 +77,8 @@ class SessionOptions:
     records_video: bool = False
     records_har: bool = False
     dialogs: Literal["accept", "dismiss"] | None = None
+    baselines: Mapping[str, bytes] = field(default_factory=dict, repr=False)
+    update_screenshots: bool = False
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     keep_state: KeepState | None = field(default=None, repr=False)
 
@@ -161,7 +164,7 @@ class StepOutcome:
     """The outcome of a step: passed if `error` is None. `picture` is a PNG that the step itself asked for.
 
     `saved` has values (JSON) for the run's variables by name, `notes` are sentences for the report, `files` are
-    downloads to be kept.
+    downloads and `pictures` PNGs by name to be kept; names of new baselines begin with `BASELINE`.
 
     `fingerprint` is that of the step's element, where it was wanted, and `page` the path of the page it was on.
     """
@@ -173,6 +176,7 @@ class StepOutcome:
     saved: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
     files: tuple[DownloadedFile, ...] = ()
+    pictures: Mapping[str, bytes] = field(default_factory=dict)
     adapted: bool = False
     fingerprint: Fingerprint | None = None
     page: str = ""

@@ -277,7 +277,9 @@ class Session:
             runner.page, _explained(runner, error, timeout_ms)
         )
         text = f"{failure}; not healed: {runner.refusal}" if runner.refusal else str(failure)
-        return StepOutcome(found=runner.found, error=text, kind=failure.kind, heal=runner.proposal)
+        return StepOutcome(
+            found=runner.found, error=text, kind=failure.kind, heal=runner.proposal, pictures=failure.pictures
+        )
 
     def _own_failure(self, page: Page, error: Exception) -> StepFailedError | None:
         """Return the failure of a page that is gone."""

@@ -120,6 +120,7 @@ class StepRunner:
             saved=self._saved(done),
             notes=done.notes,
             files=done.files,
+            pictures=done.pictures,
             adapted=done.adapted,
             fingerprint=taken,
             page=page,

@@ -31,6 +31,7 @@ from qa_queue.models import (
     StepStatus,
     utc_now,
 )
+from qa_queue.models.results import BASELINE
 from qa_queue.store.records import FingerprintRecord
 
 LOOK_MS = 1  # makes a check exactly once
@@ -192,6 +193,9 @@ class Attempt:
         if outcome.picture is not None:
             name = picture_name(number, step.args.name or "" if isinstance(step.args, Screenshot) else "")
             await self.artifacts.keep(ArtifactKind.SCREENSHOT, name, outcome.picture, number)
+        for name, picture in outcome.pictures.items():
+            kept = name if name.startswith(BASELINE) else picture_name(number, name)
+            await self.artifacts.keep(ArtifactKind.SCREENSHOT, kept, picture, number)
         if outcome.heal is not None:
             await self._keep_heal_pictures(number, outcome.heal)
         if result.status is StepStatus.FAILED:

@@ -117,6 +117,8 @@ class RunPlan:
             upload_root=self.upload_root,
             secret_hosts=self.secret_hosts,
             dialogs=self.case.dialogs,
+            baselines=self.case.baseline_pictures,
+            update_screenshots=self.config.update_screenshots,
             state=self.state,
             network=self.network,
             records_traffic=any(step.records_traffic for _, step in self.case.steps_by_path()),

@@ -1,17 +1,20 @@
-"""Rows of data from files beside a case: CSV with a header, or a JSON or YAML list of mappings."""
+"""Files beside a case: rows of data (CSV with a header, JSON or YAML), and the baselines of screenshots."""
 
 from __future__ import annotations
 
 import csv
+from base64 import b64encode
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from qa_queue.cases.document_path import case_error
+from qa_queue.cases.model import Case
 from qa_queue.errors import CaseError
 from qa_queue.errors.validation import Problem
 
 MAX_BYTES = 1_000_000
+MAX_BASELINES = 8_000_000  # characters of base64 that travel with a case
 _SUFFIXES = (".csv", ".json", ".yaml", ".yml")
 
 
@@ -106,3 +109,27 @@ def row_name(row: dict[str, Any]) -> str:
         return " ".join(name.split())[:60]
     words = ", ".join(f"{key}={value}" for key, value in row.items())
     return words if len(words) <= 60 else f"{words[:59]}…"
+
+
+def baselines_folder(path: Path) -> Path:
+    """Return the folder of the baselines of a case file's screenshots."""
+    return path.with_name(f"{path.name}-screenshots")
+
+
+def with_baselines(case: Case, path: Path) -> Case:
+    """Return the case of a file with the baselines of its screenshots, those of every browser and platform.
+
+    Raises:
+        CaseError: they cannot be read, or are too large to travel with the case.
+    """
+    folder, names = baselines_folder(path), case.screenshot_names
+    found: dict[str, str] = {}
+    try:
+        for file in sorted(folder.glob("*.png")) if names else ():
+            if file.stem.rsplit("-", 2)[0] in names:
+                found[file.name] = b64encode(file.read_bytes()).decode()
+    except OSError as error:
+        raise CaseError(f"{folder}: cannot be read: {error.strerror}") from None
+    if sum(map(len, found.values())) > MAX_BASELINES:
+        raise CaseError(f"{folder}: the baselines of {case.name!r} have more than {MAX_BASELINES // 1_000_000} MB")
+    return case.model_copy(update={"baselines": found}) if found else case

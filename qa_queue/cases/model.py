@@ -6,6 +6,7 @@ In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `args`
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -13,6 +14,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import BeforeValidator, Field, ValidationError, model_validator
 
 import qa_queue.cases.actions  # noqa: F401 - completes Step
+from qa_queue.cases.checks import ToHaveScreenshot
 from qa_queue.cases.environment import Use
 from qa_queue.cases.logins import LOGIN_NAMES_SCHEMA, MAX_LOGINS, Login, LoginName, steps_of_logins
 from qa_queue.cases.steps import HealMode, Step, known_total, placed, walk
@@ -157,6 +159,17 @@ class Shared(Vocabulary):
     after: Many[Step] = Field((), description="Steps after those of the case, each of which always runs.")
 
 
+def _base64(value: Any) -> Any:
+    try:
+        b64decode(value, validate=True)
+    except (TypeError, ValueError):
+        raise ValueError(f"expected a picture in base64, got {kind_text(value)}") from None
+    return value
+
+
+Base64Picture = Annotated[str, BeforeValidator(_base64)]
+
+
 def _data(value: Any) -> Any:
     if isinstance(value, str):
         raise ValueError(  # noqa: TRY004 - so that pydantic reports it
@@ -232,6 +245,10 @@ class Case(Shared):
     flows: dict[str, Flow] = Field(
         default_factory=dict, description="The flows that the case uses, by their files; `qa-queue` reads them."
     )
+    baselines: dict[str, Base64Picture] = Field(
+        default_factory=dict,
+        description="The baselines of its screenshots, PNGs in base64 by their files; `qa-queue` reads them.",
+    )
     pytest: PytestTests | None = Field(None, description="Tests of a pytest suite, instead of steps.")
 
     def disagreements(self) -> Iterable[str]:
@@ -288,6 +305,17 @@ class Case(Shared):
         """Yield the file of every flow with each of its steps, their place in the flow and path in the document."""
         for key, flow in self.flows.items():
             yield from ((key, *found) for found in placed(flow.steps, ("flows", key, "steps")))
+
+    @property
+    def baseline_pictures(self) -> dict[str, bytes]:
+        """The baselines of its screenshots, PNGs by file name."""
+        return {file: b64decode(text) for file, text in self.baselines.items()}
+
+    @property
+    def screenshot_names(self) -> frozenset[str]:
+        """The names of the screenshots that its steps compare."""
+        checks = (check for _, step in self.steps_by_path() for check in step.checks())
+        return frozenset(check.screenshot for check in checks if isinstance(check, ToHaveScreenshot))
 
     @property
     def step_count(self) -> int:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.cases.actions import UseFlow
-from qa_queue.cases.data_files import check_data_file, csv_rows
+from qa_queue.cases.data_files import check_data_file, csv_rows, with_baselines
 from qa_queue.cases.document_path import DocumentPath, ProblemReport, case_error
 from qa_queue.cases.flows import FlowFiles, flow_problems
 from qa_queue.cases.importers.cinnamon import from_legacy, is_legacy
@@ -80,7 +80,7 @@ def load_file(path: Path) -> LoadedFile:
         return _load_flow(path, source, report)
     cases = read_cases(report, source.document, path.parent)
     report.raise_if_any()
-    return LoadedFile(cases, source.name)
+    return LoadedFile(tuple(with_baselines(case, path) for case in cases), source.name)
 
 
 def parse_case(document: Any, *, source: str, lines: Lines | None = None) -> Case:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema, core_schema
 
+from qa_queue.cases.checks import Check
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.targets import Target, with_target
 from qa_queue.cases.vocabulary import Duration, Name, Vocabulary, Words, all_keys, expected, key_of, refuse
@@ -230,9 +231,16 @@ class Step(Vocabulary):
     @property
     def records_traffic(self) -> bool:
         """True if the step or its condition looks at the traffic of pages."""
+        return self.args.records_traffic or any(check.records_traffic for check in self.checks())
+
+    def checks(self) -> Iterator[Check]:
+        """Yield the checks of the step and of its conditions."""
         values = (self.condition, *(getattr(self.args, name) for name in type(self.args).model_fields))
-        checks = (check for value in values if isinstance(value, Condition) for check in value.checks())
-        return self.args.records_traffic or any(check.records_traffic for check in checks)
+        for value in values:
+            if isinstance(value, Condition):
+                yield from value.checks()
+            elif isinstance(value, Check):
+                yield value
 
     def disagreements(self) -> Iterable[str]:
         """Yield what is wrong with `save_as`."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from qa_queue.cases.data_files import baselines_folder
 from qa_queue.cli.cases import Keyword, RunCommandOptions, StrictImport, Tag, print_unused_env
 from qa_queue.cli.follow import choose_view, follow, sigterm_interrupts
 from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
@@ -26,6 +28,7 @@ from qa_queue.cli.selection import RunCommand, Selection, pytest_arguments, sele
 from qa_queue.errors import InputError
 from qa_queue.models import EvidenceMode, RetryStrategy, ScreenshotMode, TestConfig
 from qa_queue.models.outcomes import ExitCode, exit_code_of
+from qa_queue.models.results import BASELINE
 from qa_queue.producer import RunRequest, SubmittedRun
 from qa_queue.progress import FROM_START
 from qa_queue.schedules.times import seconds_of
@@ -112,6 +115,9 @@ def run(
     fail_on_flaky: Annotated[
         bool, typer.Option("--fail-on-flaky", help="With --wait: exit 1 if a test passed on a retry only.")
     ] = False,
+    update_screenshots: Annotated[
+        bool, typer.Option("--update-screenshots", help="With --wait: renew the baselines of screenshots.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Put cases on the queue; with --wait, follow them.
@@ -123,7 +129,9 @@ def run(
         base_url=base_url,
         env=parse_env(env),
         priority=parse_priority(priority),
-        config=TestConfig(trace=trace, video=video, har=har, screenshots=screenshots),
+        config=TestConfig(
+            trace=trace, video=video, har=har, screenshots=screenshots, update_screenshots=update_screenshots
+        ),
         idempotency_key=idempotency_key,
         delay_ms=delay,
         repeat=repeat,
@@ -146,6 +154,8 @@ def run(
         requirements=requirements,
         retry_strategy=retry_strategy,
     )
+    if update_screenshots and not wait:
+        raise InputError("--update-screenshots goes with --wait: baselines are written when the runs have ended.")
     following = Following(timeout=timeout, max_failures=max_failures, fail_on_flaky=fail_on_flaky) if wait else None
     raise typer.Exit(_run(selection, options, following, as_json=as_json))
 
@@ -196,8 +206,24 @@ def _run(
                 print_where(backend, submitted, batch_id, out)
 
         reports, code = wait_for(backend, submitted, out, following, quiet=as_json, announce=announce)
+    for file in keep_baselines(requests, reports):
+        err.print(f"wrote {file}", soft_wrap=True, highlight=False)
     render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
     return code
+
+
+def keep_baselines(requests: Sequence[RunRequest], reports: Sequence[RunReport]) -> Iterator[str]:
+    """Write the new baselines of screenshots beside the files of their cases; yield the files that were written."""
+    folders = {request.case.name: baselines_folder(Path(request.source)) for request in requests if request.source}
+    for report in reports:
+        own = [name for name in folders if report.case_name == name or report.case_name.startswith(f"{name} [")]
+        for artifact in report.artifacts if own else ():
+            found = report.files.find(artifact.path) if artifact.name.startswith(BASELINE) else None
+            if found is not None:
+                target = folders[max(own, key=len)] / artifact.name.removeprefix(BASELINE)
+                target.parent.mkdir(exist_ok=True)
+                target.write_bytes(found.read_bytes())
+                yield str(target)
 
 
 def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[SubmittedRun, ...], str | None]:

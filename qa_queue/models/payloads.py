@@ -38,6 +38,7 @@ class TestConfig(Frozen):
     video: EvidenceMode | None = None
     har: EvidenceMode | None = None
     screenshots: ScreenshotMode | None = None
+    update_screenshots: bool = Field(default=False, description="Renew the baselines of compared screenshots.")
 
 
 class TestJobData(Frozen):

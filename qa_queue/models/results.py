@@ -11,6 +11,8 @@ from qa_queue.errors.validation import count_of
 from qa_queue.models.payloads import PAYLOAD_VERSION
 from qa_queue.models.values import ErrorKind, Frozen, RunStatus, StepStatus
 
+BASELINE = "baseline-"  # begins the names of artifacts that are new baselines of screenshots
+
 
 class StepData(Frozen):
     """The step of a progress report.

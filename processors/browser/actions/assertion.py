@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from processors.browser.action_context import ActionContext, performs
+from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.checks import make
 from qa_queue.cases.actions import CheckValue, Expect
 
 
 @performs(Expect)
-async def expect(call: ActionContext[Expect]) -> None:
+async def expect(call: ActionContext[Expect]) -> Performed | None:
     """Make one check until it holds."""
-    await make(call, call.args.check)
+    return await make(call, call.args.check)
 
 
 @performs(CheckValue)

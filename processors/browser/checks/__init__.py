@@ -8,24 +8,24 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from processors.browser.action_context import CHECKERS, ActionContext
-from processors.browser.checks import element, events, network, page, value
+from processors.browser.action_context import CHECKERS, ActionContext, Performed
+from processors.browser.checks import appearance, element, events, network, page, value
 from processors.browser.failures import StepFailedError, ambiguous
 from qa_queue.cases.checks import Check
 from qa_queue.models import ErrorKind
 
-__all__ = ["element", "events", "failed", "make", "network", "page", "value"]
+__all__ = ["appearance", "element", "events", "failed", "make", "network", "page", "value"]
 _ACTUAL = re.compile(r"\nActual value: (.*?)(?:\nError: (.*?))? ?\nCall log:", re.DOTALL)
 
 
-async def make(call: ActionContext[Any], check: Check, *, waiting: bool = False) -> None:
-    """Make a check; with `waiting` it is part of a wait.
+async def make(call: ActionContext[Any], check: Check, *, waiting: bool = False) -> Performed | None:
+    """Make a check and return its results, if it has any; with `waiting` it is part of a wait.
 
     Raises:
         StepFailedError: it did not hold in time; the message has the expected and the actual value in one line.
     """
     try:
-        await CHECKERS[type(check)](call, check)
+        return await CHECKERS[type(check)](call, check)
     except AssertionError as error:
         verb, kind = ("waited for", ErrorKind.TIMEOUT) if waiting else ("expected", ErrorKind.ASSERTION)
         raise failed(call, str(error), f"{verb} {check.expectation()}", kind) from None

@@ -1,5 +1,6 @@
 """Every check of the format, one class each. `processors/browser/checks` has the same modules."""
 
+from qa_queue.cases.checks.appearance import ToHaveScreenshot
 from qa_queue.cases.checks.base import BESIDE_TARGET, CHECKS, AnyCheck, Check, ElementCheck, FlagCheck, PageCheck
 from qa_queue.cases.checks.element import (
     CountRange,
@@ -86,6 +87,7 @@ __all__ = [
     "ToHaveRequest",
     "ToHaveResponse",
     "ToHaveRole",
+    "ToHaveScreenshot",
     "ToHaveText",
     "ToHaveTitle",
     "ToHaveURL",

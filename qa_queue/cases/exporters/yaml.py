@@ -158,6 +158,7 @@ def dump_yaml(case: Case) -> str:
 
 def _document(case: Case) -> CommentedMap:
     plain = case_document(case)
+    plain.pop("baselines", None)  # files beside the case's own
     sequences = {key: CommentedSeq(_block(step) for step in plain.pop(key, ())) for key in _SEQUENCES}
     document = _block(plain)
     for key, steps in sequences.items():

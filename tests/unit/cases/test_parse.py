@@ -307,6 +307,10 @@ def test_screenshot_beside_an_action_is_a_field():
             "steps[0].download.content: gives none of equals, contains, matches, json",
         ),
         ({"expect": {"download": 3}}, "steps[0].expect.download: expected true, the name of a file, or a mapping"),
+        (
+            {"expect": {"page": {"screenshot": "my cart"}}},
+            "steps[0].expect.screenshot: ",
+        ),
         ({"expect": {"dialog": 3}}, "steps[0].expect.dialog: expected true, a message, or a mapping"),
         ({"expect": {"target": "#a", "count": {}}}, "steps[0].expect.count: gives none of greater, less, "),
         (
