@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -186,16 +186,13 @@ class Attempt:
 
     async def _take_pictures(self, planned: PlannedStep, outcome: StepOutcome, result: StepResult) -> None:
         step, number, evidence = planned.written, planned.number, self.plan.evidence
-        for file in outcome.files:
-            await self.artifacts.download(file, number)
+        await self._keep_downloads(number, outcome)
         if not self.plan.keeps_pictures:
             return
         if outcome.picture is not None:
             name = picture_name(number, step.args.name or "" if isinstance(step.args, Screenshot) else "")
             await self.artifacts.keep(ArtifactKind.SCREENSHOT, name, outcome.picture, number)
-        for name, picture in outcome.pictures.items():
-            kept = name if name.startswith(BASELINE) else picture_name(number, name)
-            await self.artifacts.keep(ArtifactKind.SCREENSHOT, kept, picture, number)
+        await self._keep_compared(number, outcome.pictures)
         if outcome.heal is not None:
             await self._keep_heal_pictures(number, outcome.heal)
         if result.status is StepStatus.FAILED:
@@ -206,6 +203,16 @@ class Attempt:
                     await self.artifacts.snapshot(self.session, planned.position)
         elif step.screenshot or evidence.screenshots is ScreenshotMode.EVERY_STEP:
             await self.artifacts.picture(self.session, picture_name(number, "after"), number)
+
+    async def _keep_downloads(self, number: int, outcome: StepOutcome) -> None:
+        for file in outcome.files:
+            await self.artifacts.download(file, number)
+
+    async def _keep_compared(self, number: int, pictures: Mapping[str, bytes]) -> None:
+        """Save the pictures of a comparison, and new baselines under their own names."""
+        for name, picture in pictures.items():
+            kept = name if name.startswith(BASELINE) else picture_name(number, name)
+            await self.artifacts.keep(ArtifactKind.SCREENSHOT, kept, picture, number)
 
     async def _keep_heal_pictures(self, number: int, heal: Heal) -> None:
         """Save the pictures with the element marked."""

@@ -119,7 +119,9 @@ def test_baselines_travel_with_the_case(tmp_path: Path) -> None:
         (folder / name).write_bytes(name.encode())
     document = {"name": "A", "steps": [{"goto": "/"}, {"if": {"screenshot": "cart"}, "then": [{"reload": True}]}]}
     case = with_baselines(Case.model_validate(document, context={"document": True}), file)
-    assert case.baseline_pictures == {name: name.encode() for name in ("cart-chromium-linux.png", "cart-webkit-darwin.png")}
+    assert case.baseline_pictures == {
+        name: name.encode() for name in ("cart-chromium-linux.png", "cart-webkit-darwin.png")
+    }
 
 
 def test_pictures_of_other_files() -> None:
