@@ -9,12 +9,12 @@ import re
 from typing import Any
 
 from processors.browser.action_context import CHECKERS, ActionContext, Performed
-from processors.browser.checks import appearance, element, events, network, page, value
+from processors.browser.checks import element, events, network, page, screenshots, value
 from processors.browser.failures import StepFailedError, ambiguous
 from qa_queue.cases.checks import Check
 from qa_queue.models import ErrorKind
 
-__all__ = ["appearance", "element", "events", "failed", "make", "network", "page", "value"]
+__all__ = ["element", "events", "failed", "make", "network", "page", "screenshots", "value"]
 _ACTUAL = re.compile(r"\nActual value: (.*?)(?:\nError: (.*?))? ?\nCall log:", re.DOTALL)
 
 

@@ -1,6 +1,5 @@
 """Every check of the format, one class each. `processors/browser/checks` has the same modules."""
 
-from qa_queue.cases.checks.appearance import ToHaveScreenshot
 from qa_queue.cases.checks.base import BESIDE_TARGET, CHECKS, AnyCheck, Check, ElementCheck, FlagCheck, PageCheck
 from qa_queue.cases.checks.element import (
     CountRange,
@@ -45,6 +44,7 @@ from qa_queue.cases.checks.network import (
     ToHaveResponse,
 )
 from qa_queue.cases.checks.page import ToHaveTitle, ToHaveURL
+from qa_queue.cases.checks.screenshots import ToHaveScreenshot
 from qa_queue.cases.checks.value import ValueCheck
 
 __all__ = [

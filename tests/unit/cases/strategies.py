@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 
 from qa_queue.cases import environment, traffic, vocabulary
 from qa_queue.cases.actions import AnswerDialog, CheckValue, Click, Expect, Extract, ForEach, Press, network
-from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck, appearance
+from qa_queue.cases.checks import CHECKS, Check, FlagCheck, ValueCheck, screenshots
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.json_path import JsonPath
 from qa_queue.cases.keyboard import KEYS
@@ -110,7 +110,7 @@ by_validator = {
     _validator_of(Json): json_values,
     _validator_of(network.ResponsePart): parts,
     _validator_of(JsonPath): paths,
-    _validator_of(appearance.ScreenshotName): st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True),
+    _validator_of(screenshots.ScreenshotName): st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True),
     _validator_of(traffic.Statuses): statuses,
     _validator_of(traffic.Method): st.sampled_from(["GET", "POST"]),
     _validator_of(traffic.Regex): st.sampled_from([r"api/\d+", "a|b"]),

@@ -309,7 +309,7 @@ def test_screenshot_beside_an_action_is_a_field():
         ({"expect": {"download": 3}}, "steps[0].expect.download: expected true, the name of a file, or a mapping"),
         (
             {"expect": {"page": {"screenshot": "my cart"}}},
-            "steps[0].expect.screenshot: ",
+            "steps[0].expect: the name of a screenshot has letters, digits, - and _, as in `screenshot: cart`",
         ),
         ({"expect": {"dialog": 3}}, "steps[0].expect.dialog: expected true, a message, or a mapping"),
         ({"expect": {"target": "#a", "count": {}}}, "steps[0].expect.count: gives none of greater, less, "),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar
 
 from pydantic import BeforeValidator, Field
@@ -15,8 +16,8 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 def _name(value: Any) -> Any:
-    if not isinstance(value, str):
-        raise ValueError("expected a name, as in `screenshot: cart`")  # noqa: TRY004 - so that pydantic reports it
+    if not isinstance(value, str) or not re.fullmatch(FILE_NAME, value):
+        raise ValueError("the name of a screenshot has letters, digits, - and _, as in `screenshot: cart`")
     return value
 
 

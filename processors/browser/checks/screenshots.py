@@ -13,7 +13,7 @@ from processors.browser.element_finder import POLL_S
 from processors.browser.failures import StepFailedError
 from processors.browser.locators import locator_for
 from processors.browser.pictures import PictureDifference, difference_of
-from qa_queue.cases.checks.appearance import ToHaveScreenshot
+from qa_queue.cases.checks.screenshots import ToHaveScreenshot
 from qa_queue.errors import InputError
 from qa_queue.models import ErrorKind
 from qa_queue.models.results import BASELINE
