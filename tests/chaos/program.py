@@ -18,6 +18,7 @@ from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, job_st
 from tests.support.poll import wait_until
 
 _UNFINISHED = {"queued", "scheduled", "started", "deferred", "created"}
+EXIT_S = 60.0  # for a worker to end once it was asked to, and all faults are over
 DEADLINE_S = 180.0  # for every run to end after the last fault
 
 
@@ -110,7 +111,14 @@ def _wait_for_ends(service: ChaosService, client: ChaosClient, observer: ChaosOb
 
 
 def _dead_processes(service: ChaosService) -> list[Violation]:
-    return [
+    with suppress(AssertionError):
+        wait_until(lambda: not any(process.running for process in service.ending), timeout=EXIT_S)
+    late = [
+        Violation("workers end when asked to", process.log.name, process.text[-2000:])
+        for process in service.ending
+        if process.running
+    ]
+    return late + [
         Violation("processes survive", process.log.name, f"has ended: {process.text[-2000:]}")
         for process in service.processes
         if not process.running

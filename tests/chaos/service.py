@@ -81,6 +81,7 @@ class ChaosService(LiveService):
         self.disk = stack.enter_context(_small_disk(Path(self.settings["QA_HOME"]) / "outbox"))
         self.lines = [stack.enter_context(LossyProxy(self._redis_port)) for _ in plan.workers]
         self.present: list[WorkerProcess] = []
+        self.ending: list[WorkerProcess] = []  # were killed, or asked to end
         for number in range(len(plan.workers)):
             self.start_worker(number)
         self.present_scheduler = self.scheduler()
