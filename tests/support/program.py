@@ -45,8 +45,9 @@ class Program:
         return {**kept, "COLUMNS": "200", **self.settings, **changes}
 
     def __call__(self, *args: str | Path, timeout: float = 120, **changes: str) -> Ended:
-        run = self._run_fresh if self.fresh else run_forked
         environment = self.environment(**changes)
+        # A fork has the modules and the path of the process that it comes from.
+        run = self._run_fresh if self.fresh or "PYTHONPATH" in environment else run_forked
         done = run([str(word) for word in args], folder=self.folder, environment=environment, timeout=timeout)
         return Ended(done.returncode, done.stdout, done.stderr)
 
