@@ -125,6 +125,6 @@ def test_baselines_travel_with_the_case(tmp_path: Path) -> None:
 
 
 def test_pictures_of_other_files() -> None:
-    """One that is no picture says what to do."""
+    """A baseline that is broken says what to do."""
     with pytest.raises(Exception, match="the baseline is not a picture: write it anew with --update-screenshots"):
         difference_of(b"a", b"b", 0.2)
