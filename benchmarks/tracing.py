@@ -86,14 +86,22 @@ async def measure(url: str, rounds: int) -> dict[str, list[float]]:
         async with async_playwright() as playwright:
             browser = await playwright.chromium.launch(executable_path=path)
             for number in range(_WARM_UP + rounds):
-                shift = number % len(ARMS)  # no arm always follows the same one
-                for arm in (*ARMS[shift:], *ARMS[:shift]):
-                    before = cpu_seconds()
-                    await login(browser, url, arm, Path(folder, "trace.zip"))
-                    if number >= _WARM_UP:
-                        found[arm.name].append(cpu_seconds() - before)
+                used = await _round(browser, url, number, Path(folder, "trace.zip"))
+                for name in found if number >= _WARM_UP else ():
+                    found[name].append(used[name])
             await browser.close()
     return found
+
+
+async def _round(browser: Browser, url: str, number: int, trace: Path) -> dict[str, float]:
+    """Run each arm once and return its CPU seconds."""
+    used: dict[str, float] = {}
+    shift = number % len(ARMS)  # no arm always follows the same one
+    for arm in (*ARMS[shift:], *ARMS[:shift]):
+        before = cpu_seconds()
+        await login(browser, url, arm, trace)
+        used[arm.name] = cpu_seconds() - before
+    return used
 
 
 def report(found: dict[str, list[float]]) -> str:

@@ -190,14 +190,7 @@ class Runtime:
         outbox = Outbox(settings.outbox_dir, settings.qa_outbox_mb << 20)
         writer = self._writer = RecordWriter(store, outbox=outbox)
         stack.push_async_callback(_close_writer, writer)
-        browser = self._browser = WarmBrowserPool(
-            partial(find_browser, settings),
-            denied=denied_addresses(own_urls(settings)),
-            remote=hosts_in(settings, "qa_connect_hosts"),
-            egress=await asyncio.to_thread(egress_policy, settings),
-            limits=SessionLimits(received=settings.qa_run_network_mb << 20, pages=settings.qa_run_pages),
-            max_download_bytes=settings.qa_max_download_mb * 1_000_000,
-        )
+        browser = self._browser = await self._new_browser()
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
             await browser.start()
@@ -221,6 +214,17 @@ class Runtime:
             artifact_store=artifacts,
             uploads=self._uploads,
             login_states=RedisLoginStates(connection),
+        )
+
+    async def _new_browser(self) -> WarmBrowserPool:
+        settings = self._settings
+        return WarmBrowserPool(
+            partial(find_browser, settings),
+            denied=denied_addresses(own_urls(settings)),
+            remote=hosts_in(settings, "qa_connect_hosts"),
+            egress=await asyncio.to_thread(egress_policy, settings),
+            limits=SessionLimits(received=settings.qa_run_network_mb << 20, pages=settings.qa_run_pages),
+            max_download_bytes=settings.qa_max_download_mb * 1_000_000,
         )
 
     def _known_run(self, run_id: str) -> RunRecord | None:
