@@ -18,7 +18,7 @@ demo: setup ## the example cases against the example shop, from nothing to a tab
 	@$(BIN)/qa-queue demo
 
 test: check ## all checks and all tests, on real parts; nothing is skipped
-	@CI=1 $(BIN)/pytest --numprocesses 4 --dist loadfile --no-loadscope-reorder
+	@CI=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supabase, browser or service
 	@$(BIN)/ruff check --quiet .
