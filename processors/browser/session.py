@@ -136,12 +136,15 @@ class Session:
             began = time.monotonic()
             try:
                 async with self._limit(timeout_ms / 1000, began) as limit:
-                    return await runner.outcome(limit)
+                    outcome = await runner.outcome(limit)
             except (Error, StepFailedError, TimeoutError) as error:
                 held_up = await self._held_up(runner.page, error, began)
                 if repeated or not held_up:
                     return self._failed(runner, error, timeout_ms)
                 repeated = True
+            else:
+                flood = self._own_failure(runner.page, TimeoutError()) if self._log.flood else None
+                return replace(outcome, error=str(flood), kind=flood.kind) if flood else outcome
 
     @asynccontextmanager
     async def around(self, step: Step) -> AsyncIterator[Finish]:
