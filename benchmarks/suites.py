@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from benchmarks.engine.kit import Kit, install
-from benchmarks.engine.scene import ROOT, Scene, scene
+from benchmarks.engine.service import ROOT, BenchService, started_service
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.suites.ordering import CaseHistory, in_order, makespan
 
@@ -58,19 +58,19 @@ SLEEP = "import time\n\n\ndef test_sleeps():\n    time.sleep({seconds:.3f})\n"
 
 @dataclass(frozen=True)
 class Bench:
-    """The scene and the contenders of all measurements."""
+    """The service and the contenders of all measurements."""
 
-    scene: Scene
+    service: BenchService
     kit: Kit
 
     @property
     def environment(self) -> dict[str, str]:
         """Return the environment of every contender."""
-        return self.scene.environment(
-            BENCH_URL=self.scene.shop,
-            BENCH_BROWSER=str(self.scene.browser),
+        return self.service.environment(
+            BENCH_URL=self.service.shop,
+            BENCH_BROWSER=str(self.service.browser),
             BENCH_MOMENTS=os.devnull,
-            BENCH_OUTPUT=str(self.scene.folder / "playwright-test"),
+            BENCH_OUTPUT=str(self.service.folder / "playwright-test"),
             QA_SUITE_VARIABLES="BENCH_BROWSER",
         )
 
@@ -88,12 +88,12 @@ class Bench:
 
     def qa_queue(self, folder: Path) -> float:
         """Return the seconds of our command."""
-        base = ("--base-url", self.scene.shop, "--python", self.kit.python)
+        base = ("--base-url", self.service.shop, "--python", self.kit.python)
         return self.run([PROGRAM, "run", ".", "--wait", *base], folder)
 
     def pytest(self, folder: Path) -> float:
         """Return the seconds of pytest with two processes."""
-        options = ("-q", "-n", "2", "-p", "no:cacheprovider", "--base-url", self.scene.shop)
+        options = ("-q", "-n", "2", "-p", "no:cacheprovider", "--base-url", self.service.shop)
         return self.run([self.kit.python, "-m", "pytest", *options], folder)
 
     def playwright_test(self, folder: Path, runs: int) -> float:
@@ -107,7 +107,7 @@ def worker(bench: Bench, slots: int) -> Iterator[None]:
     """A worker of the service, warm after its first run."""
     command = [RQ, "worker", "-q", "-w", "qa_queue.worker.QAWorker", "test-execution"]
     environment = bench.environment | {"QUEUE_CONCURRENCY": str(slots)}
-    with subprocess.Popen(command, cwd=bench.scene.folder, env=environment) as process:
+    with subprocess.Popen(command, cwd=bench.service.folder, env=environment) as process:
         try:
             yield
         finally:
@@ -129,7 +129,7 @@ def time_to_verdict(bench: Bench, sizes: Sequence[int], rounds: int) -> Iterator
     yield "|---|---|---|---|---|---|"
     with worker(bench, slots=4):
         for size in sizes:
-            folder = login_suite(bench.scene.folder / f"login-{size}", size)
+            folder = login_suite(bench.service.folder / f"login-{size}", size)
             bench.qa_queue(folder)  # the host of this suite is up from now on
             found: dict[str, list[float]] = {"qa-queue": [], "pytest": [], "playwright": []}
             for _ in range(rounds):
@@ -167,7 +167,7 @@ def simulated(durations: Sequence[float]) -> Iterator[str]:
 
 def real(bench: Bench, durations: Sequence[float], workers: int) -> str:
     """Return the line of a real worker; the first pass teaches it the durations."""
-    folder = bench.scene.folder / "skewed"
+    folder = bench.service.folder / "skewed"
     folder.mkdir()
     (folder / "pytest.ini").write_text("[pytest]\n")
     for number, seconds in enumerate(random.Random(SEED).sample(list(durations), len(durations))):
@@ -178,14 +178,14 @@ def real(bench: Bench, durations: Sequence[float], workers: int) -> str:
             done = subprocess.run(
                 command, cwd=folder, env=bench.environment, capture_output=True, text=True, check=True
             )
-    took = span_of(bench.scene, [run["run_id"] for run in json.loads(done.stdout)["runs"]])
+    took = span_of(bench.service, [run["run_id"] for run in json.loads(done.stdout)["runs"]])
     return f"| one worker, {workers} at once | {took / best(durations, workers):.3f} | 1.05 |"
 
 
-def span_of(scene: Scene, run_ids: Sequence[str]) -> float:
+def span_of(service: BenchService, run_ids: Sequence[str]) -> float:
     """Return the seconds from the start of the first of these runs to the end of the last."""
-    assert scene.supabase is not None
-    store = SupabaseStore(scene.supabase.url, scene.supabase.key or "")
+    assert service.supabase is not None
+    store = SupabaseStore(service.supabase.url, service.supabase.key or "")
     try:
         runs = [run for run in map(store.get_run, run_ids) if run and run.started_at and run.finished_at]
     finally:
@@ -203,7 +203,7 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=4)
     given = parser.parse_args()
     kit = install()
-    with scene(supabase=True) as stage:
+    with started_service(supabase=True) as stage:
         bench = Bench(stage, kit)
         for line in time_to_verdict(bench, [int(size) for size in given.sizes.split(",") if size], given.rounds):
             print(line, flush=True)

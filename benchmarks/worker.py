@@ -19,11 +19,11 @@ from benchmarks.engine.kit import Kit, install
 from benchmarks.engine.latency import latency
 from benchmarks.engine.report import DOCUMENT, draw, machine, tables, write_json, write_section
 from benchmarks.engine.rounds import measure
-from benchmarks.engine.scene import Scene, scene
+from benchmarks.engine.service import BenchService, started_service
 from benchmarks.engine.small import backlog, no_op
 
 
-def bench(place: Scene, kit: Kit, rounds: int, runs: int) -> dict[str, Any]:
+def bench(place: BenchService, kit: Kit, rounds: int, runs: int) -> dict[str, Any]:
     """Everything, in one run."""
     result: dict[str, Any] = {"machine": machine()}
     result["five steps"] = measure(place, [*others(kit), *ours()], rounds=rounds, runs=runs)
@@ -39,7 +39,7 @@ def compare(commit: str, *, rounds: int, runs: int) -> None:
     Raises:
         SystemExit: this checkout is slower.
     """
-    with checkout(commit) as other, scene(supabase=False) as place:
+    with checkout(commit) as other, started_service(supabase=False) as place:
         result = {"machine": machine(), "commit": commit} | against(place, other, rounds=rounds, runs=runs)
     written = write_json("worker-against", result)
     print(f"ratio {result['ratio']} (at least {NO_SLOWER}); written to {written}")
@@ -59,7 +59,7 @@ def main() -> None:
         return
     rounds, runs = (1, 8) if asked.quick else (asked.rounds, asked.runs)
     kit = install()
-    with scene(supabase=True) as place:
+    with started_service(supabase=True) as place:
         result = bench(place, kit, rounds, runs)
     print(tables(result))
     written = write_json("worker-quick" if asked.quick else "worker", result)

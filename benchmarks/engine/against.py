@@ -14,13 +14,13 @@ from typing import Any
 from benchmarks.engine.contenders import Contender, version
 from benchmarks.engine.kit import ROOT
 from benchmarks.engine.rounds import take
-from benchmarks.engine.scene import Scene
+from benchmarks.engine.service import BenchService
 
 SLOTS = 4
 NO_SLOWER = 0.98
 
 
-def against(scene: Scene, other: Path, *, rounds: int, runs: int) -> dict[str, Any]:
+def against(service: BenchService, other: Path, *, rounds: int, runs: int) -> dict[str, Any]:
     """Return the runs per second of both in each round, and the median of the rounds' ratios.
 
     Each round changes the order, so that a machine that becomes slower or faster favours neither. A round that is
@@ -28,10 +28,10 @@ def against(scene: Scene, other: Path, *, rounds: int, runs: int) -> dict[str, A
     """
     pair = [version("this checkout", ROOT, slots=SLOTS), version("the other commit", other, slots=SLOTS)]
     for one in pair:
-        check_source(scene, one)
+        check_source(service, one)
     found: list[tuple[float, float]] = []
     for number in range(rounds + 1):
-        turns = {one.name: take(scene, one, runs).per_s for one in (pair if number % 2 else pair[::-1])}
+        turns = {one.name: take(service, one, runs).per_s for one in (pair if number % 2 else pair[::-1])}
         ours, theirs = (turns[one.name] for one in pair)
         print(
             f"round {number}: {ours:6.2f} runs/s here, {theirs:6.2f} there, ratio {ours / theirs:.3f}", flush=True
@@ -45,14 +45,14 @@ def against(scene: Scene, other: Path, *, rounds: int, runs: int) -> dict[str, A
     }
 
 
-def check_source(scene: Scene, contender: Contender) -> None:
+def check_source(service: BenchService, contender: Contender) -> None:
     """Make sure that programs started for a contender have the code of its checkout.
 
     Raises:
         SystemExit: they have another one's.
     """
     command = [sys.executable, "-c", "import processors, qa_queue; print(qa_queue.__file__, processors.__file__)"]
-    environment = scene.environment(**contender.env)
+    environment = service.environment(**contender.env)
     done = subprocess.run(command, cwd=contender.root, env=environment, check=True, capture_output=True, text=True)
     if strange := [file for file in done.stdout.split() if not Path(file).is_relative_to(contender.root)]:
         raise SystemExit(f"{contender.name}: {strange[0]} is not part of {contender.root}")

@@ -12,13 +12,13 @@ from redis import Redis
 from benchmarks.engine.jobs import EXECUTE, PER_JOB, finished, login_payloads, put, submit
 from benchmarks.engine.kit import ROOT, Kit
 from benchmarks.engine.moments import VARIABLE, Span, read_span
-from benchmarks.engine.scene import Scene
+from benchmarks.engine.service import BenchService
 
 RQ = Path(sys.executable).with_name("rq")
 OTHERS = Path(__file__).parent / "others"
 OURS, MEMORY = "qa_queue.worker.QAWorker", "benchmarks.engine.runtimes:MemoryRuntime"
 Command = list[str | Path]
-Prepare = Callable[[Scene, Redis, int], None]
+Prepare = Callable[[BenchService, Redis, int], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +30,7 @@ class Contender:
     """
 
     name: str
-    commands: Callable[[Scene, int], list[Command]]
+    commands: Callable[[BenchService, int], list[Command]]
     env: dict[str, str]
     slots: int = 1
     processes: int = 1
@@ -72,10 +72,12 @@ def ours() -> list[Contender]:
 def loop(kind: str, *, processes: int = 1, slots: int = 1) -> Contender:
     """Bare Playwright."""
 
-    def commands(scene: Scene, runs: int) -> list[Command]:
+    def commands(service: BenchService, runs: int) -> list[Command]:
         module = "benchmarks.engine.others.loops"
         each = [runs // processes + (number < runs % processes) for number in range(processes)]
-        return [[sys.executable, "-m", module, kind, scene.shop, scene.browser, str(n), str(slots)] for n in each]
+        return [
+            [sys.executable, "-m", module, kind, service.shop, service.browser, str(n), str(slots)] for n in each
+        ]
 
     size = f"{processes} process{'es' if processes > 1 else ''}" if kind == "sync" else f"{slots} at once"
     name = f"bare {kind} loop, {size}"
@@ -85,8 +87,8 @@ def loop(kind: str, *, processes: int = 1, slots: int = 1) -> Contender:
 def per_job(workers: int) -> Contender:
     """RQ's own worker, with a browser launched in each work horse."""
 
-    def prepare(scene: Scene, redis: Redis, runs: int) -> None:
-        put(redis, PER_JOB, [{"url": scene.shop, "browser": str(scene.browser)}] * runs, plain=True)
+    def prepare(service: BenchService, redis: Redis, runs: int) -> None:
+        put(redis, PER_JOB, [{"url": service.shop, "browser": str(service.browser)}] * runs, plain=True)
 
     return Contender(
         name=f"rq.Worker, a browser a job, {workers} worker{'s' if workers > 1 else ''}",
@@ -117,33 +119,33 @@ def version(name: str, root: Path, *, slots: int) -> Contender:
     return replace(one, name=name, root=root, env=one.env | {"PYTHONPATH": str(root)})
 
 
-def _put_login(scene: Scene, redis: Redis, runs: int) -> None:
-    put(redis, EXECUTE, login_payloads(scene, runs))
+def _put_login(service: BenchService, redis: Redis, runs: int) -> None:
+    put(redis, EXECUTE, login_payloads(service, runs))
 
 
-def _put_traced(scene: Scene, redis: Redis, runs: int) -> None:
-    put(redis, EXECUTE, login_payloads(scene, runs, trace=True))
+def _put_traced(service: BenchService, redis: Redis, runs: int) -> None:
+    put(redis, EXECUTE, login_payloads(service, runs, trace=True))
 
 
-def _workers(kind: str, count: int) -> Callable[[Scene, int], list[Command]]:
+def _workers(kind: str, count: int) -> Callable[[BenchService, int], list[Command]]:
     command: Command = [RQ, "worker", "-q", "-w", kind, "-S", "json", "--burst", "test-execution"]
     return lambda *_: [command] * count
 
 
-def _pytest(kit: Kit) -> Callable[[Scene, int], list[Command]]:
+def _pytest(kit: Kit) -> Callable[[BenchService, int], list[Command]]:
     options = ["-q", "-n", "2", "-p", "no:cacheprovider", "--rootdir", OTHERS, "-c", "/dev/null"]
 
-    def commands(scene: Scene, runs: int) -> list[Command]:
+    def commands(service: BenchService, runs: int) -> list[Command]:
         del runs
-        where = ["--base-url", scene.shop, "--output", scene.folder / "pytest"]
+        where = ["--base-url", service.shop, "--output", service.folder / "pytest"]
         return [[kit.python, "-m", "pytest", *options, *where, OTHERS / "test_login.py"]]
 
     return commands
 
 
-def _playwright_test(kit: Kit) -> Callable[[Scene, int], list[Command]]:
+def _playwright_test(kit: Kit) -> Callable[[BenchService, int], list[Command]]:
     return lambda *_: [[*kit.playwright_test, "-c", kit.folder / "playwright.config.js"]]
 
 
-def _replay(kit: Kit) -> Callable[[Scene, int], list[Command]]:
+def _replay(kit: Kit) -> Callable[[BenchService, int], list[Command]]:
     return lambda *_: [[kit.node, kit.folder / "replay.mjs"]] * 2

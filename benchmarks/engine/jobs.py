@@ -11,7 +11,7 @@ from rq import Queue
 from rq.serializers import JSONSerializer
 
 from benchmarks.engine.moments import Span
-from benchmarks.engine.scene import Scene
+from benchmarks.engine.service import BenchService
 from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.models import EvidenceMode, TestConfig, TestJobData
 from qa_queue.producer import JobProducer, RunRequest
@@ -44,24 +44,24 @@ def config(*, trace: bool) -> TestConfig:
     return TestConfig() if trace else TestConfig(trace=EvidenceMode.OFF)
 
 
-def login_payloads(scene: Scene, runs: int, *, trace: bool = False) -> list[dict[str, Any]]:
+def login_payloads(service: BenchService, runs: int, *, trace: bool = False) -> list[dict[str, Any]]:
     """Return payloads of runs that have no rows yet."""
     same = {
         "test_case_id": case_id("login"),
-        "case": case_document(scene.case),
+        "case": case_document(service.case),
         "config": config(trace=trace),
     }
     made = (TestJobData(**same, test_run_id=str(uuid4())) for _ in range(runs))
     return [data.model_dump(mode="json", exclude_defaults=True) for data in made]  # as every version reads them
 
 
-def submit(scene: Scene, redis: Redis, runs: int, *, trace: bool = False) -> None:
+def submit(service: BenchService, redis: Redis, runs: int, *, trace: bool = False) -> None:
     """Submit runs as users do: rows in Supabase, then jobs."""
-    assert scene.supabase is not None
-    store = SupabaseStore(scene.supabase.url, str(scene.supabase.key))
+    assert service.supabase is not None
+    store = SupabaseStore(service.supabase.url, str(service.supabase.key))
     try:
         JobProducer(redis, store, load_settings()).submit(
-            [RunRequest(case=scene.case, config=config(trace=trace))] * runs
+            [RunRequest(case=service.case, config=config(trace=trace))] * runs
         )
     finally:
         store.close()

@@ -13,23 +13,23 @@ from redis import Redis
 from benchmarks.engine.contenders import MEMORY, OURS, RQ
 from benchmarks.engine.jobs import EXECUTE, QUEUE, login_payloads, put
 from benchmarks.engine.kit import ROOT
-from benchmarks.engine.scene import Scene
+from benchmarks.engine.service import BenchService
 from qa_queue.progress.events import decode, stream_key
 
 _LOOK_S = 0.02
 _LIMIT_S = 60.0
 
 
-def latency(scene: Scene, *, runs: int) -> dict[str, Any]:
+def latency(service: BenchService, *, runs: int) -> dict[str, Any]:
     """Milliseconds from just before the enqueueing; one run at a time on a worker that has four slots."""
-    env = scene.environment(QA_RUNTIME=MEMORY, QUEUE_CONCURRENCY="4")
+    env = service.environment(QA_RUNTIME=MEMORY, QUEUE_CONCURRENCY="4")
     command = [RQ, "worker", "-q", "-w", OURS, "-S", "json", QUEUE]
-    with Redis.from_url(scene.redis.url) as redis:
+    with Redis.from_url(service.redis.url) as redis:
         redis.flushdb()
         with subprocess.Popen(list(map(str, command)), cwd=ROOT, env=env) as popen:
             try:
-                _one(scene, redis)  # the worker and its browser come up
-                times = [_one(scene, redis) for _ in range(runs)]
+                _one(service, redis)  # the worker and its browser come up
+                times = [_one(service, redis) for _ in range(runs)]
             finally:
                 popen.terminate()
     started, stepped = zip(*times, strict=True)
@@ -41,8 +41,8 @@ def _quantiles(values: tuple[float, ...]) -> dict[str, float]:
     return {"p50": round(statistics.median(values), 1), "p95": round(cuts[18], 1)}
 
 
-def _one(scene: Scene, redis: Redis) -> tuple[float, float]:
-    (payload,) = login_payloads(scene, 1)
+def _one(service: BenchService, redis: Redis) -> tuple[float, float]:
+    (payload,) = login_payloads(service, 1)
     run_id = payload["test_run_id"]
     asked = time.time()
     put(redis, EXECUTE, [payload])

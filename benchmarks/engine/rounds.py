@@ -17,7 +17,7 @@ from redis import Redis
 
 from benchmarks.engine.contenders import Contender
 from benchmarks.engine.moments import VARIABLE
-from benchmarks.engine.scene import Scene
+from benchmarks.engine.service import BenchService
 from benchmarks.engine.usage import Sampler, Usage
 
 _LIMIT_S = 180
@@ -38,12 +38,14 @@ class Turn:
         return self.seconds - self.runs / self.per_s
 
 
-def measure(scene: Scene, contenders: Sequence[Contender], *, rounds: int, runs: int) -> list[dict[str, Any]]:
+def measure(
+    service: BenchService, contenders: Sequence[Contender], *, rounds: int, runs: int
+) -> list[dict[str, Any]]:
     """A row of the table for each contender: medians over the rounds of `runs` runs each."""
     turns: dict[str, list[Turn]] = defaultdict(list)
     for number in range(rounds):
         for contender in contenders:
-            turn = take(scene, contender, max(4, round(runs * contender.share)))
+            turn = take(service, contender, max(4, round(runs * contender.share)))
             turns[contender.name].append(turn)
             print(f"round {number + 1}: {contender.name:<44} {turn.per_s:6.2f} runs/s", flush=True)
     return [_row(one, turns[one.name], rounds * runs) for one in contenders]
@@ -88,41 +90,41 @@ def _memory(turns: list[Turn]) -> dict[str, float]:
     return {role: statistics.median(turn.usage.mb.get(role, 0) for turn in turns) for role in roles}
 
 
-def take(scene: Scene, contender: Contender, runs: int) -> Turn:
+def take(service: BenchService, contender: Contender, runs: int) -> Turn:
     """Let a contender do this number of runs."""
-    moments = scene.folder / "moments"
+    moments = service.folder / "moments"
     moments.unlink(missing_ok=True)
-    with Redis.from_url(scene.redis.url) as redis:
+    with Redis.from_url(service.redis.url) as redis:
         redis.flushdb()
         if contender.prepare:
-            contender.prepare(scene, redis, runs)
-        before = _of_services(scene)
+            contender.prepare(service, redis, runs)
+        before = _of_services(service)
         started = time.perf_counter()
-        usage = _run(contender, scene, runs, moments)
+        usage = _run(contender, service, runs, moments)
         seconds = time.perf_counter() - started
-        services = {name: round(after - before[name], 2) for name, after in _of_services(scene).items()}
+        services = {name: round(after - before[name], 2) for name, after in _of_services(service).items()}
         span = contender.span(redis, moments, runs)
     usage = Usage(**asdict(usage) | {"cpu": usage.cpu | services})
     return Turn(runs=runs, per_s=span.per_s, seconds=seconds, usage=usage)
 
 
-def _run(contender: Contender, scene: Scene, runs: int, moments: Path) -> Usage:
-    commands = contender.commands(scene, runs)
+def _run(contender: Contender, service: BenchService, runs: int, moments: Path) -> Usage:
+    commands = contender.commands(service, runs)
     bench = {
         VARIABLE: str(moments),
         "BENCH_RUNS": str(runs // 2 if "replay" in contender.name else runs),
-        "BENCH_URL": scene.shop,
-        "BENCH_BROWSER": str(scene.browser),
-        "BENCH_OUTPUT": str(scene.folder / "results"),
+        "BENCH_URL": service.shop,
+        "BENCH_BROWSER": str(service.browser),
+        "BENCH_OUTPUT": str(service.folder / "results"),
     }
-    log = scene.folder / "said"
+    log = service.folder / "said"
     with contextlib.ExitStack() as stack, log.open("wb") as said:
         popens = [
             stack.enter_context(
                 subprocess.Popen(
                     command,
                     cwd=contender.root,
-                    env=scene.environment(**bench | contender.env),
+                    env=service.environment(**bench | contender.env),
                     stdout=said,
                     stderr=said,
                 )
@@ -145,10 +147,10 @@ def _end(popen: subprocess.Popen[bytes]) -> int:
         return -1
 
 
-def _of_services(scene: Scene) -> dict[str, float]:
+def _of_services(service: BenchService) -> dict[str, float]:
     """CPU seconds so far."""
     totals = {}
-    for name, pid in scene.services.items():
+    for name, pid in service.services.items():
         root = psutil.Process(pid)
         times = [process.cpu_times() for process in (root, *root.children(recursive=True))]
         totals[name] = sum(one.user + one.system for one in times)

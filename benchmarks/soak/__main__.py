@@ -15,7 +15,7 @@ from dataclasses import asdict
 
 from benchmarks.engine.kit import install
 from benchmarks.engine.report import DOCUMENT, draw, machine, write_json, write_section
-from benchmarks.engine.scene import scene
+from benchmarks.engine.service import started_service
 from benchmarks.soak.growth import ENOUGH, Growth, growths
 from benchmarks.soak.soaking import Soak, soak
 
@@ -27,7 +27,7 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=1000)
     runs = parser.parse_args().runs
     kit = install()
-    with scene(supabase=True) as place:
+    with started_service(supabase=True) as place:
         every = max(1, runs // 10)
         steady = soak(place, name="without recycling", runs=runs, recycle=0, heap_mb=SMALL_HEAP_MB)
         renewed = soak(place, name=f"a new child every {every} runs", runs=4 * runs // 10, recycle=every)

@@ -15,7 +15,7 @@ from redis import Redis
 from benchmarks.engine.contenders import OURS, RQ
 from benchmarks.engine.jobs import QUEUE, submit
 from benchmarks.engine.kit import ROOT
-from benchmarks.engine.scene import Scene
+from benchmarks.engine.service import BenchService
 from benchmarks.soak.samples import Sample, take
 
 SLOTS = 4
@@ -33,7 +33,7 @@ class Soak:
     samples: list[Sample]
 
 
-def soak(place: Scene, *, name: str, runs: int, recycle: int, heap_mb: int = 0) -> Soak:
+def soak(place: BenchService, *, name: str, runs: int, recycle: int, heap_mb: int = 0) -> Soak:
     """Run `runs` five-step runs on one worker that renews its child every `recycle` runs; 0 is never.
 
     `heap_mb` limits the heap of Playwright's driver; 0 leaves it as it is.
@@ -59,7 +59,7 @@ def _dump(redis: Redis, pid: int) -> None:
 
 
 @contextmanager
-def _worker(place: Scene, recycle: int, runs: int, heap_mb: int) -> Iterator[int]:
+def _worker(place: BenchService, recycle: int, runs: int, heap_mb: int) -> Iterator[int]:
     heap = {"NODE_OPTIONS": f"--max-old-space-size={heap_mb}"} if heap_mb else {}
     env = place.environment(
         QUEUE_CONCURRENCY=str(SLOTS),

@@ -25,7 +25,7 @@ _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "BENCH_")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Scene:
+class BenchService:
     """`services` are the process ids of shop, Redis and Supabase by name, whose CPU is noted too."""
 
     folder: Path
@@ -57,7 +57,7 @@ class Scene:
 
 
 @contextmanager
-def scene(*, supabase: bool) -> Iterator[Scene]:
+def started_service(*, supabase: bool) -> Iterator[BenchService]:
     """Start everything, and stop it after the block."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(TemporaryDirectory(prefix="qa-bench-")))
@@ -68,7 +68,7 @@ def scene(*, supabase: bool) -> Iterator[Scene]:
         shop, pid = stack.enter_context(_shop())
         services = {"shop": pid, "redis": redis.pid} | ({"supabase": lite.pid} if lite else {})
         browser = find_browser(load_settings())
-        yield Scene(folder=folder, browser=browser, shop=shop, redis=redis, supabase=lite, services=services)
+        yield BenchService(folder=folder, browser=browser, shop=shop, redis=redis, supabase=lite, services=services)
 
 
 @contextmanager
