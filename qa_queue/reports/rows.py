@@ -84,7 +84,7 @@ class RunRows:
         return tuple(self._evidence(file, positions) for file in self.files if file.attempt == attempt)
 
     def _evidence(self, row: ArtifactRecord, positions: dict[int, str]) -> Evidence:
-        path = self.place.files.find(row.path)
+        path = self.place.files.find(row.path) if self.place.paths else None  # may fetch it from another machine
         return Evidence(
             kind=row.kind.value,
             name=row.name,
@@ -92,6 +92,6 @@ class RunRows:
             size_bytes=row.size_bytes,
             attempt=row.attempt,
             step=positions.get(row.step_number) if row.step_number is not None else None,
-            path=str(path) if self.place.paths and path else None,
+            path=str(path) if path else None,
             link=self.place.link(row),
         )
