@@ -143,7 +143,7 @@ class Session:
                     return self._failed(runner, error, timeout_ms)
                 repeated = True
             else:
-                flood = self._own_failure(runner.page, TimeoutError()) if self._log.flood else None
+                flood = self._flood
                 return replace(outcome, error=str(flood), kind=flood.kind) if flood else outcome
 
     @asynccontextmanager
@@ -284,10 +284,17 @@ class Session:
             found=runner.found, error=text, kind=failure.kind, heal=runner.proposal, pictures=failure.pictures
         )
 
+    @property
+    def _flood(self) -> StepFailedError | None:
+        """The failure of a page that went beyond a limit."""
+        if self._log.flood is None:
+            return None
+        return StepFailedError(ErrorKind.PAGE_FLOOD, f"{self._log.flood}; its context was closed")
+
     def _own_failure(self, page: Page, error: Exception) -> StepFailedError | None:
         """Return the failure of a page that is gone."""
-        if self._log.flood is not None:
-            return StepFailedError(ErrorKind.PAGE_FLOOD, f"{self._log.flood}; its context was closed")
+        if self._flood:
+            return self._flood
         if is_crash(str(error)) or self._log.crashed(page):
             return StepFailedError(ErrorKind.PAGE_CRASH, f"the page crashed at {page.url}")
         gone = page.is_closed() or is_closed(str(error))
