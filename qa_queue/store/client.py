@@ -48,7 +48,7 @@ class SupabaseClient:
         self._http = httpx.Client(
             timeout=TIMEOUT,
             limits=_LIMITS,
-            trust_env=urlsplit(url).hostname not in _LOOPBACK,  # a proxy cannot reach this machine
+            trust_env=not is_on_loopback(url),
             event_hooks={"response": [partial(_raise_failure, self.host)]},
         )
         self._rest = _rest(url, key, self._http)
@@ -105,6 +105,11 @@ class SupabaseClient:
 
     def _not_supabase(self) -> StoreError:
         return StoreError(f"the answer of {self.host} is not Supabase's: is SUPABASE_URL the project's URL?")
+
+
+def is_on_loopback(url: str) -> bool:
+    """Return whether a URL leads to this machine, which a proxy of the environment cannot reach."""
+    return urlsplit(url).hostname in _LOOPBACK
 
 
 def project_of(settings: Settings) -> tuple[str, str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from qa_queue.errors import NotFoundError
 from qa_queue.store.artifacts.stores import ArtifactRefusedError, ArtifactStoreError, RunFiles
+from qa_queue.store.mapping import chunks
 
 _BATCH = 1000  # objects that S3 deletes in one call
 _ABSENT = {"404", "NoSuchKey", "NotFound"}
@@ -59,8 +60,8 @@ class S3Bucket:
     def delete(self, run_id: str) -> RunFiles:
         """Delete the files of a run."""
         objects = list(self._objects(f"{run_id}/"))
-        for at in range(0, len(objects), _BATCH):
-            keys = [{"Key": one["Key"]} for one in objects[at : at + _BATCH]]
+        for batch in chunks(objects, _BATCH):
+            keys = [{"Key": one["Key"]} for one in batch]
             with self._errors(run_id):
                 answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
             if failed := answer.get("Errors"):
@@ -100,8 +101,5 @@ class S3Bucket:
         return ArtifactStoreError(f"{self.name} answers {code} for {path}: {text}")
 
 
-def _total(run_id: str, objects: Any) -> RunFiles:
-    total = RunFiles(run_id)
-    for entry in objects:
-        total = total.with_file(entry["Size"], entry["LastModified"])
-    return total
+def _total(run_id: str, objects: Iterable[dict[str, Any]]) -> RunFiles:
+    return RunFiles.total(run_id, ((entry["Size"], entry["LastModified"]) for entry in objects))

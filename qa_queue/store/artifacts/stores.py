@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,9 +37,13 @@ class RunFiles:
     size: int = 0
     changed_at: datetime = _NEVER
 
-    def with_file(self, size: int, changed_at: datetime) -> RunFiles:
-        """Return the same with another file."""
-        return RunFiles(self.run_id, self.files + 1, self.size + size, max(self.changed_at, changed_at))
+    @classmethod
+    def total(cls, run_id: str, files: Iterable[tuple[int, datetime]]) -> RunFiles:
+        """Return the total of a run's files, each given by its size and the time of its last change."""
+        known = list(files)
+        return cls(
+            run_id, len(known), sum(size for size, _ in known), max((moment for _, moment in known), default=_NEVER)
+        )
 
 
 class ArtifactStore(Protocol):
@@ -89,64 +93,57 @@ class FolderStore:
         """Store a file."""
         target = self._root / path
         draft = target.with_name(f".{uuid4()}")
-        try:
-            self._check()
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(source, draft)
-            draft.replace(target)
-        except OSError as error:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
-            raise self._unusable(error) from None
+        with self._usable():
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+                shutil.copyfile(source, draft)
+                draft.replace(target)
+            except OSError:
+                with suppress(OSError):
+                    draft.unlink(missing_ok=True)
+                raise
 
     def fetch(self, path: str, target: Path) -> None:
         """Copy a file."""
-        try:
-            self._check()
-            shutil.copyfile(self._root / path, target)
-        except FileNotFoundError:
-            raise NotFoundError(f"{self.name} has no file {path}.") from None
-        except OSError as error:
-            raise self._unusable(error) from None
+        with self._usable():
+            try:
+                shutil.copyfile(self._root / path, target)
+            except FileNotFoundError:
+                raise NotFoundError(f"{self.name} has no file {path}.") from None
 
     def measure(self, run_id: str) -> RunFiles:
         """Return what a run has in the folder."""
-        found = RunFiles(run_id)
-        try:
-            self._check()
-            for folder, _, names in os.walk(self._root / run_id):
-                for entry in (Path(folder, name).lstat() for name in names):
-                    found = found.with_file(entry.st_size, datetime.fromtimestamp(entry.st_mtime, UTC))
-        except OSError as error:
-            raise self._unusable(error) from None
-        return found
+        with self._usable():
+            found = os.walk(self._root / run_id)
+            entries = [Path(folder, name).lstat() for folder, _, names in found for name in names]
+        return RunFiles.total(
+            run_id, ((entry.st_size, datetime.fromtimestamp(entry.st_mtime, UTC)) for entry in entries)
+        )
 
     def delete(self, run_id: str) -> RunFiles:
         """Delete the folder of a run."""
         found = self.measure(run_id)
-        try:
+        with self._usable(), suppress(FileNotFoundError):
             shutil.rmtree(self._root / run_id)
-        except FileNotFoundError:
-            return found
-        except OSError as error:
-            raise self._unusable(error) from None
         return found
 
     def runs(self) -> Iterator[RunFiles]:
         """Go through the folders of runs."""
-        try:
-            self._check()
+        with self._usable():
             names = sorted(path.name for path in self._root.iterdir() if path.is_dir() and not path.is_symlink())
-        except OSError as error:
-            raise self._unusable(error) from None
         yield from map(self.measure, names)
 
     def close(self) -> None:
         """Do nothing: a folder has no connections."""
 
-    def _check(self) -> None:
-        if not self._root.is_dir():
-            raise NotADirectoryError(f"there is no folder {self._root}")
-
-    def _unusable(self, error: OSError) -> ArtifactStoreError:
-        return ArtifactStoreError(f"the artifact store {self.name} cannot be used: {error.strerror or error}.")
+    @contextmanager
+    def _usable(self) -> Iterator[None]:
+        """Check that the folder exists, and name the store in errors of the block."""
+        try:
+            if not self._root.is_dir():
+                raise NotADirectoryError(f"there is no folder {self._root}")
+            yield
+        except OSError as error:
+            raise ArtifactStoreError(
+                f"the artifact store {self.name} cannot be used: {error.strerror or error}."
+            ) from None

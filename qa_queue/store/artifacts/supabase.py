@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 import httpx
 
 from qa_queue.errors import NotFoundError
 from qa_queue.store.artifacts.stores import ArtifactRefusedError, ArtifactStoreError, RunFiles
+from qa_queue.store.client import is_on_loopback
+from qa_queue.store.mapping import chunks
 
 _TIMEOUT = httpx.Timeout(60.0, connect=5.0)
 _PAGE = 100  # entries of a listing, the most that Storage returns by default
-_LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 class SupabaseBucket:
@@ -30,7 +31,7 @@ class SupabaseBucket:
             base_url=f"{url.rstrip('/')}/storage/v1",
             headers={"apikey": key, "Authorization": f"Bearer {key}"},
             timeout=_TIMEOUT,
-            trust_env=urlsplit(url).hostname not in _LOOPBACK,
+            trust_env=not is_on_loopback(url),
         )
         self._created = False
 
@@ -47,7 +48,7 @@ class SupabaseBucket:
             "x-upsert": "true",
         }
         with self._errors(path), source.open("rb") as content:
-            self._check(self._http.post(self._object(path), content=content, headers=headers), path)
+            self._check(self._http.post(f"/object/{self._at(path)}", content=content, headers=headers), path)
 
     def fetch(self, path: str, target: Path) -> None:
         """Download a file, in pieces."""
@@ -66,8 +67,8 @@ class SupabaseBucket:
     def delete(self, run_id: str) -> RunFiles:
         """Delete the files of a run."""
         files = list(self._files(run_id))
-        for at in range(0, len(files), _PAGE):
-            paths = [path for path, _ in files[at : at + _PAGE]]
+        for batch in chunks(files, _PAGE):
+            paths = [path for path, _ in batch]
             with self._errors(run_id):
                 answer = self._http.request("DELETE", f"/object/{self._bucket}", json={"prefixes": paths})
                 self._check(answer, run_id)
@@ -111,9 +112,6 @@ class SupabaseBucket:
                 self._check(answer, self._bucket)
         self._created = True
 
-    def _object(self, path: str) -> str:
-        return f"/object/{self._at(path)}"
-
     def _at(self, path: str) -> str:
         return f"{quote(self._bucket)}/{quote(path)}"
 
@@ -146,10 +144,11 @@ def _status(answer: httpx.Response) -> int:
     return answer.status_code
 
 
-def _total(run_id: str, files: Iterator[tuple[str, dict[str, Any]]] | list[tuple[str, dict[str, Any]]]) -> RunFiles:
-    total = RunFiles(run_id)
-    for _, entry in files:
-        changed = entry.get("updated_at") or entry.get("created_at")
-        moment = datetime.fromisoformat(changed) if changed else datetime.now(UTC)
-        total = total.with_file(int((entry.get("metadata") or {}).get("size", 0)), moment)
-    return total
+def _total(run_id: str, files: Iterable[tuple[str, dict[str, Any]]]) -> RunFiles:
+    return RunFiles.total(run_id, (_size_and_change(entry) for _, entry in files))
+
+
+def _size_and_change(entry: dict[str, Any]) -> tuple[int, datetime]:
+    changed = entry.get("updated_at") or entry.get("created_at")
+    moment = datetime.fromisoformat(changed) if changed else datetime.now(UTC)
+    return int((entry.get("metadata") or {}).get("size", 0)), moment
