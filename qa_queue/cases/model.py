@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, ValidationError, model_validator
@@ -243,16 +242,4 @@ def read_document(
     try:
         return model.model_validate(document, context=DOCUMENT, by_alias=True, by_name=False), ()
     except ValidationError as error:
-        found = problems_of(error, model, document=document, at=at, **where)
-        return None, tuple(_with_planned_names(problem) for problem in found)
-
-
-def _with_planned_names(problem: Problem) -> Problem:
-    """Return a problem with a name of the format that this version does not support in words of its own."""
-    name = problem.path[-1] if problem.path else None
-    if name in _PLANNED and problem.text.startswith("unknown "):
-        return replace(problem, text=f"{name!r} is part of the format but not supported by this version")
-    return problem
-
-
-_PLANNED = frozenset({"accessibility", "to_have_screenshot"})
+        return None, problems_of(error, model, document=document, at=at, **where)

@@ -70,6 +70,8 @@ def _words(words: Mapping[str, type[Action]] | Mapping[str, type[Check]], exampl
         yield f"#### `{keyword}`\n{_description(word)}{_other_name(word)}"
         if table := _table(word):
             yield table
+        if table := _settings(word):
+            yield table
         text = (examples / f"{keyword}.yaml").read_text(encoding="utf-8")
         yield f"```yaml\n{example_of(_written(word), text)}```"
 
@@ -99,6 +101,15 @@ def _table(model: type[Vocabulary], *, required: bool = False) -> str:
     if not rows and not required:
         return ""
     return "\n".join(["| key | meaning |", "|---|---|", *rows])
+
+
+def _settings(word: type[Vocabulary]) -> str:
+    """Return the table of the keys of a check's mapping; empty where it has no mapping."""
+    inner = word.model_fields[word.field].annotation if issubclass(word, Check) else None
+    if not isinstance(inner, type) or not issubclass(inner, Vocabulary):
+        return ""
+    rows = (_row(inner, name, field) for name, field in inner.model_fields.items())
+    return "\n".join(["| key of its mapping | meaning |", "|---|---|", *rows])
 
 
 def _shown(model: type[Vocabulary], name: str) -> bool:

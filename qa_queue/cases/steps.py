@@ -9,7 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema, core_schema
 
-from qa_queue.cases.checks import Check
+from qa_queue.cases.checks.base import Check, advice_on_check
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.targets import Target, with_target
 from qa_queue.cases.vocabulary import Duration, Name, Vocabulary, Words, all_keys, expected, key_of, refuse
@@ -281,7 +281,10 @@ def _action_key(value: dict[str, Any]) -> str:
         return found[0]
     strangers = [key for key in value if key not in all_keys(Step)]
     if strangers:
-        texts = {key: f"unknown action {key!r}{did_you_mean(str(key), ACTIONS)}" for key in strangers}
+        texts = {
+            key: f"unknown action {key!r}{advice_on_check(key) or did_you_mean(str(key), ACTIONS)}"
+            for key in strangers
+        }
         raise refuse(texts, value)
     raise ValueError("has no action, such as goto, click or expect")
 

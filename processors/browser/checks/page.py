@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import Any
 
-from playwright.async_api import expect
+from playwright.async_api import Error, expect
 
+from processors.browser.accessibility import Violation, is_left, violations, violations_text
 from processors.browser.action_context import ActionContext, checks
-from qa_queue.cases.checks import ToHaveTitle, ToHaveURL
+from processors.browser.failures import StepFailedError
+from processors.browser.locators import locator_for
+from qa_queue.cases.checks import ToBeAccessible, ToHaveTitle, ToHaveURL
 from qa_queue.cases.patterns import playwright_text
 from qa_queue.cases.urls import glob
+from qa_queue.models import ErrorKind
 
 Call = ActionContext[Any]
+AGAIN_S = 0.5  # axe reads the whole page
 
 
 @checks(ToHaveURL)
@@ -35,3 +41,37 @@ async def title(call: Call, check: ToHaveTitle) -> None:
     it = expect(call.page)
     verify = it.not_to_have_title if check.negate else it.to_have_title
     await verify(playwright_text(check.title), timeout=call.left_ms)
+
+
+@checks(ToBeAccessible)
+async def accessibility(call: Call, check: ToBeAccessible) -> None:
+    """No violation of axe's rules, or at least one."""
+    while True:
+        found = await _violations(call, check)
+        if found is not None and bool(found) is check.negate:
+            return
+        if call.deadline.over:
+            break
+        await asyncio.sleep(min(AGAIN_S, call.left_ms / 1000))
+    where = f" on {call.subject}" if call.locator is not None else ""
+    seen = "a page that keeps changing" if found is None else violations_text(found)
+    text = f"expected {check.expectation()}{where} in {call.deadline.timeout_ms} ms, found {seen}"
+    raise StepFailedError(ErrorKind.ASSERTION, text)
+
+
+async def _violations(call: Call, check: ToBeAccessible) -> list[Violation] | None:
+    """Return the violations; None if the page was left meanwhile."""
+    rules = check.accessibility
+    scope = await call.locator.element_handle(timeout=call.left_ms) if call.locator is not None else None
+    try:
+        frame = await scope.owner_frame() if scope else None
+        excluded = [
+            element
+            for target in rules.exclude
+            for element in await locator_for(call.page, target, call.options.test_id_attribute).element_handles()
+        ]
+        return await violations(frame or call.page.main_frame, rules, scope, excluded)
+    except Error as error:
+        if is_left(str(error)):
+            return None
+        raise

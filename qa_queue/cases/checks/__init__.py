@@ -43,13 +43,14 @@ from qa_queue.cases.checks.network import (
     ToHaveRequest,
     ToHaveResponse,
 )
-from qa_queue.cases.checks.page import ToHaveTitle, ToHaveURL
+from qa_queue.cases.checks.page import AccessibilityRules, ToBeAccessible, ToHaveTitle, ToHaveURL
 from qa_queue.cases.checks.screenshots import ToHaveScreenshot
 from qa_queue.cases.checks.value import ValueCheck
 
 __all__ = [
     "BESIDE_TARGET",
     "CHECKS",
+    "AccessibilityRules",
     "AnyCheck",
     "Check",
     "CountRange",
@@ -60,6 +61,7 @@ __all__ = [
     "FilePattern",
     "FlagCheck",
     "PageCheck",
+    "ToBeAccessible",
     "ToBeAttached",
     "ToBeChecked",
     "ToBeDisabled",

@@ -95,6 +95,21 @@ class PageCheck(Check):
         return value
 
 
+class TrueOrMapping(Vocabulary):
+    """Settings of a check that needs none: `true`, or a mapping; `settings` names one, for messages."""
+
+    settings: ClassVar[str] = "a mapping with 'ignore'"
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping that true stands for."""
+        if value is True:
+            return {}
+        if not isinstance(value, dict):
+            raise expected(f"true, or {cls.settings}", value)
+        return value
+
+
 class ElementCheck(Check):
     """A check of an element; without `needs_target`, one that names no element is about the whole page."""
 
@@ -205,6 +220,11 @@ def _of_page(value: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _keywords() -> dict[str, str]:
     return {key: keyword for keyword, check in CHECKS.items() for key in keys_of(check, check.field)}
+
+
+def advice_on_check(word: Any) -> str:
+    """Return how to write a check that stands where an action belongs; nothing for any other word."""
+    return f"; it is a check: write `expect: {{{word}: ...}}`" if word in _keywords() else ""
 
 
 def _found(value: dict[str, Any]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from qa_queue.cases.checks.base import PageCheck, named
+from qa_queue.cases.checks.base import PageCheck, TrueOrMapping, named
 from qa_queue.cases.traffic import RegexMatch, RequestPattern, ResponsePattern, UrlPattern
-from qa_queue.cases.vocabulary import Count, Many, Vocabulary, Words, expected
+from qa_queue.cases.vocabulary import Count, Many, Words
 
 
 class ToHaveResponse(PageCheck, keyword="response"):
@@ -50,26 +50,13 @@ class ToHaveRequest(PageCheck, keyword="request"):
         return f"{'not ' if self.negate else ''}{self.times} times the request {self.request}"
 
 
-class _TrueOrMapping(Vocabulary):
-    """Settings of a check that needs none: `true`, or a mapping."""
-
-    @classmethod
-    def long_form(cls, value: Any) -> Any:
-        """Return the mapping that true stands for."""
-        if value is True:
-            return {}
-        if not isinstance(value, dict):
-            raise expected("true, or a mapping with 'ignore'", value)
-        return value
-
-
-class IgnoredRequests(_TrueOrMapping):
+class IgnoredRequests(TrueOrMapping):
     """Requests that may fail."""
 
     ignore: Many[UrlPattern] = Field((), description="URLs that may fail: globs, or `{matches: REGEX}`.")
 
 
-class IgnoredMessages(_TrueOrMapping):
+class IgnoredMessages(TrueOrMapping):
     """Messages that may be in the console."""
 
     ignore: Many[Words | RegexMatch] = Field(

@@ -157,8 +157,14 @@ def test_screenshot_beside_an_action_is_a_field():
     [
         ({"clik": "#go"}, "steps[0].clik: unknown action 'clik'; did you mean 'click'?"),
         (
-            {"accessibility": "1"},
-            "steps[0].accessibility: 'accessibility' is part of the format but not supported by this version",
+            {"accessibility": True},
+            "steps[0].accessibility: unknown action 'accessibility'; it is a check: "
+            "write `expect: {accessibility: ...}`",
+        ),
+        (
+            {"to_be_visible": "#a"},
+            "steps[0].to_be_visible: unknown action 'to_be_visible'; it is a check: "
+            "write `expect: {to_be_visible: ...}`",
         ),
         (
             {"click": "#a", "fill": {}},
