@@ -18,6 +18,7 @@ from processors.cleanup.retention import (
     Freed,
     RetentionPolicy,
     clear,
+    clear_artifact,
     expired,
     is_run_id,
     run_folder,
@@ -25,6 +26,7 @@ from processors.cleanup.retention import (
     untouched_since,
 )
 from qa_queue.models import (
+    ArtifactKind,
     CleanupJobData,
     CleanupJobResult,
     JobContext,
@@ -34,23 +36,23 @@ from qa_queue.models import (
 )
 from qa_queue.store.artifacts import ArtifactStore, ArtifactStoreError
 from qa_queue.store.mapping import chunks
-from qa_queue.store.records import RunRecord
+from qa_queue.store.records import ArtifactRecord, RunRecord
 from qa_queue.suites.bundle import PREFIX
 
 log = logging.getLogger(__name__)
 
 BATCH = 200  # runs held in memory at a time
 IDS_REPORTED = 100
-_PHASES = ("good runs", "failed runs", "artifacts without a run")
+_PHASES = ("good runs", "failed runs", "files of kinds", "artifacts without a run")
 
 
 class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
     """Deletes runs past their retention; a dry run reports the same and deletes nothing.
 
-    Good runs are kept for `keep_days`, all others for `keep_failed_days`, and the newest good run of each case
-    forever. The files of a run are deleted before its rows: after a crash in between, the next cleanup finds the
-    rows again, whereas files without rows would be lost. A run whose files cannot be deleted keeps its rows, for
-    the same reason, and is logged.
+    Good runs are kept for `keep_days`, all others for `keep_failed_days`; the newest good run of each case and
+    pinned runs are kept forever. Files of other runs may expire before their run. The files of a run are deleted
+    before its rows: after a crash in between, the next cleanup finds the rows again, whereas files without rows
+    would be lost. A run or file that cannot be deleted keeps its rows, for the same reason, and is logged.
     """
 
     payload: ClassVar[type[CleanupJobData]] = CleanupJobData
@@ -80,6 +82,8 @@ class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
             keep_failed_days=(
                 settings.qa_keep_failed_days if data.keep_failed_days is None else data.keep_failed_days
             ),
+            evidence_days=settings.keep_evidence_days,
+            evidence_bytes=settings.keep_evidence_bytes,
         )
 
     def _phases(self, policy: RetentionPolicy, now: datetime, *, dry_run: bool) -> list[Iterator[CleanupJobResult]]:
@@ -87,6 +91,7 @@ class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
         return [
             self._runs(clean, policy, now, GOOD, policy.good_before(now)),
             self._runs(clean, policy, now, BAD, policy.bad_before(now)),
+            self._files(clean, policy, now),
             clean.orphans(policy.orphans_before(now)),
         ]
 
@@ -104,8 +109,32 @@ class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
             statuses=statuses, finished_before=before, limit=BATCH, oldest_first=True, after=last
         ):
             last = page[-1]
-            keep = frozenset(filter(None, (self._newest_good(run.test_case_id) for run in page)))
-            yield clean.runs(expired(page, now=now, policy=policy, keep=keep))
+            found = clean.runs(self._expired(page, policy, now))
+            yield found.model_copy(update={"pinned": sum(run.pinned for run in page)})
+
+    def _files(self, clean: _Cleaner, policy: RetentionPolicy, now: datetime) -> Iterator[CleanupJobResult]:
+        """Clean up the files of each kind that has a limit of its own, a batch at a time."""
+        for kind in policy.kinds:
+            yield from self._files_of(kind, clean, policy, now)
+
+    def _files_of(
+        self, kind: ArtifactKind, clean: _Cleaner, policy: RetentionPolicy, now: datetime
+    ) -> Iterator[CleanupJobResult]:
+        retention, last, kept = self.services.store.retention, None, 0
+        before = None if kind in policy.evidence_bytes else policy.files_before(kind, now)
+        while page := retention.files(kind, limit=BATCH, before=before, after=last):
+            last = page[-1]
+            runs = retention.runs(sorted({file.test_run_id for file in page}))
+            gone = {run.id for run in self._expired(runs, policy, now)}  # a dry run has counted their files
+            stay = {run.id for run in runs if run.status.final and not run.pinned} - gone
+            old, kept = policy.surplus(
+                kind, (file for file in page if file.test_run_id in stay), now=now, kept=kept
+            )
+            yield clean.files(old)
+
+    def _expired(self, runs: Sequence[RunRecord], policy: RetentionPolicy, now: datetime) -> list[RunRecord]:
+        keep = frozenset(filter(None, (self._newest_good(run.test_case_id) for run in runs)))
+        return expired(runs, now=now, policy=policy, keep=keep)
 
     def _newest_good(self, case_id: str) -> str | None:
         if case_id not in self._newest:
@@ -154,6 +183,16 @@ class _Cleaner:
             run_ids=tuple(gone)[:IDS_REPORTED],
         )
 
+    def files(self, files: Sequence[ArtifactRecord]) -> CleanupJobResult:
+        """Delete these files of runs that stay, then their rows."""
+        gone = [file for file in files if self.dry_run or self._clear_artifact(file)]
+        if not self.dry_run:
+            self.services.store.retention.delete_files([file.id for file in gone])
+        size = sum(file.size_bytes for file in gone)
+        return CleanupJobResult(
+            dry_run=self.dry_run, artifacts=len(gone), files=len(gone), bytes_freed=size, evidence=len(gone)
+        )
+
     def orphans(self, before: datetime) -> Iterator[CleanupJobResult]:
         """Delete old artifacts whose run is not in the store, a batch at a time."""
         yield from self._orphans_here(before)
@@ -191,6 +230,17 @@ class _Cleaner:
         there = self._delete(stored, run_id)
         return None if there is None else here + there
 
+    def _clear_artifact(self, file: ArtifactRecord) -> bool:
+        """Delete a file on this machine and in the artifact store; return False if that fails."""
+        try:
+            clear_artifact(self.services.artifacts_dir, file)
+            if self.services.artifact_store is not None:
+                self.services.artifact_store.delete_file(file.path)
+        except (OSError, ArtifactStoreError) as error:
+            log.warning("%s cannot be deleted: %s The next cleanup tries again.", file.path, error)
+            return False
+        return True
+
     def _delete(self, stored: ArtifactStore, run_id: str) -> Freed | None:
         try:
             found = stored.measure(run_id) if self.dry_run else stored.delete(run_id)
@@ -216,6 +266,6 @@ def _is_own(name: str) -> bool:
 
 
 def _sum(one: CleanupJobResult, other: CleanupJobResult) -> CleanupJobResult:
-    counted = ("runs", "steps", "artifacts", "adaptations", "files", "orphans", "bytes_freed")
+    counted = ("runs", "steps", "artifacts", "adaptations", "files", "orphans", "bytes_freed", "evidence", "pinned")
     totals = {name: getattr(one, name) + getattr(other, name) for name in counted}
     return one.model_copy(update=totals | {"run_ids": (one.run_ids + other.run_ids)[:IDS_REPORTED]})

@@ -17,7 +17,7 @@ from qa_queue.errors import CaseError, ItemsError, PayloadError, QAError
 MODULES: Mapping[str, tuple[str, ...]] = {
     "run": ("run", "watch"),
     "runs": ("runs", "show", "artifacts"),
-    "control": ("cancel", "rerun", "place"),
+    "control": ("cancel", "rerun", "pin", "unpin", "place"),
     "reports": ("report", "trace"),
     "batches": ("batch",),
     "schedules": ("schedule",),

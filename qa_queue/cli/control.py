@@ -1,4 +1,4 @@
-"""Commands that change runs or ask for their place: cancel, rerun, place."""
+"""Commands that change runs or ask for their place: cancel, rerun, pin, unpin, place."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Env, Json, Run, open_backend, parse_env
-from qa_queue.cli.render import Console, print_submitted
+from qa_queue.cli.render import Console, print_result, print_submitted
+from qa_queue.errors.validation import count_of
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.queues.cancellation import CancelOutcome
+from qa_queue.services.runs import pinned_by_ref
 from qa_queue.services.submission import rerun_runs
 
 PANEL = "Runs"
 Runs = Annotated[list[str], typer.Argument(metavar="RUN...", help="The runs' ids, or their beginnings.")]
+RunsOrBatches = Annotated[
+    list[str], typer.Argument(metavar="RUN|BATCH...", help="The ids of runs or batches, or their beginnings.")
+]
 
 app = typer.Typer()
 _CANCEL_WORDS = {
@@ -56,6 +61,27 @@ def rerun(
         out.print("None of them failed.")
         return
     print_submitted(found, out, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def pin(refs: RunsOrBatches, as_json: Json = False) -> None:
+    """Keep runs, or all runs of a batch, with their files: no cleanup deletes them."""
+    _pin(refs, pinned=True, as_json=as_json)
+
+
+@app.command(rich_help_panel=PANEL)
+def unpin(refs: RunsOrBatches, as_json: Json = False) -> None:
+    """Let the cleanup delete runs, or all runs of a batch, again."""
+    _pin(refs, pinned=False, as_json=as_json)
+
+
+def _pin(refs: list[str], *, pinned: bool, as_json: bool) -> None:
+    backend = open_backend()
+    found = {run_id: None for ref in refs for run_id in pinned_by_ref(backend, ref, pinned=pinned)}
+    what = "kept by cleanups" if pinned else "no longer kept by cleanups"
+    print_result(
+        {"run_ids": list(found), "pinned": pinned}, f"{count_of(len(found), 'run')} {what}.", as_json=as_json
+    )
 
 
 @app.command(rich_help_panel=PANEL)

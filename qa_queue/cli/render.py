@@ -135,7 +135,7 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: i
     for run in runs:
         table.add_row(
             run.id if width >= WIDE else short_id(run.id),
-            escape(names.get(run.test_case_id, run.test_case_id)),
+            escape(names.get(run.test_case_id, run.test_case_id)) + (" [dim](pinned)[/]" if run.pinned else ""),
             status_text(run.status, flaky=run.flaky),
             f"{run.steps_done}/{run.known_total}",
             f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",
@@ -189,6 +189,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "error": run.error,
         "error_kind": run.error_kind.value if run.error_kind else None,
         "notes": list(run.notes),
+        "pinned": run.pinned,
         "artifacts": report.places(),
     }
 

@@ -75,6 +75,8 @@ def show(run_id: Run, as_json: Json = False) -> None:
     out.print(steps_table(report.steps))
     if report.run.seed:
         out.print(f"seed: {report.run.seed}", highlight=False)
+    if report.run.pinned:
+        out.print("pinned: no cleanup deletes it")
     for artifact in report.artifacts:
         place = report.files.place_of(artifact.path)
         out.print(f"{artifact.kind.value}: {place}", soft_wrap=True, highlight=False)

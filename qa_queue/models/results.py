@@ -119,7 +119,8 @@ class CleanupJobResult(Frozen):
     """The number of items that a `cleanup` job deleted or, in a dry run, would delete.
 
     `runs`, `steps`, `artifacts` and `adaptations` count rows; `files` and `bytes_freed` count what was on the disk;
-    `orphans` counts artifact folders without a run. `run_ids` lists only the first of them.
+    `orphans` counts artifact folders without a run. `evidence` counts the files of runs that stay, and `pinned` the
+    runs that stay only because they are pinned. `run_ids` lists only the first of those deleted.
     """
 
     version: Literal[1] = PAYLOAD_VERSION
@@ -130,6 +131,8 @@ class CleanupJobResult(Frozen):
     adaptations: int = Field(default=0, ge=0)
     files: int = Field(default=0, ge=0)
     orphans: int = Field(default=0, ge=0)
+    evidence: int = Field(default=0, ge=0)
+    pinned: int = Field(default=0, ge=0)
     bytes_freed: int = Field(default=0, ge=0)
     run_ids: tuple[str, ...] = ()
 
@@ -142,8 +145,10 @@ class CleanupJobResult(Frozen):
             count_of(self.artifacts, "artifact"),
             f"{count_of(self.files, 'file')} ({count_of(self.bytes_freed, 'byte')})",
             f"{count_of(self.orphans, 'folder')} without a run",
+            *((f"{count_of(self.evidence, 'file')} of runs that stay",) if self.evidence else ()),
         )
-        return f"{'would delete' if self.dry_run else 'deleted'} {', '.join(counts)}"
+        kept = f"; {count_of(self.pinned, 'pinned run')} kept" if self.pinned else ""
+        return f"{'would delete' if self.dry_run else 'deleted'} {', '.join(counts)}{kept}"
 
 
 class LearningJobResult(Frozen):

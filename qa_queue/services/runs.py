@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from qa_queue.errors import NotFoundError
 from qa_queue.models import ArtifactKind, JobProgress
 from qa_queue.models.results import run_title, steps_done
 from qa_queue.progress import ProgressEvent
@@ -86,6 +87,24 @@ def done_of(run: RunRecord, steps: Sequence[StepRecord] = ()) -> int:
         last = max(step.attempt for step in steps)
         return steps_done(step for step in steps if step.attempt == last)
     return run.steps_done
+
+
+def pinned_by_ref(backend: Backend, ref: str, *, pinned: bool) -> list[str]:
+    """Pin or unpin the run, or all runs of the batch, whose id begins with `ref`; return the ids of the runs.
+
+    Raises:
+        NotFoundError: no id begins with it.
+        InputError: several do.
+    """
+    try:
+        run_ids = [backend.find_run(ref).id]
+    except NotFoundError:
+        runs = backend.store.list_runs(batch_id=backend.find_batch_id(ref), limit=MOST_RUNS)
+        if not runs:
+            raise NotFoundError(f"there is no run or batch {ref!r}.") from None
+        run_ids = [run.id for run in runs]
+    backend.store.retention.pin(run_ids, pinned=pinned)
+    return run_ids
 
 
 def last_report(run: RunRecord, steps: Sequence[StepRecord] = ()) -> JobProgress:

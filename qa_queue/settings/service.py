@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AliasChoices, BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import SettingsConfigDict
 
+from qa_queue.models import ArtifactKind
 from qa_queue.settings.environment import HOME
 from qa_queue.settings.redis import RedisSettings
 
@@ -36,6 +38,22 @@ def state_key_bytes(text: str) -> bytes | None:
     except ValueError:
         return None
     return found if len(found) == STATE_KEY_BYTES else None
+
+
+def by_kind(text: str) -> dict[ArtifactKind, int]:
+    """Return the number of each kind of evidence, as in `video=14,trace=30`.
+
+    Raises:
+        ValueError: a part cannot be read, with what is allowed.
+    """
+    found: dict[ArtifactKind, int] = {}
+    for part in filter(None, (one.strip() for one in text.split(","))):
+        kind, _, number = (word.strip() for word in part.partition("="))
+        if kind not in tuple(ArtifactKind) or not number.isdecimal():
+            kinds = ", ".join(ArtifactKind)
+            raise ValueError(f"{part!r} is not KIND=NUMBER, such as video=14, with one of the kinds {kinds}")
+        found[ArtifactKind(kind)] = int(number)
+    return found
 
 
 class Settings(RedisSettings):
@@ -209,6 +227,16 @@ class Settings(RedisSettings):
     )
     qa_keep_days: int = Field(default=30, ge=0, description="Days that good runs are kept.")
     qa_keep_failed_days: int = Field(default=90, ge=0, description="Days that failed runs are kept.")
+    qa_keep_evidence_days: str = Field(
+        default="video=14,trace=30,har=30",
+        description="Days that files of a kind are kept where that is shorter than their run, as KIND=DAYS, "
+        f"separated by commas. Kinds: {', '.join(ArtifactKind)}.",
+    )
+    qa_keep_evidence_mb: str = Field(
+        default="",
+        description="MB that the files of a kind may have in all, as KIND=MB, separated by commas; the oldest are "
+        "deleted first.",
+    )
     qa_alerts_file: Path = Field(
         default=Path("qa-alerts.yaml"),
         description="Rules and channels of alerts; without the file the rules' defaults.",
@@ -253,6 +281,12 @@ class Settings(RedisSettings):
             raise ValueError(f"is not a key of {STATE_KEY_BYTES} bytes in base64: {NEW_STATE_KEY}")
         return value
 
+    @field_validator("qa_keep_evidence_days", "qa_keep_evidence_mb")
+    @classmethod
+    def _is_by_kind(cls, value: str) -> str:
+        by_kind(value)
+        return value
+
     @field_validator("log_level", mode="before")
     @classmethod
     def _level_in_any_case(cls, value: Any) -> Any:
@@ -262,6 +296,16 @@ class Settings(RedisSettings):
     def evidence_bytes(self) -> int:
         """The size that one file of evidence may have."""
         return self.qa_evidence_max_mb << 20
+
+    @property
+    def keep_evidence_days(self) -> Mapping[ArtifactKind, int]:
+        """The days that files of a kind are kept."""
+        return by_kind(self.qa_keep_evidence_days)
+
+    @property
+    def keep_evidence_bytes(self) -> Mapping[ArtifactKind, int]:
+        """The bytes that the files of a kind may have in all."""
+        return {kind: number << 20 for kind, number in by_kind(self.qa_keep_evidence_mb).items()}
 
     @property
     def ignored_attributes(self) -> tuple[str, ...]:

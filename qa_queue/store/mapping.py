@@ -48,6 +48,7 @@ CASE_COLUMNS = (
     "content_hash",
     "tags",
 )  # the store sets the others
+_KEPT_BY_RUNS = {"pinned"}  # columns that an upsert of a run does not change
 REVIVABLE = (RunStatus.DEAD, RunStatus.FAILED, RunStatus.TIMED_OUT)  # the statuses of runs in the dead letters
 _ORDER = {kind: place for place, kind in enumerate(TABLES)}
 
@@ -103,7 +104,8 @@ def _sanitize_text(text: str) -> str:
 
 def to_row(record: Record) -> dict[str, Any]:
     """Return the row of a record, as JSON."""
-    row: dict[str, Any] = sanitize(record.model_dump())
+    kept = _KEPT_BY_RUNS if isinstance(record, RunRecord) else None
+    row: dict[str, Any] = sanitize(record.model_dump(exclude=kept))
     return {name: row[name] for name in CASE_COLUMNS} if isinstance(record, CaseRecord) else row
 
 

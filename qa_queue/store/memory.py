@@ -29,6 +29,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.retention import MemoryRetention
 from qa_queue.store.schedule_records import ScheduleRecord
 
 F = TypeVar("F", bound=Frozen)
@@ -46,6 +47,7 @@ class MemoryStore:
         self.ledger = MemoryLedger(self._lock, self._tables[LedgerEntry], self._tables[RunRecord])
         self.batches = MemoryBatches(self._lock, self._tables[RunRecord])
         self.schedules = MemorySchedules(self._lock, self._tables[ScheduleRecord], self._tables[RunRecord])
+        self.retention = MemoryRetention(self._lock, self._tables[RunRecord], self._tables[ArtifactRecord])
 
     def check(self) -> None:
         """Return; memory is always available."""
@@ -260,7 +262,7 @@ class MemoryStore:
             if old and (ends_differently(old, row) or is_outrun(old, row)):
                 return old
             requeues = max(old.requeues if old else 0, record.requeues)
-            return record.model_copy(update={"requeues": requeues})
+            return record.model_copy(update={"requeues": requeues, "pinned": old is not None and old.pinned})
         return record
 
     def _change(self, kind: type[R], row_id: str, changes: dict[str, Any]) -> None:

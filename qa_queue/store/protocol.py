@@ -22,6 +22,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.retention import RetentionStore
 from qa_queue.store.schedule_records import ScheduleRecord
 
 Record = (
@@ -87,9 +88,10 @@ class ScheduleStore(Protocol):
 class RunStore(Protocol):
     """Cases, runs and their rows. Synchronous, and safe to use from several threads.
 
-    Every write is an idempotent upsert by `id`. A record whose parent (the case of a run, the run of a step) is
-    missing is refused with a `RowRefusedError`. Values that Postgres cannot keep are replaced: NUL characters and
-    lone surrogates in texts, NaN and infinity. An id that is not a UUID matches nothing.
+    Every write is an idempotent upsert by `id`; that of a run does not change whether it is pinned. A record whose
+    parent (the case of a run, the run of a step) is missing is refused with a `RowRefusedError`. Values that
+    Postgres cannot keep are replaced: NUL characters and lone surrogates in texts, NaN and infinity. An id that is
+    not a UUID matches nothing.
 
     Every method raises a `StoreError` or one of its subclasses.
     """
@@ -105,6 +107,10 @@ class RunStore(Protocol):
     @property
     def batches(self) -> BatchStore:
         """Batches of runs that were submitted together."""
+
+    @property
+    def retention(self) -> RetentionStore:
+        """Pinned runs, and files by kind and age."""
 
     def check(self) -> None:
         """Return if the database answers, the key is accepted and every table exists; raise otherwise."""

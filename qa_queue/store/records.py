@@ -88,7 +88,7 @@ class RunRecord(Frozen):
     `total_steps` is 0 while the number of steps is unknown. `requeues` counts how often the run came back from the
     dead letters; the runs of a suite share a `batch_id`. `fence` is the latest execution of the job that wrote
     here, counted from 1. `seed` is that of the generated values; `data_row` is the row of data as
-    `{"name": ..., "values": {...}}`; `notes` are sentences about what happened.
+    `{"name": ..., "values": {...}}`; `notes` are sentences about what happened. No cleanup deletes a `pinned` run.
     """
 
     id: str
@@ -121,6 +121,7 @@ class RunRecord(Frozen):
     seed: str | None = None
     data_row: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
+    pinned: bool = False
 
     @property
     def steps_done(self) -> int:

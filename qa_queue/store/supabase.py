@@ -38,6 +38,7 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.supabase_ledger import SupabaseLedger
+from qa_queue.store.supabase_retention import SupabaseRetention
 from qa_queue.store.supabase_schedules import SupabaseBatches, SupabaseSchedules
 
 ROWS_PER_CALL = 500
@@ -59,6 +60,7 @@ class SupabaseStore:
         self.ledger = SupabaseLedger(self._client)
         self.batches = SupabaseBatches(self._client)
         self.schedules = SupabaseSchedules(self._client)
+        self.retention = SupabaseRetention(self._client)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SupabaseStore:

@@ -110,6 +110,18 @@ def test_a_run_is_measured_and_deleted_and_no_other(store: ArtifactStore, source
     store.fetch(f"{other}/1/000.png", tmp_path / "copy")
 
 
+def test_one_file_is_deleted_and_no_other(store: ArtifactStore, source: Path, tmp_path: Path) -> None:
+    """One that does not exist is not an error."""
+    run = str(uuid4())
+    for name in ("trace.zip", "trace.zip.png"):
+        store.put(f"{run}/1/{name}", source, "image/png")
+    for _ in range(2):
+        store.delete_file(f"{run}/1/trace.zip")
+    with pytest.raises(NotFoundError):
+        store.fetch(f"{run}/1/trace.zip", tmp_path / "copy")
+    store.fetch(f"{run}/1/trace.zip.png", tmp_path / "copy")
+
+
 def test_a_store_that_is_unavailable_says_so(source: Path, tmp_path: Path) -> None:
     """Every call, without a trace of half a file."""
     port = free_port()
@@ -124,6 +136,7 @@ def test_a_store_that_is_unavailable_says_so(source: Path, tmp_path: Path) -> No
             lambda one=store: one.fetch("r/1/a.png", tmp_path / "copy"),
             lambda one=store: one.measure("r"),
             lambda one=store: one.delete("r"),
+            lambda one=store: one.delete_file("r/1/a.png"),
             lambda one=store: list(one.runs()),
         ):
             with pytest.raises(ArtifactStoreError):

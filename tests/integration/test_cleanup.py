@@ -16,7 +16,7 @@ from processors.cleanup import CleanupProcessor
 from processors.cleanup.retention import run_folder
 from qa_queue.errors import StoreUnavailableError
 from qa_queue.local.process import LocalServer
-from qa_queue.models import CleanupJobResult, RunStatus
+from qa_queue.models import ArtifactKind, CleanupJobResult, RunStatus
 from qa_queue.store.artifacts import ArtifactStoreError, FolderStore
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore
@@ -79,8 +79,11 @@ def saved(store: RunStore, root: Path, run: RunRecord) -> RunRecord:
     return run
 
 
-def clean(store: RunStore, root: Path, *, now: datetime = NOON, **data: object) -> CleanupJobResult:
-    given = services(store, root, qa_keep_days=30, qa_keep_failed_days=90)
+def clean(
+    store: RunStore, root: Path, *, now: datetime = NOON, kinds: str = "", sizes: str = "", **data: object
+) -> CleanupJobResult:
+    limits = {"qa_keep_evidence_days": kinds, "qa_keep_evidence_mb": sizes}
+    given = services(store, root, qa_keep_days=30, qa_keep_failed_days=90, **limits)
     processor = CleanupProcessor(given, job_context("cleanup"), now=lambda: now)
     return CleanupJobResult.model_validate(asyncio.run(processor.run(data)))
 
@@ -141,6 +144,72 @@ def test_the_payload_wins_over_the_settings(store: RunStore, root: Path, case: C
     assert (clean(store, root, keep_failed_days=0)).runs == 1
 
 
+def test_a_pinned_run_keeps_everything_until_it_is_unpinned(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Rows, files, and the files of kinds that expire before their run; saving the run again does not unpin it."""
+    run = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(100)))
+    saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(99)))
+    assert store.retention.pin([run.id, str(uuid4())], pinned=True) == 1
+    store.save([run])
+    announced = clean(store, root, now=days(-1), kinds="screenshot=0", dry_run=True)
+    assert (announced.runs, announced.pinned) == (1, 1)
+    assert announced.summary.endswith("; 1 pinned run kept")
+    assert clean(store, root, now=days(-1), kinds="screenshot=0") == announced.model_copy(update={"dry_run": False})
+    assert [kept.id for kept in store.list_runs()] == [run.id]
+    assert store.list_artifacts([run.id]) == [artifact_record(run)]
+    assert (root / run.id / "1" / "failure.png").is_file()
+    store.retention.pin([run.id], pinned=False)
+    assert (clean(store, root).runs, store.list_runs()) == (1, [])
+
+
+def test_files_of_a_kind_expire_before_their_run(store: RunStore, root: Path, case: CaseRecord) -> None:
+    """Rows and files, not those of other kinds, younger ones or runs that go on; a dry run reports the same."""
+    old, young, expired, active = (
+        finished_run(case, RunStatus.FAILED, finished_at=days(20)),
+        finished_run(case, RunStatus.FAILED, finished_at=days(2)),
+        finished_run(case, RunStatus.FAILED, finished_at=days(95)),
+        run_record(case, status=RunStatus.RUNNING, queued_at=days(20)),
+    )
+    runs = (old, young, expired, active)
+    for run, age in zip(runs, (20, 2, 95, 20), strict=True):
+        traces = [artifact_record(run, "trace.zip", kind=ArtifactKind.TRACE, size_bytes=4, created_at=days(age))]
+        store.save(
+            [run, *traces, artifact_record(run, "console.jsonl", kind=ArtifactKind.CONSOLE, created_at=days(age))]
+        )
+        touch(root / run.id / "1" / "trace.zip", "1234")
+        touch(root / run.id / "1" / "console.jsonl")
+    announced = clean(store, root, kinds="trace=14", dry_run=True)
+    assert (announced.runs, announced.artifacts, announced.evidence, announced.bytes_freed) == (1, 3, 1, 11)
+    assert "1 file of runs that stay" in announced.summary
+    assert clean(store, root, kinds="trace=14") == announced.model_copy(update={"dry_run": False})
+    assert {(one.test_run_id, one.name) for one in store.list_artifacts([run.id for run in runs])} == {
+        (run.id, name) for run in (young, active) for name in ("trace.zip", "console.jsonl")
+    } | {(old.id, "console.jsonl")}
+    assert not (root / old.id / "1" / "trace.zip").exists()
+    assert len(list(root.rglob("*.*"))) == 5
+
+
+def test_the_oldest_files_of_a_kind_go_when_all_have_too_many_bytes(
+    store: RunStore, root: Path, case: CaseRecord
+) -> None:
+    """Across runs and pages of rows; those of pinned runs stay and do not count."""
+    runs = [finished_run(case, RunStatus.FAILED, finished_at=days(9) + timedelta(hours=n)) for n in range(5)]
+    store.save(runs)
+    per_run = 100  # so that a page ends within a run
+    files = [
+        artifact_record(
+            run, f"{n:03d}.zip", kind=ArtifactKind.TRACE, size_bytes=1 << 14, created_at=run.finished_at
+        )
+        for run in runs
+        for n in range(per_run)
+    ]
+    store.save(files)
+    store.retention.pin([runs[0].id], pinned=True)
+    result = clean(store, root, sizes="trace=3")
+    assert result.evidence == 4 * per_run - (3 << 20 >> 14)
+    left = {run.id: len(store.list_artifacts([run.id])) for run in runs}
+    assert left == {runs[0].id: per_run, runs[1].id: 0, runs[2].id: 0, runs[3].id: 92, runs[4].id: per_run}
+
+
 def test_old_artifacts_without_a_run_are_deleted(store: RunStore, root: Path, case: CaseRecord) -> None:
     """Recent ones, those of a run, and folders that are not named like a run are kept."""
     known = saved(store, root, finished_run(case))
@@ -175,7 +244,7 @@ def test_progress_reports_the_phases(root: Path) -> None:
     asyncio.run(CleanupProcessor(given, job_context("cleanup")).run({}))
     assert isinstance(given.progress, ProgressList)
     reports = given.progress.reports
-    assert [report.percentage for report in reports] == [0, 33, 66, 100]
+    assert [report.percentage for report in reports] == [0, 25, 50, 75, 100]
     assert {report.test_run_id for report in reports} == {"the-job"}
     assert reports[-1].status is RunStatus.COMPLETED
 
@@ -242,8 +311,14 @@ class TestFailures:
         (root / run.id / "file").symlink_to(outside)
         linked = saved(store, root / "moved", finished_run(case, RunStatus.FAILED, finished_at=days(100)))
         (root / linked.id).symlink_to(root / "moved" / linked.id)
-        result = clean(store, root)
-        assert (result.runs, result.files) == (2, 4)
+        stays = finished_run(case, RunStatus.FAILED, finished_at=days(50))
+        paths = {"a": "../precious/file", "b": str(outside), "c": f"{run.id}/folder/file", "d": ""}
+        store.save(
+            [stays, *(artifact_record(stays, name, path=path, created_at=days(50)) for name, path in paths.items())]
+        )
+        assert clean(store, root, kinds="screenshot=0", dry_run=True).evidence == 4
+        result = clean(store, root, kinds="screenshot=0")
+        assert (result.runs, result.files, store.list_artifacts([stays.id])) == (2, 8, [])
         assert outside.read_text() == "123"
         assert (root / "moved" / linked.id / "1" / "failure.png").is_file()
 
@@ -283,6 +358,31 @@ class TestArtifactStore:
         assert len(list(share.rglob("*.png"))) == 4
         assert run() == announced.model_copy(update={"dry_run": False})
         assert {path.name for path in share.iterdir()} == {kept.id, "baselines"}
+
+    def test_files_of_a_kind_expire_there_too(self, root: Path, share: Path) -> None:
+        """A file that cannot be deleted keeps its row."""
+        store = MemoryStore()
+        case = store.save_cases([case_record()])[0]
+        run = saved(store, root, finished_run(case, RunStatus.FAILED, finished_at=days(20)))
+        touch(share / run.id / "1" / "failure.png")
+        touch(share / run.id / "1" / "trace.zip")
+        given = services(store, root, qa_keep_evidence_days="screenshot=0")
+
+        def run_on(folder: Path) -> CleanupJobResult:
+            processor = CleanupProcessor(
+                replace(given, artifact_store=FolderStore(folder)), job_context("cleanup"), now=lambda: days(-1)
+            )
+            return CleanupJobResult.model_validate(asyncio.run(processor.run({})))
+
+        (share.parent / "other").mkdir()
+        share.rename(share.parent / "unmounted")
+        with pytest.raises(ArtifactStoreError):
+            run_on(share)
+        assert store.list_artifacts([run.id]) == [artifact_record(run)]
+        (share.parent / "unmounted").rename(share)
+        assert run_on(share).evidence == 1
+        assert [path.name for path in share.rglob("*.*")] == ["trace.zip"]
+        assert store.list_artifacts([run.id]) == []
 
     def test_a_run_keeps_its_rows_while_the_store_is_unavailable(self, root: Path, share: Path) -> None:
         """The next cleanup finds them again."""

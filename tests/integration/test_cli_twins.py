@@ -57,6 +57,21 @@ def test_several_cases_are_a_batch_that_is_seen_cancelled_and_made_again(
     assert "No run belongs" in program("batch", "show", str(uuid4())).err
 
 
+def test_runs_and_batches_are_pinned(program: Program) -> None:
+    """By the beginning of an id; lists, `show` and JSON say so."""
+    (alone, *others) = write(program, "alone", "left", "right")
+    run_id = program("run", alone, "--json").json["runs"][0]["run_id"]
+    batch = program("run", *others, "--json").json
+    ids = [run_id, *(run["run_id"] for run in batch["runs"])]
+    assert program("pin", run_id[:13], batch["batch_id"][:13], "--json").json == {"run_ids": ids, "pinned": True}
+    assert "pinned: no cleanup deletes it" in program("show", run_id).out
+    assert "(pinned)" in program("batch", "show", batch["batch_id"]).out
+    assert program("unpin", run_id).out.strip() == "1 run no longer kept by cleanups."
+    assert [program("show", one, "--json").json["pinned"] for one in ids] == [False, True, True]
+    unknown = program("pin", str(uuid4()))
+    assert (unknown.code, "there is no run or batch" in unknown.err) == (2, True)
+
+
 def test_runs_are_made_again_and_their_place_and_files_are_said(program: Program, redis_db: Redis) -> None:
     """The place of one that waits; a started one has no place."""
     (file,) = write(program, "again")

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 
 from processors.cleanup.retention import RetentionPolicy, expired
-from qa_queue.models import RunStatus
-from tests.support.records import NOON, case_record, finished_run, run_record
+from qa_queue.models import ArtifactKind, RunStatus
+from tests.support.records import NOON, artifact_record, case_record, finished_run, run_record
 
 CASE = case_record()
 POLICY = RetentionPolicy(keep_days=30, keep_failed_days=90)
@@ -53,3 +54,41 @@ def test_artifacts_without_a_run_are_kept_as_long_as_the_longer_lived_runs() -> 
     """The longer of the two periods counts."""
     assert POLICY.orphans_before(NOON) == NOON - timedelta(days=90)
     assert RetentionPolicy(keep_days=9, keep_failed_days=1).orphans_before(NOON) == NOON - timedelta(days=9)
+
+
+def test_a_pinned_run_never_expires() -> None:
+    """Of any age and status."""
+    run = finished_run(CASE, RunStatus.FAILED, finished_at=NOON - timedelta(days=999), pinned=True)
+    assert expired([run], now=NOON, policy=POLICY) == []
+
+
+@pytest.mark.parametrize(
+    ("days", "size", "kept", "gone"),
+    [
+        pytest.param(None, None, 0, [], id="no limit"),
+        pytest.param(10, None, 0, [], id="a file as old as allowed is kept"),
+        pytest.param(9, None, 0, [2], id="one day more"),
+        pytest.param(0, None, 0, [1, 2], id="0 days keep the present"),
+        pytest.param(None, 30, 0, [], id="as many bytes as allowed"),
+        pytest.param(None, 29, 0, [2], id="one byte more, and the oldest goes"),
+        pytest.param(None, 30, 15, [1, 2], id="beside the bytes of newer files"),
+        pytest.param(4, 15, 0, [1, 2], id="whichever limit is reached first"),
+    ],
+)
+def test_files_of_a_kind_expire_by_age_and_by_size(
+    days: int | None, size: int | None, kept: int, gone: list[int]
+) -> None:
+    """Three files of ten bytes, of today, of five and of ten days ago."""
+    files = [
+        artifact_record("run", f"{age}.zip", size_bytes=10, created_at=NOON - timedelta(days=age))
+        for age in (0, 5, 10)
+    ]
+    policy = replace(
+        POLICY,
+        evidence_days={} if days is None else {ArtifactKind.TRACE: days},
+        evidence_bytes={} if size is None else {ArtifactKind.TRACE: size},
+    )
+    found, left = policy.surplus(ArtifactKind.TRACE, files, now=NOON, kept=kept)
+    assert found == [files[place] for place in gone]
+    assert left == kept + 10 * (3 - len(gone))
+    assert policy.kinds == ([] if days is size is None else [ArtifactKind.TRACE])

@@ -38,6 +38,8 @@ def empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("LOG_LEVEL", "LOUD", "ERROR, WARN, INFO, DEBUG"),
         ("LOG_FORMAT", "xml", "text, json"),
         ("QA_KEEP_DAYS", "-3", "at least 0"),
+        ("QA_KEEP_EVIDENCE_DAYS", "film=3", "screenshot, trace, console, video"),
+        ("QA_KEEP_EVIDENCE_MB", "trace=many", "KIND=NUMBER"),
     ],
 )
 def test_a_wrong_value_is_refused_with_name_value_and_what_is_allowed(

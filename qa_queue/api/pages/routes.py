@@ -76,6 +76,20 @@ def rerun_run(backend: Service, run_id: str, caller: Runner) -> Response:
     return _go_to(f"/runs/{run.run_id}")
 
 
+@routes.post("/runs/{run_id}/pin")
+def pin_run(backend: Service, run_id: str, _: Runner) -> Response:
+    """Pin a run and return to its page."""
+    backend.store.retention.pin([backend.run(run_id).id], pinned=True)
+    return _go_to(f"/runs/{run_id}")
+
+
+@routes.post("/runs/{run_id}/unpin")
+def unpin_run(backend: Service, run_id: str, _: Runner) -> Response:
+    """Unpin a run and return to its page."""
+    backend.store.retention.pin([backend.run(run_id).id], pinned=False)
+    return _go_to(f"/runs/{run_id}")
+
+
 @routes.get("/batches", response_class=HTMLResponse)
 def list_batches(
     backend: Service, templates: Templates, request: Request, _: Reader, cursor: str | None = None
@@ -108,6 +122,20 @@ def rerun_failed(backend: Service, batch_id: str, caller: Runner) -> Response:
     """Rerun the failed runs of a batch and show the new one."""
     batch = submission.rerun_batch(backend, batch_id, user=caller.name, env={}, only_failed=True)
     return _go_to(f"/batches/{batch.id}")
+
+
+@routes.post("/batches/{batch_id}/pin")
+def pin_batch(backend: Service, batch_id: str, _: Runner) -> Response:
+    """Pin the runs of a batch and return to its page."""
+    backend.store.retention.pin([run.id for run in backend.batches.runs(batch_id)], pinned=True)
+    return _go_to(f"/batches/{batch_id}")
+
+
+@routes.post("/batches/{batch_id}/unpin")
+def unpin_batch(backend: Service, batch_id: str, _: Runner) -> Response:
+    """Unpin the runs of a batch and return to its page."""
+    backend.store.retention.pin([run.id for run in backend.batches.runs(batch_id)], pinned=False)
+    return _go_to(f"/batches/{batch_id}")
 
 
 @routes.get("/adaptations", response_class=HTMLResponse)

@@ -108,6 +108,7 @@ def batch(backend: Backend, batch_id: str) -> dict[str, Any]:
         "names": backend.case_names(run.test_case_id for run in runs),
         "colours": VERDICT_COLOURS,
         "any_bad": any(run.status.bad for run in runs),
+        "pinned": all(run.pinned for run in runs),
     }
 
 

@@ -26,6 +26,7 @@ from qa_queue.api.schemas.runs import (
     BatchSubmitted,
     Cancelled,
     FileLink,
+    Pinned,
     Position,
     RerunBatchBody,
     RerunBody,
@@ -37,10 +38,11 @@ from qa_queue.api.schemas.runs import (
     SubmittedMany,
 )
 from qa_queue.api.submission import hosts_of, refuse_other_case, run_requests, submitted, submitted_batch
+from qa_queue.auth.tokens import Identity
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.models import RunStatus, utc_now
 from qa_queue.reports.render import Format
-from qa_queue.services import submission
+from qa_queue.services import Backend, submission
 from qa_queue.services.reports import batch_report, run_report
 from qa_queue.store.records import RunRecord
 
@@ -207,6 +209,18 @@ def cancel_run(backend: Service, run_id: str, caller: RunStarter) -> Cancelled:
     return Cancelled(run_id=run.id, outcome=backend.cancel([run.id], f"cancelled by {caller.name}")[run.id])
 
 
+@routes.post("/{run_id}/pin", responses=answers(404), summary="Pin a run")
+def pin_run(backend: Service, run_id: str, caller: RunStarter) -> Pinned:
+    """Keep a run with its files: no cleanup deletes it. Idempotent."""
+    return _pinned_run(backend, run_id, caller, pinned=True)
+
+
+@routes.post("/{run_id}/unpin", responses=answers(404), summary="Unpin a run")
+def unpin_run(backend: Service, run_id: str, caller: RunStarter) -> Pinned:
+    """Let the cleanup delete a run again. Idempotent."""
+    return _pinned_run(backend, run_id, caller, pinned=False)
+
+
 @routes.post("/{run_id}/rerun", status_code=201, responses=answers(404, body=True), summary="Rerun a run")
 def rerun_run(backend: Service, run_id: str, caller: RunStarter, body: RerunBody | None = None) -> Submitted:
     """Submit a new run of the case's present version, on the same host and with the same settings."""
@@ -256,6 +270,18 @@ def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> BatchCancel
     return BatchCancelled(batch_id=batch_id, outcomes={run_id: one.value for run_id, one in outcomes.items()})
 
 
+@batches.post("/{batch_id}/pin", responses=answers(404), summary="Pin a batch")
+def pin_batch(backend: Service, batch_id: str, _: Runner) -> Pinned:
+    """Keep all runs of a batch with their files: no cleanup deletes them. Idempotent."""
+    return _pinned_batch(backend, batch_id, pinned=True)
+
+
+@batches.post("/{batch_id}/unpin", responses=answers(404), summary="Unpin a batch")
+def unpin_batch(backend: Service, batch_id: str, _: Runner) -> Pinned:
+    """Let the cleanup delete the runs of a batch again. Idempotent."""
+    return _pinned_batch(backend, batch_id, pinned=False)
+
+
 @batches.post(
     "/{batch_id}/rerun",
     status_code=201,
@@ -272,6 +298,19 @@ def rerun_batch(
     how = body or RerunBatchBody()
     batch = submission.rerun_batch(backend, batch_id, user=caller.name, env=how.env, only_failed=how.only_failed)
     return submitted_batch(batch)
+
+
+def _pinned_run(backend: Backend, run_id: str, caller: Identity, *, pinned: bool) -> Pinned:
+    run = backend.run(run_id)
+    refuse_other_case(backend, caller, run.test_case_id)
+    backend.store.retention.pin([run.id], pinned=pinned)
+    return Pinned(run_ids=[run.id], pinned=pinned)
+
+
+def _pinned_batch(backend: Backend, batch_id: str, *, pinned: bool) -> Pinned:
+    run_ids = [run.id for run in backend.batches.runs(batch_id)]
+    backend.store.retention.pin(run_ids, pinned=pinned)
+    return Pinned(run_ids=run_ids, pinned=pinned)
 
 
 def _moment(text: str) -> datetime:

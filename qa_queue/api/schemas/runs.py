@@ -170,6 +170,13 @@ class FileLink(BaseModel):
     expires_at: datetime
 
 
+class Pinned(BaseModel):
+    """Runs that no cleanup deletes, or that it may delete again."""
+
+    run_ids: list[str]
+    pinned: bool
+
+
 class Cancelled(BaseModel):
     """Result of a cancellation: `removed` never starts, `signalled` is asked to stop."""
 

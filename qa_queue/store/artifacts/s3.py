@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import groupby
 from pathlib import Path
@@ -61,18 +61,25 @@ class S3Bucket:
         """Delete the files of a run."""
         objects = list(self._objects(f"{run_id}/"))
         for batch in chunks(objects, _BATCH):
-            keys = [{"Key": one["Key"]} for one in batch]
-            with self._errors(run_id):
-                answer = self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
-            if failed := answer.get("Errors"):
-                key, text = failed[0]["Key"], failed[0].get("Message")
-                raise ArtifactStoreError(f"{self.name} does not delete {key}: {text}")
+            self._delete([one["Key"] for one in batch], run_id)
         return _total(run_id, objects)
+
+    def delete_file(self, path: str) -> None:
+        """Delete one file."""
+        self._delete([self._prefix + path], path)
 
     def runs(self) -> Iterator[RunFiles]:
         """Go through the runs; S3 lists keys in order, so those of a run are neighbours."""
         for run_id, objects in groupby(self._objects(""), self._run_of):
             yield _total(run_id, objects)
+
+    def _delete(self, keys: Sequence[str], path: str) -> None:
+        wanted = {"Objects": [{"Key": key} for key in keys], "Quiet": True}
+        with self._errors(path):
+            answer = self._s3.delete_objects(Bucket=self._bucket, Delete=wanted)
+        if failed := answer.get("Errors"):
+            key, text = failed[0]["Key"], failed[0].get("Message")
+            raise ArtifactStoreError(f"{self.name} does not delete {key}: {text}")
 
     def _objects(self, below: str) -> Iterator[dict[str, Any]]:
         pages = self._s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=self._prefix + below)

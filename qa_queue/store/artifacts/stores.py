@@ -75,6 +75,9 @@ class ArtifactStore(Protocol):
     def delete(self, run_id: str) -> RunFiles:
         """Delete the files of a run, and return what they were; a run may have none."""
 
+    def delete_file(self, path: str) -> None:
+        """Delete one file; it need not exist."""
+
     def runs(self) -> Iterator[RunFiles]:
         """Go through the runs that have files, in any order."""
 
@@ -126,6 +129,13 @@ class FolderStore:
         with self._usable(), suppress(FileNotFoundError):
             shutil.rmtree(self._root / run_id)
         return found
+
+    def delete_file(self, path: str) -> None:
+        """Delete one file, of a path that stays in the folder."""
+        target = self._root / path
+        with self._usable():
+            if target.parent.resolve().is_relative_to(self._root.resolve()):
+                target.unlink(missing_ok=True)
 
     def runs(self) -> Iterator[RunFiles]:
         """Go through the folders of runs."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -68,17 +68,23 @@ class SupabaseBucket:
         """Delete the files of a run."""
         files = list(self._files(run_id))
         for batch in chunks(files, _PAGE):
-            paths = [path for path, _ in batch]
-            with self._errors(run_id):
-                answer = self._http.request("DELETE", f"/object/{self._bucket}", json={"prefixes": paths})
-                self._check(answer, run_id)
+            self._delete([path for path, _ in batch], run_id)
         return _total(run_id, files)
+
+    def delete_file(self, path: str) -> None:
+        """Delete one file."""
+        self._delete([path], path)
 
     def runs(self) -> Iterator[RunFiles]:
         """Go through the folders of the bucket."""
         for entry in self._list(""):
             if entry.get("id") is None:
                 yield self.measure(entry["name"])
+
+    def _delete(self, paths: Sequence[str], path: str) -> None:
+        with self._errors(path):
+            answer = self._http.request("DELETE", f"/object/{self._bucket}", json={"prefixes": paths})
+            self._check(answer, path)
 
     def _files(self, folder: str) -> Iterator[tuple[str, dict[str, Any]]]:
         """Go through the files below a folder, each with its path and its entry."""

@@ -84,6 +84,17 @@ def test_a_batch_is_cancelled_as_one(runner: httpx.Client, redis_db: Redis, stor
     assert runner.get(f"/api/v1/batches/{batch['batch_id']}").json()["verdict"] == "cancelled"
 
 
+def test_all_runs_of_a_batch_are_pinned_and_unpinned(runner: httpx.Client, store: MemoryStore) -> None:
+    """And no other run."""
+    batch, other = submit(runner, "one", "two"), submit(runner, "three", "four")
+    ids = {run["run_id"] for run in batch["runs"]}
+    for word, pinned in (("pin", ids), ("unpin", set())):
+        answer = runner.post(f"/api/v1/batches/{batch['batch_id']}/{word}").json()
+        assert (set(answer["run_ids"]), answer["pinned"]) == (ids, word == "pin")
+        assert {run.id for run in store.list_runs() if run.pinned} == pinned
+    assert other["batch_id"] != batch["batch_id"]
+
+
 def test_only_the_failed_runs_of_a_batch_are_made_again(runner: httpx.Client, store: MemoryStore) -> None:
     """As a batch of their own; 409 when none failed."""
     batch = submit(runner, "good", "bad", "broken")
@@ -105,4 +116,5 @@ def test_an_unknown_batch_is_reported(runner: httpx.Client, reader: httpx.Client
     for path in (f"/api/v1/batches/{uuid4()}", "/api/v1/batches/nonsense"):
         assert runner.get(path).status_code == 404
         assert runner.post(f"{path}/cancel").status_code == runner.post(f"{path}/rerun").status_code == 404
-        assert reader.post(f"{path}/cancel").status_code == 403
+        assert runner.post(f"{path}/pin").status_code == runner.post(f"{path}/unpin").status_code == 404
+        assert reader.post(f"{path}/cancel").status_code == reader.post(f"{path}/pin").status_code == 403

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -294,6 +295,17 @@ def test_a_waiting_run_is_cancelled_for_good(runner: httpx.Client, store: Memory
     taken = runner.post("/api/v1/runs", json=body()).json()["run_id"]
     assert take_all(redis_db) == [taken]
     assert runner.post(f"/api/v1/runs/{taken}/cancel").json()["outcome"] == "signalled"
+
+
+def test_a_run_is_pinned_and_unpinned(runner: httpx.Client, reader: httpx.Client, store: MemoryStore) -> None:
+    """As often as one likes; the run says which it is."""
+    run_id = runner.post("/api/v1/runs", json=body()).json()["run_id"]
+    url = f"/api/v1/runs/{run_id}"
+    for word, pinned in (("pin", True), ("pin", True), ("unpin", False)):
+        assert runner.post(f"{url}/{word}").json() == {"run_ids": [run_id], "pinned": pinned}
+        assert reader.get(url).json()["pinned"] is pinned
+        assert reader.post(f"{url}/{word}").status_code == 403
+        assert runner.post(f"/api/v1/runs/{uuid4()}/{word}").status_code == 404
 
 
 def test_a_run_is_made_again_as_it_was(runner: httpx.Client, store: MemoryStore, redis_db: Redis) -> None:

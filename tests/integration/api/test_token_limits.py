@@ -72,6 +72,7 @@ def test_a_token_starts_runs_of_its_cases_only(
     assert client.post(f"/api/v1/runs/{run.id}/rerun").status_code == 403
     assert client.post("/api/v1/runs/rerun", json={"run_ids": [run.id]}).status_code == 403
     assert client.post(f"/api/v1/runs/{run.id}/cancel").status_code == 403
+    assert client.post(f"/api/v1/runs/{run.id}/pin").status_code == 403
     own = made.json()["run_id"]
     assert client.post(f"/api/v1/runs/{own}/cancel").status_code == 200
     assert client.post(f"/api/v1/runs/{own}/rerun").status_code == 201

@@ -68,6 +68,16 @@ def test_a_batch_is_cancelled_and_its_failed_runs_made_again_from_its_page(
     assert "0 of 1 ended" in shown
 
 
+def test_a_batch_is_pinned_and_unpinned_by_its_button(
+    pages: httpx.Client, batch: SubmittedBatch, store: MemoryStore
+) -> None:
+    """With all its runs."""
+    for word, following in (("pin", "unpin"), ("unpin", "pin")):
+        assert pages.post(f"/batches/{batch.id}/{word}").headers["Location"] == f"/batches/{batch.id}"
+        assert {run.pinned for run in store.list_runs(batch_id=batch.id)} == {word == "pin"}
+        assert f'action="/batches/{batch.id}/{following}"' in pages.get(f"/batches/{batch.id}").text
+
+
 def test_a_run_leads_to_its_batch(pages: httpx.Client, batch: SubmittedBatch) -> None:
     """From its own page."""
     assert f'href="/batches/{batch.id}"' in pages.get(f"/runs/{batch.runs[0].run_id}").text

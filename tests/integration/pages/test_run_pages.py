@@ -101,6 +101,20 @@ def test_a_run_that_goes_on_is_followed_and_can_be_cancelled(
     assert "data-events" not in ended
 
 
+def test_a_run_is_pinned_and_unpinned_by_its_button(pages: httpx.Client, store: MemoryStore) -> None:
+    """Lists mark it."""
+    case = case_record()
+    run = finished_run(case)
+    store.save([case, run])
+    mark = '<span class="badge">pinned</span>'
+    for word, following in (("pin", "unpin"), ("unpin", "pin")):
+        assert f'action="/runs/{run.id}/{word}"' in pages.get(f"/runs/{run.id}").text
+        assert pages.post(f"/runs/{run.id}/{word}").headers["location"] == f"/runs/{run.id}"
+        page, overview = pages.get(f"/runs/{run.id}").text, pages.get("/").text
+        assert f'action="/runs/{run.id}/{following}"' in page
+        assert (mark in page) is (mark in overview) is (word == "pin")
+
+
 def test_an_ended_run_is_made_again_by_its_button(pages: httpx.Client, store: MemoryStore) -> None:
     case = case_record()
     run = finished_run(case, RunStatus.FAILED)
