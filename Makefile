@@ -42,8 +42,8 @@ wheel: setup ## build the package into dist/
 faults: setup ## break a real service in every way we know; the table goes to docs/faults.md
 	@FAULTS=write CI=1 $(BIN)/pytest -s -q tests/faults tests/chaos/test_planted.py
 
-chaos: setup ## SEEDS=n seeded runs of overlapping faults, or the one of SEED=n; KEEP=folder keeps the logs of bad ones
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--first $(SEED),--seeds $(or $(SEEDS),10)) $(if $(KEEP),--keep $(KEEP))
+chaos: setup ## SEEDS=n seeded runs of overlapping faults, JOBS=n at once, or that of SEED=n; KEEP=folder keeps logs of bad ones
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--first $(SEED),--seeds $(or $(SEEDS),10)) $(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep $(KEEP))
 
 bench: setup ## the benchmarks; results in benchmarks/out, those of the worker in docs/engine.md too
 	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "benchmarks/$$bench.py" || exit; done

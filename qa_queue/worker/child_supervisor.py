@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 
 from qa_queue.errors import InputError
 from qa_queue.models.outcomes import FailureKind
@@ -47,20 +47,27 @@ _NODE_OPTIONS = "NODE_OPTIONS"
 _SMALL_HEAP = "--max-semi-space-size=2"
 
 
+def spawn(fd: int, environment: Mapping[str, str]) -> subprocess.Popen[bytes]:
+    """Start a child that serves the channel at `fd`.
+
+    In its own session, a terminal's Ctrl-C reaches the worker alone, and `kill` reaches the whole group.
+    """
+    return subprocess.Popen(  # noqa: S603 - our own module
+        [sys.executable, "-m", _MODULE, str(fd), str(os.getpid())],
+        pass_fds=[fd],
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+
+
 class ChildProcess:
     """A running child. Start it from the main thread: the kernel ties it to the thread that starts it."""
 
     def __init__(self, redis_url: str | None, queues: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
         with theirs:
-            # In its own session, a terminal's Ctrl-C reaches the worker alone, and `kill` reaches the whole group.
-            self._popen = subprocess.Popen(  # noqa: S603 - our own module
-                [sys.executable, "-m", _MODULE, str(theirs.fileno()), str(os.getpid())],
-                pass_fds=[theirs.fileno()],
-                env=_environment(),
-                stdin=subprocess.DEVNULL,
-                start_new_session=True,
-            )
+            self._popen = spawn(theirs.fileno(), _environment())
         self.channel = Channel(ours)
         self.ready = False
         self.runs = 0  # jobs that were started in it

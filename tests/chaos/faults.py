@@ -12,7 +12,7 @@ from tests.chaos.lossy import LossyProxy
 from tests.chaos.plan import PlannedFault
 from tests.chaos.service import ChaosService
 from tests.faults.service import find
-from tests.support.workers import WorkerProcess
+from tests.support.processes import ServiceProcess
 
 Undo = Callable[[], None]
 
@@ -108,14 +108,14 @@ def _disk(service: ChaosService, fault: PlannedFault) -> Undo:
     return lambda: filler.unlink(missing_ok=True)
 
 
-def _kill(worker: WorkerProcess, part: str) -> Undo:
+def _kill(worker: ServiceProcess, part: str) -> Undo:
     for process in _found(worker, part):
         with suppress(psutil.NoSuchProcess):
             process.kill()
     return _nothing
 
 
-def _found(worker: WorkerProcess, part: str) -> list[psutil.Process]:
+def _found(worker: ServiceProcess, part: str) -> list[psutil.Process]:
     """Return a process of a worker; none while it is being started again."""
     with suppress(AssertionError, psutil.Error):
         return [find(worker, part, timeout=2)]

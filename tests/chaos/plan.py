@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 from qa_queue.models import Priority
 
 LONG_S, SHORT_S = 60.0, 15.0  # for which runs are submitted and faults begin
-_CLOCKS_S = (0, 0, 0, 300, -300, 8 * 24 * 3600)
+CLOCKS_S = (0, 0, 0, 300, -300, 8 * 24 * 3600)
 _BROWSER_SEEDS = 5  # one long seed in five has a real browser
 # Kinds of faults by what they hit. Two faults that hit the same thing do not overlap, others may.
 KINDS: dict[str, tuple[str, ...]] = {
@@ -56,6 +56,16 @@ class PlannedRun:
     holds_ms: tuple[int, ...]
     passes: bool
     cancel_at: float | None
+
+    @property
+    def due(self) -> float:
+        """Time from which on it may start."""
+        return self.at + (self.delay_ms or 0) / 1000
+
+    @property
+    def needs_s(self) -> float:
+        """Time that its steps last."""
+        return sum(self.holds_ms) / 1000
 
 
 @dataclass(frozen=True)
@@ -114,7 +124,7 @@ def draw(seed: int, *, short: bool = False) -> ChaosPlan:
 
 
 def _worker(rng: random.Random, least: int) -> PlannedWorker:
-    return PlannedWorker(slots=rng.randint(least, 3), clock_s=rng.choice(_CLOCKS_S))
+    return PlannedWorker(slots=rng.randint(least, 3), clock_s=rng.choice(CLOCKS_S))
 
 
 def _run(rng: random.Random, number: int, seconds: float) -> PlannedRun:
@@ -155,3 +165,10 @@ def overlapping(faults: Sequence[PlannedFault]) -> int:
         one.at <= other.at + other.seconds and other.at <= one.at + one.seconds
         for one, other in combinations(faults, 2)
     )
+
+
+def work_left(plan: ChaosPlan, names: Collection[str], now: float) -> float:
+    """Return the seconds that these runs of a plan need at least from `now` on, on all of its workers."""
+    left = [run for run in plan.runs if run.name in names]
+    slots = sum(worker.slots for worker in plan.workers)
+    return max([sum(run.needs_s for run in left) / slots, *(max(0.0, run.due - now) + run.needs_s for run in left)])

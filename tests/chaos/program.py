@@ -13,8 +13,9 @@ from qa_queue.local.process import LocalServer
 from tests.chaos.checker import Violation, check
 from tests.chaos.events import FAULT, EventLog
 from tests.chaos.faults import Undo, begin
-from tests.chaos.plan import ChaosPlan, PlannedFault
+from tests.chaos.plan import ChaosPlan, PlannedFault, work_left
 from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, job_statuses, note_results
+from tests.chaos.warm import WarmInterpreters
 from tests.support.poll import wait_until
 
 _UNFINISHED = {"queued", "scheduled", "started", "deferred", "created"}
@@ -24,19 +25,29 @@ DEADLINE_S = 180.0  # for every run to end after the last fault
 
 @dataclass(frozen=True)
 class ChaosResult:
-    """The result of a plan: how long after the last fault all runs had ended, in s, and what was violated."""
+    """The result of a plan: how long after the last fault all runs had ended, in s, and what was violated.
+
+    `work_s` is what the runs that were left needed at least, had nothing failed.
+    """
 
     plan: ChaosPlan
     acknowledged: int
     recovery_s: float
+    work_s: float
     violations: tuple[Violation, ...]
     log: Path
+
+    @property
+    def idle_s(self) -> float:
+        """Part of the recovery that the work itself does not explain."""
+        return max(0.0, self.recovery_s - self.work_s)
 
     def __str__(self) -> str:
         plan = self.plan
         figures = f"{len(plan.workers)} workers, {self.acknowledged} runs, {len(plan.faults)} faults"
         verdict = "no violation" if not self.violations else f"{len(self.violations)} VIOLATIONS"
-        lines = [f"seed {plan.seed}: {figures}: {verdict}; all ended {self.recovery_s:.1f} s after the last fault"]
+        times = f"all ended {self.recovery_s:.1f} s after the last fault, {self.idle_s:.1f} s beyond the work left"
+        lines = [f"seed {plan.seed}: {figures}: {verdict}; {times}"]
         return "\n".join([*lines, *(f"  {violation}" for violation in self.violations)])
 
 
@@ -45,13 +56,17 @@ def carry_out(
     folder: Path,
     supabase: LocalServer,
     browser: Path | None = None,
+    warm: WarmInterpreters | None = None,
     *,
     planted: str = "",
     deadline_s: float = DEADLINE_S,
 ) -> ChaosResult:
-    """Carry a plan out in a folder and return the result; a bug may be `planted` in the service."""
+    """Carry a plan out in a folder and return the result; a bug may be `planted` in the service.
+
+    With `warm` interpreters its processes are forked from them.
+    """
     with ExitStack() as stack:
-        service = ChaosService(plan, stack, folder, supabase, browser, planted=planted)
+        service = ChaosService(plan, stack, folder, supabase, browser, warm, planted=planted)
         for worker in service.present:
             worker.says("serves", timeout=120)
         start = time.monotonic()
@@ -64,6 +79,7 @@ def carry_out(
             client.join()
             service.revive()
             healed = time.monotonic()
+            work = work_left(plan, set(observer.open), healed - start)
             _wait_for_ends(service, client, observer, deadline_s)
             recovery = time.monotonic() - healed
         finally:
@@ -71,7 +87,7 @@ def carry_out(
             observer.stop()
         note_results(service, client)
         violations = [*check(service.log_file.read()), *_dead_processes(service)]
-        return ChaosResult(plan, len(client.ids), recovery, tuple(violations), service.log_file.path)
+        return ChaosResult(plan, len(client.ids), recovery, work, tuple(violations), service.log_file.path)
 
 
 def _inflict(service: ChaosService, faults: tuple[PlannedFault, ...], start: float) -> None:

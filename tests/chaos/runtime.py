@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -27,16 +28,20 @@ from tests.chaos.events import BEGIN, END, EventLog
 
 LOG_VARIABLE = "TEST_CHAOS_LOG"
 BROWSER_VARIABLE = "TEST_CHAOS_BROWSER"
+_NO_REUSE = httpx.Limits(max_keepalive_connections=0)  # runs share no connection
 RUNTIME = "tests.chaos.runtime:ChaosRuntime"
+
+
+@cache
+def _log() -> EventLog:
+    return EventLog(Path(os.environ[LOG_VARIABLE]))
 
 
 class NotedProcessor(RunProcessor):
     """Notes when an attempt begins to act, under the number that its rows have, and when it has ended."""
 
-    log: ClassVar = EventLog(Path(os.environ[LOG_VARIABLE])) if LOG_VARIABLE in os.environ else None
-
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
-        self.log.note(BEGIN, plan.case.name, self.context.attempt, worker=self.context.worker, process=os.getpid())
+        _log().note(BEGIN, plan.case.name, self.context.attempt, worker=self.context.worker, process=os.getpid())
         return super()._tries(plan, reporter, stop)
 
     async def process(self, data: TestJobData) -> TestJobResult:
@@ -44,9 +49,9 @@ class NotedProcessor(RunProcessor):
         try:
             result = await super().process(data)
         except BaseException as error:
-            self.log.note(END, name, self.context.attempt, error=f"{type(error).__name__}: {error}"[:300])
+            _log().note(END, name, self.context.attempt, error=f"{type(error).__name__}: {error}"[:300])
             raise
-        self.log.note(END, name, self.context.attempt, status=result.status)
+        _log().note(END, name, self.context.attempt, status=result.status)
         return result
 
 
@@ -95,10 +100,12 @@ class HttpSession:
 class HttpPool:
     """A browser pool of such sessions."""
 
+    def __init__(self, client: httpx.AsyncClient) -> None:
+        self._client = client
+
     @asynccontextmanager
     async def session(self, options: SessionOptions) -> AsyncIterator[HttpSession]:
-        async with httpx.AsyncClient(trust_env=False, timeout=60) as client:
-            yield HttpSession(client, options)
+        yield HttpSession(self._client, options)
 
 
 class ChaosRuntime(Runtime):
@@ -110,4 +117,5 @@ class ChaosRuntime(Runtime):
         if os.environ.get(BROWSER_VARIABLE):
             return await super()._open(stack)
         self._queues = ()  # the pool starts Chromium when it is first used, which it is not
-        return replace(await super()._open(stack), browser=HttpPool())  # type: ignore[arg-type] # what runs need of it
+        client = await stack.enter_async_context(httpx.AsyncClient(trust_env=False, timeout=60, limits=_NO_REUSE))
+        return replace(await super()._open(stack), browser=HttpPool(client))  # type: ignore[arg-type] # what runs need

@@ -6,7 +6,8 @@ import os
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from itertools import chain
 from pathlib import Path
@@ -23,23 +24,25 @@ from qa_queue.producer import JobProducer, RunRequest
 from qa_queue.queues.cancellation import cancel_runs
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
+from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
 from tests.chaos.events import ACKNOWLEDGED, CANCEL, ENDED, JOB, REJECTED, ROW, WAITING, EventLog
 from tests.chaos.lossy import LossyProxy
 from tests.chaos.plan import ChaosPlan, PlannedRun
 from tests.chaos.runtime import BROWSER_VARIABLE, LOG_VARIABLE, RUNTIME
 from tests.chaos.site import serve_steps, steps_of
+from tests.chaos.warm import SKEWED, WarmInterpreters
 from tests.support.live_service import LiveService
 from tests.support.processes import ROOT, ServiceProcess
 from tests.support.proxies import HttpProxy
 from tests.support.steps import case
-from tests.support.workers import QUEUE, WorkerProcess
+from tests.support.workers import QUEUE
 
 PLANTED = Path(__file__).with_name("planted")
-SKEWED = Path(__file__).resolve().parents[1] / "support" / "skewed"
 _REGISTRIES = ("finished", "failed", "wip", "scheduled", "deferred", "canceled")
 _LOOK_S = 0.05
-_ROWS_EVERY = 10  # looks at the list for each look at the rows
+_ROWS_EVERY = 20  # looks at the list for each look at the rows
+_ENDED = tuple(status for status in RunStatus if status.final)
 _DISK_KIB = 256
 
 
@@ -53,10 +56,12 @@ class ChaosService(LiveService):
         folder: Path,
         supabase: LocalServer,
         browser: Path | None,
+        warm: WarmInterpreters | None = None,
         *,
         planted: str = "",
     ) -> None:
         self.plan = plan
+        self._warm = warm
         self.log_file = EventLog(folder / "events.jsonl")
         stack.callback(self.log_file.close)
         self.site = stack.enter_context(serve_steps(self.log_file))
@@ -80,11 +85,11 @@ class ChaosService(LiveService):
             self.settings |= {"TEST_PLANTED": planted, "PYTHONPATH": os.pathsep.join([str(PLANTED), str(ROOT)])}
         self.disk = stack.enter_context(_small_disk(Path(self.settings["QA_HOME"]) / "outbox"))
         self.lines = [stack.enter_context(LossyProxy(self._redis_port)) for _ in plan.workers]
-        self.present: list[WorkerProcess] = []
-        self.ending: list[WorkerProcess] = []  # were killed, or asked to end
+        self.present: list[ServiceProcess] = []
+        self.ending: list[ServiceProcess] = []  # were killed, or asked to end
         for number in range(len(plan.workers)):
             self.start_worker(number)
-        self.present_scheduler = self.scheduler()
+        self.start_scheduler()
 
     def start_worker(self, number: int) -> None:
         """Start the worker of this number, or another in its place."""
@@ -95,12 +100,21 @@ class ChaosService(LiveService):
         if planned.clock_s:
             path = os.pathsep.join([str(SKEWED), str(ROOT)])
             settings |= {"PYTHONPATH": path, "TEST_CLOCK_OFFSET": str(planned.clock_s)}
-        worker = self.worker(**settings)
+        worker = self._start_worker(settings)
         self.present[number : number + 1] = [worker]
 
     def start_scheduler(self) -> None:
-        """Start the scheduler again."""
-        self.present_scheduler = self.scheduler()
+        """Start a scheduler, or another in its place."""
+        if self._warm is None:
+            self.present_scheduler = self.scheduler()
+        else:
+            self.present_scheduler = self.stack.enter_context(self._warm.scheduler(self.log, self.settings))
+
+    def _start_worker(self, settings: dict[str, str]) -> ServiceProcess:
+        if self._warm is None:
+            return self.worker(**settings)
+        log = self.folder / f"worker-{len(self.present) + len(self.ending)}-{time.monotonic_ns()}.log"
+        return self.stack.enter_context(self._warm.worker(log, self.settings | settings))
 
     def revive(self) -> None:
         """Start again what could not start because Redis was unavailable, as a supervisor of processes does."""
@@ -109,6 +123,11 @@ class ChaosService(LiveService):
                 self.start_worker(number)
         if not self.present_scheduler.running and "Traceback" not in self.present_scheduler.text:
             self.start_scheduler()
+
+    def rows(self, statuses: Sequence[RunStatus] | None = None) -> list[RunRecord]:
+        """Return the rows of the runs, or those with these statuses."""
+        most = 2 * len(self.plan.runs)  # a rejected submission may have left rows
+        return self.store.list_runs(user_id=self.settings["QA_INSTANCE"], statuses=statuses, limit=most)
 
     @property
     def processes(self) -> list[ServiceProcess]:
@@ -166,6 +185,7 @@ class ChaosClient(threading.Thread):
         request = RunRequest(
             case=case(*steps, name=run.name, id=f"{run.name}-{self._settings.qa_instance}"),
             base_url=self._service.site,
+            user_id=self._settings.qa_instance,
             priority=run.priority,
             delay_ms=run.delay_ms,
             backoff=Backoff(kind="fixed", delay_ms=1000),
@@ -209,6 +229,7 @@ class ChaosObserver(threading.Thread):
         self._client = client
         self._enough = threading.Event()
         self._ended: dict[str, RunStatus] = {}
+        self._seen: list[str] = []  # the waiting runs of the last look
 
     @property
     def open(self) -> list[str]:
@@ -224,7 +245,8 @@ class ChaosObserver(threading.Thread):
             with suppress(RedisError):
                 self._look_at_list(connection)
             if turn % _ROWS_EVERY == 0:
-                self.look_at_rows()
+                with suppress(QAError):  # on a busy machine the database may not answer in time
+                    self.look_at_rows()
         connection.close()
 
     def stop(self) -> None:
@@ -234,16 +256,24 @@ class ChaosObserver(threading.Thread):
 
     def look_at_rows(self) -> None:
         """Note the runs that have ended since the last look."""
-        for name, run_id in list(self._client.ids.items()):
-            run = self._service.store.get_run(run_id) if self._ended.get(name) is None else None
-            if run is not None and run.status.final:
+        if not self.open:
+            return
+        names = {run_id: name for name, run_id in list(self._client.ids.items())}
+        user = self._service.settings["QA_INSTANCE"]
+        for run in self._service.store.list_runs(
+            user_id=user, statuses=_ENDED, limit=len(names) + len(self._ended)
+        ):
+            name = names.get(run.id)
+            if name is not None and name not in self._ended:
                 self._ended[name] = run.status
                 self._service.log_file.note(ENDED, name, status=run.status.value)
 
     def _look_at_list(self, connection) -> None:  # type: ignore[no-untyped-def] # redis-py
         names = {run_id: name for name, run_id in list(self._client.ids.items())}
         waiting = [names.get(job_id.decode()) for job_id in connection.lrange(f"rq:queue:{QUEUE}", 0, -1)]
-        self._service.log_file.note(WAITING, runs=[name for name in waiting if name])
+        if (seen := [name for name in waiting if name]) != self._seen:
+            self._service.log_file.note(WAITING, runs=seen)
+            self._seen = seen
 
 
 def job_statuses(service: ChaosService, client: ChaosClient) -> dict[str, str | None]:
@@ -258,17 +288,18 @@ def note_results(service: ChaosService, client: ChaosClient) -> None:
     statuses = job_statuses(service, client)
     with service.connection as connection:
         members = {name: connection.zrange(f"rq:{name}:{QUEUE}", 0, -1) for name in _REGISTRIES}
+    rows = {row.id: row for row in service.rows()}
+    numbers = defaultdict(list)
+    for step in service.store.list_steps(list(client.ids.values())):
+        numbers[step.test_run_id, step.attempt].append(step.number)
     for name, run_id in client.ids.items():
-        if (row := service.store.get_run(run_id)) is not None:
-            steps = sorted(
-                step.number for step in service.store.list_steps([run_id]) if step.attempt == row.attempt
-            )
+        if (row := rows.get(run_id)) is not None:
             service.log_file.note(
                 ROW,
                 name,
                 status=row.status.value,
                 attempt=row.attempt,
-                steps=steps,
+                steps=sorted(numbers[run_id, row.attempt]),
                 finished=row.finished_at is not None,
                 error=row.error,
             )

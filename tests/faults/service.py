@@ -27,6 +27,7 @@ from qa_queue.settings import load_settings
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.live_service import LiveService
 from tests.support.poll import wait_until
+from tests.support.processes import ServiceProcess
 from tests.support.proxies import HttpProxy
 from tests.support.queueing import run_request
 from tests.support.site import Site
@@ -196,11 +197,11 @@ def _is_main_browser(process: psutil.Process) -> bool:
     return "chrom" in process.exe() and not started
 
 
-def find(worker: WorkerProcess, part: str, timeout: float = 30) -> psutil.Process:
+def find(worker: ServiceProcess, part: str, timeout: float = 30) -> psutil.Process:
     """Return a process of a worker: `worker`, `child`, `driver` or `chromium`."""
     finders: dict[str, Callable[[psutil.Process], bool]] = {
         "worker": lambda process: process.pid == worker.popen.pid,
-        "child": lambda process: "qa_queue.worker.child" in process.cmdline(),
+        "child": lambda process: process.ppid() == worker.popen.pid,
         "driver": lambda process: "node" in process.name(),
         "chromium": _is_main_browser,
     }
