@@ -80,6 +80,7 @@ class WarmProcess(ServiceProcess):
 
     def __init__(self, log: Path, pid: int) -> None:
         self.log = log
+        log.touch()
         self.popen: Any = WarmPopen(pid)
         self.process = psutil.Process(pid)
         self._left: list[psutil.Process] = []

@@ -32,7 +32,7 @@ from tests.support.proxies import HttpProxy
 from tests.support.queueing import run_request
 from tests.support.site import Site
 from tests.support.steps import expect, goto
-from tests.support.workers import QUEUE, WorkerProcess, gone
+from tests.support.workers import QUEUE, gone
 
 STEPS = (
     goto("/"),
