@@ -13,6 +13,7 @@ from processors.browser.failures import shorten
 from processors.browser.page_log import PageLog
 from processors.browser.traffic import Changes
 from qa_queue.cases.actions import AnswerDialog
+from qa_queue.cases.patterns import holds as text_holds
 
 Policy = Literal["accept", "dismiss"]
 _LEFT = "the page asked whether to leave it, and was left"
@@ -123,7 +124,7 @@ def difference(step: AnswerDialog, kind: str, message: str) -> str | None:
     folded = " ".join(message.split())
     if step.kind is not None and step.kind != kind:
         return f"expected a dialog of type {step.kind}, {found}"
-    if step.message is not None and " ".join(step.message.split()) != folded:
+    if step.message is not None and not text_holds(step.message, message):
         return f"expected a dialog with the message {step.message!r}, {found}"
     if step.contains is not None and " ".join(step.contains.split()) not in folded:
         return f"expected a dialog whose message contains {step.contains!r}, {found}"

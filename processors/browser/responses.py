@@ -56,6 +56,15 @@ class HttpResponse:
         except ValueError:
             return str(self.status)
 
+    @property
+    def value(self) -> dict[str, Any]:
+        """The response as a value for `save_as`; `json` is null where the body is not JSON."""
+        try:
+            body = json.loads(self.body)
+        except ValueError:
+            body = None
+        return {"status": self.status, "headers": dict(self.headers), "text": self.text, "json": body}
+
     def part(self, name: str) -> Any:
         """Return a part of the response: `status`, `text`, `headers.NAME`, or the value at a JSONPath.
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
-from playwright.async_api import BrowserContext, Request, Response
+from playwright.async_api import BrowserContext, Error, Request, Response
 
 from processors.browser.flood import Budget
 from processors.browser.page_log import ABORTED, Explain, as_given, guarded
 from processors.browser.responses import has_status, shown_url
-from qa_queue.cases.traffic import RegexMatch, RequestPattern, ResponsePattern, UrlPattern
-from qa_queue.cases.urls import glob
+from qa_queue.cases.traffic import RequestPattern, ResponsePattern, UrlPattern, fits_url
 
 MAX_EVENTS = 5_000  # of a context at once
 EVENTS_PER_S = 500
@@ -29,6 +29,23 @@ class Exchange:
     url: str
     status: int | None = None
     failure: str | None = None
+    sent: Request = field(repr=False)
+
+    async def value(self, kind: str) -> dict[str, Any]:
+        """Return the `request` or `response` as a value; `json` is null where its body is not JSON."""
+        text = self.sent.post_data if kind == "request" else await self._body()
+        try:
+            body = json.loads(text or "")
+        except ValueError:
+            body = None
+        return {"method": self.method, "url": self.url, "status": self.status, "text": text or "", "json": body}
+
+    async def _body(self) -> str | None:
+        try:
+            response = await self.sent.response()
+            return await response.text() if response else None
+        except (Error, UnicodeDecodeError):
+            return None  # a redirect has none, and the browser drops that of a page that was left
 
     @property
     def failed(self) -> bool:
@@ -110,9 +127,7 @@ class Traffic:
 
     def fits_url(self, pattern: UrlPattern, url: str) -> bool:
         """Return True where a pattern describes a URL."""
-        if isinstance(pattern, RegexMatch):
-            return pattern.found_in(url)
-        return glob(pattern, self._base_url).match(url) is not None
+        return fits_url(pattern, url, self._base_url)
 
     async def until(self, holds: Callable[[], bool], seconds: float) -> bool:
         """Wait until a condition on what was recorded holds; False where it does not in time."""
@@ -127,7 +142,7 @@ class Traffic:
         return pattern.url is None or self.fits_url(pattern.url, exchange.url)
 
     def _on_request(self, request: Request) -> None:
-        exchange = Exchange(method=request.method, url=request.url)
+        exchange = Exchange(method=request.method, url=request.url, sent=request)
         self.requests.append(exchange)
         self._open[request] = exchange
         self._note()

@@ -18,7 +18,8 @@ from qa_queue.cases.logins import LOGIN_TIMEOUT_MS, Login
 from qa_queue.cases.model import Case
 from qa_queue.cases.reference_checks import assigned_in, references_in
 from qa_queue.cases.references import Reference
-from qa_queue.cases.steps import Step, walk
+from qa_queue.cases.steps import Step
+from qa_queue.cases.traversal import walk
 from qa_queue.cases.values import PENDING, Scope, Variables, resolve_step
 from qa_queue.errors import CaseError, InputError
 from qa_queue.errors.validation import did_you_mean

@@ -17,7 +17,8 @@ from typing import Any
 from qa_queue.cases.actions import ForEach, If, Repeat, Retry, UseFlow
 from qa_queue.cases.locations import place_text, step_location
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Case, Flow, Step
-from qa_queue.cases.steps import Block, step_key, walk
+from qa_queue.cases.steps import Block
+from qa_queue.cases.traversal import step_key, walk
 from qa_queue.cases.values import PENDING, Scope, Variables, assigned_in, resolve_value, text_of
 from qa_queue.errors import CaseError
 from qa_queue.errors.validation import kind_text

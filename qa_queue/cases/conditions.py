@@ -31,6 +31,8 @@ class Condition(Vocabulary):
         """Return the mapping; one without `all`, `any` or a lone `not` is a check."""
         if not isinstance(value, dict):
             raise expected("a check such as {visible: {text: Hi}}, or all, any or not", value)
+        if len(value) == 1 and value.keys() <= {"expect", "check"}:
+            return {"check": next(iter(value.values()))}  # the step of a check
         return value if value.keys() & {"all", "any"} or value.keys() == {"not"} else {"check": value}
 
     def checks(self) -> Iterator[Check]:

@@ -15,7 +15,8 @@ from qa_queue.cases.actions import UseFlow
 from qa_queue.cases.document_path import ProblemReport
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, read_document
-from qa_queue.cases.steps import Step, known_total, rewrite, walk
+from qa_queue.cases.steps import Step
+from qa_queue.cases.traversal import known_total, rewrite, walk
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, did_you_mean
 

@@ -7,7 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from qa_queue.cases.logins import Login, steps_of_logins
 from qa_queue.cases.model import Case
-from qa_queue.cases.steps import Block, Step, walk
+from qa_queue.cases.steps import Block, Step
+from qa_queue.cases.traversal import walk
 
 StepLines = Mapping[str, Sequence[int | None]]
 """The lines of the steps, in the order of the document, by the key of their flow or login; empty for the case."""

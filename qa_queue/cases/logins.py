@@ -11,7 +11,8 @@ from pydantic.config import JsonDict
 import qa_queue.cases.actions  # noqa: F401 - completes Step
 from qa_queue.cases.actions.state import SaveState
 from qa_queue.cases.environment import STATE_NAME
-from qa_queue.cases.steps import Step, walk
+from qa_queue.cases.steps import Step
+from qa_queue.cases.traversal import walk
 from qa_queue.cases.vocabulary import Duration, Many, Span, Vocabulary, expected
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, did_you_mean

@@ -26,8 +26,9 @@ from qa_queue.cases.parts import (
     Shared,
     Title,
 )
-from qa_queue.cases.steps import HealMode, Step, known_total, placed, walk
+from qa_queue.cases.steps import HealMode, Step
 from qa_queue.cases.targets import Target
+from qa_queue.cases.traversal import known_total, placed, walk
 from qa_queue.cases.vocabulary import DOCUMENT, NAMES_SCHEMA, Duration, Json, Many, Name
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, problems_of

@@ -1,6 +1,7 @@
 """Texts that an element is found by or compared with, and regular expressions in their place.
 
-In a document `/sign in/i` is a regular expression; a text that looks like one has a backslash before it, `\\/a/`.
+In a document `/sign in/i` is a regular expression, as is `{matches: sign in, ignore_case: true}`; a text that looks
+like one has a backslash before it, `\\/a/`.
 Values made in code are plain texts or a `Regex`, so that a text of a page is never taken for an expression.
 """
 
@@ -15,7 +16,7 @@ import regex
 from pydantic import BaseModel, BeforeValidator, Discriminator, Field, Tag, ValidationInfo, WithJsonSchema
 from pydantic_core import PydanticKnownError
 
-from qa_queue.cases.vocabulary import Many, Vocabulary, Words
+from qa_queue.cases.vocabulary import Many, Vocabulary, Words, expected
 from qa_queue.errors import CaseError
 
 _REGEX = re.compile(r"/(.+)/([ims]*)", re.DOTALL)
@@ -61,10 +62,7 @@ def parse_text(text: str) -> str | Regex:
         ValueError: the expression cannot be read.
     """
     if found := _REGEX.fullmatch(text):
-        expression = Regex(pattern=found[1], flags=found[2])
-        if "${" not in text:
-            _refuse_broken(expression)
-        return expression
+        return _checked(Regex(pattern=found[1], flags=found[2]))
     return text[1:] if _LOOKS_LIKE_REGEX.fullmatch(text) else text
 
 
@@ -92,6 +90,12 @@ def search(pattern: str, text: str, *, flags: int = 0) -> re.Match[str] | None:
     return found
 
 
+def holds(wanted: str | Regex, found: str) -> bool:
+    """Tell whether a text is the wanted one, white space folded, or matches the wanted expression."""
+    folded = " ".join(found.split())
+    return wanted.found_in(folded) if isinstance(wanted, Regex) else " ".join(wanted.split()) == folded
+
+
 def playwright_text(text: str | Regex) -> str | re.Pattern[str]:
     """Return a text or regular expression as Playwright takes it."""
     return text.compiled if isinstance(text, Regex) else text
@@ -115,11 +119,30 @@ class _Reader:
     def __call__(self, value: Any, info: ValidationInfo) -> Any:
         if info.context is None or isinstance(value, Regex):
             return value
+        if isinstance(value, dict) and "matches" in value:
+            return _parse_mapping(value)
+        if isinstance(value, dict):
+            raise expected("text, or {matches: REGEX}", value)
         if not isinstance(value, str):
             raise PydanticKnownError("string_type")
         if len(value) < self.least:
             raise PydanticKnownError("string_too_short", {"min_length": self.least})
         return parse_text(value)
+
+
+def _parse_mapping(value: dict[str, Any]) -> Regex:
+    """Return the regular expression that `{matches: REGEX, ignore_case: true}` stands for."""
+    pattern, ignore_case, others = value["matches"], value.get("ignore_case", False), len(value) - 1
+    if not isinstance(pattern, str) or not isinstance(ignore_case, bool) or others > ("ignore_case" in value):
+        raise ValueError("expected {matches: REGEX, ignore_case: true}, got another mapping")
+    return _checked(Regex(pattern=pattern, flags="i" if ignore_case else ""))
+
+
+def _checked(expression: Regex) -> Regex:
+    """Return an expression that can be read; one with `${...}` is read when its value is known."""
+    if "${" not in expression.pattern:
+        _refuse_broken(expression)
+    return expression
 
 
 @cache
@@ -135,9 +158,24 @@ def _reads_regex(annotation: Any) -> bool:
     return any(map(_reads_regex, get_args(annotation)))
 
 
-Text = Annotated[str | Regex, BeforeValidator(_Reader(0)), WithJsonSchema({"type": "string"})]
+_REGEX_SCHEMA = {
+    "type": "object",
+    "properties": {
+        "matches": {"type": "string", "minLength": 1, "description": "The regular expression."},
+        "ignore_case": {"type": "boolean", "description": "Match capital and small letters alike."},
+    },
+    "required": ["matches"],
+    "additionalProperties": False,
+}
+
+
+def _schema(**text: Any) -> WithJsonSchema:
+    return WithJsonSchema({"anyOf": [{"type": "string", **text}, _REGEX_SCHEMA]})
+
+
+Text = Annotated[str | Regex, BeforeValidator(_Reader(0)), _schema()]
 """A text, which may be empty, or a regular expression."""
-TextWords = Annotated[str | Regex, BeforeValidator(_Reader(1)), WithJsonSchema({"type": "string", "minLength": 1})]
+TextWords = Annotated[str | Regex, BeforeValidator(_Reader(1)), _schema(minLength=1)]
 """A text of at least one character, or a regular expression."""
 Texts = Annotated[
     Annotated[Text, Tag("text")] | Annotated[Many[Text], Tag("list"), Field(min_length=1)],

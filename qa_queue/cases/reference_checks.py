@@ -9,8 +9,8 @@ from qa_queue.cases.actions import UseFlow
 from qa_queue.cases.logins import Login, steps_of_logins
 from qa_queue.cases.model import Case, Flow, Step
 from qa_queue.cases.references import Broken, Reference, pieces
-from qa_queue.cases.steps import arguments_path, walk
 from qa_queue.cases.texts import texts
+from qa_queue.cases.traversal import arguments_path, walk
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, did_you_mean
 

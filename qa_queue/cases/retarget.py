@@ -21,8 +21,9 @@ from qa_queue.cases.conditions import Condition
 from qa_queue.cases.exporters.yaml import action_document, target_document
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case
-from qa_queue.cases.steps import Action, Step, rewrite, walk
+from qa_queue.cases.steps import Action, Step
 from qa_queue.cases.targets import Target
+from qa_queue.cases.traversal import rewrite, walk
 from qa_queue.cases.urls import WEB_SCHEMES
 from qa_queue.errors import InputError
 from qa_queue.errors.schema_path import KeyPath
@@ -167,7 +168,7 @@ def retarget(text: str, *, case: str, path: KeyPath, step: Step, target: Target)
     found = next((one for one in _cases(root) if _is_called(one, case)), None)
     for part in path:
         found = _item(found, part) if isinstance(part, str) else _entry(found, part)
-    arguments = _item(found, step.action)
+    arguments = _item(found, step.written_action)
     document = target_document(target)
     if isinstance(arguments, ScalarNode):  # a selector alone
         return _replaced(text, arguments, {"target": document})

@@ -6,24 +6,55 @@ fields.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from qa_queue.cases.actions import Expect, If
-from qa_queue.cases.checks import BESIDE_TARGET, CHECKS, Check, ElementCheck, FlagCheck
+from qa_queue.cases.actions import Expect, If, Select
+from qa_queue.cases.checks import (
+    BESIDE_TARGET,
+    CHECKS,
+    AccessibilityRules,
+    Check,
+    DialogPattern,
+    DownloadPattern,
+    ElementCheck,
+    FileContent,
+    FlagCheck,
+)
 from qa_queue.cases.checks.base import FORMS
+from qa_queue.cases.checks.network import IgnoredMessages, IgnoredRequests
 from qa_queue.cases.conditions import Condition
+from qa_queue.cases.environment import Connect, Network
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, PytestTests, Suite, Use
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
 from qa_queue.cases.targets import Target
+from qa_queue.cases.traffic import RequestPattern, ResponsePattern
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
 
 Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _ALL_CHECKS = (*CHECKS.values(), *FORMS.values())
+_SHORTENED: Mapping[type[Vocabulary], tuple[str, ...]] = {
+    AccessibilityRules: ("true",),
+    Connect: ("text",),
+    DialogPattern: ("true", "text"),
+    DownloadPattern: ("true", "text"),
+    FileContent: ("text",),
+    IgnoredMessages: ("true",),
+    IgnoredRequests: ("true",),
+    Network: ("list",),
+    RequestPattern: ("text",),
+    ResponsePattern: ("text",),
+}
+"""The forms of values inside actions and checks, beside their mappings."""
+_SHORT_FORMS: Mapping[str, Schema] = {
+    "true": {"const": True},
+    "text": _TEXT,
+    "list": {"type": "array", "items": {"type": "string"}},
+}
 _CHECK_KEYS = frozenset(key for check in CHECKS.values() for key in keys_of(check, check.field))
 
 
@@ -44,6 +75,7 @@ def case_schema() -> Schema:
         Condition,
         *ACTIONS.values(),
         *_ALL_CHECKS,
+        *_SHORTENED,
     )
     _, written = models_json_schema([(model, "validation") for model in models])
     plain = {model: _tidy(model, written["$defs"][model.__name__]) for model in models}
@@ -61,6 +93,8 @@ def _tidy(model: type[Vocabulary], schema: Schema) -> Schema:
     properties = {key: _plain_property(key in model.nullable, one) for key, one in schema["properties"].items()}
     if model.fills_in:
         properties = {key: _or_reference(one) for key, one in properties.items()}
+    if issubclass(model, Check):
+        properties["soft"] = {"type": "boolean", "description": Step.model_fields["soft"].description}
     if model is Suite:
         properties["cases"]["items"] = _ref(Case)
     kept = {key: value for key, value in schema.items() if key not in ("title", "properties", "description")}
@@ -111,7 +145,7 @@ def _complete(model: type[Vocabulary], plain: dict[type[Vocabulary], Schema]) ->
         return _either(about, list(_check_forms(model, mapping, plain[Target])))
     if issubclass(model, Action):
         return _either(about, list(_action_forms(model, mapping, plain[Target])))
-    return {"description": about} | mapping
+    return _either(about, [*(_SHORT_FORMS[form] for form in _SHORTENED.get(model, ())), mapping])
 
 
 def _step(mapping: Schema, branches: Schema) -> Schema:
@@ -141,16 +175,29 @@ def _login(about: str, mapping: Schema) -> Schema:
 
 def _condition(about: str, mapping: Schema) -> Schema:
     joined = {key: one for key, one in mapping["properties"].items() if key != "check"}
+    joined |= {key: {"oneOf": _checks()} for key in ("expect", "check")}
     forms = [
         {"type": "object", "properties": {key: one}, "required": [key], "additionalProperties": False}
         for key, one in joined.items()
     ]
-    return {"description": about, "oneOf": [*map(_ref, _ALL_CHECKS), *forms]}
+    return {"description": about, "oneOf": [*_checks(), *forms]}
+
+
+def _checks() -> list[Schema]:
+    """Return the schemas of all checks, and of those under `page`, whose other keys may stand beside it."""
+    of_page = [one for one in CHECKS.values() if not issubclass(one, ElementCheck) or not one.needs_target]
+    page = {
+        "type": "object",
+        "properties": {"page": {"oneOf": [*map(_ref, of_page)]}},
+        "required": ["page"],
+        "not": {"required": ["target"]},
+    }
+    return [*map(_ref, _ALL_CHECKS), page]
 
 
 def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Iterator[Schema]:
     if model is Expect:
-        yield {"oneOf": [*map(_ref, _ALL_CHECKS)]}
+        yield {"oneOf": _checks()}
         return
     yield from (_ref(ACTIONS[word]) for word in model.elsewhere.values())
     if model.spread is not None:
@@ -166,6 +213,14 @@ def _action_forms(model: type[Action], mapping: Schema, target: Schema) -> Itera
     yield mapping
     if "target" in model.model_fields:
         yield _spread(mapping, target, all_keys(model))
+    if model is Select:
+        yield _spread(_without_label(mapping), target, all_keys(model) - {"label"})
+
+
+def _without_label(mapping: Schema) -> Schema:
+    """Return the schema of a choice whose `label` is that of the field."""
+    kept = {key: one for key, one in mapping["properties"].items() if key != "label"}
+    return mapping | {"properties": kept, "oneOf": _each_required(key for key in Select.one_of if key != "label")}
 
 
 def _short(model: type[Action], mapping: Schema) -> Schema | None:
@@ -218,7 +273,9 @@ def _target_rules(keys: Collection[str] | None = None) -> Schema:
     named.append({"required": ["name"]} | ({"not": {"required": ["role"]}} if "role" in kinds else {}))
     return {
         "oneOf": named,
-        "dependentRequired": {key: ["role"] for key in Target.role_only if "role" in kinds},
+        "dependentRequired": {
+            key: ["role"] for key in Target.role_only if "role" in kinds and (keys is None or key in keys)
+        },
         "allOf": [_not_both(a, b) for names in Target.at_most_one for a, b in _pairs(names)],
     }
 

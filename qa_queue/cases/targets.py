@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from qa_queue.cases.patterns import TextWords
-from qa_queue.cases.vocabulary import Many, Vocabulary, Words, all_keys, expected, refuse
+from qa_queue.cases.vocabulary import Many, Vocabulary, Words, all_keys, expected, one_or_many, refuse
 
 _NOUNS = {
     "name": "element",
@@ -180,6 +180,8 @@ def _place(nth: int) -> str:
 
 
 TARGET_KEYS = all_keys(Target)
+Targets = Annotated[Many[Target], BeforeValidator(one_or_many, json_schema_input_type=Target | Many[Target])]
+"""Several targets; a single one may stand for the list."""
 
 
 def with_target(model: type[Vocabulary], value: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from qa_queue.cases.patterns import search
+from qa_queue.cases.urls import glob
 from qa_queue.cases.vocabulary import Vocabulary, Words
 
 _STATUS = re.compile(r"[1-5](\d\d|xx)")
@@ -47,7 +48,11 @@ Statuses = Annotated[
     BeforeValidator(_statuses),
     WithJsonSchema({"anyOf": [*_ONE_STATUS["anyOf"], {"type": "array", "items": _ONE_STATUS, "minItems": 1}]}),
 ]
-Method = Annotated[Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"], BeforeValidator(_method)]
+Method = Annotated[
+    Literal["GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"],
+    BeforeValidator(_method),
+    WithJsonSchema({"enum": [*_METHODS, *map(str.lower, _METHODS)]}),
+]
 Regex = Annotated[Words, AfterValidator(_regex)]
 
 
@@ -67,6 +72,13 @@ class RegexMatch(Vocabulary):
 
 UrlPattern = Words | RegexMatch
 """A glob over whole URLs, relative to the base URL, or a regular expression in `matches`."""
+
+
+def fits_url(pattern: UrlPattern, url: str, base_url: str | None) -> bool:
+    """Return True where a pattern describes a URL."""
+    if isinstance(pattern, RegexMatch):
+        return pattern.found_in(url)
+    return glob(pattern, base_url).match(url) is not None
 
 
 class RequestPattern(Vocabulary):

@@ -9,7 +9,7 @@ from qa_queue.cases.exporters.yaml import case_document
 from qa_queue.cases.model import Case, Step, Target
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.retarget import retarget
-from qa_queue.cases.steps import rewrite, step_key
+from qa_queue.cases.traversal import rewrite, step_key
 from qa_queue.errors import InputError, NotFoundError
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.models import utc_now

@@ -22,7 +22,7 @@ from processors.execution.stopping import StopSignal
 from processors.execution.verdict import judge
 from qa_queue.cases.actions import Group
 from qa_queue.cases.model import Step
-from qa_queue.cases.steps import known_total
+from qa_queue.cases.traversal import known_total
 from qa_queue.cases.values import Scope, resolve_step
 from qa_queue.errors import CaseError
 from qa_queue.models import ErrorKind, TestJobData

@@ -10,7 +10,7 @@ from processors.browser.element_finder import choose
 from processors.browser.failures import explain, first_line, navigation
 from processors.execution.artifacts import picture_name
 from qa_queue.cases.model import Step
-from qa_queue.cases.steps import step_key
+from qa_queue.cases.traversal import step_key
 from qa_queue.cases.urls import absolute, glob
 from qa_queue.models import ErrorKind
 from tests.support.steps import expect, goto, on, step, target

@@ -54,7 +54,7 @@ async def request(call: ActionContext[Request]) -> Performed:
     """Send the request, follow its redirects, compare the response and save parts of it."""
     response = await _response(call)
     verify(call.args, response)
-    return Performed(saved=saved_parts(call.args, response))
+    return Performed(saved=saved_parts(call.args, response), result=response.value)
 
 
 async def _response(call: ActionContext[Request]) -> HttpResponse:

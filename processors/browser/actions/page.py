@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from functools import partial
+from typing import Any
 
 from playwright.async_api import Error, FloatRect
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
-from processors.browser.action_context import ActionContext, Performed, performs
+from processors.browser.action_context import ActionContext, Performed, Performer, performs, surrounds
 from processors.browser.checks import make
 from processors.browser.failures import StepFailedError, first_line, is_closed, shorten
 from processors.browser.locators import locator_for
-from processors.browser.traffic import listed
-from qa_queue.cases.actions import Screenshot, SetViewport, WaitFor
+from processors.browser.traffic import Exchange, listed
+from qa_queue.cases.actions import Screenshot, SetViewport, WaitFor, WaitForTraffic
 from qa_queue.cases.checks import ToHaveCount, ToHaveURL
 from qa_queue.cases.traffic import RequestPattern
 from qa_queue.models import ErrorKind
@@ -46,6 +49,26 @@ async def _wait_for_traffic(call: ActionContext[WaitFor], kind: str, pattern: Re
         raise _missed(call, f"a {kind} {pattern}", listed(traffic.recent(kind), kind))
 
 
+@surrounds(WaitForTraffic)
+@asynccontextmanager
+async def wait_for_traffic(call: ActionContext[WaitForTraffic]) -> AsyncIterator[Performer[WaitForTraffic]]:
+    """Remember which traffic there was before the steps."""
+    traffic = call.state.traffic
+    yield partial(_received, len(traffic.requests), len(traffic.responses))
+
+
+async def _received(requests: int, responses: int, call: ActionContext[WaitForTraffic]) -> Performed:
+    """Wait for a request or response after the first ones, and return it."""
+    traffic, kind, pattern = call.state.traffic, call.args.kind, call.args.pattern
+
+    def since() -> list[Exchange]:
+        return traffic.requests[requests:] if kind == "request" else traffic.responses[responses:]
+
+    if not await traffic.until(lambda: bool(traffic.matching(pattern, since())), call.left_ms / 1000):
+        raise _missed(call, f"a {kind} {pattern}", listed(since(), kind))
+    return Performed(result=await traffic.matching(pattern, since())[0].value(kind))
+
+
 async def _wait_for_load_state(call: ActionContext[WaitFor]) -> None:
     state = call.args.load_state
     try:
@@ -68,7 +91,7 @@ async def _wait_for_function(call: ActionContext[WaitFor], script: str) -> None:
         raise StepFailedError(ErrorKind.ASSERTION, text) from None
 
 
-def _missed(call: ActionContext[WaitFor], wanted: str, found: str) -> StepFailedError:
+def _missed(call: ActionContext[Any], wanted: str, found: str) -> StepFailedError:
     return StepFailedError(ErrorKind.TIMEOUT, f"waited {call.deadline.timeout_ms} ms for {wanted}; {found}")
 
 

@@ -14,7 +14,8 @@ from processors.browser.actions.navigation import open_url
 from processors.browser.checks.events import received, text_of
 from processors.browser.pages import Choice, OpenPages, title_of
 from qa_queue.cases.actions import AnswerDialog, ClosePage, Download, NewPage, SwitchPage
-from qa_queue.cases.urls import glob
+from qa_queue.cases.patterns import Regex, holds
+from qa_queue.cases.traffic import UrlPattern, fits_url
 
 
 @performs(NewPage)
@@ -40,14 +41,13 @@ def _choice(args: SwitchPage, pages: OpenPages, base_url: str | None) -> Choice:
     return pages.newest if args.index is None else partial(_at, args.index)
 
 
-async def _with_title(title: str, pages: list[Page]) -> list[Page]:
+async def _with_title(title: str | Regex, pages: list[Page]) -> list[Page]:
     titles = await asyncio.gather(*map(title_of, pages))
-    return [page for page, found in zip(pages, titles, strict=True) if " ".join(found.split()) == title]
+    return [page for page, found in zip(pages, titles, strict=True) if holds(title, found)]
 
 
-async def _with_url(pattern: str, base_url: str | None, pages: list[Page]) -> list[Page]:
-    matcher = glob(pattern, base_url)
-    return [page for page in pages if matcher.match(page.url)]
+async def _with_url(pattern: UrlPattern, base_url: str | None, pages: list[Page]) -> list[Page]:
+    return [page for page in pages if fits_url(pattern, page.url, base_url)]
 
 
 async def _at(index: int, pages: list[Page]) -> list[Page]:

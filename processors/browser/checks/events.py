@@ -21,6 +21,7 @@ from qa_queue.cases.checks import (
 )
 from qa_queue.cases.checks.events import SizeRange
 from qa_queue.cases.patterns import Regex
+from qa_queue.cases.patterns import holds as text_holds
 from qa_queue.models import ErrorKind
 
 LISTED = 3
@@ -48,10 +49,7 @@ def _fits(pattern: DialogPattern, one: AnsweredDialog) -> bool:
         "accept" if one.accepted else "dismiss",
     ):
         return False
-    message = " ".join(one.message.split())
-    if isinstance(pattern.message, Regex):
-        return pattern.message.found_in(message)
-    return pattern.message is None or " ".join(pattern.message.split()) == message
+    return pattern.message is None or text_holds(pattern.message, one.message)
 
 
 @checks(ToHaveDownload)

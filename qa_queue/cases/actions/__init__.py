@@ -18,7 +18,7 @@ from qa_queue.cases.actions.flow import UseFlow
 from qa_queue.cases.actions.mocking import BlockRequests, Mock, ReplayHar
 from qa_queue.cases.actions.navigation import Back, Forward, Goto, Reload
 from qa_queue.cases.actions.network import Request
-from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor
+from qa_queue.cases.actions.page import Screenshot, SetViewport, WaitFor, WaitForTraffic
 from qa_queue.cases.actions.pages import AnswerDialog, ClosePage, Download, NewPage, SwitchPage
 from qa_queue.cases.actions.pointer import (
     Click,
@@ -100,4 +100,5 @@ __all__ = [
     "Upload",
     "UseFlow",
     "WaitFor",
+    "WaitForTraffic",
 ]

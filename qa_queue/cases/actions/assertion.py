@@ -18,6 +18,7 @@ class CheckValue(Action, keyword="check_value", verb="check"):
     secret_fields: ClassVar[Collection[str] | None] = ()
     written: ClassVar[str] = "check"
     spread: ClassVar[str | None] = "check"
+    holds_soft: ClassVar[bool] = True
     check: ValueCheck = Field(description="The check.")
 
     @property
@@ -36,6 +37,7 @@ class Expect(Action, keyword="expect"):
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
     secret_fields: ClassVar[Collection[str] | None] = None  # a check compares, and sends nothing
     spread: ClassVar[str | None] = "check"
+    holds_soft: ClassVar[bool] = True
     check: AnyCheck = Field(description="The check.")
 
     @property

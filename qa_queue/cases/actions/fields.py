@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from typing import Annotated, ClassVar
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field
 
 from qa_queue.cases.actions.pointer import PointAction
 from qa_queue.cases.keyboard import key_problem
 from qa_queue.cases.steps import Action, OnTarget
-from qa_queue.cases.targets import Target
-from qa_queue.cases.vocabulary import Count, Duration, Many, OneOrMoreWords, Words
+from qa_queue.cases.targets import TARGET_KEYS, Target
+from qa_queue.cases.vocabulary import Count, Duration, Many, OneOrMoreWords, Words, all_keys
 
 FORCE = Field(False, description="Act without waiting until the element can be used.")
 
@@ -90,6 +90,7 @@ class CheckBox(PointAction, keyword="check"):
     """Tick a checkbox or choose a radio button."""
 
     elsewhere: ClassVar[Mapping[str, str]] = {"value": "check_value"}
+    holds_soft: ClassVar[bool] = True
 
 
 class UncheckBox(PointAction, keyword="uncheck"):
@@ -106,6 +107,17 @@ class Select(OnTarget, keyword="select", verb="select in"):
     values: Annotated[Many[str], Field(min_length=1)] = Field((), description="The options of these values.")
     index: Count | None = Field(None, description="The option at this place, from 0.")
     force: bool = FORCE
+
+    @classmethod
+    def long_form(cls, value: Any) -> Any:
+        """Return the mapping; `label` beside another way to name the option is that of the field."""
+        if isinstance(value, dict) and "label" in value and "target" not in value:
+            if value.keys() & {"value", "values", "index"}:
+                own = {key: item for key, item in value.items() if key in all_keys(cls) and key != "label"}
+                return own | {"target": {key: item for key, item in value.items() if key not in own}}
+            if not value.keys() & TARGET_KEYS - {"label"}:
+                raise ValueError("'label' is that of the option: name the field under 'target'")
+        return super().long_form(value)
 
 
 class Upload(OnTarget, keyword="upload", verb="upload to"):

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field
 
 from qa_queue.cases.json_path import check_path
-from qa_queue.cases.steps import Action
+from qa_queue.cases.steps import Action, SaveAsUse
 from qa_queue.cases.traffic import Statuses
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import JSON, Count, Json, Name, Vocabulary, Words
@@ -39,7 +39,10 @@ class Credentials(Vocabulary):
 
 
 class Request(Action, keyword="request"):
-    """Send an HTTP request with the browser's cookies, whose changes the browser sees too."""
+    """Send an HTTP request with the browser's cookies, whose changes the browser sees too.
+
+    `save_as` names a variable for its `status`, `headers`, `text` and `json`.
+    """
 
     short: ClassVar[str | None] = "get"
     one_of: ClassVar[tuple[str, ...]] = METHODS
@@ -89,6 +92,11 @@ class Request(Action, keyword="request"):
     save: dict[Name, ResponsePart] = Field(
         default_factory=dict, description="Parts of the response to be saved, by the name of the variable."
     )
+
+    @property
+    def save_as_use(self) -> SaveAsUse:
+        """Optional: `status`, `headers`, `text` and `json` of the response."""
+        return "optional"
 
     @property
     def assigned(self) -> Collection[str]:

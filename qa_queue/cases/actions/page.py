@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
-from qa_queue.cases.steps import Action
-from qa_queue.cases.targets import Target
-from qa_queue.cases.traffic import RequestPattern, ResponsePattern
+from qa_queue.cases.actions.control import INSIDE, Steps
+from qa_queue.cases.steps import Action, Block, SaveAsUse
+from qa_queue.cases.targets import Target, Targets
+from qa_queue.cases.traffic import RequestPattern, ResponsePattern, UrlPattern
 from qa_queue.cases.vocabulary import (
     MAX_COUNT,
     SIZE_SCHEMA,
     Count,
     Duration,
-    Many,
     Side,
     Vocabulary,
     Words,
-    one_or_many,
     parse_size,
 )
 
@@ -28,17 +28,21 @@ PAGE_OR_ELEMENT = "The element; without it, the page."
 class WaitFor(Action, keyword="wait_for", verb="wait for"):
     """Wait for an element, a URL, a request or response of a page, a load state, a function, or a time.
 
-    A response or request counts if it came since the step before this one began: the step that causes it.
+    A response or request counts if it came since the step before this one began: the step that causes it. With
+    `steps` it is one that these steps cause.
     """
 
     short: ClassVar[str | None] = "target"
+    elsewhere: ClassVar[Mapping[str, str]] = {"steps": "wait_for_traffic"}
     actionability: ClassVar[tuple[str, ...]] = ("visible",)
     one_of: ClassVar[tuple[str, ...]] = ("target", "url", "response", "request", "load_state", "function", "time")
     needs: ClassVar[dict[str, str]] = {"state": "target", "count": "target"}
     target: Target | None = Field(None, description="The element to wait for.")
     state: Literal["visible", "hidden", "attached", "detached"] = Field("visible", description="Its state.")
     count: Count | None = Field(None, description="The number of elements that match.")
-    url: Words | None = Field(None, description="Wait until the URL matches this glob.")
+    url: UrlPattern | None = Field(
+        None, description="Wait until the URL matches this glob, relative to the base URL, or `{matches: REGEX}`."
+    )
     response: ResponsePattern | None = Field(
         None, description="Wait for a response: a glob of its URL, or a mapping with `url`, `method` and `status`."
     )
@@ -96,6 +100,50 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
         return f"wait for {', '.join(things)}"
 
 
+class WaitForTraffic(Block, keyword="wait_for_traffic", verb="wait for"):
+    """Wait for a response or request of a page that the steps inside cause; written as `wait_for` with `steps`.
+
+    `save_as` names a variable for its `method`, `url`, `status`, `text` and `json`.
+    """
+
+    written: ClassVar[str] = "wait_for"
+    unused_fields: ClassVar[Collection[str]] = ("navigates", "heal")
+    one_of: ClassVar[tuple[str, ...]] = ("response", "request")
+    response: ResponsePattern | None = Field(
+        None, description="The response: a glob of its URL, or a mapping with `url`, `method` and `status`."
+    )
+    request: RequestPattern | None = Field(
+        None, description="The request: a glob of its URL, or a mapping with `url` and `method`."
+    )
+    steps: Steps = Field(description=INSIDE)
+
+    @property
+    def kind(self) -> Literal["request", "response"]:
+        """The half of the exchange that is awaited."""
+        return "response" if self.request is None else "request"
+
+    @property
+    def pattern(self) -> RequestPattern:
+        """The awaited request or response."""
+        found = self.response or self.request
+        assert found is not None
+        return found
+
+    @property
+    def records_traffic(self) -> bool:
+        """True: it compares what pages send and receive."""
+        return True
+
+    @property
+    def save_as_use(self) -> SaveAsUse:
+        """Optional: most only wait."""
+        return "optional"
+
+    def sentence(self) -> str:
+        """Return the action in words."""
+        return f"{self.verb} {self.kind} {self.pattern}"
+
+
 class Clip(Vocabulary):
     """A rectangle of the page, in CSS px."""
 
@@ -119,7 +167,7 @@ class Screenshot(Action, keyword="screenshot", verb="take a screenshot"):
     clip: Clip | None = Field(
         None, description="Only this part of the page: {x: 0, y: 0, width: 300, height: 200}."
     )
-    mask: Annotated[Many[Target], BeforeValidator(one_or_many)] = Field((), description="Elements to black out.")
+    mask: Targets = Field((), description="Elements to black out.")
 
     def sentence(self) -> str:
         """Return the action in words."""

@@ -9,7 +9,9 @@ from pydantic import Field
 
 from qa_queue.cases.actions.control import INSIDE, Steps
 from qa_queue.cases.checks.events import DialogKind, FilePattern
+from qa_queue.cases.patterns import TextWords
 from qa_queue.cases.steps import Action, Block, SaveAsUse
+from qa_queue.cases.traffic import UrlPattern
 from qa_queue.cases.urls import WebUrl
 from qa_queue.cases.vocabulary import Words, expected
 
@@ -33,8 +35,12 @@ class SwitchPage(Action, keyword="switch_page", verb="switch to the page"):
     newest: Literal[True] | None = Field(
         None, description="The page opened last, on which no step has been yet; waits for it."
     )
-    title: Words | None = Field(None, description="The page with this title; waits for it.")
-    url: Words | None = Field(None, description="The page whose URL matches this glob; waits for it.")
+    title: TextWords | None = Field(
+        None, description="The page with this title, or whose title matches a regular expression; waits for it."
+    )
+    url: UrlPattern | None = Field(
+        None, description="The page whose URL matches this glob, or `{matches: REGEX}`; waits for it."
+    )
     index: PageIndex | None = Field(
         None, description="The page at this place in order of opening, from 0; -1 is the last."
     )
@@ -51,14 +57,11 @@ class SwitchPage(Action, keyword="switch_page", verb="switch to the page"):
     @property
     def wanted(self) -> str:
         """The page in words, as `with title 'Receipt'`."""
-        match self:
-            case SwitchPage(title=str(title)):
-                return f"with title {title!r}"
-            case SwitchPage(url=str(url)):
-                return f"with URL {url}"
-            case SwitchPage(index=int(index)):
-                return f"with index {index}"
-        return "opened last"
+        if self.title is not None:
+            return f"with title {self.title!r}"
+        if self.url is not None:
+            return f"with URL {self.url}"
+        return "opened last" if self.index is None else f"with index {self.index}"
 
     def sentence(self) -> str:
         """Return the action in words."""
@@ -83,7 +86,9 @@ class AnswerDialog(Action, keyword="dialog", verb="dialog:"):
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("message", "contains"),)
     answer: Literal["accept", "dismiss"] = Field(description="OK or Cancel.")
     prompt: str | None = Field(None, description="The text to enter before accepting; the page's own if not given.")
-    message: Words | None = Field(None, description="The expected message, white space folded.")
+    message: TextWords | None = Field(
+        None, description="The expected message, white space folded, or a regular expression."
+    )
     contains: Words | None = Field(None, description="A part of the expected message.")
     kind: DialogKind | None = Field(
         None, validation_alias="type", serialization_alias="type", description="The expected type of the dialog."

@@ -9,7 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from qa_queue.cases.checks.base import ElementCheck, Flag, FlagCheck, named
 from qa_queue.cases.patterns import Text, Texts
-from qa_queue.cases.vocabulary import Count, Many, Vocabulary, Words
+from qa_queue.cases.vocabulary import JSON, Count, Json, Many, Vocabulary, Words
 
 IGNORE_CASE = Field(False, description="Compare without regard to case.")
 OneNamed = Field(min_length=1, max_length=1)
@@ -176,7 +176,6 @@ Attribute = Annotated[
     Annotated[Words, Tag("name")] | Annotated[dict[Words, Text], Tag("value"), OneNamed],
     Discriminator(lambda value: "value" if isinstance(value, dict) else "name"),
 ]
-Scalar = str | int | float | bool | None
 
 
 class ToHaveAttribute(ElementCheck, keyword="attribute"):
@@ -213,7 +212,7 @@ class ToHaveCSS(ElementCheck, keyword="css", words="CSS"):
 class ToHaveJSProperty(ElementCheck, keyword="property", field="property_"):
     """The element's DOM object has this property with this value."""
 
-    property_: dict[Words, Scalar] = named(
+    property_: Annotated[dict[Words, Json], JSON] = named(
         "to_have_js_property", "property", "The property and its value, as {checked: true}.",
         min_length=1, max_length=1,
     )  # fmt: skip

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from qa_queue.cases.checks.base import ElementCheck, PageCheck, TrueOrMapping, named
 from qa_queue.cases.checks.element import IGNORE_CASE
 from qa_queue.cases.patterns import Text
-from qa_queue.cases.targets import Target
+from qa_queue.cases.targets import Targets
 from qa_queue.cases.traffic import UrlPattern
-from qa_queue.cases.vocabulary import Many, OneOrMoreWords, one_or_many
+from qa_queue.cases.vocabulary import OneOrMoreWords
 
 IMPACTS = ("minor", "moderate", "serious", "critical")
 Impact = Literal["minor", "moderate", "serious", "critical"]
@@ -48,9 +48,7 @@ class AccessibilityRules(TrueOrMapping):
     impact: Impact | None = Field(
         None, description="Only violations of this impact or worse: minor, moderate, serious or critical."
     )
-    exclude: Annotated[Many[Target], BeforeValidator(one_or_many)] = Field(
-        (), description="Elements to leave out, with everything inside."
-    )
+    exclude: Targets = Field((), description="Elements to leave out, with everything inside.")
 
     def counts(self, impact: str | None) -> bool:
         """Tell whether a violation of this impact counts; axe gives some none."""

@@ -8,8 +8,8 @@ from typing import Annotated, Any, ClassVar
 from pydantic import BeforeValidator, Field
 
 from qa_queue.cases.checks.base import ElementCheck, named
-from qa_queue.cases.targets import Target
-from qa_queue.cases.vocabulary import MAX_COUNT, Count, Many, one_or_many
+from qa_queue.cases.targets import Targets
+from qa_queue.cases.vocabulary import MAX_COUNT, Count
 
 FILE_NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -36,7 +36,7 @@ class ToHaveScreenshot(ElementCheck, keyword="screenshot"):
     screenshot: ScreenshotName = named(
         "to_have_screenshot", "screenshot", "The baseline's name: letters, digits, - and _."
     )
-    mask: Annotated[Many[Target], BeforeValidator(one_or_many)] = Field((), description="Elements to cover.")
+    mask: Targets = Field((), description="Elements to cover.")
     full_page: bool = Field(False, description="The whole page, not only the part in view.")
     threshold: Share = Field(
         0.2, description="How different a pixel's colour may be, from 0 to 1, before it counts; 0.2 by default."

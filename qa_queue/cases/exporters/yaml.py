@@ -38,7 +38,7 @@ def case_document(case: Case) -> dict[str, Any]:
 def step_document(step: Step) -> dict[str, Any]:
     """Return a step as `{ACTION: ARGS, ...fields}`."""
     arguments = action_document(step.args)
-    own = arguments if step.args.beside else {step.args.written or step.action: arguments}
+    own = arguments if step.args.beside else {step.written_action: arguments}
     return {**own, **_mapping(step, leave_out=("args", "line"))}
 
 

@@ -15,7 +15,8 @@ from qa_queue.cases.exporters.yaml import case_document, dump_yaml, duration_tex
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.schema import case_schema
-from qa_queue.cases.steps import Step, rewrite
+from qa_queue.cases.steps import Step
+from qa_queue.cases.traversal import rewrite
 from qa_queue.cases.vocabulary import key_of
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError

@@ -15,6 +15,7 @@ from qa_queue.cases.actions import (
     Press,
     Reload,
     Screenshot,
+    Select,
     SetViewport,
     Upload,
     WaitFor,
@@ -145,6 +146,30 @@ def test_a_check_given_as_false_is_its_opposite(negate: dict[str, bool], wanted:
     assert args == Expect(check=ToBeChecked(target=Target(selector="#x"), checked=True, negate=wanted))
 
 
+@pytest.mark.parametrize(
+    "check", [{"expect": {"css": "a", "text": "x"}}, {"check": {"value": "${uuid}", "equals": "x"}}]
+)
+def test_soft_may_stand_in_the_check(check: dict[str, Any]):
+    """It is the step that goes on after a failure."""
+    ((word, args),) = check.items()
+
+    assert case({word: {**args, "soft": True}}).steps[0] == case({**check, "soft": True}).steps[0]
+
+
+def test_a_condition_may_be_written_as_a_step():
+    """People write in `if` what they would write in a step."""
+    plain = case({"click": "#go", "if": {"visible": "#a"}}).steps[0]
+
+    assert case({"click": "#go", "if": {"expect": {"visible": "#a"}}}).steps[0] == plain
+
+
+def test_the_field_of_a_choice_may_be_named_by_its_label():
+    """A label beside a value is not that of the option, which has one name."""
+    args = case({"select": {"label": "Size", "value": "l", "nth": 0}}).steps[0].args
+
+    assert args == Select(target=Target(label="Size", nth=0), value="l")
+
+
 def test_screenshot_beside_an_action_is_a_field():
     """The word is an action only where it stands alone."""
     step = case({"click": "#go", "screenshot": True}).steps[0]
@@ -210,7 +235,10 @@ def test_screenshot_beside_an_action_is_a_field():
             {"click": {"css": "a", "buton": "right"}},
             "steps[0].click.buton: unknown key 'buton'; did you mean 'button'?",
         ),
-        ({"select": {"label": "Size", "value": "x"}}, "steps[0].select: 'target' is missing"),
+        (
+            {"select": {"label": "Size"}},
+            "steps[0].select: 'label' is that of the option: name the field under 'target'",
+        ),
         ({"reload": "now"}, "steps[0].reload: expected true, got 'now'"),
         ({"expect": {"tex": "x"}}, "steps[0].expect.tex: unknown check 'tex'; did you mean 'text'?"),
         (

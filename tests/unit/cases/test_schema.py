@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,10 +11,12 @@ from jsonschema import Draft202012Validator
 
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.schema import case_schema
+from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import document
 
 validator = Draft202012Validator(case_schema())
+EXAMPLES = sorted((Path(__file__).parents[3] / "examples" / "reference").glob("*/*.yaml"))
 
 GOOD_STEPS: list[Any] = [
     {"goto": "/"},
@@ -94,6 +97,23 @@ GOOD_STEPS: list[Any] = [
     {"right_click": "#a"},
     {"tap": {"css": "a", "position": [1, 2], "modifiers": ["Shift"], "force": True}},
     {"click": {"css": "a", "delay": "100ms", "click_count": 3}},
+    {"select": {"label": "Size", "value": "x"}},
+    {"select": {"label": "Size", "within": "form", "index": 1}},
+    {"select": {"css": "#size", "label": "Large"}},
+    {"click": {"role": "button", "name": {"matches": "^Go", "ignore_case": True}}},
+    {"expect": {"css": "a", "text": {"matches": "^Go"}}},
+    {"expect": {"css": "a", "text": ["Go", {"matches": "o$"}]}},
+    {"expect": {"css": "a", "text": "Go", "soft": True}},
+    {"check": {"value": "${uuid}", "equals": "x", "soft": True}},
+    {"expect": {"css": "a", "property": {"dataset": {"a": [1]}}}},
+    {"wait_for": {"url": {"matches": "/home$"}}},
+    {"switch_page": {"url": {"matches": "/home$"}}},
+    {"dialog": {"answer": "accept", "message": {"matches": "^Delete"}}},
+    {"wait_for": {"response": "**/api", "steps": [{"click": "#a"}]}, "save_as": "answer"},
+    {"click": "#a", "if": {"expect": {"visible": "#b"}}},
+    {"click": "#a", "if": {"check": {"value": "${uuid}", "empty": True}}},
+    {"expect": {"accessibility": True}},
+    {"expect": {"css": "a", "accessibility": {"tags": "wcag2a", "impact": "serious", "exclude": ["#b"]}}},
 ]
 BAD_STEPS: list[Any] = [
     {},
@@ -119,7 +139,6 @@ BAD_STEPS: list[Any] = [
     {"click": {"css": "#a", "target": "#b"}},
     {"click": {"button": "right"}},
     {"press": {"label": "Search"}},
-    {"select": {"label": "Size", "value": "x"}},
     {"wait_for": {"css": "#a", "url": "x"}},
     {"reload": False},
     {"goto": {"url": "/", "wait_until": "never"}},
@@ -167,6 +186,14 @@ BAD_STEPS: list[Any] = [
     {"click": {"css": "a", "selected": True}},
     {"click": {"css": "a", "modifiers": ["Hyper"]}},
     {"click": {"css": "a", "click_count": 0}},
+    {"select": {"label": "Size"}},
+    {"select": {"label": "Size", "value": "x", "index": 1}},
+    {"expect": {"css": "a", "text": {"matches": 5}}},
+    {"expect": {"css": "a", "text": {"contains": "x"}}},
+    {"wait_for": {"steps": [{"click": "#a"}]}},
+    {"wait_for": {"url": "**/a", "steps": [{"click": "#a"}]}},
+    {"expect": {"accessibility": "yes"}},
+    {"expect": {"accessibility": {"tags": "wcag2a", "rules": "label"}}},
 ]
 GOOD_CASES = [
     {"version": 1, "tags": ["a"], "retries": 1, "timeout": "60s", "trace": "off", "heal": "off", "id": "x"},
@@ -236,6 +263,16 @@ def test_a_suite_is_a_file_too():
     validator.validate(suite)
     assert not validator.is_valid({"suite": "Shop"})
     assert not validator.is_valid(suite | {"steps": [{"goto": "/"}]})
+
+
+@pytest.mark.parametrize("file", EXAMPLES, ids=lambda file: f"{file.parent.name}-{file.stem}")
+def test_the_examples_pass(file: Path):
+    """Editors do not underline what people copy from the reference."""
+    document, _, problems = read_yaml(file.read_text(encoding="utf-8"), file.name)
+    steps = [step for one in document.get("cases", [document]) for step in one["steps"]]
+
+    assert not problems
+    assert [step for step in steps if not validator.is_valid({"name": "x", "steps": [step]})] == []
 
 
 def test_the_schema_itself_is_valid():
