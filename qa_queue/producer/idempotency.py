@@ -12,9 +12,10 @@ enqueued.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -23,7 +24,13 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import IdempotencyBusyError
 from qa_queue.queues.cancellation import request_cancel
-from qa_queue.queues.claims import IdempotencyClaim, acquire_claims, release_claims
+from qa_queue.queues.claims import (
+    RENEW_S,
+    IdempotencyClaim,
+    acquire_claims,
+    release_claims,
+    renew_claims,
+)
 from qa_queue.redis import explained
 
 log = logging.getLogger(__name__)
@@ -83,7 +90,8 @@ def claimed(
         holders = _hold(connection, wanted, existing)
         fresh = tuple(plan for plan in plans if holders.get(plan.job_id, plan.job_id) == plan.job_id)
         try:
-            yield ClaimedPlans(fresh, holders)
+            with _renewed(connection, [plan.claim for plan in fresh if plan.claim is not None]):
+                yield ClaimedPlans(fresh, holders)
         except BaseException:
             job_ids = [plan.job_id for plan in fresh]
             _withdraw(connection, job_ids, wanted)
@@ -112,6 +120,28 @@ def await_claims(
             )
         time.sleep(_POLL_S)
     return holders
+
+
+@contextmanager
+def _renewed(connection: Redis, claims: Sequence[IdempotencyClaim]) -> Iterator[None]:
+    """Renew the claims for as long as the block lasts."""
+    if not claims:
+        yield
+        return
+    over = threading.Event()
+
+    def renew() -> None:
+        while not over.wait(RENEW_S):
+            with suppress(RedisError):  # enqueueing finds out whether the claims still hold
+                renew_claims(connection, claims)
+
+    thread = threading.Thread(target=renew, name="renew claims", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _hold(

@@ -16,10 +16,12 @@ from qa_queue.errors import IdempotencyConflictError
 from qa_queue.queues.keys import IDEMPOTENCY_PREFIX
 from qa_queue.redis.scripts import LuaScript
 
-LEASE_S = 60  # the time in which a submission has to enqueue its jobs
+LEASE_S = 12  # the time for which a claim outlives a submission that has died
+RENEW_S = 3.0  # between renewals by a submission that lasts
 KEEP_S = 30 * 24 * 3600  # of a job that has not ended; its end shortens it
 
 _ACQUIRE = LuaScript.load("qa_queue.queues", "claim")
+_RENEW = LuaScript.load("qa_queue.queues", "renew_claims")
 _RELEASE = LuaScript.load("qa_queue.queues", "release_claims")
 
 
@@ -56,7 +58,7 @@ def claim_key(idempotency_key: str, scope: str) -> str:
 
 
 def acquire_claims(connection: Redis, claims: Sequence[IdempotencyClaim]) -> dict[str, str] | None:
-    """Acquire all claims for 60 s, in one step; return the id of the job that holds each claim, by job id.
+    """Acquire all claims for 12 s, in one step; return the id of the job that holds each claim, by job id.
 
     Returns None, and acquires none, while another submission holds one of them. Of claims with one key, the first
     job holds it.
@@ -79,6 +81,15 @@ def acquire_claims(connection: Redis, claims: Sequence[IdempotencyClaim]) -> dic
         return None
     holders = dict(zip(first, (job_id.decode() for job_id in found[0]), strict=True))
     return {claim.job_id: holders[claim.key] for claim in claims}
+
+
+def renew_claims(connection: Redis, claims: Sequence[IdempotencyClaim]) -> None:
+    """Let the claims of a submission that still lasts expire later; claims that are no longer its own are kept.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    _RENEW.run(connection, [claim.key for claim in claims], [LEASE_S, *(one.for_enqueue.pending for one in claims)])
 
 
 def release_claims(connection: Redis, claims: Mapping[str, str]) -> None:

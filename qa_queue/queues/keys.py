@@ -34,6 +34,7 @@ RAW_FIELD = "qa_raw"  # of a job that could not be read: the content of its hash
 REQUEUING_FIELD = "qa_requeuing"  # of a dead letter: the time in s since when a requeue has reserved it
 REQUEUES_FIELD = "qa_requeues"  # the number of times it was requeued from the dead letters
 SLOTS_FIELD = "qa_slots"  # of a worker's hash: the number of jobs that it runs at once
+PROCESS_FIELD = "qa_process"  # of a worker's hash: the token of its process, by which others see that it has ended
 
 PAUSED_KEY = "qa:paused"  # set of the names of paused queues
 LIMITS_KEY = "qa:limits"  # hash of limit rules by limit key

@@ -25,7 +25,7 @@ from qa_queue.worker.periodic import enqueue_due
 
 log = logging.getLogger(__name__)
 
-_STALE_S = 4.0  # a job that was reserved so long ago is released; other workers recover it after 7 s
+_STALE_S = 3.0  # a job that was reserved so long ago is released; other workers recover it after 5 s
 _WAIT_S = 1.0  # of one dequeue: the longest delay until a stop or `rq suspend` is noticed
 _SUSPENDED_PAUSE_S = 0.5
 _RETRY_CAP_MS = 2000  # a due job starts within 5 s of the end of a failover

@@ -169,7 +169,7 @@ class WorkerLoop:
         try:
             opened = self._bookkeeping.open(fetched.reserved, suspect=fetched.suspect)
         except RedisError:
-            self._fetcher.keep(fetched)  # it is in the intermediate list, from which recovery takes 7 s
+            self._fetcher.keep(fetched)  # it is in the intermediate list, from which recovery takes 5 s
             raise
         match opened:
             case ActiveJob():
@@ -201,9 +201,9 @@ class WorkerLoop:
 
     def _periodic_tasks(self) -> Sequence[PeriodicTask]:
         return (
-            PeriodicTask(name="send heartbeats", every_s=2, do=self._send_heartbeats),
+            PeriodicTask(name="send heartbeats", every_s=1, do=self._send_heartbeats),
             PeriodicTask(name="enqueue due jobs", every_s=1, do=self._fetcher.enqueue_due),
-            PeriodicTask(name="recover stalled jobs", every_s=2, do=self._recover_stalled),
+            PeriodicTask(name="recover stalled jobs", every_s=1, do=self._recover_stalled),
             PeriodicTask(name="store the outcomes of other workers' jobs", every_s=2, do=self._store_outcomes),
             PeriodicTask(name="clean registries", every_s=600, do=self._worker.run_maintenance_tasks),
             PeriodicTask(name="measure memory", every_s=5, do=self._children.measure_memory),
@@ -221,7 +221,8 @@ class WorkerLoop:
             self._dispatcher.disown(active, time.monotonic())
 
     def _recover_stalled(self) -> None:
-        self._dispatcher.conclude(self._recovery.recover(time.monotonic()))
+        own = {active.execution.composite_key for active in self._dispatcher.jobs}
+        self._dispatcher.conclude(self._recovery.recover(time.monotonic(), own))
 
     def _store_outcomes(self) -> None:
         for request in self._unstored.due(time.monotonic(), self._dispatcher.recording):

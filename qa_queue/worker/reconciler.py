@@ -37,7 +37,7 @@ log = logging.getLogger(__name__)
 
 HOLDER_KEY = "qa:reconciler"
 EPOCH_KEY = "qa:reconciler:epoch"  # lost with everything else
-_HOLD_MS = 15_000
+_HOLD_MS = 6000  # three turns; of one that was killed
 _KEEP_CLAIM_S = 24 * 3600
 _KEEP_ENTRY = timedelta(days=8)  # longer than dead letters, which can be requeued
 _PRUNE_S = 3600.0
@@ -67,11 +67,11 @@ class Problem(Enum):
 # wait in an outbox, from which a worker stores more than the reconciler knows.
 PATIENCE_S = {
     Problem.LOST: 5.0,
-    Problem.LOST_RUNNING: 14.0,
+    Problem.LOST_RUNNING: 7.0,
     Problem.CANCELLED: 5.0,
-    Problem.FINISHED: 20.0,
-    Problem.DEAD: 20.0,
-    Problem.HALF_REQUEUED: 20.0,
+    Problem.FINISHED: 10.0,
+    Problem.DEAD: 10.0,
+    Problem.HALF_REQUEUED: 10.0,
 }
 
 

@@ -38,7 +38,7 @@ _DUE_JOBS_S = 1.0
 _SCHEDULES_S = 0.5  # one light call to the store
 _ALERTS_S = 1.0
 _STORE_CHECK_S = 5.0
-_RECONCILE_S = 3.0
+_RECONCILE_S = 2.0
 _GRACE_S = 5.0  # for messages that are being sent
 
 

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 from redis import Redis
 from redis.exceptions import RedisError
-from rq import Queue
+from rq import Queue, Worker
 from rq.exceptions import NoSuchJobError
 from rq.executions import Execution
 from rq.job import JobStatus
@@ -18,21 +21,72 @@ from rq.utils import as_text
 
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.dequeue import ReservedJob, acknowledge, release
+from qa_queue.queues.keys import JOB_PREFIX, PROCESS_FIELD
 from qa_queue.queues.reconciliation import forget_record, unstored_records
 from qa_queue.worker.executions import ActiveJob, EndedJob, adopt_execution
 from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release, decode, encode
-from qa_queue.worker.verdicts import judge
+from qa_queue.worker.verdicts import RequeueJob, judge
 
 log = logging.getLogger(__name__)
 
-_UNSTARTED_S = 7.0  # after which a reserved job is released
-_SILENCE_S = 9.0  # without a heartbeat, after which an execution is taken over: four heartbeats
-_LOCK_MS = 4000  # one worker recovers a queue at a time; one that died holds up the others no longer than this
-_GRACE_S = 5.0  # after an outage of Redis, in which running workers resume their heartbeats
+_UNSTARTED_S = 5.0  # after which a reserved job is released
+_SILENCE_S = 6.0  # without a heartbeat, after which an execution is taken over: five heartbeats
+_ENDED_SILENCE_S = 2.5  # the same where the worker's process, on this machine, has ended
+_LOCK_MS = 1500  # one worker recovers a queue at a time; one that died holds up the others no longer than this
+_GRACE_S = 3.0  # after an outage of Redis, in which running workers resume their heartbeats
 _UNSTORED_S = 4.0  # after which an outcome is stored by a worker that did not close the job
 _LOST = ChildFailure(
     kind=FailureKind.INFRASTRUCTURE, message="the worker that ran it is gone: it has sent no heartbeat"
 )
+_UNCONFIRMED = ChildFailure(kind=FailureKind.RETURNED, message="Redis' answer to its start was lost")
+
+
+def process_token(pid: int) -> str:
+    """Return a name of a process that is its own among all machines and times; empty where that cannot be known.
+
+    Only processes of the same boot of a machine and the same PID namespace can tell whether it has ended.
+    """
+    try:
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text(encoding="ascii").strip()
+        namespace = Path("/proc/self/ns/pid").readlink()
+        return f"{boot}/{namespace}/{pid}/{_started(pid)}"
+    except (OSError, IndexError):
+        return ""
+
+
+def has_ended(token: str) -> bool:
+    """Return whether the process of a token is known to have ended."""
+    machine, _, process = token.rpartition("/")
+    machine, _, pid = machine.rpartition("/")
+    if not process or not process_token(os.getpid()).startswith(f"{machine}/"):
+        return False
+    try:
+        return _started(int(pid)) != process
+    except FileNotFoundError:
+        return True
+    except (OSError, IndexError):
+        return False
+
+
+def _started(pid: int) -> str:
+    """Return the kernel's time of a process's start; `ended` for one that its parent has not waited for."""
+    fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+    return "ended" if fields[0] in "ZX" else fields[19]
+
+
+@dataclass(frozen=True)
+class _Heartbeat:
+    """The last heartbeat of an execution, when it was first seen (monotonic, s), and the worker that sent it."""
+
+    score: float
+    since: float
+    worker: str
+    process: str
+
+    def silent(self, now: float) -> bool:
+        """Return whether it is too long ago."""
+        silence = now - self.since
+        return silence >= _SILENCE_S or (silence >= _ENDED_SILENCE_S and has_ended(self.process))
 
 
 class StalledJobRecovery:
@@ -45,8 +99,9 @@ class StalledJobRecovery:
         self._connection = connection
         self._queues = queues
         self._worker_name = worker_name
+        self._entries: dict[str, list[str]] = {}  # of the registries at the last look, by queue
         self._unstarted: dict[tuple[str, str], float] = {}  # by queue and job: when it was first seen
-        self._heartbeats: dict[str, tuple[float, float]] = {}  # by entry: the last one, and when it was first seen
+        self._heartbeats: dict[str, _Heartbeat] = {}  # by entry of the registry
         self._resume_at = 0.0
 
     def pause(self, now: float) -> None:
@@ -54,40 +109,64 @@ class StalledJobRecovery:
         self._resume_at = now + _GRACE_S
         self._heartbeats.clear()
 
-    def recover(self, now: float) -> list[EndedJob]:
+    def recover(self, now: float, own: Collection[str] = ()) -> list[EndedJob]:
         """Release reserved jobs that were never started; return those whose worker has died, to be closed.
+
+        `own` are the entries of the executions that this worker has. Others under its name were opened by a request
+        whose answer was lost: those jobs are requeued, because they never ran.
 
         Raises:
             redis.exceptions.RedisError: Redis failed.
         """
+        self._look(now)
         if now < self._resume_at:
             return []
-        silent = self._silent_executions(now)
         ended = []
         for queue in self._queues:
             self._release_unstarted(queue, now)
-            entries = silent[queue.name]
-            if entries and self._lock(queue):
-                ended += self._take_over(queue, entries)
+            entries = self._entries[queue.name]
+            unconfirmed = [entry for entry in entries if self._is_unconfirmed(entry, own)]
+            ended += self._take_over(queue, unconfirmed, unconfirmed=True)
+            silent = [one for one in entries if one not in unconfirmed and self._heartbeats[one].silent(now)]
+            if silent and self._lock(queue):
+                ended += self._take_over(queue, silent)
         return ended
+
+    def _is_unconfirmed(self, entry: str, own: Collection[str]) -> bool:
+        return self._heartbeats[entry].worker == self._worker_name and entry not in own
 
     def _lock(self, queue: Queue) -> bool:
         key = f"qa:janitor:{queue.name}"  # prose: allow - workers of earlier versions use the key too
         return bool(self._connection.set(key, 1, nx=True, px=_LOCK_MS))
 
-    def _silent_executions(self, now: float) -> dict[str, list[str]]:
-        """Return, by queue, the entries of its registry whose last heartbeat is too long ago."""
-        seen: dict[str, tuple[float, float]] = {}
-        silent: dict[str, list[str]] = {}
+    def _look(self, now: float) -> None:
+        """Read the registries, and the workers of entries that are new."""
+        seen: dict[str, _Heartbeat] = {}
         for queue in self._queues:
             entries: Any = self._connection.zrange(queue.started_job_registry.key, 0, -1, withscores=True)
-            heartbeats = {str(as_text(entry)): float(score) for entry, score in entries}
-            for entry, score in heartbeats.items():
+            scores = {str(as_text(entry)): float(score) for entry, score in entries}
+            workers = self._workers([entry for entry in scores if entry not in self._heartbeats])
+            for entry, score in scores.items():
                 known = self._heartbeats.get(entry)
-                seen[entry] = known if known and known[0] == score else (score, now)
-            silent[queue.name] = [entry for entry in heartbeats if now - seen[entry][1] >= _SILENCE_S]
+                worker, process = (known.worker, known.process) if known else workers[entry]
+                since = known.since if known and known.score == score else now
+                seen[entry] = _Heartbeat(score, since, worker, process)
+            self._entries[queue.name] = list(scores)
         self._heartbeats = seen
-        return silent
+
+    def _workers(self, entries: Sequence[str]) -> dict[str, tuple[str, str]]:
+        """Return the name of the worker of each entry, and the token of its process."""
+        names = self._texts([(f"{JOB_PREFIX}{entry.partition(':')[0]}", "worker_name") for entry in entries])
+        tokens = self._texts([(f"{Worker.redis_worker_namespace_prefix}{name}", PROCESS_FIELD) for name in names])
+        return dict(zip(entries, zip(names, tokens, strict=True), strict=True))
+
+    def _texts(self, fields: Sequence[tuple[str, str]]) -> list[str]:
+        """Return fields of hashes; an empty text for one that is missing or not a hash."""
+        with self._connection.pipeline(transaction=False) as pipe:
+            for key, field in fields:
+                pipe.hget(key, field)
+            found = pipe.execute(raise_on_error=False) if fields else []
+        return ["" if value is None or isinstance(value, Exception) else str(as_text(value)) for value in found]
 
     def _release_unstarted(self, queue: Queue, now: float) -> None:
         ids = {str(as_text(i)) for i in self._connection.lrange(queue.intermediate_queue_key, 0, -1)}
@@ -105,13 +184,15 @@ class StalledJobRecovery:
         elif release(self._connection, reserved):
             log.warning("Requeued job %s: the worker that had reserved it died before the job started", job_id)
 
-    def _take_over(self, queue: Queue, entries: Sequence[str]) -> list[EndedJob]:
+    def _take_over(self, queue: Queue, entries: Sequence[str], *, unconfirmed: bool = False) -> list[EndedJob]:
         ended = []
         for composite in entries:
             execution = Execution.from_composite_key(composite, self._connection)
             active = self._adopt(queue, execution)
             if active is None:
                 self._connection.zrem(queue.started_job_registry.key, composite)
+            elif unconfirmed:
+                ended.append(EndedJob(active=active, verdict=RequeueJob(failure=_UNCONFIRMED)))
             else:
                 log.warning("The worker of job %s is gone", execution.job_id)
                 verdict = judge(_LOST, retries_left=active.job.retries_left or 0)

@@ -24,7 +24,7 @@ from rq.worker import DequeueStrategy, WorkerStatus
 from qa_queue.errors import InputError, QAError
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.queues import QueueManager
-from qa_queue.queues.keys import SLOTS_FIELD
+from qa_queue.queues.keys import PROCESS_FIELD, SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.queues.reconciliation import drop_remnant
 from qa_queue.redis import server_time
@@ -42,7 +42,7 @@ from qa_queue.worker.environment import connection_for, is_rq_command, url_of
 from qa_queue.worker.executions import ActiveJob, registry_score
 from qa_queue.worker.fetcher import JobFetcher
 from qa_queue.worker.loop import LoopOptions, WorkerLoop
-from qa_queue.worker.stalled_jobs import StalledJobRecovery, UnstoredOutcomes
+from qa_queue.worker.stalled_jobs import StalledJobRecovery, UnstoredOutcomes, process_token
 
 log = logging.getLogger(__name__)
 
@@ -169,8 +169,9 @@ class QAWorker(Worker):
             pipe.execute()
 
     def serialize(self) -> dict[Any, Any]:
-        """Return the worker's hash in Redis; estimates use the number of jobs that it runs at once."""
-        return super().serialize() | {SLOTS_FIELD: self.settings.queue_concurrency}
+        """Return the worker's hash in Redis, with the number of jobs that it runs at once and its process."""
+        fields = {SLOTS_FIELD: self.settings.queue_concurrency, PROCESS_FIELD: process_token(os.getpid())}
+        return super().serialize() | fields
 
     def heartbeat(self, timeout: int | None = None, pipeline: Any = None) -> None:
         """Keep the worker listed for WORKER_TTL; heartbeats follow every few seconds, whatever runs."""

@@ -23,12 +23,13 @@ from tests.chaos.program import ChaosResult
 from tests.chaos.warm import WarmInterpreters
 
 ROOT = Path(__file__).resolve().parents[2]
+_SLOW_S = 15.0  # recoveries whose logs are kept too
 _AT_ONCE = 4  # on two cores: faults and deadlines keep their meaning
 
 
 @dataclass(frozen=True)
 class _Program:
-    """What the seeds share: Supabase, browser and warm interpreters; `keep` gets the logs of bad seeds."""
+    """What the seeds share: Supabase, browser and warm interpreters; `keep` gets the logs of bad and slow seeds."""
 
     folder: Path
     supabase: LocalServer
@@ -46,7 +47,7 @@ class _Program:
             report = str(result)
         except Exception:  # noqa: BLE001 - the other seeds go on
             result, report = None, f"seed {seed}: NO RESULT\n{traceback.format_exc()}"
-        if self.keep and (result is None or result.violations):
+        if self.keep and (result is None or result.violations or result.idle_s > _SLOW_S):
             shutil.copytree(own, self.keep / str(seed), dirs_exist_ok=True)
         shutil.rmtree(own)
         return report, result
@@ -59,7 +60,7 @@ def main() -> int:
     parser.add_argument("--first", type=int, default=1, help="the first seed; with --seeds 1 the only one")
     parser.add_argument("--short", action="store_true", help="15 s instead of 60 s, without Chromium")
     parser.add_argument("--jobs", type=int, default=_AT_ONCE, help="seeds at the same time")
-    parser.add_argument("--keep", type=Path, help="folder for the logs of seeds with violations")
+    parser.add_argument("--keep", type=Path, help="folder for the logs of seeds with violations or a slow recovery")
     arguments = parser.parse_args()
     seeds = range(arguments.first, arguments.first + arguments.seeds)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:

@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,8 +16,8 @@ from redis import Redis
 from qa_queue.errors import IdempotencyBusyError, IdempotencyConflictError, StoreUnavailableError
 from qa_queue.models import Priority
 from qa_queue.producer import JobProducer, SubmittedRun
-from qa_queue.producer.idempotency import await_claims
-from qa_queue.queues.claims import KEEP_S, LEASE_S, IdempotencyClaim, release_claims
+from qa_queue.producer.idempotency import await_claims, claimed
+from qa_queue.queues.claims import KEEP_S, LEASE_S, IdempotencyClaim, release_claims, renew_claims
 from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.events import record_event
 from qa_queue.settings import Settings
@@ -204,6 +205,21 @@ def test_a_claim_whose_submitter_died_is_free_when_its_lease_ends(redis_db: Redi
         await_claims(redis_db, [wanted("next")], patience_s=0)
     redis_db.delete(wanted("died").key)  # as the lease's end does
     assert await_claims(redis_db, [wanted("next")]) == {"next": "next"}
+
+
+def test_a_submission_that_lasts_keeps_its_claim(redis_db: Redis) -> None:
+    """For longer than the lease of one that has died; it holds a claim that expired meanwhile again."""
+    claim = wanted("slow")
+    plan = SimpleNamespace(job_id="slow", claim=claim)
+    with claimed(redis_db, [plan]):
+        redis_db.delete(claim.key)  # as the lease's end does while Redis cannot be reached
+        wait_until(lambda: redis_db.exists(claim.key), timeout=60, what="a renewed claim")
+        assert redis_db.get(claim.key) == claim.for_enqueue.pending.encode()
+        redis_db.expire(claim.key, 1)
+        wait_until(lambda: redis_db.ttl(claim.key) > 1, timeout=60, what="a longer lease")
+        redis_db.set(claim.key, "pending|another|d")
+        renew_claims(redis_db, [claim])
+        assert redis_db.get(claim.key) == b"pending|another|d"
 
 
 def test_who_took_too_long_enqueues_nothing(

@@ -352,8 +352,9 @@ def test_a_problem_that_changes_counts_anew() -> None:
     problems = ProblemLog()
     assert problems.due({"r": Problem.LOST}, 0) == {}
     assert problems.due({"r": Problem.FINISHED}, 10) == {}
-    assert problems.due({"r": Problem.FINISHED}, 29) == {}
-    assert problems.due({"r": Problem.FINISHED}, 31) == {"r": Problem.FINISHED}
+    patience = PATIENCE_S[Problem.FINISHED]
+    assert problems.due({"r": Problem.FINISHED}, 9 + patience) == {}
+    assert problems.due({"r": Problem.FINISHED}, 11 + patience) == {"r": Problem.FINISHED}
     assert problems.due({}, 32) == {}
     assert problems.due({"r": Problem.FINISHED}, 60) == {}
 

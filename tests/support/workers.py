@@ -7,14 +7,17 @@ from typing import Any
 
 import psutil
 from redis import Redis
-from rq import Retry
+from rq import Retry, Worker
 from rq.job import Job
+from rq.serializers import JSONSerializer
 
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.priority_queue import PriorityQueue
+from qa_queue.worker.executions import ActiveJob, open_execution
 from tests.support.poll import wait_until
 from tests.support.processes import ROOT, SCRIPTS, ServiceProcess, command_of, gone
 
-__all__ = ["FAKE", "QUEUE", "ROOT", "RQ", "WorkerProcess", "did", "ended", "enqueue", "gone"]
+__all__ = ["FAKE", "QUEUE", "ROOT", "RQ", "WorkerProcess", "did", "ended", "enqueue", "gone", "opened"]
 
 RQ = SCRIPTS / "rq"
 QUEUE = "test-execution"
@@ -70,3 +73,14 @@ def ended(job: Job, timeout: float = 60) -> str:
 def did(redis: Redis, job: Job) -> list[int]:
     """Return the numbers of the attempts that were begun."""
     return [int(n) for n in redis.lrange(f"did:{job.id}", 0, -1)]
+
+
+def opened(redis: Redis, job: Job, name: str | None = None) -> tuple[Worker, ActiveJob]:
+    """Start a job by a worker of this process, which then does nothing more."""
+    worker = Worker([PriorityQueue(QUEUE, connection=redis)], name, connection=redis, serializer=JSONSerializer)
+    reserved = dequeue(redis, [QUEUE], None)
+    assert reserved is not None
+    assert reserved.job_id == job.id
+    active = open_execution(worker, reserved, suspect=False)
+    assert active is not None
+    return worker, active

@@ -12,7 +12,6 @@ import pytest
 from redis import Redis
 from rq import Worker
 from rq.defaults import DEFAULT_FAILURE_TTL
-from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from qa_queue.errors import InfrastructureError
@@ -25,14 +24,14 @@ from qa_queue.queues.reconciliation import unstored_records
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
 from qa_queue.worker.bookkeeping import Bookkeeping
-from qa_queue.worker.executions import ActiveJob, EndedJob, close_failed, open_execution
+from qa_queue.worker.executions import EndedJob, close_failed, open_execution
 from qa_queue.worker.fencing import ExecutionLostError
 from qa_queue.worker.ipc import Abandon, ChildFailure, Release, encode
 from qa_queue.worker.stalled_jobs import UnstoredOutcomes
 from qa_queue.worker.verdicts import FailJob
 from tests.support.poll import wait_until
 from tests.support.queueing import snapshot
-from tests.support.workers import QUEUE, ended, enqueue
+from tests.support.workers import QUEUE, ended, enqueue, opened
 
 SKEWED = Path(__file__).resolve().parents[2] / "support" / "skewed"
 FAILURE = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message="the browser died")
@@ -40,17 +39,6 @@ FAILURE = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message="the browser die
 
 def abandoned(redis: Redis) -> list[dict[str, Any]]:
     return [json.loads(entry) for entry in redis.lrange("abandoned", 0, -1)]
-
-
-def opened(redis: Redis, job: Job) -> tuple[Worker, ActiveJob]:
-    """A job that a worker in this process has started."""
-    worker = Worker([PriorityQueue(QUEUE, connection=redis)], connection=redis, serializer=JSONSerializer)
-    reserved = dequeue(redis, [QUEUE], None)
-    assert reserved is not None
-    assert reserved.job_id == job.id
-    active = open_execution(worker, reserved, suspect=False)
-    assert active is not None
-    return worker, active
 
 
 def test_the_end_of_a_job_is_stored_though_the_answer_to_its_closing_was_lost(redis_db: Redis) -> None:
