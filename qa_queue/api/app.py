@@ -34,7 +34,7 @@ from qa_queue.api.pages import login
 from qa_queue.api.pages import routes as pages
 from qa_queue.api.plugins import add_routers
 from qa_queue.api.reports import VIEWER, TraceViewer
-from qa_queue.api.routes import cases, events, health, queues, runs, schedules
+from qa_queue.api.routes import audit, cases, events, health, queues, runs, schedules
 from qa_queue.auth.logins import FailureLimiter
 from qa_queue.errors import QAError, RedisUnavailableError
 from qa_queue.extensions import queue_names
@@ -61,6 +61,7 @@ _OPERATIONS = (
     queues.routes,
     queues.limits,
     health.alerts,
+    audit.routes,
 )
 _TAGS = [
     {"name": "runs", "description": "Submit runs, follow them, and read their evidence."},
@@ -70,6 +71,7 @@ _TAGS = [
     {"name": "schedules", "description": "Cases and jobs that start at set times."},
     {"name": "queue", "description": "Waiting, running and failed jobs."},
     {"name": "alerts", "description": "Present problems of the service."},
+    {"name": "audit", "description": "Changes to the service: who, when, what."},
     {"name": "health", "description": "Liveness, readiness and metrics."},
 ]
 

@@ -147,7 +147,7 @@ class AuthMiddleware:
             self._count(caller)
             if scope["path"].endswith(_CHECKS):
                 self._count(caller, self._checks, "QA_API_CHECKS_PER_MINUTE")
-        scope.setdefault("state", {})["identity"] = identity
+        scope.setdefault("state", {})["identity"] = identity.model_copy(update={"address": client or None})
 
     def _identity(self, client: str, headers: Headers) -> Identity | None:
         scheme, _, token = headers.get("authorization", "").partition(" ")

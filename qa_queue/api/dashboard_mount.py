@@ -42,5 +42,5 @@ class MountedDashboard:
     def _built(self) -> Any:
         with self._lock:
             if self._app is None:
-                self._app = WSGIMiddleware(dashboard.create_app(self._backend.settings, ask_login=False))
+                self._app = WSGIMiddleware(dashboard.create_app(self._backend.settings, self._backend))
             return self._app

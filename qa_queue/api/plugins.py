@@ -13,12 +13,13 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, FastAPI, Request
 
 from qa_queue.api.auth import SAFE_METHODS
-from qa_queue.api.dependencies import Reader
+from qa_queue.api.dependencies import Reader, Service
 from qa_queue.api.errors import RefusedError, answers
 from qa_queue.auth.tokens import Role
 from qa_queue.errors import InputError
 from qa_queue.extensions import ExtensionSpec, catalogue, load_named
 from qa_queue.services import Backend
+from qa_queue.store.audit import AuditKind
 
 log = logging.getLogger(__name__)
 _PARAMETER = re.compile(r"\{[^}]*\}")
@@ -36,7 +37,9 @@ def add_routers(operations: APIRouter, backend: Backend) -> None:
             log.warning("The package %s adds no operations for its queue %s: %s", package, spec.name, error)
             continue
         if router is not None:
-            operations.include_router(router, dependencies=[Depends(least_role)], responses=answers())
+            operations.include_router(
+                router, dependencies=[Depends(least_role), Depends(recorded)], responses=answers()
+            )
 
 
 def least_role(request: Request, caller: Reader) -> None:
@@ -49,6 +52,15 @@ def least_role(request: Request, caller: Reader) -> None:
         raise RefusedError(
             HTTPStatus.FORBIDDEN, f"{caller.name} has the role {caller.role}, and this needs {Role.RUN}."
         )
+
+
+def recorded(request: Request, backend: Service, caller: Reader) -> Iterator[None]:
+    """Record every change that an operation of a package makes, by its method and path."""
+    if request.method in SAFE_METHODS:
+        yield
+        return
+    with backend.audit.change(caller, AuditKind.PACKAGE, f"{request.method} {request.url.path}"):
+        yield
 
 
 def _router_of(spec: ExtensionSpec, backend: Backend) -> APIRouter | None:

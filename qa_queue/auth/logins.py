@@ -171,6 +171,11 @@ class FailureLimiter:
         with self._lock:
             return math.ceil(max(wait_s(self._failures.get(key), now) for key in keys))
 
+    def count(self, *keys: str) -> int:
+        """Return the failures of the key that has most."""
+        with self._lock:
+            return max(found.count if (found := self._failures.get(key)) else 0 for key in keys)
+
     def failed(self, *keys: str) -> int:
         """Count a failed attempt; return the whole seconds until the next one is looked at."""
         now = self._clock()

@@ -45,12 +45,16 @@ class TokenScope(Frozen):
 
 
 class Identity(Frozen):
-    """The caller of a request. `token_id` is None for a login without a token, `scope` for one without limits."""
+    """The caller of a request. `token_id` is None for a login without a token, `scope` for one without limits.
+
+    `address` is that of the client; None at the command line.
+    """
 
     name: str
     role: Role
     token_id: str | None = None
     scope: TokenScope | None = None
+    address: str | None = None
 
 
 class TokenInfo(Frozen):

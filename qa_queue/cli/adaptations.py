@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import json
 import shutil
 from pathlib import Path
@@ -13,7 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from qa_queue.cases.retarget import unified
-from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.options import Json, open_backend, open_changes, user_name
 from qa_queue.cli.render import Console, echo, plain_table
 from qa_queue.errors import InputError
 from qa_queue.services import Backend, adaptations
@@ -86,7 +85,7 @@ def accept(
 ) -> None:
     """Say that an adaptation was right. Its locator becomes the case's; for a file a patch is printed."""
     out, backend = Console(), open_backend()
-    judged = adaptations.accept(backend.store, adaptation_id, by=by or _user(), write=write)
+    judged = open_changes(backend).accept_adaptation(adaptation_id, judge=by or user_name(), write=write)
     _say(judged, out, as_json=as_json)
     _patch(judged, out, apply=apply, as_json=as_json)
 
@@ -95,7 +94,7 @@ def accept(
 def reject(adaptation_id: Id, by: By = None, as_json: Json = False) -> None:
     """Say that an adaptation was wrong: its locator never serves this step again."""
     out, backend = Console(), open_backend()
-    judged = adaptations.reject(backend.store, adaptation_id, by=by or _user())
+    judged = open_changes(backend).reject_adaptation(adaptation_id, judge=by or user_name())
     _say(judged, out, as_json=as_json)
     _patch(judged, out, apply=False, as_json=as_json)
 
@@ -189,10 +188,3 @@ def _status(row: AdaptationRow) -> str:
 
 def _target(target: dict[str, Any]) -> str:
     return json.dumps(target, ensure_ascii=False)
-
-
-def _user() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return "somebody"

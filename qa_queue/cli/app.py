@@ -31,6 +31,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "worker": ("worker",),
     "alerts": ("health", "alerts"),
     "tokens": ("token",),
+    "audit": ("audit",),
     "demo": ("demo",),
 }
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from qa_queue.cli.options import Json, open_backend, parse_env
+from qa_queue.cli.options import Json, open_backend, open_changes, parse_env
 from qa_queue.cli.render import Console, plain_table, print_submitted, run_list_table
 from qa_queue.models.outcomes import BatchVerdict
 from qa_queue.queues.batches import BatchSummary, BatchView
@@ -72,7 +72,7 @@ def cancel(batch_id: Id, as_json: Json = False) -> None:
     """Cancel every run of a batch that has not ended."""
     out, backend = Console(), open_backend()
     batch_id = backend.find_batch_id(batch_id)
-    outcomes = backend.batches.cancel(batch_id, "cancelled from the command line")
+    outcomes = open_changes(backend).cancel_batch(batch_id)
     if as_json:
         out.print_json(data={"batch_id": batch_id, "outcomes": {run: one.value for run, one in outcomes.items()}})
         return

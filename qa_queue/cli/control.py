@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from qa_queue.cli.options import Env, Json, Run, open_backend, parse_env
+from qa_queue.cli.options import Env, Json, Run, open_backend, open_changes, parse_env
 from qa_queue.cli.render import Console, print_result, print_submitted
 from qa_queue.errors.validation import count_of
 from qa_queue.models.outcomes import ExitCode
@@ -35,7 +35,7 @@ _CANCEL_WORDS = {
 def cancel(run_ids: Runs, as_json: Json = False) -> None:
     """Cancel runs that wait or run."""
     out, backend = Console(), open_backend()
-    outcomes = backend.cancel([backend.find_run(ref).id for ref in run_ids], "cancelled from the command line")
+    outcomes = open_changes(backend).cancel_runs([backend.find_run(ref).id for ref in run_ids])
     if as_json:
         out.print_json(data={"runs": [{"run_id": r, "outcome": o.value} for r, o in outcomes.items()]})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.options import Json, open_backend, open_changes
 from qa_queue.cli.render import Console, plain_table, print_result
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.queues.dead_letter import DeadLetter
@@ -51,9 +51,9 @@ def requeue(
     as_json: Json = False,
 ) -> None:
     """Requeue dead letters; their history is kept."""
-    dead = open_backend().dead_letters
+    changes = open_changes(open_backend())
     if everything:
-        report = dead.requeue_all(queue)
+        report = changes.requeue_all(queue)
         lines = [f"{len(report.requeued)} requeued."]
         lines += [f"refused {job_id}: {reason}" for job_id, reason in report.refused.items()]
         print_result(
@@ -61,7 +61,7 @@ def requeue(
         )
         raise typer.Exit(ExitCode.FAILED if report.refused else ExitCode.OK)
     for job_id in job_ids or ():
-        dead.requeue(job_id)
+        changes.requeue(job_id)
     lines = [f"{job_id}  requeued" for job_id in job_ids or ()]
     print_result({"requeued": list(job_ids or ()), "refused": {}}, "\n".join(lines), as_json=as_json)
 
@@ -71,9 +71,9 @@ def discard(
     job_ids: Annotated[list[str], typer.Argument(metavar="JOB...", help="The jobs' ids.")], as_json: Json = False
 ) -> None:
     """Delete dead letters permanently."""
-    dead = open_backend().dead_letters
+    changes = open_changes(open_backend())
     for job_id in job_ids:
-        dead.discard(job_id)
+        changes.discard(job_id)
     print_result({"discarded": job_ids}, "\n".join(f"{job_id}  discarded" for job_id in job_ids), as_json=as_json)
 
 

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from qa_queue.cli.options import Json, PriorityName, open_backend, parse_priority
+from qa_queue.cli.options import Json, PriorityName, open_backend, open_changes, parse_priority
 from qa_queue.cli.render import Console, print_result, short_id
 from qa_queue.errors import InfrastructureError, InputError
 from qa_queue.extensions import known_queue
@@ -66,7 +66,7 @@ def add(
         delay_ms=delay,
         metadata=_object("--metadata", metadata),
     )
-    (submitted,) = open_backend(check=False).jobs.submit(queue, request)
+    submitted = open_changes(open_backend(check=False)).submit_job(queue, request)
     again = "" if submitted.created else "  (already submitted)"
     text = f"{submitted.job_id}  on the queue '{submitted.queue}'{again}"
     print_result(asdict(submitted), text, as_json=as_json)
@@ -194,7 +194,7 @@ def cleanup(
     """
     data = CleanupJobData(dry_run=dry_run, keep_days=keep_days, keep_failed_days=keep_failed_days)
     backend = open_backend()
-    job_id = backend.producer.submit_cleanup(data)
+    job_id = open_changes(backend).submit_cleanup(data)
     _print_job(
         backend,
         job_id,
@@ -214,7 +214,7 @@ def learn(
     """Put a learning job on its queue: it computes reliability, flake rate and how often each locator matches."""
     data = LearningJobData(test_case_ids=tuple(case) if case else None)
     backend = open_backend()
-    job_id = backend.producer.submit_learning(data)
+    job_id = open_changes(backend).submit_learning(data)
     _print_job(backend, job_id, QueueName.ADAPTATION_LEARNING, LearningJobResult, wait=wait, as_json=as_json)
 
 

@@ -13,6 +13,7 @@ from qa_queue.models import Priority
 
 if TYPE_CHECKING:
     from qa_queue.services import Backend
+    from qa_queue.services.changes import Changes
     from qa_queue.settings import Settings
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON for programs.")]
@@ -46,6 +47,26 @@ def open_backend(*, check: bool = True) -> Backend:
     if check:
         backend.check()
     return backend
+
+
+def open_changes(backend: Backend) -> Changes:
+    """Return the changes that the user of this command makes, recorded as `cli:USER@HOST`."""
+    import socket
+
+    from qa_queue.auth.tokens import Identity
+    from qa_queue.models import Role
+
+    return backend.changes(Identity(name=f"cli:{user_name()}@{socket.gethostname()}", role=Role.ADMIN))
+
+
+def user_name() -> str:
+    """Return the name of the user of this process."""
+    import getpass
+
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return "somebody"
 
 
 def close_opened() -> None:

@@ -8,9 +8,8 @@ from typing import Annotated, cast
 import typer
 from rich.markup import escape
 
-from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.options import Json, open_backend, open_changes
 from qa_queue.cli.render import Console, plain_table, print_result
-from qa_queue.errors import NotFoundError
 from qa_queue.errors.validation import count_of
 from qa_queue.queues.limits import LimitRule
 from qa_queue.queues.retention import CleanKind
@@ -50,7 +49,7 @@ def stats(
 @app.command(rich_help_panel=PANEL)
 def pause(queue: Queue, as_json: Json = False) -> None:
     """Take no more jobs from a queue. Its workers stay, and running jobs continue."""
-    changed = open_backend(check=False).queues.pause(queue)
+    changed = open_changes(open_backend(check=False)).pause_queue(queue)
     text = f"{queue} is paused." if changed else f"{queue} was paused already."
     print_result({"queue": queue, "paused": True, "changed": changed}, text, as_json=as_json)
 
@@ -58,7 +57,7 @@ def pause(queue: Queue, as_json: Json = False) -> None:
 @app.command(rich_help_panel=PANEL)
 def resume(queue: Queue, as_json: Json = False) -> None:
     """Take jobs from a paused queue again, at once."""
-    changed = open_backend(check=False).queues.resume(queue)
+    changed = open_changes(open_backend(check=False)).resume_queue(queue)
     text = f"{queue} is resumed." if changed else f"{queue} was not paused."
     print_result({"queue": queue, "paused": False, "changed": changed}, text, as_json=as_json)
 
@@ -72,7 +71,7 @@ def clean(
     as_json: Json = False,
 ) -> None:
     """Delete ended jobs of a queue from Redis. Runs in Supabase stay; `cleanup` deletes those."""
-    deleted = open_backend(check=False).queues.clean(queue, grace * 1000, limit, cast(CleanKind, kind))
+    deleted = open_changes(open_backend(check=False)).clean_queue(queue, grace * 1000, limit, cast(CleanKind, kind))
     print_result(
         {"deleted": deleted}, f"Deleted {count_of(len(deleted), f'{kind} job')} of {queue}.", as_json=as_json
     )
@@ -105,13 +104,12 @@ def set_limit(
 ) -> None:
     """Set the limit of a site or a user; it applies from the next job that is taken."""
     rule = LimitRule(at_once=at_once, a_minute=a_minute)
-    open_backend(check=False).limits.put(key, rule)
+    open_changes(open_backend(check=False)).set_limit(key, rule)
     print_result({"key": key, **asdict(rule)}, f"{key}  limited", as_json=as_json)
 
 
 @limits.command("remove")
 def remove_limit(key: Key, as_json: Json = False) -> None:
     """Remove a limit; jobs that it held back may start at once."""
-    if not open_backend(check=False).limits.remove(key):
-        raise NotFoundError(f"there is no limit for {key!r}: `qa-queue limits list` lists the limits.")
+    open_changes(open_backend(check=False)).remove_limit(key)
     print_result({"key": key}, f"{key}  no longer limited", as_json=as_json)

@@ -8,20 +8,18 @@ from typing import Annotated, Any
 import typer
 from rich.markup import escape
 
-from qa_queue.auth.tokens import Identity
-from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.options import Json, open_backend, open_changes
 from qa_queue.cli.render import Console, plain_table
 from qa_queue.cli.schedule_options import given, takes_fields
 from qa_queue.errors import InputError
-from qa_queue.models import Role, utc_now
+from qa_queue.models import utc_now
 from qa_queue.schedules import read_spec
 from qa_queue.schedules.display import local_time, timing_text, work_text
 from qa_queue.services import Backend
 from qa_queue.services import schedules as services
-from qa_queue.services.schedules import Preview, preview_of, run_now, with_outcomes
+from qa_queue.services.schedules import Preview, preview_of, with_outcomes
 from qa_queue.store.schedule_records import ScheduleRecord
 
-OPERATOR = Identity(name="command line", role=Role.ADMIN)  # who may use Redis and the store directly
 Ref = Annotated[str, typer.Argument(metavar="SCHEDULE", help="The schedule's name or id.")]
 app = typer.Typer()
 schedule = typer.Typer(help="Start cases and jobs at set times.", no_args_is_help=True)
@@ -41,7 +39,7 @@ def add(
     """
     spec = read_spec({"name": name, **given(values)})
     backend = open_backend()
-    _print(backend, backend.schedules.add(spec, by=OPERATOR), as_json=as_json)
+    _print(backend, open_changes(backend).add_schedule(spec), as_json=as_json)
 
 
 @schedule.command()
@@ -60,7 +58,7 @@ def edit(
     if not changes:
         raise InputError("no change is given: `qa-queue schedule edit --help` lists the options.")
     backend = open_backend()
-    _print(backend, backend.schedules.patch(ref, changes, by=OPERATOR), as_json=as_json)
+    _print(backend, open_changes(backend).patch_schedule(ref, changes), as_json=as_json)
 
 
 @schedule.command("list")
@@ -98,21 +96,21 @@ def show(ref: Ref, as_json: Json = False) -> None:
 def pause(ref: Ref, as_json: Json = False) -> None:
     """Start nothing until it is resumed; running jobs continue."""
     backend = open_backend()
-    _print(backend, backend.schedules.pause(ref, by=OPERATOR), as_json=as_json)
+    _print(backend, open_changes(backend).pause_schedule(ref), as_json=as_json)
 
 
 @schedule.command()
 def resume(ref: Ref, as_json: Json = False) -> None:
     """Continue with its next time; those of the pause are not made up for."""
     backend = open_backend()
-    _print(backend, backend.schedules.resume(ref, by=OPERATOR), as_json=as_json)
+    _print(backend, open_changes(backend).resume_schedule(ref), as_json=as_json)
 
 
 @schedule.command()
 def run(ref: Ref, as_json: Json = False) -> None:
     """Start a schedule at once, besides its times, also while it is paused."""
     backend = open_backend()
-    row = run_now(backend, ref, by=OPERATOR)
+    row = open_changes(backend).run_schedule(ref)
     if row.last_run_id is None:
         raise InputError(f"{row.name} could not be started: {row.last_error}")
     if as_json:
@@ -145,7 +143,7 @@ def preview(
 def remove(ref: Ref, as_json: Json = False) -> None:
     """Delete a schedule; the runs that it started stay, and continue."""
     backend = open_backend()
-    row = backend.schedules.remove(ref)
+    row = open_changes(backend).remove_schedule(ref)
     if as_json and row is None:
         Console().print_json(data={"id": ref})
     elif as_json and row is not None:

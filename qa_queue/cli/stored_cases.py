@@ -11,11 +11,11 @@ from rich.markup import escape
 from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file, parse_case
-from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.options import Json, open_backend, open_changes
 from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import count_of
-from qa_queue.services.cases import create_case, delete_case, duplicate_case, find_case, replace_case
+from qa_queue.services.cases import find_case
 from qa_queue.store.records import CaseRecord
 
 app = typer.Typer()
@@ -30,7 +30,7 @@ File = Annotated[Path, typer.Argument(help="The case: YAML, JSON or a recording.
 def create(file: File, as_json: Json = False) -> None:
     """Store a new case; one of its name or id must not be there."""
     case = _one(file)
-    _say(create_case(open_backend().store, case), "stored", as_json=as_json)
+    _say(open_changes(open_backend()).create_case(case), "stored", as_json=as_json)
 
 
 @case.command("list")
@@ -68,7 +68,7 @@ def get(ref: Ref, as_json: Json = False) -> None:
 def replace(ref: Ref, file: File, as_json: Json = False) -> None:
     """Give a stored case another definition, which is its next version; its id, or name, must stay."""
     backend, case = open_backend(), _one(file)
-    _say(replace_case(backend.store, find_case(backend, ref), case), "replaced", as_json=as_json)
+    _say(open_changes(backend).replace_case(find_case(backend, ref), case), "replaced", as_json=as_json)
 
 
 @case.command()
@@ -80,7 +80,7 @@ def duplicate(
 ) -> None:
     """Store a copy of a case under another name."""
     backend = open_backend()
-    copy = duplicate_case(backend.store, find_case(backend, ref), name=name, case_id=case_id)
+    copy = open_changes(backend).duplicate_case(find_case(backend, ref), name=name, case_id=case_id)
     _say(copy, "stored", as_json=as_json)
 
 
@@ -95,7 +95,7 @@ def delete(
     record = find_case(backend, ref)
     if not yes and not as_json:
         typer.confirm(f"Delete {record.name!r} with all its runs?", abort=True)
-    runs = delete_case(backend, record, by="the command line")
+    runs = open_changes(backend).delete_case(record)
     if as_json:
         Console().print_json(data={"case_id": record.id, "runs": runs})
     else:

@@ -10,12 +10,11 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
-from qa_queue.auth.logins import login_link
 from qa_queue.auth.tokens import Role, TokenInfo, TokenScope
 from qa_queue.cases.hosts import HostList
-from qa_queue.cli.options import Json, open_backend
+from qa_queue.cli.options import Json, open_backend, open_changes
 from qa_queue.cli.render import Console, plain_table
-from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors import InputError
 
 app = typer.Typer()
 tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens of the API; log in to the pages.")
@@ -43,7 +42,7 @@ def create(
     out = Console()
     scope = _scope(role, case or (), tag or (), host or ())
     lifetime = timedelta(days=days) if days else None
-    info, text = open_backend(check=False).tokens.create(name, role, lifetime, scope)
+    info, text = open_changes(open_backend(check=False)).create_token(name, role, lifetime, scope)
     if as_json:
         out.print_json(data={**info.model_dump(mode="json"), "token": text})
         return
@@ -68,16 +67,14 @@ def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `qa-queue token list` shows it.")],
 ) -> None:
     """Revoke a token at once, with the logins made with it."""
-    if not open_backend(check=False).tokens.revoke(token_id):
-        raise NotFoundError(f"there is no token {token_id!r}: `qa-queue token list` lists the tokens.")
+    open_changes(open_backend(check=False)).revoke_token(token_id)
     Console().print(f"{token_id}  revoked", highlight=False)
 
 
 @tokens.command()
 def link() -> None:
     """Print a link that logs a browser in to the pages as administrator; it works once, within the hour."""
-    backend = open_backend(check=False)
-    found = login_link(backend.redis, backend.settings.qa_web_port)
+    found = open_changes(open_backend(check=False)).login_link()
     Console().print(found, soft_wrap=True, highlight=False)
 
 

@@ -16,8 +16,9 @@ from qa_queue.errors import InputError, NotFoundError
 if TYPE_CHECKING:
     from redis import Redis
 
+    from qa_queue.auth.audit import AuditLog
     from qa_queue.auth.logins import FileLinks, Logins
-    from qa_queue.auth.tokens import TokenStore
+    from qa_queue.auth.tokens import Identity, TokenStore
     from qa_queue.monitoring import Health
     from qa_queue.monitoring.alerts import AlertState
     from qa_queue.producer import JobProducer, QueueProducer
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from qa_queue.queues.limits import Limits
     from qa_queue.redis import RedisClient
     from qa_queue.schedules import ScheduleRegistry, ScheduleRunner
+    from qa_queue.services.changes import Changes
     from qa_queue.settings import Settings
     from qa_queue.store.artifacts import ArtifactFiles
     from qa_queue.store.protocol import RunStore
@@ -196,6 +198,19 @@ class Backend:
         from qa_queue.auth.logins import Logins
 
         return Logins(self.redis)
+
+    @property
+    def audit(self) -> AuditLog:
+        """The log of changes to the service."""
+        from qa_queue.auth.audit import AuditLog
+
+        return AuditLog(self.redis, lambda: self.store)
+
+    def changes(self, by: Identity) -> Changes:
+        """Return the changes to the service that a caller makes, which are recorded."""
+        from qa_queue.services.changes import Changes
+
+        return Changes(self, by)
 
     @property
     def file_links(self) -> FileLinks:

@@ -1,4 +1,4 @@
-"""Schedules with the outcome of their last start, starting one by hand, and the times at which it comes next."""
+"""Schedules with the outcome of their last start, and the times at which it comes next."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from qa_queue.auth.tokens import Identity
 from qa_queue.schedules import last_outcomes, preview_spec
 from qa_queue.schedules.times import zone_of
 from qa_queue.services.backend import Backend
@@ -42,15 +41,6 @@ def with_outcomes(backend: Backend, rows: Sequence[ScheduleRecord]) -> list[Sche
     """Return these schedules with the outcome of their last start."""
     outcomes = last_outcomes(backend.redis, backend.store, rows)
     return [Schedule(**row.model_dump(), last_outcome=outcomes.get(row.id)) for row in rows]
-
-
-def run_now(backend: Backend, ref: str, *, by: Identity) -> ScheduleRecord:
-    """Start a schedule at once and return its row.
-
-    Raises:
-        NotFoundError, ForbiddenError, InfrastructureError: as `ScheduleRunner.run_now`.
-    """
-    return backend.schedule_runner.run_now(backend.schedules.get(ref), by=by)
 
 
 def preview(backend: Backend, ref: str, count: int) -> Preview:

@@ -237,6 +237,11 @@ class Settings(RedisSettings):
         description="MB that the files of a kind may have in all, as KIND=MB, separated by commas; the oldest are "
         "deleted first.",
     )
+    qa_keep_audit_days: int = Field(
+        default=365,
+        ge=30,
+        description="Days that rows of the audit log are kept; the database refuses fewer than 30.",
+    )
     qa_alerts_file: Path = Field(
         default=Path("qa-alerts.yaml"),
         description="Rules and channels of alerts; without the file the rules' defaults.",

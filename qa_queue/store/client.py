@@ -67,6 +67,10 @@ class SupabaseClient:
         """Return the start of a query on a table, to be completed and passed to `send`."""
         return self._rest.from_(name)
 
+    def function(self, name: str, arguments: dict[str, Any]) -> Any:
+        """Return the call of a function that returns rows, to be passed to `send`."""
+        return self._rest.rpc(name, arguments)
+
     def send(self, query: Query) -> Any:
         """Send a query and return supabase-py's response, with `data` and `count`.
 
@@ -142,14 +146,16 @@ def runs_between(query: Any, *, queued_since: datetime | None, finished_before: 
     return query if finished_before is None else query.lt("finished_at", finished_before.isoformat())
 
 
-def rows_after(query: Any, last: RunRecord | RunPlace | None, *, oldest_first: bool) -> Any:
-    """Sort the query by time of queueing and id, and restrict it to rows after the last one that was seen."""
-    query = query.order("queued_at", desc=not oldest_first).order("id", desc=not oldest_first)
+def rows_after(
+    query: Any, last: RunRecord | RunPlace | None, *, oldest_first: bool, column: str = "queued_at"
+) -> Any:
+    """Sort the query by a time and id, and restrict it to rows after the last one that was seen."""
+    query = query.order(column, desc=not oldest_first).order("id", desc=not oldest_first)
     if last is None:
         return query
     sign, moment = ("gt" if oldest_first else "lt"), last.queued_at.isoformat()
-    query = query.filter("queued_at", f"{sign}e", moment)  # implied by the next line, but an index can serve it
-    return query.or_(f'queued_at.{sign}."{moment}",and(queued_at.eq."{moment}",id.{sign}.{last.id})')
+    query = query.filter(column, f"{sign}e", moment)  # implied by the next line, but an index can serve it
+    return query.or_(f'{column}.{sign}."{moment}",and({column}.eq."{moment}",id.{sign}.{last.id})')
 
 
 def page_by_id(query: Any, found: Sequence[Row], size: int) -> Any:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from qa_queue.errors import StoreError, StoreSchemaError
 from qa_queue.models import Frozen, RunStatus
+from qa_queue.store.audit import AuditRecord
 from qa_queue.store.ledger import LedgerEntry
 from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
@@ -37,6 +38,7 @@ TABLES: dict[type[Frozen], str] = {  # parents before children: the order in whi
     FingerprintRecord: "fingerprints",
     VerdictRecord: "locator_verdicts",
     ScheduleRecord: "schedules",
+    AuditRecord: "audit_log",
 }
 CASE_COLUMNS = (
     "id",

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 
 from qa_queue.errors import RowRefusedError
 from qa_queue.models import Frozen, RunStatus, utc_now
+from qa_queue.store.audit import AuditRecord, MemoryAudit
 from qa_queue.store.ledger import LedgerEntry, MemoryLedger
 from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, run_changes, sanitize, uuids
 from qa_queue.store.memory_schedules import MemoryBatches, MemorySchedules
@@ -48,6 +49,7 @@ class MemoryStore:
         self.batches = MemoryBatches(self._lock, self._tables[RunRecord])
         self.schedules = MemorySchedules(self._lock, self._tables[ScheduleRecord], self._tables[RunRecord])
         self.retention = MemoryRetention(self._lock, self._tables[RunRecord], self._tables[ArtifactRecord])
+        self.audit = MemoryAudit(self._lock, self._tables[AuditRecord])
 
     def check(self) -> None:
         """Return; memory is always available."""

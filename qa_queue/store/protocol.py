@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from qa_queue.models import RunStatus
+from qa_queue.store.audit import AuditStore
 from qa_queue.store.ledger import JobLedger, LedgerEntry
 from qa_queue.store.records import (
     AdaptationRow,
@@ -103,6 +104,10 @@ class RunStore(Protocol):
     @property
     def ledger(self) -> JobLedger:
         """Jobs as they were submitted."""
+
+    @property
+    def audit(self) -> AuditStore:
+        """Changes to the service."""
 
     @property
     def batches(self) -> BatchStore:

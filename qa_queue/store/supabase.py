@@ -37,6 +37,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.supabase_audit import SupabaseAudit
 from qa_queue.store.supabase_ledger import SupabaseLedger
 from qa_queue.store.supabase_retention import SupabaseRetention
 from qa_queue.store.supabase_schedules import SupabaseBatches, SupabaseSchedules
@@ -61,6 +62,7 @@ class SupabaseStore:
         self.batches = SupabaseBatches(self._client)
         self.schedules = SupabaseSchedules(self._client)
         self.retention = SupabaseRetention(self._client)
+        self.audit = SupabaseAudit(self._client)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> SupabaseStore:

@@ -17,6 +17,7 @@ from functools import partial
 from redis import Redis
 from redis.exceptions import RedisError
 
+from qa_queue.auth.audit import AuditLog
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.extensions import queue_names
 from qa_queue.models import QueueName
@@ -39,6 +40,8 @@ _SCHEDULES_S = 0.5  # one light call to the store
 _ALERTS_S = 1.0
 _STORE_CHECK_S = 5.0
 _RECONCILE_S = 2.0
+_AUDIT_S = 5.0
+_EXPIRE_AUDIT_S = 6 * 3600.0
 _GRACE_S = 5.0  # for messages that are being sent
 
 
@@ -72,6 +75,18 @@ def reconciler_tasks(
     return [PeriodicTask(name="compare runs with their jobs", every_s=_RECONCILE_S, do=reconciler.run)]
 
 
+def audit_tasks(connection: Redis, store: RunStore | None, settings: Settings) -> list[PeriodicTask]:
+    """Return the tasks that store audit entries that waited, and delete old rows; none without a store."""
+    if store is None:
+        return []
+    log = AuditLog(connection, lambda: store)
+    expire = partial(store.audit.expire, settings.qa_keep_audit_days)
+    return [
+        PeriodicTask(name="store waiting audit entries", every_s=_AUDIT_S, do=log.store_waiting),
+        PeriodicTask(name="delete old audit entries", every_s=_EXPIRE_AUDIT_S, do=expire),
+    ]
+
+
 def alert_tasks(monitor: AlertMonitor) -> list[PeriodicTask]:
     """Return the tasks of the alert monitor."""
     return [
@@ -99,6 +114,7 @@ def main() -> None:
         PeriodicTask(name="enqueue due jobs", every_s=_DUE_JOBS_S, do=partial(enqueue_all_due, connection)),
         *schedule_tasks(connection, store, settings),
         *reconciler_tasks(connection, store, settings, name),
+        *audit_tasks(connection, store, settings),
         *alert_tasks(monitor),
         PeriodicTask(name="send its heartbeat", every_s=HEARTBEAT_S, do=partial(send_heartbeat, connection, name)),
     ]

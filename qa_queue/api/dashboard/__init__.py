@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from qa_queue.errors import InputError
 
 if TYPE_CHECKING:
+    from qa_queue.services import Backend
     from qa_queue.settings import Settings
 
 __all__ = ["HOST", "create_app", "serve"]
@@ -15,15 +16,15 @@ __all__ = ["HOST", "create_app", "serve"]
 HOST = "127.0.0.1"
 
 
-def create_app(settings: Settings, *, ask_login: bool = True) -> Any:
-    """The dashboard as a WSGI application; without a login of its own it must stand behind another one.
+def create_app(settings: Settings, behind: Backend | None = None) -> Any:
+    """The dashboard as a WSGI application with a login of its own, or `behind` that of the pages of a service.
 
     Raises:
         SettingsError: QA_DASHBOARD_PASSWORD is not set.
         InputError: the package is installed without its `dashboard` extra.
         RedisUnavailableError: Redis cannot be reached.
     """
-    return _load("qa_queue.api.dashboard.app").build(settings, ask_login=ask_login)
+    return _load("qa_queue.api.dashboard.app").build(settings, behind)
 
 
 def serve(settings: Settings) -> None:

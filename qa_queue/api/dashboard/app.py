@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import logging
 import re
+from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +22,13 @@ from rq.exceptions import InvalidJobOperation, NoSuchJobError
 from rq.serializers import JSONSerializer
 
 from qa_queue.api.dashboard.adapters import DashboardApp, JsonJob, JsonQueue, JsonWorker, Servers, requeue_job
-from qa_queue.api.dashboard.guard import HEADERS, Login, refusal
+from qa_queue.api.dashboard.guard import HEADERS, SAFE_METHODS, Login, refusal
 from qa_queue.auth.logins import FailureLimiter
+from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import RedisUnavailableError, SettingsError
+from qa_queue.services import Backend
 from qa_queue.settings import Settings
+from qa_queue.store.audit import AuditKind
 
 log = logging.getLogger(__name__)
 
@@ -53,9 +58,10 @@ class AnyJson(json.JSONEncoder):
         return repr(o)
 
 
-def build(settings: Settings, *, ask_login: bool = True) -> Flask:
+def build(settings: Settings, behind: Backend | None = None) -> Flask:
     """The application; see `qa_queue.api.dashboard.create_app`."""
-    login = _login(settings) if ask_login else None
+    login = _login(settings) if behind is None else None
+    backend = behind or Backend(settings)
     failures = FailureLimiter()
     servers = Servers(settings)
     _replace_upstream(servers)
@@ -68,6 +74,7 @@ def build(settings: Settings, *, ask_login: bool = True) -> Flask:
         app.before_request(lambda: _check_login(login, failures))
     app.before_request(lambda: _check_request(len(servers.labels)))
     app.after_request(_protect)
+    app.after_request(partial(_record, backend))
     app.register_error_handler(NoSuchJobError, lambda _: _plain(404, "There is no such job."))
     app.register_error_handler(InvalidJobOperation, lambda _: _plain(409, "The job is not in a state for this."))
     app.register_error_handler(RedisError, _redis_failed)
@@ -141,6 +148,22 @@ def _check_request(servers: int) -> Response | None:
 def _protect(response: Response) -> Response:
     response.headers.update(HEADERS)
     return response
+
+
+def _record(backend: Backend, response: Response) -> Response:
+    """Record a change in the audit log, by its method and path."""
+    if request.method not in SAFE_METHODS and response.status_code < HTTPStatus.BAD_REQUEST:
+        backend.audit.note(_caller(), AuditKind.DASHBOARD, f"{request.method} {request.path}")
+    return response
+
+
+def _caller() -> Identity:
+    """Return who is logged in to the pages in front of the dashboard, or to the dashboard itself."""
+    if scope := request.environ.get("asgi.scope"):
+        caller: Identity = scope["state"]["identity"]
+        return caller
+    user = request.authorization.username if request.authorization else None
+    return Identity(name=f"dashboard:{user}", role=Role.ADMIN, address=request.remote_addr)
 
 
 def _redis_failed(error: Exception) -> Response:

@@ -10,7 +10,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 _REGISTRIES = frozenset({"queued", "scheduled", "deferred", "started", "finished", "failed", "canceled"})
-_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 _CHANGING = frozenset({"rq_dashboard.requeue_all"})  # changes queues, and takes GET as well as POST
 _PAGE = re.compile(r"[1-9][0-9]{0,4}")
 _NAME = re.compile(r"[A-Za-z0-9_.:-]{1,200}")
@@ -57,7 +57,7 @@ def refusal(
     """
     if not all(_plausible(name, value, servers) for name, value in arguments.items()):
         return 404, "There is no such page."
-    changing = method not in _SAFE or endpoint in _CHANGING
+    changing = method not in SAFE_METHODS or endpoint in _CHANGING
     if not changing:
         return None
     if method != "POST":

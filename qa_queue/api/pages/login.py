@@ -17,9 +17,10 @@ from starlette.responses import Response
 from qa_queue.api.auth import COOKIE, host_name, local_path, needs_own_host
 from qa_queue.api.dependencies import Service, Templates
 from qa_queue.api.errors import RefusedError
-from qa_queue.auth.logins import SESSION_S, new_host
-from qa_queue.auth.tokens import id_of
+from qa_queue.auth.logins import FREE_FAILURES, SESSION_S, FailureLimiter, new_host
+from qa_queue.auth.tokens import Identity, Role, id_of
 from qa_queue.services import Backend
+from qa_queue.store.audit import AuditKind
 
 MAX_FORM = 16_384  # bytes
 MAX_FIELDS = 10
@@ -47,11 +48,15 @@ async def log_in(backend: Service, templates: Templates, request: Request) -> Re
     if needs_own_host(_host(request)):
         return _to_own_host(request)
     form = _form(await request.body())
-    session = await run_in_threadpool(_opened, backend, form, _host(request))
+    session = await run_in_threadpool(_opened, backend, form, _host(request), _address(request))
     if session is None:
         page = {"ticket": "", "next": local_path(form.get("next", "/")), "wrong": _wrong(form)}
         status, headers = HTTPStatus.FORBIDDEN, {}
-        if wait := request.app.state.login_failures.failed(*_keys(request, form)):
+        failures: FailureLimiter = request.app.state.login_failures
+        wait = failures.failed(*(keys := _keys(request, form)))
+        if failures.count(*keys) <= FREE_FAILURES + 1:  # so that guesses do not fill the audit log
+            await run_in_threadpool(_note_refusal, backend, form, _address(request))
+        if wait:
             page["wrong"] = f"Too many failed logins: try again in {wait} s. {page['wrong']}"
             status, headers = HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(wait)}
         return templates.TemplateResponse(request, "login.html", page, status_code=status, headers=headers)
@@ -64,7 +69,11 @@ async def log_in(backend: Service, templates: Templates, request: Request) -> Re
 @routes.post("/logout")
 def log_out(backend: Service, request: Request) -> Response:
     """Close the session."""
-    backend.logins.close(request.cookies.get(COOKIE, ""))
+    session = request.cookies.get(COOKIE, "")
+    if (identity := backend.logins.find(session, _host(request))) is not None:
+        caller = identity.model_copy(update={"address": _address(request)})
+        with backend.audit.change(caller, AuditKind.LOGIN_CLOSE, "login"):
+            backend.logins.close(session)
     response = RedirectResponse("/login", HTTPStatus.SEE_OTHER)
     response.delete_cookie(COOKIE)
     return response
@@ -80,21 +89,41 @@ def _to_own_host(request: Request) -> Response:
     return RedirectResponse(str(own), HTTPStatus.SEE_OTHER)
 
 
-def _opened(backend: Backend, form: dict[str, str], host: str) -> str | None:
+def _opened(backend: Backend, form: dict[str, str], host: str, address: str | None) -> str | None:
     """Return a new session, if the ticket or the token is valid."""
+    logins = backend.logins
     if ticket := form.get("ticket"):
-        return backend.logins.redeem(ticket, host)
-    identity = backend.tokens.identify(form.get("token", "").strip())
-    return backend.logins.open(identity, host) if identity else None
+        session = logins.redeem(ticket, host)
+    else:
+        known = backend.tokens.identify(form.get("token", "").strip())
+        session = logins.open(known, host) if known else None
+    if session is not None and (identity := logins.find(session, host)) is not None:
+        caller = identity.model_copy(update={"address": address})
+        backend.audit.note(caller, AuditKind.LOGIN_OPEN, "login", way=_way(form))
+    return session
+
+
+def _note_refusal(backend: Backend, form: dict[str, str], address: str | None) -> None:
+    stranger = Identity(
+        name="unknown", role=Role.READ, token_id=id_of(form.get("token", "")) or None, address=address
+    )
+    backend.audit.note(stranger, AuditKind.LOGIN_REFUSE, "login", way=_way(form))
+
+
+def _address(request: Request) -> str | None:
+    return request.client.host if request.client else None
 
 
 def _keys(request: Request, form: dict[str, str]) -> tuple[str, str]:
-    client = request.client.host if request.client else ""
-    return f"address:{client}", f"token:{id_of(form.get('token', ''))}"
+    return f"address:{_address(request) or ''}", f"token:{id_of(form.get('token', ''))}"
+
+
+def _way(form: dict[str, str]) -> str:
+    return "ticket" if form.get("ticket") else "token"
 
 
 def _wrong(form: dict[str, str]) -> str:
-    return _WRONG["ticket" if form.get("ticket") else "token"]
+    return _WRONG[_way(form)]
 
 
 def _form(body: bytes) -> dict[str, str]:

@@ -10,12 +10,12 @@ from starlette.responses import Response
 
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import local_path
-from qa_queue.api.dependencies import Reader, Runner, Service, Templates
+from qa_queue.api.dependencies import Admin, Reader, Runner, Service, Templates
 from qa_queue.api.pages import views
 from qa_queue.api.reports import ReportFormat, report_response, trace_address
 from qa_queue.models import utc_now
 from qa_queue.reports.render import Format
-from qa_queue.services import adaptations, schedules, submission
+from qa_queue.services import submission
 from qa_queue.services.reports import batch_report, run_report
 
 routes = APIRouter(include_in_schema=False)
@@ -65,7 +65,7 @@ def show_run_report(backend: Service, run_id: str, _: Reader, format_: ReportFor
 @routes.post("/runs/{run_id}/cancel")
 def cancel_run(backend: Service, run_id: str, caller: Runner) -> Response:
     """Cancel a run and return to its page."""
-    backend.cancel([backend.run(run_id).id], f"cancelled by {caller.name}")
+    backend.changes(caller).cancel_runs([backend.run(run_id).id])
     return _go_to(f"/runs/{run_id}")
 
 
@@ -113,7 +113,7 @@ def show_batch_report(backend: Service, batch_id: str, _: Reader, format_: Repor
 @routes.post("/batches/{batch_id}/cancel")
 def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> Response:
     """Cancel a batch and return to its page."""
-    backend.batches.cancel(batch_id, f"cancelled by {caller.name}")
+    backend.changes(caller).cancel_batch(batch_id)
     return _go_to(f"/batches/{batch_id}")
 
 
@@ -149,14 +149,14 @@ def list_adaptations(
 @routes.post("/adaptations/{adaptation_id}/accept")
 def accept_adaptation(backend: Service, adaptation_id: str, caller: Runner, back: str = "/adaptations") -> Response:
     """Accept an adaptation and return to the page it was shown on."""
-    adaptations.accept(backend.store, adaptation_id, by=caller.name)
+    backend.changes(caller).accept_adaptation(adaptation_id)
     return _go_to(back)
 
 
 @routes.post("/adaptations/{adaptation_id}/reject")
 def reject_adaptation(backend: Service, adaptation_id: str, caller: Runner, back: str = "/adaptations") -> Response:
     """Reject an adaptation and return to the page it was shown on."""
-    adaptations.reject(backend.store, adaptation_id, by=caller.name)
+    backend.changes(caller).reject_adaptation(adaptation_id)
     return _go_to(back)
 
 
@@ -169,19 +169,34 @@ def list_schedules(backend: Service, templates: Templates, request: Request, cal
 @routes.post("/schedules/{schedule_id}/pause")
 def pause_schedule(backend: Service, schedule_id: str, caller: Runner) -> Response:
     """Pause a schedule and return to the list."""
-    backend.schedules.pause(schedule_id, by=caller)
+    backend.changes(caller).pause_schedule(schedule_id)
     return _go_to("/schedules")
 
 
 @routes.post("/schedules/{schedule_id}/resume")
 def resume_schedule(backend: Service, schedule_id: str, caller: Runner) -> Response:
     """Resume a schedule and return to the list."""
-    backend.schedules.resume(schedule_id, by=caller)
+    backend.changes(caller).resume_schedule(schedule_id)
     return _go_to("/schedules")
 
 
 @routes.post("/schedules/{schedule_id}/run-now")
 def run_schedule(backend: Service, schedule_id: str, caller: Runner) -> Response:
     """Start a schedule at once and return to the list."""
-    schedules.run_now(backend, schedule_id, by=caller)
+    backend.changes(caller).run_schedule(schedule_id)
     return _go_to("/schedules")
+
+
+@routes.get("/audit", response_class=HTMLResponse)
+def list_changes(
+    backend: Service,
+    templates: Templates,
+    request: Request,
+    _: Admin,
+    actor: str = "",
+    kind: str = "",
+    cursor: str | None = None,
+) -> Response:
+    """Show changes to the service."""
+    found = views.audit(backend, actor=actor, kind=kind, cursor=cursor)
+    return templates.TemplateResponse(request, "audit.html", found)

@@ -13,7 +13,9 @@ from qa_queue.monitoring.alerts import firing
 from qa_queue.schedules.display import local_time, timing_text, work_text
 from qa_queue.schedules.spec import role_to_start
 from qa_queue.services import Backend
+from qa_queue.services.audit import read_audit
 from qa_queue.services.schedules import with_outcomes
+from qa_queue.store.audit import AuditKind
 from qa_queue.store.records import ArtifactRecord, StepRecord
 
 NEWEST = 50
@@ -109,6 +111,21 @@ def batch(backend: Backend, batch_id: str) -> dict[str, Any]:
         "colours": VERDICT_COLOURS,
         "any_bad": any(run.status.bad for run in runs),
         "pinned": all(run.pinned for run in runs),
+    }
+
+
+def audit(backend: Backend, *, actor: str = "", kind: str = "", cursor: str | None = None) -> dict[str, Any]:
+    """Return a page of changes to the service by one actor and of one kind, or of all, the newest first."""
+    kinds = [AuditKind(kind)] if kind in list(AuditKind) else None
+    after = pagination.decode(cursor) if cursor else None
+    found = read_audit(backend, actor=actor or None, kinds=kinds, limit=NEWEST + 1, after=after)
+    return {
+        "rows": found[:NEWEST],
+        "kinds": [one.value for one in AuditKind],
+        "kind": kinds[0].value if kinds else "",
+        "actor": actor,
+        "first_page": cursor is None,
+        "next": pagination.encode(found[NEWEST - 1].place) if len(found) > NEWEST else None,
     }
 
 

@@ -31,7 +31,6 @@ from qa_queue.cases.retarget import unified
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest
 from qa_queue.services import adaptations as judgements
-from qa_queue.services import cases as services
 from qa_queue.services.adaptations import Judgement
 from qa_queue.store.records import AdaptationRow
 
@@ -41,9 +40,10 @@ adaptations = APIRouter(prefix="/adaptations", tags=["adaptations"])
 
 
 @routes.post("", status_code=201, responses=answers(409, body=True), summary="Store a case")
-def create_case(backend: Service, body: CaseBody, _: Runner, response: Response) -> StoredCase:
+def create_case(backend: Service, body: CaseBody, caller: Runner, response: Response) -> StoredCase:
     """Store a new case; 409 if another case has its id (or its name, if it has no id)."""
-    stored = services.create_case(backend.store, documents.read(body.case, suites=backend.settings.qa_api_suites))
+    case = documents.read(body.case, suites=backend.settings.qa_api_suites)
+    stored = backend.changes(caller).create_case(case)
     response.headers["Location"] = f"/api/v1/cases/{stored.id}"
     return stored
 
@@ -94,22 +94,21 @@ def get_case(backend: Service, case_id: str, _: Reader) -> StoredCase:
 
 
 @routes.put("/{case_id}", responses=answers(404, 409, body=True), summary="Replace a case")
-def replace_case(backend: Service, case_id: str, body: CaseBody, _: Runner) -> StoredCase:
+def replace_case(backend: Service, case_id: str, body: CaseBody, caller: Runner) -> StoredCase:
     """Store another definition as the case's next version; an equal one changes nothing.
 
     409 if the document is of another case: the id (or the name, if it has none) must stay.
     """
-    return services.replace_case(
-        backend.store, backend.case(case_id), documents.read(body.case, suites=backend.settings.qa_api_suites)
-    )
+    old, case = backend.case(case_id), documents.read(body.case, suites=backend.settings.qa_api_suites)
+    return backend.changes(caller).replace_case(old, case)
 
 
 @routes.post("/{case_id}/duplicate", status_code=201, responses=answers(404, 409, body=True), summary="Copy a case")
 def duplicate_case(
-    backend: Service, case_id: str, body: DuplicateBody, _: Runner, response: Response
+    backend: Service, case_id: str, body: DuplicateBody, caller: Runner, response: Response
 ) -> StoredCase:
     """Store a copy of a case under another name."""
-    stored = services.duplicate_case(backend.store, backend.case(case_id), name=body.name, case_id=body.id)
+    stored = backend.changes(caller).duplicate_case(backend.case(case_id), name=body.name, case_id=body.id)
     response.headers["Location"] = f"/api/v1/cases/{stored.id}"
     return stored
 
@@ -121,7 +120,7 @@ def remove_case(backend: Service, case_id: str, caller: Admin) -> Deleted:
     The next clean-up deletes the files. 409 while one of its runs is running.
     """
     case = backend.case(case_id)
-    runs = services.delete_case(backend, case, by=caller.name)
+    runs = backend.changes(caller).delete_case(case)
     return Deleted(case_id=case.id, runs=runs)
 
 
@@ -154,7 +153,7 @@ def accept_adaptation(
     422 if the case has changed since and the step cannot be identified.
     """
     options = body or AcceptBody()
-    judged = judgements.accept(backend.store, adaptation_id, by=caller.name, write=options.write)
+    judged = backend.changes(caller).accept_adaptation(adaptation_id, write=options.write)
     return _judged(judged, options.file)
 
 
@@ -163,7 +162,7 @@ def reject_adaptation(
     backend: Service, adaptation_id: str, caller: Runner, body: RejectBody | None = None
 ) -> Judged:
     """Reject a healed locator: it is never used for this step again, and a case that received it is restored."""
-    judged = judgements.reject(backend.store, adaptation_id, by=caller.name)
+    judged = backend.changes(caller).reject_adaptation(adaptation_id)
     return _judged(judged, body.file if body else None)
 
 

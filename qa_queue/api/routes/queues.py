@@ -30,7 +30,7 @@ from qa_queue.api.schemas.queues import (
     Requeued,
     Stats,
 )
-from qa_queue.errors import InputError, NotFoundError
+from qa_queue.errors import InputError
 from qa_queue.models import utc_now
 from qa_queue.producer import JobRequest
 from qa_queue.queues.dead_letter import DeadLetter
@@ -71,42 +71,43 @@ def list_failed(
 
 
 @routes.post("/dlq", responses=answers(404, body=True), summary="Requeue a dead letter")
-def requeue(backend: Service, body: DeadLetterBody, _: Admin) -> DeadLetterAnswer:
+def requeue(backend: Service, body: DeadLetterBody, caller: Admin) -> DeadLetterAnswer:
     """Requeue a job with all its attempts; its history is kept."""
-    backend.dead_letters.requeue(body.jobId)
+    backend.changes(caller).requeue(body.jobId)
     return DeadLetterAnswer(success=True, jobId=body.jobId, message="Job is back on its queue")
 
 
 @routes.post("/dlq/requeue-all", responses=answers(body=True), summary="Requeue every dead letter")
-def requeue_all(backend: Service, body: RequeueAllBody, _: Admin) -> Requeued:
+def requeue_all(backend: Service, body: RequeueAllBody, caller: Admin) -> Requeued:
     """Requeue the present dead letters of one queue or of all; a refused one does not affect the others."""
-    report = backend.dead_letters.requeue_all(body.queue)
+    report = backend.changes(caller).requeue_all(body.queue)
     return Requeued(requeued=list(report.requeued), refused=report.refused)
 
 
 @routes.delete("/dlq/{job_id}", responses=answers(404), summary="Discard a dead letter")
-def discard(backend: Service, job_id: str, _: Admin) -> DeadLetterAnswer:
+def discard(backend: Service, job_id: str, caller: Admin) -> DeadLetterAnswer:
     """Delete a dead letter permanently; its run keeps its result."""
-    backend.dead_letters.discard(job_id)
+    backend.changes(caller).discard(job_id)
     return DeadLetterAnswer(success=True, jobId=job_id, message="Job is discarded")
 
 
 @routes.post("/{queue}/pause", responses=answers(), summary="Pause a queue")
-def pause(backend: Service, queue: KnownQueue, _: Admin) -> QueueState:
+def pause(backend: Service, queue: KnownQueue, caller: Admin) -> QueueState:
     """Stop taking jobs from the queue; running jobs continue, and workers stay up."""
-    return QueueState(queue=queue, paused=True, changed=backend.queues.pause(queue))
+    return QueueState(queue=queue, paused=True, changed=backend.changes(caller).pause_queue(queue))
 
 
 @routes.post("/{queue}/resume", responses=answers(), summary="Resume a queue")
-def resume(backend: Service, queue: KnownQueue, _: Admin) -> QueueState:
+def resume(backend: Service, queue: KnownQueue, caller: Admin) -> QueueState:
     """Take jobs from the queue again, immediately."""
-    return QueueState(queue=queue, paused=False, changed=backend.queues.resume(queue))
+    return QueueState(queue=queue, paused=False, changed=backend.changes(caller).resume_queue(queue))
 
 
 @routes.post("/{queue}/clean", responses=answers(body=True), summary="Delete ended jobs")
-def clean(backend: Service, queue: KnownQueue, body: CleanBody, _: Admin) -> Cleaned:
+def clean(backend: Service, queue: KnownQueue, body: CleanBody, caller: Admin) -> Cleaned:
     """Delete ended jobs from Redis; their runs stay in Supabase."""
-    return Cleaned(deleted=backend.queues.clean(queue, body.grace_ms, body.limit, body.kind))
+    deleted = backend.changes(caller).clean_queue(queue, body.grace_ms, body.limit, body.kind)
+    return Cleaned(deleted=deleted)
 
 
 @routes.post(
@@ -119,7 +120,7 @@ def create_job(
     backend: Service,
     queue: KnownQueue,
     body: JobBody,
-    _: Admin,
+    caller: Admin,
     response: Response,
     idempotency_key: IdempotencyKey = None,
 ) -> JobSubmitted:
@@ -138,7 +139,7 @@ def create_job(
         delay_ms=body.delay_ms,
         metadata=body.metadata,
     )
-    (job,) = backend.jobs.submit(queue, request)
+    job = backend.changes(caller).submit_job(queue, request)
     response.status_code = 201 if job.created else 200
     response.headers["Location"] = f"/api/v1/queue/jobs/{job.job_id}"
     return JobSubmitted(job_id=job.job_id, queue=job.queue, created=job.created)
@@ -157,17 +158,16 @@ def list_limits(backend: Service, _: Reader) -> LimitList:
 
 
 @limits.put("/{key:path}", responses=answers(404, body=True), summary="Set a limit")
-def put_limit(backend: Service, key: Key, body: LimitBody, _: Admin) -> Limit:
+def put_limit(backend: Service, key: Key, body: LimitBody, caller: Admin) -> Limit:
     """Set the rule of `site:HOST` or `user:ID`; `*` sets it for each site or user. It applies from the next job."""
     rule = LimitRule(at_once=body.at_once, a_minute=body.a_minute)
-    return _limit(backend.limits.put(key, rule), rule)
+    return _limit(backend.changes(caller).set_limit(key, rule), rule)
 
 
 @limits.delete("/{key:path}", responses=answers(404), summary="Remove a limit")
-def remove_limit(backend: Service, key: Key, _: Admin) -> LimitRemoved:
+def remove_limit(backend: Service, key: Key, caller: Admin) -> LimitRemoved:
     """Remove a rule; the jobs that it delayed may start immediately."""
-    if not backend.limits.remove(key):
-        raise NotFoundError(f"There is no limit for {key!r}.")
+    backend.changes(caller).remove_limit(key)
     return LimitRemoved(key=normal_key(key))
 
 

@@ -173,11 +173,16 @@ def get_report(backend: Service, run_id: str, _: Reader, format_: ReportFormat =
     "/{run_id}/artifacts/{artifact_id}/links", status_code=201, responses=answers(404), summary="Link to a file"
 )
 def create_file_link(
-    backend: Service, request: Request, run_id: str, artifact_id: str, _: Reader, expires_in_s: LinkSeconds = 86_400
+    backend: Service,
+    request: Request,
+    run_id: str,
+    artifact_id: str,
+    caller: Reader,
+    expires_in_s: LinkSeconds = 86_400,
 ) -> FileLink:
     """Create a link to the file that needs no login until it expires."""
     found = find_artifact(backend, run_id, artifact_id)
-    ticket = backend.file_links.create(found.test_run_id, found.id, expires_in_s)
+    ticket = backend.changes(caller).link_file(found, expires_in_s)
     return FileLink(
         url=str(request.url_for("get_linked_file", ticket=ticket)),
         expires_at=utc_now() + timedelta(seconds=expires_in_s),
@@ -206,7 +211,7 @@ def cancel_run(backend: Service, run_id: str, caller: RunStarter) -> Cancelled:
     """Cancel a run: a waiting or delayed one never starts, a running one is asked to stop. Idempotent."""
     run = backend.run(run_id)
     refuse_other_case(backend, caller, run.test_case_id)
-    return Cancelled(run_id=run.id, outcome=backend.cancel([run.id], f"cancelled by {caller.name}")[run.id])
+    return Cancelled(run_id=run.id, outcome=backend.changes(caller).cancel_runs([run.id])[run.id])
 
 
 @routes.post("/{run_id}/pin", responses=answers(404), summary="Pin a run")
@@ -266,7 +271,7 @@ def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> BatchCancel
 
     Finished runs keep their result. Idempotent.
     """
-    outcomes = backend.batches.cancel(batch_id, f"cancelled by {caller.name}")
+    outcomes = backend.changes(caller).cancel_batch(batch_id)
     return BatchCancelled(batch_id=batch_id, outcomes={run_id: one.value for run_id, one in outcomes.items()})
 
 

@@ -16,7 +16,7 @@ from qa_queue.api.schemas.runs import Body
 from qa_queue.models import Frozen, utc_now
 from qa_queue.schedules import ScheduleSpec, read_spec
 from qa_queue.services import Backend
-from qa_queue.services.schedules import Preview, Schedule, preview, preview_of, run_now, with_outcomes
+from qa_queue.services.schedules import Preview, Schedule, preview, preview_of, with_outcomes
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 Ref = Annotated[str, Path(alias="schedule", description="The schedule's id or name.")]
@@ -61,7 +61,7 @@ class PreviewBody(Body):
 @routes.post("", status_code=201, responses=answers(409, body=True), summary="Create a schedule")
 def create_schedule(backend: Service, body: ScheduleSpec, caller: Runner, response: Response) -> Schedule:
     """Start cases, or a job of another queue, at set times; 409 if the name is taken."""
-    made = backend.schedules.add(body, by=caller)
+    made = backend.changes(caller).add_schedule(body)
     response.headers["Location"] = f"/api/v1/schedules/{made.id}"
     return with_outcomes(backend, [made])[0]
 
@@ -89,42 +89,42 @@ def get_schedule(backend: Service, ref: Ref, _: Reader) -> Schedule:
 @routes.put("/{schedule}", responses=answers(404, 409, body=True), summary="Replace a schedule")
 def replace_schedule(backend: Service, ref: Ref, body: ScheduleSpec, caller: Runner) -> Schedule:
     """Set every field, with effect at once. Its runs stay; other times apply from now on."""
-    return _shown(backend, backend.schedules.replace(ref, body, by=caller))
+    return _shown(backend, backend.changes(caller).replace_schedule(ref, body))
 
 
 @routes.patch("/{schedule}", responses=answers(404, 409, body=True), summary="Change a schedule")
 def change_schedule(backend: Service, ref: Ref, body: SchedulePatch, caller: Runner) -> Schedule:
     """Set some fields, with effect at once; the others stay as they are."""
     changes = body.model_dump(exclude_unset=True)
-    return _shown(backend, backend.schedules.patch(ref, changes, by=caller))
+    return _shown(backend, backend.changes(caller).patch_schedule(ref, changes))
 
 
 @routes.delete("/{schedule}", responses=answers(404), summary="Delete a schedule")
-def delete_schedule(backend: Service, ref: Ref, _: Admin) -> Schedule | None:
+def delete_schedule(backend: Service, ref: Ref, caller: Admin) -> Schedule | None:
     """Delete a schedule and return it; the runs that it started stay, and continue.
 
     One that this version cannot read can only be deleted by its id; the answer is null then.
     """
-    row = backend.schedules.remove(ref)
+    row = backend.changes(caller).remove_schedule(ref)
     return None if row is None else _shown(backend, row)
 
 
 @routes.post("/{schedule}/pause", responses=answers(404, 409), summary="Pause a schedule")
 def pause_schedule(backend: Service, ref: Ref, caller: Runner) -> Schedule:
     """Start nothing until it is resumed; running jobs continue. Does nothing to a paused one."""
-    return _shown(backend, backend.schedules.pause(ref, by=caller))
+    return _shown(backend, backend.changes(caller).pause_schedule(ref))
 
 
 @routes.post("/{schedule}/resume", responses=answers(404, 409), summary="Resume a schedule")
 def resume_schedule(backend: Service, ref: Ref, caller: Runner) -> Schedule:
     """Continue with its next time from now; those of the pause are not made up for."""
-    return _shown(backend, backend.schedules.resume(ref, by=caller))
+    return _shown(backend, backend.changes(caller).resume_schedule(ref))
 
 
 @routes.post("/{schedule}/run-now", responses=answers(404, 409), summary="Start a schedule at once")
 def run_schedule_now(backend: Service, ref: Ref, caller: Runner) -> Schedule:
     """Start it besides its times, also while it is paused; see `last_run_id` and `last_batch_id`."""
-    return _shown(backend, run_now(backend, ref, by=caller))
+    return _shown(backend, backend.changes(caller).run_schedule(ref))
 
 
 @routes.get("/{schedule}/preview", responses=answers(404), summary="Preview a schedule's next times")

@@ -1,0 +1,42 @@
+"""Reading the audit log."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from redis.exceptions import RedisError
+
+from qa_queue.errors import RedisUnavailableError
+from qa_queue.services.backend import Backend
+from qa_queue.store.audit import AuditKind, AuditRecord
+from qa_queue.store.records import RunPlace
+
+_log = logging.getLogger(__name__)
+
+
+def read_audit(
+    backend: Backend,
+    *,
+    actor: str | None = None,
+    kinds: Sequence[AuditKind] | None = None,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    limit: int = 50,
+    after: RunPlace | None = None,
+) -> list[AuditRecord]:
+    """Return changes, the newest first, those included that waited for the store; a time without a zone is UTC."""
+    try:
+        backend.audit.store_waiting()
+    except (RedisError, RedisUnavailableError) as error:
+        _log.warning("Changes that wait in Redis are missing: %s", error)
+    return backend.store.audit.list(
+        actor=actor, kinds=kinds, since=_utc(since), until=_utc(until), limit=limit, after=after
+    )
+
+
+def _utc(moment: datetime | None) -> datetime | None:
+    if moment is None:
+        return None
+    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
