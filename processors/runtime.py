@@ -223,7 +223,7 @@ class Runtime:
             denied=denied_addresses(own_urls(settings)),
             remote=hosts_in(settings, "qa_connect_hosts"),
             egress=await asyncio.to_thread(egress_policy, settings),
-            limits=SessionLimits(received=settings.qa_run_network_mb << 20, pages=settings.qa_run_pages),
+            limits=_limits(settings),
             max_download_bytes=settings.qa_max_download_mb * 1_000_000,
         )
 
@@ -237,6 +237,17 @@ class Runtime:
         writer = self.services.writer
         writer.update_run(context.job_id, fence=context.attempt, **fields)
         writer.flush(FLUSH_TIMEOUT_S, context.job_id)
+
+
+def _limits(settings: Settings) -> SessionLimits:
+    return SessionLimits(
+        received=settings.qa_run_network_mb << 20,
+        response=settings.qa_run_response_mb << 20,
+        pages=settings.qa_run_pages,
+        dialogs=settings.qa_run_dialogs,
+        downloads=settings.qa_run_downloads,
+        elements=settings.qa_run_elements,
+    )
 
 
 def _added_processor(function_name: str) -> Processor | None:

@@ -59,10 +59,11 @@ class DialogHandler:
     Without a policy a dialog is dismissed, so that it does not stop the run. Leaving a page is always allowed.
     """
 
-    def __init__(self, log: PageLog, policy: Policy | None) -> None:
+    def __init__(self, log: PageLog, policy: Policy | None, most: int) -> None:
         self.seen: list[AnsweredDialog] = []
         self._log = log
         self._policy = policy
+        self._most = most
         self._prepared: deque[AnswerDialog] = deque()
         self._reported = 0
         self._changes = Changes()
@@ -95,6 +96,9 @@ class DialogHandler:
         return tuple(f"`dialog: {step.answer}` was prepared, and no dialog appeared" for step in self._prepared)
 
     async def _on_dialog(self, dialog: Dialog) -> None:
+        if len(self.seen) >= self._most:
+            self._log.stop(f"the pages opened more than {self._most} dialogs, the most of a try (QA_RUN_DIALOGS)")
+            return
         step = self._prepared.popleft() if self._prepared else None
         answered = self._answer(dialog, step)
         self.seen.append(answered)

@@ -19,7 +19,6 @@ from processors.browser.page_log import PageLog, guarded
 from processors.browser.protocol import DownloadedFile
 from processors.browser.traffic import Changes
 
-MAX_DOWNLOADS = 20  # of a context
 MAX_BYTES = 25_000_000
 REMEMBERED = 1_000
 END_S = 3.0  # for downloads that have not ended when the case has
@@ -145,11 +144,12 @@ class Downloading:
 
 @dataclass
 class Downloads:
-    """The downloads of a context in order of their beginning; at most `MAX_DOWNLOADS` are kept."""
+    """The downloads of a context in order of their beginning; at most `most` are kept."""
 
     context: BrowserContext
     log: PageLog
     limit: DownloadLimit
+    most: int
     begun: list[Downloading] = field(default_factory=list)
     _step: str = ""
     _dropped: int = 0
@@ -177,12 +177,12 @@ class Downloads:
     @property
     def unreported(self) -> tuple[str, ...]:
         """Sentences about the downloads that no step awaited."""
-        more = (f"{self._dropped} more downloads were refused: a run may have {MAX_DOWNLOADS}",)
+        more = (f"{self._dropped} more downloads were refused: a try may have {self.most} (QA_RUN_DOWNLOADS)",)
         return (*(one.note for one in self.begun if not one.awaited), *(more if self._dropped else ()))
 
     def _on_download(self, download: BrowserDownload) -> None:
         self.log.add("download", f"{download.suggested_filename} from {download.url}", download.page)
-        if len(self.begun) >= MAX_DOWNLOADS:
+        if len(self.begun) >= self.most:
             self._dropped += 1
             self._start(_cancel(download))
             return

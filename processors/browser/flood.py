@@ -23,10 +23,11 @@ CONSOLE_CALLS_PER_S = 100
 DROPPED_CALLS = 5_000  # in a row, which make a flood
 PING_TIMEOUT_S = 3.0
 SLOW_PING_S = 1.0  # a browser that takes so long has held up the step before
+LOOK_MS = 500  # between two counts of the elements of a document
 BUSY_PINGS = 10  # time-outs that a busy browser is waited for
 BUSY_SHARE = 0.1  # of one CPU, used by a driver and browser that work
 _MARKER = f"qa-queue:{uuid4()}"
-DROPPED, FLOODED = f"{_MARKER} dropped", f"{_MARKER} flooded"
+DROPPED, FLOODED, OVERGROWN = f"{_MARKER} dropped", f"{_MARKER} flooded", f"{_MARKER} overgrown"
 
 # Each method becomes a getter that returns it, so that a message keeps its place in the page's own script.
 CONSOLE_LIMIT = f"""(() => {{
@@ -47,6 +48,16 @@ CONSOLE_LIMIT = f"""(() => {{
     const get = () => (allowed() ? method : silent), set = (own) => {{ method = own; }};
     Object.defineProperty(console, name, {{ configurable: true, enumerable: true, get, set }});
   }}
+}})()"""
+
+
+def element_limit(most: int) -> str:
+    """Return a script that reports a document with more elements, which would burden every look at the page."""
+    return f"""(() => {{
+  const later = setTimeout.bind(globalThis), log = console.log.bind(console);
+  const elements = document.getElementsByTagName("*");
+  const look = () => {{ if (elements.length > {most}) log("{OVERGROWN}"); else later(look, {LOOK_MS}); }};
+  later(look, {LOOK_MS});
 }})()"""
 
 

@@ -15,6 +15,7 @@ from playwright.async_api import BrowserContext, ConsoleMessage, Error, Page, Re
 from processors.browser import flood
 from processors.browser.egress.policy import REFUSED
 from processors.browser.flood import BrowserLoad, Budget
+from processors.browser.protocol import SessionLimits
 from qa_queue.models import utc_now
 
 MAX_ENTRIES = 1_000
@@ -55,9 +56,10 @@ class PageLog:
         first: Page,
         load: BrowserLoad,
         explain: Explain = as_given,
-        max_pages: int = 100,
+        limits: SessionLimits = SessionLimits(),  # noqa: B008 - frozen
     ) -> None:
-        self._pages_left = max_pages
+        self._limits = limits
+        self._pages_left = limits.pages
         self._explain = explain
         self.flood: str | None = None
         self._crash = asyncio.Event()  # of any page
@@ -152,6 +154,10 @@ class PageLog:
             case flood.FLOODED:
                 self.stop("the page wrote to the console faster than a browser can handle")
                 return
+            case flood.OVERGROWN:
+                most = self._limits.elements
+                self.stop(f"a page has more than {most} elements, the most of a document (QA_RUN_ELEMENTS)")
+                return
             case flood.DROPPED:
                 text = "the page wrote to the console faster than it is recorded: messages are missing"
                 self._entries.append(_entry("note", text))
@@ -177,7 +183,7 @@ class PageLog:
     def _on_page(self, page: Page) -> None:
         self._pages_left -= 1
         if self._pages_left < 0:
-            self.stop("the pages opened more tabs than one run may open")
+            self.stop(f"the pages opened more than {self._limits.pages} tabs, the most of a try (QA_RUN_PAGES)")
         page.on("crash", guarded(self._on_crash))
 
     def _on_crash(self, page: Page) -> None:

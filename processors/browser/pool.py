@@ -21,7 +21,7 @@ from processors.browser.egress.proxy import EgressProxy, Resolve, resolve_host
 from processors.browser.egress.schemes import refuse_local_schemes
 from processors.browser.environment import context_options
 from processors.browser.failures import is_closed, is_crash
-from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad
+from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad, element_limit
 from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser
 from processors.browser.locators import ATTACHED_FRAME_ENGINE
 from processors.browser.protocol import HAR_NAME, SessionLimits, SessionOptions, TraceContent
@@ -134,7 +134,12 @@ class WarmBrowserPool:
             return None
         policy = replace(self._egress, layers=(*self._egress.layers, *options.network), ports=self._ports)
         proxy = await stack.enter_async_context(
-            EgressProxy(policy, self._resolve, max_received=options.limits.received)
+            EgressProxy(
+                policy,
+                self._resolve,
+                max_received=options.limits.received,
+                max_response=options.limits.response,
+            )
         )
         self._ports.add(proxy.port)
         stack.callback(self._closed, proxy)
@@ -151,7 +156,7 @@ class WarmBrowserPool:
                 await context.tracing.start(screenshots=film, snapshots=options.trace is not TraceContent.CALLS)
             if options.records_har and options.recordings is not None:
                 await context.tracing.start_har(options.recordings / HAR_NAME)
-            await context.add_init_script(CONSOLE_LIMIT)
+            await context.add_init_script(f"{CONSOLE_LIMIT};\n{element_limit(options.limits.elements)}")
             if options.use.clock is not None:
                 await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))
             page = await context.new_page()

@@ -36,10 +36,17 @@ class TraceContent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class SessionLimits:
-    """The most that the pages of a session may receive, in bytes, and the number of tabs they may open."""
+    """The most that the pages of a session may receive, in bytes, and the tabs, dialogs and downloads of its pages.
+
+    `response` is the size of the response to a `request` step, `elements` the number of them in one document.
+    """
 
     received: int = 2 << 30
+    response: int = 100 << 20
     pages: int = 100
+    dialogs: int = 500
+    downloads: int = 20
+    elements: int = 300_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,6 +204,9 @@ class BrowserSession(Protocol):
     @property
     def events(self) -> list[dict[str, Any]]:
         """Console messages, page errors and dialogs so far, oldest first, as JSON objects."""
+
+    def stop(self, reason: str) -> None:
+        """End the session because of a limit; its next step fails with this reason."""
 
     async def perform(
         self,

@@ -63,15 +63,15 @@ class Session:
         self._load = load
         self._egress = egress
         explain = egress.explain if egress else as_given
-        self._log = log = PageLog(context, page, load, explain, max_pages=options.limits.pages)
+        self._log = log = PageLog(context, page, load, explain, options.limits)
         if egress is not None:
             egress.on_limit = log.stop
         self._pages = pages = OpenPages(context, page)
-        self._dialogs = dialogs = DialogHandler(log, options.dialogs)
+        self._dialogs = dialogs = DialogHandler(log, options.dialogs, options.limits.dialogs)
         self._traffic = traffic = Traffic(
             context, recorded=options.records_traffic, base_url=options.base_url, explain=explain
         )
-        self._downloads = downloads = Downloads(context, log, limit)
+        self._downloads = downloads = Downloads(context, log, limit, options.limits.downloads)
         self._state = SessionState(
             log=log,
             pages=pages,
@@ -98,6 +98,10 @@ class Session:
     def events(self) -> list[dict[str, Any]]:
         """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries
+
+    def stop(self, reason: str) -> None:
+        """See `processors.browser.protocol.BrowserSession`."""
+        self._log.stop(reason)
 
     async def refuse_addresses(self, addresses: Sequence[str]) -> None:
         """Refuse requests for these address patterns in a browser without Chromium's DevTools."""

@@ -48,7 +48,16 @@ class ArtifactRecorder:
         self._writer = services.writer
         self._secrets = secrets
         self._most_bytes = services.settings.evidence_bytes
+        self._most_mb = services.settings.qa_run_artifacts_mb
+        self._left = self._most_mb << 20  # bytes that the try may still keep
         self._snapshots: list[dict[str, str]] = []
+
+    @property
+    def excess(self) -> str | None:
+        """The reason to end a try whose files are too many; None while they are not."""
+        if self._left >= 0:
+            return None
+        return f"the run keeps more than {self._most_mb} MiB of files, the most of a try (QA_RUN_ARTIFACTS_MB)"
 
     async def picture(self, session: BrowserSession, name: str, step_number: int) -> None:
         """Take and store a screenshot of the page."""
@@ -122,6 +131,10 @@ class ArtifactRecorder:
         """Write a file and queue its row; `name` is unique in the try."""
         if len(data) > self._most_bytes:
             self._note(name, ValueError(f"it is larger than {self._most_bytes >> 20} MiB (QA_EVIDENCE_MAX_MB)"))
+            return
+        self._left -= len(data)
+        if self.excess is not None:
+            self._note(name, ValueError(self.excess))
             return
         path = Path(self._run_id, str(self._attempt), name)
         try:

@@ -69,7 +69,7 @@ class Attempt:
         Raises:
             BrowserCrashedError, ProcessPausedError: no fault of the site; the steps so far are reported.
         """
-        interpreter = Interpreter(self, self.stop)
+        interpreter = Interpreter(self, self.stop, self.plan.limits)
         await interpreter.run(self.plan.sections, self.plan.frame_of(self.number))
         for file in await self.session.downloads():
             await self.artifacts.download(file)
@@ -93,6 +93,8 @@ class Attempt:
         result = await self._report(planned, outcome, started_at, clock)
         self._remember(planned, outcome)
         await self._take_pictures(planned, outcome, result)
+        if self.artifacts.excess is not None:
+            self.session.stop(self.artifacts.excess)
         return result
 
     async def _act_awake(self, planned: PlannedStep, finish: Finish | None) -> StepOutcome:

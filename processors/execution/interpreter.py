@@ -6,7 +6,7 @@ import asyncio
 import time
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from processors.browser.protocol import Finish, StepOutcome
@@ -20,10 +20,20 @@ from qa_queue.cases.model import Step
 from qa_queue.errors import CaseError
 from qa_queue.models import ErrorKind
 
-MAX_STEPS = 10_000  # that one try may execute
 TIDY_UP_S = 10.0  # for the steps of `after` once the run has to stop
 _FALSE = (ErrorKind.ASSERTION, ErrorKind.NOT_FOUND)
-_TOO_MANY = "the run has executed {} steps, which is the most: end its loops earlier, or split the case"
+_TOO_MANY = (
+    "the run has executed {} steps, which is the most (QA_RUN_STEPS): end its loops earlier, or split the case"
+)
+_TOO_OFTEN = "the loops of the run have made {} passes, which is the most (QA_RUN_PASSES): end them earlier"
+
+
+@dataclass(frozen=True, kw_only=True)
+class StepLimits:
+    """The steps that one try may execute, those left out by a condition included, and the passes of its loops."""
+
+    steps: int = 10_000
+    passes: int = 10_000
 
 
 class StepHandler(Protocol):
@@ -60,11 +70,13 @@ class Interpreter:
     those of `after`, which have some seconds more. A block whose steps are not known beforehand is skipped as one.
     """
 
-    def __init__(self, handler: StepHandler, stop: StopSignal, *, max_steps: int = MAX_STEPS) -> None:
+    def __init__(self, handler: StepHandler, stop: StopSignal, limits: StepLimits = StepLimits()) -> None:
         self.stopped: ErrorKind | None = None  # what interrupted a step or skipped the rest
         self._handler = handler
         self._stop = stop
-        self._max_steps = self._left = max_steps  # below 0 once a step was refused
+        self._limits = limits
+        self._left = limits.steps  # below 0 once a step or a pass was refused
+        self._passes_left = limits.passes
         self._rows = 0
         self._failure: StepResult | None = None  # what ended the sequence that is running
 
@@ -83,7 +95,7 @@ class Interpreter:
 
     async def _tidy_up(self, nodes: Sequence[Node], frame: Frame) -> None:
         self._stop.tidy_up(TIDY_UP_S)
-        self._left = self._max_steps
+        self._left, self._passes_left = self._limits.steps, self._limits.passes
         for place, node in enumerate(nodes, 1):
             failed, self._failure = self._failure, None
             await self._node(node, place, frame)
@@ -113,7 +125,7 @@ class Interpreter:
         """Run a step, unless its own condition does not hold or cannot be decided."""
         try:
             if not await self._wanted(node.step, place, frame):
-                self._skip(node.step, place, frame, _untrue(node.step.condition))
+                await self._leave_out(node.step, place, frame, _untrue(node.step.condition))
             elif isinstance(node, BlockNode):
                 await self._block(node, place, frame)
             else:
@@ -125,13 +137,36 @@ class Interpreter:
 
     async def _action(self, step: Step, place: int, frame: Frame, finish: Finish | None = None) -> None:
         planned = frame.step(step, place, self._rows + 1)
-        self._left -= 1
-        self._rows += 1
-        if self._left < 0:
-            refused = StepOutcome(error=_TOO_MANY.format(self._max_steps), kind=ErrorKind.INPUT)
-            self._note(await self._handler.fail(replace(planned, optional=False), refused), step, frame)
-        else:
+        if await self._has_left(step, place, frame):
+            self._rows += 1
             self._note(await self._handler.perform(planned, finish), step, frame)
+
+    async def _leave_out(self, step: Step, place: int, frame: Frame, note: str) -> None:
+        """Skip a step because of its own condition or rows; in a loop such steps count too."""
+        if await self._has_left(step, place, frame):
+            self._skip(step, place, frame, note)
+
+    async def _has_left(self, step: Step, place: int, frame: Frame) -> bool:
+        """Count a step; one too many is reported as failed."""
+        self._left -= 1
+        if self._left < 0:
+            await self._refuse(step, place, frame, _TOO_MANY.format(self._limits.steps))
+        return self._left >= 0
+
+    async def _may_pass(self, block: BlockNode, place: int, frame: Frame) -> bool:
+        """Count a pass of a loop; one too many is reported as the failure of the loop."""
+        self._passes_left -= 1
+        if self._passes_left < 0:
+            self._left = -1
+            await self._refuse(block.step, place, frame, _TOO_OFTEN.format(self._limits.passes))
+        return self._passes_left >= 0
+
+    async def _refuse(self, step: Step, place: int, frame: Frame, error: str) -> None:
+        """Report a step that exceeds a limit; no block can contain that failure."""
+        self._rows += 1
+        planned = replace(frame.unresolved(step, place, self._rows), optional=False)
+        refused = StepOutcome(error=error, kind=ErrorKind.INPUT)
+        self._note(await self._handler.fail(planned, refused), step, frame)
 
     async def _block(self, block: BlockNode, place: int, frame: Frame) -> None:
         match block.step.args:
@@ -158,16 +193,16 @@ class Interpreter:
         elif block.otherwise:
             await self._sequence(block.otherwise, frame.otherwise(block, place))
         else:
-            self._skip(block.step, place, frame, _untrue(args.condition))
+            await self._leave_out(block.step, place, frame, _untrue(args.condition))
 
     async def _for_each(self, block: BlockNode, place: int, frame: Frame) -> None:
         args = frame.filled(block.step, place).args
         assert isinstance(args, ForEach)
         rows = rows_of(args)
         if not rows:
-            self._skip(block.step, place, frame, "there are no rows")
+            await self._leave_out(block.step, place, frame, "there are no rows")
         for inner in frame.iterations(block, place, rows):
-            if self._skips:
+            if self._skips or not await self._may_pass(block, place, frame):
                 return
             await self._sequence(block.steps, inner)
 
@@ -178,13 +213,15 @@ class Interpreter:
         for number in range(1, limit + 1):
             if self._skips or not await self._goes_on(block, place, frame):
                 break
+            if not await self._may_pass(block, place, frame):
+                return
             await self._sequence(block.steps, frame.inside(block, place, iteration=number))
         else:
             number = limit + 1
             if args.times is None and not self._skips and await self._goes_on(block, place, frame):
                 await self._fail(block.step, place, frame, _endless(args))
         if number == 1:
-            self._skip(block.step, place, frame, _no_pass(args))
+            await self._leave_out(block.step, place, frame, _no_pass(args))
 
     async def _goes_on(self, block: BlockNode, place: int, frame: Frame) -> bool:
         args = frame.filled(block.step, place).args
@@ -199,6 +236,8 @@ class Interpreter:
         start, attempt = time.monotonic(), 0
         while True:
             attempt += 1
+            if not await self._may_pass(block, place, frame):
+                return
             await self._sequence(block.steps, frame.inside(block, place, iteration=attempt))
             failure = self._failure
             if failure is None or self._left < 0:

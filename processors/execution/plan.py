@@ -12,6 +12,7 @@ from processors.browser.egress.policy import Layer
 from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
 from processors.execution.evidence import EvidencePlan
+from processors.execution.interpreter import StepLimits
 from processors.execution.login_plan import LoginPlan, LoginPlanner
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from qa_queue.cases.environment import HttpCredentials, Use
@@ -71,6 +72,7 @@ class RunPlan:
     state: Mapping[str, Any] | None = field(default=None, repr=False)
     source: str | None = None  # the file of the case
     defers: bool = False
+    limits: StepLimits = field(default_factory=StepLimits)
 
     def frame_of(self, attempt: int) -> Frame:
         """Return the frame of a try: with variables of its own and generated values."""

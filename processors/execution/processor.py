@@ -10,6 +10,7 @@ from secrets import token_hex
 from typing import Any, ClassVar
 
 from processors.base import BaseJobProcessor
+from processors.execution.interpreter import StepLimits
 from processors.execution.plan import RunPlan, plan_run, secret_names
 from processors.execution.records import RunOutcome, job_result, stored_result
 from processors.execution.reporting import RunReporter
@@ -122,9 +123,15 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         seed = Seed.of(data.seed, now=utc_now(), fresh=token_hex(4))
         settings, secrets = self.services.settings, read_secrets(secret_names(case))
         evaluates = settings.qa_evaluate == "always" or (settings.qa_evaluate == "trusted" and data.trusted)
+        if case.timeout_ms > (most := settings.qa_run_seconds) * 1000:
+            raise InputError(
+                f"the case has a timeout of {case.timeout_ms / 1000:g} s, and a run may take {most} s "
+                "(QA_RUN_SECONDS): give it less time, or split it"
+            )
         plan = plan_run(case, data, secrets, settings.ignored_attributes, seed=seed, evaluates=evaluates)
         isolated = case.retries > 0 and case.retry_strategy is RetryStrategy.ISOLATED
-        return replace(plan, defers=isolated and self.context.can_defer)
+        limits = StepLimits(steps=settings.qa_run_steps, passes=settings.qa_run_passes)
+        return replace(plan, defers=isolated and self.context.can_defer, limits=limits)
 
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
         """Return the tries of the test; a subclass may perform other kinds of cases."""

@@ -229,7 +229,7 @@ class Changes:
         """Remove a limit.
 
         Raises:
-            NotFoundError: there is none.
+            NotFoundError: it does not exist.
         """
         before = self._backend.limits.rules().get(key)
         with self._change(AuditKind.LIMIT_REMOVE, f"limit {key}", **(_limit(before) if before else {})):

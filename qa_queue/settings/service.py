@@ -178,6 +178,37 @@ class Settings(RedisSettings):
     qa_run_pages: int = Field(
         default=100, ge=1, description="Tabs and windows that the pages of a try may open; then the run fails."
     )
+    qa_run_dialogs: int = Field(
+        default=500, ge=1, description="Dialogs that the pages of a try may open; then the run fails."
+    )
+    qa_run_downloads: int = Field(
+        default=20,
+        ge=1,
+        description="Files that a try may download; further ones are refused, and the run notes it.",
+    )
+    qa_run_elements: int = Field(
+        default=300_000, ge=100, description="Elements that a document of a try may have; then the run fails."
+    )
+    qa_run_response_mb: int = Field(
+        default=100,
+        ge=1,
+        description="MiB of the largest response to a `request` step, as it comes from the network; a larger one "
+        "fails the step.",
+    )
+    qa_run_steps: int = Field(
+        default=10_000, ge=1, description="Steps that a try may execute, loops included; then the run fails."
+    )
+    qa_run_passes: int = Field(
+        default=10_000, ge=1, description="Passes that all loops of a try may make; then the run fails."
+    )
+    qa_run_artifacts_mb: int = Field(
+        default=1024, ge=1, description="MiB of files that a try may keep; then the run fails."
+    )
+    qa_run_seconds: int = Field(
+        default=24 * 3600,
+        ge=1,
+        description="The longest `timeout` that a case may have; a run of another one fails.",
+    )
     qa_connect_hosts: str = Field(
         default="",
         description="Hosts, separated by commas, of browsers that cases may connect to with `use.connect`: HOST, "

@@ -11,7 +11,7 @@ from typing import Any, Literal, Protocol
 from qa_queue.models import Frozen, utc_now
 from qa_queue.store.records import RunPlace
 
-MIN_KEEP_DAYS = 30  # the database keeps rows for at least as long, whoever asks to delete them
+MIN_KEEP_DAYS = 30  # the database keeps rows for at least as long
 AuditOutcome = Literal["done", "failed", "unknown"]
 
 

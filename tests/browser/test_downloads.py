@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from processors.browser.downloads import MAX_DOWNLOADS
 from processors.browser.pool import WarmBrowserPool
+from processors.browser.protocol import SessionLimits
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
 from qa_queue.models import ArtifactKind, TestJobResult
@@ -163,9 +163,9 @@ async def test_a_run_has_a_number_of_downloads(visit: Opener, site: Site) -> Non
         return sum(event["type"] == "download" for event in page.session.events)
 
     await async_wait_until(lambda: begun() == 24, what="24 downloads")
-    assert len(await page.session.downloads()) == MAX_DOWNLOADS
-    assert len(page.session.unreported) == MAX_DOWNLOADS + 1
-    assert page.session.unreported[-1] == "4 more downloads were refused: a run may have 20"
+    assert len(await page.session.downloads()) == SessionLimits().downloads
+    assert len(page.session.unreported) == SessionLimits().downloads + 1
+    assert page.session.unreported[-1] == "4 more downloads were refused: a try may have 20 (QA_RUN_DOWNLOADS)"
 
 
 @pytest.mark.parametrize(

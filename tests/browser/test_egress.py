@@ -227,15 +227,34 @@ async def test_what_is_not_there_is_explained_as_without_a_proxy(
         assert outcome.error == f"cannot open {url}: {cause}"
 
 
-async def test_a_page_may_receive_so_much(
-    pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch
+SAME = SessionLimits(received=500_000, response=1 << 20, pages=3, dialogs=3, elements=500)
+EXCESSES = {
+    "bytes": (
+        "(async () => { while (true) await (await fetch(`/large`)).text() })()",
+        "received more than 500000 bytes from the network (QA_RUN_NETWORK_MB)",
+    ),
+    "tabs": (
+        "for (let i = 0; i < 3; i++) window.open(`/small`)",
+        "more than 3 tabs, the most of a try (QA_RUN_PAGES)",
+    ),
+    "dialogs": ("for (let i = 0; i < 9; i++) alert(i)", "more than 3 dialogs, the most of a try (QA_RUN_DIALOGS)"),
+    "elements": (
+        "for (let i = 0; i < 600; i++) document.body.append(document.createElement(`p`))",
+        "more than 500 elements, the most of a document (QA_RUN_ELEMENTS)",
+    ),
+}
+
+
+@pytest.mark.parametrize("kind", EXCESSES)
+async def test_a_page_that_exceeds_a_limit_fails_its_own_run_alone(
+    pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch, kind: str
 ) -> None:
-    """Beyond it the run fails alone, with what happened; the one beside it goes on."""
-    monkeypatch.setattr(pool, "_limits", SessionLimits(received=500_000))
-    site.page("/small", "<p>")
+    """With a message that names the limit and its setting; the run beside it passes, with the same limits."""
+    monkeypatch.setattr(pool, "_limits", SAME)
+    script, message = EXCESSES[kind]
+    site.page("/small", "<p id=x>a</p>")
     site.page("/large", "x" * 200_000)
-    again = "(async () => { while (true) await (await fetch(`/large`)).text() })()"
-    site.page("/greedy", f"<button id=go onclick='{again}'>go</button>")
+    site.page("/greedy", f"<button id=go onclick='{script}'>go</button>")
     async with (
         pool.session(SessionOptions(base_url=site.url)) as greedy,
         pool.session(SessionOptions(base_url=site.url)) as other,
@@ -245,25 +264,26 @@ async def test_a_page_may_receive_so_much(
         await async_wait_until(lambda: greedy._log.flood, what="the end of the run")
         outcome = await greedy.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
         assert outcome.kind is ErrorKind.PAGE_FLOOD
-        assert "received more than 500000 bytes from the network" in str(outcome.error)
+        assert message in str(outcome.error)
         assert (await other.perform(goto("/small"), timeout_ms=TIMEOUT_MS)).error is None
+        assert (await other.perform(on("click", "#x"), timeout_ms=TIMEOUT_MS)).error is None
 
 
-async def test_a_page_may_open_so_many_tabs(
+async def test_the_response_to_a_request_has_a_largest_size(
     pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """More of them fail the run, wherever they lead."""
-    monkeypatch.setattr(pool, "_limits", SessionLimits(pages=5))
-    site.page("/opens", "<button id=go onclick='window.open(`/opens`)'>go</button>")
-    async with pool.session(SessionOptions(base_url=site.url)) as session:
-        page = session.page
-        assert (await session.perform(goto("/opens"), timeout_ms=TIMEOUT_MS)).error is None
-        for opened in range(2, 6):
-            await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
-            await async_wait_until(lambda n=opened: len(page.context.pages) == n, what="the tab")
-        assert session._log.flood is None
-        await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
-        await async_wait_until(lambda: session._log.flood, what="the end of the run")
-        outcome = await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
-        assert outcome.kind is ErrorKind.PAGE_FLOOD
-        assert "opened more tabs than one run may open" in str(outcome.error)
+    """Its step fails; the run and the one beside it go on."""
+    monkeypatch.setattr(pool, "_limits", SessionLimits(response=1 << 20))
+    site.page("/half", "x" * (1 << 19))
+    site.page("/large", "x" * (3 << 20))
+    large, half = (step("request", args={"get": path}) for path in ("/large", "/half"))
+    async with (
+        pool.session(SessionOptions(base_url=site.url)) as greedy,
+        pool.session(SessionOptions(base_url=site.url)) as other,
+    ):
+        outcome = await greedy.perform(large, timeout_ms=TIMEOUT_MS)
+        assert outcome.error == (
+            f"GET {site.url}/large: the response is larger than 1 MiB, the most that is read (QA_RUN_RESPONSE_MB)"
+        )
+        assert (await greedy.perform(half, timeout_ms=TIMEOUT_MS)).error is None
+        assert (await other.perform(half, timeout_ms=TIMEOUT_MS)).error is None

@@ -398,3 +398,36 @@ async def test_runs_at_once_do_not_mix(harness: ExecutionHarness, site: Site) ->
     ]
     results = await asyncio.gather(*(harness.test(one) for one in cases))
     assert [(r.status, len(harness.steps(r.test_run_id))) for r in results] == [("completed", 2)] * 4
+
+
+NOISE = """<p id=x>a</p><canvas id=c width=1200 height=700></canvas><script>
+const c = document.getElementById("c").getContext("2d"), i = c.createImageData(1200, 700);
+for (let n = 0; n < i.data.length; n++) i.data[n] = Math.random() * 256;
+c.putImageData(i, 0, 0)</script>"""
+
+
+@pytest.mark.parametrize(
+    ("limits", "kind", "message"),
+    [
+        ({"qa_run_steps": 2}, ErrorKind.INPUT, "has executed 2 steps, which is the most (QA_RUN_STEPS)"),
+        (
+            {"qa_run_artifacts_mb": 1},
+            ErrorKind.PAGE_FLOOD,
+            "more than 1 MiB of files, the most of a try (QA_RUN_ARTIFACTS_MB)",
+        ),
+        ({"qa_run_seconds": 59}, ErrorKind.INPUT, "a timeout of 60 s, and a run may take 59 s (QA_RUN_SECONDS)"),
+    ],
+)
+async def test_a_run_that_exceeds_a_limit_fails_alone(
+    harness: ExecutionHarness, site: Site, limits: dict[str, int], kind: ErrorKind, message: str
+) -> None:
+    """With the name of its setting; a run beside it, on the same browser, passes."""
+    noisy, calm = site.page("/noisy", NOISE), site.page("/calm", "<p id=x>a</p>")
+    picture = expect("#x", text="a").model_copy(update={"screenshot": True})
+    greedy = case(goto(noisy), picture, expect("#x", text="a"), base_url=site.url)
+    modest = case(goto(calm), expect("#x", text="a"), base_url=site.url, timeout="20s")
+    harness.limits = limits
+    failed, passed = await asyncio.gather(harness.test(greedy), harness.test(modest))
+    assert (failed.status, failed.error_kind) == ("failed", kind)
+    assert message in str(failed.error)
+    assert passed.status == "completed"

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 from processors.browser.protocol import Finish, StepOutcome
-from processors.execution.interpreter import Interpreter
+from processors.execution.interpreter import Interpreter, StepLimits
 from processors.execution.plan import plan_run
 from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import StopSignal
@@ -122,13 +122,13 @@ def read_case(text: str) -> Case:
 
 
 async def interpret_case(
-    text: str, *, max_steps: int = 1_000, source: str | None = None, **recorder: object
+    text: str, *, max_steps: int = 1_000, max_passes: int = 1_000, source: str | None = None, **recorder: object
 ) -> Interpreted:
     """Interpret the case of a YAML text; `source` is the file that it stands for."""
     handler = Recorder(**recorder)  # type: ignore[arg-type]
     plan = plan_run(read_case(text), TestJobData(test_case_id="c", test_run_id="r", source=source), {})
     async with StopSignal(lambda: bool(handler.stopped)) as stop:
-        interpreter = Interpreter(handler, stop, max_steps=max_steps)
+        interpreter = Interpreter(handler, stop, StepLimits(steps=max_steps, passes=max_passes))
         await interpreter.run(plan.sections, plan.frame)
     verdict = judge(handler.results, max_adaptations=0, stopped=interpreter.stopped)
     return Interpreted(handler, verdict, interpreter.stopped)

@@ -57,6 +57,7 @@ class ExecutionHarness:
     state_key: str | None = "k" * 43
     evidence_max_mb: int = 100
     browser_path: Path | None = None
+    limits: dict[str, int] = field(default_factory=dict)  # settings by name
     processor_type: type[TestExecutionProcessor] = TestExecutionProcessor
 
     def __post_init__(self) -> None:
@@ -88,6 +89,7 @@ class ExecutionHarness:
                 qa_state_key=self.state_key,
                 qa_evidence_max_mb=self.evidence_max_mb,
                 qa_browser_path=self.browser_path,
+                **self.limits,
             ),
             store=self.store,
             writer=self.writer,

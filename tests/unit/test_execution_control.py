@@ -329,8 +329,50 @@ async def test_a_run_executes_a_limited_number_of_steps() -> None:
         ("after.1", "passed"),
     ]
     assert ended.verdict.error == (
-        "step 1[3].1: the run has executed 2 steps, which is the most: end its loops earlier, or split the case"
+        "step 1[3].1: the run has executed 2 steps, which is the most (QA_RUN_STEPS): end its loops earlier, or "
+        "split the case"
     )
+
+
+async def test_steps_that_a_condition_leaves_out_count_too() -> None:
+    """Else a loop could write rows without end; nothing is recorded after the one that was too many."""
+    ended = await interpret_case(
+        """
+        steps: [{repeat: {times: 900, steps: [{click: "#x", if: {title: Never}}]}}]
+        """,
+        max_steps=3,
+        answer=lambda _: StepOutcome(error="no", kind=ErrorKind.ASSERTION),
+    )
+    assert ended.ends == [
+        *((f"1[{number}].1", "skipped") for number in (1, 2, 3)),
+        ("1[4].1", "failed"),
+    ]
+    assert "QA_RUN_STEPS" in (ended.verdict.error or "")
+
+
+@pytest.mark.parametrize(
+    "loop",
+    [
+        "repeat: {times: 900, steps: [%s]}",
+        "for_each: {rows: [1, 2, 3, 4], steps: [%s]}",
+        "retry: {attempts: 900, every: 1ms, steps: [%s, {click: '#fails'}]}",
+    ],
+)
+async def test_the_loops_of_a_run_make_a_limited_number_of_passes(loop: str) -> None:
+    """All together, with or without steps in them; the failure cannot be contained, and `after` runs."""
+    inner = "repeat: {while: {title: Never}, steps: [{click: '#x'}]}"
+    ended = await interpret_case(
+        f"""
+        steps: [{{{loop % f"{{{inner}}}"}, optional: true}}, {{click: "#y"}}]
+        after: [{{click: "#z"}}]
+        """,
+        max_passes=2,
+        answer=lambda _: StepOutcome(error="no", kind=ErrorKind.ASSERTION),
+    )
+    assert ended.verdict.error == (
+        "step 1: the loops of the run have made 2 passes, which is the most (QA_RUN_PASSES): end them earlier"
+    )
+    assert ended.ends[-3:] == [("1", "failed"), ("2", "skipped"), ("after.1", "passed")]
 
 
 @pytest.mark.parametrize(

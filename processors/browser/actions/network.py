@@ -13,7 +13,7 @@ from playwright.async_api import Error
 from playwright.async_api import TimeoutError as RequestTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.egress.connections import Unreachable
+from processors.browser.egress.connections import TooLarge, Unreachable
 from processors.browser.egress.policy import Denied
 from processors.browser.egress.schemes import canonical_url, is_refused
 from processors.browser.failures import StepFailedError, first_line, is_closed, network_cause
@@ -142,13 +142,14 @@ async def _exchange(call: ActionContext[Request], sent: _Sent) -> HttpResponse:
         body = await found.body()
         await found.dispose()
     except Error as error:
+        _check_reached(call, f"{sent.method} {shown_url(url)}", url)
         raise _explained(error, call, f"{sent.method} {shown_url(url)}") from None
     _check_reached(call, f"{sent.method} {shown_url(url)}", url)
     return HttpResponse(method=sent.method, url=found.url, status=found.status, headers=found.headers, body=body)
 
 
 def _check_reached(call: ActionContext[Request], words: str, url: str) -> None:
-    """Fail a request that the proxy answered itself, because it did not reach the host.
+    """Fail a request that the proxy refused, or whose response it cut off.
 
     Raises:
         StepFailedError: with the reason.
@@ -156,6 +157,11 @@ def _check_reached(call: ActionContext[Request], words: str, url: str) -> None:
     match call.state.egress and call.state.egress.obstacle(url):
         case Denied(to=to, reason=reason):
             raise StepFailedError(ErrorKind.NAVIGATION, f"{words}: the service refuses this address: {to} {reason}")
+        case TooLarge(most=most):
+            problem = (
+                f"{words}: the response is larger than {most >> 20} MiB, the most that is read (QA_RUN_RESPONSE_MB)"
+            )
+            raise StepFailedError(ErrorKind.NAVIGATION, problem)
         case Unreachable(code=code):
             raise StepFailedError(ErrorKind.NAVIGATION, f"{words} failed: {network_cause(code)}")
 

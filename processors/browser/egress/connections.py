@@ -31,11 +31,20 @@ class Unreachable:
     code: str
 
 
+@dataclass(frozen=True)
+class TooLarge:
+    """A response to a `request` step that was cut off after `most` bytes."""
+
+    to: Destination
+    most: int
+
+
 class ProxyCalls(Protocol):
     """The proxy as its connections use it; see `EgressProxy`."""
 
     requests: int
     sent: int
+    max_response: int | None
 
     def add(self, connection: BrowserEnd) -> bool:
         """Count a connection of the browser; False if there are too many."""
@@ -52,8 +61,8 @@ class ProxyCalls(Protocol):
     def receive(self, size: int) -> bool:
         """Count bytes that came for the browser; False once they are too many."""
 
-    def note(self, obstacle: Denied | Unreachable) -> None:
-        """Remember why a connection was not made."""
+    def note(self, obstacle: Denied | Unreachable | TooLarge) -> None:
+        """Remember why a connection was not made, or was cut off."""
 
 
 class _End(asyncio.Protocol):
@@ -92,9 +101,16 @@ class ServerEnd(_End):
         self.other = browser
         self.to = to
         self._proxy = proxy
+        self._left = proxy.max_response if browser.single else None
 
     def data_received(self, data: bytes) -> None:
         """Pass data on to the browser."""
+        if self._left is not None:
+            self._left -= len(data)
+            if self._left < 0:
+                self._proxy.note(TooLarge(self.to, self._proxy.max_response or 0))
+                self.abort()
+                return
         if self._proxy.receive(len(data)) and self.other.other is self:
             self.other.transport.write(data)
 
@@ -115,6 +131,7 @@ class BrowserEnd(_End):
         self._writer: h11.Connection | None = None  # of the request that is passed on
         self._opening: asyncio.Task[None] | None = None
         self._tunnel = False
+        self.single = False  # the connection is for one request of the driver, that of a step
         self._denials: dict[str, Denied] = {}  # of what a tunnel may carry, by scheme
 
     def connection_made(self, transport: Any) -> None:
@@ -164,6 +181,7 @@ class BrowserEnd(_End):
             self._answer(400, "this is a proxy: it takes absolute URLs and CONNECT")
             return
         self._proxy.requests += 1
+        self.single = any(header == (b"proxy-connection", b"close") for header in request.headers)
         try:
             done = await (self._open_tunnel(to) if request.method == b"CONNECT" else self._begin(request, to))
         except OSError as error:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from processors.browser.egress.connections import BrowserEnd, ServerEnd, Unreachable
+from processors.browser.egress.connections import BrowserEnd, ServerEnd, TooLarge, Unreachable
 from processors.browser.egress.policy import REFUSED, Denied, Destination, EgressPolicy, Endpoint, Permitted, Rule
 from qa_queue.cases.hosts import PORTS, Address, address_of, canonical_host
 
@@ -74,15 +74,21 @@ class EgressProxy:
     """The proxy of one run, within `async with`."""
 
     def __init__(
-        self, policy: EgressPolicy, resolve: Resolve = resolve_host, *, max_received: int | None = None
+        self,
+        policy: EgressPolicy,
+        resolve: Resolve = resolve_host,
+        *,
+        max_received: int | None = None,
+        max_response: int | None = None,
     ) -> None:
         self._max_received = max_received
+        self.max_response = max_response
         self.on_limit: Callable[[str], None] = _log.warning
         self._policy = policy
         self._resolve = resolve
         self._found: dict[str, asyncio.Task[Sequence[Address]]] = {}
         self._lookups = asyncio.Semaphore(LOOKUPS)
-        self._obstacles: dict[tuple[str, int], Denied | Unreachable] = {}
+        self._obstacles: dict[tuple[str, int], Denied | Unreachable | TooLarge] = {}
         self._latest: Denied | Unreachable | None = None
         self._connections: set[BrowserEnd] = set()
         self._server: asyncio.Server | None = None
@@ -112,7 +118,7 @@ class EgressProxy:
         """The URL for the browser's settings."""
         return f"http://127.0.0.1:{self.port}"
 
-    def obstacle(self, url: str) -> Denied | Unreachable | None:
+    def obstacle(self, url: str) -> Denied | Unreachable | TooLarge | None:
         """Return why the host of a URL was not reached the last time; None if it was, or was not asked for."""
         try:
             parts = urlsplit(url)
@@ -186,17 +192,21 @@ class EgressProxy:
         if self._max_received is None or self.received <= self._max_received:
             return True
         if within:
-            self.on_limit(f"the pages received more than {self._max_received} bytes from the network")
+            self.on_limit(
+                f"the pages received more than {self._max_received} bytes from the network (QA_RUN_NETWORK_MB)"
+            )
             for connection in list(self._connections):
                 connection.abort()
         return False
 
-    def note(self, obstacle: Denied | Unreachable) -> None:
-        """Remember why a connection was not made."""
+    def note(self, obstacle: Denied | Unreachable | TooLarge) -> None:
+        """Remember why a connection was not made, or was cut off."""
         to = obstacle.to
-        self._latest = obstacle
         if len(self._obstacles) < MAX_NOTED:
             self._obstacles[to.host, to.port] = obstacle
+        if isinstance(obstacle, TooLarge):
+            return
+        self._latest = obstacle
         if not isinstance(obstacle, Denied):
             return
         self.refused[obstacle.rule] += 1

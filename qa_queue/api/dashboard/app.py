@@ -162,7 +162,7 @@ def _caller() -> Identity:
     if scope := request.environ.get("asgi.scope"):
         caller: Identity = scope["state"]["identity"]
         return caller
-    user = request.authorization.username if request.authorization else None
+    user = request.authorization.username if request.authorization else "unknown"
     return Identity(name=f"dashboard:{user}", role=Role.ADMIN, address=request.remote_addr)
 
 

@@ -254,7 +254,7 @@ def test_every_change_leaves_one_row(scene: Scene, url: str) -> None:
 def test_a_change_that_is_refused_leaves_no_row(scene: Scene, runner: httpx.Client) -> None:
     """Neither for want of permission nor for what does not exist."""
     assert runner.post("/api/v1/queue/cleanup/pause").status_code == 403
-    assert scene.client.delete("/api/v1/limits/user:nobody").status_code == 404
+    assert scene.client.delete("/api/v1/limits/user:bob").status_code == 404
     assert scene.client.post("/api/v1/queue/dlq", json={"jobId": "nothing"}).status_code == 404
     assert scene.store.audit.list() == []
     assert scene.redis.hlen(WAITING_KEY) == 0
@@ -305,7 +305,7 @@ def test_administrators_read_the_log_in_pages(
         "queue cleanup",
     ]
     assert second["next"] is None
-    assert scene.client.get("/api/v1/audit", params={"actor": "nobody"}).json()["changes"] == []
+    assert scene.client.get("/api/v1/audit", params={"actor": "bob"}).json()["changes"] == []
     later = (utc_now() + timedelta(hours=1)).isoformat()
     assert scene.client.get("/api/v1/audit", params={"since": later}).json()["changes"] == []
     assert scene.client.get("/api/v1/audit", params={"kind": "other"}).status_code == 422
@@ -329,7 +329,7 @@ class Unavailable(MemoryStore):
 
     def _refusing(self, rows: list[AuditRecord]) -> None:
         if self.down:
-            raise StoreUnavailableError("the store is away")
+            raise StoreUnavailableError("it does not answer")
         self._add(rows)
 
 

@@ -10,7 +10,9 @@ from redis import Redis
 
 from qa_queue.api.dashboard import create_app
 from qa_queue.local.redis import start_redis
+from qa_queue.services import Backend
 from qa_queue.settings import Settings
+from qa_queue.store.memory import MemoryStore
 from tests.support.workers import enqueue
 
 OURS = {"X-Requested-With": "XMLHttpRequest"}
@@ -26,7 +28,7 @@ def own(tmp_path) -> Iterator[Redis]:
 @pytest.fixture
 def pages(own, redis_db, redis_url) -> FlaskClient:
     settings = Settings(_env_file=None, redis_url=redis_url, redis_url_cleanup=own.url)
-    return create_app(settings, ask_login=False).test_client()
+    return create_app(settings, Backend(settings, MemoryStore())).test_client()
 
 
 def test_each_server_is_an_instance(pages, own, redis_db):
