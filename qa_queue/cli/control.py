@@ -13,7 +13,7 @@ from qa_queue.cli.render import Console, print_result, print_submitted
 from qa_queue.errors.validation import count_of
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.queues.cancellation import CancelOutcome
-from qa_queue.services.runs import pinned_by_ref
+from qa_queue.services.runs import run_ids_by_ref
 from qa_queue.services.submission import rerun_runs
 
 PANEL = "Runs"
@@ -77,7 +77,8 @@ def unpin(refs: RunsOrBatches, as_json: Json = False) -> None:
 
 def _pin(refs: list[str], *, pinned: bool, as_json: bool) -> None:
     backend = open_backend()
-    found = {run_id: None for ref in refs for run_id in pinned_by_ref(backend, ref, pinned=pinned)}
+    found = {run_id: None for ref in refs for run_id in run_ids_by_ref(backend, ref)}
+    open_changes(backend).pin_runs(list(found), pinned=pinned)
     what = "kept by cleanups" if pinned else "no longer kept by cleanups"
     print_result(
         {"run_ids": list(found), "pinned": pinned}, f"{count_of(len(found), 'run')} {what}.", as_json=as_json

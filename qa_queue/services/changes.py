@@ -250,6 +250,12 @@ class Changes:
             change.after = {"runs": len(outcomes)}
         return outcomes
 
+    def pin_runs(self, run_ids: Sequence[str], *, pinned: bool) -> None:
+        """Keep runs from the clean-up, or no longer; see `RetentionStore.pin`."""
+        kind = AuditKind.RUN_PIN if pinned else AuditKind.RUN_UNPIN
+        with self._change(kind, ", ".join(run_ids)):
+            self._backend.store.retention.pin(run_ids, pinned=pinned)
+
     def link_file(self, artifact: ArtifactRecord, seconds: int) -> str:
         """Return a ticket for a file that needs no login."""
         with self._change(AuditKind.FILE_LINK, f"artifact {artifact.id}") as change:

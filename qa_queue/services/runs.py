@@ -89,22 +89,20 @@ def done_of(run: RunRecord, steps: Sequence[StepRecord] = ()) -> int:
     return run.steps_done
 
 
-def pinned_by_ref(backend: Backend, ref: str, *, pinned: bool) -> list[str]:
-    """Pin or unpin the run, or all runs of the batch, whose id begins with `ref`; return the ids of the runs.
+def run_ids_by_ref(backend: Backend, ref: str) -> list[str]:
+    """Return the id of the run, or of all runs of the batch, whose id begins with `ref`.
 
     Raises:
         NotFoundError: no id begins with it.
         InputError: several do.
     """
     try:
-        run_ids = [backend.find_run(ref).id]
+        return [backend.find_run(ref).id]
     except NotFoundError:
         runs = backend.store.list_runs(batch_id=backend.find_batch_id(ref), limit=MOST_RUNS)
         if not runs:
             raise NotFoundError(f"there is no run or batch {ref!r}.") from None
-        run_ids = [run.id for run in runs]
-    backend.store.retention.pin(run_ids, pinned=pinned)
-    return run_ids
+        return [run.id for run in runs]
 
 
 def last_report(run: RunRecord, steps: Sequence[StepRecord] = ()) -> JobProgress:

@@ -44,6 +44,8 @@ class AuditKind(StrEnum):
     LIMIT_SET = "limit.set"
     LIMIT_REMOVE = "limit.remove"
     RUN_CANCEL = "run.cancel"
+    RUN_PIN = "run.pin"
+    RUN_UNPIN = "run.unpin"
     BATCH_CANCEL = "batch.cancel"
     FILE_LINK = "file.link"
     DASHBOARD = "dashboard.change"

@@ -77,16 +77,16 @@ def rerun_run(backend: Service, run_id: str, caller: Runner) -> Response:
 
 
 @routes.post("/runs/{run_id}/pin")
-def pin_run(backend: Service, run_id: str, _: Runner) -> Response:
+def pin_run(backend: Service, run_id: str, caller: Runner) -> Response:
     """Pin a run and return to its page."""
-    backend.store.retention.pin([backend.run(run_id).id], pinned=True)
+    backend.changes(caller).pin_runs([backend.run(run_id).id], pinned=True)
     return _go_to(f"/runs/{run_id}")
 
 
 @routes.post("/runs/{run_id}/unpin")
-def unpin_run(backend: Service, run_id: str, _: Runner) -> Response:
+def unpin_run(backend: Service, run_id: str, caller: Runner) -> Response:
     """Unpin a run and return to its page."""
-    backend.store.retention.pin([backend.run(run_id).id], pinned=False)
+    backend.changes(caller).pin_runs([backend.run(run_id).id], pinned=False)
     return _go_to(f"/runs/{run_id}")
 
 
@@ -125,16 +125,16 @@ def rerun_failed(backend: Service, batch_id: str, caller: Runner) -> Response:
 
 
 @routes.post("/batches/{batch_id}/pin")
-def pin_batch(backend: Service, batch_id: str, _: Runner) -> Response:
+def pin_batch(backend: Service, batch_id: str, caller: Runner) -> Response:
     """Pin the runs of a batch and return to its page."""
-    backend.store.retention.pin([run.id for run in backend.batches.runs(batch_id)], pinned=True)
+    backend.changes(caller).pin_runs([run.id for run in backend.batches.runs(batch_id)], pinned=True)
     return _go_to(f"/batches/{batch_id}")
 
 
 @routes.post("/batches/{batch_id}/unpin")
-def unpin_batch(backend: Service, batch_id: str, _: Runner) -> Response:
+def unpin_batch(backend: Service, batch_id: str, caller: Runner) -> Response:
     """Unpin the runs of a batch and return to its page."""
-    backend.store.retention.pin([run.id for run in backend.batches.runs(batch_id)], pinned=False)
+    backend.changes(caller).pin_runs([run.id for run in backend.batches.runs(batch_id)], pinned=False)
     return _go_to(f"/batches/{batch_id}")
 
 

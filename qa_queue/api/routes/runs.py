@@ -276,15 +276,15 @@ def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> BatchCancel
 
 
 @batches.post("/{batch_id}/pin", responses=answers(404), summary="Pin a batch")
-def pin_batch(backend: Service, batch_id: str, _: Runner) -> Pinned:
+def pin_batch(backend: Service, batch_id: str, caller: Runner) -> Pinned:
     """Keep all runs of a batch with their files: no cleanup deletes them. Idempotent."""
-    return _pinned_batch(backend, batch_id, pinned=True)
+    return _pinned_batch(backend, batch_id, caller, pinned=True)
 
 
 @batches.post("/{batch_id}/unpin", responses=answers(404), summary="Unpin a batch")
-def unpin_batch(backend: Service, batch_id: str, _: Runner) -> Pinned:
+def unpin_batch(backend: Service, batch_id: str, caller: Runner) -> Pinned:
     """Let the cleanup delete the runs of a batch again. Idempotent."""
-    return _pinned_batch(backend, batch_id, pinned=False)
+    return _pinned_batch(backend, batch_id, caller, pinned=False)
 
 
 @batches.post(
@@ -308,13 +308,13 @@ def rerun_batch(
 def _pinned_run(backend: Backend, run_id: str, caller: Identity, *, pinned: bool) -> Pinned:
     run = backend.run(run_id)
     refuse_other_case(backend, caller, run.test_case_id)
-    backend.store.retention.pin([run.id], pinned=pinned)
+    backend.changes(caller).pin_runs([run.id], pinned=pinned)
     return Pinned(run_ids=[run.id], pinned=pinned)
 
 
-def _pinned_batch(backend: Backend, batch_id: str, *, pinned: bool) -> Pinned:
+def _pinned_batch(backend: Backend, batch_id: str, caller: Identity, *, pinned: bool) -> Pinned:
     run_ids = [run.id for run in backend.batches.runs(batch_id)]
-    backend.store.retention.pin(run_ids, pinned=pinned)
+    backend.changes(caller).pin_runs(run_ids, pinned=pinned)
     return Pinned(run_ids=run_ids, pinned=pinned)
 
 

@@ -105,6 +105,13 @@ class Scene:
 
 
 Make = Callable[[Scene], tuple[str, Any]]  # the path and the body of a request
+PLURAL = {"run": "runs", "batch": "batches"}
+
+
+def _pinning(prefix: str, what: str, verb: str) -> Make:
+    return lambda s: (f"{prefix}/{PLURAL[what]}/{s.run() if what == 'run' else s.batch()}/{verb}", None)
+
+
 CHANGES: dict[str, tuple[AuditKind, Make]] = {
     "POST /api/v1/cases": (AuditKind.CASE_CREATE, lambda s: ("/api/v1/cases", {"case": CASE})),
     "PUT /api/v1/cases/{case_id}": (
@@ -204,6 +211,12 @@ CHANGES: dict[str, tuple[AuditKind, Make]] = {
         AuditKind.FILE_LINK,
         lambda s: (f"/api/v1/runs/{s.artifact()}/links", None),
     ),
+    **{
+        f"POST {prefix}/{PLURAL[what]}/{{{what}_id}}/{verb}": (kind, _pinning(prefix, what, verb))
+        for prefix in ("/api/v1", "")
+        for what in ("run", "batch")
+        for verb, kind in (("pin", AuditKind.RUN_PIN), ("unpin", AuditKind.RUN_UNPIN))
+    },
     "POST /login": (AuditKind.LOGIN_OPEN, lambda s: ("/login", {"ticket": Logins(s.redis).invite()})),
     "POST /logout": (AuditKind.LOGIN_CLOSE, lambda s: ("/logout", {})),
 }
@@ -389,7 +402,7 @@ def test_rq_dashboard_leaves_rows_too(scene: Scene, url: str) -> None:
 DIRECT = re.compile(
     r"\.(?:tokens\.(?:create|revoke)|schedules\.(?:add|replace|patch|pause|resume|remove)|schedule_runner\.run_now|"
     r"dead_letters\.(?:requeue|requeue_all|discard)|queues\.(?:pause|resume|clean)|limits\.(?:put|remove)|jobs\.submit|"
-    r"producer\.submit_(?:cleanup|learning)|batches\.cancel|file_links\.create|logins\.invite)\("
+    r"producer\.submit_(?:cleanup|learning)|retention\.pin|batches\.cancel|file_links\.create|logins\.invite)\("
     r"|\b(?:services|cases)\.(?:create|replace|duplicate|delete)_case\(|\b(?:judgements|adaptations)\.(?:accept|reject)\("
 )
 
