@@ -15,14 +15,21 @@ from qa_queue.cases.targets import Target
 
 Root = Page | Locator | FrameLocator
 
-# The frame tree of browsers, and so a recording, counts frames in the order of their attachment.
+# The frame tree of browsers, and so a recording, counts frames in the order of their attachment. A script does not
+# learn the order of those in shadow trees: they count after the others here.
 ATTACHED_FRAME_ENGINE = """({
-  queryAll(root, index) {
-    const wanted = (root.ownerDocument ?? root).defaultView[Number(index)];
-    return [...root.querySelectorAll('iframe, frame, object, embed')]
-      .filter(frame => wanted && frame.contentWindow === wanted);
+  queryAll(root, text) {
+    const index = Number(text);
+    const view = (root.ownerDocument ?? root).defaultView;
+    const framesOf = part => [...part.querySelectorAll('*')].flatMap(element =>
+      element.matches('iframe, frame, object, embed') ? [element]
+        : element.shadowRoot ? framesOf(element.shadowRoot) : []);
+    const frames = framesOf(root);
+    if (index < view.length) return frames.filter(frame => frame.contentWindow === view[index]);
+    const inShadow = frames.filter(frame => frame.getRootNode() !== frame.ownerDocument);
+    return inShadow.slice(index - view.length).slice(0, 1);
   },
-  query(root, index) { return this.queryAll(root, index)[0]; },
+  query(root, text) { return this.queryAll(root, text)[0]; },
 })"""
 
 # Roles that people act on, for a target that gives only a name (WAI-ARIA 1.2, widget roles).

@@ -1,7 +1,8 @@
 """The point of an action on its element.
 
 A site may let clicks pass through an element (`pointer-events: none`), or lay a label over its checkbox. A user's
-click at that point reaches the ancestor or the label, with the same effect; Playwright waits for the element.
+click at that point reaches the ancestor or the label, with the same effect; Playwright waits for the element. A
+checkbox or radio button that is not shown at all is reached by its label alone.
 
 The recorder stores where the pointer was on the element, and its replay acts there. That point decides on maps,
 sliders, rows of stars, and on containers with other elements in their middle. A control acts the same wherever it
@@ -13,14 +14,16 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 
-from playwright.async_api import Error, Locator, Position
+from playwright.async_api import ElementHandle, Error, Locator, Position
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, is_closed
 from qa_queue.models import ErrorKind
 
+HIDDEN_MS = 500  # for a checkbox to appear, before its label is used
 RESERVE = 0.2  # of the step's time, for an action that the element itself did not receive
+BY_LABEL = "the element is not shown: its label received the action"
 _COVERED = "intercepts pointer events"
 _RECEIVER = """(element, point) => {
   const {left, top, width, height} = element.getBoundingClientRect();
@@ -40,6 +43,26 @@ _RECEIVER = """(element, point) => {
   return outer && found !== element ? 'ancestor' : null;
 }"""
 
+_LABEL = """element => {
+  const none = {label: null, point: null};
+  if (element.type !== 'checkbox' && element.type !== 'radio') return none;
+  const reachable = one => {
+    const {right, bottom, width, height} = one.getBoundingClientRect();
+    return width > 0 && height > 0 && right + scrollX > 0 && bottom + scrollY > 0 &&
+      getComputedStyle(one).visibility === 'visible';
+  };
+  const label = reachable(element) ? null : [...element.labels].find(reachable);
+  if (!label) return none;
+  label.scrollIntoView({block: 'center', behavior: 'instant'});
+  const {left, top, width, height} = label.getBoundingClientRect();
+  const points = [0.5, 0.1, 0.9, 0.3, 0.7].map(share => [width * share, height / 2]);
+  const free = ([x, y]) => {
+    const hit = label.getRootNode().elementFromPoint(left + x, top + y);
+    const control = hit?.closest('a, button, input, select, textarea, label');
+    return control === label || control === element;
+  };
+  return {label, point: points.find(free) ?? points[0]};
+}"""
 SMALL_PX = 48  # an element of at most this width and height is one spot to a pointer
 
 _LOOK = """(element, [x, y]) => {
@@ -125,35 +148,60 @@ async def recorded_point(
 
 @dataclass(frozen=True)
 class Attempt:
-    """The options of one try of an action."""
+    """One try of an action: what it acts on, its point in px, and its options."""
 
+    on: Locator | ElementHandle
     timeout: float
-    force: bool
+    position: Position | None = None
+    force: bool = False
 
 
-async def reaching(
-    element: Locator,
-    act: Callable[[Attempt], Awaitable[None]],
-    deadline: Deadline,
-    position: Position | None = None,
-) -> str | None:
+Act = Callable[[Attempt], Awaitable[None]]
+
+
+async def reaching(element: Locator, act: Act, deadline: Deadline, position: Position | None = None) -> str | None:
     """Act on the element, or at its point where that belongs to an ancestor or to its label; returns a note then.
 
     Raises:
         Error: as Playwright, also for an element that anything else covers.
     """
     try:
-        await act(Attempt(deadline.left_ms * (1 - RESERVE), force=False))
+        await act(Attempt(element, deadline.left_ms * (1 - RESERVE), position))
     except WaitTimeoutError as error:
         if "action done" in str(error):  # and it waited for a page that the action opens
             raise
+        if label := await _on_label(element, deadline):
+            await act(label)
+            return BY_LABEL
         receiver = await _receiver(element, position, deadline) if _is_covered(str(error)) else None
-        await act(Attempt(deadline.left_ms, force=receiver is not None))
+        await act(Attempt(element, deadline.left_ms, position, force=receiver is not None))
         return f"the point belongs to {_WORDS[receiver]}, which received the action" if receiver else None
     except Error as error:
         if not closed_by_action(str(error)) or not element.page.context.pages:
             raise
     return None
+
+
+async def label_of_hidden(element: Locator, deadline: Deadline) -> Attempt | None:
+    """Return the try on the label of a checkbox or radio button that is still not shown after a moment.
+
+    None for any other element, which is left to the action itself.
+    """
+    try:
+        await element.wait_for(state="visible", timeout=min(HIDDEN_MS, deadline.left_ms))
+    except WaitTimeoutError:
+        return await _on_label(element, deadline)
+    return None
+
+
+async def _on_label(element: Locator, deadline: Deadline) -> Attempt | None:
+    """Return the try at a point of the label where it contains no other control, such as a link to the terms."""
+    found = await element.evaluate_handle(_LABEL, timeout=deadline.left_ms)
+    label = (await found.get_property("label")).as_element()
+    if label is None:
+        return None
+    x, y = await (await found.get_property("point")).json_value()
+    return Attempt(label, deadline.left_ms, Position(x=x, y=y))
 
 
 def closed_by_action(text: str) -> bool:

@@ -40,6 +40,57 @@ async def test_the_ancestor_or_label_receives_the_action(
     assert await page.js(asked) is True
 
 
+LABEL = "<label for=box style='display:block;width:300px;text-align:center'>I accept {}</label>"
+HIDDEN = {
+    "not displayed": "<input type=checkbox id=box style='display:none'>" + LABEL,
+    "invisible radio": "<label><input type=radio id=box style='visibility:hidden'>Offers</label>",
+    "without a size": "<label class=switch style='display:inline-block;width:60px;height:30px'>"
+    "<input type=checkbox id=box style='opacity:0;width:0;height:0'><span></span></label>",
+    "beside the page": "<input type=checkbox id=box style='position:absolute;left:-9999px'>" + LABEL,
+    "with a link in its label": "<input type=checkbox id=box hidden>"
+    + LABEL.format("<a href=/x>the terms</a> of it"),
+}
+
+
+@pytest.mark.parametrize("action", ["check", "click"])
+@pytest.mark.parametrize("html", HIDDEN.values(), ids=HIDDEN)
+async def test_a_hidden_box_is_reached_by_its_label(visit: Opener, html: str, action: str) -> None:
+    """As a user does; the step says so."""
+    page = await visit(html)
+    outcome = await page.do(on(action, "#box"), timeout_ms=2_000)
+    assert (outcome.error, outcome.adapted) == (None, True)
+    assert outcome.notes == ("the element is not shown: its label received the action",)
+    assert await page.js("box.checked") is True
+
+
+async def test_a_hidden_box_that_is_right_is_left_alone(visit: Opener) -> None:
+    """Nothing is clicked, and nothing was adapted."""
+    page = await visit("<label><input type=checkbox id=box checked hidden onchange='this.n=1'>Offers</label>")
+    outcome = await page.do(on("check", "#box"))
+    assert (outcome.error, outcome.adapted, outcome.notes) == (None, False, ())
+    assert await page.js("box.n") is None
+
+
+@pytest.mark.parametrize(
+    ("html", "message"),
+    [
+        ("<input type=checkbox id=box hidden>", "it is hidden"),
+        ("<label hidden>Offers<input type=checkbox id=box></label>", "it is hidden"),
+        (
+            "<label onclick='event.preventDefault()'>Offers<input type=checkbox id=box hidden></label>",
+            "`#box` is not shown, and a click on its label did not change its state",
+        ),
+    ],
+)
+async def test_a_hidden_box_that_its_label_does_not_tick_is_an_error(
+    visit: Opener, html: str, message: str
+) -> None:
+    """There is no label to click, or it has no effect."""
+    page = await visit(html)
+    outcome = await page.do(on("check", "#box"), timeout_ms=1_500)
+    assert message in (outcome.error or "")
+
+
 @pytest.mark.parametrize("action", ["click", "dblclick", "hover", "check"])
 async def test_anything_else_that_covers_the_element_is_an_error(visit: Opener, action: str) -> None:
     """A dialog in front would receive the click instead."""

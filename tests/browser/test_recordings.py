@@ -184,6 +184,28 @@ async def test_a_hidden_box_is_toggled_by_its_label(replay: Replay) -> None:
     await replay.passes(html, click("label"), change("#box", "1") | SHORT, seen="true")
 
 
+@pytest.mark.parametrize("label", ["label", "aria/Offers"])
+async def test_a_box_that_is_not_displayed_is_toggled_once(replay: Replay, label: str) -> None:
+    """The click that the browser passed on to it reaches its label too."""
+    html = "<label><input type=checkbox id=box value=7 hidden onchange='say(this.checked)'>Offers</label>"
+    steps = (click(label, at=(30, 9)), click("#box", at=(-30, -9)), change("#box", "7"))
+    assert (await replay.run(html, *steps, seen="true")).error is None
+
+
+async def test_a_radio_button_that_keys_choose_is_chosen_once(replay: Replay) -> None:
+    """An arrow moves the choice, and the change of it is already made."""
+    html = "".join(f"<input type=radio name=r id={i} value={i} onchange='say(value)'>" for i in "abc")
+    arrow = {"key": "ArrowDown"}
+    steps = (
+        click("#a"),
+        change("#a", "a"),
+        arrow | {"type": "keyDown"},
+        change("#b", "b"),
+        arrow | {"type": "keyUp"},
+    )
+    await replay.passes(html, *steps, seen="a b")
+
+
 async def test_a_recorded_radio_button_stays_as_it_was_clicked(replay: Replay) -> None:
     """The change has the value of the chosen one."""
     html = "".join(f"<input type=radio name=r id={i} value={i} onchange='say(value)'>" for i in "ab")
@@ -201,6 +223,28 @@ async def test_a_dead_button_fails_where_a_page_was_recorded(replay: Replay) -> 
         "step 2: no navigation began in 1000 ms, though the step should open a page; "
         f"the page is still {replay.site.url}/recorded"
     )
+
+
+ENTER = {"type": "keyDown", "key": "Enter"}
+RELEASED = {"type": "keyUp", "key": "Enter", **NAVIGATION}
+
+
+@pytest.mark.parametrize(
+    ("html", "steps"),
+    [
+        ("<form onsubmit='return false'><input></form>", (change("input", "x"), ENTER | NAVIGATION)),
+        ("<form onsubmit='return false'><input></form>", (change("input", "x"), ENTER | SHORT, RELEASED)),
+        ("<form action=/x><input required><button>Order</button></form>", (click("button", **NAVIGATION),)),
+        ("<select><option>a<option>b</select>", (change("select", "b") | NAVIGATION,)),
+        ("<p>Order</p>", (click("p", **NAVIGATION) | {"type": "doubleClick"},)),
+    ],
+)  # fmt: skip
+async def test_every_step_that_opened_a_page_fails_where_none_comes(
+    replay: Replay, html: str, steps: tuple[dict[str, Any], ...]
+) -> None:
+    """A key, a form that is not complete, a choice, a double click."""
+    result = await replay.run(html, *steps, seen="")
+    assert "no navigation began in 1000 ms" in str(result.error)
 
 
 async def test_a_page_that_does_not_arrive_is_distinguished_from_a_dead_button(replay: Replay) -> None:
@@ -263,6 +307,24 @@ async def test_a_frame_in_a_frame_is_found_when_it_is_attached_late(replay: Repl
       const frame = document.createElement('iframe'); frame.src = '/outer'; document.body.append(frame) }, 200)
     </script>"""
     await replay.passes(html, click("button", frame=[0, 1]), seen="?2")
+
+
+@pytest.mark.parametrize(
+    ("html", "clicked", "seen"),
+    [
+        ("<iframe id=x src='/frame?x'></iframe>{}{}<script>x.remove()</script>", (0, 1), "?a ?b"),
+        ("<iframe id=x src='/frame?x'></iframe>{}<script>x.parentNode.append(x)</script>", (0, 1), "?a ?x"),
+        ("<div id=h></div><script>h.attachShadow({{mode: 'open'}}).innerHTML = `{}`</script>", (0,), "?a"),
+    ],
+)  # fmt: skip
+async def test_frames_that_come_and_go_count_as_in_the_frame_tree(
+    replay: Replay, html: str, clicked: tuple[int, ...], seen: str
+) -> None:
+    """One that is gone does not count, and one that returns is the last; one in a shadow tree is found."""
+    replay.site.page("/frame", "<button onclick='top.say(location.search)'>Go</button>")
+    frames = [f"<iframe src='/frame?{name}'></iframe>" for name in "ab"]
+    body = f"<body id=body>{html.format(*frames)}"
+    await replay.passes(body, *(click("button", frame=[index]) for index in clicked), seen=seen)
 
 
 async def test_a_pop_up_is_followed_and_closed(replay: Replay) -> None:

@@ -7,9 +7,11 @@ from typing import Any
 from playwright.async_api import Error
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.pointing import Attempt, position_of, reaching
+from processors.browser.failures import StepFailedError
+from processors.browser.pointing import BY_LABEL, Attempt, label_of_hidden, position_of, reaching
 from processors.browser.secret_input import DOTS, fill_secret
 from qa_queue.cases.actions import Blur, CheckBox, Clear, Fill, Focus, Press, Select, Type, UncheckBox, Upload
+from qa_queue.models import ErrorKind
 
 UNCHECKED = frozenset({"", "0", "false", "no", "off"})  # values that clear a checkbox; any other sets it
 _NO_TEXT_FIELD = ("is not an <input>", "cannot be filled")
@@ -110,12 +112,29 @@ async def _set_checked(call: ActionContext[Any], *, checked: bool) -> Performed:
     position = position_of(call.args.position)
 
     async def once(attempt: Attempt) -> None:
-        await call.element.set_checked(checked, position=position, timeout=attempt.timeout, force=attempt.force)
+        if attempt.on is not call.element:
+            await _through_label(call, attempt, checked=checked)
+            return
+        force, timeout = attempt.force, attempt.timeout
+        await call.element.set_checked(checked, position=attempt.position, timeout=timeout, force=force)
 
     if call.args.force:
-        await once(Attempt(call.left_ms, force=True))
+        await once(Attempt(call.element, call.left_ms, position, force=True))
         return Performed()
+    if label := await label_of_hidden(call.element, call.deadline):
+        return Performed.adapted_by(BY_LABEL if await _through_label(call, label, checked=checked) else None)
     return Performed.adapted_by(await reaching(call.element, once, call.deadline, position))
+
+
+async def _through_label(call: ActionContext[Any], attempt: Attempt, *, checked: bool) -> bool:
+    """Set a checkbox that is not shown by a click on its label; return False where its state is right already."""
+    if await call.element.is_checked() is checked:
+        return False
+    await attempt.on.click(position=attempt.position, timeout=attempt.timeout)
+    if await call.element.is_checked() is not checked:
+        text = f"{call.subject} is not shown, and a click on its label did not change its state"
+        raise StepFailedError(ErrorKind.NOT_ACTIONABLE, text, acted=True)
+    return True
 
 
 @performs(Select)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from functools import partial
 from typing import Any
 
 from playwright.async_api import Error, Position
@@ -12,7 +10,7 @@ from playwright.async_api import TimeoutError as WaitTimeoutError
 from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.failures import StepFailedError, explain
 from processors.browser.locators import locator_for
-from processors.browser.pointing import Attempt, position_of, reaching, recorded_point
+from processors.browser.pointing import BY_LABEL, Attempt, label_of_hidden, position_of, reaching, recorded_point
 from qa_queue.cases.actions import (
     Click,
     DoubleClick,
@@ -32,45 +30,55 @@ async def click(call: ActionContext[Click]) -> Performed:
     """Click once, or as often as asked."""
     args = call.args
     own: dict[str, Any] = {"button": args.button, "delay": args.delay_ms, "click_count": args.click_count}
-    return await _act(call, partial(call.element.click, **own))
+    return await _act(call, "click", **own)
 
 
 @performs(DoubleClick)
 async def dblclick(call: ActionContext[DoubleClick]) -> Performed:
     """Click twice."""
-    return await _act(call, partial(call.element.dblclick, button=call.args.button, delay=call.args.delay_ms))
+    return await _act(call, "dblclick", button=call.args.button, delay=call.args.delay_ms)
 
 
 @performs(RightClick)
 async def right_click(call: ActionContext[RightClick]) -> Performed:
     """Click with the right button."""
-    return await _act(call, partial(call.element.click, button="right"))
+    return await _act(call, "click", button="right")
 
 
 @performs(Hover)
 async def hover(call: ActionContext[Hover]) -> Performed:
     """Move the pointer over the element."""
-    return await _act(call, call.element.hover)
+    return await _act(call, "hover")
 
 
-async def _act(call: ActionContext[Any], action: Callable[..., Awaitable[None]]) -> Performed:
-    """Act on the element, or on the ancestor or label that its point belongs to."""
-    how = await _how(call)
-    if call.args.force:
-        await action(**how)
-        return Performed()
+async def _act(call: ActionContext[Any], method: str, **own: Any) -> Performed:
+    """Act on the element by a method of Playwright, or on the ancestor or label that its point belongs to."""
+    modifiers = list(call.args.modifiers)
 
     async def once(attempt: Attempt) -> None:
-        await action(**how | {"timeout": attempt.timeout, "force": attempt.force})
+        how = {"position": attempt.position, "timeout": attempt.timeout, "force": attempt.force}
+        await getattr(attempt.on, method)(**own, **how, modifiers=modifiers)
 
-    return Performed.adapted_by(await reaching(call.element, once, call.deadline, how["position"]))
+    if call.args.recorded_at and (label := await label_of_hidden(call.element, call.deadline)):
+        await once(label)
+        return Performed.adapted_by(BY_LABEL)
+    position = await _position(call)
+    if call.args.force:
+        await once(Attempt(call.element, call.left_ms, position, force=True))
+        return Performed()
+    return Performed.adapted_by(await reaching(call.element, once, call.deadline, position))
 
 
 @performs(Tap)
 async def tap(call: ActionContext[Tap]) -> None:
     """Touch the element for a moment."""
     try:
-        await call.element.tap(**await _how(call))
+        await call.element.tap(
+            position=await _position(call),
+            modifiers=list(call.args.modifiers),
+            force=call.args.force,
+            timeout=call.left_ms,
+        )
     except Error as error:
         if "does not support tap" not in str(error):
             raise
@@ -94,18 +102,6 @@ async def drag(call: ActionContext[Drag]) -> None:
         force=args.force,
         timeout=call.left_ms,
     )
-
-
-async def _how(call: ActionContext[Any]) -> dict[str, Any]:
-    """Return the options that every action of the pointer has."""
-    args: PointerAction = call.args
-    position = await _position(call)
-    return {
-        "position": position,
-        "modifiers": list(args.modifiers),
-        "force": args.force,
-        "timeout": call.left_ms,
-    }
 
 
 async def _position(call: ActionContext[Any]) -> Position | None:

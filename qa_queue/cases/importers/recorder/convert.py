@@ -6,7 +6,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from qa_queue.cases.actions import Click, ClosePage, Fill, Goto, Hover, Press, SetViewport, SwitchPage, WaitFor
+from qa_queue.cases.actions import (
+    Click,
+    ClosePage,
+    DoubleClick,
+    Fill,
+    Goto,
+    Hover,
+    Press,
+    SetViewport,
+    SwitchPage,
+    WaitFor,
+)
 from qa_queue.cases.document_path import INVALID, DocumentPath, ProblemReport
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
 from qa_queue.cases.importers.recorder.steps import MAIN_PAGE, RECORDED_TYPES, Made, Raw, make, page_of, switch_to
@@ -19,7 +30,7 @@ from qa_queue.errors.validation import kind_text
 from qa_queue.models import Viewport
 
 _MAX_NAME = 200
-_OPENING = (Click, Fill, Hover, Press)  # actions that may open a page
+_OPENING = (Click, DoubleClick, Fill, Hover, Press)  # actions that may open a page
 
 
 @dataclass(frozen=True)

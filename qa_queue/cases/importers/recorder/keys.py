@@ -87,14 +87,19 @@ def _passed_on(label: dict[str, Any], box: dict[str, Any], following: dict[str, 
     if any(step.get("type") != "click" for step in (label, box)) or _same_element(label, box):
         return False
     changed = following.get("type") == "change" and _same_element(box, following)
+    if changed and any(offset < 0 for offset in _offsets(box)):
+        return True  # no pointer clicks an element outside of its box
     if changed and following.get("value") == "on" and _beyond(box, _BOX_SIZE):
         return True
     return _labels(label, box) and _beyond(box, _USUAL_BOX)
 
 
 def _beyond(box: dict[str, Any], size: int) -> bool:
-    offsets = [offset for key in ("offsetX", "offsetY") if isinstance(offset := box.get(key), (int, float))]
-    return any(not 0 <= offset <= size for offset in offsets)
+    return any(not 0 <= offset <= size for offset in _offsets(box))
+
+
+def _offsets(box: dict[str, Any]) -> list[float]:
+    return [offset for key in ("offsetX", "offsetY") if isinstance(offset := box.get(key), (int, float))]
 
 
 def _labels(label: dict[str, Any], box: dict[str, Any]) -> bool:
