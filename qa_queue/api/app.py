@@ -28,7 +28,7 @@ from qa_queue.api.errors import (
     problem_of_validation,
     respond,
 )
-from qa_queue.api.http_limits import BodyLimit, RateLimiter, SecurityHeaders
+from qa_queue.api.http_limits import BodyLimit, ConcurrencyLimit, ConcurrencyLimiter, RateLimiter, SecurityHeaders
 from qa_queue.api.metrics import Metrics
 from qa_queue.api.pages import login
 from qa_queue.api.pages import routes as pages
@@ -102,10 +102,26 @@ def create_app(backend: Backend) -> FastAPI:
         backend=backend,
         limiter=RateLimiter(settings.qa_api_requests_per_minute),
         checks=RateLimiter(settings.qa_api_checks_per_minute),
+        concurrency=ConcurrencyLimiter(_concurrency(settings)),
     )
     app.add_middleware(TrustedHostMiddleware, allowed_hosts=hosts)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _concurrency(settings: Settings) -> tuple[ConcurrencyLimit, ...]:
+    """Return the limits on requests that take much time of the process, or stay open."""
+    return (
+        ConcurrencyLimit(
+            paths=("/cases/validate", "/cases/import", "/report", "/preview"),
+            most=settings.qa_api_costly_at_once,
+            setting="QA_API_COSTLY_AT_ONCE",
+            retry_after_s=1,
+        ),
+        ConcurrencyLimit(
+            paths=("/events",), most=settings.qa_api_streams, setting="QA_API_STREAMS", retry_after_s=60
+        ),
+    )
 
 
 def serve(settings: Settings) -> None:

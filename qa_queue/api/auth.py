@@ -14,7 +14,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from qa_queue.api.errors import RefusedError, headers_of, problem_of, respond
-from qa_queue.api.http_limits import RateLimiter
+from qa_queue.api.http_limits import ConcurrencyLimit, ConcurrencyLimiter, RateLimiter
 from qa_queue.auth.logins import PAGES_DOMAIN
 from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import QAError, RedisUnavailableError
@@ -97,20 +97,32 @@ class AuthMiddleware:
     It runs before routing and before the body is read, so a stranger learns nothing, not even which paths exist.
     """
 
-    def __init__(self, app: ASGIApp, backend: Backend, limiter: RateLimiter, checks: RateLimiter) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        backend: Backend,
+        limiter: RateLimiter,
+        checks: RateLimiter,
+        concurrency: ConcurrencyLimiter,
+    ) -> None:
         self._app = app
         self._backend = backend
         self._limiter = limiter
         self._checks = checks
+        self._concurrency = concurrency
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request."""
-        if scope["type"] == "http":
-            refusal = await self._refusal(scope)
-            if refusal is not None:
-                await refusal(scope, receive, send)
-                return
-        await self._app(scope, receive, send)
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        refusal = await self._refusal(scope)
+        if refusal is not None:
+            await refusal(scope, receive, send)
+            return
+        identity: Identity | None = scope.get("state", {}).get("identity")
+        with self._concurrency.request(_caller(identity) if identity else "", scope["path"]) as exceeded:
+            await (_busy(exceeded) if exceeded else self._app)(scope, receive, send)
 
     async def _refusal(self, scope: Scope) -> Response | None:
         path: str = scope["path"]
@@ -143,7 +155,7 @@ class AuthMiddleware:
             self._count(f"client:{client}")
             raise _unknown()
         if is_api(scope["path"]):
-            caller = f"{identity.token_id or 'login'}:{identity.name}"
+            caller = _caller(identity)
             self._count(caller)
             if scope["path"].endswith(_CHECKS):
                 self._count(caller, self._checks, "QA_API_CHECKS_PER_MINUTE")
@@ -166,6 +178,17 @@ class AuthMiddleware:
         if wait:
             detail = f"Too many requests: try again in {wait} s, or raise {setting}."
             raise RefusedError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(wait)})
+
+
+def _caller(identity: Identity) -> str:
+    return f"{identity.token_id or 'login'}:{identity.name}"
+
+
+def _busy(limit: ConcurrencyLimit) -> Response:
+    """Return the answer to a request beside too many of the same caller."""
+    detail = f"Too many such requests at once, at most {limit.most}: wait for one to end, or raise {limit.setting}."
+    refused = RefusedError(HTTPStatus.TOO_MANY_REQUESTS, detail, {"Retry-After": str(limit.retry_after_s)})
+    return respond(problem_of(refused), headers_of(refused))
 
 
 def _unknown() -> RefusedError:

@@ -1,4 +1,4 @@
-"""Limits on requests: a token bucket for each caller, in the memory of this process.
+"""Limits on requests: a token bucket and the requests in progress of each caller, in the memory of this process.
 
 What stands before every route, as ASGI middleware: careful headers, and bodies of a bounded size.
 """
@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import threading
 import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections import Counter, OrderedDict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 
@@ -59,6 +60,42 @@ class RateLimiter:
             if len(self._buckets) > MOST_CALLERS:
                 self._buckets.popitem(last=False)
         return math.ceil(wait)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConcurrencyLimit:
+    """The most requests at once of one caller to paths that end in one of these; `setting` is where it is set."""
+
+    paths: tuple[str, ...]
+    most: int
+    setting: str
+    retry_after_s: int
+
+
+class ConcurrencyLimiter:
+    """Counts the requests in progress of each caller; used by one event loop."""
+
+    def __init__(self, limits: Sequence[ConcurrencyLimit]) -> None:
+        self._limits = limits
+        self._running: Counter[tuple[str, str]] = Counter()
+
+    @contextmanager
+    def request(self, caller: str, path: str) -> Iterator[ConcurrencyLimit | None]:
+        """Count a request while the block runs; yield the limit that it would exceed, or None."""
+        limit = next((one for one in self._limits if path.endswith(one.paths)), None)
+        if limit is None:
+            yield None
+            return
+        key = (caller, limit.setting)
+        if self._running[key] >= limit.most:
+            yield limit
+            return
+        self._running[key] += 1
+        try:
+            yield None
+        finally:
+            self._running[key] -= 1
+            self._running += Counter()  # forgets callers without a request
 
 
 # Pages carry text from cases and sites under test: even if some of it slipped through the escaping, no script runs

@@ -308,6 +308,14 @@ class Settings(RedisSettings):
         ge=1,
         description="Cases and recordings a minute that one token or login may have checked over the API.",
     )
+    qa_api_costly_at_once: int = Field(
+        default=2,
+        ge=1,
+        description="Checks of cases, imports, reports and previews that one token or login may ask for at once.",
+    )
+    qa_api_streams: int = Field(
+        default=50, ge=1, description="Streams of events that one token or login may have open at once."
+    )
     qa_api_max_body: int = Field(default=10_000_000, ge=1, description="Bytes that a request to the API may have.")
 
     @field_validator("qa_state_key")

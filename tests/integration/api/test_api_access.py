@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -15,6 +16,8 @@ from redis import Redis
 from qa_queue.auth.logins import OPERATOR, Logins
 from qa_queue.auth.tokens import KEY, Role, TokenStore
 from qa_queue.store.memory import MemoryStore
+from tests.support.poll import wait_until
+from tests.support.queueing import add, waiting
 from tests.support.records import case_record, run_record
 from tests.support.serving import own_host
 
@@ -282,3 +285,126 @@ def test_rq_dashboard_stands_behind_the_same_login(
     assert browser.get("/rq/0/data/queues.json").json() == {"queues": []}
     assert runner.get("/rq/").status_code == 403
     assert browser.post("/rq/requeue/test-execution", headers=OWN).status_code == 403
+
+
+def test_costly_requests_at_once_are_limited_for_each_token(serve: Callable[..., str], redis_db: Redis) -> None:
+    """And they hold up no other request: the service answers while a case is checked."""
+    url = serve(qa_api_costly_at_once=1, qa_api_checks_per_minute=1000)
+    tokens = TokenStore(redis_db)
+    callers = [{"Authorization": f"Bearer {tokens.create(name, Role.READ)[1]}"} for name in ("ann", "bob")]
+    large = "name: x\nsteps:\n" + "- goto: /\n" * 4_999
+    check = partial(httpx.post, f"{url}/api/v1/cases/validate", json={"case": large}, timeout=60)
+    refused: list[httpx.Response] = []
+
+    def overlap() -> bool:
+        with ThreadPoolExecutor(3) as pool:
+            asked = [pool.submit(check, headers=callers[number]) for number in (0, 0, 1)]
+            health = httpx.get(f"{url}/health/live", timeout=20)
+            answers = [one.result() for one in asked]
+        assert (health.status_code, answers[2].status_code) == (200, 200)
+        assert 200 in {answer.status_code for answer in answers[:2]}
+        refused.extend(answer for answer in answers if answer.status_code == 429)
+        return bool(refused)
+
+    wait_until(overlap, timeout=60, what="two checks at once")
+    assert (refused[0].headers["retry-after"], "QA_API_COSTLY_AT_ONCE" in refused[0].json()["detail"]) == (
+        "1",
+        True,
+    )
+
+
+def test_streams_at_once_are_limited_for_each_token(serve: Callable[..., str], redis_db: Redis) -> None:
+    """One that is closed makes room for another."""
+    url = serve(qa_api_streams=1)
+    headers = {"Authorization": f"Bearer {TokenStore(redis_db).create('ann', Role.READ)[1]}"}
+    with httpx.stream("GET", f"{url}/api/v1/events", headers=headers) as stream:
+        assert stream.status_code == 200
+        late = httpx.get(f"{url}/api/v1/events", params={"seconds": 0}, headers=headers)
+        assert (late.status_code, late.headers["retry-after"]) == (429, "60")
+
+    def opens() -> bool:
+        return httpx.get(f"{url}/api/v1/events", params={"seconds": 0}, headers=headers).status_code == 200
+
+    wait_until(opens, what="the end of the stream")
+
+
+RQ_PATHS = [
+    ("GET", "/rq/"),
+    ("GET", "/rq/0/view/jobs"),
+    ("GET", "/rq/0/data/queues.json"),
+    ("GET", "/rq/static/css/main.css"),
+    ("GET", "/rq/no/such/page"),
+    ("POST", "/rq/job/run-1/delete"),
+    ("POST", "/rq/requeue/test-execution"),
+    ("POST", "/rq/queue/test-execution/queued/empty"),
+]
+
+
+@pytest.mark.parametrize("role", [None, Role.READ, Role.RUN])
+def test_rq_dashboard_is_for_administrators_alone(url: str, redis_db: Redis, role: Role | None) -> None:
+    """Whatever the path and method, by token and by login; the job that they would delete stays."""
+    add(redis_db, "run-1")
+    headers = {"X-Requested-With": "XMLHttpRequest", **OWN}
+    with httpx.Client(base_url=url, headers={**own_host(url), **headers}, timeout=20) as browser:
+        if role is None:
+            answers = [browser.request(method, path) for method, path in RQ_PATHS]
+            assert {answer.status_code for answer in answers} == {303, 401}
+            assert {answer.headers.get("location", "/login")[:6] for answer in answers} == {"/login"}
+        else:
+            _, text = TokenStore(redis_db).create("ann", role)
+            bearer = {"Authorization": f"Bearer {text}"}
+            by_token = [browser.request(method, path, headers=bearer) for method, path in RQ_PATHS]
+            assert browser.post("/login", data={"token": text}).status_code == 303
+            by_login = [browser.request(method, path) for method, path in RQ_PATHS]
+            assert {answer.status_code for answer in (*by_token, *by_login)} == {403}
+            assert "rq-dashboard is for administrators" in by_token[0].json()["detail"]
+    assert waiting(redis_db) == ["run-1"]
+
+
+NAMES_OF_CALLERS = {"user", "user_id", "created_by", "judged_by", "by", "role", "actor", "token_id", "address"}
+
+
+def test_no_body_names_its_caller(url: str) -> None:
+    """Users come from the token: no operation takes one, at any depth of its body."""
+    document = httpx.get(f"{url}/api/v1/openapi.json").json()
+    schemas = document["components"]["schemas"]
+
+    def words(schema: object, seen: frozenset[str] = frozenset()) -> set[str]:
+        if isinstance(schema, list):
+            return set().union(*(words(one, seen) for one in schema))
+        if not isinstance(schema, dict):
+            return set()
+        name = str(schema.get("$ref", "")).rpartition("/")[2]
+        own = set(schema.get("properties", {})) | (
+            words(schemas[name], seen | {name}) if name and name not in seen else set()
+        )
+        return own.union(
+            *(words(value, seen) for key, value in schema.items() if key not in ("example", "examples"))
+        )
+
+    bodies = {
+        f"{method.upper()} {path}": words(operation.get("requestBody", {}))
+        for path, methods in document["paths"].items()
+        for method, operation in methods.items()
+    }
+    cases = {"POST /api/v1/runs", "POST /api/v1/runs/batch", "POST /api/v1/cases"}
+    assert all(bodies[operation] for operation in cases)
+    found = {operation: named for operation, body in bodies.items() if (named := body & NAMES_OF_CALLERS)}
+    assert found == {}
+
+
+def test_the_user_of_a_run_is_its_caller(runner: httpx.Client, admin: httpx.Client, store: MemoryStore) -> None:
+    """Whoever made it before, and whatever a body adds."""
+    case = {"version": 1, "name": "x", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
+    assert runner.post("/api/v1/runs", json={"case": case, "user_id": "ann"}).status_code == 422
+    batch = {"runs": [{"case": case, "user_id": "ann"}]}
+    assert runner.post("/api/v1/runs/batch", json=batch).status_code == 422
+    first = runner.post("/api/v1/runs", json={"case": case}).json()["run_id"]
+    several = runner.post("/api/v1/runs/batch", json={"runs": [{"case": case}, {"case": case}]}).json()
+    second = admin.post(f"/api/v1/runs/{first}/rerun").json()["run_id"]
+    third = admin.post("/api/v1/runs/rerun", json={"run_ids": [first], "only_failed": False}).json()["runs"][0]["run_id"]
+    for run in several["runs"]:
+        store.update_run(run["run_id"], status="failed")
+    fourth = admin.post(f"/api/v1/batches/{several['batch_id']}/rerun").json()["runs"][0]["run_id"]
+    users = {run_id: store.get_run(run_id).user_id for run_id in (first, second, third, fourth)}
+    assert users == {first: "run", second: "admin", third: "admin", fourth: "admin"}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qa_queue.api.http_limits import MOST_CALLERS, RateLimiter, take
+from qa_queue.api.http_limits import MOST_CALLERS, ConcurrencyLimit, ConcurrencyLimiter, RateLimiter, take
 
 
 def test_a_full_bucket_holds_a_minutes_worth() -> None:
@@ -45,3 +45,21 @@ def test_callers_do_not_hinder_each_other_and_are_forgotten_in_time() -> None:
     for number in range(MOST_CALLERS):
         limiter.wait_s(str(number))
     assert limiter.wait_s("ann") == 0
+
+
+def test_requests_at_once_are_counted_by_caller_and_limit() -> None:
+    """One that ends makes room; other callers, paths and limits are not concerned."""
+    checks = ConcurrencyLimit(paths=("/validate", "/report"), most=2, setting="A", retry_after_s=1)
+    streams = ConcurrencyLimit(paths=("/events",), most=1, setting="B", retry_after_s=60)
+    limiter = ConcurrencyLimiter([checks, streams])
+
+    def tried(caller: str, path: str) -> ConcurrencyLimit | None:
+        with limiter.request(caller, path) as exceeded:
+            return exceeded
+
+    with limiter.request("ann", "/cases/validate"), limiter.request("ann", "/runs/1/report") as second:
+        assert second is None
+        assert tried("ann", "/cases/validate") is checks
+        assert tried("bob", "/cases/validate") is tried("ann", "/runs") is tried("ann", "/events") is None
+    assert tried("ann", "/cases/validate") is None
+    assert limiter._running == {}
