@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 import psutil
 import pytest
@@ -25,6 +26,8 @@ from tests.support.steps import goto, on, step
 HOSTS = (
     "127.0.0.1", "localhost", "x.localhost", "2130706433", "0x7f.1", "0177.0.0.1", "127.1", "127.9.9.9", "0.0.0.0",
     "[::1]", "[::]", "[::ffff:127.0.0.1]", "user:pass@127.0.0.1", "site.test@127.0.0.1", "rebind.test",
+    "127.0.0.1.", "localhost.", "0x7f000001", "017700000001", "127.0.1", "①②⑦.0.0.1", "127。0。0。1", "LOCALHOST",
+    "xn--bcher-kva.test", "[::ffff:7f00:1]", "[0:0:0:0:0:ffff:127.0.0.1]",
 )  # fmt: skip
 IN_WORKER = "(URL.createObjectURL(new Blob([`{script}`])))"
 FETCH = "fetch('http://{to}/', {{mode: 'no-cors'}}).catch(() => 0)"
@@ -52,6 +55,18 @@ PAGES = {
     "web socket of a worker": "new Worker" + IN_WORKER.format(script="new WebSocket('ws://{to}/')"),
     "shared worker": "new SharedWorker" + IN_WORKER.format(script=FETCH),
     "service worker": "navigator.serviceWorker.register('/worker.js?to=http://{to}/')",
+    "ping": "document.body.innerHTML = '<a id=p ping=http://{to}/ href=#x>a</a>'; p.click()",
+    "prefetch": "document.head.innerHTML += '<link rel=prefetch href=http://{to}/x>'",
+    "preload": "document.head.innerHTML += '<link rel=preload as=image href=http://{to}/x>'",
+    "module": "import('http://{to}/x.js').catch(() => 0)",
+    "imported style": "document.head.innerHTML += '<style>@import url(http://{to}/x.css)</style>'",
+    "font": "new FontFace('x', 'url(http://{to}/x.woff2)').load().catch(() => 0)",
+    "video": "document.body.innerHTML = '<video src=http://{to}/x.mp4 preload=auto></video>'",
+    "frame of a blob": "document.body.append(Object.assign(document.createElement('iframe'), "
+    "{{src: URL.createObjectURL(new Blob(['<img src=http://{to}/>'], {{type: 'text/html'}}))}}))",
+    "frame of data": "document.body.innerHTML = '<iframe src=\\'data:text/html,<img src=http://{to}/>\\'></iframe>'",
+    "frame with its own source": "document.body.innerHTML = '<iframe srcdoc=\\'<img src=http://{to}/>\\'></iframe>'",
+    "report of its policy": "location = '/reports'",
     "download": "document.body.innerHTML = '<a id=d download href=http://{to}/f>f</a>'; d.click()",
 }
 INTERFACES = [name for name, state in psutil.net_if_stats().items() if state.isup and not name.startswith("lo")]
@@ -119,6 +134,10 @@ async def test_no_page_reaches_the_service(
     async with session_of(pool, site, own, monkeypatch) as session:
         script = PAGES[way].format(to=f"127.0.0.1:{own.port}")
         path = site.page("/attack", f"<button id=go>go</button><script>go.onclick = () => {{ {script} }}</script>")
+        site.page("/reports", "<script>eval('1')</script>")
+        site.headers["/reports"] = {
+            "Content-Security-Policy": f"script-src 'self'; report-uri http://127.0.0.1:{own.port}/"
+        }
         assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
         await session.perform(on("click", "#go"), timeout_ms=TIMEOUT_MS)
         await async_wait_until(lambda: refused(session), what="the refusal")
@@ -133,7 +152,7 @@ async def test_no_step_reaches_the_service(
     """By no form of its address: neither a page nor a request; their errors name destination and reason."""
     async with session_of(pool, site, own, monkeypatch) as session:
         url = f"http://{host}:{own.port}/"
-        site.redirects["/away"] = url
+        site.redirects["/away"] = quote(url, safe=":/@[]")
         for attack in (
             goto(url),
             goto("/away"),
@@ -188,6 +207,57 @@ async def test_without_the_proxy_datagrams_do_leave(browser_path: Path, site: Si
             await async_wait_until(lambda: own.datagrams, what="a datagram")
     finally:
         await pool.close()
+
+
+async def test_an_answer_of_dns_that_changes_reaches_nothing(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Rebinding: the address that was judged stays that of the name, for pages, sockets and requests of the run."""
+    answers = [ipaddress.ip_address("127.0.0.1"), ipaddress.ip_address("169.254.169.254")]
+    asked: list[str] = []
+
+    async def rebinding(host: str) -> tuple[Address, ...]:
+        asked.append(host)
+        return (answers[min(len(asked), len(answers)) - 1],)
+
+    port = site.url.rpartition(":")[2]
+    path = site.page("/rebound", "<p id=x>a</p>")
+    async with session_of(pool, site, own, monkeypatch) as session:
+        monkeypatch.setattr(session._egress, "_resolve", rebinding)
+        for attack in (
+            goto(f"http://rebind.test:{port}{path}"),
+            step("request", args={"get": f"http://rebind.test:{port}{path}"}),
+        ):
+            assert (await session.perform(attack, timeout_ms=TIMEOUT_MS)).error is None
+        again = "() => fetch('/rebound', {cache: 'no-store'}).then(found => found.status)"
+        assert [await session.page.evaluate(again) for _ in range(3)] == [200] * 3
+        await session.page.evaluate(f"new WebSocket('ws://rebind.test:{own.port}/')")
+        await async_wait_until(lambda: refused(session), what="the refusal")
+    assert asked == ["rebind.test"]
+    assert own.silent
+
+
+@pytest.mark.parametrize(
+    "host", ["169.254.169.254", "metadata.google.internal", "[fd00:ec2::254]", "100.100.100.200"]
+)
+async def test_no_page_and_no_step_reaches_cloud_metadata(
+    pool: WarmBrowserPool, site: Site, own: Listener, monkeypatch: pytest.MonkeyPatch, host: str
+) -> None:
+    """By HTTP, TLS and WebSockets; nothing is sent to it, because the proxy makes no connection."""
+    path = site.page("/meta", "<p id=x>a</p>")
+    async with session_of(pool, site, own, monkeypatch) as session:
+        assert session._egress is not None
+        assert (await session.perform(goto(path), timeout_ms=TIMEOUT_MS)).error is None
+        for script in (
+            f"new WebSocket('ws://{host}/latest')",
+            f"fetch('https://{host}/', {{mode: 'no-cors'}}).catch(() => 0)",
+        ):
+            before = session._egress.refused["metadata"]
+            await session.page.evaluate(f"() => {{ {script} }}")
+            await async_wait_until(lambda b=before: session._egress.refused["metadata"] > b, what="the refusal")
+        for attack in (goto(f"http://{host}/latest/meta-data"), step("request", args={"get": f"http://{host}/"})):
+            outcome = await session.perform(attack, timeout_ms=TIMEOUT_MS)
+            assert "cloud metadata, link-local or reserved" in str(outcome.error)
 
 
 async def test_a_page_that_is_permitted_reaches_the_listener(

@@ -24,6 +24,7 @@ class Site:
         self.redirects: dict[str, str] = {}
         self.logins: dict[str, str] = {}  # USER:PASSWORD of HTTP authentication
         self.held: dict[str, threading.Event] = {}
+        self.headers: dict[str, dict[str, str]] = {}  # of the answer, by path
 
     def page(self, path: str, html: Page) -> str:
         """Serve `html` (or what it returns for the query or form) at `path`; returns the path."""
@@ -72,6 +73,7 @@ class _Handler(BaseHTTPRequestHandler):
             self._send(404, "not here")
         else:
             kind = {"Content-Type": "text/javascript"} if path.endswith(".js") else {}
+            kind |= site.headers.get(path, {})
             self._send(200, page if isinstance(page, str) else page({k: v[0] for k, v in form.items()}), **kind)
 
     def _send(self, status: int, html: str, **headers: str) -> None:

@@ -176,6 +176,67 @@ async def test_the_host_header_does_not_choose_the_destination(site: Site, own: 
     assert own.silent
 
 
+SMUGGLED = "GET http://127.0.0.1:{port}/ HTTP/1.1\r\nHost: x\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        "POST {site}/a HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST {site}/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "POST {site}/a HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: identity, chunked\r\n\r\n0\r\n\r\n",
+        "POST {site}/a HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\nContent-Length: 9\r\n\r\n",
+        "POST {site}/a HTTP/1.1\r\nHost: x\r\nContent-Length: +0\r\n\r\n",
+        "GET {site}/a HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+        "GET {site}/a HTTP/1.1\r\nHost: x\r\nConnection: keep-alive, Host, Proxy-Connection\r\n\r\n",
+        "GET {site}/a HTTP/1.1\r\nHost: x\r\nHost: 127.0.0.1:{port}\r\n\r\n",
+        "GET {site}/a HTTP/1.1\r\nHost: x\r\nX: a\r\n 127.0.0.1:{port}\r\n\r\n",
+        "GET {site}/a HTTP/1.1\nHost: x\n\n",
+        "GET {site}/a#@127.0.0.1:{port}/ HTTP/1.1\r\nHost: x\r\n\r\n",
+        "HEAD {site}/a HTTP/1.1\r\nHost: x\r\n\r\n",
+    ],
+)
+async def test_no_request_is_smuggled_behind_another(site: Site, own: Listener, head: str) -> None:
+    """However ambiguous the first one is, the proxy decides on each: the service hears nothing of the second."""
+    text = head.format(site=site.url, port=own.port) + SMUGGLED.format(port=own.port)
+    async with proxy_of(own) as proxy:
+        await talk(proxy, text)
+    assert own.silent
+
+
+@pytest.mark.parametrize(
+    "header", ["Upgrade: websocket\r\nConnection: Upgrade", "Upgrade: h2c\r\nConnection: Upgrade"]
+)
+async def test_a_connection_that_was_upgraded_stays_with_its_server(site: Site, own: Listener, header: str) -> None:
+    """Also where the server did not agree: what follows leads nowhere else."""
+    async with proxy_of(own) as proxy:
+        said = await talk(
+            proxy, f"GET {site.url}/a HTTP/1.1\r\nHost: x\r\n{header}\r\n\r\n", SMUGGLED.format(port=own.port)
+        )
+    assert "page a" in said
+    assert own.silent
+
+
+async def test_a_tunnel_to_another_port_is_decided_by_its_port(site: Site, own: Listener) -> None:
+    """CONNECT to a host that is allowed at one port does not open the others."""
+    place = site.url.removeprefix("http://")
+    async with proxy_of(allow=place) as proxy:
+        assert "200" in await talk(proxy, connect(place), get("/a", "Connection: close"))
+        assert "502" in await talk(proxy, connect(f"127.0.0.1:{own.port}"), "anything")
+    assert own.silent
+
+
+async def test_a_name_in_a_tunnel_does_not_choose_the_destination(site: Site, own: Listener) -> None:
+    """A Host header, or an absolute URL, inside a tunnel goes to the tunnel's server alone."""
+    place = site.url.removeprefix("http://")
+    async with proxy_of(own) as proxy:
+        inner = get(
+            f"http://127.0.0.1:{own.port}/a", f"X-Forwarded-Host: 127.0.0.1:{own.port}", "Connection: close"
+        )
+        await talk(proxy, connect(place), inner)
+    assert own.silent
+
+
 async def test_a_name_that_changes_its_address_is_pinned(site: Site, own: Listener) -> None:
     """The answer that was judged is the one that is connected to, in this run; it is asked for once."""
     port = site.url.rpartition(":")[2]

@@ -314,7 +314,7 @@ def test_costly_requests_at_once_are_limited_for_each_token(serve: Callable[...,
 
 
 def test_streams_at_once_are_limited_for_each_token(serve: Callable[..., str], redis_db: Redis) -> None:
-    """One that is closed makes room for another."""
+    """One that is closed lets another in."""
     url = serve(qa_api_streams=1)
     headers = {"Authorization": f"Bearer {TokenStore(redis_db).create('ann', Role.READ)[1]}"}
     with httpx.stream("GET", f"{url}/api/v1/events", headers=headers) as stream:
@@ -394,7 +394,7 @@ def test_no_body_names_its_caller(url: str) -> None:
 
 
 def test_the_user_of_a_run_is_its_caller(runner: httpx.Client, admin: httpx.Client, store: MemoryStore) -> None:
-    """Whoever made it before, and whatever a body adds."""
+    """Of each run, by whatever operation, and never a name in a body."""
     case = {"version": 1, "name": "x", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
     assert runner.post("/api/v1/runs", json={"case": case, "user_id": "ann"}).status_code == 422
     batch = {"runs": [{"case": case, "user_id": "ann"}]}
@@ -402,7 +402,9 @@ def test_the_user_of_a_run_is_its_caller(runner: httpx.Client, admin: httpx.Clie
     first = runner.post("/api/v1/runs", json={"case": case}).json()["run_id"]
     several = runner.post("/api/v1/runs/batch", json={"runs": [{"case": case}, {"case": case}]}).json()
     second = admin.post(f"/api/v1/runs/{first}/rerun").json()["run_id"]
-    third = admin.post("/api/v1/runs/rerun", json={"run_ids": [first], "only_failed": False}).json()["runs"][0]["run_id"]
+    third = admin.post("/api/v1/runs/rerun", json={"run_ids": [first], "only_failed": False}).json()["runs"][0][
+        "run_id"
+    ]
     for run in several["runs"]:
         store.update_run(run["run_id"], status="failed")
     fourth = admin.post(f"/api/v1/batches/{several['batch_id']}/rerun").json()["runs"][0]["run_id"]

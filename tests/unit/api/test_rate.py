@@ -48,7 +48,7 @@ def test_callers_do_not_hinder_each_other_and_are_forgotten_in_time() -> None:
 
 
 def test_requests_at_once_are_counted_by_caller_and_limit() -> None:
-    """One that ends makes room; other callers, paths and limits are not concerned."""
+    """One that ends lets the next one in; other callers, paths and limits are not concerned."""
     checks = ConcurrencyLimit(paths=("/validate", "/report"), most=2, setting="A", retry_after_s=1)
     streams = ConcurrencyLimit(paths=("/events",), most=1, setting="B", retry_after_s=60)
     limiter = ConcurrencyLimiter([checks, streams])
