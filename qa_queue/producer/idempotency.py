@@ -132,7 +132,7 @@ def _renewed(connection: Redis, claims: Sequence[IdempotencyClaim]) -> Iterator[
 
     def renew() -> None:
         while not over.wait(RENEW_S):
-            with suppress(RedisError):  # enqueueing finds out whether the claims still hold
+            with suppress(RedisError):  # enqueueing checks whether the claims still hold
                 renew_claims(connection, claims)
 
     thread = threading.Thread(target=renew, name="renew claims", daemon=True)

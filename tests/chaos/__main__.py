@@ -17,6 +17,7 @@ from qa_queue.local.process import LocalServer
 from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
 from qa_queue.settings.chromium import find_browser
+from qa_queue.worker.die_with_parent import die_with_parent
 from tests.chaos import program
 from tests.chaos.plan import CLOCKS_S, draw
 from tests.chaos.program import ChaosResult
@@ -85,6 +86,7 @@ def _carried_out(shared: _Program, seeds: range, jobs: int) -> Iterator[tuple[st
 
 
 def _adopt(shared: _Program) -> None:
+    die_with_parent(os.getppid())
     globals()["_shared"] = shared
 
 

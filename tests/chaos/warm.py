@@ -103,7 +103,7 @@ class WarmInterpreters:
             popen.wait()
 
     def start(self, *clocks_s: int) -> None:
-        """Start the interpreters of these clocks, which are so many seconds off."""
+        """Start the interpreters of these clocks, given in s by which they are off."""
         new = [str(clock) for clock in dict.fromkeys(clocks_s) if str(clock) not in self._running]
         for clock in new:
             self._running[clock] = self._launch(clock)
@@ -230,7 +230,7 @@ def main(path: str) -> None:
         _module(name)
     _use_once()
     gc.freeze()
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the forked processes
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the forked processes are reaped at once
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()

@@ -42,7 +42,7 @@ def test_the_end_of_a_process_is_seen_by_its_token(token_of_an_ended_process: st
 
 @linux
 def test_a_process_that_has_ended_and_was_not_waited_for_has_ended() -> None:
-    """As a worker in a container whose parent waits for nobody."""
+    """As a worker in a container whose parent never waits for it."""
     with subprocess.Popen(["cat"], stdin=subprocess.PIPE) as process:
         token = process_token(process.pid)
         assert not has_ended(token)
