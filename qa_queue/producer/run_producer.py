@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from redis import Redis
+from redis.exceptions import RedisError
 
 from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
@@ -25,6 +27,7 @@ from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
 from qa_queue.queues.enqueue import reserve_arrivals
+from qa_queue.queues.reconciliation import mark_rejected
 from qa_queue.redis import connection_of, explained
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry
@@ -109,13 +112,16 @@ class JobProducer:
     def _delete_rows(self, run_ids: Sequence[str]) -> None:
         """Delete the rows of a failed submission. Log a failure: the first error is the one to raise.
 
-        The ledger's entries go first: without them, no run of the submission is enqueued again.
+        The ledger's entries go first: without them, no run of the submission is enqueued again. Where the store
+        fails, the runs are marked in Redis, so that the reconciler deletes what is left instead of restoring it.
         """
         try:
             self._store.ledger.remove(run_ids)
             self._store.delete_runs(run_ids)
         except StoreError as error:
             log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)
+            with suppress(RedisError):
+                mark_rejected(self._connection, run_ids)
 
 
 def _plan(requests: Sequence[RunRequest]) -> list[PlannedRun]:

@@ -20,12 +20,13 @@ from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.enqueue import job_fields, offset_us
 from qa_queue.queues.jobs import FAILURE_TTL_S, JobSpec, build_job
-from qa_queue.queues.keys import JOB_PREFIX, REQUEUES_FIELD, QueueKeys, QueueScript
+from qa_queue.queues.keys import JOB_PREFIX, REJECTED_PREFIX, REQUEUES_FIELD, QueueKeys, QueueScript
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis import server_time
 from qa_queue.redis.scripts import LuaScript
 
 MOST_RECORDS = 200  # outcomes read at once
+_KEEP_REJECTED_S = 24 * 3600
 _RESTORED_AT_ONCE = 100  # jobs in one step, so that Redis is not blocked for long
 
 _DROP = LuaScript.load("qa_queue.queues", "drop_remnant")
@@ -73,6 +74,28 @@ def is_unstored(connection: Redis, queue: str, job_id: str) -> bool:
 def forget_record(connection: Redis, queue: str, job_id: str, record: bytes) -> None:
     """Forget an outcome that is stored now; a later one of the same job is kept."""
     _FORGET.run(connection, [QueueKeys(queue).unrecorded], [job_id, record])
+
+
+def mark_rejected(connection: Redis, job_ids: Sequence[str]) -> None:
+    """Note that the submission of these jobs was rejected, and that rows of it may be left, for 24 h.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    with connection.pipeline(transaction=False) as pipe:
+        for job_id in job_ids:
+            pipe.set(f"{REJECTED_PREFIX}{job_id}", 1, ex=_KEEP_REJECTED_S)
+        pipe.execute()
+
+
+def rejected_among(connection: Redis, job_ids: Sequence[str]) -> set[str]:
+    """Return those of these jobs whose submission was rejected.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    found = connection.mget([f"{REJECTED_PREFIX}{job_id}" for job_id in job_ids]) if job_ids else []
+    return {job_id for job_id, mark in zip(job_ids, found, strict=True) if mark is not None}
 
 
 def drop_remnant(pipeline: Any, job_key: str) -> None:

@@ -7,7 +7,7 @@ import time
 from functools import cache
 from typing import Any
 
-from redis import BlockingConnectionPool
+from redis import BlockingConnectionPool, Redis
 from redis.backoff import NoBackoff
 from redis.connection import AbstractConnection, Connection, parse_url
 from redis.exceptions import AuthenticationError, ConnectionError, RedisError, ResponseError, TimeoutError
@@ -179,6 +179,7 @@ class Discovery(Sentinel):
 
     def __init__(self, group: SentinelGroup, options: dict[str, Any]) -> None:
         self.group = group
+        self._knew: Redis | None = None  # is asked first; the list itself is read by other threads
         login = {"username": group.username, "password": group.password}
         super().__init__(list(group.hosts), sentinel_kwargs=login | options)  # type: ignore[no-untyped-call] # redis-py
 
@@ -189,7 +190,7 @@ class Discovery(Sentinel):
             redis.sentinel.MasterNotFoundError: no one knows it; says why and what to do.
         """
         problems: list[str] = []
-        for at, sentinel in enumerate(self.sentinels):
+        for sentinel in sorted(self.sentinels, key=lambda one: one is not self._knew):
             try:
                 masters: Any = sentinel.sentinel_masters()
             except (AuthenticationError, ConnectionError, TimeoutError, ResponseError) as error:
@@ -197,8 +198,7 @@ class Discovery(Sentinel):
                 continue
             state = masters.get(service_name)
             if state and self.check_master_state(state, service_name):  # type: ignore[no-untyped-call] # redis-py
-                # Who knew it is asked first the next time.
-                self.sentinels[0], self.sentinels[at] = sentinel, self.sentinels[0]
+                self._knew = sentinel
                 return state["ip"], state["port"]
             problems.append(_unknown(service_name, masters))
         raise MasterNotFoundError("; ".join(dict.fromkeys(problems)))

@@ -3,11 +3,26 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import socket
+import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
+from redis import Redis
+from redis.client import PubSub
+from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import RedisError
+
+log = logging.getLogger(__name__)
+
+_RESUBSCRIBE_S = 1.0  # between attempts to receive commands while Redis is unavailable
+_POLL_S = 1.0
+_PING_S = 3.0  # a connection to a host that vanished looks like one on which there is nothing to hear
+_SILENCE_S = 8.0  # without an answer, after which another connection is opened
 _DUPLICATE_S = 1.0  # a worker pool and a terminal may both send the same signal
 
 
@@ -94,3 +109,72 @@ class WorkerControl:
     def commands(self) -> list[Command]:
         """Return the commands given since the last call."""
         return [self._commands.get_nowait() for _ in range(self._commands.qsize())]
+
+
+class CommandListener:
+    """Receives the messages of a channel in a thread, and subscribes again when its connection fails or is silent.
+
+    redis-py's own thread for subscriptions keeps a connection on which nothing arrives, for example after its
+    server's host has vanished, and ends on errors that are not of Redis.
+    """
+
+    def __init__(self, connection: Redis, channel: str, handle: Callable[[Any], None]) -> None:
+        self._connection = connection
+        self._channel = channel
+        self._handle = handle
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="commands", daemon=True)
+        self._opened: PubSub | None = None
+
+    def start(self) -> None:
+        """Subscribe, then listen until `stop`.
+
+        Raises:
+            redis.exceptions.RedisError: Redis failed.
+        """
+        self._opened = self._subscribe()
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._stop.set()
+        self._thread.join(_POLL_S)
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            try:
+                with self._opened or self._subscribe() as pubsub:
+                    self._opened = None
+                    self._listen(pubsub)
+            except (RedisError, OSError) as error:
+                log.debug("Commands cannot be received (%s)", error)
+                self._stop.wait(_RESUBSCRIBE_S)
+            except Exception:
+                log.exception("A command could not be received")
+                self._stop.wait(_RESUBSCRIBE_S)
+
+    def _subscribe(self) -> PubSub:
+        pubsub: PubSub = self._connection.pubsub()  # type: ignore[no-untyped-call] # redis-py
+        pubsub.subscribe(self._channel)
+        return pubsub
+
+    def _listen(self, pubsub: PubSub) -> None:
+        heard = asked = time.monotonic()
+        while not self._stop.is_set():
+            message = pubsub.get_message(timeout=_POLL_S)
+            now = time.monotonic()
+            if message is not None:
+                heard = now
+                if message["type"] == "message":
+                    self._handle(message)
+            elif now - heard > _SILENCE_S or self._is_elsewhere(pubsub):
+                raise RedisConnectionError("the connection is silent, or not to the master")
+            if now - asked >= _PING_S:
+                pubsub.ping()
+                asked = now
+
+    def _is_elsewhere(self, pubsub: PubSub) -> bool:
+        """Return whether the Sentinels have named another master than the server of this connection."""
+        master = getattr(self._connection.connection_pool, "master_address", None)
+        connection: Any = pubsub.connection
+        return master is not None and connection is not None and (connection.host, connection.port) != master

@@ -25,6 +25,7 @@ from qa_queue.queues.reconciliation import (
     JobState,
     LostJob,
     read_states,
+    rejected_among,
     restore_dead_letter,
     restore_jobs,
     result_of,
@@ -181,6 +182,9 @@ class Reconciler:
     def _restore(self, lost: Sequence[OpenRun], now: float) -> None:
         entries = self._store.ledger.entries([run.id for run in lost])
         lost = [run for run in lost if self._is_own(run.id, entries.get(run.id))]
+        rejected = rejected_among(self._connection, [run.id for run in lost])
+        self._delete_rejected(rejected)
+        lost = [run for run in lost if run.id not in rejected]
         interrupted = self._interrupted(entries.values())
         jobs = []
         for run in lost:
@@ -194,6 +198,13 @@ class Reconciler:
         restored = restore_jobs(self._connection, _QUEUE, jobs, default_attempts=self._attempts)
         if restored:
             log.warning("Enqueued %d runs again, whose jobs Redis has lost", len(restored))
+
+    def _delete_rejected(self, run_ids: Collection[str]) -> None:
+        """Delete what a rejected submission has left, because the database failed when it was to be undone."""
+        if run_ids:
+            self._store.ledger.remove(sorted(run_ids))
+            self._store.delete_runs(sorted(run_ids))
+            log.warning("Deleted %d runs of submissions that were rejected", len(run_ids))
 
     def _is_own(self, run_id: str, entry: LedgerEntry | None) -> bool:
         """Return whether a run was submitted to this service; remember those that were not."""

@@ -6,7 +6,6 @@ import logging
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable, Sequence
 from types import FrameType
 from typing import Any
@@ -36,7 +35,7 @@ from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.bookkeeping import Bookkeeping
 from qa_queue.worker.child_health import HeartbeatStatistics, RenewalLimits
 from qa_queue.worker.child_supervisor import ChildSupervisor
-from qa_queue.worker.control import KillChildCommand, StopJobCommand, WorkerControl
+from qa_queue.worker.control import CommandListener, KillChildCommand, StopJobCommand, WorkerControl
 from qa_queue.worker.dispatcher import Dispatcher
 from qa_queue.worker.environment import connection_for, is_rq_command, url_of
 from qa_queue.worker.executions import ActiveJob, registry_score
@@ -48,7 +47,6 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_TTL = 15  # seconds after which the jobs of a silent worker are taken over
 WORKER_TTL = 30  # seconds after which a silent worker is no longer listed
-_RESUBSCRIBE_S = 1.0  # between attempts to receive commands while Redis is unavailable
 _LEVELS: dict[str, LogLevel] = {
     "DEBUG": "DEBUG",
     "INFO": "INFO",
@@ -86,6 +84,7 @@ class QAWorker(Worker):
         }
         super().__init__(names, *args, **options)
         self._control = WorkerControl()
+        self._listener: CommandListener | None = None
 
     def work(
         self,
@@ -196,6 +195,16 @@ class QAWorker(Worker):
         )
         log.info("Worker %s got %s: it %s", self.name, signal.Signals(signum).name, action)
 
+    def subscribe(self) -> None:
+        """Listen for commands."""
+        self._listener = CommandListener(self.connection, self.pubsub_channel_name, self.handle_payload)
+        self._listener.start()
+
+    def unsubscribe(self) -> None:
+        """Stop listening for commands."""
+        if self._listener is not None:
+            self._listener.stop()
+
     def handle_payload(self, message: Any) -> None:
         """Handle a command of RQ (`rq.command`); called from the thread that listens."""
         payload = parse_payload(message)
@@ -231,14 +240,6 @@ class QAWorker(Worker):
             recovery=StalledJobRecovery(connection, self.queues, self.name),
             unstored=UnstoredOutcomes(connection, names),
         )
-
-    def _pubsub_exception_handler(self, exc: Exception, pubsub: Any, pubsub_thread: Any) -> None:
-        """Keep listening through an outage; redis-py subscribes again when it is over."""
-        del pubsub, pubsub_thread
-        if not isinstance(exc, RedisError):
-            raise exc
-        log.debug("Commands cannot be received (%s)", exc)
-        time.sleep(_RESUBSCRIBE_S)  # in the listening thread, which has nothing else to do
 
     def _set_connection(self, connection: Redis) -> Redis:
         """Limit how long an answer is waited for: RQ would wait for longer than a failover takes."""

@@ -23,6 +23,7 @@ from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import Record, RunStore
 from qa_queue.store.records import RunRecord, case_id
 from qa_queue.store.supabase import SupabaseStore
+from qa_queue.worker.reconciler import Reconciler
 from tests.support.queueing import QUEUE, run_request, take_all, waiting
 from tests.support.steps import goto, on
 
@@ -57,6 +58,35 @@ class BrokenStore(MemoryStore):
 
     def _break(self, method: str) -> None:
         if method in self._broken.split():
+            raise StoreUnavailableError("Supabase is not reachable")
+
+
+class VanishingStore(MemoryStore):
+    """A store that is unavailable from the moment on at which it has stored runs, until `down` is reset."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.down = False
+        remove = self.ledger.remove
+
+        def remove_if_up(job_ids: Sequence[str]) -> None:
+            self._fail_if_down()
+            remove(job_ids)
+
+        self.ledger.remove = remove_if_up  # type: ignore[method-assign]
+
+    def save(self, records: Any) -> None:
+        batch: list[Record] = list(records)
+        super().save(batch)
+        self.down = any(isinstance(record, RunRecord) for record in batch)
+        self._fail_if_down()
+
+    def delete_runs(self, run_ids: Sequence[str]) -> int:
+        self._fail_if_down()
+        return super().delete_runs(run_ids)
+
+    def _fail_if_down(self) -> None:
+        if self.down:
             raise StoreUnavailableError("Supabase is not reachable")
 
 
@@ -201,6 +231,21 @@ def test_when_the_store_fails_at_taking_back_too_the_first_error_counts(
         producer(redis_db, store).submit(run_request())
     assert "may be left as queued" in caplog.text
     assert waiting(redis_db) == []
+
+
+def test_what_a_rejected_submission_has_left_is_deleted_and_never_runs(redis_db: Redis) -> None:
+    """The rows were stored, the answer was lost, and the store failed when they were to be taken back."""
+    store = VanishingStore()
+    with pytest.raises(StoreUnavailableError):
+        producer(redis_db, store).submit(run_request())
+    assert [run.status for run in store.list_runs()] == [RunStatus.QUEUED]
+    store.down = False
+    clock = iter((0.0, 60.0))
+    settings = Settings(_env_file=None)
+    reconciler = Reconciler(redis_db, store, settings, name="one", clock=lambda: next(clock))
+    reconciler.run()
+    reconciler.run()
+    assert (store.list_runs(), waiting(redis_db)) == ([], [])
 
 
 def fail_after_enqueue(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

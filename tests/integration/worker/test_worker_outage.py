@@ -5,14 +5,31 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
 
 from qa_queue.local.process import free_port
 from qa_queue.local.redis import start_redis
+from qa_queue.redis.connections import steady
+from qa_queue.worker.control import CommandListener
 from tests.support.poll import wait_until
+from tests.support.proxies import TcpProxy
 from tests.support.workers import WorkerProcess, did, ended, enqueue
+
+
+class Heard:
+    """What a listener has received; some of it makes the receiver fail."""
+
+    def __init__(self) -> None:
+        self.data: list[bytes] = []
+
+    def __call__(self, message: Any) -> None:
+        self.data.append(message["data"])
+        if message["data"] == b"bad":
+            raise ValueError("a command that cannot be read")
 
 
 @pytest.fixture
@@ -39,3 +56,26 @@ def test_a_worker_outlives_redis_in_mid_run(own_redis, tmp_path):
         assert did(redis, running) == [1]
         assert ended(enqueue(redis, "echo"), 40) == "finished"
         assert worker.popen.poll() is None
+
+
+def test_commands_are_heard_after_the_connection_has_died_silently(redis_db, redis_url):
+    """As when the host of Redis vanishes: nothing arrives and nothing is refused; new connections are good."""
+    address = urlsplit(redis_url)
+    with TcpProxy(address.port) as proxy:
+        connection = steady(Redis.from_url(redis_url.replace(f":{address.port}", f":{proxy.port}")))
+        listener = CommandListener(connection, "commands", heard := Heard())
+        listener.start()
+        redis_db.publish("commands", "first")
+        wait_until(lambda: heard.data == [b"first"], timeout=60, what="the first command")
+        proxy.set_mode("half-open")
+        wait_until(lambda: redis_db.publish("commands", "again") and b"again" in heard.data, timeout=60)
+        listener.stop()
+
+
+def test_a_command_that_cannot_be_read_does_not_end_the_listening(redis_db, redis_url):
+    """The next one is heard."""
+    listener = CommandListener(Redis.from_url(redis_url), "commands", heard := Heard())
+    listener.start()
+    redis_db.publish("commands", "bad")
+    wait_until(lambda: redis_db.publish("commands", "good") and b"good" in heard.data, timeout=60)
+    listener.stop()
