@@ -1,6 +1,7 @@
 # Everything Python stays in .venv, everything Node in node_modules, all data in .qa.
 BIN := .venv/bin
 READY := .venv/.ready
+PROCESSES ?= 3
 BENCHES := startup queues healing_cost worker
 
 .PHONY: help setup demo test test-quick check reference wheel bench soak faults chaos lock clean
@@ -18,7 +19,7 @@ demo: setup ## the example cases against the example shop, from nothing to a tab
 	@$(BIN)/qa-queue demo
 
 test: check ## all checks and all tests, on real parts; nothing is skipped
-	@CI=1 $(BIN)/pytest --numprocesses 3 --dist loadfile --no-loadscope-reorder
+	@CI=1 $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supabase, browser or service
 	@$(BIN)/ruff check --quiet .

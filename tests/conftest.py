@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -24,16 +24,35 @@ hypothesis_settings.register_profile("qa", deadline=None, suppress_health_check=
 hypothesis_settings.load_profile("qa")
 
 ROOT = Path(__file__).resolve().parents[1]
+TEMPLATES = ROOT / ".qa" / "test-templates"  # databases of tests with migrations of their own, made once
 # Files that take longest, longest first; then the kinds of tests, those that start most processes first.
-LONGEST_FILES = ("tests/acceptance/test_wheel.py",)
+LONGEST_FILES = (
+    "tests/acceptance/test_wheel.py",
+    "tests/acceptance/test_suites.py",
+    "tests/integration/test_redis_sentinel.py",
+    "tests/integration/worker/test_worker_jobs.py",
+    "tests/integration/suites/test_suite_runs.py",
+    "tests/integration/alerts/test_rehearsals.py",
+    "tests/acceptance/test_sites.py",
+    "tests/integration/schedules/test_schedule_processes.py",
+    "tests/integration/worker/test_worker_life.py",
+    "tests/integration/test_local_servers.py",
+    "tests/integration/worker/test_worker_renewal.py",
+    "tests/faults/test_kills.py",
+    "tests/chaos/test_chaos.py",
+    "tests/unit/cases/test_document.py",
+)
 KINDS = (
     "tests/faults/",
     "tests/acceptance/",
     "tests/integration/",
     "tests/contract/",
     "tests/browser/",
+    "tests/chaos/",
     "examples/",
 )
+# Files of processes, which mostly wait, before each file of unit tests, which only compute.
+_PROCESS_FILES_IN_A_ROW = 2
 _OWN_VARIABLES = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")
 _ASKED_BROWSER = os.environ.get("QA_BROWSER_PATH")
 
@@ -45,13 +64,36 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first: with `--dist loadfile` short ones then fill the end of a parallel run."""
-    items.sort(key=start_order)
+    """Put the files in the order in which a parallel run with `--dist loadfile` starts them."""
+    place = {path: number for number, path in enumerate(file_order({file_of(item): None for item in items}))}
+    items.sort(key=lambda item: place[file_of(item)])
 
 
-def start_order(item: pytest.Item) -> int:
-    """Return the place of a test's file: the long files in their order, then each kind of test by its cost."""
-    path = item.path.relative_to(ROOT).as_posix()
+def file_of(item: pytest.Item) -> str:
+    """Return the path of a test's file in the repository."""
+    return item.path.relative_to(ROOT).as_posix()
+
+
+def file_order(files: Iterable[str]) -> list[str]:
+    """Return the files, the long ones first, and unit tests between those that wait and at the end.
+
+    A processor that would idle while two tests wait computes a unit test, and the end of the run, which only short
+    files fill, does not wait for one process.
+    """
+    known = sorted(files, key=_cost)
+    units = [path for path in known if _cost(path) == _UNIT]
+    others = [path for path in known if _cost(path) < _UNIT]
+    mixed: list[str] = []
+    for start in range(0, len(others), _PROCESS_FILES_IN_A_ROW):
+        mixed += others[start : start + _PROCESS_FILES_IN_A_ROW] + units[:1]
+        del units[:1]
+    return mixed + units
+
+
+_UNIT = len(LONGEST_FILES) + len(KINDS)
+
+
+def _cost(path: str) -> int:
     if path in LONGEST_FILES:
         return LONGEST_FILES.index(path)
     kind = next((n for n, folder in enumerate(KINDS) if path.startswith(folder)), len(KINDS))
@@ -98,6 +140,17 @@ def supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     except InfrastructureError as error:
         missing(error)
     with server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def bare_supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    """A real Supabase of somebody else: it has none of our tables."""
+    folder = tmp_path_factory.mktemp("bare")
+    migrations = folder / "migrations"
+    migrations.mkdir()
+    (migrations / "20260101000000_other.sql").write_text("create table public.other (id uuid primary key);")
+    with start_supabase(folder / "data", cache=TEMPLATES, migrations=migrations) as server:
         yield server
 
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from redis import Redis
 
+from qa_queue.local.process import LocalServer
 from qa_queue.local.redis import start_redis
-from qa_queue.local.supabase import start_supabase
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.program import Ended, Program
 from tests.support.workers import WorkerProcess
@@ -153,14 +153,11 @@ def test_supabase_that_is_unavailable_or_refuses_the_key_is_said(watched: Watche
     assert key not in refused.err
 
 
-def test_missing_tables_are_said_with_the_command_that_makes_them(watched: Watched, tmp_path: Path) -> None:
-    foreign = tmp_path / "migrations"
-    foreign.mkdir()
-    (foreign / "20260101000000_other.sql").write_text(
-        "create table public.something_else (id bigint primary key);\n"
-    )
-    with start_supabase(tmp_path / "bare", migrations=foreign) as bare:
-        ended = watched.run("run", watched.write(GOOD), SUPABASE_URL=bare.url, SUPABASE_SECRET_KEY=bare.key or "")
+def test_missing_tables_are_said_with_the_command_that_makes_them(
+    watched: Watched, bare_supabase: LocalServer
+) -> None:
+    bare = {"SUPABASE_URL": bare_supabase.url, "SUPABASE_SECRET_KEY": bare_supabase.key or ""}
+    ended = watched.run("run", watched.write(GOOD), **bare)
     assert ended.code == 3
     assert "qa-queue migrate" in ended.err
 

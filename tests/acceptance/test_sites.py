@@ -32,11 +32,17 @@ class Bench:
     browser: Browser
     harness: ExecutionHarness
 
-    def passes(self, test: SiteTest, bug: str) -> dict[str, bool]:
-        """Run both forms of a test at the sites with a bug, each at sites of its own."""
-        return self.loop.run(self._passes(test, bug))
+    def verdicts(self, test: SiteTest) -> dict[str, dict[str, bool]]:
+        """Run both forms of a test at the correct sites, then at those with each bug: these wait side by side."""
+        return self.loop.run(self._verdicts(test))
+
+    async def _verdicts(self, test: SiteTest) -> dict[str, dict[str, bool]]:
+        correct = await self._passes(test, CORRECT)
+        buggy = await asyncio.gather(*(self._passes(test, bug) for bug in test.bugs))
+        return {CORRECT: correct, **dict(zip(test.bugs, buggy, strict=True))}
 
     async def _passes(self, test: SiteTest, bug: str) -> dict[str, bool]:
+        """Return whether each form passes at sites of its own with a bug."""
         with serve(bug) as one, serve(bug) as other:
             python, yaml = await asyncio.gather(self._python(test, one), self._yaml(test, other))
         return {"python": python, "yaml": yaml}
@@ -95,9 +101,8 @@ def bench(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
 def test_both_forms_find_each_bug_and_nothing_else(bench: Bench, test: SiteTest) -> None:
     """On the correct sites they pass, and with either bug planted they fail."""
-    verdicts = {bug: bench.passes(test, bug) for bug in (CORRECT, *test.bugs)}
     both, neither = {"python": True, "yaml": True}, {"python": False, "yaml": False}
-    assert verdicts == {CORRECT: both, test.bugs[0]: neither, test.bugs[1]: neither}
+    assert bench.verdicts(test) == {CORRECT: both, test.bugs[0]: neither, test.bugs[1]: neither}
 
 
 def test_twenty_tests_of_eight_kinds_have_both_forms_and_bugs_of_their_own() -> None:

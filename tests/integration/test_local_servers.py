@@ -15,6 +15,7 @@ from qa_queue.errors import StackError
 from qa_queue.local.process import LocalServer, free_port, launch, port_is_free
 from qa_queue.local.redis import start_redis
 from qa_queue.local.supabase import migrate_data, start_supabase
+from tests.conftest import TEMPLATES
 from tests.support.processes import runs
 
 
@@ -141,12 +142,12 @@ def test_supabase_keeps_its_rows_and_gets_new_migrations(tmp_path: Path) -> None
     migrations, folder = tmp_path / "migrations", tmp_path / "data"
     migrations.mkdir()
     (migrations / "20260101000000_a.sql").write_text("create table public.things (id int primary key);")
-    with start_supabase(folder, migrations=migrations) as server:
+    with start_supabase(folder, cache=TEMPLATES, migrations=migrations) as server:
         rows = {"headers": {"apikey": str(server.key)}, "timeout": 30}
         assert httpx.post(f"{server.url}/rest/v1/things", json={"id": 7}, **rows).status_code == 201
-    assert not migrate_data(folder, migrations=migrations)
+    assert not migrate_data(folder, cache=TEMPLATES, migrations=migrations)
     (migrations / "20260102000000_b.sql").write_text("create table public.more (id int primary key);")
-    with start_supabase(folder, migrations=migrations) as server:
+    with start_supabase(folder, cache=TEMPLATES, migrations=migrations) as server:
         assert httpx.get(f"{server.url}/rest/v1/things", **rows).json() == [{"id": 7}]
         assert httpx.get(f"{server.url}/rest/v1/more", **rows).json() == []
 

@@ -133,7 +133,7 @@ def test_delayed_jobs_outlive_a_failover_of_an_idle_worker(sentinels, tmp_path, 
     redis = sentinels.redis
     with WorkerProcess(tmp_path / "worker.log", **sentinels.variables) as worker:
         assert ended(enqueue(redis, "echo"), 60) == "finished"
-        jobs = [_later(redis, seconds) for seconds in (5, 7, 20)]  # none is due before the fault
+        jobs = [_later(redis, seconds) for seconds in (5, 6, 12)]  # none is due before the fault
         old = getattr(sentinels, fault)()
         sentinels.wait_for_failover(old)
         redis = sentinels.redis

@@ -19,7 +19,6 @@ from qa_queue.errors import (
     StoreUnavailableError,
 )
 from qa_queue.local.process import LocalServer
-from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.records import case_record
@@ -57,13 +56,10 @@ def test_a_wrong_key_is_refused(supabase: LocalServer, opened: Open) -> None:
     fails(opened(supabase.url, KEY), StoreAuthError, "SUPABASE_SECRET_KEY")
 
 
-def test_missing_tables_name_the_command(tmp_path: Path, opened: Open) -> None:
+def test_missing_tables_name_the_command(bare_supabase: LocalServer, opened: Open) -> None:
     """A project without our migrations has no tables: `qa-queue migrate`."""
-    migrations = tmp_path / "migrations"
-    migrations.mkdir()
-    (migrations / "20260101000000_other.sql").write_text("create table public.other (id uuid primary key);")
-    with start_supabase(tmp_path / "project", cache=tmp_path / "cache", migrations=migrations) as server:
-        fails(opened(server.url, server.key), StoreSchemaError, "test_cases.*run `qa-queue migrate`")
+    store = opened(bare_supabase.url, bare_supabase.key)
+    fails(store, StoreSchemaError, "test_cases.*run `qa-queue migrate`")
 
 
 def test_a_server_that_is_not_there_is_an_outage(opened: Open) -> None:

@@ -19,7 +19,7 @@ from qa_queue.models import Role
 from qa_queue.schedules import ScheduleRegistry
 from qa_queue.store.schedule_records import ScheduleRecord
 from qa_queue.store.supabase import SupabaseStore
-from tests.conftest import ROOT
+from tests.conftest import ROOT, TEMPLATES
 from tests.support.records import NOON
 from tests.support.schedules import schedule_record
 
@@ -97,10 +97,10 @@ def test_schedules_made_before_roles_were_stored_count_as_an_administrators(tmp_
     for file in older:
         shutil.copy(file, migrations)
     row = {"cron": "@daily", "anchor_at": NOON.isoformat()}
-    with start_supabase(folder, migrations=migrations) as server:
+    with start_supabase(folder, cache=TEMPLATES, migrations=migrations) as server:
         _insert(server, row | {"id": str(uuid4()), "name": "before"})
     shutil.copy(role_added, migrations)
-    with start_supabase(folder, migrations=migrations) as server:
+    with start_supabase(folder, cache=TEMPLATES, migrations=migrations) as server:
         _insert(server, row | {"id": str(uuid4()), "name": "after"})
         real = SupabaseStore(server.url, server.key or "")
         found = {one.name: one.role for one in real.schedules.list_all()}
