@@ -237,6 +237,33 @@ async def test_a_name_in_a_tunnel_does_not_choose_the_destination(site: Site, ow
     assert own.silent
 
 
+async def test_a_request_reaches_its_server_in_one_form() -> None:
+    """Origin form, one Host, no headers for the proxy; of two lengths the one that counts; a chunked body whole."""
+    heard: asyncio.Queue[bytes] = asyncio.Queue()
+
+    async def hear(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heard.put_nowait(await reader.readuntil(b"0\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(hear, "127.0.0.1", 0)
+    place = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    lengths = ("Content-Length: 3", "Transfer-Encoding: chunked")
+    headers = ("Proxy-Connection: keep-alive", "Proxy-Authorization: Basic eA==", "X-Own: a", *lengths)
+    head = get(f"http://{place}/a?b", *headers).replace("GET", "POST")
+    async with server, proxy_of() as proxy:
+        assert "200 OK" in await talk(proxy, head + "3\r\nabc\r\n10;x=y\r\n0123456789abcdef\r\n0\r\n\r\n")
+    first, _, body = (await heard.get()).partition(b"\r\n\r\n")
+    assert first.split(b"\r\n") == [
+        b"POST /a?b HTTP/1.1",
+        f"Host: {place}".encode(),
+        b"Connection: keep-alive",
+        b"X-Own: a",
+        b"Transfer-Encoding: chunked",
+    ]
+    assert b"".join(re.findall(rb"[0-9a-f]+\r\n(abc|[0-9a-f]{3,})\r\n", body)) == b"abc0123456789abcdef"
+
+
 async def test_a_name_that_changes_its_address_is_pinned(site: Site, own: Listener) -> None:
     """The answer that was judged is the one that is connected to, in this run; it is asked for once."""
     port = site.url.rpartition(":")[2]

@@ -20,6 +20,7 @@ from qa_queue.cases.hosts import PORTS, canonical_host
 
 MAX_HEAD_BYTES = 1 << 18
 _HOP_BY_HOP = frozenset({b"proxy-connection", b"proxy-authorization", b"host"})
+_CHUNKED = (b"transfer-encoding", b"chunked")
 _TLS_HANDSHAKE = 0x16
 
 
@@ -128,7 +129,7 @@ class BrowserEnd(_End):
     def __init__(self, proxy: ProxyCalls) -> None:
         self._proxy = proxy
         self._parser = _parser()
-        self._writer: h11.Connection | None = None  # of the request that is passed on
+        self._chunked = False  # the body of the request that is passed on
         self._opening: asyncio.Task[None] | None = None
         self._tunnel = False
         self.single = False  # the connection is for one request of the driver, that of a step
@@ -164,8 +165,13 @@ class BrowserEnd(_End):
         while self._opening is None and not self._tunnel:
             match self._parser.next_event():
                 case h11.Request() as request:
-                    self.transport.pause_reading()
-                    self._opening = asyncio.create_task(self._open(request))
+                    to = destination_of(request)
+                    if to is not None and self._is_connected(to) and request.method != b"CONNECT":
+                        self._proxy.requests += 1
+                        self._begin(request)
+                    else:
+                        self.transport.pause_reading()
+                        self._opening = asyncio.create_task(self._open(request, to))
                 case h11.Data() | h11.EndOfMessage() as event:
                     self._continue(event)
                 case h11.ConnectionClosed():
@@ -174,16 +180,18 @@ class BrowserEnd(_End):
                 case _:
                     return
 
-    async def _open(self, request: h11.Request) -> None:
+    def _is_connected(self, to: Destination) -> bool:
+        return self.other is not None and self.other.to == to and not self.other.transport.is_closing()
+
+    async def _open(self, request: h11.Request, to: Destination | None) -> None:
         """Connect for a request and begin it; a request that may not be made ends the connection."""
-        to = destination_of(request)
         if to is None:
             self._answer(400, "this is a proxy: it takes absolute URLs and CONNECT")
             return
         self._proxy.requests += 1
         self.single = any(header == (b"proxy-connection", b"close") for header in request.headers)
         try:
-            done = await (self._open_tunnel(to) if request.method == b"CONNECT" else self._begin(request, to))
+            done = await (self._open_tunnel(to) if request.method == b"CONNECT" else self._reach(request, to))
         except OSError as error:
             self._proxy.note(Unreachable(to, code_of(error)))
             done = False
@@ -225,40 +233,41 @@ class BrowserEnd(_End):
         self._pass_on(self._parser.trailing_data[0])
         return True
 
-    async def _begin(self, request: h11.Request, to: Destination) -> bool:
-        """Pass on the head of a request, over the connection that there is or a new one."""
-        if self.other is None or self.other.to != to or self.other.transport.is_closing():
-            decision = await self._proxy.decide(to)
-            if isinstance(decision, Denied):
-                self._proxy.note(decision)
-                return False
-            before, self.other = self.other, None
-            if before is not None:
-                before.transport.close()
-            self.other = await self._connect(to, decision)
-        self._writer = h11.Connection(h11.CLIENT)
-        self._send(_head(request))
+    async def _reach(self, request: h11.Request, to: Destination) -> bool:
+        """Connect to another server than before, and begin a request there."""
+        decision = await self._proxy.decide(to)
+        if isinstance(decision, Denied):
+            self._proxy.note(decision)
+            return False
+        before, self.other = self.other, None
+        if before is not None:
+            before.transport.close()
+        self.other = await self._connect(to, decision)
+        self._begin(request)
+        return True
+
+    def _begin(self, request: h11.Request) -> None:
+        """Pass on the head of a request, over the connection that there is."""
+        self._chunked = _CHUNKED in request.headers
+        self._write(_head(request, chunked=self._chunked))
         if any(name == b"upgrade" for name, _ in request.headers):
             self._tunnel = True
             self._pass_on(self._parser.trailing_data[0])
-        return True
 
     async def _connect(self, to: Destination, decision: Permitted) -> ServerEnd:
         return await self._proxy.connect(to, decision, lambda: ServerEnd(self._proxy, self, to))
 
     def _continue(self, event: h11.Data | h11.EndOfMessage) -> None:
         """Pass on a piece of a body, or its end, after which the next request may come."""
-        self._send(event)
-        if isinstance(event, h11.EndOfMessage):
-            rest, _ = self._parser.trailing_data
-            self._parser = _parser()
-            if rest:
-                self._parser.receive_data(rest)
-
-    def _send(self, event: h11.Request | h11.Data | h11.EndOfMessage) -> None:
-        assert self._writer is not None
-        if data := self._writer.send(event):
-            self._write(data)
+        if isinstance(event, h11.Data):
+            self._write(b"%x\r\n%b\r\n" % (len(event.data), event.data) if self._chunked else bytes(event.data))
+            return
+        if self._chunked:
+            self._write(b"0\r\n\r\n")
+        rest, _ = self._parser.trailing_data
+        self._parser = _parser()
+        if rest:
+            self._parser.receive_data(rest)
 
     def _pass_on(self, data: bytes) -> None:
         """Pass on a piece of a tunnel, if it carries a scheme that it may carry."""
@@ -324,12 +333,17 @@ def _parser() -> h11.Connection:
     return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
 
-def _head(request: h11.Request) -> h11.Request:
-    """Return a request as its server expects it: in origin form, with the host of its URL."""
-    parts = urlsplit(request.target.decode("ascii"))
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    kept = [(name, value) for name, value in request.headers.raw_items() if name.lower() not in _HOP_BY_HOP]
-    headers = [(b"Host", parts.netloc.encode("ascii")), *kept]
-    if any(name == b"proxy-connection" for name, _ in request.headers):
-        headers.insert(1, (b"Connection", b"keep-alive"))
-    return h11.Request(method=request.method, target=target.encode("ascii"), headers=headers)
+def _head(request: h11.Request, *, chunked: bool) -> bytes:
+    """Return the head of a request as its server expects it: in origin form, with the host of its URL.
+
+    h11 has validated the parts. Of two statements on the length of the body, the server gets the one that counts.
+    """
+    parts = urlsplit(request.target)
+    target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
+    lines = [b"%b %b HTTP/1.1" % (request.method, target), b"Host: " + parts.netloc]
+    for raw, (name, value) in zip(request.headers.raw_items(), request.headers, strict=True):
+        if name == b"proxy-connection":
+            lines.append(b"Connection: keep-alive")
+        elif name not in _HOP_BY_HOP and not (chunked and name == b"content-length"):
+            lines.append(b"%b: %b" % (raw[0], value))
+    return b"\r\n".join([*lines, b"", b""])
