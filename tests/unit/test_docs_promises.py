@@ -12,7 +12,14 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "promises.md"
 ROWS = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ") and "::" in line]
-PROOFS = sorted(set(re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", PAGE.read_text(encoding="utf-8"))))
+SECURITY = ROOT / "docs" / "security.md"
+PROOFS = sorted(
+    {
+        proof
+        for page in (PAGE, SECURITY)
+        for proof in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text("utf-8"))
+    }
+)
 OTHERS = [ROOT / "docs" / "queue.md", ROOT / "docs" / "architecture.md"]
 
 
@@ -43,6 +50,17 @@ def test_every_promise_has_a_test_and_a_place() -> None:
         assert "::" in proofs
         first = re.findall(r"`([\w./-]+)`", place)[0]
         assert (ROOT / first).exists(), first
+
+
+def test_every_guarantee_of_security_has_a_test() -> None:
+    """And says to whom it is given."""
+    section = SECURITY.read_text(encoding="utf-8").partition("## Guarantees")[2].partition("\n## ")[0]
+    rows = [line.strip("|").split(" | ") for line in section.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) > 25
+    for row in rows:
+        assert len(row) == 4
+        assert all(cell.strip() for cell in row)
+        assert "::" in row[3]
 
 
 @pytest.mark.parametrize("page", OTHERS, ids=lambda page: page.name)
