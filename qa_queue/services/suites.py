@@ -18,6 +18,7 @@ from qa_queue.settings.chromium import find_browser
 from qa_queue.store.artifacts.opening import open_artifact_store
 from qa_queue.suites.bundle import Bundle, pack, store_bundle
 from qa_queue.suites.cases import Grouping, SuiteOptions, case_of_tests, grouped
+from qa_queue.suites.collections import KeptCollections
 from qa_queue.suites.environment import host_environment
 from qa_queue.suites.process import CollectedTest, Collection, HostProcess
 
@@ -59,7 +60,7 @@ def suite_cases(request: SuiteRequest, settings: Settings) -> list[SuiteCase]:
     environment = host_environment(
         child_environment({}), request.env, settings.suite_variables, chromium=find_browser(settings)
     )
-    collection = asyncio.run(_collect(suite, environment))
+    collection = _collected(suite, environment, KeptCollections(settings.qa_home / "collections"))
     tests = list(collection.tests)
     if collection.errors:
         tests += _broken(collection, request)
@@ -99,6 +100,15 @@ def _stored_bundle(request: SuiteRequest, settings: Settings) -> Bundle | None:
     finally:
         store.close()
     return bundle
+
+
+def _collected(suite: PytestSuite, environment: Mapping[str, str], kept: KeptCollections) -> Collection:
+    now = utc_now()
+    found = kept.find(suite, environment, now)
+    if found is None:
+        found = asyncio.run(_collect(suite, environment))
+        kept.keep(suite, environment, found, now)
+    return found
 
 
 async def _collect(suite: PytestSuite, environment: Mapping[str, str]) -> Collection:

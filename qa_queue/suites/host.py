@@ -4,7 +4,8 @@ It runs in the suite's own environment, which need not have qa-queue, so it impo
 alone. `FD` is a socket to the worker; each message is one JSON object a line.
 
 To the worker:
-    {"event": "collected", "root": ..., "items": [...], "errors": [...]}   with --collect-only: the whole suite
+    {"event": "collected", "root": ..., "items": [...], "errors": [...], "reads": ...}
+                                  with --collect-only: the whole suite, and the states of what its collection read
     {"event": "ready"}                                  otherwise: the session is up; nothing is collected yet
     {"event": "selected", "ids": [...], "errors": [...]}            the answer to `select`
     {"event": "phase", "id": ..., "when": ..., ...}                 after setup, call and teardown of a test
@@ -41,6 +42,7 @@ import pytest
 
 _LONGEST = 100_000  # characters of one text that travel: a traceback or captured output
 _OOM_SCORE = "500"  # so that the kernel ends a host before it ends a worker
+_BY_EARLIER = ("lf", "failedfirst", "newfirst", "stepwise", "stepwise_skip")  # options that read earlier sessions
 GROUP_MARKER = "xdist_group"  # tests of one group run in one process, in order, as with pytest-xdist
 
 
@@ -84,8 +86,9 @@ class _Named:
 class HostPlugin:
     """Reports the collection, or collects and runs tests on request instead of pytest's own loop."""
 
-    def __init__(self, connection: _Connection) -> None:
+    def __init__(self, connection: _Connection, reads: Any) -> None:
         self._connection = connection
+        self._reads = reads
         self._errors: list[dict[str, str]] = []
         self._items: dict[str, dict[str, pytest.Item]] = {}  # by file, then by node id
 
@@ -127,7 +130,9 @@ class HostPlugin:
         if session.config.option.collectonly:
             items = [_described(item) for item in session.items]
             root = str(session.config.rootpath)
-            self._connection.send(event="collected", root=root, items=items, errors=self._errors)
+            self._connection.send(
+                event="collected", root=root, items=items, errors=self._errors, reads=self._states(session)
+            )
             return True
         self._connection.send(event="ready")
         keep = _KeepSession.from_parent(session, name="next")
@@ -138,6 +143,17 @@ class HostPlugin:
                 self._run([self._items[_file(one)][one] for one in message["ids"]], keep)
         session._setupstate.teardown_exact(None)
         return True
+
+    def _states(self, session: pytest.Session) -> dict[str, str] | None:
+        """Return the states of what the collection read; None if it depends on more, as on an earlier session."""
+        chosen = (getattr(session.config.option, name, False) for name in _BY_EARLIER)
+        if self._errors or self._reads.outside or any(chosen):
+            return None
+        above = _READS.surroundings(
+            str(session.config.invocation_params.dir), {str(item.path) for item in session.items}
+        )
+        self._reads.add((*above, *_READS.package_folders(), sys.executable))
+        return dict(self._reads.states)
 
     def _select(self, session: pytest.Session, wanted: list[str]) -> None:
         self._errors.clear()
@@ -273,6 +289,7 @@ def _beside(name: str) -> ModuleType:
 
 
 _FACTS = _beside("reports/pytest_facts.py")
+_READS = _beside("suites/reads.py")
 
 
 def main(arguments: list[str]) -> int:
@@ -283,7 +300,10 @@ def main(arguments: list[str]) -> int:
     connection = _Connection(int(arguments[0]))
     with redirect_stdout(sys.stderr):
         os.dup2(2, 1)
-        code = int(pytest.main(arguments[1:], plugins=[HostPlugin(connection)]))
+        reads = _READS.Reads()
+        if "--collect-only" in arguments:
+            reads.watch()
+        code = int(pytest.main(arguments[1:], plugins=[HostPlugin(connection, reads)]))
     connection.send(event="ended", code=code)
     return code
 

@@ -48,11 +48,15 @@ class CollectedTest:
 
 @dataclass(frozen=True, kw_only=True)
 class Collection:
-    """The tests of a suite. `root` is the folder that node ids begin at; `errors` maps files to what is wrong."""
+    """The tests of a suite. `root` is the folder that node ids begin at; `errors` maps files to what is wrong.
+
+    `reads` are the states of the files and folders on which they depend; None if they depend on more.
+    """
 
     root: str
     tests: tuple[CollectedTest, ...]
     errors: Mapping[str, str]
+    reads: Mapping[str, str] | None = None
 
 
 class HostProcess:
@@ -140,6 +144,7 @@ class HostProcess:
                 for one in message["items"]
             ),
             errors={one["id"]: one["message"] for one in message["errors"]},
+            reads=message["reads"],
         )
 
     async def ready(self) -> None:
