@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
+from threading import Thread
 from typing import Annotated
 
 import typer
@@ -187,7 +188,7 @@ def _run(
 ) -> ExitCode:
     """Submit what was selected and, with `following`, wait for its end; print the result."""
     out, err = Console(), Console(stderr=True)
-    connect = cache(open_backend)
+    connect = _opening()
     requests = select(selection, options, connect, warn=None if as_json else err)
     print_unused_env(requests, options.env, None if as_json else err)
     if options.idempotency_key and len(requests) > 1:
@@ -210,6 +211,20 @@ def _run(
         err.print(f"wrote {file}", soft_wrap=True, highlight=False)
     render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
     return code
+
+
+def _opening() -> Callable[[], Backend]:
+    """Open the service beside the choice of cases; return the function that waits for it and raises its errors."""
+    opened: Future[Backend] = Future()
+
+    def work() -> None:
+        try:
+            opened.set_result(open_backend())
+        except Exception as error:  # noqa: BLE001 - raised where the service is needed
+            opened.set_exception(error)
+
+    Thread(target=work, name="opening", daemon=True).start()
+    return opened.result
 
 
 def keep_baselines(requests: Sequence[RunRequest], reports: Sequence[RunReport]) -> Iterator[str]:
