@@ -7,6 +7,7 @@ import random
 import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,6 +25,7 @@ LOOPBACK = "127.0.0.1"
 _PORTS = range(20_000, 30_000)
 _POLL_S = 0.02
 _GRACE_S = 8.0
+_ASK_S = 5.0
 _TAIL_LINES = 15
 
 
@@ -121,6 +123,34 @@ class LocalServer:
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self.stop()
+
+
+class SilenceWatch:
+    """Asks servers in a thread whether they answer: a process may hang, for example after a full disk."""
+
+    def __init__(self, servers: Callable[[], Sequence[LocalServer]]) -> None:
+        self._servers = servers
+        self._answered: dict[int, float] = {}  # by process id: the last answer, or the first look (monotonic, s)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="silence watch", daemon=True)
+
+    def start(self) -> None:
+        """Start asking."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop asking; the thread ends once a question that is open was answered."""
+        self._stop.set()
+
+    def silent_for(self, server: LocalServer) -> float:
+        """Return the seconds since the last answer of a server's process."""
+        return time.monotonic() - self._answered.setdefault(server.pid, time.monotonic())
+
+    def _run(self) -> None:
+        while not self._stop.wait(_ASK_S):
+            for server in self._servers():
+                if server.service.running and server.ready():
+                    self._answered[server.pid] = time.monotonic()
 
 
 def python_environment(additions: dict[str, str]) -> dict[str, str]:

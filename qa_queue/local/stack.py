@@ -21,7 +21,7 @@ from qa_queue.errors import StackError, StoreSchemaError
 from qa_queue.local.files import stored_secret, write_private
 from qa_queue.local.lite import Say, ensure_lite
 from qa_queue.local.migrations import migration_files, migration_folders
-from qa_queue.local.process import LocalServer, free_port
+from qa_queue.local.process import LocalServer, SilenceWatch, free_port
 from qa_queue.local.project import linked_cli, migrate_database, push_with_cli
 from qa_queue.local.redis import launch_redis
 from qa_queue.local.stack_lock import StackLock, is_held
@@ -34,7 +34,9 @@ from qa_queue.store.supabase import SupabaseStore
 
 log = logging.getLogger(__name__)
 
-_RESTART_CAP_MS = 15_000  # the longest pause before a server that keeps ending is started again
+_RESTART_CAP_MS = 8000  # the longest pause before a server that keeps ending is started again
+_STABLE_S = 60.0  # for which a server has run, after which its next restart is the first again
+_SILENT_S = 60.0  # without an answer, after which a server is killed
 _REDIS_FIELDS = frozenset({"redis_url", "redis_host", "redis_port"})
 
 
@@ -73,6 +75,8 @@ class Stack:
         self._launchers: dict[str, Callable[[], LocalServer]] = {}  # by the name of the server's process
         self._restarts: dict[str, int] = {}
         self._restart_at: dict[str, float] = {}
+        self._started_at: dict[str, float] = {}
+        self._watch = SilenceWatch(lambda: self.servers)
         self._own: dict[str, str] = {}
 
     @property
@@ -98,6 +102,7 @@ class Stack:
             for server in self._servers:
                 server.wait_until_ready()
             write_private(self._home / STACK_ENV, _as_dotenv(self._own))
+            self._watch.start()
         except BaseException:  # an interrupt too must leave no process behind
             self.stop()
             raise
@@ -107,17 +112,22 @@ class Stack:
         """Stop the servers in reverse order; do nothing if the stack does not run."""
         if not self._lock.acquired:
             return
+        self._watch.stop()
         (self._home / STACK_ENV).unlink(missing_ok=True)
         while self._servers:
             self._servers.pop().stop()
         self._lock.release()
 
     def check(self) -> None:
-        """Start each server that has ended again on its port, after a pause that grows with each failure."""
+        """Start each server that has ended again on its port, after a pause that grows with each failure.
+
+        One that does not answer for a minute is killed first.
+        """
         now = time.monotonic()
         for place, server in enumerate(self._servers):
             name = server.service.name
             if server.service.running:
+                self._end_if_silent(server)
                 continue
             if name not in self._restart_at:
                 delay = self._restart_delay(name)
@@ -128,7 +138,13 @@ class Stack:
                 del self._restart_at[name]
                 self._restart(place, name)
 
+    def _end_if_silent(self, server: LocalServer) -> None:
+        if (silence := self._watch.silent_for(server)) > _SILENT_S:
+            self._say(f"{server.service.name} has not answered for {silence:.0f} s; it is killed")
+            server.service.popen.kill()
+
     def _restart(self, place: int, name: str) -> None:
+        self._started_at[name] = time.monotonic()
         try:
             self._servers[place] = self._launchers[name]()
             self._lock.record([started.pid for started in self._servers])
@@ -136,6 +152,8 @@ class Stack:
             self._say(f"{name} could not be restarted: {error}")
 
     def _restart_delay(self, name: str) -> float:
+        if time.monotonic() - self._started_at[name] > _STABLE_S:
+            self._restarts[name] = 0
         self._restarts[name] = self._restarts.get(name, 0) + 1
         return exponential(self._restarts[name], jitter=1, base_ms=1000, cap_ms=_RESTART_CAP_MS) / 1000
 
@@ -170,6 +188,7 @@ class Stack:
     def _started(self, launch: Callable[[], LocalServer]) -> LocalServer:
         server = launch()
         self._launchers[server.service.name] = launch
+        self._started_at[server.service.name] = time.monotonic()
         self._servers.append(server)
         self._lock.record([started.pid for started in self._servers])
         return server

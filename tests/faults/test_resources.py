@@ -3,14 +3,23 @@
 from __future__ import annotations
 
 import json
+import os
 import time
+from contextlib import suppress
 from pathlib import Path
+from uuid import uuid4
 
 import psutil
 
+from qa_queue.errors import StoreError
+from qa_queue.local.stack import Stack
 from qa_queue.models import ErrorKind, RunStatus
+from qa_queue.settings import load_settings
+from qa_queue.store.records import CaseRecord, case_id
+from qa_queue.store.supabase import SupabaseStore
 from tests.faults.disk import full_disk
-from tests.faults.service import STEPS, FaultService, SubmittedRun
+from tests.faults.service import STEPS, FaultService, Recovery, SubmittedRun
+from tests.support.poll import wait_until
 from tests.support.processes import command_of
 from tests.support.steps import expect, goto
 from tests.support.workers import WorkerProcess
@@ -77,6 +86,53 @@ def test_a_payload_of_fifty_megabytes(service: FaultService, survived) -> None:
     service.check_runs()
     service.stop_workers()
     survived("a payload of 50 MB", recovery, "completed; its neighbour too")
+
+
+def test_the_disk_is_full_under_the_embedded_supabase(service: FaultService, survived) -> None:
+    """`qa-queue up` restarts it until there is space again; everything that was acknowledged is there."""
+    home = service.folder / "embedded"
+    with full_disk(home, kib=120 * 1024):
+        settings = load_settings(qa_home=home, redis_url=service.redis.url)
+        with Stack(settings) as stack:
+            stack.servers[0].wait_until_ready()
+            store = SupabaseStore.from_settings(stack.settings)
+            acknowledged = [_save_cases(store, number) for number in range(3)]
+            _fill(home / "filler")
+            kept: list[str] = []
+            for _ in range(6):  # the first ones are answered with an error, the later ones not at all
+                wait_until(lambda: _fails(store, kept), timeout=240, what="a full disk")
+            (home / "filler").unlink()
+            since = time.monotonic()
+            wait_until(lambda: stack.check() or not _fails(store, kept), timeout=240, what="a database that works")
+            recovery = Recovery((ended := time.monotonic() - since), ended)
+            found = {case.id for case in store.list_cases()}
+            assert {*acknowledged, *kept} <= found
+            store.close()
+    survived("disk full under the embedded Supabase", recovery, "restarted when there is space; no row is lost")
+
+
+def _save_cases(store: SupabaseStore, number: int) -> str:
+    """Save a case of some 500 kB and return its id."""
+    name = f"case {number} {uuid4()}"
+    text = os.urandom(250_000).hex()
+    record = CaseRecord(id=case_id(name), key=name, name=name, source=text, definition={}, content_hash=name)
+    return store.save_cases([record])[0].id
+
+
+def _fails(store: SupabaseStore, kept: list[str]) -> bool:
+    """Save a case; return True if that fails."""
+    try:
+        kept.append(_save_cases(store, len(kept)))
+    except StoreError:
+        return True
+    return False
+
+
+def _fill(path: Path) -> None:
+    with suppress(OSError), path.open("wb") as file:
+        while True:
+            file.write(b"x" * 65536)
+            file.flush()
 
 
 def test_the_disk_is_full_under_the_artifacts(service: FaultService, survived) -> None:

@@ -178,6 +178,20 @@ def test_a_server_that_ended_is_restarted_on_its_port(settings: Settings) -> Non
     ]
 
 
+def test_a_server_that_hangs_is_killed_and_restarted(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its process is there and answers nothing, as Supabase Lite's after a full disk."""
+    monkeypatch.setattr("qa_queue.local.stack._SILENT_S", 3.0)
+    monkeypatch.setattr("qa_queue.local.process._ASK_S", 0.1)
+    said: list[str] = []
+    with Stack(settings, said.append) as stack:
+        first = stack.servers[0]
+        first.service.popen.send_signal(signal.SIGSTOP)
+        wait_until(lambda: stack.check() or stack.servers[0].pid != first.pid, timeout=60, what="another process")
+        stack.servers[0].wait_until_ready()
+    assert said[0].startswith("Redis has not answered for 3 s; it is killed")
+    assert said[1] == "Redis ended with code -9; restarting it in 1 s"
+
+
 def test_no_error_quotes_a_secret_of_a_log(tmp_path: Path) -> None:
     """Supabase Lite prints its key when it starts."""
     command = [sys.executable, "-c", "print('key: sb_secret_abc'); raise SystemExit(3)"]
