@@ -30,7 +30,7 @@ from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job, s
 from qa_queue.queues.enqueue import Position, push_job
 from qa_queue.queues.keys import REQUEUES_FIELD, QueueKeys
 from qa_queue.redis import server_time
-from qa_queue.worker.fencing import FencedConnection, FencingToken, until_unwatched
+from qa_queue.worker.fencing import FencedConnection, FencingToken, status_in_transaction, until_unwatched
 from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release, encode
 from qa_queue.worker.verdicts import Verdict, error_of
 
@@ -311,7 +311,8 @@ def _fail(fenced: BaseWorker, active: ActiveJob, failure: ChildFailure) -> None:
     except Exception:
         log.exception("A failure callback or exception handler of job %s raised", job.id)
     text = failure.detail or failure.message
-    fenced.handle_job_failure(job, active.queue, exc_string=text, execution=active.execution)
+    with status_in_transaction(job, fenced.connection):
+        fenced.handle_job_failure(job, active.queue, exc_string=text, execution=active.execution)
 
 
 def _attempt_failure(active: ActiveJob, failure: ChildFailure) -> AttemptFailure:

@@ -9,7 +9,8 @@ changed since ownership was checked, which makes check and close one step.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +18,7 @@ from redis import Redis
 from redis.client import Pipeline
 from redis.exceptions import RedisError, WatchError
 from rq.executions import Execution, ExecutionRegistry
-from rq.job import Job
+from rq.job import Job, JobStatus
 from rq.utils import current_timestamp
 
 _KEEP_S = 60  # how long the job's registry keeps the entry
@@ -122,6 +123,7 @@ class FencedConnection:
         also: Callable[[Pipeline], None] | None = None,
     ) -> None:
         self.error: RedisError | None = None
+        self.opened: FencedPipeline | None = None  # the last pipeline
         self._connection = connection
         self._token = token
         self._begun = begun
@@ -143,6 +145,7 @@ class FencedConnection:
         if self._begun:
             self._token.watch(pipe)
             pipe.multi()
+        self.opened = pipe
         return pipe
 
     def raise_error(self) -> None:
@@ -152,6 +155,21 @@ class FencedConnection:
 
     def _note(self, error: RedisError) -> None:
         self.error = error
+
+
+@contextmanager
+def status_in_transaction(job: Job, connection: Any) -> Iterator[None]:
+    """Write the status of the job in the fenced transaction alone; RQ writes that of a delayed retry at once."""
+    write = job.set_status
+
+    def set_status(status: JobStatus, pipeline: Pipeline | None = None) -> None:
+        write(status, pipeline=connection.opened if pipeline is None else pipeline)
+
+    job.set_status = set_status  # type: ignore[method-assign] # of this one job
+    try:
+        yield
+    finally:
+        del job.set_status
 
 
 def until_unwatched(close: Callable[[], None], tries: int = 20) -> None:

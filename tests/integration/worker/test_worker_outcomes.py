@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pytest
 from redis import Redis
 from rq import Worker
 from rq.defaults import DEFAULT_FAILURE_TTL
+from rq.job import Job
 from rq.serializers import JSONSerializer
 
 from qa_queue.errors import InfrastructureError
@@ -24,7 +26,7 @@ from qa_queue.queues.reconciliation import unstored_records
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
 from qa_queue.worker.bookkeeping import Bookkeeping
-from qa_queue.worker.executions import EndedJob, close_failed, open_execution
+from qa_queue.worker.executions import EndedJob, close_failed, close_finished, close_retried, open_execution
 from qa_queue.worker.fencing import ExecutionLostError
 from qa_queue.worker.ipc import Abandon, ChildFailure, Release, encode
 from qa_queue.worker.stalled_jobs import UnstoredOutcomes
@@ -56,6 +58,26 @@ def test_the_end_of_a_job_is_stored_though_the_answer_to_its_closing_was_lost(re
     assert outcomes.due(now + 6, [active.job.id]) == []
     outcomes.forget([record])
     assert outcomes.due(now + 7, []) == []
+
+
+def test_a_retry_that_another_worker_overtakes_changes_nothing(
+    redis_db: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not even the job's status, which RQ writes beside the transaction where the retry is delayed."""
+    worker, active = opened(redis_db, enqueue(redis_db, "echo", attempts=2, interval=30))
+    other = replace(active, job=Job.fetch(active.job.id, connection=redis_db, serializer=JSONSerializer))
+    interval = Job.get_retry_interval
+
+    def overtaken(job: Job) -> int:
+        monkeypatch.setattr(Job, "get_retry_interval", interval)
+        close_finished(worker, other, {"status": "completed"})
+        return interval(job)
+
+    monkeypatch.setattr(Job, "get_retry_interval", overtaken)
+    with pytest.raises(ExecutionLostError):
+        close_retried(worker, active, FAILURE)
+    assert other.job.get_status(refresh=True).value == "finished"
+    assert redis_db.zcard(f"rq:scheduled:{QUEUE}") == 0
 
 
 def test_an_outcome_that_a_later_one_has_replaced_is_not_forgotten(redis_db: Redis) -> None:
