@@ -6,11 +6,13 @@ In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `args`
 
 from __future__ import annotations
 
+import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, ValidationError, model_validator
+from pydantic import BaseModel, Field, ValidationError, model_validator
 
 from qa_queue.cases.checks import ToHaveScreenshot
 from qa_queue.cases.environment import Use
@@ -26,10 +28,10 @@ from qa_queue.cases.parts import (
     Shared,
     Title,
 )
-from qa_queue.cases.steps import HealMode, Step
+from qa_queue.cases.steps import ACTIONS, HealMode, Step
 from qa_queue.cases.targets import Target
 from qa_queue.cases.traversal import known_total, placed, walk
-from qa_queue.cases.vocabulary import DOCUMENT, NAMES_SCHEMA, Duration, Json, Many, Name
+from qa_queue.cases.vocabulary import DOCUMENT, NAMES_SCHEMA, Duration, Json, Many, Name, all_keys
 from qa_queue.errors.schema_path import KeyPath
 from qa_queue.errors.validation import Problem, problems_of
 from qa_queue.models import EvidenceMode, RetryStrategy, ScreenshotMode
@@ -243,4 +245,25 @@ def read_document(
     try:
         return model.model_validate(document, context=DOCUMENT, by_alias=True, by_name=False), ()
     except ValidationError as error:
-        return None, problems_of(error, model, document=document, at=at, **where)
+        found = problems_of(error, model, document=document, at=at, **where)
+        return None, tuple(_with_section(problem, model) for problem in found)
+
+
+def _with_section(problem: Problem, model: type[BaseModel]) -> Problem:
+    """Return a problem with a key of another section of the format with the section that it belongs to."""
+    name = str(problem.path[-1]) if problem.path else ""
+    unknown = re.match(f"unknown (key|action) {re.escape(repr(name))}", problem.text)
+    if unknown is None or "it belongs" in problem.text or "it is a check" in problem.text:
+        return problem
+    of_step = unknown[1] == "action"
+    if of_step and name in all_keys(Case):
+        section = "it is a key of the case: write it beside 'steps'"
+    elif name in all_keys(Use) and (of_step or model in (Case, Suite)):
+        section = "it belongs under 'use' of the case"
+    elif model is Suite and name in all_keys(Case):
+        section = "it is a key of a case: write it inside 'cases'"
+    elif name in ACTIONS:
+        section = f"it is an action: write it as a step, `- {name}: ...`"
+    else:
+        return problem
+    return replace(problem, text=f"unknown {unknown[1]} {name!r}; {section}")

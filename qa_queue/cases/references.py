@@ -128,6 +128,8 @@ def _named(text: str, body: str) -> Reference | Broken:
 
 
 def _hint(kind: str, rest: str) -> str:
+    if kind.isidentifier() and kind not in KINDS and not rest:
+        return f"; did you mean ${{var.{kind}}}?"
     near = nearest(kind, (*KINDS, *GENERATED)) if kind not in KINDS else None
     if near is None:
         return ""

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Field, GetCoreSchemaHandler, SerializeAsAny
 from pydantic_core import CoreSchema, core_schema
 
-from qa_queue.cases.checks.base import Check, advice_on_check
+from qa_queue.cases.checks.base import Check, advice_on_check, is_check
 from qa_queue.cases.conditions import Condition
-from qa_queue.cases.targets import Target, with_target
+from qa_queue.cases.targets import TARGET_KEYS, Target, with_target
 from qa_queue.cases.vocabulary import Duration, Name, Vocabulary, Words, all_keys, expected, key_of, refuse
 from qa_queue.errors.validation import did_you_mean
 
@@ -219,12 +220,13 @@ class Step(Vocabulary):
     def long_form(cls, value: Any) -> Any:
         """Return the step with its action apart from its fields."""
         if not isinstance(value, dict):
-            raise expected('a step such as {click: "#go"}', value)
+            raise expected('a step such as {click: "#go"}', value, _colon_advice(value))
         action = ACTIONS[_action_key(value)]
         own = action.beside or (action.keyword,)
         given = {name: item for name, item in value.items() if name in own}
         fields = {name: item for name, item in value.items() if name not in own}
         args = given if action.beside else given[action.keyword]
+        _refuse_outdented(action, value, args)
         if action.holds_soft and isinstance(args, dict) and "soft" in args and "soft" not in fields:
             args = dict(args)
             fields["soft"] = args.pop("soft")
@@ -288,9 +290,43 @@ def _action_key(value: dict[str, Any]) -> str:
         return found[0]
     strangers = [key for key in value if key not in all_keys(Step)]
     if strangers:
-        texts = {
-            key: f"unknown action {key!r}{advice_on_check(key) or did_you_mean(str(key), ACTIONS)}"
-            for key in strangers
-        }
-        raise refuse(texts, value)
+        advice = {key: advice_on_check(key) or _synonym(str(key)) for key in strangers}
+        raise refuse({key: f"unknown action {key!r}{text}" for key, text in advice.items()}, value)
     raise ValueError("has no action, such as goto, click or expect")
+
+
+_SYNONYMS = {
+    "assert": "expect", "verify": "expect", "should": "expect", "navigate": "goto", "visit": "goto", "open": "goto",
+    "sleep": "wait_for: {time: 2s}", "wait": "wait_for", "pause": "wait_for: {time: 2s}", "input": "fill",
+    "enter": "fill", "keypress": "press", "key": "press", "refresh": "reload", "mouse_over": "hover",
+    "context_click": "right_click", "double_click": "dblclick", "viewport": "set_viewport", "loop": "repeat",
+    "call": "use", "run_flow": "use", "execute": "evaluate", "script": "evaluate", "api": "request",
+    "tick": "check",
+}  # fmt: skip
+
+
+def _synonym(word: str) -> str:
+    """Return the action that a word of other tools means, or the nearest one."""
+    meant = _SYNONYMS.get(re.sub(r"(?<=[a-z])(?=[A-Z])|[ -]", "_", word).lower())
+    return f"; did you mean '{meant}'?" if meant else did_you_mean(word, ACTIONS)
+
+
+def _colon_advice(value: Any) -> str:
+    """Return what is wrong with the colon of a step that YAML reads as text."""
+    found = re.match(r"(\w+)(:?)", value) if isinstance(value, str) else None
+    if found is None or found[1] not in ACTIONS:
+        return ""
+    return "; write a space after the ':'" if found[2] else f"; a ':' is missing after {found[1]!r}"
+
+
+def _refuse_outdented(action: type[Action], value: Mapping[str, Any], args: Any) -> None:
+    """Refuse keys of an action that stand beside it, as with too little indentation."""
+    known = {*all_keys(action), *(TARGET_KEYS if "target" in all_keys(action) or action.holds_soft else ())}
+    others = {*all_keys(Step), *action.beside, action.keyword, action.written}
+    misplaced = [
+        key for key in value if key not in others and (key in known or (action.holds_soft and is_check(key)))
+    ]
+    if misplaced:
+        word = action.written or action.keyword
+        text = f"belongs inside {word!r}{': indent it further' if args is None else ''}"
+        raise refuse({key: f"{key!r} {text}" for key in misplaced}, value)

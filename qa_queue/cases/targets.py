@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from qa_queue.cases.patterns import TextWords
 from qa_queue.cases.vocabulary import Many, Vocabulary, Words, all_keys, expected, one_or_many, refuse
+from qa_queue.errors.validation import nearest
 
 _NOUNS = {
     "name": "element",
@@ -29,6 +30,29 @@ _NARROWING = {
 }
 ATTACHED_FRAME = "attached-frame"
 """The selector engine `attached-frame=0`: frames of a document in the order in which they were attached to it."""
+# WAI-ARIA 1.2, without `generic`, `none` and `presentation`, which name nothing that one could look for.
+ARIA_ROLES = frozenset(
+    """
+    alert alertdialog application article banner blockquote button caption cell checkbox code columnheader combobox
+    complementary contentinfo definition deletion dialog directory document emphasis feed figure form grid gridcell
+    group heading img insertion link list listbox listitem log main marquee math menu menubar menuitem
+    menuitemcheckbox menuitemradio meter navigation note option paragraph progressbar radio radiogroup region row
+    rowgroup rowheader scrollbar search searchbox separator slider spinbutton status strong subscript superscript
+    switch tab table tablist tabpanel term textbox time timer toolbar tooltip tree treegrid treeitem
+    """.split()  # noqa: SIM905 - seventy quoted words would be harder to read
+)
+_OTHER_ROLES = ("comment", "generic", "image", "mark", "none", "presentation", "suggestion", "sectionheader")
+
+
+def _role(name: str) -> str:
+    """Refuse a mistyped role; pages may have roles of their own."""
+    known = (*ARIA_ROLES, *_OTHER_ROLES)
+    if name not in known and "${" not in name and (near := nearest(name, known, cutoff=0.8)):
+        raise ValueError(f"unknown role {name!r}; did you mean {near!r}?")
+    return name
+
+
+Role = Annotated[Words, AfterValidator(_role)]
 Level = Annotated[int, Field(ge=1, le=6)]
 
 
@@ -49,7 +73,7 @@ class Target(Vocabulary):
     joined: ClassVar[tuple[str, ...]] = ("has", "has_not", "and_", "or_")
     at_most_one: ClassVar[tuple[tuple[str, ...], ...]] = (("nth", "first", "last"),)
 
-    role: Words | None = Field(None, description="ARIA role, such as button, link, textbox, heading.")
+    role: Role | None = Field(None, description="ARIA role, such as button, link, textbox, heading.")
     name: TextWords | None = Field(
         None, description="Accessible name; alone, an element of any interactive role with this name."
     )
@@ -105,7 +129,8 @@ class Target(Vocabulary):
         """Return a selector as its mapping."""
         if isinstance(value, (str, dict)):
             return super().long_form(value)
-        raise expected("a selector or a mapping such as {role: button}", value)
+        comment = "; a selector that begins with # needs quotes" if value is None else ""
+        raise expected("a selector or a mapping such as {role: button}", value, comment)
 
     def disagreements(self) -> Iterable[str]:
         """Yield what is wrong with the given keys together: exactly one of them names the element."""

@@ -52,9 +52,9 @@ _SIDE = r"([1-9]\d{0,3}|10000)"
 T = TypeVar("T")
 
 
-def expected(what: str, value: object) -> ValueError:
+def expected(what: str, value: object, advice: str = "") -> ValueError:
     """Return the error of a value of another kind."""
-    return ValueError(f"expected {what}, got {kind_text(value)}")
+    return ValueError(f"expected {what}, got {kind_text(value)}{advice}")
 
 
 def refuse(texts: Mapping[str, str], value: Mapping[str, Any]) -> ValidationError:

@@ -88,9 +88,38 @@ def read_yaml(text: str, name: str) -> tuple[Any, dict[KeyPath, int], list[Probl
         builder = _Builder(name)
         return builder.build(node, ()), builder.lines, builder.problems
     except MarkedError as error:
-        raise _broken(name, f"not YAML: {error.text}, column {error.column}", error.line) from None
+        where = f"not YAML: {error.text}, column {error.column}{_advice(error, text)}"
+        raise _broken(name, where, error.line) from None
     except ParseError as error:
         raise _broken(name, error.text, error.line) from None
+
+
+_ADVICE = (
+    ("that cannot start any token", "put the value in quotes"),
+    ("undefined alias", "a value that begins with * needs quotes"),
+    ("undefined tag handle", "a value that begins with ! needs quotes"),
+    ("expected ',' or '}'", "inside {}, a text with any of , : { } [ ] # or quotes needs quotes around it"),
+    ("expected ',' or ']'", "inside [], a text with any of , : { } [ ] # or quotes needs quotes around it"),
+    ("expected key", "indent the line as its neighbours"),
+    ("expected '-' indicator", "indent the line as its neighbours, with '- ' where they have it"),
+    ("unexpected end of stream", "a quote is not closed"),
+)
+_SECOND_COLON = re.compile(r"[^\s'\"{\[#][^#]*?: .*: |[^\s'\"{\[#][^#]*?: .*:$")
+
+
+def _advice(error: MarkedError, text: str) -> str:
+    """Return what to do about a mistake that testers make; nothing for any other one."""
+    lines, number = text.splitlines(), error.line or 0
+    line = lines[number - 1] if 0 < number <= len(lines) else ""
+    if "\t" in line[: len(line) - len(line.lstrip())]:
+        return ": indent with spaces, not with tabs"
+    if "mapping values are not allowed" in error.text:
+        if _SECOND_COLON.search(line.lstrip(" -")):
+            return ": put a text that contains ': ' in quotes"
+        return ": the line before lacks its ':', or is indented less"
+    if "expected key" in error.text and re.search(r"[\"'].*[\"']", line):
+        return ": put a text with quotes in quotes of the other kind, as a whole"
+    return next((f": {advice}" for words, advice in _ADVICE if words in error.text), "")
 
 
 def _broken(name: str, text: str, line: int | None = None) -> CaseError:

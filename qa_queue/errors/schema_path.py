@@ -24,7 +24,8 @@ _LIMITS = ("ge", "gt", "le", "lt")
 class Site:
     """The place of an error: its path in the document, and the schemas that refused the value there.
 
-    `known` are the keys of the mapping that holds it, `union` is the path of the innermost union on the way.
+    `known` are the keys of the mapping that holds it, `union` is the path of the innermost union on the way, and
+    `outer` are the paths and keys of the mappings around that one, from the top.
     """
 
     path: KeyPath
@@ -33,6 +34,7 @@ class Site:
     schemas: tuple[_Schema, ...] = field(default=(), repr=False)
     document: Any = field(default=NO_DOCUMENT, repr=False)
     moved: bool = False
+    outer: tuple[tuple[KeyPath, tuple[str, ...]], ...] = ()
 
     def has(self, part: str | int) -> bool:
         """Tell whether the document has this key or index here."""
@@ -107,7 +109,8 @@ class _Walk:
         known += site.known if site.moved else ()
         if not site.has(part):
             return replace(site, known=known, schemas=inside, moved=True)
-        return Site((*site.path, part), known, site.union, inside, site.below(part))
+        outer = (*site.outer, (site.path, known))
+        return Site((*site.path, part), known, site.union, inside, site.below(part), outer=outer)
 
     def _branch(self, schema: _Schema, part: str | int) -> Iterator[_Schema]:
         """Yield the branch of a union that a part of a location names, else all of them."""

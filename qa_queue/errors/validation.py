@@ -202,7 +202,21 @@ def _type_text(wanted: str, got: str) -> str:
 
 def _unknown_key(item: Mapping[str, Any], site: Site, _got: str) -> str:
     name = str(item["loc"][-1])
-    return f"unknown key {name!r}{did_you_mean(name, site.known)}"
+    return f"unknown key {name!r}{_key_of_neighbour(name, site) or did_you_mean(name, site.known)}"
+
+
+def _key_of_neighbour(name: str, site: Site) -> str:
+    """Return where a key belongs that a mapping around has, up to the item of a list; nothing for any other key."""
+    near = nearest(name, site.known)
+    for path, known in reversed(site.outer[:-1]):
+        inside = site.path[len(path)]
+        if isinstance(inside, int):
+            break
+        meant = name if name in known else None if near else nearest(name, known, cutoff=0.8)
+        if meant is not None:
+            mistyped = "" if meant == name else f"did you mean {meant!r}? "
+            return f"; {mistyped}it belongs beside {inside!r}, not inside it"
+    return ""
 
 
 def _choice(item: Mapping[str, Any], site: Site, got: str) -> str:

@@ -224,7 +224,12 @@ def _keywords() -> dict[str, str]:
 
 def advice_on_check(word: Any) -> str:
     """Return how to write a check that stands where an action belongs; nothing for any other word."""
-    return f"; it is a check: write `expect: {{{word}: ...}}`" if word in _keywords() else ""
+    return f"; it is a check: write `expect: {{{word}: ...}}`" if is_check(word) else ""
+
+
+def is_check(word: Any) -> bool:
+    """Tell whether a word is the name of a check."""
+    return word in _keywords()
 
 
 def _found(value: dict[str, Any]) -> list[str]:

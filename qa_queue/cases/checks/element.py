@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag
 
 from qa_queue.cases.checks.base import ElementCheck, Flag, FlagCheck, named
 from qa_queue.cases.patterns import Text, Texts
+from qa_queue.cases.targets import Role
 from qa_queue.cases.vocabulary import JSON, Count, Json, Many, Vocabulary, Words
 
 IGNORE_CASE = Field(False, description="Compare without regard to case.")
@@ -227,7 +228,7 @@ class ToHaveId(ElementCheck, keyword="id"):
 class ToHaveRole(ElementCheck, keyword="role"):
     """The element has this ARIA role, given or implied; the element stands under `target`."""
 
-    role: Words = named("to_have_role", "role", "The role, such as button.")
+    role: Role = named("to_have_role", "role", "The role, such as button.")
 
 
 class ToHaveAccessibleName(ElementCheck, keyword="accessible_name"):

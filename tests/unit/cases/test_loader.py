@@ -163,7 +163,8 @@ def test_a_suite_needs_its_name_and_cases(tmp_path: Path, text: str, problem: st
         (
             "name: a: b\n",
             "case.yaml",
-            "case.yaml:1: not YAML: mapping values are not allowed in this context, column 8",
+            "case.yaml:1: not YAML: mapping values are not allowed in this context, column 8: "
+            "put a text that contains ': ' in quotes",
         ),
     ],
 )
