@@ -20,6 +20,7 @@ from processors.browser.interception import Interception
 from processors.browser.page_log import PageLog
 from processors.browser.pages import OpenPages
 from processors.browser.protocol import DownloadedFile, SessionOptions
+from processors.browser.trace_context import TraceContext
 from processors.browser.traffic import Traffic
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Action
@@ -40,6 +41,7 @@ class SessionState:
     traffic: Traffic
     interception: Interception
     egress: EgressProxy | None = None
+    trace: TraceContext | None = None
 
     def explain(self, error: str, url: str) -> str:
         """Return the browser's error on a URL with the reason that the proxy knows, if there is one."""

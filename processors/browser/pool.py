@@ -19,6 +19,7 @@ from processors.browser.downloads import MAX_BYTES, DownloadLimit
 from processors.browser.egress.policy import EgressPolicy, Rule
 from processors.browser.egress.proxy import EgressProxy, Resolve, resolve_host
 from processors.browser.egress.schemes import refuse_local_schemes
+from processors.browser.egress.throttle import LinkSpeed
 from processors.browser.environment import context_options
 from processors.browser.failures import is_closed, is_crash
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad, element_limit
@@ -26,6 +27,7 @@ from processors.browser.launching import BrowserKind, path_of, refuse_connection
 from processors.browser.locators import ATTACHED_FRAME_ENGINE
 from processors.browser.protocol import HAR_NAME, SessionLimits, SessionOptions, TraceContent
 from processors.browser.session import Session
+from processors.browser.trace_context import TraceContext
 from qa_queue.cases.environment import parse_time
 from qa_queue.cases.hosts import NO_HOST, HostList
 from qa_queue.cases.targets import ATTACHED_FRAME
@@ -125,11 +127,12 @@ class WarmBrowserPool:
         Raises:
             InputError: the hosts of the session are limited, and it has none.
         """
+        throttle = options.use.network.throttle if options.use.network else None
         if self._egress is None or options.use.connect is not None:
-            if options.network:
+            if options.network or throttle:
                 raise InputError(
-                    "the hosts of this run are limited, which needs the proxy of the worker: set QA_EGRESS_PROXY "
-                    "for the workers, or leave out `use.connect`"
+                    "the hosts or the speed of this run are limited, which needs the proxy of the worker: set "
+                    "QA_EGRESS_PROXY for the workers, or leave out `use.connect`"
                 )
             return None
         policy = replace(self._egress, layers=(*self._egress.layers, *options.network), ports=self._ports)
@@ -139,6 +142,7 @@ class WarmBrowserPool:
                 self._resolve,
                 max_received=options.limits.received,
                 max_response=options.limits.response,
+                speed=LinkSpeed.of(throttle) if throttle else None,
             )
         )
         self._ports.add(proxy.port)
@@ -159,8 +163,11 @@ class WarmBrowserPool:
             await context.add_init_script(f"{CONSOLE_LIMIT};\n{element_limit(options.limits.elements)}")
             if options.use.clock is not None:
                 await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))
+            trace = TraceContext(options.trace_id, options.base_url or "") if options.trace_id else None
+            if trace is not None:
+                await trace.install(context)
             page = await context.new_page()
-            session = Session(context, page, options, self._load, self._download_limit, proxy)
+            session = Session(context, page, options, self._load, self._download_limit, proxy, trace)
             if options.use.browser != "chromium" and proxy is None:
                 await session.refuse_addresses(self._denied)
         except Error as error:

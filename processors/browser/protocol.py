@@ -50,6 +50,22 @@ class SessionLimits:
 
 
 @dataclass(frozen=True, kw_only=True)
+class NetworkUse:
+    """The traffic of a session in bytes, with the number of its requests; a tunnel counts as one."""
+
+    requests: int = 0
+    received: int = 0
+    sent: int = 0
+
+    def __add__(self, other: NetworkUse) -> NetworkUse:
+        return NetworkUse(
+            requests=self.requests + other.requests,
+            received=self.received + other.received,
+            sent=self.sent + other.sent,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
 class SessionOptions:
     """The options of a browser context. `viewport` counts, not that of `use`; None is the device's, else 1280x720.
 
@@ -58,7 +74,8 @@ class SessionOptions:
     `secret_hosts` has the hosts on which each secret may be used, by name; a secret without hosts is used nowhere.
     `upload_root` is the folder that holds every file that the session may upload; without it, there are none.
     `denied` has URL patterns that no request of the run may match; the pool sets it where no proxy decides.
-    `network` has the lists of hosts that narrow the operator's; the pool sets `limits`.
+    `network` has the lists of hosts that narrow the operator's; the pool sets `limits`. Requests to the site carry
+    the `trace_id`.
     `dialogs` is the answer to those that no step answers; None dismisses them and notes it.
     `baselines` has those of screenshots (PNGs) by file name; with `update_screenshots` they are renewed.
     With `records_traffic` steps can wait for requests and responses of pages and check them.
@@ -78,6 +95,7 @@ class SessionOptions:
     secret_hosts: Mapping[str, HostList] = field(default_factory=dict)
     denied: tuple[str, ...] = ()
     network: tuple[Layer, ...] = ()
+    trace_id: str | None = None
     limits: SessionLimits = SessionLimits()
     records_traffic: bool = False
     recordings: Path | None = None
@@ -204,6 +222,10 @@ class BrowserSession(Protocol):
     @property
     def events(self) -> list[dict[str, Any]]:
         """Console messages, page errors and dialogs so far, oldest first, as JSON objects."""
+
+    @property
+    def network_use(self) -> NetworkUse | None:
+        """The traffic of the session so far; None where no proxy counts it."""
 
     def stop(self, reason: str) -> None:
         """End the session because of a limit; its next step fails with this reason."""

@@ -30,10 +30,12 @@ from processors.browser.protocol import (
     DownloadedFile,
     ElementHints,
     Finish,
+    NetworkUse,
     SessionOptions,
     StepOutcome,
 )
 from processors.browser.step_runner import StepRunner
+from processors.browser.trace_context import TraceContext
 from processors.browser.traffic import Traffic
 from qa_queue.cases.model import STEP_TIMEOUT_MS, Step
 from qa_queue.errors import BrowserCrashedError, EvidenceError
@@ -57,11 +59,13 @@ class Session:
         load: BrowserLoad,
         limit: DownloadLimit,
         egress: EgressProxy | None = None,
+        trace: TraceContext | None = None,
     ) -> None:
         self._context = context
         self._options = options
         self._load = load
         self._egress = egress
+        self._trace = trace
         explain = egress.explain if egress else as_given
         self._log = log = PageLog(context, page, load, explain, options.limits)
         if egress is not None:
@@ -80,6 +84,7 @@ class Session:
             traffic=traffic,
             interception=Interception(context),
             egress=egress,
+            trace=trace,
         )
 
     @property
@@ -98,6 +103,14 @@ class Session:
     def events(self) -> list[dict[str, Any]]:
         """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries
+
+    @property
+    def network_use(self) -> NetworkUse | None:
+        """See `processors.browser.protocol.BrowserSession`."""
+        proxy = self._egress
+        if proxy is None:
+            return None
+        return NetworkUse(requests=proxy.requests, received=proxy.received, sent=proxy.sent)
 
     def stop(self, reason: str) -> None:
         """See `processors.browser.protocol.BrowserSession`."""
@@ -119,7 +132,12 @@ class Session:
         """See `processors.browser.protocol.BrowserSession`."""
         self._traffic.begin_step()
         self._downloads.begin_step(step.title)
-        return self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets, finish))
+        if self._trace is not None:
+            self._trace.begin_step()
+        outcome = self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets, finish))
+        if self._trace is None or outcome.error is None:
+            return outcome
+        return replace(outcome, notes=(*outcome.notes, self._trace.note))
 
     async def look(self, step: Step, *, timeout_ms: int) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`."""

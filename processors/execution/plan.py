@@ -11,6 +11,7 @@ from typing import Any, cast
 from processors.browser.egress.policy import Layer
 from processors.browser.environment import origin_of
 from processors.browser.protocol import SessionOptions
+from processors.browser.trace_context import trace_id_of
 from processors.execution.evidence import EvidencePlan
 from processors.execution.interpreter import StepLimits
 from processors.execution.login_plan import LoginPlan, LoginPlanner
@@ -123,8 +124,15 @@ class RunPlan:
             update_screenshots=self.config.update_screenshots,
             state=self.state,
             network=self.network,
+            trace_id=self.trace_id,
             records_traffic=any(step.records_traffic for _, step in self.case.steps_by_path()),
         )
+
+    @property
+    def trace_id(self) -> str | None:
+        """The trace that requests to the site carry; None where the case has none."""
+        traced = self.use.network is not None and self.use.network.trace and self.base_url is not None
+        return trace_id_of(self.run_id) if traced else None
 
     def _own_viewport(self) -> Viewport | None:
         """Return the viewport of the case; a device keeps its own unless the case sets one."""
@@ -272,7 +280,7 @@ def _network_of(use: Use, allowed_hosts: Sequence[str]) -> tuple[Layer, ...]:
         if allowed_hosts:
             allow = HostList.of(allowed_hosts, networks=True)
             layers.append(Layer(rule="token", allow_name="the token that submitted the run", allow=allow))
-        if use.network is not None:
+        if use.network is not None and (use.network.allow or use.network.deny):
             allow, deny = (HostList.of(one, networks=True) for one in (use.network.allow, use.network.deny))
             names = {"allow_name": "use.network of the case", "deny_name": "use.network.deny of the case"}
             layers.append(Layer(rule="case", allow=allow if use.network.allow else None, deny=deny, **names))

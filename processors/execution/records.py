@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from processors.browser.protocol import Found, Heal
+from processors.browser.protocol import Found, Heal, NetworkUse
 from processors.execution.plan import RunPlan
 from processors.execution.redaction import redact, redact_json
 from processors.execution.step_tree import PlannedStep
@@ -39,6 +39,7 @@ class RunOutcome:
     notes: tuple[str, ...] = ()
     closing_notes: tuple[str, ...] = ()
     deferred: bool = False
+    network: NetworkUse | None = None
 
     @property
     def error(self) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import asdict
 from datetime import datetime
 
 from processors.base import RecordSink
@@ -98,6 +99,8 @@ class RunReporter:
             starting_ms=outcome.starting_ms,
             running_ms=outcome.running_ms,
             notes=tuple(clean(self._plan, note) or "" for note in (*self._plan.case.notes, *outcome.step_notes)),
+            network=asdict(outcome.network) if outcome.network else None,
+            trace_id=self._plan.trace_id,
         )
 
     async def announce(self, outcome: RunOutcome) -> None:

@@ -98,6 +98,7 @@ class TryLoop:
             running_ms=_ms(ended - started),
             notes=tuple(artifacts.notes),
             closing_notes=(*notes, *attempt.closing_notes),
+            network=attempt.session.network_use,
         )
 
     async def _signed_in(self, test_try: int) -> tuple[RunPlan, tuple[str, ...]]:
@@ -140,6 +141,7 @@ def _added(before: RunOutcome, now: RunOutcome) -> RunOutcome:
         starting_ms=before.starting_ms + now.starting_ms,
         running_ms=before.running_ms + now.running_ms,
         notes=before.notes + now.notes,
+        network=before.network + now.network if before.network and now.network else now.network or before.network,
     )
 
 

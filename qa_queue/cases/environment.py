@@ -154,12 +154,47 @@ class HttpCredentials(Vocabulary):
     origin: WebUrl | None = Field(None, description="The site; otherwise that of the base URL.")
 
 
+Profile = Literal["slow-3g", "fast-3g", "4g"]
+Rate = Annotated[int, Field(ge=1, le=10_000_000)]
+MAX_LATENCY_MS = 60_000
+
+
+class Throttle(Vocabulary):
+    """A slow network, which all requests of the case share."""
+
+    short: ClassVar[str | None] = "profile"
+    profile: Profile | None = Field(None, description="A profile: slow-3g, fast-3g or 4g, as in Chrome's DevTools.")
+    download: Rate | None = Field(None, description="What is received, in kbit/s.")
+    upload: Rate | None = Field(None, description="What is sent, in kbit/s.")
+    latency: Annotated[int, Field(ge=0, le=MAX_LATENCY_MS)] = Field(0, description="Of each response, in ms.")
+
+    def disagreements(self) -> Iterable[str]:
+        """Yield what is wrong with the given keys together."""
+        yield from super().disagreements()
+        if self.profile is not None and len(self.model_fields_set) > 1:
+            yield "'profile' stands alone: leave out download, upload and latency"
+
+
+PROFILES = {
+    "slow-3g": Throttle(download=400, upload=400, latency=2000),
+    "fast-3g": Throttle(download=1440, upload=675, latency=563),
+    "4g": Throttle(download=8100, upload=1350, latency=165),
+}
+
+
 class Network(Vocabulary):
-    """The hosts that the pages and requests of a case may reach."""
+    """The network of a case: the hosts that its pages and requests may reach, its speed, and their trace."""
 
     short: ClassVar[str | None] = "allow"
     allow: Many[HostEntry] = Field((), description="Only these hosts: HOST, HOST:PORT, *.DOMAIN, 10.0.0.0/8.")
     deny: Many[HostEntry] = Field((), description="Not these hosts, even if `allow` has them.")
+    throttle: Throttle | None = Field(
+        None, description="A slow network: slow-3g, fast-3g, 4g, or {download, upload, latency} in kbit/s and ms."
+    )
+    trace: bool = Field(
+        False,
+        description="Send a `traceparent` header with requests to the host of `base_url` and those below it.",
+    )
 
 
 class Connect(Vocabulary):
@@ -214,7 +249,8 @@ class Use(Vocabulary):
     forced_colors: Literal["active", "none"] | None = Field(None, description="Forced colours, or not.")
     contrast: Literal["more", "no-preference"] | None = Field(None, description="More contrast, or not.")
     network: Network | None = Field(
-        None, description="The only hosts to reach: a list, or {allow: [...], deny: [...]}."
+        None,
+        description="The only hosts to reach: a list, or {allow: [...], deny: [...], throttle: 4g, trace: true}.",
     )
     offline: bool = Field(False, description="Begin without the network.")
     headers: HeaderValues = Field(default_factory=dict, description="Headers that every request has.")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -72,6 +72,12 @@ def status_text(status: RunStatus, *, flaky: bool = False) -> str:
     """The status with its colour, as markup."""
     colour = "yellow" if flaky else _COLOURS[status]
     return f"[{colour}]{status_word(status, flaky=flaky)}[/]"
+
+
+def network_text(network: Mapping[str, int]) -> str:
+    """Return what a run sent and received."""
+    received, sent = (f"{network[name] / 1000:,.0f} kB {name}" for name in ("received", "sent"))
+    return f"{network['requests']} requests, {received}, {sent}"
 
 
 def seconds(ms: int | None) -> str:
@@ -190,6 +196,8 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "error_kind": run.error_kind.value if run.error_kind else None,
         "notes": list(run.notes),
         "pinned": run.pinned,
+        "network": run.network,
+        "trace_id": run.trace_id,
         "artifacts": report.places(),
     }
 

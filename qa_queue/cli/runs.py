@@ -9,7 +9,15 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, Run, open_backend
-from qa_queue.cli.render import Console, report_json, run_list_table, runs_table, short_id, steps_table
+from qa_queue.cli.render import (
+    Console,
+    network_text,
+    report_json,
+    run_list_table,
+    runs_table,
+    short_id,
+    steps_table,
+)
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import count_of
 from qa_queue.models import ArtifactKind, RunStatus
@@ -75,6 +83,10 @@ def show(run_id: Run, as_json: Json = False) -> None:
     out.print(steps_table(report.steps))
     if report.run.seed:
         out.print(f"seed: {report.run.seed}", highlight=False)
+    if report.run.network:
+        out.print(f"network: {network_text(report.run.network)}", highlight=False)
+    if report.run.trace_id:
+        out.print(f"trace: {report.run.trace_id}", highlight=False)
     if report.run.pinned:
         out.print("pinned: no cleanup deletes it")
     for artifact in report.artifacts:

@@ -89,6 +89,8 @@ class RunRecord(Frozen):
     dead letters; the runs of a suite share a `batch_id`. `fence` is the latest execution of the job that wrote
     here, counted from 1. `seed` is that of the generated values; `data_row` is the row of data as
     `{"name": ..., "values": {...}}`; `notes` are sentences about what happened. No cleanup deletes a `pinned` run.
+    `network` has the `requests` of all tries and the bytes `received` and `sent`; `trace_id` is the W3C trace of
+    requests to the site.
     """
 
     id: str
@@ -122,6 +124,8 @@ class RunRecord(Frozen):
     data_row: dict[str, Any] | None = None
     notes: tuple[str, ...] = ()
     pinned: bool = False
+    network: dict[str, int] | None = None
+    trace_id: str | None = None
 
     @property
     def steps_done(self) -> int:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -13,8 +15,9 @@ import pytest
 
 from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
 from processors.browser.pool import WarmBrowserPool
-from processors.browser.protocol import SessionLimits, SessionOptions
+from processors.browser.protocol import NetworkUse, SessionLimits, SessionOptions
 from processors.browser.session import Session
+from qa_queue.cases.environment import Use
 from qa_queue.cases.hosts import Address, HostList
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import TIMEOUT_MS, closed_port
@@ -357,3 +360,82 @@ async def test_the_response_to_a_request_has_a_largest_size(
         )
         assert (await greedy.perform(half, timeout_ms=TIMEOUT_MS)).error is None
         assert (await other.perform(half, timeout_ms=TIMEOUT_MS)).error is None
+
+
+def network(**fields: Any) -> Use:
+    return Use.model_validate({"network": fields})
+
+
+async def test_a_slow_network_holds_up_pages_and_requests(pool: WarmBrowserPool, site: Site) -> None:
+    """By its rate and its latency, whatever fetches; a run beside it has the whole network."""
+    site.page("/slow", "<p id=x>a</p>")
+    site.page("/large", "x" * 50_000)
+    slow = network(throttle={"download": 400, "latency": 100})
+    took = """async () => {
+      const began = performance.now();
+      await (await fetch("/large")).text();
+      return performance.now() - began;
+    }"""
+    async with (
+        pool.session(SessionOptions(base_url=site.url, use=slow)) as session,
+        pool.session(SessionOptions(base_url=site.url)) as other,
+    ):
+        for one in (session, other):
+            assert (await one.perform(goto("/slow"), timeout_ms=TIMEOUT_MS)).error is None
+        assert await session.page.evaluate(took) >= 1_000  # 50 kB at 50 kB/s, and the latency
+        began = asyncio.get_running_loop().time()
+        assert (await session.perform(step("request", args={"get": "/large"}), timeout_ms=TIMEOUT_MS)).error is None
+        assert asyncio.get_running_loop().time() - began >= 1.0
+        outcome = await session.perform(step("request", args={"get": "/large"}), timeout_ms=300)
+        assert "no response in 300 ms" in str(outcome.error)
+        assert (await other.perform(step("request", args={"get": "/large"}), timeout_ms=TIMEOUT_MS)).error is None
+
+
+async def test_requests_to_the_site_carry_the_trace_of_the_run(
+    pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of pages and steps; each step is a span of its own, which a failed one names. No other host gets it."""
+    monkeypatch.setattr(pool, "_resolve", names)
+    port, trace = site.url.rpartition(":")[2], "4bf92f3577b34da6a3ce929d0e0e4736"
+    site.page("/traced", f"<img src=/own.png><img src=http://other.test:{port}/other.png><p id=x>a</p>")
+    options = SessionOptions(base_url=f"http://shop.test:{port}", trace_id=trace)
+    async with pool.session(options) as session:
+        assert (await session.perform(goto("/traced"), timeout_ms=TIMEOUT_MS)).error is None
+        assert (
+            await session.perform(
+                step("request", args={"get": f"http://api.shop.test:{port}/traced"}), timeout_ms=TIMEOUT_MS
+            )
+        ).error is None
+        failed = await session.perform(step("request", args={"get": "/none", "status": 200}), timeout_ms=TIMEOUT_MS)
+        await async_wait_until(
+            lambda: {"/own.png", "/other.png"} <= {path for path, _ in site.heard}, what="the images"
+        )
+    sent: dict[str, list[str | None]] = {}
+    for path, headers in site.heard:
+        sent.setdefault(path, []).append(headers.get("traceparent"))
+    assert sent["/other.png"] == [None]
+    page, request = sent["/traced"]
+    assert sent["/own.png"] == [page]
+    spans = [str(value).split("-") for value in (page, request, sent["/none"][0])]
+    assert {(version, found, flags) for version, found, _, flags in spans} == {("00", trace, "01")}
+    assert len({span for _, _, span, _ in spans}) == 3
+    assert failed.notes[-1] == f"its requests to the site are in the trace {trace}, below the span {spans[2][2]}"
+
+
+async def test_a_session_counts_what_it_sends_and_receives(pool: WarmBrowserPool, site: Site) -> None:
+    """Of its pages and its steps."""
+    site.page("/counted", "x" * 10_000)
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
+        assert session.network_use == NetworkUse()
+        assert (await session.perform(goto("/counted"), timeout_ms=TIMEOUT_MS)).error is None
+        page = session.network_use
+        assert (
+            await session.perform(step("request", args={"get": "/counted"}), timeout_ms=TIMEOUT_MS)
+        ).error is None
+        both = session.network_use
+    assert page is not None
+    assert both is not None
+    assert (page.requests >= 1, both.requests - page.requests) == (True, 1)
+    assert page.received > 10_000
+    assert 10_000 < both.received - page.received < 12_000
+    assert both.sent > page.sent > 0

@@ -431,3 +431,21 @@ async def test_a_run_that_exceeds_a_limit_fails_alone(
     assert (failed.status, failed.error_kind) == ("failed", kind)
     assert message in str(failed.error)
     assert passed.status == "completed"
+
+
+async def test_a_run_has_its_traffic_and_its_trace(harness: ExecutionHarness, site: Site) -> None:
+    """The traffic of all tries; the trace where the case asks for it, and none otherwise."""
+    path = site.page("/traffic", "<p id=x>" + "y" * 5_000)
+    steps = (goto(path), expect("#x", text="z").model_copy(update=FAST))
+    traced = await harness.test(case(*steps, base_url=site.url, retries=1, use={"network": {"trace": True}}))
+    plain = await harness.test(case(goto(path), base_url=site.url))
+    row, other = harness.row(traced.test_run_id), harness.row(plain.test_run_id)
+    assert row.trace_id == row.id.replace("-", "")
+    assert f"its requests to the site are in the trace {row.trace_id}" in row.notes[-1]
+    assert other.trace_id is None
+    assert other.network is not None
+    assert other.network["received"] > 5_000
+    assert row.network is not None
+    assert row.network["received"] > 10_000
+    assert row.network["requests"] >= 2
+    assert row.network["sent"] > 0

@@ -24,6 +24,7 @@ class Site:
         self.redirects: dict[str, str] = {}
         self.logins: dict[str, str] = {}  # USER:PASSWORD of HTTP authentication
         self.held: dict[str, threading.Event] = {}
+        self.heard: list[tuple[str, dict[str, str]]] = []  # paths and headers of requests, names in lower case
         self.headers: dict[str, dict[str, str]] = {}  # of the answer, by path
 
     def page(self, path: str, html: Page) -> str:
@@ -61,6 +62,7 @@ class _Handler(BaseHTTPRequestHandler):
     def _answer(self, form: dict[str, list[str]]) -> None:
         site: Site = self.server.site  # type: ignore[attr-defined]
         path = urlsplit(self.path).path
+        site.heard.append((path, {name.lower(): value for name, value in self.headers.items()}))
         if path in site.held:
             site.held[path].wait(30)
         if path in site.logins and self.headers.get("Authorization") != _basic(site.logins[path]):

@@ -134,7 +134,7 @@ async def _exchange(call: ActionContext[Request], sent: _Sent) -> HttpResponse:
         found = await call.page.context.request.fetch(
             url,
             method=sent.method,
-            headers=sent.headers,
+            headers={**sent.headers, **(call.state.trace.headers(url) if call.state.trace else {})},
             max_redirects=0,
             timeout=call.left_ms,
             **sent.content,

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import h11
 
 from processors.browser.egress.policy import Denied, Destination, Permitted
+from processors.browser.egress.throttle import MAX_WAITING, Link
 from qa_queue.cases.hosts import PORTS, canonical_host
 
 MAX_HEAD_BYTES = 1 << 18
@@ -46,6 +47,8 @@ class ProxyCalls(Protocol):
     requests: int
     sent: int
     max_response: int | None
+    down: Link | None
+    up: Link | None
 
     def add(self, connection: BrowserEnd) -> bool:
         """Count a connection of the browser; False if there are too many."""
@@ -71,6 +74,9 @@ class _End(asyncio.Protocol):
 
     transport: asyncio.Transport
     other: _End | None = None
+    _waiting = 0  # bytes on their way to this end
+    _full = False  # it cannot be written to at once
+    _ending = False  # it is closed once they have arrived
 
     def connection_made(self, transport: Any) -> None:
         """Keep the transport."""
@@ -78,13 +84,40 @@ class _End(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Stop reading from the other end."""
+        self._full = True
         if self.other is not None:
             self.other.transport.pause_reading()
 
     def resume_writing(self) -> None:
         """Read from the other end again."""
+        self._full = False
         if self.other is not None:
             self.other.transport.resume_reading()
+
+    def deliver(self, data: bytes, link: Link | None, sender: _End) -> None:
+        """Write data to this end, on a slow link once it has arrived."""
+        if link is None:
+            self.transport.write(data)
+            return
+        self._waiting += len(data)
+        if self._waiting > MAX_WAITING:
+            sender.transport.pause_reading()
+        loop = asyncio.get_running_loop()
+        loop.call_later(link.delay(len(data), loop.time()), self._arrive, data, sender)
+
+    def close(self) -> None:
+        """Close this end behind the data that is on its way to it."""
+        self._ending = True
+        if not self._waiting:
+            self.transport.close()
+
+    def _arrive(self, data: bytes, sender: _End) -> None:
+        self._waiting -= len(data)
+        self.transport.write(data)
+        if self._ending:
+            self.close()
+        if self._waiting <= MAX_WAITING and not (self._full or sender.transport.is_closing()):
+            sender.transport.resume_reading()
 
     def abort(self) -> None:
         """Close both ends."""
@@ -113,12 +146,12 @@ class ServerEnd(_End):
                 self.abort()
                 return
         if self._proxy.receive(len(data)) and self.other.other is self:
-            self.other.transport.write(data)
+            self.other.deliver(data, self._proxy.down, self)
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Close the end at the browser."""
         if self.other.other is self:
-            self.other.transport.close()
+            self.other.close()
 
 
 class BrowserEnd(_End):
@@ -147,7 +180,7 @@ class BrowserEnd(_End):
         if self._opening is not None:
             self._opening.cancel()
         if self.other is not None:
-            self.other.transport.close()
+            self.other.close()
 
     def data_received(self, data: bytes) -> None:
         """Read the heads of requests, or pass on what a tunnel carries."""
@@ -284,7 +317,7 @@ class BrowserEnd(_End):
     def _write(self, data: bytes) -> None:
         self._proxy.sent += len(data)
         if self.other is not None and not self.other.transport.is_closing():
-            self.other.transport.write(data)
+            self.other.deliver(data, self._proxy.up, self)
 
     def _answer(self, status: int, text: str) -> None:
         body = f"{text}\n".encode()

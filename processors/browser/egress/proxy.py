@@ -22,6 +22,7 @@ import psutil
 
 from processors.browser.egress.connections import BrowserEnd, ServerEnd, TooLarge, Unreachable
 from processors.browser.egress.policy import REFUSED, Denied, Destination, EgressPolicy, Endpoint, Permitted, Rule
+from processors.browser.egress.throttle import Link, LinkSpeed
 from qa_queue.cases.hosts import PORTS, Address, address_of, canonical_host
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
@@ -80,7 +81,10 @@ class EgressProxy:
         *,
         max_received: int | None = None,
         max_response: int | None = None,
+        speed: LinkSpeed | None = None,
     ) -> None:
+        self.down = Link(speed.download, speed.latency) if speed else None
+        self.up = Link(speed.upload) if speed else None
         self._max_received = max_received
         self.max_response = max_response
         self.on_limit: Callable[[str], None] = _log.warning
