@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import replace
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 from uuid import UUID
 
 from processors.base import Claims
@@ -34,6 +34,7 @@ from qa_queue.store.records import (
 EVERY_NTH_RUN = 20  # takes the fingerprints of known elements again
 PATIENCE_S = 3.0  # for the store; then a step has no hints
 _log = logging.getLogger(__name__)
+K = TypeVar("K", PatternRecord, VerdictRecord)
 
 
 class ElementHistory:
@@ -48,7 +49,7 @@ class ElementHistory:
         self._claims = claims
         self._loading: asyncio.Task[CaseKnowledge] | None = None
         if adapts(plan):
-            self._loading = asyncio.ensure_future(asyncio.to_thread(_read, store, plan.case_id))
+            self._loading = asyncio.ensure_future(asyncio.to_thread(_read, store, plan))
 
     def __enter__(self) -> Self:
         return self
@@ -78,12 +79,42 @@ class ElementHistory:
         return _row_of(planned, known) is not None
 
 
-def _read(store: RunStore, case_id: str) -> CaseKnowledge:
+def _read(store: RunStore, plan: RunPlan) -> CaseKnowledge:
     try:
-        return store.knowledge(case_id)
+        known, shared = store.knowledge(plan.case_id), steps_of_flows(plan)
+        return with_shared(plan, known, store.knowledge_of_steps(sorted(shared))) if shared else known
     except QAError as error:
-        _log.warning("Cannot read the element history of case %s, so nothing is healed: %s", case_id, error)
+        _log.warning("Cannot read the element history of case %s, so nothing is healed: %s", plan.case_id, error)
         return CaseKnowledge()
+
+
+def steps_of_flows(plan: RunPlan) -> dict[str, str]:
+    """Return the keys of the steps of flows that have an element, each with the hash of its target. Pure."""
+    flows = tuple(f"{flow}:" for flow in plan.case.flows)
+    inside = (planned for planned in plan.steps if planned.key.startswith(flows)) if flows else ()
+    return {planned.key: _target_hash(planned) for planned in inside if planned.written.args.subject is not None}
+
+
+def with_shared(plan: RunPlan, known: CaseKnowledge, found: CaseKnowledge) -> CaseKnowledge:
+    """Return the knowledge of a case with that of other cases about the same steps of flows. Pure.
+
+    A step is the same if its flow's file, its place in it and its target are; the case's own knowledge goes first,
+    then the latest.
+    """
+    wanted, own = steps_of_flows(plan), {(row.step_key, row.target_hash) for row in known.fingerprints}
+    same = [row for row in found.fingerprints if (row.step_key, row.target_hash) in wanted.items()]
+    latest = {row.step_key: row for row in sorted(same, key=lambda row: row.seen_at)}
+    shared = {key: row for key, row in latest.items() if (key, row.target_hash) not in own}
+    donors = {(row.test_case_id, row.step_key) for row in same if row.test_case_id != plan.case_id}
+    return CaseKnowledge(
+        fingerprints=(*known.fingerprints, *shared.values()),
+        patterns=(*known.patterns, *_given_by(donors, found.patterns)),
+        verdicts=(*known.verdicts, *_given_by(donors, found.verdicts)),
+    )
+
+
+def _given_by(donors: Collection[tuple[str, str]], rows: Iterable[K]) -> Iterator[K]:
+    yield from (row for row in rows if (row.test_case_id, row.step_key) in donors)
 
 
 def adapts(plan: RunPlan) -> bool:
@@ -168,8 +199,8 @@ def _other_locator(outcome: StepOutcome) -> Target | None:
 
 def _row_of(planned: PlannedStep, known: CaseKnowledge) -> FingerprintRecord | None:
     """Return the fingerprint of the step, unless the case names another element now."""
-    row = next((row for row in known.fingerprints if row.step_key == planned.key), None)
-    return row if row is not None and row.target_hash == _target_hash(planned) else None
+    rows = (row for row in known.fingerprints if row.step_key == planned.key)
+    return next((row for row in rows if row.target_hash == _target_hash(planned)), None)
 
 
 def _target_hash(planned: PlannedStep) -> str:

@@ -217,10 +217,23 @@ class MemoryStore:
             verdicts=tuple(sorted(self._of(VerdictRecord, "test_case_id", [case_id]), key=_by_key)),
         )
 
+    def knowledge_of_steps(self, step_keys: Sequence[str]) -> CaseKnowledge:
+        """Return the knowledge of these steps in every case."""
+
+        def of(kind: type[R]) -> list[R]:
+            return [row for row in self._table(kind).values() if getattr(row, "step_key", None) in step_keys]
+
+        with self._lock:
+            return CaseKnowledge(
+                fingerprints=tuple(sorted(of(FingerprintRecord), key=_by_key)),
+                patterns=tuple(sorted(of(PatternRecord), key=_by_confidence)),
+                verdicts=tuple(sorted(of(VerdictRecord), key=_by_key)),
+            )
+
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """Return the locators known for a case, by step key and falling confidence."""
         found = self._of(PatternRecord, "test_case_id", [case_id])
-        return sorted(found, key=lambda row: (row.step_key, -row.confidence, row.id))
+        return sorted(found, key=_by_confidence)
 
     def delete_patterns(self, pattern_ids: Sequence[str]) -> None:
         """Delete these locators."""
@@ -281,6 +294,10 @@ class MemoryStore:
 
 def _sanitized(record: F) -> F:
     return type(record).model_validate(sanitize(record.model_dump()))
+
+
+def _by_confidence(row: PatternRecord) -> tuple[str, float, str]:
+    return row.step_key, -row.confidence, row.id
 
 
 def _by_key(row: FingerprintRecord | VerdictRecord) -> tuple[str, str]:

@@ -208,6 +208,9 @@ class RunStore(Protocol):
     def knowledge(self, case_id: str) -> CaseKnowledge:
         """Return the knowledge of a case's elements, each kind by step key, patterns by falling confidence too."""
 
+    def knowledge_of_steps(self, step_keys: Sequence[str]) -> CaseKnowledge:
+        """Return the knowledge of these steps in every case, as `knowledge` does; for the steps of flows."""
+
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """Return the locators known for a case, by step key and falling confidence."""
 

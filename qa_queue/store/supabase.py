@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any, TypeVar
@@ -241,12 +241,15 @@ class SupabaseStore:
         nested = (f"{TABLES[kind]}({','.join(columns(kind))})" for kind in kinds)
         answer = self._client.send(self._client.table("test_cases").select("id", *nested).eq("id", case_id))
         rows = answer.data[0] if answer.data else {}
-        found = {kind: [to_record(kind, row) for row in rows.get(TABLES[kind]) or ()] for kind in kinds}
-        return CaseKnowledge(
-            fingerprints=tuple(sorted(found[FingerprintRecord], key=lambda row: (row.step_key, row.id))),
-            patterns=tuple(sorted(found[PatternRecord], key=_by_confidence)),
-            verdicts=tuple(sorted(found[VerdictRecord], key=lambda row: (row.step_key, row.id))),
-        )
+        return _knowledge({kind: [to_record(kind, row) for row in rows.get(TABLES[kind]) or ()] for kind in kinds})
+
+    def knowledge_of_steps(self, step_keys: Sequence[str]) -> CaseKnowledge:
+        """Return the knowledge of these steps in every case."""
+        found: dict[type[Any], list[Any]] = {FingerprintRecord: [], PatternRecord: [], VerdictRecord: []}
+        for chunk in chunks(step_keys, IDS_PER_CALL):
+            for kind in found:
+                found[kind] += self._all(kind, partial(_restrict, "step_key", chunk))
+        return _knowledge(found)
 
     def list_patterns(self, case_id: str) -> list[PatternRecord]:
         """Return the locators known for a case, by step key and falling confidence."""
@@ -311,6 +314,14 @@ class SupabaseStore:
 
 def _restrict(column: str, ids: Sequence[str], query: Any) -> Any:
     return query.in_(column, ids)
+
+
+def _knowledge(found: Mapping[type[Any], Sequence[Any]]) -> CaseKnowledge:
+    return CaseKnowledge(
+        fingerprints=tuple(sorted(found[FingerprintRecord], key=lambda row: (row.step_key, row.id))),
+        patterns=tuple(sorted(found[PatternRecord], key=_by_confidence)),
+        verdicts=tuple(sorted(found[VerdictRecord], key=lambda row: (row.step_key, row.id))),
+    )
 
 
 def _by_confidence(row: Any) -> tuple[str, float, str]:

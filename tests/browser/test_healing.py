@@ -229,6 +229,26 @@ async def test_a_step_in_blocks_is_one_step_in_every_pass(harness: ExecutionHarn
     assert inner["click"] == rows[0].new_target
 
 
+async def test_cases_that_use_one_flow_share_what_is_known_of_its_steps(
+    harness: ExecutionHarness, site: Site
+) -> None:
+    """A case that never ran before heals the step by what another one saw, and the other one by its heal."""
+
+    def using(name: str, *before: dict[str, Any], target: str = "#buy") -> Case:
+        flow = {"flow": "Buy", "steps": [{"click": {"css": target}, "timeout": "1500ms"}]}
+        steps = [{"goto": "/shared-flow"}, *before, {"use": {"flow": "buy.yaml"}}]
+        document = {"name": name, "base_url": site.url, "flows": {"buy.yaml": flow}, "steps": steps}
+        return parse_case(document, source="case")
+
+    site.page("/shared-flow", OLD)
+    assert (await harness.test(using("Order once"))).status == "completed"
+    site.page("/shared-flow", NEW)
+    result = await harness.test(using("Order later", {"wait_for": {"load_state": "load"}}))
+    (row,) = harness.store.list_adaptations([result.test_run_id])
+    assert (result.status, row.step_key) == ("adapted", "buy.yaml:1:click")
+    assert (await harness.test(using("Order elsewhere", target="#another"))).status == "failed"
+
+
 async def test_a_step_of_a_flow_is_one_step_wherever_it_is_used(harness: ExecutionHarness, site: Site) -> None:
     """A flow that is used twice has one history; accepting a heal changes the flow in the case."""
     flow = {"flow": "Buy", "steps": [{"click": {"css": "#buy"}, "timeout": "1500ms"}]}

@@ -429,6 +429,18 @@ class TestKnowledge:
             fingerprints=(prints[1], prints[0]), patterns=(patterns[1], patterns[0]), verdicts=(verdict,)
         )
 
+    def test_what_is_known_of_steps_is_that_of_every_case(self, store: RunStore) -> None:
+        """Keys of flows have signs that a URL gives a meaning of its own."""
+        one, other = saved_case(store), saved_case(store)
+        key = f"flows/{one.id}, a (b).yaml:1:click"
+        prints = [fingerprint_record(case, step_key=key) for case in (one, other)]
+        pattern, verdict = pattern_record(one, step_key=key), verdict_record(other, step_key=key)
+        store.save([*prints, pattern, verdict, fingerprint_record(one, step_key=f"{key}2")])
+        found = store.knowledge_of_steps([key, f"{key}3"])
+        assert {row.id for row in found.fingerprints} == {row.id for row in prints}
+        assert (found.patterns, found.verdicts) == ((pattern,), (verdict,))
+        assert store.knowledge_of_steps([]) == CaseKnowledge()
+
     @pytest.mark.parametrize("unknown", [UNKNOWN_ID, "no uuid"])
     def test_of_an_unknown_case_nothing_is_known(self, store: RunStore, unknown: str) -> None:
         assert store.knowledge(unknown) == CaseKnowledge()

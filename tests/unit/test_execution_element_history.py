@@ -17,10 +17,13 @@ from processors.execution.element_history import (
     hints_for,
     mode_of,
     others_of,
+    steps_of_flows,
+    with_shared,
 )
 from processors.execution.plan import RunPlan, plan_run
 from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.model import Target
+from qa_queue.cases.reader import parse_case
 from qa_queue.models import TestConfig, TestJobData
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import CaseKnowledge, digest
@@ -162,3 +165,44 @@ async def test_of_runs_at_once_one_takes_an_elements_fingerprint() -> None:
         assert [(await one.hints(step, 0)).take for one in (first, second, first)] == [True, False, True]
     with ElementHistory(plan(), store, claims) as third:
         assert (await third.hints(step, 0)).take
+
+
+FLOW = {"flow": "Buy", "steps": [{"click": {"css": "#buy"}}, {"click": {"css": "#pay"}}]}
+OTHER = case_record()
+BUY, PAY = "buy.yaml:1:click", "buy.yaml:2:click"
+
+
+def with_flow() -> RunPlan:
+    document = {"name": "Order", "flows": {"buy.yaml": FLOW}, "steps": [{"use": {"flow": "buy.yaml"}}]}
+    data = TestJobData(test_case_id=CASE.id, test_run_id=COMMON_RUN)
+    return plan_run(parse_case(document, source="case"), data, {})
+
+
+def of_other(key: str, css: str, **fields: Any) -> Any:
+    return fingerprint_record(OTHER, step_key=key, target_hash=digest({"css": css}), **fields)
+
+
+def test_steps_of_flows_are_known_from_other_cases() -> None:
+    """The latest row of the same target, with its locators and verdicts; not those of a target of another kind."""
+    same, changed = of_other(BUY, "#buy"), of_other(PAY, "#pay-now")
+    locators = [pattern_record(OTHER, step_key=key, locator=LEARNED, learned=True) for key in (BUY, PAY)]
+    verdicts = [verdict_record(OTHER, step_key=key) for key in (BUY, PAY)]
+    found = CaseKnowledge(fingerprints=(same, changed), patterns=tuple(locators), verdicts=tuple(verdicts))
+
+    assert with_shared(with_flow(), CaseKnowledge(), found) == CaseKnowledge(
+        fingerprints=(same,), patterns=(locators[0],), verdicts=(verdicts[0],)
+    )
+
+
+def test_what_a_case_knows_itself_goes_first() -> None:
+    """A row of its own for the same target leaves the other one out."""
+    own = fingerprint_record(CASE, step_key=BUY, target_hash=digest({"css": "#buy"}))
+    mine = CaseKnowledge(fingerprints=(own,))
+
+    assert with_shared(with_flow(), mine, CaseKnowledge(fingerprints=(own, of_other(BUY, "#buy")))) == mine
+
+
+def test_a_case_without_flows_reads_its_own_rows_alone() -> None:
+    """One read, as long as there is nothing to share."""
+    assert steps_of_flows(plan()) == {}
+    assert steps_of_flows(with_flow()) == {BUY: digest({"css": "#buy"}), PAY: digest({"css": "#pay"})}
