@@ -153,6 +153,23 @@ def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: R
     assert waiting(scene.redis) == ids
 
 
+@pytest.mark.parametrize("holder", ["the run", "another"])
+def test_a_run_that_its_submitter_did_not_enqueue_gets_its_pending_claim(
+    scene: ReconcilerHarness, holder: str
+) -> None:
+    """The submitter died after its rows; a claim that another submission has made since stays."""
+    (run_id,) = scene.submit(idempotency_key="k")
+    (key,) = scene.redis.scan_iter("qa:idempotency:*")
+    final = scene.redis.get(key)
+    pending = final.replace(b"final", b"pending") if holder == "the run" else b"pending|another|d"
+    scene.redis.flushall()
+    scene.redis.set(key, pending, ex=3600)
+    scene.settle()
+    assert waiting(scene.redis) == [run_id]
+    assert scene.redis.get(key) == (final if holder == "the run" else pending)
+    assert (scene.redis.ttl(key) > 3600) is (holder == "the run")
+
+
 def test_a_delay_and_a_claim_are_restored(scene: ReconcilerHarness) -> None:
     """The run starts when it was to start, and its idempotency key gives the same run."""
     due = utc_now() + timedelta(hours=1)

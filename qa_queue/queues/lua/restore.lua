@@ -31,6 +31,12 @@ local function has_place(id)
   return placed[id] or redis.call('ZSCORE', queue.scheduled, id) or redis.call('ZSCORE', queue.parked, id)
 end
 
+-- A claim of a submitter that died before it enqueued its jobs is still pending.
+local function finish_claim(claim, final, keep)
+  local held = redis.call('GET', claim)
+  if not held or held == (final:gsub('^final', 'pending')) then redis.call('SET', claim, final, 'EX', keep) end
+end
+
 local restored, at = {}, 4
 while at <= #ARGV do
   local id, score, due, claim = ARGV[at], ARGV[at + 1], ARGV[at + 2], ARGV[at + 3]
@@ -46,7 +52,7 @@ while at <= #ARGV do
     end
   end
   if (not status or OPEN[status]) and not has_place(id) then
-    if claim ~= '' then redis.call('SET', claim, ARGV[at + 4], 'NX', 'EX', ARGV[at + 5]) end
+    if claim ~= '' then finish_claim(claim, ARGV[at + 4], ARGV[at + 5]) end
     redis.call('PERSIST', job_key(id))
     redis.call('HSET', job_key(id), 'status', due == '' and 'queued' or 'scheduled')
     if due == '' then
