@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any, ClassVar, Self
 
 from processors.base import BaseJobProcessor, Services
+from processors.browser.egress.cache import HttpCache
 from processors.browser.egress.schemes import denied_addresses
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import SessionLimits
@@ -224,6 +225,7 @@ class Runtime:
             remote=hosts_in(settings, "qa_connect_hosts"),
             egress=await asyncio.to_thread(egress_policy, settings),
             limits=_limits(settings),
+            cache=_cache(settings),
             max_download_bytes=settings.qa_max_download_mb * 1_000_000,
         )
 
@@ -237,6 +239,11 @@ class Runtime:
         writer = self.services.writer
         writer.update_run(context.job_id, fence=context.attempt, **fields)
         writer.flush(FLUSH_TIMEOUT_S, context.job_id)
+
+
+def _cache(settings: Settings) -> HttpCache | None:
+    most = settings.qa_static_cache_mb << 20
+    return HttpCache(settings.qa_home / "static-cache", most) if most else None
 
 
 def _limits(settings: Settings) -> SessionLimits:

@@ -16,6 +16,7 @@ from typing import Any
 from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
 
 from processors.browser.downloads import MAX_BYTES, DownloadLimit
+from processors.browser.egress.cache import HttpCache
 from processors.browser.egress.policy import EgressPolicy, Rule
 from processors.browser.egress.proxy import EgressProxy, Resolve, resolve_host
 from processors.browser.egress.schemes import refuse_local_schemes
@@ -47,7 +48,7 @@ class WarmBrowserPool:
     and those with a window on the screen, are started when they are first needed. `denied` are URL patterns that no
     run may open where no proxy decides, `remote` the hosts of browsers that runs may connect to.
     With `egress`, each session reaches the network through a proxy of its own, which applies that policy.
-    `max_download_bytes` limits a download, `limits` each session.
+    `max_download_bytes` limits a download, `limits` each session. All sessions share the `cache` of static files.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class WarmBrowserPool:
         egress: EgressPolicy | None = None,
         resolve: Resolve = resolve_host,
         max_download_bytes: int = MAX_BYTES,
+        cache: HttpCache | None = None,
         limits: SessionLimits = SessionLimits(),  # noqa: B008 - frozen
     ) -> None:
         self._limits = limits
+        self._cache = cache
         self._egress = egress
         self._resolve = resolve
         self._denied = denied
@@ -143,6 +146,7 @@ class WarmBrowserPool:
                 max_received=options.limits.received,
                 max_response=options.limits.response,
                 speed=LinkSpeed.of(throttle) if throttle else None,
+                cache=self._cache,
             )
         )
         self._ports.add(proxy.port)

@@ -51,17 +51,22 @@ class SessionLimits:
 
 @dataclass(frozen=True, kw_only=True)
 class NetworkUse:
-    """The traffic of a session in bytes, with the number of its requests; a tunnel counts as one."""
+    """The traffic of a session in bytes, with the number of its requests; a tunnel counts as one.
+
+    `cached` came from the cache of static files, not from the network.
+    """
 
     requests: int = 0
     received: int = 0
     sent: int = 0
+    cached: int = 0
 
     def __add__(self, other: NetworkUse) -> NetworkUse:
         return NetworkUse(
             requests=self.requests + other.requests,
             received=self.received + other.received,
             sent=self.sent + other.sent,
+            cached=self.cached + other.cached,
         )
 
 

@@ -110,7 +110,7 @@ class Session:
         proxy = self._egress
         if proxy is None:
             return None
-        return NetworkUse(requests=proxy.requests, received=proxy.received, sent=proxy.sent)
+        return NetworkUse(requests=proxy.requests, received=proxy.received, sent=proxy.sent, cached=proxy.cached)
 
     def stop(self, reason: str) -> None:
         """See `processors.browser.protocol.BrowserSession`."""

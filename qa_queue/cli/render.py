@@ -77,7 +77,8 @@ def status_text(status: RunStatus, *, flaky: bool = False) -> str:
 def network_text(network: Mapping[str, int]) -> str:
     """Return what a run sent and received."""
     received, sent = (f"{network[name] / 1000:,.0f} kB {name}" for name in ("received", "sent"))
-    return f"{network['requests']} requests, {received}, {sent}"
+    cached = f", {network['cached'] / 1000:,.0f} kB from the cache" if network.get("cached") else ""
+    return f"{network['requests']} requests, {received}, {sent}{cached}"
 
 
 def seconds(ms: int | None) -> str:

@@ -170,6 +170,12 @@ class Settings(RedisSettings):
         default=True,
         description="Allow runs to reach private addresses, such as sites of an intranet and of this machine.",
     )
+    qa_static_cache_mb: int = Field(
+        default=0,
+        ge=0,
+        description="MiB of scripts, styles, images and fonts that the proxy keeps for later runs, by the rules of "
+        "HTTP; not of HTTPS. 0 keeps none.",
+    )
     qa_run_network_mb: int = Field(
         default=2048,
         ge=1,

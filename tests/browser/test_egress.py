@@ -13,6 +13,7 @@ from urllib.parse import quote
 import psutil
 import pytest
 
+from processors.browser.egress.cache import HttpCache
 from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
 from processors.browser.pool import WarmBrowserPool
 from processors.browser.protocol import NetworkUse, SessionLimits, SessionOptions
@@ -439,3 +440,32 @@ async def test_a_session_counts_what_it_sends_and_receives(pool: WarmBrowserPool
     assert page.received > 10_000
     assert 10_000 < both.received - page.received < 12_000
     assert both.sent > page.sent > 0
+
+
+async def test_later_runs_have_static_files_from_the_cache(
+    pool: WarmBrowserPool, site: Site, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Scripts, styles and images by plain HTTP; the page itself, and what is for one user, come from the site."""
+    monkeypatch.setattr(pool, "_cache", HttpCache(tmp_path / "cache", 10 << 20))
+    head = "<link rel=stylesheet href=/s.css><script src=/s.js></script>"
+    site.page("/app", f"{head}<img src=/mine.png><p id=x>a</p>")
+    kinds = {"/s.js": "text/javascript", "/s.css": "text/css", "/mine.png": "image/png"}
+    for path, kind in kinds.items():
+        site.page(path, f"/* {'x' * 50_000} */")
+        site.headers[path] = {"Content-Type": kind, "Cache-Control": "max-age=600"}
+    site.headers["/mine.png"]["Cache-Control"] = "private, max-age=600"
+    used = []
+    for _ in range(2):
+        async with pool.session(SessionOptions(base_url=site.url)) as session:
+            assert (await session.perform(goto("/app"), timeout_ms=TIMEOUT_MS)).error is None
+            await async_wait_until(lambda: len(list((tmp_path / "cache").glob("*"))) == 2, what="the files")
+            used.append(session.network_use)
+    heard = [path for path, _ in site.heard]
+    assert {path: heard.count(path) for path in ("/app", *kinds)} == {
+        "/app": 2,
+        "/s.js": 1,
+        "/s.css": 1,
+        "/mine.png": 2,
+    }
+    assert [use.cached > 100_000 for use in used] == [False, True]
+    assert used[1].received < used[0].received - 100_000

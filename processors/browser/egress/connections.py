@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import h11
 
+from processors.browser.egress.cache import Exchange, HttpCache, may_use, merged, must_ask
 from processors.browser.egress.policy import Denied, Destination, Permitted
 from processors.browser.egress.throttle import MAX_WAITING, Link
 from qa_queue.cases.hosts import PORTS, canonical_host
@@ -47,6 +49,8 @@ class ProxyCalls(Protocol):
     requests: int
     sent: int
     max_response: int | None
+    cached: int
+    cache: HttpCache | None
     down: Link | None
     up: Link | None
 
@@ -136,6 +140,7 @@ class ServerEnd(_End):
         self.to = to
         self._proxy = proxy
         self._left = proxy.max_response if browser.single else None
+        self.exchange: Exchange | None = None  # of a response that may be kept
 
     def data_received(self, data: bytes) -> None:
         """Pass data on to the browser."""
@@ -146,7 +151,19 @@ class ServerEnd(_End):
                 self.abort()
                 return
         if self._proxy.receive(len(data)) and self.other.other is self:
-            self.other.deliver(data, self._proxy.down, self)
+            if self.exchange is not None:
+                data = self._exchanged(self.exchange, data)
+            if data:
+                self.other.deliver(data, self._proxy.down, self)
+
+    def _exchanged(self, exchange: Exchange, data: bytes) -> bytes:
+        """Return what the browser gets for data of the server."""
+        passed = exchange.receive(data)
+        if exchange.known is not None:
+            self._proxy.cached += len(passed)
+        if exchange.over:
+            self.exchange = None
+        return passed
 
     def connection_lost(self, _exc: Exception | None) -> None:
         """Close the end at the browser."""
@@ -199,7 +216,8 @@ class BrowserEnd(_End):
             match self._parser.next_event():
                 case h11.Request() as request:
                     to = destination_of(request)
-                    if to is not None and self._is_connected(to) and request.method != b"CONNECT":
+                    plain = self._proxy.cache is None and request.method != b"CONNECT"
+                    if plain and to is not None and self._is_connected(to):
                         self._proxy.requests += 1
                         self._begin(request)
                     else:
@@ -267,22 +285,44 @@ class BrowserEnd(_End):
         return True
 
     async def _reach(self, request: h11.Request, to: Destination) -> bool:
-        """Connect to another server than before, and begin a request there."""
+        """Begin a request at its server, where another one than before has to be connected; or answer it here."""
         decision = await self._proxy.decide(to)
         if isinstance(decision, Denied):
             self._proxy.note(decision)
             return False
-        before, self.other = self.other, None
-        if before is not None:
-            before.transport.close()
-        self.other = await self._connect(to, decision)
-        self._begin(request)
+        exchange = await self._from_cache(request, self._proxy.cache) if self._proxy.cache else None
+        if exchange is not None and exchange.over:
+            return True
+        if not self._is_connected(to):
+            before, self.other = self.other, None
+            if before is not None:
+                before.transport.close()
+            self.other = await self._connect(to, decision)
+        self._begin(request, exchange)
         return True
 
-    def _begin(self, request: h11.Request) -> None:
+    async def _from_cache(self, request: h11.Request, cache: HttpCache) -> Exchange | None:
+        """Return the exchange of a request whose response may be kept; it is over if the answer was kept before."""
+        url, headers, now = request.target.decode("ascii"), merged(request.headers), time.time()
+        if not may_use(request.method, headers):
+            return None
+        known = await cache.find(url, headers)
+        exchange = Exchange(cache, url, headers, known)
+        if known is not None and known.is_fresh(now) and not must_ask(headers):
+            exchange.over = True
+            self._chunked = False
+            message = known.message(now)
+            self._proxy.cached += len(message)
+            self.deliver(message, self._proxy.down, self)
+        return exchange
+
+    def _begin(self, request: h11.Request, exchange: Exchange | None = None) -> None:
         """Pass on the head of a request, over the connection that there is."""
         self._chunked = _CHUNKED in request.headers
-        self._write(_head(request, chunked=self._chunked))
+        added = exchange.known.validators if exchange and exchange.known else []
+        assert self.other is not None
+        self.other.exchange = exchange
+        self._write(_head(request, added, chunked=self._chunked))
         if any(name == b"upgrade" for name, _ in request.headers):
             self._tunnel = True
             self._pass_on(self._parser.trailing_data[0])
@@ -366,7 +406,7 @@ def _parser() -> h11.Connection:
     return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
 
 
-def _head(request: h11.Request, *, chunked: bool) -> bytes:
+def _head(request: h11.Request, added: Sequence[tuple[str, str]] = (), *, chunked: bool = False) -> bytes:
     """Return the head of a request as its server expects it: in origin form, with the host of its URL.
 
     h11 has validated the parts. Of two statements on the length of the body, the server gets the one that counts.
@@ -379,4 +419,5 @@ def _head(request: h11.Request, *, chunked: bool) -> bytes:
             lines.append(b"Connection: keep-alive")
         elif name not in _HOP_BY_HOP and not (chunked and name == b"content-length"):
             lines.append(b"%b: %b" % (raw[0], value))
+    lines += [f"{name}: {value}".encode("latin-1") for name, value in added]
     return b"\r\n".join([*lines, b"", b""])

@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 
 import psutil
 
+from processors.browser.egress.cache import HttpCache
 from processors.browser.egress.connections import BrowserEnd, ServerEnd, TooLarge, Unreachable
 from processors.browser.egress.policy import REFUSED, Denied, Destination, EgressPolicy, Endpoint, Permitted, Rule
 from processors.browser.egress.throttle import Link, LinkSpeed
@@ -82,7 +83,9 @@ class EgressProxy:
         max_received: int | None = None,
         max_response: int | None = None,
         speed: LinkSpeed | None = None,
+        cache: HttpCache | None = None,
     ) -> None:
+        self.cache = cache
         self.down = Link(speed.download, speed.latency) if speed else None
         self.up = Link(speed.upload) if speed else None
         self._max_received = max_received
@@ -102,6 +105,7 @@ class EgressProxy:
         self.requests = 0
         self.received = 0  # bytes
         self.sent = 0
+        self.cached = 0  # bytes that came from the cache
 
     async def __aenter__(self) -> Self:
         loop = asyncio.get_running_loop()
