@@ -67,7 +67,7 @@ class Outbox:
     def depth(self) -> Depth:
         """The depth now, or the last one known if the folder cannot be read."""
         with suppress(OSError):
-            sizes = [_size(path) for path in self._root.glob(f"*{SUFFIX}")]
+            sizes = [_size(path) for path in _databases(self._root)]
             self._depth = Depth(files=len(sizes), size=sum(sizes))
         return self._depth
 
@@ -153,7 +153,7 @@ class Outbox:
     def _adopt(self) -> None:
         """Lock the databases that ended processes left behind, the oldest first."""
         own = self._own and self._own.path
-        for path in sorted(self._root.glob(f"*{SUFFIX}"), key=_modified):
+        for path in sorted(_databases(self._root), key=_modified):
             if path == own or path in self._adopted:
                 continue
             try:
@@ -244,6 +244,18 @@ def _quarantine(path: Path, error: sqlite3.Error) -> None:
 
 def _cannot_write(root: Path, error: Exception) -> str:
     return f"the outbox {root} cannot be written: {error}. Is the disk full?"
+
+
+def _databases(root: Path) -> list[Path]:
+    """Return the databases in a folder; none if there is no such folder.
+
+    Raises:
+        OSError: it cannot be read; since Python 3.12 `Path.glob` would report an empty folder.
+    """
+    try:
+        return [path for path in root.iterdir() if path.name.endswith(SUFFIX)]
+    except FileNotFoundError:
+        return []
 
 
 def _size(path: Path) -> int:
