@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from dataclasses import replace
 from functools import partial
 from secrets import token_hex
@@ -24,10 +25,13 @@ from qa_queue.errors import InputError, NotFoundError, QAError, RetryLaterError,
 from qa_queue.models import ErrorKind, JobProgress, RetryStrategy, RunStatus, TestJobData, TestJobResult, utc_now
 from qa_queue.models.outcomes import JobFate, failure_of
 from qa_queue.settings import read_secrets
+from qa_queue.store.records import RunRecord
 
 FLUSH_TIMEOUT_S = 30.0
 ERROR_FLUSH_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
+_ROW_PATIENCE_S = 30.0  # longer than most outages of the database
+_READ_AGAIN_S = 1.0
 
 
 class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
@@ -83,7 +87,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             InputError: the run is dead.
         """
         try:
-            run = await asyncio.to_thread(self.services.store.get_run, self.context.job_id)
+            run = await self._read_row()
         except StoreError as error:
             _log.warning("Cannot read whether run %s has ended: %s", self.context.job_id, error)
             return None
@@ -98,6 +102,21 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             raise InputError(f"run {run.id} is dead: {run.error}. Requeue it to run it again.")
         _log.info("Run %s is %s since before its worker was lost; it is not run again", run.id, run.status.value)
         return stored_result(run)
+
+    async def _read_row(self) -> RunRecord | None:
+        """Return the row of the run. Where an earlier attempt may have ended it, wait for an unavailable database.
+
+        Raises:
+            StoreError: it could not be read.
+        """
+        deadline = time.monotonic() + (_ROW_PATIENCE_S if self.context.attempt > 1 else 0.0)
+        while True:
+            try:
+                return await asyncio.to_thread(self.services.store.get_run, self.context.job_id)
+            except StoreError:
+                if time.monotonic() >= deadline:
+                    raise
+            await asyncio.sleep(_READ_AGAIN_S)
 
     def _follow(self, fence: int) -> None:
         """Count this attempt after the executions that the row knows and Redis has forgotten."""

@@ -15,7 +15,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -90,7 +90,8 @@ def claimed(
         holders = _hold(connection, wanted, existing)
         fresh = tuple(plan for plan in plans if holders.get(plan.job_id, plan.job_id) == plan.job_id)
         try:
-            with _renewed(connection, [plan.claim for plan in fresh if plan.claim is not None]):
+            own = [plan.claim for plan in fresh if plan.claim is not None]
+            with repeated(lambda: renew_claims(connection, own)) if own else nullcontext():
                 yield ClaimedPlans(fresh, holders)
         except BaseException:
             job_ids = [plan.job_id for plan in fresh]
@@ -123,19 +124,16 @@ def await_claims(
 
 
 @contextmanager
-def _renewed(connection: Redis, claims: Sequence[IdempotencyClaim]) -> Iterator[None]:
-    """Renew the claims for as long as the block lasts."""
-    if not claims:
-        yield
-        return
+def repeated(renew: Callable[[], None]) -> Iterator[None]:
+    """Call `renew` every 3 s for as long as the block lasts, in a thread; a failure of Redis is ignored."""
     over = threading.Event()
 
-    def renew() -> None:
+    def run() -> None:
         while not over.wait(RENEW_S):
-            with suppress(RedisError):  # enqueueing checks whether the claims still hold
-                renew_claims(connection, claims)
+            with suppress(RedisError):  # enqueueing checks whether claims still hold
+                renew()
 
-    thread = threading.Thread(target=renew, name="renew claims", daemon=True)
+    thread = threading.Thread(target=run, name="renew", daemon=True)
     thread.start()
     try:
         yield

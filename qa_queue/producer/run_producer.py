@@ -14,7 +14,7 @@ from redis.exceptions import RedisError
 
 from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
-from qa_queue.producer.idempotency import claimed
+from qa_queue.producer.idempotency import claimed, repeated
 from qa_queue.producer.planning import (
     PlannedRun,
     case_records,
@@ -25,9 +25,9 @@ from qa_queue.producer.planning import (
 )
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
-from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
+from qa_queue.queues import MAX_JOBS_AT_ONCE, JobSpec, QueueManager
 from qa_queue.queues.enqueue import reserve_arrivals
-from qa_queue.queues.reconciliation import mark_rejected
+from qa_queue.queues.reconciliation import announce_submission, end_submission, mark_rejected
 from qa_queue.redis import connection_of, explained
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry
@@ -67,8 +67,8 @@ class JobProducer:
             now, arrival = reserve_arrivals(self._connection, QueueName.TEST_EXECUTION, len(claims.fresh))
             specs = [run_spec(plan, now, arrival + position) for position, plan in enumerate(claims.fresh)]
             entries = ledger_entries(QueueName.TEST_EXECUTION, specs, now, instance=self._instance)
-            self._record(claims.fresh, entries)
-            self._queues.add(QueueName.TEST_EXECUTION, specs)
+            if specs:
+                self._enqueue(claims.fresh, specs, entries)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 
     def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
@@ -98,6 +98,21 @@ class JobProducer:
         with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
 
+    def _enqueue(
+        self, plans: Sequence[PlannedRun], specs: Sequence[JobSpec], entries: Sequence[LedgerEntry]
+    ) -> None:
+        """Record and enqueue; meanwhile the reconciler leaves rows without jobs alone."""
+
+        def announce() -> None:
+            announce_submission(self._connection, specs[-1].job_id)
+
+        announce()
+        with repeated(announce):
+            self._record(plans, entries)
+            self._queues.add(QueueName.TEST_EXECUTION, specs)
+        with suppress(RedisError):
+            end_submission(self._connection, specs[-1].job_id)
+
     def _record(self, plans: Sequence[PlannedRun], entries: Sequence[LedgerEntry]) -> None:
         """Write the ledger's entries first: a submission is complete once each of them has the row of its run."""
         cases = distinct_cases(plans)
@@ -122,6 +137,9 @@ class JobProducer:
             log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)
             with suppress(RedisError):
                 mark_rejected(self._connection, run_ids)
+        if run_ids:
+            with suppress(RedisError):
+                end_submission(self._connection, run_ids[-1])
 
 
 def _plan(requests: Sequence[RunRequest]) -> list[PlannedRun]:

@@ -45,6 +45,7 @@ CANCEL_PREFIX = "qa:cancel:"  # and a job's id: exists while the job is to be ca
 IDEMPOTENCY_PREFIX = "qa:idempotency:"  # and a digest: an idempotency claim
 LOGIN_PREFIX = "qa:login:"  # and state:, lease:, fence: or failure: and a digest: see lua/login_claim.lua
 REJECTED_PREFIX = "qa:rejected:"  # and a job's id: exists while rows of a rejected submission may be left
+SUBMITTING_PREFIX = "qa:submitting:"  # and the last id of a submission: exists while its submitter is at work
 RUNNING_PREFIX = "qa:running:"  # and a limit key: set of the ids of its running jobs
 SHARDS_PREFIX = "qa:shards:"  # and a digest: the distribution of cases over machines, as JSON
 STARTS_PREFIX = "qa:starts:"  # and a limit key: sorted set of its starts in the last minute

@@ -18,9 +18,17 @@ from rq.serializers import JSONSerializer
 from qa_queue.models import ATTEMPT_FIELD
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
+from qa_queue.queues.claims import LEASE_S
 from qa_queue.queues.enqueue import job_fields, offset_us
 from qa_queue.queues.jobs import FAILURE_TTL_S, JobSpec, build_job
-from qa_queue.queues.keys import JOB_PREFIX, REJECTED_PREFIX, REQUEUES_FIELD, QueueKeys, QueueScript
+from qa_queue.queues.keys import (
+    JOB_PREFIX,
+    REJECTED_PREFIX,
+    REQUEUES_FIELD,
+    SUBMITTING_PREFIX,
+    QueueKeys,
+    QueueScript,
+)
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis import server_time
 from qa_queue.redis.scripts import LuaScript
@@ -94,8 +102,39 @@ def rejected_among(connection: Redis, job_ids: Sequence[str]) -> set[str]:
     Raises:
         redis.exceptions.RedisError: Redis failed.
     """
-    found = connection.mget([f"{REJECTED_PREFIX}{job_id}" for job_id in job_ids]) if job_ids else []
-    return {job_id for job_id, mark in zip(job_ids, found, strict=True) if mark is not None}
+    return _marked(connection, REJECTED_PREFIX, job_ids)
+
+
+def _marked(connection: Redis, prefix: str, ids: Sequence[str]) -> set[str]:
+    found = connection.mget([f"{prefix}{one}" for one in ids]) if ids else []
+    return {one for one, mark in zip(ids, found, strict=True) if mark is not None}
+
+
+def announce_submission(connection: Redis, last_id: str) -> None:
+    """Note that the submission with this last id is under way, for 12 s; its rows without jobs are no loss.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    connection.set(f"{SUBMITTING_PREFIX}{last_id}", 1, ex=LEASE_S)
+
+
+def end_submission(connection: Redis, last_id: str) -> None:
+    """Note that a submission is over: its jobs are enqueued, or it was undone.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed; the note expires.
+    """
+    connection.delete(f"{SUBMITTING_PREFIX}{last_id}")
+
+
+def submissions_under_way(connection: Redis, last_ids: Sequence[str]) -> set[str]:
+    """Return those of these last ids whose submission is under way.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed.
+    """
+    return _marked(connection, SUBMITTING_PREFIX, last_ids)
 
 
 def drop_remnant(pipeline: Any, job_key: str) -> None:

@@ -29,6 +29,7 @@ from qa_queue.queues.reconciliation import (
     restore_dead_letter,
     restore_jobs,
     result_of,
+    submissions_under_way,
 )
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry, OpenRun
@@ -182,6 +183,8 @@ class Reconciler:
     def _restore(self, lost: Sequence[OpenRun], now: float) -> None:
         entries = self._store.ledger.entries([run.id for run in lost])
         lost = [run for run in lost if self._is_own(run.id, entries.get(run.id))]
+        under_way = submissions_under_way(self._connection, sorted({entry.last_id for entry in entries.values()}))
+        lost = [run for run in lost if (found := entries.get(run.id)) is None or found.last_id not in under_way]
         rejected = rejected_among(self._connection, [run.id for run in lost])
         self._delete_rejected(rejected)
         lost = [run for run in lost if run.id not in rejected]

@@ -11,6 +11,7 @@ from redis import Redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import ErrorKind, Priority, RunStatus, utc_now
 from qa_queue.producer import JobProducer
 from qa_queue.queues.dead_letters import DeadLetters
@@ -144,6 +145,7 @@ def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: R
     add = scene.producer._queues.add
 
     def late(*args: Any) -> Any:
+        scene.redis.delete(*scene.redis.scan_iter("qa:submitting:*"))  # the submitter was paused for 12 s
         scene.settle()
         assert len(waiting(scene.redis)) == 3
         return add(*args)
@@ -151,6 +153,26 @@ def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: R
     scene.producer._queues.add = late  # type: ignore[method-assign]
     ids = scene.submit(3)
     assert waiting(scene.redis) == ids
+
+
+def test_the_runs_of_a_submission_that_lasts_are_not_lost(scene: ReconcilerHarness) -> None:
+    """Its rows are there for longer than a loss is waited for, its jobs are not; then it is rejected."""
+
+    def late(*_: Any) -> None:
+        scene.settle()
+        assert waiting(scene.redis) == []
+        raise StoreUnavailableError("Supabase did not answer in time")
+
+    add = scene.producer._queues.add
+    scene.producer._queues.add = late  # type: ignore[method-assign]
+    with pytest.raises(StoreUnavailableError):
+        scene.submit(2)
+    assert scene.store.list_runs() == []
+    scene.producer._queues.add = add  # type: ignore[method-assign]
+    (run_id,) = scene.submit()
+    scene.redis.delete(f"rq:job:{run_id}", f"rq:queue:{QUEUE}")
+    scene.settle()  # a submission that is complete is not waited for
+    assert waiting(scene.redis) == [run_id]
 
 
 @pytest.mark.parametrize("holder", ["the run", "another"])

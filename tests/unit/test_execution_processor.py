@@ -115,12 +115,23 @@ async def test_a_run_without_a_row_is_run(harness: ExecutionHarness) -> None:
 
 
 async def test_a_run_is_run_while_the_store_cannot_be_read(tmp_path: Path) -> None:
-    """Its row keeps its first end anyway."""
+    """Where no earlier attempt is known. Its row keeps its first end anyway."""
     store = UnavailableStore()
     harness = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path, store=store)
     data = submitted(harness, **ended(RunStatus.COMPLETED))
     store.down = True
     with pytest.raises(BrowserMissingError):
-        await harness.run(data, attempt=2, max_attempts=3)
+        await harness.run(data, attempt=1, max_attempts=3)
     assert harness.row(data.test_run_id).status is RunStatus.COMPLETED
+    harness.close()
+
+
+async def test_a_later_attempt_waits_for_a_store_that_cannot_be_read(tmp_path: Path) -> None:
+    """The first one may have ended the run before its worker was lost."""
+    store = UnavailableStore()
+    harness = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path, store=store)
+    data = submitted(harness, **ended(RunStatus.COMPLETED))
+    store.down = True
+    assert (await harness.run(data, attempt=2, max_attempts=3)).status == "completed"
+    assert not store.down
     harness.close()
