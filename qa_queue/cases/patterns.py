@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from typing import Annotated, Any, ClassVar, get_args
 
 import regex
@@ -102,12 +102,19 @@ def playwright_text(text: str | Regex) -> str | re.Pattern[str]:
 
 
 def _refuse_broken(expression: Regex) -> None:
+    if (fault := _fault_of(expression)) is not None:
+        raise ValueError(
+            f"{expression} is not a regular expression: {fault}; write \\{expression} for this text itself"
+        )
+
+
+@lru_cache(maxsize=1_000)
+def _fault_of(expression: Regex) -> str | None:
     try:
         _ = expression.compiled
     except (re.error, RecursionError, OverflowError) as error:
-        raise ValueError(
-            f"{expression} is not a regular expression: {error}; write \\{expression} for this text itself"
-        ) from None
+        return str(error)
+    return None
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from functools import lru_cache
 from typing import Any, Protocol
 
 from pydantic import BaseModel, TypeAdapter
@@ -101,8 +102,19 @@ def nearest_line(lines: Lines, path: KeyPath) -> int | None:
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the known name that is most similar to `name`, ignoring case; None where none is similar enough."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    near = get_close_matches(name.lower(), by_lower, n=1, cutoff=cutoff)
+    return _nearest(name, tuple(known), cutoff)
+
+
+@lru_cache(maxsize=1_000)
+def _nearest(name: str, known: tuple[str, ...], cutoff: float) -> str | None:
+    by_lower, lower = {candidate.lower(): candidate for candidate in known}, name.lower()
+    letters = str.maketrans("", "", lower)
+
+    def may_be(candidate: str) -> bool:  # most have too few of its letters, which is found faster than their ratio
+        least = cutoff * (len(candidate) + len(lower)) / 2
+        return min(len(candidate), len(lower)) >= least <= len(candidate) - len(candidate.translate(letters))
+
+    near = get_close_matches(lower, filter(may_be, by_lower), n=1, cutoff=cutoff)
     return by_lower[near[0]] if near else None
 
 
