@@ -12,7 +12,7 @@ from typing import Any
 
 from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.model import CheckComparison, Evidence, ReportStep, TestAttempt
-from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, STEPS_PROPERTY, TAGS_PROPERTY, facts_of
+from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, STEPS_PROPERTY, TAGS_PROPERTY
 from qa_queue.reports.trace_calls import with_calls
 
 PHASES = ("setup", "call", "teardown")
@@ -59,11 +59,6 @@ class Phase:
 
 
 Phases = Mapping[str, Phase]
-
-
-def phase_of(report: Any) -> Phase:
-    """Return the phase that a `pytest.TestReport` describes."""
-    return Phase(**facts_of(report))
 
 
 def outcome_of(phases: Phases) -> Outcome:

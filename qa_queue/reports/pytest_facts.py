@@ -27,7 +27,7 @@ def facts_of(report: Any) -> dict[str, Any]:
     reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else None
     message = crash.message if crash is not None else reason
     if message is None and report.longrepr:
-        message = last_line(str(report.longrepr))
+        message = error_line(str(report.longrepr))
     return {
         "when": report.when,
         "outcome": report.outcome,
@@ -40,6 +40,38 @@ def facts_of(report: Any) -> dict[str, Any]:
         "sections": [[title, text] for title, text in report.sections],
         "properties": [[name, str(value)] for name, value in report.user_properties],
     }
+
+
+class Subtests:
+    """Failed subtests: pytest reports each beside its test, whose own report may say that it passed."""
+
+    def __init__(self) -> None:
+        self._failed: dict[str, list[dict[str, Any]]] = {}
+
+    def facts_of(self, report: Any) -> dict[str, Any] | None:
+        """Return the facts of a report; of a subtest None, as its failure becomes that of its test."""
+        facts = facts_of(report)
+        context = getattr(report, "context", None)
+        if hasattr(context, "kwargs"):
+            if report.failed:
+                facts["message"] = f"{_name_of(context)}: {facts['message']}"
+                self._failed.setdefault(report.nodeid, []).append(facts)
+            return None
+        failed = self._failed.pop(report.nodeid, []) if report.when == "call" else []
+        if failed:
+            facts["outcome"], facts["wasxfail"] = "failed", None
+            facts["message"] = "\n".join(one["message"] for one in failed)
+            facts["traceback"] = "\n\n".join(
+                filter(None, (*(one["traceback"] for one in failed), facts["traceback"]))
+            )
+        return facts
+
+
+def _name_of(context: Any) -> str:
+    """Return the description of a subtest, as `[message] (i=2)`."""
+    values = ", ".join(f"{name}={value!r}" for name, value in context.kwargs.items())
+    words = ([f"[{context.msg}]"] if context.msg is not None else []) + ([f"({values})"] if values else [])
+    return " ".join(["subtest", *words])
 
 
 def add_snapshot(item: Any) -> None:
@@ -55,6 +87,12 @@ def add_snapshot(item: Any) -> None:
         item.add_report_section("call", SNAPSHOT_SECTION, text)
     elif hasattr(text, "close"):  # a coroutine
         text.close()
+
+
+def error_line(text: str) -> str:
+    """Return the first line that pytest marks as an error, or else the last line."""
+    marked = (line.removeprefix("E").strip() for line in text.splitlines() if line.startswith("E  "))
+    return next(filter(None, marked), None) or last_line(text)
 
 
 def last_line(text: str) -> str:

@@ -10,8 +10,8 @@ from typing import Any
 from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.collect import environment
 from qa_queue.reports.model import Report, Test, TestAttempt
-from qa_queue.reports.phases import Phase, attempt_of, masked, moment, phase_of, problem_of, tags_of
-from qa_queue.reports.pytest_facts import last_line
+from qa_queue.reports.phases import Phase, attempt_of, masked, moment, problem_of, tags_of
+from qa_queue.reports.pytest_facts import Subtests, last_line
 
 
 class SessionCollector:
@@ -22,13 +22,17 @@ class SessionCollector:
         self._attempts: dict[str, list[dict[str, Phase]]] = {}
         self._workers: dict[str, str] = {}
         self._broken: list[Test] = []
+        self._subtests = Subtests()
 
     def add(self, report: Any) -> None:
         """Add the report of one phase; a second setup of a test begins its next attempt."""
+        facts = self._subtests.facts_of(report)
+        if facts is None:
+            return
         attempts = self._attempts.setdefault(report.nodeid, [])
         if not attempts or report.when in attempts[-1]:
             attempts.append({})
-        attempts[-1][report.when] = phase_of(report)
+        attempts[-1][report.when] = Phase(**facts)
         self._workers[report.nodeid] = getattr(report, "worker_id", "main")
 
     def add_collection_error(self, report: Any) -> None:

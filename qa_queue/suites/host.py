@@ -91,6 +91,8 @@ class HostPlugin:
         self._reads = reads
         self._errors: list[dict[str, str]] = []
         self._items: dict[str, dict[str, pytest.Item]] = {}  # by file, then by node id
+        self._folders: dict[tuple[Path, Any], Any] = {}  # collectors, by path and parent
+        self._subtests = _FACTS.Subtests()
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
@@ -124,6 +126,12 @@ class HostPlugin:
             return None
         session.items = []
         return True
+
+    @pytest.hookimpl(wrapper=True, optionalhook=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> Generator[None, Any, Any]:
+        """Keep one collector for each folder: fixtures of its conftest and of its scope belong to that object."""
+        made = yield
+        return self._folders.setdefault((path, parent), made)
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Announce the tests, or serve requests until the worker ends the session."""
@@ -201,7 +209,9 @@ class HostPlugin:
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Send the report of one phase."""
-        self._connection.send(event="phase", id=report.nodeid, **_shortened(_FACTS.facts_of(report)))
+        facts = self._subtests.facts_of(report)
+        if facts is not None:
+            self._connection.send(event="phase", id=report.nodeid, **_shortened(facts))
 
 
 def _record_har(context: Any) -> None:

@@ -113,6 +113,23 @@ async def test_session_fixtures_stay_up_between_requests_and_end_with_the_host(
     assert not started.alive
 
 
+async def test_fixtures_of_subfolders_are_found_in_every_request(started: HostProcess, suite: PytestSuite) -> None:
+    """Of the conftest of a folder, above it too; tests are selected file by file, in any order."""
+    files = {
+        "sub/conftest.py": "import pytest\n@pytest.fixture(autouse=True)\ndef near(): return 'sub'\n",
+        "sub/deep/conftest.py": "import pytest\n@pytest.fixture\ndef deep(near): return near + '/deep'\n",
+        "sub/deep/test_deep.py": "def test_deep(deep): assert deep == 'sub/deep'\n",
+        "sub/test_sub.py": "def test_sub(near): assert near == 'sub'\n",
+        "sub/test_other.py": "def test_other(near, shared): assert (near, shared) == ('sub', 1)\n",
+    }
+    for name, text in files.items():
+        Path(suite.root, name).parent.mkdir(parents=True, exist_ok=True)
+        Path(suite.root, name).write_text(text)
+    for test in ("sub/deep/test_deep.py::test_deep", "sub/test_sub.py::test_sub", "sub/test_other.py::test_other"):
+        phases = {phase.when: phase async for _, phase in started.run(await started.select([test])) if phase}
+        assert (test, outcome_of(phases)) == (test, Outcome.PASSED), phases["setup"].message
+
+
 @pytest.mark.parametrize(
     ("name", "ending"), [("test_exits", "ended with exit code 7"), ("test_is_killed", "was ended by SIGSEGV")]
 )

@@ -110,6 +110,41 @@ def test_a_file_that_cannot_be_collected_is_an_error(pytester: pytest.Pytester) 
     assert "nothing_of_this_name" in test["error"]
 
 
+def test_failed_subtests_fail_their_test_and_a_missing_fixture_is_named(pytester: pytest.Pytester) -> None:
+    """Each with its values; pytest itself counts the test of a TestCase as passed."""
+    pytest.importorskip("_pytest.subtests")
+    suite = """
+import unittest
+
+class TestRows(unittest.TestCase):
+    def test_rows(self):
+        for row in range(3):
+            with self.subTest("row", row=row):
+                self.assertNotEqual(row, 1)
+
+    def test_good(self):
+        with self.subTest(row=1):
+            pass
+
+def test_plain(subtests):
+    with subtests.test("first"):
+        assert 1 == 2
+
+def test_lacks(no_such_fixture):
+    pass
+"""
+    tests = {test["name"]: test for test in report_of(pytester, suite=suite)["tests"]}
+    assert [(name, test["outcome"], len(test["attempts"])) for name, test in tests.items()] == [
+        ("TestRows > test_good", "passed", 1),
+        ("TestRows > test_rows", "failed", 1),
+        ("test_plain", "failed", 1),
+        ("test_lacks", "error", 1),
+    ]
+    assert tests["TestRows > test_rows"]["error"].startswith("subtest [row] (row=1): AssertionError: 1 == 1")
+    assert tests["test_plain"]["error"].startswith("subtest [first]: assert 1 == 2")
+    assert tests["test_lacks"]["error"] == "fixture 'no_such_fixture' not found"
+
+
 def test_several_formats_at_once(pytester: pytest.Pytester) -> None:
     """Each by its ending."""
     pytester.makepyfile("def test_a(): pass")
