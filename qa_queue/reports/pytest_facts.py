@@ -68,8 +68,8 @@ class Subtests:
 
 
 def _name_of(context: Any) -> str:
-    """Return the description of a subtest, as `[message] (i=2)`."""
-    values = ", ".join(f"{name}={value!r}" for name, value in context.kwargs.items())
+    """Return the description of a subtest, as `subtest [message] (i=2)`."""
+    values = ", ".join(f"{name}={value}" for name, value in context.kwargs.items())
     words = ([f"[{context.msg}]"] if context.msg is not None else []) + ([f"({values})"] if values else [])
     return " ".join(["subtest", *words])
 

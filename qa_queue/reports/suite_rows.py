@@ -56,7 +56,9 @@ def _test(rows: RunRows, test_id: str, *, alone: bool) -> Test:
         suite=file if name else "",
         tags=rows.case.tags if rows.case else (),
         outcome=Outcome.FLAKY if flaky else last,
-        error=failed.error if failed else (run.error if last is not Outcome.PASSED else None),
+        error=failed.error
+        if failed
+        else (run.error if last.bad or (alone and last is not Outcome.PASSED) else None),
         error_kind=kind.value if kind else None,
         worker=run.worker,
         base_url=run.base_url,

@@ -1,4 +1,4 @@
-"""What a process reads: the files and folders on which its result depends, and their states.
+"""The files and folders that a process reads, on which its result depends, and their states.
 
 Python reports each `open`, listing, connection and child process to audit hooks (PEP 578), so what a collection
 depends on is observed, not guessed. Host processes load this file by its path, so it imports the standard library
@@ -88,7 +88,7 @@ def surroundings(folder: str, files: Iterable[str]) -> Iterator[str]:
 
 
 def state_of(path: str) -> str:
-    """Return what changes when a file or the names in a folder do; empty if there is none."""
+    """Return what changes when a file or the names in a folder do; empty if the path does not exist."""
     try:
         entry = os.stat(path)  # noqa: PTH116
         if not stat.S_ISDIR(entry.st_mode):
