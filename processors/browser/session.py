@@ -107,10 +107,7 @@ class Session:
     @property
     def network_use(self) -> NetworkUse | None:
         """See `processors.browser.protocol.BrowserSession`."""
-        proxy = self._egress
-        if proxy is None:
-            return None
-        return NetworkUse(requests=proxy.requests, received=proxy.received, sent=proxy.sent, cached=proxy.cached)
+        return self._egress.use if self._egress else None
 
     def stop(self, reason: str) -> None:
         """See `processors.browser.protocol.BrowserSession`."""
@@ -135,9 +132,8 @@ class Session:
         if self._trace is not None:
             self._trace.begin_step()
         outcome = self._with_dialogs(await self._perform(step, timeout_ms, hints, secrets, finish))
-        if self._trace is None or outcome.error is None:
-            return outcome
-        return replace(outcome, notes=(*outcome.notes, self._trace.note))
+        notes = (self._trace.note,) if self._trace is not None and outcome.error is not None else ()
+        return replace(outcome, notes=(*outcome.notes, *notes))
 
     async def look(self, step: Step, *, timeout_ms: int) -> StepOutcome:
         """See `processors.browser.protocol.BrowserSession`."""

@@ -13,8 +13,7 @@ from playwright.async_api import Error
 from playwright.async_api import TimeoutError as RequestTimeoutError
 
 from processors.browser.action_context import ActionContext, Performed, performs
-from processors.browser.egress.connections import TooLarge, Unreachable
-from processors.browser.egress.policy import Denied
+from processors.browser.egress.policy import Denied, TooLarge, Unreachable
 from processors.browser.egress.schemes import canonical_url, is_refused
 from processors.browser.failures import StepFailedError, first_line, is_closed, network_cause
 from processors.browser.responses import HttpResponse, saved_parts, shown_url, verify

@@ -7,40 +7,19 @@ requests to several hosts.
 from __future__ import annotations
 
 import asyncio
-import socket
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Protocol
-from urllib.parse import urlsplit
 
 import h11
 
 from processors.browser.egress.cache import Exchange, HttpCache, may_use, merged, must_ask
-from processors.browser.egress.policy import Denied, Destination, Permitted
+from processors.browser.egress.heads import CHUNKED, destination_of, request_head, request_parser
+from processors.browser.egress.policy import Denied, Destination, Permitted, TooLarge, Unreachable, code_of
 from processors.browser.egress.throttle import MAX_WAITING, Link
-from qa_queue.cases.hosts import PORTS, canonical_host
 
-MAX_HEAD_BYTES = 1 << 18
-_HOP_BY_HOP = frozenset({b"proxy-connection", b"proxy-authorization", b"host"})
-_CHUNKED = (b"transfer-encoding", b"chunked")
 _TLS_HANDSHAKE = 0x16
-
-
-@dataclass(frozen=True)
-class Unreachable:
-    """A connection that failed; `code` is the browser's word for the reason, as CONNECTION_REFUSED."""
-
-    to: Destination
-    code: str
-
-
-@dataclass(frozen=True)
-class TooLarge:
-    """A response to a `request` step that was cut off after `most` bytes."""
-
-    to: Destination
-    most: int
 
 
 class ProxyCalls(Protocol):
@@ -178,7 +157,7 @@ class BrowserEnd(_End):
 
     def __init__(self, proxy: ProxyCalls) -> None:
         self._proxy = proxy
-        self._parser = _parser()
+        self._parser = request_parser()
         self._chunked = False  # the body of the request that is passed on
         self._opening: asyncio.Task[None] | None = None
         self._tunnel = False
@@ -318,11 +297,11 @@ class BrowserEnd(_End):
 
     def _begin(self, request: h11.Request, exchange: Exchange | None = None) -> None:
         """Pass on the head of a request, over the connection that there is."""
-        self._chunked = _CHUNKED in request.headers
+        self._chunked = CHUNKED in request.headers
         added = exchange.known.validators if exchange and exchange.known else []
         assert self.other is not None
         self.other.exchange = exchange
-        self._write(_head(request, added, chunked=self._chunked))
+        self._write(request_head(request, added, chunked=self._chunked))
         if any(name == b"upgrade" for name, _ in request.headers):
             self._tunnel = True
             self._pass_on(self._parser.trailing_data[0])
@@ -338,7 +317,7 @@ class BrowserEnd(_End):
         if self._chunked:
             self._write(b"0\r\n\r\n")
         rest, _ = self._parser.trailing_data
-        self._parser = _parser()
+        self._parser = request_parser()
         if rest:
             self._parser.receive_data(rest)
 
@@ -364,60 +343,3 @@ class BrowserEnd(_End):
         head = f"HTTP/1.1 {status} Refused\r\nContent-Type: text/plain\r\nContent-Length: {len(body)}\r\n"
         self.transport.write(f"{head}Connection: close\r\n\r\n".encode() + body)
         self.transport.close()
-
-
-def destination_of(request: h11.Request) -> Destination | None:
-    """Return the destination of a request to a proxy; None for a request that no browser sends to one."""
-    target = request.target.decode("ascii", "replace")
-    tunnel = request.method == b"CONNECT"
-    try:
-        parts = urlsplit(f"https://{target}" if tunnel else target)
-        port = parts.port
-    except ValueError:
-        return None
-    host = canonical_host(parts.hostname or "")
-    if host is None or "@" in parts.netloc or "\\" in target or (tunnel and port is None):
-        return None
-    if tunnel and target != parts.netloc:
-        return None
-    if parts.scheme not in (("https",) if tunnel else ("http", "ws")):
-        return None
-    return Destination(
-        scheme="https" if tunnel else "http", host=host, port=PORTS["http"] if port is None else port
-    )
-
-
-def code_of(error: OSError) -> str:
-    """Return the browser's word for an error of a connection."""
-    match error:
-        case socket.gaierror():
-            return "NAME_NOT_RESOLVED"
-        case ConnectionRefusedError():
-            return "CONNECTION_REFUSED"
-        case TimeoutError():
-            return "TIMED_OUT"
-        case ConnectionError():
-            return "CONNECTION_RESET"
-        case _:
-            return "ADDRESS_UNREACHABLE"
-
-
-def _parser() -> h11.Connection:
-    return h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
-
-
-def _head(request: h11.Request, added: Sequence[tuple[str, str]] = (), *, chunked: bool = False) -> bytes:
-    """Return the head of a request as its server expects it: in origin form, with the host of its URL.
-
-    h11 has validated the parts. Of two statements on the length of the body, the server gets the one that counts.
-    """
-    parts = urlsplit(request.target)
-    target = (parts.path or b"/") + (b"?" + parts.query if parts.query else b"")
-    lines = [b"%b %b HTTP/1.1" % (request.method, target), b"Host: " + parts.netloc]
-    for raw, (name, value) in zip(request.headers.raw_items(), request.headers, strict=True):
-        if name == b"proxy-connection":
-            lines.append(b"Connection: keep-alive")
-        elif name not in _HOP_BY_HOP and not (chunked and name == b"content-length"):
-            lines.append(b"%b: %b" % (raw[0], value))
-    lines += [f"{name}: {value}".encode("latin-1") for name, value in added]
-    return b"\r\n".join([*lines, b"", b""])

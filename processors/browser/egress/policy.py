@@ -7,6 +7,7 @@ any name: those of the service itself, of cloud metadata, and link-local ones.
 from __future__ import annotations
 
 import ipaddress
+import socket
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -90,6 +91,22 @@ class Denied:
     reason: str
 
 
+@dataclass(frozen=True)
+class Unreachable:
+    """A connection that failed; `code` is the browser's word for the reason, as CONNECTION_REFUSED."""
+
+    to: Destination
+    code: str
+
+
+@dataclass(frozen=True)
+class TooLarge:
+    """A response to a `request` step that was cut off after `most` bytes."""
+
+    to: Destination
+    most: int
+
+
 @dataclass(frozen=True, kw_only=True)
 class EgressPolicy:
     """The rules for one run. `machine` are the addresses of this machine, loopback not among them."""
@@ -146,6 +163,21 @@ class EgressPolicy:
 
 _OWN = "is an address of the service itself"
 _METADATA = "is an address of cloud metadata, link-local or reserved"
+
+
+def code_of(error: OSError) -> str:
+    """Return the browser's word for an error of a connection."""
+    match error:
+        case socket.gaierror():
+            return "NAME_NOT_RESOLVED"
+        case ConnectionRefusedError():
+            return "CONNECTION_REFUSED"
+        case TimeoutError():
+            return "TIMED_OUT"
+        case ConnectionError():
+            return "CONNECTION_RESET"
+        case _:
+            return "ADDRESS_UNREACHABLE"
 
 
 def endpoints(urls: Iterable[str]) -> tuple[Endpoint, ...]:

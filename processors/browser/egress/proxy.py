@@ -21,9 +21,20 @@ from urllib.parse import urlsplit
 import psutil
 
 from processors.browser.egress.cache import HttpCache
-from processors.browser.egress.connections import BrowserEnd, ServerEnd, TooLarge, Unreachable
-from processors.browser.egress.policy import REFUSED, Denied, Destination, EgressPolicy, Endpoint, Permitted, Rule
+from processors.browser.egress.connections import BrowserEnd, ServerEnd
+from processors.browser.egress.policy import (
+    REFUSED,
+    Denied,
+    Destination,
+    EgressPolicy,
+    Endpoint,
+    Permitted,
+    Rule,
+    TooLarge,
+    Unreachable,
+)
 from processors.browser.egress.throttle import Link, LinkSpeed
+from processors.browser.protocol import NetworkUse
 from qa_queue.cases.hosts import PORTS, Address, address_of, canonical_host
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
@@ -125,6 +136,11 @@ class EgressProxy:
     def url(self) -> str:
         """The URL for the browser's settings."""
         return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def use(self) -> NetworkUse:
+        """The traffic so far."""
+        return NetworkUse(requests=self.requests, received=self.received, sent=self.sent, cached=self.cached)
 
     def obstacle(self, url: str) -> Denied | Unreachable | TooLarge | None:
         """Return why the host of a URL was not reached the last time; None if it was, or was not asked for."""

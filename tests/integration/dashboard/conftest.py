@@ -36,6 +36,8 @@ def dashboard(redis_db: Redis, redis_url: str) -> Iterator[str]:
         "REDIS_URL": redis_url,
         "QA_DASHBOARD_PORT": str(port),
         "QA_DASHBOARD_PASSWORD": LOGIN[1],
+        "SUPABASE_URL": "http://127.0.0.1:1",  # where nothing answers
+        "SUPABASE_SECRET_KEY": "sb_secret_x",
     }
     url = f"http://127.0.0.1:{port}"
     served = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=env)

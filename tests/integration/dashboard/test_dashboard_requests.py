@@ -13,10 +13,12 @@ from rq.job import JobStatus
 from rq.registry import FailedJobRegistry, StartedJobRegistry
 
 from qa_queue.api.dashboard import create_app
+from qa_queue.auth.audit import WAITING_KEY
 from qa_queue.auth.logins import FREE_FAILURES, MAX_BACKOFF_S
 from qa_queue.errors import RedisUnavailableError, SettingsError
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.settings import load_settings
+from qa_queue.store.audit import AuditRecord
 from tests.integration.dashboard.conftest import LOGIN
 from tests.support.workers import QUEUE, enqueue
 
@@ -145,3 +147,15 @@ def test_looking_changes_nothing(redis_db, client):
     assert client.get("/0/data/queues.json").json()["queues"][0]["started_job_registry_count"] == 1
     assert client.get(f"/0/data/jobs/{QUEUE}/started/8/asc/1.json").status_code == 200
     assert redis_db.zcard(registry.key) == 1
+
+
+def test_a_change_is_recorded_with_its_user(redis_db, client):
+    """In the audit log; its entry waits in Redis where the store does not answer. What is refused leaves none."""
+    job = enqueue(redis_db, "echo")
+    assert client.post(f"/job/{job.id}/delete").status_code == 403
+    assert client.get("/").status_code == 200
+    assert redis_db.hlen(WAITING_KEY) == 0
+    assert client.post(f"/job/{job.id}/delete", headers=SCRIPTS).status_code == 200
+    (entry,) = map(AuditRecord.model_validate_json, redis_db.hvals(WAITING_KEY))
+    assert (entry.actor, entry.address, entry.kind.value) == ("dashboard:qa", "127.0.0.1", "dashboard.change")
+    assert (entry.object, entry.outcome) == (f"POST /job/{job.id}/delete", "done")
