@@ -48,7 +48,9 @@ class AnsweredDialog:
             case _, "beforeunload":
                 return f"{_LEFT}: put `dialog: dismiss` before this step to stay"
             case "case", _:
-                return f"{self} appeared and was {done}, as `dialogs` of the case says"
+                other = "dismiss" if self.accepted else "accept"
+                how = f"put `dialog: {other}` before this step to {other} it"
+                return f"{self} appeared and was {done}, as `dialogs` of the case says: {how}"
         how = "put `dialog: accept` before this step, or `dialogs: accept` in the case, to accept it"
         return f"{self} appeared and was {done}, because no step answers it: {how}"
 

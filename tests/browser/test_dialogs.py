@@ -20,6 +20,8 @@ ASKS = """<button id=confirm onclick="x.textContent = confirm('Delete  Ann?')">D
 <button id=alert onclick="alert('Saved'); x.textContent = 'on'">Save</button>
 <button id=twice onclick="x.textContent = confirm('Sure?') + ' ' + confirm('Really?')">All</button>
 <p id=x>?</p>"""
+ACCEPT = "as `dialogs` of the case says: put `dialog: accept` before this step to accept it"
+DISMISS = "as `dialogs` of the case says: put `dialog: dismiss` before this step to dismiss it"
 HOW = "put `dialog: accept` before this step, or `dialogs: accept` in the case, to accept it"
 
 
@@ -67,15 +69,20 @@ async def test_a_step_answers_the_next_dialog(visit: Opener, button: str, prepar
             "confirm",
             "accept",
             "true",
-            "confirm 'Delete Ann?' appeared and was accepted, as `dialogs` of the case says",
+            f"confirm 'Delete Ann?' appeared and was accepted, {DISMISS}",
         ),
         (
             "confirm",
             "dismiss",
             "false",
-            "confirm 'Delete Ann?' appeared and was dismissed, as `dialogs` of the case says",
+            f"confirm 'Delete Ann?' appeared and was dismissed, {ACCEPT}",
         ),
-        ("prompt", "accept", "Bob", "prompt 'Your name?' appeared and was accepted, as `dialogs` of the case says"),
+        (
+            "prompt",
+            "accept",
+            "Bob",
+            f"prompt 'Your name?' appeared and was accepted, {DISMISS}",
+        ),
     ],
 )
 async def test_a_dialog_that_no_step_answers_is_noted(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
@@ -201,8 +202,18 @@ def _read_check(value: Any, read: Any, _info: ValidationInfo) -> Any:
         return read(value)
     known = {*_keywords(), "target", "not"}
     if strangers := [key for key in value if key not in known | TARGET_KEYS]:
-        raise refuse({key: f"unknown check {key!r}{did_you_mean(str(key), known)}" for key in strangers}, value)
+        raise refuse({key: f"unknown check {key!r}{_other_form(key, known)}" for key in strangers}, value)
+    if isinstance(value.get("not"), dict):
+        problem = "'not' is true or false beside a check, as in {visible: {text: Hi}, not: true}"
+        raise ValueError(problem)  # noqa: TRY004 - so that pydantic reports it
     raise ValueError(f"gives none of {', '.join(CHECKS)}")
+
+
+def _other_form(word: Any, known: Collection[str]) -> str:
+    """Return how to write what an unknown check may mean."""
+    if word in ("all", "any"):
+        return ": only conditions join checks; write a step for each"
+    return did_you_mean(str(word), known)
 
 
 def _of_page(value: dict[str, Any]) -> dict[str, Any]:

@@ -59,6 +59,8 @@ WORDS = {
     "- waitFor: a": "unknown action 'waitFor'; did you mean 'wait_for'?",
     "- click: {role: buton, name: a}": "3: steps[0].click.role: unknown role 'buton'; did you mean 'button'?",
     "- expect: {target: a, role: heding}": "unknown role 'heding'; did you mean 'heading'?",
+    "- expect: {not: {visible: a}}": "expect: 'not' is true or false beside a check",
+    "- expect: {all: [{visible: a}]}": "unknown check 'all': only conditions join checks; write a step for each",
     "- clik: a": "unknown action 'clik'; did you mean 'click'?",
 }
 
