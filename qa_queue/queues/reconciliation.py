@@ -111,7 +111,7 @@ def _marked(connection: Redis, prefix: str, ids: Sequence[str]) -> set[str]:
 
 
 def announce_submission(connection: Redis, last_id: str) -> None:
-    """Note that the submission with this last id is under way, for 12 s; its rows without jobs are no loss.
+    """Note that the submission with this last id is under way, for 12 s; rows of it without jobs are not lost.
 
     Raises:
         redis.exceptions.RedisError: Redis failed.

@@ -51,7 +51,7 @@ def through(service: FaultService, proxy: LossyProxy) -> str:
 
 
 def test_the_answer_to_a_take_is_lost_and_redis_goes_away(service: FaultService, survived) -> None:
-    """The job is taken in Redis, no worker knows of it, and Redis is away for 3 s."""
+    """The job is taken in Redis, no worker knows of it, and Redis is unavailable for 3 s."""
     service.worker().says("serves")
     wait_until(lambda: _waits(service), timeout=60, what="a worker that waits for a job")
     redis = service.connection
@@ -67,7 +67,7 @@ def test_the_answer_to_a_take_is_lost_and_redis_goes_away(service: FaultService,
     service.check_runs()
     assert [service.attempts(run) for run in service.runs] == [1]
     service.stop_workers()
-    survived("the answer to a take lost, then Redis away for 3 s", recovery, "completed; attempts [1]")
+    survived("the answer to a take lost, then Redis unavailable for 3 s", recovery, "completed; attempts [1]")
 
 
 def test_answers_are_lost_while_runs_start(service: FaultService, survived) -> None:
