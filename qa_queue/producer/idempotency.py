@@ -22,7 +22,7 @@ from typing import Generic, Protocol, TypeVar
 from redis import Redis
 from redis.exceptions import RedisError
 
-from qa_queue.errors import IdempotencyBusyError
+from qa_queue.errors import IdempotencyBusyError, StoreError
 from qa_queue.queues.cancellation import request_cancel
 from qa_queue.queues.claims import (
     RENEW_S,
@@ -31,6 +31,7 @@ from qa_queue.queues.claims import (
     release_claims,
     renew_claims,
 )
+from qa_queue.queues.reconciliation import announce_submission, end_submission, mark_rejected
 from qa_queue.redis import explained
 
 log = logging.getLogger(__name__)
@@ -121,6 +122,44 @@ def await_claims(
             )
         time.sleep(_POLL_S)
     return holders
+
+
+@contextmanager
+def under_way(connection: Redis, last_id: str) -> Iterator[None]:
+    """Let the reconciler leave what the block records without jobs alone; `last_id` is that of its last job.
+
+    Raises:
+        redis.exceptions.RedisError: Redis failed at the start.
+    """
+
+    def announce() -> None:
+        announce_submission(connection, last_id)
+
+    announce()
+    with repeated(announce):
+        yield
+    with suppress(RedisError):
+        end_submission(connection, last_id)
+
+
+def withdraw_rows(connection: Redis, job_ids: Sequence[str], delete: Callable[[], object]) -> None:
+    """Delete the rows of a failed submission by `delete`. Log a failure: the first error is the one to raise.
+
+    Where the store fails, the jobs are marked in Redis, so that the reconciler deletes what is left instead of
+    restoring it.
+    """
+    if not job_ids:
+        return
+    try:
+        delete()
+    except StoreError as error:
+        log.warning(
+            "The rows of %d runs or jobs that were not enqueued may be left as queued: %s", len(job_ids), error
+        )
+        with suppress(RedisError):
+            mark_rejected(connection, job_ids)
+    with suppress(RedisError):
+        end_submission(connection, job_ids[-1])
 
 
 @contextmanager

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any
 from uuid import uuid4
 
@@ -16,8 +17,8 @@ from qa_queue.errors import InputError, PayloadError
 from qa_queue.errors.validation import problems_of
 from qa_queue.extensions import ExtensionSpec, catalogue, known_queue
 from qa_queue.models import QueueName
-from qa_queue.producer.idempotency import claimed
-from qa_queue.producer.planning import due_at
+from qa_queue.producer.idempotency import claimed, under_way, withdraw_rows
+from qa_queue.producer.planning import due_at, ledger_entries
 from qa_queue.producer.requests import JobRequest, SubmittedJob
 from qa_queue.producer.validation import check_number, timing_problems
 from qa_queue.queues import MAX_JOBS_AT_ONCE, JobSpec, QueueManager
@@ -25,6 +26,7 @@ from qa_queue.queues.claims import IdempotencyClaim, claim_key
 from qa_queue.redis import connection_of, server_time
 from qa_queue.settings import Settings
 from qa_queue.store.mapping import sanitize
+from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import digest
 
 MAX_METADATA = 100  # entries
@@ -32,11 +34,16 @@ MAX_TIMEOUT_S = 24 * 3600
 
 
 class QueueProducer:
-    """Submits jobs without rows in the store: cleanup, learning, and those of installed packages."""
+    """Submits jobs without rows of runs: cleanup, learning, and those of installed packages.
 
-    def __init__(self, connection: Redis, settings: Settings) -> None:
+    With a `store`, jobs with an idempotency key are in its ledger, and are restored when Redis loses them.
+    """
+
+    def __init__(self, connection: Redis, settings: Settings, store: RunStore | None = None) -> None:
         self._connection = connection
         self._queues = QueueManager(connection, settings)
+        self._instance = settings.qa_instance
+        self._store = store
 
     def submit(self, queue: str, requests: JobRequest | Sequence[JobRequest]) -> tuple[SubmittedJob, ...]:
         """Submit jobs to a queue, in the order given: all of them, or none.
@@ -45,14 +52,32 @@ class QueueProducer:
             UnknownQueueError: there is no such queue.
             PayloadError: requests are invalid, every one of them is named; nothing was enqueued.
             IdempotencyConflictError: a key was used for other content; nothing was enqueued.
-            IdempotencyBusyError, RedisUnavailableError: nothing stays enqueued.
+            IdempotencyBusyError, RedisUnavailableError, StoreError: nothing stays enqueued.
         """
         name = known_queue(queue)
         plans = _plan(name, [requests] if isinstance(requests, JobRequest) else requests)
-        with claimed(connection_of(self._connection, name), plans) as claims:
-            now = server_time(connection_of(self._connection, name))
-            self._queues.add(name, [plan.spec(now) for plan in claims.fresh])
+        connection = connection_of(self._connection, name)
+        with claimed(connection, plans, undo=partial(self._withdraw, connection)) as claims:
+            now = server_time(connection)
+            specs = [plan.spec(now) for plan in claims.fresh]
+            with self._recorded(connection, name, specs, now):
+                self._queues.add(name, specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
+
+    @contextmanager
+    def _recorded(self, connection: Redis, queue: str, specs: Sequence[JobSpec], now: datetime) -> Iterator[None]:
+        """Write the jobs that have an idempotency key to the ledger; the block enqueues all of them."""
+        keyed = [spec for spec in specs if spec.claim is not None]
+        if self._store is None or not keyed:
+            yield
+            return
+        with under_way(connection, keyed[-1].job_id):
+            self._store.save(ledger_entries(queue, keyed, now, instance=self._instance))
+            yield
+
+    def _withdraw(self, connection: Redis, job_ids: Sequence[str]) -> None:
+        if (store := self._store) is not None:
+            withdraw_rows(connection, job_ids, lambda: store.ledger.remove(job_ids))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TypeVar
 from uuid import UUID, uuid4
 
 from redis import Redis
-from redis.exceptions import RedisError
 
-from qa_queue.errors import InputError, StoreError
+from qa_queue.errors import InputError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
-from qa_queue.producer.idempotency import claimed, repeated
+from qa_queue.producer.idempotency import claimed, under_way, withdraw_rows
 from qa_queue.producer.planning import (
     PlannedRun,
     case_records,
@@ -25,9 +23,8 @@ from qa_queue.producer.planning import (
 )
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
-from qa_queue.queues import MAX_JOBS_AT_ONCE, JobSpec, QueueManager
+from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
 from qa_queue.queues.enqueue import reserve_arrivals
-from qa_queue.queues.reconciliation import announce_submission, end_submission, mark_rejected
 from qa_queue.redis import connection_of, explained
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry
@@ -68,7 +65,9 @@ class JobProducer:
             specs = [run_spec(plan, now, arrival + position) for position, plan in enumerate(claims.fresh)]
             entries = ledger_entries(QueueName.TEST_EXECUTION, specs, now, instance=self._instance)
             if specs:
-                self._enqueue(claims.fresh, specs, entries)
+                with under_way(self._connection, specs[-1].job_id):
+                    self._record(claims.fresh, entries)
+                    self._queues.add(QueueName.TEST_EXECUTION, specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 
     def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
@@ -98,21 +97,6 @@ class JobProducer:
         with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
 
-    def _enqueue(
-        self, plans: Sequence[PlannedRun], specs: Sequence[JobSpec], entries: Sequence[LedgerEntry]
-    ) -> None:
-        """Record and enqueue; meanwhile the reconciler leaves rows without jobs alone."""
-
-        def announce() -> None:
-            announce_submission(self._connection, specs[-1].job_id)
-
-        announce()
-        with repeated(announce):
-            self._record(plans, entries)
-            self._queues.add(QueueName.TEST_EXECUTION, specs)
-        with suppress(RedisError):
-            end_submission(self._connection, specs[-1].job_id)
-
     def _record(self, plans: Sequence[PlannedRun], entries: Sequence[LedgerEntry]) -> None:
         """Write the ledger's entries first: a submission is complete once each of them has the row of its run."""
         cases = distinct_cases(plans)
@@ -125,21 +109,16 @@ class JobProducer:
             self._store.save(chunk)
 
     def _delete_rows(self, run_ids: Sequence[str]) -> None:
-        """Delete the rows of a failed submission. Log a failure: the first error is the one to raise.
+        """Delete the rows of a failed submission.
 
-        The ledger's entries go first: without them, no run of the submission is enqueued again. Where the store
-        fails, the runs are marked in Redis, so that the reconciler deletes what is left instead of restoring it.
+        The ledger's entries go first: without them, no run of the submission is enqueued again.
         """
-        try:
+
+        def delete() -> None:
             self._store.ledger.remove(run_ids)
             self._store.delete_runs(run_ids)
-        except StoreError as error:
-            log.warning("The rows of %d runs that were not enqueued may be left as queued: %s", len(run_ids), error)
-            with suppress(RedisError):
-                mark_rejected(self._connection, run_ids)
-        if run_ids:
-            with suppress(RedisError):
-                end_submission(self._connection, run_ids[-1])
+
+        withdraw_rows(self._connection, run_ids, delete)
 
 
 def _plan(requests: Sequence[RunRequest]) -> list[PlannedRun]:

@@ -34,6 +34,7 @@ from qa_queue.redis import server_time
 from qa_queue.redis.scripts import LuaScript
 
 MOST_RECORDS = 200  # outcomes read at once
+ENDED_STATUSES = frozenset({"finished", "failed", "stopped", "canceled"})
 _KEEP_REJECTED_S = 24 * 3600
 _RESTORED_AT_ONCE = 100  # jobs in one step, so that Redis is not blocked for long
 

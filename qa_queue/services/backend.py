@@ -141,7 +141,7 @@ class Backend:
         """The producer of jobs without rows, those of installed packages among them."""
         from qa_queue.producer import QueueProducer
 
-        return QueueProducer(self.redis, self.settings)
+        return QueueProducer(self.redis, self.settings, self.store if self.settings.supabase_url else None)
 
     @property
     def batches(self) -> Batches:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 
 from pydantic import Field
 
-from qa_queue.models import Frozen, RunStatus
+from qa_queue.models import Frozen, QueueName, RunStatus
 from qa_queue.store.records import RunRecord
 
 UNFINISHED = (RunStatus.QUEUED, RunStatus.RUNNING)
@@ -55,6 +55,9 @@ class JobLedger(Protocol):
     def with_claims(self, keys: Sequence[str] | None = None) -> list[LedgerEntry]:
         """Return the entries with an idempotency claim, or with one of these claims, by id."""
 
+    def open_jobs(self) -> list[LedgerEntry]:
+        """Return the entries of other queues than that of runs that have no end, by id."""
+
     def oldest(self, before: datetime, limit: int) -> list[LedgerEntry]:
         """Return entries submitted before this time, the oldest first."""
 
@@ -86,6 +89,10 @@ class MemoryLedger:
         """Return the entries with an idempotency claim, or with one of these claims, by id."""
         claimed = (entry for entry in self._sorted() if entry.claim is not None)
         return [entry for entry in claimed if keys is None or entry.claim in keys]
+
+    def open_jobs(self) -> list[LedgerEntry]:
+        """Return the entries of other queues than that of runs that have no end, by id."""
+        return [one for one in self._sorted() if one.queue != QueueName.TEST_EXECUTION and one.ended_at is None]
 
     def oldest(self, before: datetime, limit: int) -> list[LedgerEntry]:
         """Return entries submitted before this time, the oldest first."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from postgrest.types import ReturnMethod
 
+from qa_queue.models import QueueName
 from qa_queue.store.client import Row, SupabaseClient, page_by_id
 from qa_queue.store.ledger import UNFINISHED, LedgerEntry, OpenRun
 from qa_queue.store.mapping import chunks, columns, to_record, uuids
@@ -49,6 +50,10 @@ class SupabaseLedger:
             for chunk in chunks(sorted(keys), _IDS_PER_CALL)
             for entry in self._entries(partial(_among, "claim", chunk))
         ]
+
+    def open_jobs(self) -> list[LedgerEntry]:
+        """Return the entries of other queues than that of runs that have no end, by id."""
+        return self._entries(lambda query: query.neq("queue", QueueName.TEST_EXECUTION).is_("ended_at", "null"))
 
     def oldest(self, before: datetime, limit: int) -> list[LedgerEntry]:
         """Return entries submitted before this time, the oldest first."""

@@ -22,6 +22,7 @@ from qa_queue.queues.attempts import AttemptLog
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.jobs import FAILURE_TTL_S, parse_spec
 from qa_queue.queues.reconciliation import (
+    ENDED_STATUSES,
     JobState,
     LostJob,
     read_states,
@@ -34,6 +35,7 @@ from qa_queue.queues.reconciliation import (
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry, OpenRun
 from qa_queue.store.protocol import RunStore
+from qa_queue.worker.keyed_jobs import KeyedJobs
 
 log = logging.getLogger(__name__)
 
@@ -45,7 +47,6 @@ _KEEP_ENTRY = timedelta(days=8)  # longer than dead letters, which can be requeu
 _PRUNE_S = 3600.0
 _INTERRUPTED_S = 60.0  # after which a submission that has not been completed never will be
 _QUEUE = QueueName.TEST_EXECUTION
-_ENDED = {"finished", "failed", "stopped", "canceled"}
 _LOST_TEXT = (
     "Redis has lost the job of this run, and the ledger has no readable entry to restore it from, as of runs that "
     "an earlier version submitted: submit the run again"
@@ -81,9 +82,9 @@ def problem_of(run: OpenRun, state: JobState) -> Problem | None:
     """Return the difference between the row of a run that has not ended and its job; None if they are in step."""
     if state.unstored:
         return None  # a worker stores the outcome
-    if state.status is None or (state.status not in _ENDED and not state.placed):
+    if state.status is None or (state.status not in ENDED_STATUSES and not state.placed):
         return Problem.LOST if run.status is RunStatus.QUEUED else Problem.LOST_RUNNING
-    if state.status not in _ENDED:
+    if state.status not in ENDED_STATUSES:
         return None
     if state.status == "canceled":
         return Problem.CANCELLED
@@ -126,8 +127,15 @@ class Reconciler:
         *,
         name: str,
         clock: Callable[[], float] = time.monotonic,
+        connection_of: Callable[[str], Redis] | None = None,
     ) -> None:
         self._connection = connection
+        self._keyed = KeyedJobs(
+            connection_of or (lambda _: connection),
+            store,
+            instance=settings.qa_instance,
+            default_attempts=settings.queue_max_attempts,
+        )
         self._store = store
         self._attempts = settings.queue_max_attempts
         self._most_dead = settings.queue_remove_on_fail
@@ -155,8 +163,9 @@ class Reconciler:
         now = self._clock()
         due = self._problems.due({run_id: one for run_id, one in found.items() if one is not None}, now)
         self._settle({runs[run_id]: problem for run_id, problem in due.items()}, now)
-        self._restore_ended(runs)
-        self._prune({run.id for run in unfinished}, now)
+        jobs = {entry.id for entry in self._keyed.settle(now)}
+        self._restore_ended({*runs, *jobs})
+        self._prune({run.id for run in unfinished} | jobs, now)
         return len(due)
 
     def _holds(self) -> bool:
@@ -246,7 +255,7 @@ class Reconciler:
         self._store.update_run(run.id, **fields)
         log.warning("Run %s is %s: its row did not say so (%s)", run.id, status.value, error or "its job has ended")
 
-    def _restore_ended(self, runs: Mapping[str, OpenRun]) -> None:
+    def _restore_ended(self, unfinished: Collection[str]) -> None:
         """Restore dead letters and idempotency claims, once for each Redis that may have lost them."""
         server = str(self._connection.info("server")["run_id"])
         if self._server == server and self._connection.exists(EPOCH_KEY):
@@ -272,17 +281,17 @@ class Reconciler:
                     died_at=run.finished_at or utc_now(),
                     default_attempts=self._attempts,
                 )
-        self._restore_claims(runs)
+        self._restore_claims(unfinished)
         self._connection.set(EPOCH_KEY, 1)
         self._server = server
 
-    def _restore_claims(self, runs: Mapping[str, OpenRun]) -> None:
+    def _restore_claims(self, unfinished: Collection[str]) -> None:
         for entry in self._store.ledger.with_claims():
-            if entry.instance != self._instance:
-                continue
+            if entry.instance != self._instance or entry.queue != _QUEUE:
+                continue  # those of other queues come with their jobs
             claim = entry.spec.get("claim") or {}
             if {"key", "final", "keep_s"} <= claim.keys():
-                keep = claim["keep_s"] if entry.id in runs else _KEEP_CLAIM_S
+                keep = claim["keep_s"] if entry.id in unfinished else _KEEP_CLAIM_S
                 self._connection.set(claim["key"], claim["final"], nx=True, ex=keep)
 
     def _prune(self, unfinished: Collection[str], now: float) -> None:

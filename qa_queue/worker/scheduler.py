@@ -71,7 +71,8 @@ def reconciler_tasks(
     """Return the task that keeps runs and jobs in step; none without a store."""
     if store is None:
         return []
-    reconciler = Reconciler(connection_of(connection, QueueName.TEST_EXECUTION), store, settings, name=name)
+    runs = connection_of(connection, QueueName.TEST_EXECUTION)
+    reconciler = Reconciler(runs, store, settings, name=name, connection_of=partial(connection_of, connection))
     return [PeriodicTask(name="compare runs with their jobs", every_s=_RECONCILE_S, do=reconciler.run)]
 
 

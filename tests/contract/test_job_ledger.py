@@ -40,6 +40,19 @@ def test_entries_are_found_by_their_claims(store: RunStore) -> None:
     assert without.id not in found
 
 
+def test_open_jobs_are_those_of_other_queues_without_an_end(store: RunStore) -> None:
+    """An end is noted by writing the entry again."""
+    run, job, other = entry(), entry(queue="cleanup"), entry(queue="parcels")
+    store.save([run, job, other])
+    found = {one.id: one for one in store.ledger.open_jobs()}
+    assert found[job.id] == job
+    assert other.id in found
+    assert run.id not in found
+    store.save([job.model_copy(update={"ended_at": utc_now()})])
+    assert job.id not in {one.id for one in store.ledger.open_jobs()}
+    store.ledger.remove([run.id, job.id, other.id])
+
+
 def test_the_oldest_entries_come_first(store: RunStore) -> None:
     """And no newer ones."""
     past = utc_now() - timedelta(days=4000)

@@ -8,14 +8,16 @@ from typing import Any
 
 import pytest
 from redis import Redis
+from redis.exceptions import RedisError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.errors import StoreUnavailableError
+from qa_queue.errors import RedisUnavailableError, StoreUnavailableError
 from qa_queue.models import ErrorKind, Priority, RunStatus, utc_now
-from qa_queue.producer import JobProducer
+from qa_queue.producer import JobProducer, JobRequest, QueueProducer
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.enqueue import push_job
+from qa_queue.queues.events import record_event
 from qa_queue.queues.reconciliation import JobState
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import OpenRun
@@ -153,6 +155,60 @@ def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: R
     scene.producer._queues.add = late  # type: ignore[method-assign]
     ids = scene.submit(3)
     assert waiting(scene.redis) == ids
+
+
+def submit_jobs(scene: ReconcilerHarness, count: int) -> list[str]:
+    """Submit jobs of another queue, each with an idempotency key of its own; return their ids."""
+    producer = QueueProducer(scene.redis, SETTINGS, scene.store)
+    requests = [JobRequest(data={}, idempotency_key=f"key {number}") for number in range(count)]
+    return [job.job_id for job in producer.submit("cleanup", requests)]
+
+
+def end_job(redis: Redis, job_id: str) -> None:
+    redis.lrem("rq:queue:cleanup", 1, job_id)
+    redis.zrem("qa:ranks:cleanup", job_id)
+    redis.hset(f"rq:job:{job_id}", "status", "finished")
+    record_event(redis, "cleanup", job_id, "completed", {})
+
+
+def test_jobs_of_other_queues_with_a_key_are_restored(scene: ReconcilerHarness) -> None:
+    """In order and once, with their keys; not those that had ended, nor those without a key."""
+    ids = submit_jobs(scene, 1000)
+    QueueProducer(scene.redis, SETTINGS, scene.store).submit("cleanup", JobRequest(data={}))
+    for job_id in ids[:50]:
+        end_job(scene.redis, job_id)
+    scene.settle()
+    scene.redis.flushall()
+    scene.settle()
+    assert waiting(scene.redis, "cleanup") == ids[50:]
+    scene.settle()
+    assert waiting(scene.redis, "cleanup") == ids[50:]
+    assert submit_jobs(scene, 1000)[50:] == ids[50:]
+
+
+def test_a_job_that_ended_while_no_scheduler_ran_is_not_restored(scene: ReconcilerHarness) -> None:
+    """Its hash has expired; its claim, which lasts longer, says so."""
+    (job_id,) = submit_jobs(scene, 1)
+    end_job(scene.redis, job_id)
+    scene.redis.delete(f"rq:job:{job_id}")
+    scene.settle()
+    assert waiting(scene.redis, "cleanup") == []
+    assert scene.store.ledger.open_jobs() == []
+
+
+def test_a_rejected_submission_of_jobs_leaves_nothing(scene: ReconcilerHarness) -> None:
+    """The ledger's entries are removed with their claims."""
+    producer = QueueProducer(scene.redis, SETTINGS, scene.store)
+
+    def fail(*_: Any) -> None:
+        scene.settle()
+        raise RedisError("the answer was lost")
+
+    producer._queues.add = fail  # type: ignore[method-assign]
+    with pytest.raises(RedisUnavailableError):
+        producer.submit("cleanup", JobRequest(data={}, idempotency_key="k"))
+    scene.settle()
+    assert waiting(scene.redis, "cleanup") == scene.store.ledger.open_jobs() == []
 
 
 def test_the_runs_of_a_submission_that_lasts_are_not_lost(scene: ReconcilerHarness) -> None:

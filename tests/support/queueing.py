@@ -46,9 +46,9 @@ def add(connection: Redis, run_id: str, priority: Priority = Priority.NORMAL) ->
     manager(connection).add_test_job(job_data(run_id), priority=priority)
 
 
-def waiting(connection: Redis) -> list[str]:
+def waiting(connection: Redis, queue: str = QUEUE) -> list[str]:
     """The list of waiting ids as RQ and rq-dashboard see it."""
-    return [job_id.decode() for job_id in connection.lrange(f"rq:queue:{QUEUE}", 0, -1)]
+    return [job_id.decode() for job_id in connection.lrange(f"rq:queue:{queue}", 0, -1)]
 
 
 def take_all(connection: Redis) -> list[str]:
