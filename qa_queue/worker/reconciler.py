@@ -18,6 +18,7 @@ from redis import Redis
 
 from qa_queue.models import ErrorKind, QueueName, RunStatus, utc_now
 from qa_queue.models.outcomes import FAILURES, FailureKind
+from qa_queue.monitoring.heartbeats import OUTBOX_FIELD
 from qa_queue.queues.attempts import AttemptLog
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.jobs import FAILURE_TTL_S, parse_spec
@@ -42,6 +43,7 @@ log = logging.getLogger(__name__)
 HOLDER_KEY = "qa:reconciler"
 EPOCH_KEY = "qa:reconciler:epoch"  # lost with everything else
 _HOLD_MS = 6000  # three turns; of one that was killed
+_OUTBOX_PATIENCE_S = 120.0  # for rows that wait in a worker's outbox, before a row is ended by its job's result
 _KEEP_CLAIM_S = 24 * 3600
 _KEEP_ENTRY = timedelta(days=8)  # longer than dead letters, which can be requeued
 _PRUNE_S = 3600.0
@@ -177,8 +179,11 @@ class Reconciler:
     def _settle(self, due: Mapping[OpenRun, Problem], now: float) -> None:
         lost = [run for run, problem in due.items() if problem in (Problem.LOST, Problem.LOST_RUNNING)]
         self._restore(lost, now)
+        waits = Problem.FINISHED in due.values() and self._rows_wait()
         for run, problem in due.items():
             match problem:
+                case Problem.FINISHED if waits and self._problems.lasted(run.id, now) < _OUTBOX_PATIENCE_S:
+                    pass
                 case Problem.CANCELLED:
                     self._end(run, RunStatus.CANCELLED, "Cancelled before it started", ErrorKind.CANCELLED)
                 case Problem.FINISHED:
@@ -188,6 +193,13 @@ class Reconciler:
                 case Problem.HALF_REQUEUED:
                     DeadLetters(self._connection).requeue(run.id)
                     log.warning("Completed the requeue of run %s, which was interrupted", run.id)
+
+    def _rows_wait(self) -> bool:
+        """Return whether a worker reports rows in its outbox: they say more of a run than the result of its job."""
+        with self._connection.pipeline(transaction=False) as pipe:
+            for key in self._connection.smembers("rq:workers"):
+                pipe.hget(key, OUTBOX_FIELD)
+            return any(int(size or 0) for size in pipe.execute())
 
     def _restore(self, lost: Sequence[OpenRun], now: float) -> None:
         entries = self._store.ledger.entries([run.id for run in lost])

@@ -14,6 +14,7 @@ from rq.serializers import JSONSerializer
 
 from qa_queue.errors import RedisUnavailableError, StoreUnavailableError
 from qa_queue.models import ErrorKind, Priority, RunStatus, utc_now
+from qa_queue.monitoring.heartbeats import OUTBOX_FIELD
 from qa_queue.producer import JobProducer, JobRequest, QueueProducer
 from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.enqueue import push_job
@@ -348,6 +349,27 @@ def test_a_row_that_lags_behind_its_job_is_ended(
     assert run is not None
     assert run.finished_at is not None
     assert waiting(scene.redis) == []
+
+
+def test_a_row_is_not_ended_while_a_worker_may_have_more_of_it(scene: ReconcilerHarness) -> None:
+    """Its outbox holds rows; for 120 s at most."""
+    (run_id,) = scene.submit()
+    take_all(scene.redis)
+    scene.redis.delete(f"rq:queue:{QUEUE}:intermediate")
+    scene.redis.hset(f"rq:job:{run_id}", "status", "finished")
+    scene.redis.sadd("rq:workers", "rq:worker:busy", "rq:worker:other")
+    scene.redis.hset("rq:worker:busy", OUTBOX_FIELD, 4096)
+    scene.settle()
+    assert scene.status(run_id) is RunStatus.QUEUED
+    scene.settle(120)
+    assert scene.status(run_id) is RunStatus.COMPLETED
+    (run_id,) = scene.submit()
+    take_all(scene.redis)
+    scene.redis.delete(f"rq:queue:{QUEUE}:intermediate")
+    scene.redis.hset(f"rq:job:{run_id}", "status", "finished")
+    scene.redis.hset("rq:worker:busy", OUTBOX_FIELD, 0)
+    scene.settle()
+    assert scene.status(run_id) is RunStatus.COMPLETED
 
 
 def test_an_interrupted_requeue_is_completed(scene: ReconcilerHarness) -> None:
