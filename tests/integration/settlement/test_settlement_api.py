@@ -149,14 +149,20 @@ def test_operations_of_a_package_that_names_no_role_need_one_all_the_same(
     redis_db: Redis,
     redis_url: str,
 ) -> None:
-    """`read` to look, `run` to change anything."""
+    """`read` to look, `run` to change anything; what they change is in the audit log."""
     document = _document_with("good", tmp_path, monkeypatch, caplog)
     assert document["paths"]["/api/v1/parcels"]["get"]["security"]
-    app = create_app(Backend(load_settings(redis_url=redis_url, qa_home=tmp_path), MemoryStore()))
+    store = MemoryStore()
+    app = create_app(Backend(load_settings(redis_url=redis_url, qa_home=tmp_path), store))
     _, text = TokenStore(redis_db).create("reader", Role.READ)
+    _, run_text = TokenStore(redis_db).create("runner", Role.RUN)
     with serving(app) as url, httpx.Client(base_url=url, headers={"Authorization": f"Bearer {text}"}) as reader:
         assert reader.get("/api/parcels").json() == {"parcels": 0}
         assert reader.post("/api/parcels").status_code == 403
+        assert store.audit.list() == []
+        assert reader.post("/api/parcels", headers={"Authorization": f"Bearer {run_text}"}).status_code == 200
+    (row,) = store.audit.list()
+    assert (row.actor, row.kind.value, row.object) == ("runner", "package.change", "POST /api/parcels")
     catalogue.cache_clear()
 
 
