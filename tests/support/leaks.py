@@ -7,6 +7,7 @@ import io
 import json
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -26,7 +27,14 @@ def everything(harness: ExecutionHarness, result: TestJobResult) -> Iterator[tup
         *harness.store.list_adaptations([run]),
     ]
     yield "rows", "".join(row.model_dump_json() for row in rows).encode()
-    for file in (harness.artifacts_dir / run).rglob("*.*"):
+    yield from contents(harness.artifacts_dir / run)
+
+
+def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """The files below a folder, and those in its archives."""
+    for file in folder.rglob("*.*"):
+        if not file.is_file():
+            continue
         data = file.read_bytes()
         yield file.name, data
         if file.suffix == ".zip":

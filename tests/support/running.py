@@ -15,6 +15,7 @@ from qa_queue.cases.model import Case
 from qa_queue.models import ArtifactKind, JobContext, JobProgress, TestConfig, TestJobData, TestJobResult, utc_now
 from qa_queue.queues.login_states import LoginStates, MemoryLoginStates
 from qa_queue.settings import Settings
+from qa_queue.store.artifacts.uploads import UploadQueue
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
 from qa_queue.store.writer import RecordWriter
@@ -58,6 +59,7 @@ class ExecutionHarness:
     evidence_max_mb: int = 100
     browser_path: Path | None = None
     limits: dict[str, int] = field(default_factory=dict)  # settings by name
+    uploads: UploadQueue | None = None
     processor_type: type[TestExecutionProcessor] = TestExecutionProcessor
 
     def __post_init__(self) -> None:
@@ -98,6 +100,7 @@ class ExecutionHarness:
             browser=self.browser,
             artifacts_dir=self.artifacts_dir,
             hosts=self.hosts,
+            uploads=self.uploads,
             login_states=self.login_states,
         )
         facts = {"queue": "test-execution", "worker": "worker-1", "enqueued_at": utc_now()}

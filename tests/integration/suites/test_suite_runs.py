@@ -13,10 +13,12 @@ from processors.suites.pool import HostPool
 from qa_queue.errors import RunCancelledError
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus, utc_now
 from qa_queue.reports.collect import report_of_runs
+from qa_queue.reports.render import Format, render
 from qa_queue.reports.rows import EvidencePlace
-from qa_queue.store.artifacts import ArtifactFiles
+from qa_queue.store.artifacts import ArtifactFiles, FolderStore
+from qa_queue.store.artifacts.uploads import UploadQueue
 from tests.integration.suites.conftest import Make
-from tests.support.leaks import codings, everything
+from tests.support.leaks import codings, contents, everything
 from tests.support.poll import async_wait_until
 from tests.support.running import ExecutionHarness
 
@@ -229,30 +231,40 @@ def test_it(page):
 
 
 async def test_a_secret_is_in_no_byte_of_the_evidence_of_a_suite(
-    harness: ExecutionHarness, suite_case: Make, monkeypatch: pytest.MonkeyPatch, browser_path: Path
+    harness: ExecutionHarness, suite_case: Make, monkeypatch: pytest.MonkeyPatch, browser_path: Path, tmp_path: Path
 ) -> None:
     """In trace, traffic and texts, with archives opened; a HAR file that is cut off is masked too.
 
-    What cannot be searched is not stored, and the run says so. The report has Playwright's calls as steps of the
-    call, and the page at the failure.
+    Nor in the locals of the traceback, the reports in every format, and the copies in the artifact store. What
+    cannot be searched is not stored, and the run says so. The report has Playwright's calls as steps of the call,
+    and the page at the failure.
     """
+    share = tmp_path / "share"
+    share.mkdir()
+    harness.uploads = UploadQueue(harness.artifacts_dir, tmp_path / "pending", FolderStore(share), limit=1 << 30)
+    (tmp_path / "pending").mkdir()
     monkeypatch.setenv("QA_SECRET_LOGIN", SECRET)
     harness.browser_path = browser_path
     modes = {"trace": "on-failure", "har": "on", "screenshots": "off"}
-    case = suite_case(
-        LEAKS, "test_it", env={"LOGIN": "${secret.LOGIN}"}, plugins=("playwright", "base_url"), **modes
-    )
+    given = {"arguments": ("--showlocals",), "plugins": ("playwright", "base_url"), **modes}
+    case = suite_case(LEAKS, "test_it", env={"LOGIN": "${secret.LOGIN}"}, **given)
     result = await harness.run(harness.submit(case).model_copy(update={"trusted": True}))
     left = list(everything(harness, result))
     names = {name for name, _ in left}
     assert {"trace.zip!trace.trace", "cut.har", "network.har", "console.jsonl"} <= names
     assert not [name for name in names if name.endswith(("png", "broken.zip"))]
+    assert b"folder     = " in dict(left)["console.jsonl"], "locals are printed"
+    run, place = harness.row(result.test_run_id), EvidencePlace(files=ArtifactFiles(harness.artifacts_dir))
+    report = report_of_runs(harness.store, place, [run], kind="run", id_=run.id, now=utc_now())
+    formats = (one for one in Format if one is not Format.ALLURE)
+    left += [(f"report as {one}", render(report, one).encode()) for one in formats]
+    assert harness.uploads.drain() is None
+    stored = [(f"stored {name}", data) for name, data in contents(share)]
+    assert "stored trace.zip!trace.trace" in dict(stored)
     for form in codings(SECRET):
-        assert [name for name, data in left if form in data] == [], form
-    run = harness.row(result.test_run_id)
+        assert [name for name, data in [*left, *stored] if form in data] == [], form
     assert "broken.zip was not stored" in (run.error or "")
-    place = EvidencePlace(files=ArtifactFiles(harness.artifacts_dir))
-    (test,) = report_of_runs(harness.store, place, [run], kind="run", id_=run.id, now=utc_now()).tests
+    (test,) = report.tests
     calls = [step.name for step in test.attempts[0].steps if step.position.startswith("2.t")]
     wanted = ["set_content", "fill", "evaluate_expression", "inner_text", "aria_snapshot"]
     assert [name.split(" ")[0] for name in calls] == wanted
