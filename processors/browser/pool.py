@@ -33,6 +33,7 @@ from qa_queue.cases.environment import parse_time
 from qa_queue.cases.hosts import NO_HOST, HostList
 from qa_queue.cases.targets import ATTACHED_FRAME
 from qa_queue.errors import BrowserCrashedError, InputError
+from qa_queue.settings.ffmpeg import provide_ffmpeg
 
 CONTEXT_TIMEOUT_S = 30.0
 CLOSE_TIMEOUT_S = 5.0
@@ -177,8 +178,8 @@ class WarmBrowserPool:
         except Error as error:
             if options.records_video and "ffmpeg" in str(error):
                 raise InputError(
-                    "a video was asked for, and Playwright's ffmpeg is not installed on the worker: run "
-                    "`playwright install ffmpeg` there, or leave out `video`"
+                    "a video was asked for, and the worker has no ffmpeg: run `playwright install ffmpeg` there, "
+                    "install ffmpeg or the package imageio-ffmpeg, or leave out `video`"
                 ) from None
             _refuse_setup(error, context.browser, BrowserKind.of(options))
             raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
@@ -188,6 +189,8 @@ class WarmBrowserPool:
         """A context on the live browser; one that turns out to be dead is replaced once."""
         kind = BrowserKind.of(options)
         refuse_connection(kind, self._remote)
+        if options.records_video:
+            await asyncio.to_thread(provide_ffmpeg)
         for _ in range(2):
             browser = await self._browser(kind)
             assert self._driver is not None

@@ -74,6 +74,13 @@ class EvidencePlan:
         modes = {ArtifactKind.TRACE: self.trace, ArtifactKind.HAR: self.har, ArtifactKind.SCREENSHOT: pictures}
         return modes.get(kind, EvidenceMode.OFF if self.secrets else self.video)
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Sentences about what is asked for and cannot be recorded."""
+        if not self.secrets or self.video is EvidenceMode.OFF:
+            return ()
+        return ("No video was recorded: it cannot be searched for the secrets that the run has.",)
+
     def records(self, kind: ArtifactKind, test_try: int) -> bool:
         """Return True if a try records this kind."""
         return records(self.mode(kind), test_try)

@@ -98,7 +98,10 @@ class RunReporter:
             finished_at=utc_now(),
             starting_ms=outcome.starting_ms,
             running_ms=outcome.running_ms,
-            notes=tuple(clean(self._plan, note) or "" for note in (*self._plan.case.notes, *outcome.step_notes)),
+            notes=tuple(
+                clean(self._plan, note) or ""
+                for note in (*self._plan.case.notes, *self._plan.evidence.notes, *outcome.step_notes)
+            ),
             network=asdict(outcome.network) if outcome.network else None,
             trace_id=self._plan.trace_id,
         )

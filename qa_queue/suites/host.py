@@ -114,6 +114,8 @@ class HostPlugin:
             for name in ("tracing", "video", "screenshot"):
                 value = os.environ.get(f"QA_SUITE_{name.upper()}", getattr(config.option, name))
                 setattr(config.option, name, value)
+            if config.option.video != "off" and not config.option.collectonly:
+                _FFMPEG.provide_ffmpeg()
 
     def pytest_collectreport(self, report: pytest.CollectReport) -> None:
         """Keep what could not be collected; the other files run all the same."""
@@ -299,6 +301,7 @@ def _beside(name: str) -> ModuleType:
 
 
 _FACTS = _beside("reports/pytest_facts.py")
+_FFMPEG = _beside("settings/ffmpeg.py")
 _READS = _beside("suites/reads.py")
 
 

@@ -70,3 +70,9 @@ def test_a_run_with_secrets_has_no_video_and_pictures_of_every_step_include_the_
     plan = EvidencePlan(video=EvidenceMode.ON, screenshots=ScreenshotMode.EVERY_STEP, secrets=True)
     assert not plan.records(VIDEO, 1)
     assert plan.keeps(ArtifactKind.SCREENSHOT, 1, good=True)
+
+
+def test_a_run_with_secrets_notes_that_it_has_no_video() -> None:
+    """Where one was asked for; without secrets there is nothing to note."""
+    assert EvidencePlan(video=EvidenceMode.ON_FAILURE, secrets=True).notes[0].startswith("No video was recorded")
+    assert EvidencePlan(video=EvidenceMode.ON).notes == EvidencePlan(secrets=True).notes == ()

@@ -270,3 +270,20 @@ async def test_a_secret_is_in_no_byte_of_the_evidence_of_a_suite(
     assert [name.split(" ")[0] for name in calls] == wanted
     assert 'get_by_label("Name")' in calls[1]
     assert "- textbox" in (test.attempts[0].snapshot or "")
+
+
+async def test_a_video_of_a_suite_is_kept_or_the_missing_program_is_named(
+    harness: ExecutionHarness, suite_case: Make, browser_path: Path
+) -> None:
+    """Not every machine has an ffmpeg."""
+    harness.browser_path = browser_path
+    case = suite_case(
+        "def test_it(page): page.set_content('a')", "test_it", plugins=("playwright", "base_url"), video="on"
+    )
+    result = await harness.test(case)
+    videos = harness.artifacts(result.test_run_id, ArtifactKind.VIDEO)
+    if result.error is None:
+        assert [video.name for video in videos] == ["video.webm"]
+    else:
+        assert (result.error_kind, videos) == (ErrorKind.FIXTURE, [])
+        assert "playwright install ffmpeg" in str(console(harness, result.test_run_id))
