@@ -112,6 +112,7 @@ def main() -> None:
     except KeyboardInterrupt:
         from qa_queue.models.outcomes import ExitCode
 
+        print("Interrupted.", file=sys.stderr)  # noqa: T201 - without the imports of a console
         sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # `qa-queue runs | head`
         sys.stderr.close()

@@ -197,6 +197,8 @@ def print_unused_env(requests: Sequence[RunRequest], env: Collection[str], conso
     used = {one.name for request in requests for one in references(request.case) if one.kind == "env"}
     for name in sorted(set(env) - used):
         hint = did_you_mean(name, used) if used else "; a case uses it as ${env." + name + "}"
+        if name == "BASE_URL":
+            hint += "; --base-url moves a case to another host"
         console.print(
             f"[yellow]note:[/] --env {escape(name)} is not used by any case{escape(hint)}", soft_wrap=True
         )

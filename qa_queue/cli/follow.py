@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
-from qa_queue.cli.render import Console, status_text
+from qa_queue.cli.render import WIDE, Console, status_text
 from qa_queue.errors.validation import count_of
 from qa_queue.models import JobProgress, RunStatus
 from qa_queue.progress import FROM_START
@@ -63,7 +63,7 @@ class LineView:
 
 @dataclass
 class BarView:
-    """A bar for each run, with its last step."""
+    """A bar for each run, with its last step where the terminal has space for it."""
 
     console: Console
     names: Mapping[str, str]
@@ -73,15 +73,14 @@ class BarView:
 
     def __post_init__(self) -> None:
         width = min(40, max(map(len, self.names.values()), default=10))
+        step = Column(ratio=1, no_wrap=True, overflow="ellipsis")
         self._bars = Progress(
             TextColumn("{task.description}", table_column=Column(width=width, no_wrap=True)),
             BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
             TextColumn("{task.fields[share]:>4}", table_column=Column(no_wrap=True)),
             TextColumn("{task.fields[state]}", table_column=Column(width=10)),
             TimeElapsedColumn(),
-            TextColumn(
-                "[dim]{task.fields[step]}[/]", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")
-            ),
+            *([TextColumn("[dim]{task.fields[step]}[/]", table_column=step)] if self.console.width >= WIDE else []),
             console=self.console,
             expand=True,
         )

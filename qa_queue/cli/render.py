@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 MAX_COMMANDS = 10  # printed below a table
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
-WIDE = 110  # columns from which a list shows whole ids
+WIDE = 110  # columns from which a list shows whole ids, and a bar the last step
 _COLOURS = {
     RunStatus.COMPLETED: "green",
     RunStatus.ADAPTED: "yellow",

@@ -80,7 +80,9 @@ def show(run_id: Run, as_json: Json = False) -> None:
         out.print_json(data={**report_json(report), "steps": steps})
         return
     out.print(runs_table([report]))
-    out.print(steps_table(report.steps))
+    if report.steps:
+        out.print(steps_table(report.steps))
+    _print_waiting(report, out)
     if report.run.seed:
         out.print(f"seed: {report.run.seed}", highlight=False)
     if report.run.network:
@@ -93,6 +95,16 @@ def show(run_id: Run, as_json: Json = False) -> None:
         place = report.files.place_of(artifact.path)
         out.print(f"{artifact.kind.value}: {place}", soft_wrap=True, highlight=False)
     _print_trace(report, out)
+
+
+def _print_waiting(report: RunReport, out: Console) -> None:
+    """Print how to follow a run that has not ended, and how to find what a waiting one waits for."""
+    if report.run.status.final:
+        return
+    run_id = short_id(report.run.id)
+    if report.run.status is RunStatus.QUEUED:
+        out.print(f"Its place in the queue: [cyan]qa-queue place {run_id}[/]", soft_wrap=True, highlight=False)
+    out.print(f"Follow it: [cyan]qa-queue watch {run_id}[/]", soft_wrap=True, highlight=False)
 
 
 def _print_trace(report: RunReport, out: Console) -> None:

@@ -94,3 +94,17 @@ def test_a_run_whose_last_report_was_lost_ends_for_its_followers(redis_db: Redis
     assert {event.id for event in events} == {""}
     assert not follower.waiting
     backend.close()
+
+
+def test_a_run_that_waits_is_shown_with_the_commands_that_say_when_it_starts(
+    program: Program, store: SupabaseStore
+) -> None:
+    """Without an empty table of steps; each command works when it is pasted."""
+    case = case_record()
+    run = run_record(case, status=RunStatus.QUEUED)
+    store.save_cases([case])
+    store.save([run])
+    shown = program("show", run.id).out
+    assert f"Its place in the queue: qa-queue place {run.id[:8]}\n" in shown
+    assert f"Follow it: qa-queue watch {run.id[:8]}\n" in shown
+    assert "Step  " not in shown
