@@ -164,7 +164,7 @@ def withdraw_rows(connection: Redis, job_ids: Sequence[str], delete: Callable[[]
 
 @contextmanager
 def repeated(renew: Callable[[], None]) -> Iterator[None]:
-    """Call `renew` every 3 s for as long as the block lasts, in a thread; a failure of Redis is ignored."""
+    """Call `renew` every 2 s for as long as the block lasts, in a thread; a failure of Redis is ignored."""
     over = threading.Event()
 
     def run() -> None:

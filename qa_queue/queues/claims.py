@@ -16,8 +16,8 @@ from qa_queue.errors import IdempotencyConflictError
 from qa_queue.queues.keys import IDEMPOTENCY_PREFIX
 from qa_queue.redis.scripts import LuaScript
 
-LEASE_S = 12  # the time for which a claim outlives a submission that has died
-RENEW_S = 3.0  # between renewals by a submission that lasts
+LEASE_S = 15  # the time for which a claim outlives a submission that has died; its run is restored before
+RENEW_S = 2.0  # between renewals by a submission that lasts
 KEEP_S = 30 * 24 * 3600  # of a job that has not ended; its end shortens it
 
 _ACQUIRE = LuaScript.load("qa_queue.queues", "claim")
@@ -58,7 +58,7 @@ def claim_key(idempotency_key: str, scope: str) -> str:
 
 
 def acquire_claims(connection: Redis, claims: Sequence[IdempotencyClaim]) -> dict[str, str] | None:
-    """Acquire all claims for 12 s, in one step; return the id of the job that holds each claim, by job id.
+    """Acquire all claims for 15 s, in one step; return the id of the job that holds each claim, by job id.
 
     Returns None, and acquires none, while another submission holds one of them. Of claims with one key, the first
     job holds it.

@@ -18,7 +18,6 @@ from rq.serializers import JSONSerializer
 from qa_queue.models import ATTEMPT_FIELD
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
-from qa_queue.queues.claims import LEASE_S
 from qa_queue.queues.enqueue import job_fields, offset_us
 from qa_queue.queues.jobs import FAILURE_TTL_S, JobSpec, build_job
 from qa_queue.queues.keys import (
@@ -35,6 +34,7 @@ from qa_queue.redis.scripts import LuaScript
 
 MOST_RECORDS = 200  # outcomes read at once
 ENDED_STATUSES = frozenset({"finished", "failed", "stopped", "canceled"})
+_SUBMITTING_S = 7  # less than a claim is kept, so that a restored run has the claim of its dead submitter
 _KEEP_REJECTED_S = 24 * 3600
 _RESTORED_AT_ONCE = 100  # jobs in one step, so that Redis is not blocked for long
 
@@ -112,12 +112,12 @@ def _marked(connection: Redis, prefix: str, ids: Sequence[str]) -> set[str]:
 
 
 def announce_submission(connection: Redis, last_id: str) -> None:
-    """Note that the submission with this last id is under way, for 12 s; rows of it without jobs are not lost.
+    """Note that the submission with this last id is under way, for 7 s; rows of it without jobs are not lost.
 
     Raises:
         redis.exceptions.RedisError: Redis failed.
     """
-    connection.set(f"{SUBMITTING_PREFIX}{last_id}", 1, ex=LEASE_S)
+    connection.set(f"{SUBMITTING_PREFIX}{last_id}", 1, ex=_SUBMITTING_S)
 
 
 def end_submission(connection: Redis, last_id: str) -> None:

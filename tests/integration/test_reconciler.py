@@ -148,7 +148,7 @@ def test_a_submission_that_is_overtaken_by_the_reconciler_enqueues_once(scene: R
     add = scene.producer._queues.add
 
     def late(*args: Any) -> Any:
-        scene.redis.delete(*scene.redis.scan_iter("qa:submitting:*"))  # the submitter was paused for 12 s
+        scene.redis.delete(*scene.redis.scan_iter("qa:submitting:*"))  # the submitter was paused
         scene.settle()
         assert len(waiting(scene.redis)) == 3
         return add(*args)
