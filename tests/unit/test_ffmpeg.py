@@ -29,7 +29,7 @@ def program(path: Path) -> Path:
 
 @pytest.mark.skipif(BUNDLED, reason="imageio-ffmpeg is installed")
 def test_the_one_of_the_path_is_linked_to_where_playwright_looks(browsers: Path, tmp_path: Path) -> None:
-    """Again and again; without any there is none."""
+    """Again and again; without another program it returns None."""
     assert provide_ffmpeg() is None
     assert not browsers.exists()
     other = program(tmp_path / "bin" / "ffmpeg")
