@@ -107,3 +107,5 @@ def test_totals_name_every_outcome_that_occurs() -> None:
     """In a fixed order, with the number of tests."""
     assert totals(make_report(flaky_test(), passed_test())) == "1 passed, 1 flaky of 2 tests"
     assert totals(make_report()) == "none of 0 tests"
+    broken = [passed_test(outcome=Outcome.ERROR) for _ in range(2)]
+    assert totals(make_report(*broken, passed_test(outcome=Outcome.SKIPPED))) == "2 errors, 1 skipped of 3 tests"
