@@ -51,12 +51,9 @@ def open_backend(*, check: bool = True) -> Backend:
 
 def open_changes(backend: Backend) -> Changes:
     """Return the changes that the user of this command makes, recorded as `cli:USER@HOST`."""
-    import socket
+    from qa_queue.services.changes import command_line
 
-    from qa_queue.auth.tokens import Identity
-    from qa_queue.models import Role
-
-    return backend.changes(Identity(name=f"cli:{user_name()}@{socket.gethostname()}", role=Role.ADMIN))
+    return backend.changes(command_line())
 
 
 def user_name() -> str:

@@ -16,14 +16,14 @@ from honcho.colour import get_colours
 from honcho.environ import parse_procfile
 from honcho.printer import Message, Printer
 
-from qa_queue.auth.logins import login_link
 from qa_queue.errors import StackError
 from qa_queue.local.files import PROCFILE, private_folder, stored_secret
 from qa_queue.local.process import LOOPBACK, port_is_free, python_environment
 from qa_queue.local.stack import Stack
 from qa_queue.local.supervise import Supervisor
-from qa_queue.redis import RedisClient
 from qa_queue.redis.servers import main_server
+from qa_queue.services import Backend
+from qa_queue.services.changes import command_line
 from qa_queue.settings import Settings
 
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -95,7 +95,8 @@ def _login_hint(settings: Settings) -> str:
     """Return a link that logs in to the pages once, and how to get another; empty if the pages need no login."""
     if settings.qa_api_open_on_loopback:
         return ""
-    link = login_link(RedisClient(settings).connect(), settings.qa_web_port)
+    with Backend(settings) as backend:
+        link = backend.changes(command_line()).login_link()
     return f"{link}  (works once; `qa-queue token link` prints another)"
 
 

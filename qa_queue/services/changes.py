@@ -6,6 +6,8 @@ that they call raise; a change that is refused leaves no row.
 
 from __future__ import annotations
 
+import getpass
+import socket
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
@@ -33,6 +35,15 @@ from qa_queue.store.records import ArtifactRecord, CaseRecord
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 _CONFIDENTIAL = ("env", "data")  # fields of schedules whose texts are not shown
+
+
+def command_line() -> Identity:
+    """Return the user of this process, who may use Redis and the store directly, as `cli:USER@HOST`."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = "somebody"
+    return Identity(name=f"cli:{user}@{socket.gethostname()}", role=Role.ADMIN)
 
 
 class Changes:
