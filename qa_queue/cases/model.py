@@ -255,15 +255,18 @@ def _with_section(problem: Problem, model: type[BaseModel]) -> Problem:
     unknown = re.match(f"unknown (key|action) {re.escape(repr(name))}", problem.text)
     if unknown is None or "it belongs" in problem.text or "it is a check" in problem.text:
         return problem
-    of_step = unknown[1] == "action"
-    if of_step and name in all_keys(Case):
-        section = "it is a key of the case: write it beside 'steps'"
-    elif name in all_keys(Use) and (of_step or model in (Case, Suite)):
-        section = "it belongs under 'use' of the case"
-    elif model is Suite and name in all_keys(Case):
-        section = "it is a key of a case: write it inside 'cases'"
-    elif name in ACTIONS:
-        section = f"it is an action: write it as a step, `- {name}: ...`"
-    else:
+    section = _section_of(name, model, of_step=unknown[1] == "action")
+    if section is None:
         return problem
     return replace(problem, text=f"unknown {unknown[1]} {name!r}; {section}")
+
+
+def _section_of(name: str, model: type[BaseModel], *, of_step: bool) -> str | None:
+    """Return the section of the format that an unknown key of a document, or an unknown action, belongs to."""
+    if of_step and name in all_keys(Case):
+        return "it is a key of the case: write it beside 'steps'"
+    if name in all_keys(Use) and (of_step or model in (Case, Suite)):
+        return "it belongs under 'use' of the case"
+    if model is Suite and name in all_keys(Case):
+        return "it is a key of a case: write it inside 'cases'"
+    return f"it is an action: write it as a step, `- {name}: ...`" if name in ACTIONS else None
