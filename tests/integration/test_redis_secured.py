@@ -29,6 +29,7 @@ from qa_queue.queues.dead_letters import DeadLetters
 from qa_queue.queues.events import EventStream
 from qa_queue.queues.limits import LimitRule, Limits
 from qa_queue.redis import RedisClient
+from qa_queue.services import Backend
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.supabase import SupabaseStore
@@ -164,7 +165,7 @@ def test_the_documented_user_does_all_that_the_service_does(
         site.held["/"].set()
         said = _rq(secured, "info", "-c", "qa_queue.rq_config", "--raw")
         assert "queue test-execution" in said
-        pages = create_app(settings(secured), ask_login=False).test_client()
+        pages = create_app(settings(secured), Backend(settings(secured), store)).test_client()
         assert pages.get("/0/data/queues.json").json["queues"]
         assert pages.get("/0/data/workers.json").json["workers"]
         assert health_check(settings(secured), client, store.check).workers["test-execution"] == 1

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from redis import Redis
 
+from qa_queue.auth.tokens import Role
 from qa_queue.models import RunStatus
 from qa_queue.progress import ProgressWriter, stream_key
 from qa_queue.store.memory import MemoryStore
@@ -119,14 +120,17 @@ def test_an_adapted_step_counts_once_in_the_last_report(
     assert "id" not in event, "a report of the store has no place to go on from"
 
 
-def test_many_followers_hold_up_no_one(reader: httpx.Client, redis_db: Redis, run: RunRecord) -> None:
-    """Sixty streams are open, more than there are threads, and other requests are answered."""
+def test_many_followers_hold_up_no_one(
+    client_of: Callable[[Role], httpx.Client], redis_db: Redis, run: RunRecord
+) -> None:
+    """Sixty streams of two tokens are open, more than there are threads, and other requests are answered."""
+    readers = [client_of(Role.READ), client_of(Role.READ)]
     writer = ProgressWriter(redis_db)
     writer.write(run.id, report(run.id, 1))
     ended: list[int] = []
     begun = threading.Barrier(61)
 
-    def follow() -> None:
+    def follow(reader: httpx.Client) -> None:
         with httpx.stream(
             "GET", f"{reader.base_url}/api/v1/runs/{run.id}/events", headers=reader.headers, timeout=60
         ) as answer:
@@ -135,11 +139,11 @@ def test_many_followers_hold_up_no_one(reader: httpx.Client, redis_db: Redis, ru
             begun.wait(60)
             ended.append(len(list(coming)))
 
-    threads = [threading.Thread(target=follow) for _ in range(60)]
+    threads = [threading.Thread(target=follow, args=(readers[number % 2],)) for number in range(60)]
     for thread in threads:
         thread.start()
     begun.wait(60)
-    assert reader.get(f"/api/v1/runs/{run.id}").status_code == 200
+    assert readers[0].get(f"/api/v1/runs/{run.id}").status_code == 200
     writer.write(run.id, final(run.id))
     for thread in threads:
         thread.join(60)
