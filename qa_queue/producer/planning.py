@@ -134,13 +134,24 @@ def _clash(one: CaseRecord, other: CaseRecord) -> str:
     )
 
 
-def run_record(plan: PlannedRun, versions: Mapping[str, int], queued_at: datetime) -> RunRecord:
-    """Return the row of a run; `versions` are those of the stored cases by id."""
+def run_records(plans: Sequence[PlannedRun], versions: Mapping[str, int], queued_at: datetime) -> list[RunRecord]:
+    """Return the rows of the runs of one submission; `versions` are those of the stored cases by id.
+
+    Rows are listed by the time when they were queued: a microsecond lies between two runs, so that every list keeps
+    the order of the submission.
+    """
+    return [
+        _run_record(plan, versions[plan.case.id], queued_at + timedelta(microseconds=number))
+        for number, plan in enumerate(plans)
+    ]
+
+
+def _run_record(plan: PlannedRun, version: int, queued_at: datetime) -> RunRecord:
     request = plan.request
     return RunRecord(
         id=plan.run_id,
         test_case_id=plan.case.id,
-        case_version=versions[plan.case.id],
+        case_version=version,
         job_id=plan.run_id,
         user_id=request.user_id,
         priority=int(request.priority),

@@ -18,7 +18,7 @@ from qa_queue.producer.planning import (
     case_records,
     distinct_cases,
     ledger_entries,
-    run_record,
+    run_records,
     run_spec,
 )
 from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
@@ -102,10 +102,9 @@ class JobProducer:
         cases = distinct_cases(plans)
         saved = [row for chunk in _chunks(cases) for row in self._store.save_cases(chunk)]
         versions = {case.id: case.version for case in saved}
-        queued_at = utc_now()
         for entries_chunk in _chunks(entries):
             self._store.save(entries_chunk)
-        for chunk in _chunks([run_record(plan, versions, queued_at) for plan in plans]):
+        for chunk in _chunks(run_records(plans, versions, utc_now())):
             self._store.save(chunk)
 
     def _delete_rows(self, run_ids: Sequence[str]) -> None:

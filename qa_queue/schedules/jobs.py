@@ -21,7 +21,7 @@ from qa_queue.errors.validation import nearest, problems_of
 from qa_queue.extensions import catalogue, known_queue
 from qa_queue.models import Priority, QueueName, utc_now
 from qa_queue.producer import RunRequest
-from qa_queue.producer.planning import PlannedRun, run_record, run_spec
+from qa_queue.producer.planning import PlannedRun, run_records, run_spec
 from qa_queue.producer.validation import resolve_environments
 from qa_queue.queues import JobSpec
 from qa_queue.schedules.spec import authorize
@@ -65,7 +65,7 @@ def work_of(store: RunStore, schedule: ScheduleRecord, moment: datetime) -> Sche
         queue=schedule.queue,
         jobs=[run_spec(plan, moment) for plan in plans],
         first_id=plans[0].run_id,
-        runs=[run_record(plan, {plan.case.id: plan.case.version}, now) for plan in plans],
+        runs=run_records(plans, {plan.case.id: plan.case.version for plan in plans}, now),
         batch_id=batch_id,
         note=note,
     )

@@ -90,7 +90,7 @@ def done_of(run: RunRecord, steps: Sequence[StepRecord] = ()) -> int:
 
 
 def run_ids_by_ref(backend: Backend, ref: str) -> list[str]:
-    """Return the id of the run, or of all runs of the batch, whose id begins with `ref`.
+    """Return the id of the run, or of all runs of the batch in their order, whose id begins with `ref`.
 
     Raises:
         NotFoundError: no id begins with it.
@@ -99,7 +99,7 @@ def run_ids_by_ref(backend: Backend, ref: str) -> list[str]:
     try:
         return [backend.find_run(ref).id]
     except NotFoundError:
-        runs = backend.store.list_runs(batch_id=backend.find_batch_id(ref), limit=MOST_RUNS)
+        runs = backend.store.list_runs(batch_id=backend.find_batch_id(ref), limit=MOST_RUNS, oldest_first=True)
         if not runs:
             raise NotFoundError(f"there is no run or batch {ref!r}.") from None
         return [run.id for run in runs]

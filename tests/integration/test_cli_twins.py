@@ -42,7 +42,9 @@ def test_several_cases_are_a_batch_that_is_seen_cancelled_and_made_again(
     batch, ids = made["batch_id"], [run["run_id"] for run in made["runs"]]
     assert program("batch", "list", "--limit", "1", "--json").json["batches"][0]["id"] == batch
     shown = program("batch", "show", batch, "--json").json
-    assert (shown["verdict"], shown["total"], set(shown["run_ids"])) == ("running", 3, set(ids))
+    assert (shown["verdict"], shown["total"], shown["run_ids"]) == ("running", 3, ids), (
+        "in the order of the command"
+    )
     assert "running" in program("batch", "show", batch).out
     store = SupabaseStore(supabase.url, supabase.key or "")
     store.update_run(ids[0], status=RunStatus.FAILED)
