@@ -14,7 +14,7 @@ from qa_queue.cli.options import Json, open_backend
 from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import InputError
 from qa_queue.services.audit import read_audit
-from qa_queue.store.audit import AuditKind, AuditRecord
+from qa_queue.store.audit import AuditFilter, AuditKind, AuditRecord
 
 app = typer.Typer()
 
@@ -32,9 +32,8 @@ def audit(
     """List changes to the service: who made them, when, on what, and from which address."""
     out, kinds = Console(), [_kind(name) for name in kind] if kind else None
     after = pagination.decode(cursor) if cursor else None
-    found = read_audit(
-        open_backend(), actor=actor, kinds=kinds, since=since, until=until, limit=limit + 1, after=after
-    )
+    wanted = AuditFilter(actor=actor, kinds=kinds, since=since, until=until, limit=limit + 1, after=after)
+    found = read_audit(open_backend(), wanted)
     shown, more = found[:limit], len(found) > limit
     if as_json:
         behind = pagination.encode(shown[-1].place) if more else None

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 
 from qa_queue.errors import RedisUnavailableError
 from qa_queue.services.backend import Backend
-from qa_queue.store.audit import AuditKind, AuditRecord
-from qa_queue.store.records import RunPlace
+from qa_queue.store.audit import AuditFilter, AuditRecord
 
 _log = logging.getLogger(__name__)
 
 
-def read_audit(
-    backend: Backend,
-    *,
-    actor: str | None = None,
-    kinds: Sequence[AuditKind] | None = None,
-    since: datetime | None = None,
-    until: datetime | None = None,
-    limit: int = 50,
-    after: RunPlace | None = None,
-) -> list[AuditRecord]:
+def read_audit(backend: Backend, wanted: AuditFilter) -> list[AuditRecord]:
     """Return changes, the newest first, those included that waited for the store; a time without a zone is UTC."""
     try:
         backend.audit.store_waiting()
     except (RedisError, RedisUnavailableError) as error:
         _log.warning("Changes that wait in Redis are missing: %s", error)
-    return backend.store.audit.list(
-        actor=actor, kinds=kinds, since=_utc(since), until=_utc(until), limit=limit, after=after
-    )
+    return backend.store.audit.list(replace(wanted, since=_utc(wanted.since), until=_utc(wanted.until)))
 
 
 def _utc(moment: datetime | None) -> datetime | None:

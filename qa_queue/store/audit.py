@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Literal, Protocol
@@ -78,23 +79,39 @@ class AuditRecord(Frozen):
         return RunPlace(queued_at=self.happened_at, id=self.id)
 
 
+@dataclass(frozen=True, kw_only=True)
+class AuditFilter:
+    """The rows of a page: by an actor, of any of these kinds, from `since` to before `until`, behind `after`."""
+
+    actor: str | None = None
+    kinds: Sequence[AuditKind] | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+    limit: int = 50
+    after: RunPlace | None = None
+
+    def matches(self, row: AuditRecord) -> bool:
+        """Return True for a row of this page or a later one."""
+        return (
+            (self.actor is None or row.actor == self.actor)
+            and (self.kinds is None or row.kind in self.kinds)
+            and (self.since is None or row.happened_at >= self.since)
+            and (self.until is None or row.happened_at < self.until)
+            and (self.after is None or (row.happened_at, row.id) < (self.after.queued_at, self.after.id))
+        )
+
+
+LATEST = AuditFilter()
+
+
 class AuditStore(Protocol):
     """The audit log in a store; every method raises the errors of `RunStore`."""
 
     def add(self, rows: Sequence[AuditRecord]) -> None:
         """Insert rows; those that exist stay as they are."""
 
-    def list(
-        self,
-        *,
-        actor: str | None = None,
-        kinds: Sequence[AuditKind] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 50,
-        after: RunPlace | None = None,
-    ) -> list[AuditRecord]:
-        """Return rows by time, the newest first, starting after `after`; `until` is not included."""
+    def list(self, wanted: AuditFilter = LATEST) -> list[AuditRecord]:
+        """Return the rows of a page by time, the newest first."""
 
     def expire(self, keep_days: int) -> int:
         """Delete rows older than this many days, at least 30; return their number."""
@@ -113,28 +130,11 @@ class MemoryAudit:
             for row in rows:
                 self._rows.setdefault(row.id, row)
 
-    def list(
-        self,
-        *,
-        actor: str | None = None,
-        kinds: Sequence[AuditKind] | None = None,
-        since: datetime | None = None,
-        until: datetime | None = None,
-        limit: int = 50,
-        after: RunPlace | None = None,
-    ) -> list[AuditRecord]:
-        """Return rows by time, the newest first, starting after `after`."""
+    def list(self, wanted: AuditFilter = LATEST) -> list[AuditRecord]:
+        """Return the rows of a page by time, the newest first."""
         with self._lock:
             rows = sorted(self._rows.values(), key=lambda row: (row.happened_at, row.id), reverse=True)
-        return [
-            row
-            for row in rows
-            if (actor is None or row.actor == actor)
-            and (kinds is None or row.kind in kinds)
-            and (since is None or row.happened_at >= since)
-            and (until is None or row.happened_at < until)
-            and (after is None or (row.happened_at, row.id) < (after.queued_at, after.id))
-        ][: max(0, limit)]
+        return [row for row in rows if wanted.matches(row)][: max(0, wanted.limit)]
 
     def expire(self, keep_days: int) -> int:
         """Delete rows older than this many days, at least 30."""

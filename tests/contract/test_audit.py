@@ -11,7 +11,7 @@ import pytest
 from qa_queue.errors import StoreError
 from qa_queue.local.process import LocalServer
 from qa_queue.models import utc_now
-from qa_queue.store.audit import AuditKind, AuditRecord
+from qa_queue.store.audit import AuditFilter, AuditKind, AuditRecord
 from qa_queue.store.client import SupabaseClient
 from qa_queue.store.protocol import RunStore
 
@@ -28,7 +28,7 @@ def test_a_row_is_written_once_and_comes_back_as_it_was(store: RunStore) -> None
     given = row(actor, token_id="abc", address="10.0.0.9", before={"paused": False}, after={"paused": True})
     store.audit.add([given])
     store.audit.add([given.model_copy(update={"actor": "eve", "outcome": "unknown"})])
-    assert store.audit.list(actor=actor) == [given]
+    assert store.audit.list(AuditFilter(actor=actor)) == [given]
 
 
 def test_rows_are_found_by_actor_kind_and_time_in_pages(store: RunStore) -> None:
@@ -37,13 +37,13 @@ def test_rows_are_found_by_actor_kind_and_time_in_pages(store: RunStore) -> None
     kinds = [AuditKind.CASE_CREATE, AuditKind.CASE_DELETE, AuditKind.CASE_DELETE]
     rows = [row(actor, kind=kind, happened_at=now + timedelta(seconds=n)) for n, kind in enumerate(kinds)]
     store.audit.add(rows)
-    assert store.audit.list(actor=actor) == rows[::-1]
-    assert store.audit.list(actor=actor, kinds=[AuditKind.CASE_DELETE]) == rows[:0:-1]
-    assert store.audit.list(actor=actor, kinds=[]) == []
-    assert store.audit.list(actor=actor, since=rows[1].happened_at) == rows[:0:-1]
-    assert store.audit.list(actor=actor, until=rows[1].happened_at) == rows[:1]
-    first = store.audit.list(actor=actor, limit=2)
-    assert store.audit.list(actor=actor, after=first[-1].place) == rows[:1]
+    assert store.audit.list(AuditFilter(actor=actor)) == rows[::-1]
+    assert store.audit.list(AuditFilter(actor=actor, kinds=[AuditKind.CASE_DELETE])) == rows[:0:-1]
+    assert store.audit.list(AuditFilter(actor=actor, kinds=[])) == []
+    assert store.audit.list(AuditFilter(actor=actor, since=rows[1].happened_at)) == rows[:0:-1]
+    assert store.audit.list(AuditFilter(actor=actor, until=rows[1].happened_at)) == rows[:1]
+    first = store.audit.list(AuditFilter(actor=actor, limit=2))
+    assert store.audit.list(AuditFilter(actor=actor, after=first[-1].place)) == rows[:1]
 
 
 def test_only_old_rows_expire(store: RunStore) -> None:
@@ -52,7 +52,7 @@ def test_only_old_rows_expire(store: RunStore) -> None:
     old, new = row(actor, happened_at=utc_now() - timedelta(days=31)), row(actor)
     store.audit.add([old, new])
     assert store.audit.expire(0) >= 1
-    assert store.audit.list(actor=actor) == [new]
+    assert store.audit.list(AuditFilter(actor=actor)) == [new]
 
 
 def test_the_database_refuses_changes_of_rows(supabase: LocalServer) -> None:

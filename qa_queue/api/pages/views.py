@@ -15,7 +15,7 @@ from qa_queue.schedules.spec import role_to_start
 from qa_queue.services import Backend
 from qa_queue.services.audit import read_audit
 from qa_queue.services.schedules import with_outcomes
-from qa_queue.store.audit import AuditKind
+from qa_queue.store.audit import AuditFilter, AuditKind
 from qa_queue.store.records import ArtifactRecord, StepRecord
 
 NEWEST = 50
@@ -118,7 +118,8 @@ def audit(backend: Backend, *, actor: str = "", kind: str = "", cursor: str | No
     """Return a page of changes to the service by one actor and of one kind, or of all, the newest first."""
     kinds = [AuditKind(kind)] if kind in list(AuditKind) else None
     after = pagination.decode(cursor) if cursor else None
-    found = read_audit(backend, actor=actor or None, kinds=kinds, limit=NEWEST + 1, after=after)
+    wanted = AuditFilter(actor=actor or None, kinds=kinds, limit=NEWEST + 1, after=after)
+    found = read_audit(backend, wanted)
     return {
         "rows": found[:NEWEST],
         "kinds": [one.value for one in AuditKind],

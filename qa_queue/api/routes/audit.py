@@ -12,7 +12,7 @@ from qa_queue.api import pagination
 from qa_queue.api.dependencies import Admin, Service
 from qa_queue.api.errors import Absent, answers
 from qa_queue.services.audit import read_audit
-from qa_queue.store.audit import AuditKind, AuditRecord
+from qa_queue.store.audit import AuditFilter, AuditKind, AuditRecord
 
 routes = APIRouter(prefix="/audit", tags=["audit"])
 
@@ -39,6 +39,7 @@ def list_changes(
 ) -> AuditPage:
     """List who changed what, when and from where; never a secret."""
     after = pagination.decode(cursor) if cursor else None
-    found = read_audit(backend, actor=actor, kinds=kind, since=since, until=until, limit=limit + 1, after=after)
+    wanted = AuditFilter(actor=actor, kinds=kind, since=since, until=until, limit=limit + 1, after=after)
+    found = read_audit(backend, wanted)
     more = pagination.encode(found[limit - 1].place) if len(found) > limit else None
     return AuditPage(changes=found[:limit], next=more)

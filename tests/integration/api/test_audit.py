@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -27,7 +27,7 @@ from qa_queue.errors import StoreUnavailableError
 from qa_queue.models import utc_now
 from qa_queue.services import Backend
 from qa_queue.settings import load_settings
-from qa_queue.store.audit import AuditKind, AuditRecord
+from qa_queue.store.audit import AuditFilter, AuditKind, AuditRecord
 from qa_queue.store.memory import MemoryStore
 from qa_queue.worker.scheduler import audit_tasks
 from tests.support.dead_letters import bury, dead_run
@@ -104,121 +104,94 @@ class Scene:
         return run_id
 
 
-Make = Callable[[Scene], tuple[str, Any]]  # the path and the body of a request
-PLURAL = {"run": "runs", "batch": "batches"}
+IDS: dict[str, Callable[[Scene], str]] = {  # by the name of the part of a path
+    "case_id": Scene.case,
+    "adaptation_id": Scene.adaptation,
+    "schedule": Scene.schedule,
+    "schedule_id": Scene.schedule,
+    "job_id": Scene.dead_letter,
+    "run_id": Scene.run,
+    "batch_id": Scene.batch,
+    "queue": lambda _: "cleanup",
+    "key:path": lambda _: "user:ann",
+    "run_id}/artifacts/{artifact_id": Scene.artifact,
+    "paused": lambda scene: scene.schedule(paused=True),
+}
 
 
-def _pinning(prefix: str, what: str, verb: str) -> Make:
-    return lambda s: (f"{prefix}/{PLURAL[what]}/{s.run() if what == 'run' else s.batch()}/{verb}", None)
+@dataclass(frozen=True)
+class Change:
+    """An operation: the kind of its row, its request, and what differs from `IDS` in its path."""
+
+    kind: AuditKind
+    body: Callable[[Scene, str], Any] = lambda _scene, _path: None
+    ids: Mapping[str, str] = field(default_factory=dict)
+
+    def request(self, operation: str, scene: Scene) -> tuple[str, Any]:
+        """Create the objects of an operation; return its path and body."""
+        names = re.findall(r"{(run_id}/artifacts/{artifact_id|[^}]+)}", operation)
+        path = operation.partition(" ")[2]
+        for name in names:
+            path = path.replace(f"{{{name}}}", IDS[self.ids.get(name, name)](scene))
+        return path, self.body(scene, path)
 
 
-CHANGES: dict[str, tuple[AuditKind, Make]] = {
-    "POST /api/v1/cases": (AuditKind.CASE_CREATE, lambda s: ("/api/v1/cases", {"case": CASE})),
-    "PUT /api/v1/cases/{case_id}": (
-        AuditKind.CASE_REPLACE,
-        lambda s: (
-            f"/api/v1/cases/{(case := s.case())}",
-            {"case": s.client.get(f"/api/v1/cases/{case}").json()["definition"]},
-        ),
+def json_body(**fields: Any) -> Callable[[Scene, str], Any]:
+    """A body that needs no object."""
+    return lambda _scene, _path: fields
+
+
+def both(path: str, kind: AuditKind, **ids: str) -> dict[str, Change]:
+    """A change without a body, that the API offers and a page."""
+    return {f"POST {prefix}{path}": Change(kind, ids=ids) for prefix in ("/api/v1", "")}
+
+
+CHANGES: dict[str, Change] = {
+    "POST /api/v1/cases": Change(AuditKind.CASE_CREATE, json_body(case=CASE)),
+    "PUT /api/v1/cases/{case_id}": Change(
+        AuditKind.CASE_REPLACE, lambda scene, path: {"case": scene.client.get(path).json()["definition"]}
     ),
-    "POST /api/v1/cases/{case_id}/duplicate": (
-        AuditKind.CASE_CREATE,
-        lambda s: (f"/api/v1/cases/{s.case()}/duplicate", {"name": f"Copy {uuid4()}"}),
+    "POST /api/v1/cases/{case_id}/duplicate": Change(
+        AuditKind.CASE_CREATE, lambda _scene, _path: {"name": f"Copy {uuid4()}"}
     ),
-    "DELETE /api/v1/cases/{case_id}": (AuditKind.CASE_DELETE, lambda s: (f"/api/v1/cases/{s.case()}", None)),
-    "POST /api/v1/adaptations/{adaptation_id}/accept": (
-        AuditKind.ADAPTATION_ACCEPT,
-        lambda s: (f"/api/v1/adaptations/{s.adaptation()}/accept", None),
+    "DELETE /api/v1/cases/{case_id}": Change(AuditKind.CASE_DELETE),
+    **both("/adaptations/{adaptation_id}/accept", AuditKind.ADAPTATION_ACCEPT),
+    **both("/adaptations/{adaptation_id}/reject", AuditKind.ADAPTATION_REJECT),
+    "POST /api/v1/schedules": Change(AuditKind.SCHEDULE_CREATE, json_body(**SCHEDULE)),
+    "PUT /api/v1/schedules/{schedule}": Change(
+        AuditKind.SCHEDULE_CHANGE, lambda _scene, _path: SCHEDULE | {"name": f"s {uuid4()}", "every": "2h"}
     ),
-    "POST /api/v1/adaptations/{adaptation_id}/reject": (
-        AuditKind.ADAPTATION_REJECT,
-        lambda s: (f"/api/v1/adaptations/{s.adaptation()}/reject", None),
-    ),
-    "POST /adaptations/{adaptation_id}/accept": (
-        AuditKind.ADAPTATION_ACCEPT,
-        lambda s: (f"/adaptations/{s.adaptation()}/accept", None),
-    ),
-    "POST /adaptations/{adaptation_id}/reject": (
-        AuditKind.ADAPTATION_REJECT,
-        lambda s: (f"/adaptations/{s.adaptation()}/reject", None),
-    ),
-    "POST /api/v1/schedules": (AuditKind.SCHEDULE_CREATE, lambda s: ("/api/v1/schedules", SCHEDULE)),
-    "PUT /api/v1/schedules/{schedule}": (
-        AuditKind.SCHEDULE_CHANGE,
-        lambda s: (f"/api/v1/schedules/{s.schedule()}", SCHEDULE | {"name": f"s {uuid4()}", "every": "2h"}),
-    ),
-    "PATCH /api/v1/schedules/{schedule}": (
-        AuditKind.SCHEDULE_CHANGE,
-        lambda s: (f"/api/v1/schedules/{s.schedule()}", {"every": "3h"}),
-    ),
-    "DELETE /api/v1/schedules/{schedule}": (
-        AuditKind.SCHEDULE_DELETE,
-        lambda s: (f"/api/v1/schedules/{s.schedule()}", None),
-    ),
-    "POST /api/v1/schedules/{schedule}/pause": (
-        AuditKind.SCHEDULE_PAUSE,
-        lambda s: (f"/api/v1/schedules/{s.schedule()}/pause", None),
-    ),
-    "POST /api/v1/schedules/{schedule}/resume": (
-        AuditKind.SCHEDULE_RESUME,
-        lambda s: (f"/api/v1/schedules/{s.schedule(paused=True)}/resume", None),
-    ),
-    "POST /api/v1/schedules/{schedule}/run-now": (
-        AuditKind.SCHEDULE_RUN,
-        lambda s: (f"/api/v1/schedules/{s.schedule()}/run-now", None),
-    ),
-    "POST /schedules/{schedule_id}/pause": (
-        AuditKind.SCHEDULE_PAUSE,
-        lambda s: (f"/schedules/{s.schedule()}/pause", None),
-    ),
-    "POST /schedules/{schedule_id}/resume": (
-        AuditKind.SCHEDULE_RESUME,
-        lambda s: (f"/schedules/{s.schedule(paused=True)}/resume", None),
-    ),
-    "POST /schedules/{schedule_id}/run-now": (
-        AuditKind.SCHEDULE_RUN,
-        lambda s: (f"/schedules/{s.schedule()}/run-now", None),
-    ),
-    "POST /api/v1/queue/dlq": (
-        AuditKind.DEAD_LETTER_REQUEUE,
-        lambda s: ("/api/v1/queue/dlq", {"jobId": s.dead_letter()}),
-    ),
-    "POST /api/v1/queue/dlq/requeue-all": (
-        AuditKind.DEAD_LETTER_REQUEUE,
-        lambda s: ("/api/v1/queue/dlq/requeue-all", {}),
-    ),
-    "DELETE /api/v1/queue/dlq/{job_id}": (
-        AuditKind.DEAD_LETTER_DISCARD,
-        lambda s: (f"/api/v1/queue/dlq/{s.dead_letter()}", None),
-    ),
-    "POST /api/v1/queue/{queue}/pause": (AuditKind.QUEUE_PAUSE, lambda s: ("/api/v1/queue/cleanup/pause", None)),
-    "POST /api/v1/queue/{queue}/resume": (AuditKind.QUEUE_RESUME, lambda s: ("/api/v1/queue/cleanup/resume", None)),
-    "POST /api/v1/queue/{queue}/clean": (AuditKind.QUEUE_CLEAN, lambda s: (f"/api/v1/queue/{QUEUE}/clean", {})),
-    "POST /api/v1/queue/{queue}/jobs": (
-        AuditKind.JOB_SUBMIT,
-        lambda s: ("/api/v1/queue/cleanup/jobs", {"data": {"dry_run": True}}),
-    ),
-    "PUT /api/v1/limits/{key:path}": (AuditKind.LIMIT_SET, lambda s: ("/api/v1/limits/user:ann", {"at_once": 2})),
-    "DELETE /api/v1/limits/{key:path}": (AuditKind.LIMIT_REMOVE, lambda s: ("/api/v1/limits/user:ann", None)),
-    "POST /api/v1/runs/{run_id}/cancel": (AuditKind.RUN_CANCEL, lambda s: (f"/api/v1/runs/{s.run()}/cancel", None)),
-    "POST /runs/{run_id}/cancel": (AuditKind.RUN_CANCEL, lambda s: (f"/runs/{s.run()}/cancel", None)),
-    "POST /api/v1/batches/{batch_id}/cancel": (
-        AuditKind.BATCH_CANCEL,
-        lambda s: (f"/api/v1/batches/{s.batch()}/cancel", None),
-    ),
-    "POST /batches/{batch_id}/cancel": (AuditKind.BATCH_CANCEL, lambda s: (f"/batches/{s.batch()}/cancel", None)),
-    "POST /api/v1/runs/{run_id}/artifacts/{artifact_id}/links": (
-        AuditKind.FILE_LINK,
-        lambda s: (f"/api/v1/runs/{s.artifact()}/links", None),
-    ),
+    "PATCH /api/v1/schedules/{schedule}": Change(AuditKind.SCHEDULE_CHANGE, json_body(every="3h")),
+    "DELETE /api/v1/schedules/{schedule}": Change(AuditKind.SCHEDULE_DELETE),
     **{
-        f"POST {prefix}/{PLURAL[what]}/{{{what}_id}}/{verb}": (kind, _pinning(prefix, what, verb))
-        for prefix in ("/api/v1", "")
-        for what in ("run", "batch")
-        for verb, kind in (("pin", AuditKind.RUN_PIN), ("unpin", AuditKind.RUN_UNPIN))
+        f"POST {place}/{verb}": Change(kind, ids=ids)
+        for place in ("/api/v1/schedules/{schedule}", "/schedules/{schedule_id}")
+        for verb, kind, ids in (
+            ("pause", AuditKind.SCHEDULE_PAUSE, {}),
+            ("resume", AuditKind.SCHEDULE_RESUME, {"schedule": "paused", "schedule_id": "paused"}),
+            ("run-now", AuditKind.SCHEDULE_RUN, {}),
+        )
     },
-    "POST /login": (AuditKind.LOGIN_OPEN, lambda s: ("/login", {"ticket": Logins(s.redis).invite()})),
-    "POST /logout": (AuditKind.LOGIN_CLOSE, lambda s: ("/logout", {})),
+    "POST /api/v1/queue/dlq": Change(
+        AuditKind.DEAD_LETTER_REQUEUE, lambda scene, _path: {"jobId": scene.dead_letter()}
+    ),
+    "POST /api/v1/queue/dlq/requeue-all": Change(AuditKind.DEAD_LETTER_REQUEUE, json_body()),
+    "DELETE /api/v1/queue/dlq/{job_id}": Change(AuditKind.DEAD_LETTER_DISCARD),
+    "POST /api/v1/queue/{queue}/pause": Change(AuditKind.QUEUE_PAUSE),
+    "POST /api/v1/queue/{queue}/resume": Change(AuditKind.QUEUE_RESUME),
+    "POST /api/v1/queue/{queue}/clean": Change(AuditKind.QUEUE_CLEAN, json_body()),
+    "POST /api/v1/queue/{queue}/jobs": Change(AuditKind.JOB_SUBMIT, json_body(data={"dry_run": True})),
+    "PUT /api/v1/limits/{key:path}": Change(AuditKind.LIMIT_SET, json_body(at_once=2)),
+    "DELETE /api/v1/limits/{key:path}": Change(AuditKind.LIMIT_REMOVE),
+    **both("/runs/{run_id}/cancel", AuditKind.RUN_CANCEL),
+    **both("/batches/{batch_id}/cancel", AuditKind.BATCH_CANCEL),
+    "POST /api/v1/runs/{run_id}/artifacts/{artifact_id}/links": Change(AuditKind.FILE_LINK),
+    **both("/runs/{run_id}/pin", AuditKind.RUN_PIN),
+    **both("/runs/{run_id}/unpin", AuditKind.RUN_UNPIN),
+    **both("/batches/{batch_id}/pin", AuditKind.RUN_PIN),
+    **both("/batches/{batch_id}/unpin", AuditKind.RUN_UNPIN),
+    "POST /login": Change(AuditKind.LOGIN_OPEN, lambda scene, _path: {"ticket": Logins(scene.redis).invite()}),
+    "POST /logout": Change(AuditKind.LOGIN_CLOSE, json_body()),
 }
 
 
@@ -243,9 +216,9 @@ def test_every_operation_that_changes_something_is_in_the_table() -> None:
 
 def test_every_change_leaves_one_row(scene: Scene, url: str) -> None:
     """With the caller, the address, the kind and the object; nothing waits behind."""
-    for operation, (kind, make) in CHANGES.items():
-        path, body = make(scene)
-        before = {row.id for row in scene.store.audit.list(limit=1000)}
+    for operation, change in CHANGES.items():
+        path, body = change.request(operation, scene)
+        before = {row.id for row in scene.store.audit.list(AuditFilter(limit=1000))}
         form = path in ("/login", "/logout")
         headers = {**own_host(url), "Sec-Fetch-Site": "same-origin"} if form else {}
         answer = scene.client.request(
@@ -255,8 +228,8 @@ def test_every_change_leaves_one_row(scene: Scene, url: str) -> None:
             **({"data": body} if form else {"json": body} if body is not None else {}),
         )
         assert answer.status_code < 400, (operation, answer.text)
-        new = [row for row in scene.store.audit.list(limit=1000) if row.id not in before]
-        assert [row.kind for row in new] == [kind], operation
+        new = [row for row in scene.store.audit.list(AuditFilter(limit=1000)) if row.id not in before]
+        assert [row.kind for row in new] == [change.kind], operation
         assert new[0].outcome == "done"
         assert new[0].address == "127.0.0.1"
         assert new[0].actor == ("operator" if form else "admin"), operation
@@ -293,7 +266,7 @@ def test_failed_logins_are_recorded_and_do_not_flood_the_log(url: str, redis_db:
         for number in range(30):
             browser.post("/login", data={"token": f"qaq_{info.id}_{number}"})
         assert browser.post("/login", data={"token": text}).status_code == 303
-    rows = store.audit.list(limit=100)
+    rows = store.audit.list(AuditFilter(limit=100))
     assert [row.kind for row in rows] == [AuditKind.LOGIN_OPEN] + [AuditKind.LOGIN_REFUSE] * 6
     assert (rows[0].actor, rows[0].token_id, rows[1].token_id) == ("ann", info.id, info.id)
     assert text not in "".join(row.model_dump_json() for row in rows)
