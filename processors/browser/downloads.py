@@ -110,6 +110,7 @@ class Downloading:
     failure: str | None = None
     awaited: bool = False  # by a step or a check
     saved: bool = False
+    refused: bool = False  # because of its size
 
     @property
     def over(self) -> bool:
@@ -177,8 +178,22 @@ class Downloads:
     @property
     def unreported(self) -> tuple[str, ...]:
         """Sentences about the downloads that no step awaited."""
-        more = (f"{self._dropped} more downloads were refused: a try may have {self.most} (QA_RUN_DOWNLOADS)",)
-        return (*(one.note for one in self.begun if not one.awaited), *(more if self._dropped else ()))
+        return tuple(one.note for one in self.begun if not one.awaited and not one.refused)
+
+    @property
+    def exceeded(self) -> str | None:
+        """The limit that downloads went beyond of which no step has failed."""
+        if self._dropped:
+            count = len(self.begun) + self._dropped
+            return f"the pages began {count} downloads: a try may have {self.most} (QA_RUN_DOWNLOADS)"
+        refused = (one for one in self.begun if one.refused and not one.awaited)
+        return next(
+            (
+                f"the download {one.name!r}, which began at {one.begun_by!r}, failed: {one.failure}"
+                for one in refused
+            ),
+            None,
+        )
 
     def _on_download(self, download: BrowserDownload) -> None:
         self.log.add("download", f"{download.suggested_filename} from {download.url}", download.page)
@@ -206,10 +221,11 @@ class Downloads:
             failure = await download.failure()
             if failure is None:
                 path = await self._file(one, download)
-                failure = self.limit.refusal if self.limit.exceeded(path.stat().st_size) else None
-                one.path = None if failure else path
-            elif self.limit.refused(one.url):
-                failure = self.limit.refusal
+                one.refused = self.limit.exceeded(path.stat().st_size)
+                one.path = None if one.refused else path
+            else:
+                one.refused = self.limit.refused(one.url)
+            failure = self.limit.refusal if one.refused else failure
         except (Error, OSError) as error:
             failure = str(error).partition("\n")[0]
         one.failure = failure

@@ -9,13 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from playwright.async_api import Browser, Error, Playwright
+from playwright.async_api import Browser, Error, Playwright, async_playwright
 
 from processors.browser.failures import first_line
 from processors.browser.protocol import SessionOptions
 from qa_queue.cases.environment import Connect
 from qa_queue.cases.hosts import HostList
 from qa_queue.errors import BrowserMissingError, InputError
+from qa_queue.settings.environment import added_variables, child_environment
 
 LAUNCH_TIMEOUT_S = 30.0
 # On top of Playwright's own list, which already turns background networking, updates and first-run pages off.
@@ -25,6 +26,7 @@ PROXIED_FLAGS = (
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
     "--force-webrtc-ip-handling-policy=disable_non_proxied_udp",
 )
+TOO_MUCH_DECODED = "decoded to more than"  # in the driver's error, by decoding_limit.cjs
 _NOT_BY_PLAYWRIGHT = ("chrome-dev", "chrome-canary", "msedge-canary")  # its `install` does not know them
 _NOT_INSTALLED = re.compile(r"Executable doesn't exist|is not found at|is not supported on")
 
@@ -83,6 +85,17 @@ def path_of(kind: BrowserKind, find_chromium: Callable[[], Path]) -> Path | None
     path = find_chromium()
     _check(path, headless=kind.headless)
     return path
+
+
+async def start_driver(most_decoded: int) -> Playwright:
+    """Start Playwright's driver; a response to one of its requests is decoded to at most this many bytes.
+
+    Over TLS, no proxy could count them.
+    """
+    options = child_environment({}).get("NODE_OPTIONS", "")
+    limit = f'{options} --require "{Path(__file__).with_name("decoding_limit.cjs")}"'.strip()
+    with added_variables({"NODE_OPTIONS": limit, "QA_DRIVER_DECODED_BYTES": str(most_decoded)}):
+        return await async_playwright().start()
 
 
 async def start_browser(

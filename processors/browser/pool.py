@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from playwright.async_api import Browser, BrowserContext, Error, Playwright, async_playwright
+from playwright.async_api import Browser, BrowserContext, Error, Playwright
 
 from processors.browser.downloads import MAX_BYTES, DownloadLimit
 from processors.browser.egress.cache import HttpCache
@@ -24,7 +24,7 @@ from processors.browser.egress.throttle import LinkSpeed
 from processors.browser.environment import context_options
 from processors.browser.failures import is_closed, is_crash
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad, element_limit
-from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser
+from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser, start_driver
 from processors.browser.locators import ATTACHED_FRAME_ENGINE
 from processors.browser.protocol import HAR_NAME, SessionLimits, SessionOptions, TraceContent
 from processors.browser.session import Session
@@ -231,7 +231,7 @@ class WarmBrowserPool:
     async def _launch_once(self, kind: BrowserKind) -> Browser:
         path = path_of(kind, self._find_browser)
         if self._driver is None:
-            self._driver = await async_playwright().start()
+            self._driver = await start_driver(self._limits.response)
             await self._driver.selectors.register(ATTACHED_FRAME, script=ATTACHED_FRAME_ENGINE, content_script=True)
         if self._downloads is None:
             self._downloads = TemporaryDirectory(prefix="qa-downloads-", ignore_cleanup_errors=True)

@@ -221,6 +221,10 @@ class BrowserSession(Protocol):
     """One browser context with its page."""
 
     @property
+    def exceeded(self) -> str | None:
+        """The limit that its pages went beyond, in words; None while they are within all."""
+
+    @property
     def unreported(self) -> tuple[str, ...]:
         """Sentences about what happened since the last step, or did not happen in any."""
 

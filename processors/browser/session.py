@@ -100,6 +100,11 @@ class Session:
         return (*filter(None, notes), *self._dialogs.unused, *self._downloads.unreported, *refused)
 
     @property
+    def exceeded(self) -> str | None:
+        """See `processors.browser.protocol.BrowserSession`."""
+        return self._log.flood or self._downloads.exceeded
+
+    @property
     def events(self) -> list[dict[str, Any]]:
         """See `processors.browser.protocol.BrowserSession`."""
         return self._log.entries

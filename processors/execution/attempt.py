@@ -17,7 +17,7 @@ from processors.execution.records import adaptation_of, is_adaptation
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
-from processors.execution.verdict import RunVerdict, StepResult, halts, judge, step_status
+from processors.execution.verdict import RunVerdict, StepResult, halts, judge, limited, step_status
 from qa_queue.cases.actions import Expect, Screenshot
 from qa_queue.cases.checks import Check
 from qa_queue.cases.steps import Step
@@ -76,10 +76,11 @@ class Attempt:
         self.closing_notes = self.session.unreported
         limit = self.plan.config.max_adaptations
         verdict = judge(self.results, max_adaptations=limit, stopped=interpreter.stopped)
+        verdict = limited(verdict, self.session.exceeded)
         if verdict.status.good:
             self.reporter.fingerprints(self._fingerprints)
         await self._save_artifacts(verdict)
-        return verdict
+        return limited(verdict, self.artifacts.excess)
 
     async def perform(self, planned: PlannedStep, finish: Finish | None = None) -> StepResult:
         """Do a step and report it; see `processors.execution.interpreter.StepHandler`."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Any, Self
 
 from processors.browser.protocol import TraceContent
 from qa_queue.cases.model import Case
@@ -14,6 +14,11 @@ _KINDS = {
     "video": ArtifactKind.VIDEO,
     "har": ArtifactKind.HAR,
     "screenshots": ArtifactKind.SCREENSHOT,
+}
+_NO_PICTURES: dict[str, Any] = {
+    "trace": EvidenceMode.OFF,
+    "video": EvidenceMode.OFF,
+    "screenshots": ScreenshotMode.OFF,
 }
 _SUITE_OPTIONS = {  # of pytest-playwright, by kind: the option and its value that records every test
     ArtifactKind.TRACE: ("tracing", "on"),
@@ -44,8 +49,9 @@ def keeps(mode: EvidenceMode, test_try: int, *, good: bool) -> bool:
 class EvidencePlan:
     """The modes of a run's evidence, by kind.
 
-    `given` are the kinds that the case or the run names; the others have their defaults. Videos and films cannot be
-    searched for secrets, so a run with `secrets` has neither.
+    `given` are the kinds that the case or the run names; the others have their defaults. `withheld` are those that
+    they ask for and `secrets: no-pictures` switches off. Videos and films cannot be searched for secrets, so a run
+    with `secrets` has neither.
     """
 
     trace: EvidenceMode = EvidenceMode.ON_FAILURE
@@ -53,6 +59,7 @@ class EvidencePlan:
     har: EvidenceMode = EvidenceMode.OFF
     screenshots: ScreenshotMode = ScreenshotMode.ON_FAILURE
     given: frozenset[ArtifactKind] = frozenset()
+    withheld: tuple[str, ...] = ()
     secrets: bool = False
 
     @classmethod
@@ -63,9 +70,11 @@ class EvidencePlan:
         """
         modes = {name: getattr(config, name) or getattr(case, name) for name in _KINDS}
         given = {name: mode for name, mode in modes.items() if mode is not None}
-        if case.secrets == "no-pictures":
-            given |= {"trace": EvidenceMode.OFF, "video": EvidenceMode.OFF, "screenshots": ScreenshotMode.OFF}
-        return cls(**given, given=frozenset(_KINDS[name] for name in given), secrets=secrets)
+        off = _NO_PICTURES if case.secrets == "no-pictures" else {}
+        withheld = tuple(name for name, mode in off.items() if given.get(name, mode) is not mode)
+        given |= off
+        kinds = frozenset(_KINDS[name] for name in given)
+        return cls(**given, given=kinds, withheld=withheld, secrets=secrets)
 
     def mode(self, kind: ArtifactKind) -> EvidenceMode:
         """Return the mode of a kind; pictures of every step are those of every test too."""
@@ -76,10 +85,11 @@ class EvidencePlan:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Sentences about what is asked for and cannot be recorded."""
-        if not self.secrets or self.video is EvidenceMode.OFF:
-            return ()
-        return ("No video was recorded: it cannot be searched for the secrets that the run has.",)
+        """Sentences about what is asked for and is not recorded."""
+        found = [f"No {name} recorded: the case says `secrets: no-pictures`." for name in map(_were, self.withheld)]
+        if self.secrets and self.video is not EvidenceMode.OFF:
+            found.append("No video was recorded: it cannot be searched for the secrets that the run has.")
+        return tuple(found)
 
     def records(self, kind: ArtifactKind, test_try: int) -> bool:
         """Return True if a try records this kind."""
@@ -110,3 +120,7 @@ class EvidencePlan:
             option, on = _SUITE_OPTIONS[kind]
             found[option] = on if self.records(kind, test_try) else "off"
         return found
+
+
+def _were(name: str) -> str:
+    return f"{name} {'were' if name.endswith('s') else 'was'}"

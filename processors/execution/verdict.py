@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
@@ -71,7 +71,6 @@ def halts(step: Step, outcome: StepOutcome) -> bool:
 
 def judge(results: Sequence[StepResult], *, max_adaptations: int, stopped: ErrorKind | None = None) -> RunVerdict:
     """Return the verdict on a try; `stopped` is the reason for its early end, `TIMEOUT` or `CANCELLED`.
-
     A run with more adapted steps than `max_adaptations` fails: that many changes mean a redesign, and the case
     needs an update.
     """
@@ -86,6 +85,13 @@ def judge(results: Sequence[StepResult], *, max_adaptations: int, stopped: Error
         failed=statuses.count(StepStatus.FAILED),
         adapted=adapted,
     )
+
+
+def limited(verdict: RunVerdict, exceeded: str | None) -> RunVerdict:
+    """Return the verdict on a try with a limit that it went beyond, in words, where no step has failed of that."""
+    if exceeded is None or not verdict.status.good:
+        return verdict
+    return replace(verdict, status=RunStatus.FAILED, error=exceeded, error_kind=ErrorKind.PAGE_FLOOD)
 
 
 def _judge(

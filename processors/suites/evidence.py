@@ -44,6 +44,11 @@ class SuiteEvidence:
         """Artifacts that could not be stored, each with the reason."""
         return self._recorder.notes
 
+    @property
+    def excess(self) -> str | None:
+        """The reason for which a try with too many files fails; None while they are not."""
+        return self._recorder.excess
+
     async def collect(self, test: SuiteTest, folder: Path, step_number: int | None, *, alone: bool) -> None:
         """Store the files in the output folder of a test that has ended, and remember its texts."""
         self._texts += [

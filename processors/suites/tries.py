@@ -11,7 +11,7 @@ from processors.execution.plan import RunPlan
 from processors.execution.records import RunOutcome
 from processors.execution.reporting import RunReporter
 from processors.execution.tries import TryLoop
-from processors.execution.verdict import StepResult
+from processors.execution.verdict import StepResult, limited
 from processors.suites.evidence import SuiteEvidence
 from processors.suites.results import SuiteTest, crash_row, rows_of, verdict_of
 from qa_queue.cases.model import PytestTests
@@ -37,7 +37,7 @@ class SuiteTries(TryLoop):
         await self.stop.race(attempt.run())
         ended = time.perf_counter()
         await attempt.evidence.keep_texts()
-        verdict = verdict_of(attempt.tests, attempt.rows, self.stop.reason)
+        verdict = limited(verdict_of(attempt.tests, attempt.rows, self.stop.reason), attempt.evidence.excess)
         started = attempt.started or ended
         return RunOutcome(
             verdict=verdict,

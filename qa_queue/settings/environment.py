@@ -7,6 +7,8 @@ stack, so that every command in the same folder finds it).
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -39,6 +41,21 @@ def environment() -> dict[str, str]:
 def child_environment(additions: dict[str, str]) -> dict[str, str]:
     """This process's environment with additions, for the processes that it starts."""
     return dict(os.environ) | additions
+
+
+@contextmanager
+def added_variables(additions: dict[str, str]) -> Iterator[None]:
+    """Set variables of this process meanwhile, for a library that copies them into a process that it starts."""
+    before = {name: os.environ.get(name) for name in additions}
+    os.environ.update(additions)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
 
 
 def read_variables(names: frozenset[str]) -> dict[str, str]:

@@ -47,7 +47,7 @@ class RunSettings(RedisSettings):
     qa_run_downloads: int = Field(
         default=20,
         ge=1,
-        description="Files that a try may download; further ones are refused, and the run notes it.",
+        description="Files that a try may download; further ones are refused, and the run fails.",
     )
     qa_run_elements: int = Field(
         default=300_000, ge=100, description="Elements that a document of a try may have; then the run fails."
@@ -55,8 +55,8 @@ class RunSettings(RedisSettings):
     qa_run_response_mb: int = Field(
         default=100,
         ge=1,
-        description="MiB of the largest response to a `request` step, as it comes from the network; a larger one "
-        "fails the step.",
+        description="MiB of the largest response to a `request` step, as it comes from the network and "
+        "decompressed; a larger one fails the step.",
     )
     qa_run_steps: int = Field(
         default=10_000, ge=1, description="Steps that a try may execute, loops included; then the run fails."
@@ -76,7 +76,7 @@ class RunSettings(RedisSettings):
         default=25,
         ge=1,
         le=1000,
-        description="MB of the largest file that a run may download; a larger one is refused.",
+        description="MB of the largest file that a run may download; a larger one is refused, and the run fails.",
     )
     qa_evidence_max_mb: int = Field(
         default=100, ge=1, description="Megabytes that one file of evidence may have; a larger one is not stored."

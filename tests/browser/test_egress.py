@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import gzip
 import ipaddress
+import zlib
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -361,6 +364,36 @@ async def test_the_response_to_a_request_has_a_largest_size(
         )
         assert (await greedy.perform(half, timeout_ms=TIMEOUT_MS)).error is None
         assert (await other.perform(half, timeout_ms=TIMEOUT_MS)).error is None
+
+
+BOMBS = {  # 120 MiB of zeros
+    "gzip": gzip.compress(bytes(120 << 20), 1),
+    "deflate": zlib.compress(bytes(120 << 20), 1),
+    "br": base64.b64decode(
+        "z///fwAkAOKxQHLv//n//w+ABEAcFoDu/T////8BkACIwwLQvf/n//8/ABIAcVgAuvf//P//B0ACIA4LQPf+n////wBIAMRhAeje//P//x8A"
+        "CYA4LADd+//8//8DIAEQhwWge/8H"
+    ),
+}
+
+
+async def test_the_response_to_a_request_has_a_largest_size_when_decompressed(
+    pool: WarmBrowserPool, site: Site
+) -> None:
+    """A few hundred kB that stand for 120 MiB fail their step alone, whatever packs them."""
+    site.page("/packed", gzip.compress(b"a" * (10 << 20)))
+    site.headers["/packed"] = {"Content-Encoding": "gzip"}
+    async with pool.session(SessionOptions(base_url=site.url)) as session:
+        for encoding, body in BOMBS.items():
+            path = site.page(f"/{encoding}-bomb", body)
+            site.headers[path] = {"Content-Encoding": encoding}
+            outcome = await session.perform(step("request", args={"get": path}), timeout_ms=30_000)
+            assert outcome.error == (
+                f"GET {site.url}{path}: the response is larger than 100 MiB when decompressed, "
+                "the most that is read (QA_RUN_RESPONSE_MB)"
+            )
+        packed = step("request", args={"get": "/packed", "save": {"text": "text"}})
+        outcome = await session.perform(packed, timeout_ms=30_000)
+        assert len(outcome.saved["text"]) == 10 << 20
 
 
 def network(**fields: Any) -> Use:

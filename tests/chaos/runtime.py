@@ -59,6 +59,7 @@ class HttpSession:
     """A session whose pages are read by plain HTTP requests: it can open pages and compare texts."""
 
     unreported: tuple[str, ...] = ()
+    exceeded: str | None = None
     network_use: ClassVar[None] = None
     events: ClassVar[list[dict[str, Any]]] = []
 

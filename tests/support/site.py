@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qs, urlsplit
 
-Page = str | Callable[[dict[str, str]], str]
+Page = str | bytes | Callable[[dict[str, str]], str]
 
 
 class Site:
@@ -76,10 +76,11 @@ class _Handler(BaseHTTPRequestHandler):
         else:
             kind = {"Content-Type": "text/javascript"} if path.endswith(".js") else {}
             kind |= site.headers.get(path, {})
-            self._send(200, page if isinstance(page, str) else page({k: v[0] for k, v in form.items()}), **kind)
+            made = page if isinstance(page, (str, bytes)) else page({k: v[0] for k, v in form.items()})
+            self._send(200, made, **kind)
 
-    def _send(self, status: int, html: str, **headers: str) -> None:
-        body = html.encode()
+    def _send(self, status: int, html: str | bytes, **headers: str) -> None:
+        body = html if isinstance(html, bytes) else html.encode()
         self.send_response(status)
         headers.setdefault("Content-Type", "text/html; charset=utf-8")
         self.send_header("Content-Length", str(len(body)))

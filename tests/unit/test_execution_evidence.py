@@ -72,6 +72,17 @@ def test_a_run_with_secrets_has_no_video_and_pictures_of_every_step_include_the_
     assert plan.keeps(ArtifactKind.SCREENSHOT, 1, good=True)
 
 
+def test_a_case_without_pictures_notes_what_was_asked_for() -> None:
+    """In the case or for the run, as far as it shows pages; there is no note on what was not asked for."""
+    written = case(goto("/"), secrets="no-pictures", trace="on", har="on", screenshots="off")
+    plan = EvidencePlan.of(written, TestConfig(video=EvidenceMode.ON_FAILURE), secrets=True)
+    reason = "recorded: the case says `secrets: no-pictures`."
+    assert plan.notes == (f"No trace was {reason}", f"No video was {reason}")
+    every = EvidencePlan.of(written, TestConfig(screenshots=ScreenshotMode.EVERY_STEP), secrets=False)
+    assert every.notes == (f"No trace was {reason}", f"No screenshots were {reason}")
+    assert EvidencePlan.of(case(goto("/"), secrets="no-pictures"), TestConfig(), secrets=True).notes == ()
+
+
 def test_a_run_with_secrets_notes_that_it_has_no_video() -> None:
     """Where one was asked for; without secrets there is nothing to note."""
     assert EvidencePlan(video=EvidenceMode.ON_FAILURE, secrets=True).notes[0].startswith("No video was recorded")

@@ -10,6 +10,7 @@ from processors.execution.verdict import (
     StepResult,
     halts,
     judge,
+    limited,
     may_retry,
     step_status,
 )
@@ -67,6 +68,16 @@ def test_more_adaptations_than_allowed_are_a_failure() -> None:
     verdict = judge(results(ADAPTED, ADAPTED, ADAPTED), max_adaptations=2)
     assert (verdict.status, verdict.error_kind) == (RunStatus.FAILED, ErrorKind.NOT_FOUND)
     assert "3 steps found their element only by a fallback or a heal; 2 may" in (verdict.error or "")
+
+
+def test_a_limit_that_no_step_failed_of_fails_a_good_run() -> None:
+    """The reason of a bad one stays."""
+    good, bad = (judge(results(one), max_adaptations=0) for one in (PASSED, FAILED))
+    verdict = limited(good, "too many downloads")
+    assert (verdict.status, verdict.error) == (RunStatus.FAILED, "too many downloads")
+    assert (verdict.error_kind, verdict.passed) == (ErrorKind.PAGE_FLOOD, 1)
+    assert limited(bad, "too many downloads") == bad
+    assert limited(good, None) == good
 
 
 def test_the_counts() -> None:

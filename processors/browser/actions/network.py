@@ -16,6 +16,7 @@ from processors.browser.action_context import ActionContext, Performed, performs
 from processors.browser.egress.policy import Denied, TooLarge, Unreachable
 from processors.browser.egress.schemes import canonical_url, is_refused
 from processors.browser.failures import StepFailedError, first_line, is_closed, network_cause
+from processors.browser.launching import TOO_MUCH_DECODED
 from processors.browser.responses import HttpResponse, saved_parts, shown_url, verify
 from processors.browser.secret_input import refuse_host
 from qa_queue.cases.actions import Request
@@ -157,12 +158,14 @@ def _check_reached(call: ActionContext[Request], words: str, url: str) -> None:
         case Denied(to=to, reason=reason):
             raise StepFailedError(ErrorKind.NAVIGATION, f"{words}: the service refuses this address: {to} {reason}")
         case TooLarge(most=most):
-            problem = (
-                f"{words}: the response is larger than {most >> 20} MiB, the most that is read (QA_RUN_RESPONSE_MB)"
-            )
-            raise StepFailedError(ErrorKind.NAVIGATION, problem)
+            raise _too_large(words, most)
         case Unreachable(code=code):
             raise StepFailedError(ErrorKind.NAVIGATION, f"{words} failed: {network_cause(code)}")
+
+
+def _too_large(words: str, most: int, how: str = "") -> StepFailedError:
+    size = f"larger than {most >> 20} MiB{how}, the most that is read (QA_RUN_RESPONSE_MB)"
+    return StepFailedError(ErrorKind.NAVIGATION, f"{words}: the response is {size}")
 
 
 def _permitted(call: ActionContext[Request], sent: _Sent) -> str:
@@ -189,5 +192,7 @@ def _explained(error: Error, call: ActionContext[Request], words: str) -> Except
         return error
     if isinstance(error, RequestTimeoutError):
         return StepFailedError(ErrorKind.TIMEOUT, f"{words}: no response in {call.deadline.timeout_ms} ms")
+    if TOO_MUCH_DECODED in text:
+        return _too_large(words, call.options.limits.response, " when decompressed")
     cause = next((cause for mark, cause in _CAUSES if mark in text), first_line(text))
     return StepFailedError(ErrorKind.NAVIGATION, f"{words} failed: {cause}")
