@@ -4,6 +4,9 @@ READY := .venv/.ready
 PROCESSES ?= 3
 BENCHES := startup queues healing_cost worker
 
+# Every command and every test starts processes, which would all compile the same modules again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help setup demo test test-quick check reference wheel bench soak faults chaos lock clean
 
 help: ## this list

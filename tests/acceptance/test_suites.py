@@ -17,10 +17,11 @@ from qa_queue.store.supabase import SupabaseStore
 from tests.support.poll import wait_until
 from tests.support.processes import command_of, gone
 from tests.support.program import Program
+from tests.support.pytest_arguments import without_plugins
 from tests.support.workers import WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
-UNUSED = [word for name in ("schemathesis", "asyncio", "anyio", "xdist") for word in ("-p", f"no:{name}")]
+UNUSED = without_plugins(keep=("playwright", "base_url"))
 KILLED = "stability/test_stability.py::test_ends_its_process"
 
 

@@ -12,22 +12,11 @@ import pytest_asyncio
 from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
 from qa_queue.cases.model import Case, PytestTests
+from tests.support.pytest_arguments import without_plugins
 from tests.support.running import ExecutionHarness
 from tests.support.services import NoBrowser
 
 Make = Callable[..., Case]
-# Plugins of this project's own tests, which take seconds to load; qa-queue's stays.
-_UNUSED = (
-    "cacheprovider",
-    "schemathesis",
-    "playwright",
-    "base_url",
-    "asyncio",
-    "anyio",
-    "hypothesispytest",
-    "xdist",
-)
-QUICK = tuple(word for name in _UNUSED for word in ("-p", f"no:{name}"))
 
 
 @pytest_asyncio.fixture
@@ -57,10 +46,7 @@ def suite_case(tmp_path: Path) -> Make:
         (root / "test_it.py").write_text(code)
         (root / "conftest.py").write_text(conftest)
         own = {name: fields.pop(name) for name in ("env", "python") if name in fields}
-        unused = tuple(one for one in _UNUSED if one not in fields.get("plugins", ()))
-        fields.pop("plugins", None)
-        quick = tuple(word for name in unused for word in ("-p", f"no:{name}"))
-        arguments = (*quick, *fields.pop("arguments", ()))
+        arguments = (*without_plugins(keep=fields.pop("plugins", ())), *fields.pop("arguments", ()))
         wanted = tuple(f"test_it.py::{test}" for test in tests) or ("test_it.py",)
         pytest_tests = PytestTests(root=str(root), tests=wanted, arguments=arguments, **own)
         return Case(name=wanted[0], pytest=pytest_tests, **fields)

@@ -10,6 +10,7 @@ from junitparser import JUnitXml
 
 from qa_queue.reports.model import CheckComparison
 from qa_queue.reports.phases import compared
+from tests.support.pytest_arguments import without_plugins
 
 pytest_plugins = ["pytester"]
 
@@ -52,11 +53,13 @@ def test_rows(n):
 INI = "[pytest]\nmarkers = smoke: quick\n"
 
 
-def report_of(pytester: pytest.Pytester, *arguments: str, suite: str = SUITE) -> dict[str, Any]:
+def report_of(
+    pytester: pytest.Pytester, *arguments: str, suite: str = SUITE, plugins: tuple[str, ...] = ()
+) -> dict[str, Any]:
     """Run a suite with a JSON report and return it."""
     pytester.makeini(INI)
     pytester.makepyfile(test_shop=suite)
-    pytester.runpytest_subprocess("--qa-report=out/report.json", *arguments)
+    pytester.runpytest_subprocess("--qa-report=out/report.json", *without_plugins(keep=plugins), *arguments)
     document: dict[str, Any] = json.loads((pytester.path / "out" / "report.json").read_text())
     return document
 
@@ -66,10 +69,12 @@ def by_name(document: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {test["name"]: test for test in document["tests"]}
 
 
-@pytest.mark.parametrize("arguments", [(), ("-n", "1")], ids=["alone", "xdist"])
-def test_outcomes_and_named_steps(pytester: pytest.Pytester, arguments: tuple[str, ...]) -> None:
+@pytest.mark.parametrize(("plugins", "arguments"), [((), ()), (("xdist",), ("-n", "1"))], ids=["alone", "xdist"])
+def test_outcomes_and_named_steps(
+    pytester: pytest.Pytester, plugins: tuple[str, ...], arguments: tuple[str, ...]
+) -> None:
     """A broken fixture is an error; a skip and an expected failure do not fail; steps stand within their phase."""
-    document = report_of(pytester, *arguments)
+    document = report_of(pytester, *arguments, plugins=plugins)
     assert document["counts"] == {"passed": 3, "failed": 1, "error": 1, "skipped": 1, "expected_failure": 1}
     tests = by_name(document)
     broken = tests["test_fixture"]
@@ -148,7 +153,9 @@ def test_lacks(no_such_fixture):
 def test_several_formats_at_once(pytester: pytest.Pytester) -> None:
     """Each by its ending."""
     pytester.makepyfile("def test_a(): pass")
-    result = pytester.runpytest_subprocess("--qa-report=r.html", "--qa-report=r.xml", "--qa-report-title=Shop & Co")
+    result = pytester.runpytest_subprocess(
+        "--qa-report=r.html", "--qa-report=r.xml", "--qa-report-title=Shop & Co", *without_plugins()
+    )
     assert result.ret == 0
     assert JUnitXml.fromfile(str(pytester.path / "r.xml")).tests == 1
     assert "<title>Shop &amp; Co: passed</title>" in (pytester.path / "r.html").read_text()
@@ -158,7 +165,7 @@ def test_several_formats_at_once(pytester: pytest.Pytester) -> None:
 def test_an_unknown_ending_is_refused_before_any_test_runs(pytester: pytest.Pytester) -> None:
     """With the endings that exist."""
     pytester.makepyfile("def test_a(): pass")
-    result = pytester.runpytest_subprocess("--qa-report=report.pdf")
+    result = pytester.runpytest_subprocess("--qa-report=report.pdf", *without_plugins())
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(["*--qa-report=report.pdf: the ending decides the format; use one of .html, *"])
 
@@ -174,7 +181,7 @@ def test_without_a_report_the_plugin_stays_light(pytester: pytest.Pytester) -> N
             assert "qa_queue.reports.model" not in sys.modules
         """
     )
-    pytester.runpytest_subprocess("-p", "no:asyncio").assert_outcomes(passed=1)
+    pytester.runpytest_subprocess(*without_plugins()).assert_outcomes(passed=1)
 
 
 @pytest.mark.parametrize(
