@@ -21,7 +21,7 @@ from typing import Any
 
 import yaml
 
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.flows import MAX_DEPTH
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file, parse_case

@@ -12,7 +12,7 @@ from rq.serializers import JSONSerializer
 
 from benchmarks.engine.moments import Span
 from benchmarks.engine.service import BenchService
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.models import EvidenceMode, TestConfig, TestJobData
 from qa_queue.producer import JobProducer, RunRequest
 from qa_queue.queues.priority_queue import PriorityQueue

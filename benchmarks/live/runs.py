@@ -13,10 +13,10 @@ from benchmarks.live.watch import WATCH, Watch, WatchedPool
 from benchmarks.shop_versions import TRUTH
 from processors.base import BrowserPool, Services
 from processors.execution.processor import TestExecutionProcessor
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases
-from qa_queue.cases.retarget import rebase
+from qa_queue.cases.rebase import rebase
 from qa_queue.models import EvidenceMode, JobContext, JobProgress, QueueName, TestConfig, TestJobData, utc_now
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore

@@ -13,7 +13,7 @@ from processors.execution.step_tree import Frame, Section, outline, tree_of
 from qa_queue.cases.actions import UseFlow
 from qa_queue.cases.actions.state import SAVED_EXPIRES_MS
 from qa_queue.cases.environment import Use
-from qa_queue.cases.exporters.yaml import step_document
+from qa_queue.cases.exporters.document import step_document
 from qa_queue.cases.logins import LOGIN_TIMEOUT_MS, Login
 from qa_queue.cases.model import Case
 from qa_queue.cases.reference_checks import assigned_in, references_in

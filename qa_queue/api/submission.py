@@ -8,7 +8,7 @@ from qa_queue.api.documents import read
 from qa_queue.api.schemas.runs import BatchSubmitted, RunBody, Submitted
 from qa_queue.auth.tokens import Identity
 from qa_queue.cases.model import Case
-from qa_queue.cases.retarget import moved
+from qa_queue.cases.rebase import moved
 from qa_queue.errors import ForbiddenError
 from qa_queue.producer import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import resolve_environments, with_row

@@ -119,6 +119,7 @@ def main() -> None:
         sys.exit(0)
     finally:
         _close()
+        gc.freeze()  # the end of the process frees everything: no need to look through it once more
 
 
 def _report(error: QAError) -> int:

@@ -13,7 +13,7 @@ from rich.markup import escape
 
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import LoadedFile, load_file
-from qa_queue.cases.retarget import moved, rebase
+from qa_queue.cases.rebase import moved, rebase
 from qa_queue.cases.values import references
 from qa_queue.cli.options import Json, parse_env
 from qa_queue.cli.render import Console
@@ -156,7 +156,8 @@ def import_recording(
     as_json: Json = False,
 ) -> None:
     """Turn a recording into a case in YAML, with a note for each part that could not be carried over."""
-    from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+    from qa_queue.cases.exporters.document import case_document
+    from qa_queue.cases.exporters.yaml import dump_yaml
 
     loaded = load_file(file)
     if len(loaded.cases) != 1:

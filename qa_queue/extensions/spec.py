@@ -11,10 +11,10 @@ from typing import Any
 from pydantic import BaseModel
 
 from qa_queue.errors import InputError
+from qa_queue.models.payloads import MAX_ATTEMPTS
 from qa_queue.models.values import EXPONENTIAL, Backoff
 
 TIMEOUT_S = 3600
-MAX_ATTEMPTS = 25
 LONGEST_S = 24 * 3600
 _NAME = re.compile(r"[a-z][a-z0-9]*(-[a-z0-9]+)*")
 _LONGEST_NAME = 50

@@ -12,6 +12,7 @@ from qa_queue.models.values import EvidenceMode, Frozen, ScreenshotMode
 
 PAYLOAD_VERSION: Literal[1] = 1
 MAX_DELAY_S = 366 * 24 * 3600
+MAX_ATTEMPTS = 25  # of a job, when the infrastructure fails
 RUN_TIMEOUT_MS = 60_000  # of a case that gives none
 DEFERRALS_FIELD = "qa_deferrals"  # of the job's hash: how often its test is to be tried again at the end
 ATTEMPT_FIELD = "attempt"  # of the job's hash, beside RQ's own: attempts begun; RQ counts those left

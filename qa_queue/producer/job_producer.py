@@ -25,9 +25,9 @@ from qa_queue.queues import MAX_JOBS_AT_ONCE, JobSpec, QueueManager
 from qa_queue.queues.claims import IdempotencyClaim, claim_key
 from qa_queue.redis import connection_of, server_time
 from qa_queue.settings import Settings
-from qa_queue.store.mapping import sanitize
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import digest
+from qa_queue.store.sanitize import sanitize
 
 MAX_METADATA = 100  # entries
 MAX_TIMEOUT_S = 24 * 3600

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.locations import step_lines
 from qa_queue.cases.values import resolve, scope_for
 from qa_queue.errors import CaseError

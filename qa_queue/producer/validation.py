@@ -11,12 +11,11 @@ from qa_queue.cases.model import Case
 from qa_queue.cases.values import check_references, references
 from qa_queue.errors import CaseError, InputError
 from qa_queue.errors.validation import did_you_mean
-from qa_queue.extensions.spec import MAX_ATTEMPTS
 from qa_queue.models import utc_now
-from qa_queue.models.payloads import MAX_DELAY_S
+from qa_queue.models.payloads import MAX_ATTEMPTS, MAX_DELAY_S
 from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.settings import read_variables
-from qa_queue.store.mapping import sanitize
+from qa_queue.store.sanitize import sanitize
 
 MAX_REPEATS = 1000
 

@@ -16,7 +16,7 @@ from qa_queue.queues.attempts import AttemptFailure
 from qa_queue.queues.job_view import read_metadata
 from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.keys import METADATA_FIELD, RAW_FIELD, REQUEUES_FIELD
-from qa_queue.store.mapping import sanitize
+from qa_queue.store.sanitize import sanitize
 
 FIELDS = (
     "origin",

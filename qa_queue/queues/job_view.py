@@ -20,7 +20,7 @@ from qa_queue.extensions import queue_names
 from qa_queue.queues.attempts import AttemptFailure, AttemptLog
 from qa_queue.queues.keys import JOB_PREFIX, METADATA_FIELD
 from qa_queue.redis import by_server
-from qa_queue.store.mapping import sanitize
+from qa_queue.store.sanitize import sanitize
 
 _STATUSES = {
     JobStatus.QUEUED: "waiting",

@@ -13,9 +13,9 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel, ValidationError
 
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.reader import parse_case
-from qa_queue.cases.retarget import moved
+from qa_queue.cases.rebase import moved
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import nearest, problems_of
 from qa_queue.extensions import catalogue, known_queue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.model import Case, Step, Target
 from qa_queue.cases.reader import parse_case
 from qa_queue.cases.retarget import retarget

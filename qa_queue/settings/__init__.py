@@ -1,16 +1,14 @@
 """The settings, read once a process. A wrong value is refused with its name, its value and what is allowed.
 
-The value of a secret is never shown.
+The value of a secret is never shown. `Settings` is imported when it is first used: what only reads variables of the
+environment does not need it.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
-
-from qa_queue.errors import SettingsError
-from qa_queue.errors.validation import Problem, problems_of
 from qa_queue.settings.environment import (
     DOTENV,
     HOME,
@@ -24,7 +22,10 @@ from qa_queue.settings.environment import (
     read_secrets,
     read_variables,
 )
-from qa_queue.settings.service import LogLevel, Settings
+
+if TYPE_CHECKING:
+    from qa_queue.settings.loading import load_settings, on_redis, with_overrides
+    from qa_queue.settings.service import LogLevel, Settings
 
 __all__ = [
     "DOTENV",
@@ -45,33 +46,16 @@ __all__ = [
     "with_overrides",
 ]
 
-
-def load_settings(**overrides: Any) -> Settings:
-    """Read the settings; `overrides` win over every source.
-
-    Raises:
-        SettingsError: a value is not allowed.
-    """
-    try:
-        return Settings(_env_file=env_files(overrides.get("qa_home")), **overrides)
-    except ValidationError as error:
-        raise SettingsError("\n".join(map(_setting_error, problems_of(error, Settings)))) from None
+_MODULES = {
+    "LogLevel": "service",
+    "Settings": "service",
+    "load_settings": "loading",
+    "on_redis": "loading",
+    "with_overrides": "loading",
+}
 
 
-def with_overrides(settings: Settings, **overrides: Any) -> Settings:
-    """The same settings with some replaced; a copy, since `redis_dsn` is worked out once for each object."""
-    given = {name: getattr(settings, name) for name in settings.model_fields_set}
-    return load_settings(**(given | overrides))
-
-
-def on_redis(settings: Settings, url: str) -> Settings:
-    """The same settings with this Redis as the main one, whatever named another."""
-    sentinel = {name: None for name in Settings.model_fields if name.startswith("redis_sentinel")}
-    return with_overrides(settings, redis_url=url, **sentinel)
-
-
-def _setting_error(problem: Problem) -> str:
-    """Return the message of one fault, with the variable's name; a fault of several settings names them itself."""
-    if not problem.path:
-        return problem.text
-    return f"{str(problem.path[0]).upper()}: {problem.text}. Set it in the environment or in .env."
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)

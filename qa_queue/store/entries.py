@@ -9,9 +9,10 @@ from typing import Any
 
 from qa_queue.errors import RowRefusedError, StoreError
 from qa_queue.models import Frozen
-from qa_queue.store.mapping import TABLES, parents_first, run_of, sanitize
+from qa_queue.store.mapping import TABLES, parents_first, run_of
 from qa_queue.store.protocol import Record, RunStore
 from qa_queue.store.records import RunRecord
+from qa_queue.store.sanitize import sanitize
 
 _KINDS: dict[str, type[Frozen]] = {table: kind for kind, table in TABLES.items()}
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
@@ -25,6 +24,7 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
+from qa_queue.store.sanitize import sanitize
 from qa_queue.store.schedule_records import ScheduleRecord
 
 TABLES: dict[type[Frozen], str] = {  # parents before children: the order in which they are written
@@ -81,27 +81,6 @@ def run_of(record: Record) -> str | None:
     if isinstance(record, RunRecord):
         return record.id
     return getattr(record, "test_run_id", None)
-
-
-def sanitize(value: Any) -> Any:
-    """Return the value as JSON that Postgres can keep.
-
-    NUL characters are removed, a lone surrogate becomes U+FFFD, NaN and infinity become null.
-    """
-    if isinstance(value, str):
-        return _sanitize_text(value)
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if isinstance(value, datetime):
-        return value.isoformat()
-    if isinstance(value, dict):
-        return {_sanitize_text(str(key)): sanitize(item) for key, item in value.items()}
-    return [sanitize(item) for item in value] if isinstance(value, (list, tuple)) else value
-
-
-def _sanitize_text(text: str) -> str:
-    text = str.__str__(text).replace("\x00", "")
-    return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
 def to_row(record: Record) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from qa_queue.errors import RowRefusedError
 from qa_queue.models import Frozen, RunStatus, utc_now
 from qa_queue.store.audit import AuditRecord, MemoryAudit
 from qa_queue.store.ledger import LedgerEntry, MemoryLedger
-from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, run_changes, sanitize, uuids
+from qa_queue.store.mapping import TABLES, by_kind, ends_differently, is_outrun, run_changes, uuids
 from qa_queue.store.memory_schedules import MemoryBatches, MemorySchedules
 from qa_queue.store.protocol import Record
 from qa_queue.store.records import (
@@ -31,6 +31,7 @@ from qa_queue.store.records import (
     VerdictRecord,
 )
 from qa_queue.store.retention import MemoryRetention
+from qa_queue.store.sanitize import sanitize
 from qa_queue.store.schedule_records import ScheduleRecord
 
 F = TypeVar("F", bound=Frozen)

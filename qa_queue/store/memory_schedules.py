@@ -8,8 +8,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from qa_queue.models import RunStatus
-from qa_queue.store.mapping import sanitize, uuids
+from qa_queue.store.mapping import uuids
 from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
+from qa_queue.store.sanitize import sanitize
 from qa_queue.store.schedule_records import ScheduleRecord
 
 

@@ -9,7 +9,8 @@ from postgrest.types import ReturnMethod
 
 from qa_queue.store.audit import LATEST, AuditFilter, AuditRecord
 from qa_queue.store.client import Row, SupabaseClient, rows_after
-from qa_queue.store.mapping import chunks, columns, sanitize, to_record
+from qa_queue.store.mapping import chunks, columns, to_record
+from qa_queue.store.sanitize import sanitize
 
 _TABLE = "audit_log"
 _ROWS_PER_CALL = 500

@@ -14,8 +14,9 @@ from postgrest.types import CountMethod, ReturnMethod
 from qa_queue.errors import StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
 from qa_queue.store.client import Row, SupabaseClient, page_by_id, rows_after
-from qa_queue.store.mapping import chunks, columns, sanitize, to_record, to_row, uuid_bounds, uuids
+from qa_queue.store.mapping import chunks, columns, to_record, to_row, uuid_bounds, uuids
 from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
+from qa_queue.store.sanitize import sanitize
 from qa_queue.store.schedule_records import ScheduleRecord
 
 log = logging.getLogger(__name__)

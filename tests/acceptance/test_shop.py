@@ -14,10 +14,10 @@ from examples.shop import serve
 from processors.base import Services
 from processors.browser.pool import WarmBrowserPool
 from processors.execution.processor import TestExecutionProcessor
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases
-from qa_queue.cases.retarget import rebase
+from qa_queue.cases.rebase import rebase
 from qa_queue.models import (
     ArtifactKind,
     ErrorKind,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.reader import load_cases
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import AdaptationRow, CaseRecord, case_id, digest

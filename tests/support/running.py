@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from processors.base import BrowserPool, Services, SuiteHosts
 from processors.execution.processor import TestExecutionProcessor
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.model import Case
 from qa_queue.models import ArtifactKind, JobContext, JobProgress, TestConfig, TestJobData, TestJobResult, utc_now
 from qa_queue.queues.login_states import LoginStates, MemoryLoginStates

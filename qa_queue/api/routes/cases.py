@@ -26,7 +26,8 @@ from qa_queue.api.schemas.cases import (
     ValidationResult,
 )
 from qa_queue.api.submission import checked
-from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+from qa_queue.cases.exporters.document import case_document
+from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.retarget import unified
 from qa_queue.errors import InputError
 from qa_queue.producer import RunRequest

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from qa_queue.cases.data_files import row_name
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.values import check_references
 from qa_queue.producer import RunRequest

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 
-from qa_queue.cases.exporters.yaml import case_document, dump_yaml, duration_text, step_document
+from qa_queue.cases.exporters.document import case_document, duration_text, step_document
+from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.schema import case_schema

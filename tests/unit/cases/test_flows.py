@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+from qa_queue.cases.exporters.document import case_document
+from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, load_file, parse_case
-from qa_queue.cases.retarget import moved
+from qa_queue.cases.rebase import moved
 from qa_queue.cases.values import check_references
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import file_problems, write

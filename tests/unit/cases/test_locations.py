@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.locations import place_text, step_lines, step_location, with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case

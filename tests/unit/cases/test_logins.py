@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.exporters.yaml import case_document, dump_yaml
+from qa_queue.cases.exporters.document import case_document
+from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.locations import step_lines, with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case
-from qa_queue.cases.retarget import rebase
+from qa_queue.cases.rebase import rebase
 from qa_queue.cases.values import check_references, references
 from qa_queue.errors import CaseError
 

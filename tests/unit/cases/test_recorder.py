@@ -20,7 +20,7 @@ from qa_queue.cases.actions import (
     WaitFor,
 )
 from qa_queue.cases.document_path import DocumentPath, ProblemReport
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.importers.recorder import convert_recording, is_recording
 from qa_queue.cases.model import Target
 from qa_queue.cases.reader import parse_case

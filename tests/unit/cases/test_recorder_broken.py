@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qa_queue.cases.document_path import DocumentPath, ProblemReport
-from qa_queue.cases.exporters.yaml import case_document
+from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.importers.recorder import convert_recording
 from qa_queue.cases.importers.recorder.steps import RECORDED_TYPES
 from qa_queue.cases.reader import parse_case

@@ -1,108 +1,83 @@
-"""Moving a case to another host."""
+"""A step of a file gets another target, and nothing else changes."""
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
-from qa_queue.cases.actions import Expect
-from qa_queue.cases.model import Case
-from qa_queue.cases.retarget import first_origin, rebase
-from qa_queue.errors import InputError
-from tests.unit.cases.support import case, converted
+from qa_queue.cases.model import Target
+from qa_queue.cases.retarget import retarget
+from tests.support.steps import expect, on
 
-
-def urls(made: Case) -> list[str]:
-    """Every URL in the steps."""
-    holders = [step.args.check if isinstance(step.args, Expect) else step.args for step in made.steps]
-    return [holder.url for holder in holders if getattr(holder, "url", None) is not None]
-
-
-def test_urls_of_the_own_site_become_relative():
-    """Those of the base URL and of the first page opened; others stay."""
-    made = case(
-        {"goto": "https://shop.example/login?next=/cart#top"},
-        {"goto": "https://shop.example"},
-        {"goto": "https://shop.example?a=1"},
-        {"goto": "https://shop.example.org/x"},
-        {"goto": "https://pay.example/x"},
-        {"goto": "/cart"},
-        {"wait_for": {"url": "https://shop.example/home"}},
-        {"expect": {"url": "https://old.example/home"}},
-        {"expect": {"url": "**/home"}},
-        base_url="https://old.example/",
-    )
-    moved = rebase(made, "http://127.0.0.1:8080")
-
-    assert moved.base_url == "http://127.0.0.1:8080"
-    assert urls(moved) == [
-        "/login?next=/cart#top",
-        "/",
-        "/?a=1",
-        "https://shop.example.org/x",
-        "https://pay.example/x",
-        "/cart",
-        "/home",
-        "/home",
-        "**/home",
-    ]
+BUY = on("click", "#buy")
+NEW = Target(role="button", name='Buy "now"', exact=True)
+SAID = '{"role": "button", "name": "Buy \\"now\\"", "exact": true}'
 
 
 @pytest.mark.parametrize(
-    ("base_url", "root", "cart"),
+    ("before", "after"),
     [
-        ("http://127.0.0.1:8080", "/", "/cart"),
-        ("http://127.0.0.1:8080/", "/", "/cart"),
-        ("http://127.0.0.1:8080/shop", "/shop", "/shop/cart"),
-        ("http://127.0.0.1:8080/shop/", "/shop/", "/shop/cart"),
-        ("http://127.0.0.1:8080/coffee.html?x=1", "/coffee.html?x=1", "/cart"),
-        ("http://127.0.0.1/srv/coffee/index.html", "/srv/coffee/index.html", "/srv/coffee/cart"),
+        ('- click: {target: {css: "#buy"}}  # pay', f"- click: {{target: {SAID}}}  # pay"),
+        ("- click: {css: '#buy'}  # pay", f"- click: {SAID}  # pay"),
+        ("- click: '#buy'", f'- click: {{"target": {SAID}}}'),
+        (
+            "- click:\n    target:\n      css: '#buy'\n  soft: true",
+            f"- click:\n    target:\n      {SAID}\n  soft: true",
+        ),
     ],
+    ids=["flow", "spread", "bare", "block"],
 )
-def test_the_path_of_the_base_url_goes_first(base_url: str, root: str, cart: str):
-    """A site may live in a folder, or be one page that stands for it."""
-    made = case({"goto": "https://shop.example/"}, {"goto": "/cart"})
-
-    assert urls(rebase(made, base_url)) == [root, cart]
-
-
-def test_paths_below_an_own_base_path_stay():
-    """Such a case already names its folder."""
-    made = case({"goto": "/shop/cart"}, base_url="http://shop.example/shop/")
-
-    assert urls(rebase(made, "http://other.example/shop/")) == ["/shop/cart"]
+def test_yaml_keeps_every_other_character(before: str, after: str) -> None:
+    """Comments, quotes and order stay as people wrote them."""
+    head = "# my case\nname:   Order\nsteps:\n- goto: /\n"
+    assert (
+        retarget(f"{head}{before}\n", case="Order", path=("steps", 1), step=BUY, target=NEW) == f"{head}{after}\n"
+    )
 
 
-def test_a_base_url_with_a_reference_is_replaced():
-    """The command line wins over the environment."""
-    made = case({"goto": "/login"}, base_url="${env.BASE_URL:-http://127.0.0.1:1}")
+def test_a_target_beside_other_keys_is_replaced_with_them() -> None:
+    """The keys of the old element go, the others stay."""
+    text = "name: Order\nsteps:\n- fill: {css: '#email', value: ann}\n- expect: {css: '#buy', text: Buy}\n"
+    email, buy = on("fill", "#email", value="ann"), expect("#buy", text="Buy")
+    changed = retarget(text, case="Order", path=("steps", 0), step=email, target=Target(label="Email"))
+    assert changed is not None
+    assert '- fill: {"target": {"label": "Email"}, "value": "ann"}' in changed
+    changed = retarget(text, case="Order", path=("steps", 1), step=buy, target=Target(test_id="buy"))
+    assert changed is not None
+    assert '"target": {"test_id": "buy"}' in changed
 
-    assert rebase(made, "http://b.example").base_url == "http://b.example"
-    assert urls(rebase(made, "http://b.example")) == ["/login"]
-    assert urls(rebase(made, "http://b.example/shop")) == ["/shop/login"]
+
+def test_json_is_patched_too() -> None:
+    """JSON is YAML."""
+    text = json.dumps({"name": "Order", "steps": [{"click": {"target": {"css": "#buy"}}}]})
+    changed = retarget(text, case="Order", path=("steps", 0), step=BUY, target=NEW)
+    assert changed is not None
+    assert json.loads(changed)["steps"][0]["click"]["target"]["name"] == 'Buy "now"'
 
 
-def test_a_recording_is_moved():
-    """It is relative from the start, so that moving it changes its base URL alone."""
-    made = converted({"type": "navigate", "url": "https://shop.example/cart"}).case
-
-    assert (made.base_url, urls(made)) == ("https://shop.example", ["/", "/cart"])
-    assert rebase(made, "http://127.0.0.1:8080").steps == made.steps
+def test_the_case_of_a_suite_is_found_by_its_id() -> None:
+    """Only that one changes."""
+    text = "cases:\n- {name: A, steps: [{click: '#buy'}]}\n- {id: b, name: B, steps: [{click: '#buy'}]}\n"
+    changed = retarget(text, case="b", path=("steps", 0), step=BUY, target=Target(css="#new"))
+    assert changed == text.replace(
+        "B, steps: [{click: '#buy'}]", 'B, steps: [{click: {"target": {"css": "#new"}}}]'
+    )
 
 
 @pytest.mark.parametrize(
-    "base_url", ["", "localhost:8080", "/shop", "ftp://x", "http://", "http://[", "file:///srv/coffee/index.html"]
+    "text",
+    ["name: Other\nsteps: [{click: '#buy'}]", "name: Order\nsteps: []", "a: [", "name: Order\nsteps: [{goto: /}]"],
 )
-def test_half_a_url_is_refused(base_url: str):
-    """It would be found out only in the browser."""
-    with pytest.raises(InputError, match="is not a whole URL"):
-        rebase(case({"goto": "/"}), base_url)
+def test_what_is_not_there_is_left_alone(text: str) -> None:
+    """Another case, no such step, no YAML, another action."""
+    assert retarget(text, case="Order", path=("steps", 0), step=BUY, target=NEW) is None
 
 
-def test_the_first_origin_is_that_of_the_first_absolute_goto():
-    """Relative ones and other actions say nothing."""
-    made = case(
-        {"goto": "/"}, {"click": "#a"}, {"goto": "https://a.example:8443/x"}, {"goto": "https://b.example/"}
-    )
-
-    assert first_origin(made.steps) == "https://a.example:8443"
-    assert first_origin(case({"goto": "/"}).steps) is None
+def test_a_step_inside_a_block_is_found() -> None:
+    """The path leads through blocks, branches and the steps before the case."""
+    text = "name: Order\nbefore:\n- {click: '#buy'}\nsteps:\n- if: {title: A}\n  else:\n  - click: '#buy'\n"
+    changed = retarget(text, case="Order", path=("steps", 0, "else", 0), step=BUY, target=Target(css="#new"))
+    assert changed == text.replace("  - click: '#buy'", '  - click: {"target": {"css": "#new"}}')
+    changed = retarget(text, case="Order", path=("before", 0), step=BUY, target=Target(css="#new"))
+    assert changed == text.replace("- {click: '#buy'}", '- {click: {"target": {"css": "#new"}}}')

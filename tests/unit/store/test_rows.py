@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qa_queue.errors import StoreSchemaError
-from qa_queue.store.mapping import by_kind, chunks, run_of, sanitize, to_record, to_row, uuids
+from qa_queue.store.mapping import by_kind, chunks, run_of, to_record, to_row, uuids
 from qa_queue.store.records import CaseRecord, RunRecord, StepRecord
+from qa_queue.store.sanitize import sanitize
 from tests.support.records import (
     NOON,
     adaptation_row,

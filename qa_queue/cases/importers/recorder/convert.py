@@ -22,7 +22,7 @@ from qa_queue.cases.document_path import INVALID, DocumentPath, ProblemReport
 from qa_queue.cases.importers.recorder.keys import Presses, presses, repeats
 from qa_queue.cases.importers.recorder.steps import MAIN_PAGE, RECORDED_TYPES, Made, Raw, make, page_of, switch_to
 from qa_queue.cases.model import MAX_STEPS, STEP_TIMEOUT_MS, Case, Step, Use
-from qa_queue.cases.retarget import first_origin, relative_steps
+from qa_queue.cases.rebase import first_origin, relative_steps
 from qa_queue.cases.texts import map_texts
 from qa_queue.cases.values import Escaping, escaped
 from qa_queue.cases.vocabulary import MAX_DURATION_MS

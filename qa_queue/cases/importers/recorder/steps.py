@@ -26,7 +26,7 @@ from qa_queue.cases.document_path import INVALID, DocumentPath, Invalid
 from qa_queue.cases.importers.recorder.selectors import aim, css_target
 from qa_queue.cases.importers.recorder.waits import wait_for_element, wait_for_expression
 from qa_queue.cases.keyboard import key_problem
-from qa_queue.cases.retarget import split_url
+from qa_queue.cases.rebase import split_url
 from qa_queue.cases.steps import Action
 from qa_queue.cases.targets import Target
 from qa_queue.cases.vocabulary import MAX_DURATION_MS
