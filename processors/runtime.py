@@ -23,7 +23,7 @@ from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
 from qa_queue.errors import InputError, QAError, StoreError
 from qa_queue.extensions import catalogue, load_named
-from qa_queue.models import JobContext, QueueName, RunStatus, utc_now
+from qa_queue.models import JobContext, QueueName, RunStatus, RuntimeStatistics, utc_now
 from qa_queue.models.outcomes import cancelled_result, failure_of
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.cancellation import CancelSignals
@@ -34,7 +34,7 @@ from qa_queue.settings.chromium import find_browser
 from qa_queue.store.artifacts import ArtifactStore
 from qa_queue.store.artifacts.opening import open_artifact_store
 from qa_queue.store.artifacts.uploads import UploadQueue
-from qa_queue.store.outbox import Depth, Outbox
+from qa_queue.store.outbox import Outbox
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
@@ -162,18 +162,15 @@ class Runtime:
         """Return the reason not to take more jobs now; None if there is no such reason."""
         return self._writer.obstacle or (self._uploads.obstacle if self._uploads else None)
 
-    def statistics(self) -> dict[str, Any]:
-        """Return the browser's restarts, refused connections of runs, and the size of the outbox."""
+    def statistics(self) -> RuntimeStatistics:
+        """Return the browser's restarts, refused connections of runs, and the depth of the outbox."""
         depth = self._writer.depth
-        uploads = self._uploads.depth if self._uploads else Depth(files=0, size=0)
-        return {
-            "browser_restarts": self._browser.restarts,
-            "egress_refused": dict(self._browser.refused),
-            "outbox_bytes": depth.size,
-            "outbox_segments": depth.files,
-            "uploads_bytes": uploads.size,
-            "uploads_files": uploads.files,
-        }
+        return RuntimeStatistics(
+            browser_restarts=self._browser.restarts,
+            egress_refused=dict(self._browser.refused),
+            outbox_bytes=depth.size,
+            outbox_segments=depth.files,
+        )
 
     @property
     def services(self) -> Services:

@@ -116,6 +116,18 @@ class JobContext:
         return self.attempt >= self.max_attempts
 
 
+class RuntimeStatistics(Frozen):
+    """Counts of a runtime since it was opened, and the bytes and files that wait in its outbox.
+
+    `egress_refused` has the connections of runs that were refused, by rule.
+    """
+
+    browser_restarts: int = 0
+    egress_refused: dict[str, int] = Field(default_factory=dict)
+    outbox_bytes: int = 0
+    outbox_segments: int = 0
+
+
 class PytestSuite(Frozen):
     """A pytest suite as the worker starts it.
 

@@ -38,6 +38,9 @@ log = logging.getLogger(__name__)
 
 PATIENCE_S = 30.0  # the longest wait for another submission
 _POLL_S = 0.05
+_UNDO_PAUSES_S = (0.2, 0.5, 1.0)  # between attempts to delete what a failed submission has recorded
+KEPT_NOTE = "Its rows could not be deleted: a scheduler deletes them once Supabase answers."
+LEFT_NOTE = "Its rows could not be deleted, and Redis could not note it: what was recorded may run."
 
 
 class Planned(Protocol):
@@ -73,12 +76,13 @@ def claimed(
     plans: Sequence[P],
     *,
     existing: Callable[[Sequence[str]], Collection[str]] | None = None,
-    undo: Callable[[Sequence[str]], None] | None = None,
+    undo: Callable[[Sequence[str]], str | None] | None = None,
 ) -> Iterator[ClaimedPlans[P]]:
     """Claim the plans for the body, which records and enqueues the fresh ones.
 
     `existing` returns those of the given jobs that exist still: a claim of a job that was deleted is free. When the
-    body fails, the jobs are cancelled, the claims released, and `undo` is called with the ids of the fresh jobs.
+    body fails, the jobs are cancelled, the claims released, and `undo` is called with the ids of the fresh jobs;
+    the error gets the note that it returns.
 
     Raises:
         IdempotencyConflictError: a key was used for other content.
@@ -94,11 +98,11 @@ def claimed(
             own = [plan.claim for plan in fresh if plan.claim is not None]
             with repeated(lambda: renew_claims(connection, own)) if own else nullcontext():
                 yield ClaimedPlans(fresh, holders)
-        except BaseException:
+        except BaseException as error:
             job_ids = [plan.job_id for plan in fresh]
             _withdraw(connection, job_ids, wanted)
-            if undo is not None:
-                undo(job_ids)
+            if undo is not None and (note := undo(job_ids)) is not None:
+                error.add_note(note)
             raise
 
 
@@ -142,24 +146,46 @@ def under_way(connection: Redis, last_id: str) -> Iterator[None]:
         end_submission(connection, last_id)
 
 
-def withdraw_rows(connection: Redis, job_ids: Sequence[str], delete: Callable[[], object]) -> None:
-    """Delete the rows of a failed submission by `delete`. Log a failure: the first error is the one to raise.
+def withdraw_rows(connection: Redis, job_ids: Sequence[str], delete: Callable[[], object]) -> str | None:
+    """Delete the rows of a failed submission by `delete`; return a note if rows may be left.
 
-    Where the store fails, the jobs are marked in Redis, so that the reconciler deletes what is left instead of
-    restoring it.
+    A store that fails is asked again for 2 s. Where it still fails, the jobs are marked in Redis, so that the
+    reconciler deletes what is left instead of restoring it. Failures are logged: the first error is to be raised.
     """
     if not job_ids:
-        return
-    try:
-        delete()
-    except StoreError as error:
-        log.warning(
-            "The rows of %d runs or jobs that were not enqueued may be left as queued: %s", len(job_ids), error
-        )
-        with suppress(RedisError):
-            mark_rejected(connection, job_ids)
+        return None
+    note = None
+    if (failure := _failure_of(delete)) is not None:
+        note = KEPT_NOTE if _mark(connection, job_ids) else LEFT_NOTE
+        number = len(job_ids)
+        log.warning("The rows of %d runs or jobs that were not enqueued may be left as queued: %s", number, failure)
     with suppress(RedisError):
         end_submission(connection, job_ids[-1])
+    return note
+
+
+def _failure_of(delete: Callable[[], object]) -> StoreError | None:
+    """Delete, again where the store fails; return the last error, None if it was done."""
+    failure = None
+    for pause_s in (*_UNDO_PAUSES_S, None):
+        try:
+            delete()
+        except StoreError as error:
+            failure = error
+        else:
+            return None
+        if pause_s is not None:
+            time.sleep(pause_s)
+    return failure
+
+
+def _mark(connection: Redis, job_ids: Sequence[str]) -> bool:
+    """Return whether Redis has noted that the submission of these jobs was rejected."""
+    try:
+        mark_rejected(connection, job_ids)
+    except RedisError:
+        return False
+    return True
 
 
 @contextmanager

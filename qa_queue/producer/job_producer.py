@@ -75,9 +75,10 @@ class QueueProducer:
             self._store.save(ledger_entries(queue, keyed, now, instance=self._instance))
             yield
 
-    def _withdraw(self, connection: Redis, job_ids: Sequence[str]) -> None:
-        if (store := self._store) is not None:
-            withdraw_rows(connection, job_ids, lambda: store.ledger.remove(job_ids))
+    def _withdraw(self, connection: Redis, job_ids: Sequence[str]) -> str | None:
+        if (store := self._store) is None:
+            return None
+        return withdraw_rows(connection, job_ids, lambda: store.ledger.remove(job_ids))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
+from threading import Event
 from typing import TypeVar
 from uuid import UUID, uuid4
 
@@ -59,14 +61,17 @@ class JobProducer:
                 stays in the store.
         """
         plans = _plan([requests] if isinstance(requests, RunRequest) else requests)
-        store = self._store
-        with claimed(self._connection, plans, existing=store.existing_runs, undo=self._delete_rows) as claims:
+        recording = Event()  # set once there may be something to undo
+        undo = partial(self._delete_rows, recording)
+        with claimed(self._connection, plans, existing=self._store.existing_runs, undo=undo) as claims:
             now, arrival = reserve_arrivals(self._connection, QueueName.TEST_EXECUTION, len(claims.fresh))
             specs = [run_spec(plan, now, arrival + position) for position, plan in enumerate(claims.fresh)]
             entries = ledger_entries(QueueName.TEST_EXECUTION, specs, now, instance=self._instance)
             if specs:
                 with under_way(self._connection, specs[-1].job_id):
-                    self._record(claims.fresh, entries)
+                    versions = self._save_cases(claims.fresh)
+                    recording.set()
+                    self._record(claims.fresh, versions, entries)
                     self._queues.add(QueueName.TEST_EXECUTION, specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 
@@ -97,18 +102,22 @@ class JobProducer:
         with explained(connection_of(self._main, QueueName.ADAPTATION_LEARNING)):
             return self._queues.add_learning_job(data).id
 
-    def _record(self, plans: Sequence[PlannedRun], entries: Sequence[LedgerEntry]) -> None:
+    def _save_cases(self, plans: Sequence[PlannedRun]) -> dict[str, int]:
+        """Save the cases of runs; return their versions by id."""
+        saved = [row for chunk in _chunks(distinct_cases(plans)) for row in self._store.save_cases(chunk)]
+        return {case.id: case.version for case in saved}
+
+    def _record(
+        self, plans: Sequence[PlannedRun], versions: Mapping[str, int], entries: Sequence[LedgerEntry]
+    ) -> None:
         """Write the ledger's entries first: a submission is complete once each of them has the row of its run."""
-        cases = distinct_cases(plans)
-        saved = [row for chunk in _chunks(cases) for row in self._store.save_cases(chunk)]
-        versions = {case.id: case.version for case in saved}
         for entries_chunk in _chunks(entries):
             self._store.save(entries_chunk)
         for chunk in _chunks(run_records(plans, versions, utc_now())):
             self._store.save(chunk)
 
-    def _delete_rows(self, run_ids: Sequence[str]) -> None:
-        """Delete the rows of a failed submission.
+    def _delete_rows(self, recording: Event, run_ids: Sequence[str]) -> str | None:
+        """Delete the rows of a failed submission; return a note if some may be left.
 
         The ledger's entries go first: without them, no run of the submission is enqueued again.
         """
@@ -117,7 +126,11 @@ class JobProducer:
             self._store.ledger.remove(run_ids)
             self._store.delete_runs(run_ids)
 
-        withdraw_rows(self._connection, run_ids, delete)
+        return withdraw_rows(self._connection, run_ids, delete if recording.is_set() else _nothing)
+
+
+def _nothing() -> None:
+    """There is nothing to delete."""
 
 
 def _plan(requests: Sequence[RunRequest]) -> list[PlannedRun]:

@@ -21,7 +21,7 @@ from pydantic_core import PydanticSerializationError
 
 from qa_queue.errors import InputError, QAError, RowRefusedError, SettingsError, StoreError
 from qa_queue.extensions import load_named
-from qa_queue.models import JobContext
+from qa_queue.models import JobContext, RuntimeStatistics
 from qa_queue.settings import Settings, load_settings, on_redis
 from qa_queue.settings.logs import configure_logging
 from qa_queue.worker.die_with_parent import die_with_parent
@@ -89,8 +89,8 @@ class JobRuntime(Protocol):
 class ReportsStatistics(Protocol):
     """Optional part of a runtime."""
 
-    def statistics(self) -> dict[str, Any]:
-        """Return `browser_restarts` and `egress_refused` since the runtime was entered, and `outbox_*`."""
+    def statistics(self) -> RuntimeStatistics:
+        """Return the counts since the runtime was entered, and the depth of its outbox."""
 
 
 @runtime_checkable
@@ -128,6 +128,8 @@ class Child:
             asyncio.create_task(self._report_obstacles()),
             asyncio.create_task(self._report_statistics()),
         ]
+        for service in services:
+            service.add_done_callback(_log_failure)
         await self._stop.wait()
         while tasks := {*self._runs.values(), *self._recordings}:
             await asyncio.gather(*tasks, return_exceptions=True)
@@ -150,7 +152,7 @@ class Child:
     async def _report_statistics(self) -> None:
         known: ChildStatistics | None = None
         while isinstance(self._runtime, ReportsStatistics):
-            statistics = ChildStatistics(**self._runtime.statistics())
+            statistics = ChildStatistics(**dict(self._runtime.statistics()))
             if statistics != known:
                 known = statistics
                 await self._send(statistics)
@@ -234,6 +236,11 @@ class Child:
     async def _write(self, line: bytes) -> None:
         self._writer.write(line)
         await self._writer.drain()
+
+
+def _log_failure(service: asyncio.Task[None]) -> None:
+    if not service.cancelled() and (error := service.exception()) is not None:
+        log.error("A task of the child process has failed: %s", error, exc_info=error)
 
 
 def _awaited(coroutine: Any) -> Iterator[str]:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter
 
-from qa_queue.models import Frozen, JobContext
+from qa_queue.models import Frozen, JobContext, RuntimeStatistics
 from qa_queue.models.outcomes import FailureKind
 
 CHUNK = 1 << 16  # bytes of one read
@@ -115,17 +115,10 @@ class Obstacle(Frozen):
     reason: str | None
 
 
-class ChildStatistics(Frozen):
-    """From the child: counts since its start, and the size of the outbox.
-
-    `egress_refused` has the connections of runs that were refused, by rule.
-    """
+class ChildStatistics(RuntimeStatistics):
+    """From the child: the statistics of its runtime."""
 
     type: Literal["statistics"] = "statistics"
-    browser_restarts: int = 0
-    egress_refused: dict[str, int] = Field(default_factory=dict)
-    outbox_bytes: int = 0
-    outbox_segments: int = 0
 
 
 class Recorded(Frozen):

@@ -163,7 +163,10 @@ class Reconciler:
         states = read_states(self._connection, _QUEUE, list(runs))
         found = {run_id: problem_of(run, states[run_id]) for run_id, run in runs.items()}
         now = self._clock()
-        due = self._problems.due({run_id: one for run_id, one in found.items() if one is not None}, now)
+        problems = {run_id: one for run_id, one in found.items() if one is not None}
+        for run_id in self._delete_rejected([run_id for run_id, one in problems.items() if one is Problem.LOST]):
+            del problems[run_id]
+        due = self._problems.due(problems, now)
         self._settle({runs[run_id]: problem for run_id, problem in due.items()}, now)
         jobs = {entry.id for entry in self._keyed.settle(now)}
         self._restore_ended({*runs, *jobs})
@@ -206,8 +209,7 @@ class Reconciler:
         lost = [run for run in lost if self._is_own(run.id, entries.get(run.id))]
         under_way = submissions_under_way(self._connection, sorted({entry.last_id for entry in entries.values()}))
         lost = [run for run in lost if (found := entries.get(run.id)) is None or found.last_id not in under_way]
-        rejected = rejected_among(self._connection, [run.id for run in lost])
-        self._delete_rejected(rejected)
+        rejected = self._delete_rejected([run.id for run in lost])  # one is marked before it is no longer under way
         lost = [run for run in lost if run.id not in rejected]
         interrupted = self._interrupted(entries.values())
         jobs = []
@@ -223,12 +225,17 @@ class Reconciler:
         if restored:
             log.warning("Enqueued %d runs again, whose jobs Redis has lost", len(restored))
 
-    def _delete_rejected(self, run_ids: Collection[str]) -> None:
-        """Delete what a rejected submission has left, because the database failed when it was to be undone."""
-        if run_ids:
-            self._store.ledger.remove(sorted(run_ids))
-            self._store.delete_runs(sorted(run_ids))
-            log.warning("Deleted %d runs of submissions that were rejected", len(run_ids))
+    def _delete_rejected(self, lost: Sequence[str]) -> set[str]:
+        """Delete what rejected submissions have left, because the database failed when they were to be undone.
+
+        It is done at once: Redis may lose the marks. Returns their ids.
+        """
+        rejected = rejected_among(self._connection, lost)
+        if rejected:
+            self._store.ledger.remove(sorted(rejected))
+            self._store.delete_runs(sorted(rejected))
+            log.warning("Deleted %d runs of submissions that were rejected", len(rejected))
+        return rejected
 
     def _is_own(self, run_id: str, entry: LedgerEntry | None) -> bool:
         """Return whether a run was submitted to this service; remember those that were not."""

@@ -129,13 +129,20 @@ class QAWorker(Worker):
         Raises:
             redis.exceptions.RedisError: Redis failed.
         """
-        if not self.connection.exists(self.key):
+        if not self._is_registered():
             self.connection.hset(self.key, mapping=self.serialize())
             worker_registration.register(self)
         self.heartbeat()
         for active in jobs:
             self.maintain_heartbeats(active.job, active.execution)
         statistics.write(self.connection, self.key)
+
+    def _is_registered(self) -> bool:
+        """Return whether Redis has the worker: what runs may have written a part of its hash after a loss."""
+        with self.connection.pipeline(transaction=False) as pipe:
+            pipe.hexists(self.key, "birth")
+            pipe.sismember(worker_registration.REDIS_WORKER_KEYS, self.key)
+            return all(pipe.execute())
 
     def bootstrap(self, logging_level: str | None = None, *_formats: str, **_more: str) -> None:
         """Register and listen for commands."""

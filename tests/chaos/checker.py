@@ -37,6 +37,7 @@ JOBS_OF: Mapping[str, frozenset[str]] = {
     "dead": frozenset({"failed"}),
 }
 _ONE_OVERTAKE = 1  # a run may be taken and released between two looks at the list, while the next one is taken
+_BLIND_S = 0.5  # between two looks, on a busy machine; runs may be taken and released again and again meanwhile
 
 
 @dataclass(frozen=True)
@@ -100,10 +101,14 @@ def acknowledged_runs_end(history: History) -> Iterator[Violation]:
 
 
 def rejected_runs_never_begin(history: History) -> Iterator[Violation]:
-    """A submission that was rejected has no effect on the site."""
-    for run in {event.run for event in history.of(REJECTED)}:
-        if history.of(EFFECT, run):
-            yield Violation("rejected runs never begin", run, "was rejected, and ran")
+    """A submission that was rejected has no effect on the site, unless it said that it could not be undone.
+
+    One whose rows are `kept` is noted in Redis, which may lose its data before the rows are deleted.
+    """
+    for event in history.of(REJECTED):
+        stated = event["left"] or (event["kept"] and history.lost_after(event.at))
+        if history.of(EFFECT, event.run) and not stated:
+            yield Violation("rejected runs never begin", event.run, "was rejected, and ran")
 
 
 def tokens_are_held_once(history: History) -> Iterator[Violation]:
@@ -211,16 +216,20 @@ def _by_priority(history: History, runs: Sequence[str]) -> Iterator[list[str]]:
 
 
 def _overtaken(history: History, looks: Sequence[Event]) -> dict[str, int]:
-    """Return for each run the most later runs that were taken while it was seen waiting without a break."""
+    """Return for each run the most later runs that were taken while it was seen waiting without a break.
+
+    `gap` is the time in s between a look that found a change and the one before it.
+    """
     cancelled = {event.run for event in history.of(CANCEL)}
     counts: dict[str, int] = {}
     most: dict[str, int] = {}
     for before, after in pairwise(looks):
         waiting = set(after["runs"])
-        counts = {run: counts.get(run, 0) for run in waiting}
+        blind = after["gap"] > _BLIND_S
+        counts = {run: 0 if blind else counts.get(run, 0) for run in waiting}
         for runs in _by_priority(history, before["runs"]):
             for at, run in enumerate(runs):
-                if run in waiting:
+                if run in waiting and not blind:
                     counts[run] += len(set(runs[at + 1 :]) - waiting - cancelled)
         most |= {run: max(count, most.get(run, 0)) for run, count in counts.items()}
     return most

@@ -21,6 +21,7 @@ from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.models.values import Backoff
 from qa_queue.producer import JobProducer, RunRequest
+from qa_queue.producer.idempotency import KEPT_NOTE, LEFT_NOTE
 from qa_queue.queues.cancellation import cancel_runs
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
@@ -193,7 +194,10 @@ class ChaosClient(threading.Thread):
         try:
             (submitted,) = JobProducer(redis.connect(), self._store, self._settings).submit(request)
         except QAError as error:
-            self._log.note(REJECTED, run.name, error=str(error)[:300])
+            notes = getattr(error, "__notes__", [])
+            self._log.note(
+                REJECTED, run.name, error=str(error)[:300], kept=KEPT_NOTE in notes, left=LEFT_NOTE in notes
+            )
             return
         self.ids[run.name] = submitted.run_id
         self._log.note(
@@ -230,6 +234,7 @@ class ChaosObserver(threading.Thread):
         self._enough = threading.Event()
         self._ended: dict[str, RunStatus] = {}
         self._seen: list[str] = []  # the waiting runs of the last look
+        self._looked_at = 0.0
 
     @property
     def open(self) -> list[str]:
@@ -271,8 +276,9 @@ class ChaosObserver(threading.Thread):
     def _look_at_list(self, connection) -> None:  # type: ignore[no-untyped-def] # redis-py
         names = {run_id: name for name, run_id in list(self._client.ids.items())}
         waiting = [names.get(job_id.decode()) for job_id in connection.lrange(f"rq:queue:{QUEUE}", 0, -1)]
+        before, self._looked_at = self._looked_at, time.monotonic()
         if (seen := [name for name in waiting if name]) != self._seen:
-            self._service.log_file.note(WAITING, runs=seen)
+            self._service.log_file.note(WAITING, runs=seen, gap=self._looked_at - before)
             self._seen = seen
 
 

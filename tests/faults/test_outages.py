@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from qa_queue.models import RunStatus
+from qa_queue.monitoring.heartbeats import OUTBOX_FIELD
 from tests.faults.disk import full_disk
 from tests.faults.service import FaultService
 from tests.support.poll import wait_until
@@ -87,6 +88,7 @@ def test_supabase_fails_in_mid_run(service: FaultService, survived, mode: str, s
         wait_until(
             lambda: service.connection.zcard("rq:finished:test-execution") == 3, timeout=60, what="the jobs' ends"
         )
+        wait_until(lambda: _outbox_bytes(service), what="the depth of the outbox in the worker's heartbeat")
     _NEVER.wait(seconds)
     service.supabase_proxy.mode = "good"
     since = time.monotonic()
@@ -98,6 +100,12 @@ def test_supabase_fails_in_mid_run(service: FaultService, survived, mode: str, s
     service.stop_workers()
     assert list((Path(service.settings["QA_HOME"]) / "outbox").iterdir()) == []
     survived(f"Supabase {mode} for {seconds} s in mid-run", recovery, f"{finished}rows arrive; attempts [1, 1, 1]")
+
+
+def _outbox_bytes(service: FaultService) -> int:
+    """Return what the workers report: the reconciler and the alerts read it."""
+    with service.connection as redis:
+        return sum(int(redis.hget(key, OUTBOX_FIELD) or 0) for key in redis.smembers("rq:workers"))
 
 
 def test_a_worker_killed_with_rows_in_its_outbox_loses_none(service: FaultService, survived) -> None:

@@ -16,7 +16,8 @@ from rq.serializers import JSONSerializer
 
 from qa_queue.errors import CaseError, InputError, RedisUnavailableError, StoreUnavailableError
 from qa_queue.models import CleanupJobData, LearningJobData, Priority, RunStatus, TestConfig
-from qa_queue.producer import JobProducer, SubmittedRun
+from qa_queue.producer import JobProducer, SubmittedRun, idempotency
+from qa_queue.producer.idempotency import KEPT_NOTE, LEFT_NOTE
 from qa_queue.queues import QueueManager
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
@@ -62,11 +63,12 @@ class BrokenStore(MemoryStore):
 
 
 class VanishingStore(MemoryStore):
-    """A store that is unavailable from the moment on at which it has stored runs, until `down` is reset."""
+    """A store that is unavailable once it has stored runs, until `down` is reset or some `failures` are over."""
 
-    def __init__(self) -> None:
+    def __init__(self, failures: int = -1) -> None:
         super().__init__()
         self.down = False
+        self._failures = failures
         remove = self.ledger.remove
 
         def remove_if_up(job_ids: Sequence[str]) -> None:
@@ -86,7 +88,8 @@ class VanishingStore(MemoryStore):
         return super().delete_runs(run_ids)
 
     def _fail_if_down(self) -> None:
-        if self.down:
+        if self.down and self._failures != 0:
+            self._failures -= 1
             raise StoreUnavailableError("Supabase is not reachable")
 
 
@@ -234,18 +237,44 @@ def test_when_the_store_fails_at_taking_back_too_the_first_error_counts(
 
 
 def test_what_a_rejected_submission_has_left_is_deleted_and_never_runs(redis_db: Redis) -> None:
-    """The rows were stored, the answer was lost, and the store failed when they were to be taken back."""
+    """The rows were stored, the answer was lost, and the store failed when they were to be taken back.
+
+    The scheduler deletes them at its next look, for the mark would be lost with Redis' data.
+    """
     store = VanishingStore()
-    with pytest.raises(StoreUnavailableError):
+    with pytest.raises(StoreUnavailableError) as raised:
         producer(redis_db, store).submit(run_request())
+    assert raised.value.__notes__ == [KEPT_NOTE]
     assert [run.status for run in store.list_runs()] == [RunStatus.QUEUED]
     store.down = False
+    Reconciler(redis_db, store, Settings(_env_file=None), name="one").run()
+    redis_db.flushdb()
     clock = iter((0.0, 60.0))
-    settings = Settings(_env_file=None)
-    reconciler = Reconciler(redis_db, store, settings, name="one", clock=lambda: next(clock))
-    reconciler.run()
-    reconciler.run()
+    after = Reconciler(redis_db, store, Settings(_env_file=None), name="two", clock=lambda: next(clock))
+    after.run()
+    after.run()
     assert (store.list_runs(), waiting(redis_db)) == ([], [])
+
+
+def test_a_store_that_fails_briefly_is_asked_again_to_delete_a_rejected_submission(redis_db: Redis) -> None:
+    """The rows were stored, and the connection broke twice: once for the answer, once when they were taken back."""
+    store = VanishingStore(failures=2)
+    with pytest.raises(StoreUnavailableError) as raised:
+        producer(redis_db, store).submit(run_request())
+    assert not hasattr(raised.value, "__notes__")
+    assert store.list_runs() == []
+
+
+def test_a_submission_that_neither_part_can_undo_says_so(redis_db: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The rows were stored, and both Supabase and Redis fail when they are to be taken back."""
+
+    def fail(*_: Any) -> None:
+        raise RedisConnectionError("Connection closed by server.")
+
+    monkeypatch.setattr(idempotency, "mark_rejected", fail)
+    with pytest.raises(StoreUnavailableError) as raised:
+        producer(redis_db, VanishingStore()).submit(run_request())
+    assert raised.value.__notes__ == [LEFT_NOTE]
 
 
 def fail_after_enqueue(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:

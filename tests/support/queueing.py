@@ -77,7 +77,8 @@ def run_request(name: str = "A case", **overrides: Any) -> RunRequest:
 
 def snapshot(connection: Redis) -> dict[bytes, tuple[Any, bool]]:
     """Everything in the database and whether it expires, to compare before and after."""
-    return {key: (_content(connection, key), connection.ttl(key) >= 0) for key in connection.scan_iter()}
+    found = {key: (_content(connection, key), connection.ttl(key) >= 0) for key in connection.scan_iter()}
+    return {key: value for key, value in found.items() if value[0] is not None}
 
 
 def _content(connection: Redis, key: bytes) -> Any:
@@ -88,5 +89,6 @@ def _content(connection: Redis, key: bytes) -> Any:
         b"set": lambda: connection.smembers(key),
         b"zset": lambda: connection.zrange(key, 0, -1, withscores=True),
         b"stream": lambda: connection.xrange(key),
+        b"none": lambda: None,  # it has just expired
     }
     return readers[connection.type(key)]()

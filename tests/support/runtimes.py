@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 from qa_queue.errors import BrowserCrashedError, InputError, QAError, RunCancelledError, StoreUnavailableError
-from qa_queue.models import JobContext
+from qa_queue.models import JobContext, RuntimeStatistics
 from qa_queue.redis import RedisClient
 from qa_queue.settings import Settings
 
@@ -58,9 +58,9 @@ class FakeRuntime:
         reason = self.redis.get("obstacle")
         return reason.decode() if reason else None
 
-    def statistics(self) -> dict[str, int]:
+    def statistics(self) -> RuntimeStatistics:
         """Return the value of the key `vitals`, as a runtime with a browser and an outbox reports it."""
-        return json.loads(self.redis.get("vitals") or "{}")
+        return RuntimeStatistics(**json.loads(self.redis.get("vitals") or "{}"))
 
     async def until(self, key: str) -> None:
         while not self.redis.exists(key):  # noqa: ASYNC110 - the key is another process's

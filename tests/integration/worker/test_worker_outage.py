@@ -79,3 +79,15 @@ def test_a_command_that_cannot_be_read_does_not_end_the_listening(redis_db, redi
     redis_db.publish("commands", "bad")
     wait_until(lambda: redis_db.publish("commands", "good") and b"good" in heard.data, timeout=60)
     listener.stop()
+
+
+def test_a_worker_registers_again_when_redis_has_lost_all_but_a_part_of_it(start_worker, redis_db):
+    """What runs may write a field of its hash between the loss and the next heartbeat."""
+    start_worker().says("serves")
+    (key,) = redis_db.smembers("rq:workers")
+    with redis_db.pipeline() as pipe:
+        pipe.flushdb()
+        pipe.hset(key, "state", "busy")
+        pipe.execute()
+    wait_until(lambda: redis_db.smembers("rq:workers") == {key}, what="the registration of the worker")
+    wait_until(lambda: redis_db.hexists(key, "birth"), what="the worker's hash")
