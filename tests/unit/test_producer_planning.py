@@ -12,7 +12,7 @@ from qa_queue.producer.planning import (
     PlannedRun,
     case_record,
     distinct_cases,
-    run_record,
+    run_records,
     run_spec,
 )
 from qa_queue.producer.requests import RunRequest
@@ -94,13 +94,21 @@ def test_a_run_s_row_says_what_was_asked_for() -> None:
         fields={"base_url": "http://${env.SHOP_HOST}/shop"},
     )
     plan = planned(request, SHOP_HOST="shop.test")
-    row = run_record(plan, {plan.case.id: 7}, NOW)
+    (row,) = run_records([plan], {plan.case.id: 7}, NOW)
     assert (row.id, row.job_id, row.case_version, row.priority, row.user_id) == ("run-1", "run-1", 7, 10, "ann")
     assert (row.total_steps, row.base_url, row.queued_at) == (1, "http://shop.test/shop", NOW)
     assert row.config["timeout"] == 5000
 
 
+def test_rows_of_one_submission_are_ordered_by_the_time_of_their_queuing() -> None:
+    plans = [planned(run_request(), f"run-{number}") for number in range(3)]
+    rows = run_records(plans, {plans[0].case.id: 1}, NOW)
+    assert [row.id for row in sorted(rows, key=lambda row: row.queued_at)] == ["run-0", "run-1", "run-2"]
+    assert len({row.queued_at for row in rows}) == 3
+
+
 def test_a_run_goes_to_the_request_s_base_url_before_the_case_s() -> None:
     plan = planned(run_request(base_url="http://other.test", fields={"base_url": "http://shop.test"}))
-    assert run_record(plan, {plan.case.id: 1}, NOW).base_url == "http://other.test"
+    (row,) = run_records([plan], {plan.case.id: 1}, NOW)
+    assert row.base_url == "http://other.test"
     assert run_spec(plan, NOW).data.base_url == "http://other.test"
