@@ -1,7 +1,5 @@
 """Conditions: checks that decide about steps instead of failing them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Annotated, Any, ClassVar
 
@@ -16,13 +14,13 @@ class Condition(Vocabulary):
 
     spread: ClassVar[str | None] = "check"
     check: AnyCheck | None = Field(None, description="The check.")
-    every: Annotated[Many[Condition], Field(min_length=1)] | None = Field(
+    every: Annotated[Many["Condition"], Field(min_length=1)] | None = Field(
         None, validation_alias="all", serialization_alias="all", description="All of these hold."
     )
-    some: Annotated[Many[Condition], Field(min_length=1)] | None = Field(
+    some: Annotated[Many["Condition"], Field(min_length=1)] | None = Field(
         None, validation_alias="any", serialization_alias="any", description="At least one of these holds."
     )
-    opposite: Condition | None = Field(
+    opposite: "Condition | None" = Field(
         None, validation_alias="not", serialization_alias="not", description="This does not hold."
     )
 

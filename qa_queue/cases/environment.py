@@ -1,7 +1,5 @@
 """The setup of a case's browser: `use`, and the types of its values."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime

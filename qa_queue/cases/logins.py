@@ -1,7 +1,5 @@
 """Logins of a case: the steps that sign in, whose cookies and storage runs share."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 

@@ -4,8 +4,6 @@ In a file a step is `{ACTION: ARGS, ...fields}`; here it is a `Step` with `args`
 `${...}` stays text here and is filled in by `values` when the run starts. Durations are ms.
 """
 
-from __future__ import annotations
-
 import re
 from base64 import b64decode
 from collections.abc import Iterable, Iterator
@@ -209,7 +207,7 @@ class Case(Shared):
             raise ValueError(f"has {count} steps, those inside blocks included; at most {MAX_STEPS} are possible")
         return self
 
-    def under(self, suite: Suite) -> Case:
+    def under(self, suite: "Suite") -> "Case":
         """Return the case with the values that its suite shares laid under its own."""
         shared = {
             name: getattr(suite, name)

@@ -1,7 +1,5 @@
 """The parts of cases, suites and flows: version, title, pytest tests, flows, shared keys, rows and baselines."""
 
-from __future__ import annotations
-
 from base64 import b64decode
 from typing import Annotated, Any, ClassVar, Literal
 

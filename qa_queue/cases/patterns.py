@@ -5,8 +5,6 @@ like one has a backslash before it, `\\/a/`.
 Values made in code are plain texts or a `Regex`, so that a text of a page is never taken for an expression.
 """
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
 from functools import cache, lru_cache

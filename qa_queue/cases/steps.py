@@ -1,7 +1,5 @@
 """Steps and the base of their actions. Each action is one class under `actions/`, registered by its keyword."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -12,11 +10,21 @@ from pydantic_core import CoreSchema, core_schema
 from qa_queue.cases.checks.base import Check, advice_on_check, is_check
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.targets import TARGET_KEYS, Target, with_target
-from qa_queue.cases.vocabulary import Duration, Name, Vocabulary, Words, all_keys, expected, key_of, refuse
+from qa_queue.cases.vocabulary import (
+    Duration,
+    Name,
+    Vocabulary,
+    Words,
+    all_keys,
+    expected,
+    key_of,
+    refuse,
+    schema_of,
+)
 from qa_queue.errors.validation import did_you_mean
 
 ACTION_FIELD, LINE_FIELD = "(action)", "(line)"  # no document has such keys
-ACTIONS: dict[str, type[Action]] = {}
+ACTIONS: dict[str, "type[Action]"] = {}
 """Every action by its keyword, in the order of their declaration."""
 HealMode = Literal["off", "suggest", "auto"]
 SaveAsUse = Literal["none", "optional", "required"]
@@ -139,7 +147,7 @@ class Block(Action):
         """The number of times that the steps run; None where it depends on the run."""
         return 1
 
-    def steps_by_key(self) -> Iterator[tuple[str, tuple[Step, ...]]]:
+    def steps_by_key(self) -> Iterator[tuple[str, tuple["Step", ...]]]:
         """Yield the key of each sequence of steps inside, and the sequence."""
         yield from ((key_of(type(self), name), getattr(self, name)) for name in self.bodies)
 
@@ -148,12 +156,11 @@ class _OneAction:
     """The schema of a step's action: a mapping with one key, read as the class that the key names."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         def schema(action: type[Action]) -> CoreSchema:
             if not action.elsewhere:
-                return handler.generate_schema(action)
-            choices = {word: handler.generate_schema(ACTIONS[word]) for word in action.elsewhere.values()}
-            choices[action.keyword] = handler.generate_schema(action)
+                return schema_of(action)
+            choices = {word: schema_of(ACTIONS[word]) for word in (*action.elsewhere.values(), action.keyword)}
             return core_schema.tagged_union_schema(choices, lambda value: _word_of(action, value))
 
         fields = {

@@ -1,7 +1,5 @@
 """The target of a step: `"#go"`, or a mapping with one kind of locator, narrowed, with fallbacks."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Self
 
@@ -100,20 +98,20 @@ class Target(Vocabulary):
     css: Words | None = Field(None, description="CSS selector; looks into open shadow roots.")
     xpath: Words | None = Field(None, description="XPath; does not look into shadow roots.")
     selector: Words | None = Field(None, description="A selector of Playwright, as a bare string is.")
-    within: Target | None = Field(None, description="Search inside this element.")
-    frame: Target | None = Field(None, description="Search inside this iframe.")
-    has: Target | None = Field(None, description="Only elements with a match of this target inside.")
-    has_not: Target | None = Field(None, description="Only elements without a match of this target inside.")
+    within: "Target | None" = Field(None, description="Search inside this element.")
+    frame: "Target | None" = Field(None, description="Search inside this iframe.")
+    has: "Target | None" = Field(None, description="Only elements with a match of this target inside.")
+    has_not: "Target | None" = Field(None, description="Only elements without a match of this target inside.")
     has_text: TextWords | None = Field(None, description="Only elements that contain this text.")
     has_not_text: TextWords | None = Field(None, description="Only elements that do not contain this text.")
     visible: bool | None = Field(None, description="Only visible elements, or only hidden ones.")
-    and_: Target | None = Field(
+    and_: "Target | None" = Field(
         None,
         validation_alias="and",
         serialization_alias="and",
         description="Only elements that this target matches too.",
     )
-    or_: Target | None = Field(
+    or_: "Target | None" = Field(
         None,
         validation_alias="or",
         serialization_alias="or",
@@ -122,7 +120,7 @@ class Target(Vocabulary):
     nth: int | None = Field(None, description="The match of this index, from 0; negative from the end.")
     first: bool | None = Field(None, description="The first match.")
     last: bool | None = Field(None, description="The last match.")
-    fallbacks: Many[Target] = Field((), description="Other ways to name the element, tried in order.")
+    fallbacks: Many["Target"] = Field((), description="Other ways to name the element, tried in order.")
 
     @classmethod
     def long_form(cls, value: Any) -> Any:
@@ -168,7 +166,7 @@ class Target(Vocabulary):
         """Return the target as rows store it: only what is set; without its fallbacks unless asked for."""
         return self.model_dump(mode="json", exclude_defaults=True, exclude=set() if fallbacks else {"fallbacks"})
 
-    def alternatives(self) -> tuple[Target, ...]:
+    def alternatives(self) -> tuple["Target", ...]:
         """Return the target without its fallbacks, then each fallback in order."""
         return (self.model_copy(update={"fallbacks": ()}), *self.fallbacks)
 

@@ -1,7 +1,5 @@
 """Patterns of the requests and responses of pages."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal

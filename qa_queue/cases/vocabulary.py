@@ -4,9 +4,10 @@ A class declares its keys as pydantic fields with descriptions, and what else ho
 Parsing, JSON Schema, the reference in docs/cases.md, the export and the sentences in reports are derived from both.
 Rules that only make sense for what people write hold for documents, which are validated with `DOCUMENT` as context;
 values made in code may use the names of the attributes and need not follow them.
-"""
 
-from __future__ import annotations
+The modules of the language do without `from __future__ import annotations`: pydantic would compile the text of each
+annotation again for every class that inherits it.
+"""
 
 import json
 import re
@@ -30,9 +31,10 @@ from pydantic import (
     model_validator,
 )
 from pydantic.config import JsonDict
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, PydanticKnownError, core_schema
 
 from qa_queue.cases.references import whole
+from qa_queue.errors.schema_path import READS
 from qa_queue.errors.validation import kind_text, problems_of
 from qa_queue.models import Viewport
 
@@ -174,6 +176,24 @@ class Vocabulary(BaseModel):
         """Return the keys that the document has."""
         names = (name for name in self.model_fields_set if getattr(self, name) is not None)
         return frozenset(key_of(type(self), name) for name in names)
+
+
+def schema_of(word: type[Vocabulary]) -> CoreSchema:
+    """Return the schema of a part that is read as this word.
+
+    The word's own schema is built when a document first has it: of the many, a case uses a few.
+    """
+
+    def read(value: Any, info: ValidationInfo) -> Any:
+        by_alias, by_name = (True, False) if info.context is not None else (None, None)
+        try:
+            return word.model_validate(value, context=info.context, by_alias=by_alias, by_name=by_name)
+        except RecursionError:
+            raise PydanticKnownError("recursion_loop") from None
+
+    return core_schema.with_info_plain_validator_function(
+        read, metadata={READS: word}, json_schema_input_schema=core_schema.any_schema()
+    )
 
 
 def _refuse_empty(value: Mapping[str, Any], nullable: Collection[str]) -> None:

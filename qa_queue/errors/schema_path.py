@@ -17,6 +17,8 @@ KeyPath = tuple[str | int, ...]  # of keys and indices, from the top of the docu
 _Schema = Mapping[str, Any]
 _WRAPPERS = {"lax-or-strict": "lax_schema", "json-or-python": "python_schema"}
 NO_DOCUMENT = object()
+READS = "reads"
+"""Key in the metadata of a schema: the model that its validator reads the value as."""
 _LIMITS = ("ge", "gt", "le", "lt")
 
 
@@ -149,6 +151,8 @@ class _Walk:
             self.definitions[definition["ref"]] = definition
         if schema["type"] == "definition-ref":
             yield from self.unwrapped(self.definitions[schema["schema_ref"]])
+        elif model := schema.get("metadata", {}).get(READS):
+            yield from self.unwrapped(model.__pydantic_core_schema__)
         elif schema["type"] in _WRAPPERS:
             yield from self.unwrapped(schema[_WRAPPERS[schema["type"]]])
         elif "schema" in schema:

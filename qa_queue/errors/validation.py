@@ -176,6 +176,8 @@ class _Fault:
         return self.path, "type" if self.wanted else self.text
 
     def merged(self, other: _Fault) -> _Fault:
+        if not self.wanted:
+            return self
         wanted = self.wanted if other.wanted in self.wanted.split(" or ") else f"{self.wanted} or {other.wanted}"
         return _Fault(self.path, _type_text(wanted, self.got), self.union, wanted, self.got)
 

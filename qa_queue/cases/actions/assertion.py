@@ -1,7 +1,5 @@
 """The action that checks."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import ClassVar, Self
 

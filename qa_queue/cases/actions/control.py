@@ -1,7 +1,5 @@
 """Control flow: groups, loops, branches and blocks that are tried again."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from typing import Annotated, Any, ClassVar
 

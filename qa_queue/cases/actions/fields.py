@@ -1,7 +1,5 @@
 """Actions on the fields of forms, and keys."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any, ClassVar
 

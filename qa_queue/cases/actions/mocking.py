@@ -1,7 +1,5 @@
 """Actions that answer or block the requests of pages."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 

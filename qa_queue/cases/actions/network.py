@@ -1,7 +1,5 @@
 """Actions on the network."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Collection
 from typing import Annotated, ClassVar

@@ -1,7 +1,5 @@
 """Actions on the page as a whole, and waiting."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 

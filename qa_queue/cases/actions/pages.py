@@ -1,7 +1,5 @@
 """Actions on the pages of the browser: tabs and windows, dialogs and downloads."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 

@@ -1,7 +1,5 @@
 """Actions of the mouse."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Annotated, Any, ClassVar, Literal, Self
 

@@ -1,7 +1,5 @@
 """Actions on the browser's state: cookies, storage, headers, permissions, place, clock and network."""
 
-from __future__ import annotations
-
 from typing import Annotated, Any, ClassVar, Literal, get_args
 
 from pydantic import BeforeValidator, Field

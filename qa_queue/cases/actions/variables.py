@@ -1,7 +1,5 @@
 """Actions on variables: setting them, and reading them from the page."""
 
-from __future__ import annotations
-
 from collections.abc import Collection, Iterable
 from typing import Annotated, Any, ClassVar, Literal
 

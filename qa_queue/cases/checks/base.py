@@ -1,7 +1,5 @@
 """The base of the checks, and the type of a field that holds one."""
 
-from __future__ import annotations
-
 from collections.abc import Collection
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
@@ -10,12 +8,12 @@ from pydantic import AliasChoices, Discriminator, Field, GetCoreSchemaHandler, T
 from pydantic_core import CoreSchema, core_schema
 
 from qa_queue.cases.targets import TARGET_KEYS, Target, with_target
-from qa_queue.cases.vocabulary import Vocabulary, expected, keys_of, refuse
+from qa_queue.cases.vocabulary import Vocabulary, expected, keys_of, refuse, schema_of
 from qa_queue.errors.validation import did_you_mean
 
-CHECKS: dict[str, type[Check]] = {}
+CHECKS: dict[str, "type[Check]"] = {}
 """Every check by its keyword, in the order of their declaration."""
-FORMS: dict[str, type[Check]] = {}
+FORMS: dict[str, "type[Check]"] = {}
 """Checks that the key of their subject names, beside one of several comparisons."""
 BESIDE_TARGET = ("css", "role")
 """The keywords of checks that are kinds of targets: they are checks where the element stands under `target`."""
@@ -176,9 +174,9 @@ class _OneCheck:
     """The schema of a check: the class that the mapping's one check names."""
 
     @classmethod
-    def __get_pydantic_core_schema__(cls, _source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        choices = {keyword: handler.generate_schema(check) for keyword, check in CHECKS.items()}
-        choices |= {f"({form})": handler.generate_schema(check) for form, check in FORMS.items()}
+    def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
+        choices = {keyword: schema_of(check) for keyword, check in CHECKS.items()}
+        choices |= {f"({form})": schema_of(check) for form, check in FORMS.items()}
         union = core_schema.tagged_union_schema(choices, _keyword_of)
         return core_schema.with_info_wrap_validator_function(_read_check, union)
 

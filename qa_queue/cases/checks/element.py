@@ -1,7 +1,5 @@
 """Checks of an element."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from typing import Annotated, ClassVar, Literal
 

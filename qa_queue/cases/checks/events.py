@@ -1,7 +1,5 @@
 """Checks of downloads and dialogs."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable
 from typing import Annotated, Any, ClassVar, Literal

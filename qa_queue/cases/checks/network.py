@@ -1,7 +1,5 @@
 """Checks of the network and the console."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Checks of the page."""
 
-from __future__ import annotations
-
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field

@@ -1,7 +1,5 @@
 """Checks of how the page looks."""
 
-from __future__ import annotations
-
 import re
 from typing import Annotated, Any, ClassVar
 

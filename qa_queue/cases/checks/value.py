@@ -1,7 +1,5 @@
 """The check of a value, and the comparisons that it makes. Pure."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable

@@ -124,6 +124,24 @@ def test_a_file_that_is_something_else(tmp_path: Path, content: bytes) -> None:
         assert not loads(path)
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda step: {"group": {"name": "g", "steps": [step]}},
+        lambda step: {"if": {"visible": "#x"}, "then": [step]},
+        lambda step: {"repeat": {"times": 1, "steps": [step]}},
+    ],
+    ids=["group", "if", "repeat"],
+)
+def test_steps_that_are_nested_without_end(around: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """They are refused in words, as targets are."""
+    step: dict[str, Any] = {"click": "#a"}
+    for _ in range(3000):
+        step = around(step)
+    with pytest.raises(CaseError, match=r"case\.yaml: steps\[0\]\.\S+: is nested too deep$"):
+        parse_case({"name": "x", "steps": [step]}, source="case.yaml")
+
+
 def test_a_target_that_is_nested_without_end() -> None:
     """Documents from programs have no parser before them that bounds their depth."""
     target: dict[str, Any] = {"css": "a"}

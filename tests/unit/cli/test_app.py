@@ -68,6 +68,25 @@ def test_a_command_imports_its_own_module_only() -> None:
     assert (packages, modules) == ("", "qa_queue.cli.app")
 
 
+def test_checking_a_case_imports_no_more_than_reading_it_needs(tmp_path: Path) -> None:
+    """No settings of the service, no store, no queue, and no YAML writer."""
+    case = tmp_path / "case.yaml"
+    case.write_text("name: x\nsteps:\n  - goto: http://127.0.0.1/\n")
+    script = (
+        "import sys; from qa_queue.cli.app import app\n"
+        f"try: app(['check', {str(case)!r}])\n"
+        "except SystemExit: pass\n"
+        "unwanted = {'asyncio', 'httpx', 'pydantic_settings', 'redis', 'rq', 'ruamel', 'supabase'}\n"
+        "packages = {name.partition('.')[0] for name in sys.modules}\n"
+        "print(*sorted(unwanted & packages))\n"
+        "print(*sorted({'qa_queue.queues', 'qa_queue.services', 'qa_queue.store.records'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    checked, packages, modules = done.stdout.splitlines()
+    assert checked.startswith("ok")
+    assert (packages, modules) == ("", "")
+
+
 def test_commands_are_a_mapping_that_loads_on_look_up() -> None:
     commands = LazyCommands({"queues": ("pause", "resume")})
     assert (list(commands), len(commands), "other" in commands) == (["pause", "resume"], 2, False)
