@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import random
 import statistics
-import subprocess
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -20,10 +19,10 @@ from pathlib import Path
 import psutil
 from playwright.async_api import Browser, async_playwright
 
+from benchmarks.engine.service import started_shop
 from qa_queue.settings import load_settings
 from qa_queue.settings.chromium import find_browser
 
-ROOT = Path(__file__).resolve().parents[1]
 ROUNDS = 40
 _WARM_UP = 3  # rounds that do not count
 _LEAST = 4  # rounds for an error
@@ -131,15 +130,8 @@ def _with_error(values: Sequence[float]) -> str:
 def main() -> None:
     """Serve the shop, measure, and print the table."""
     rounds = int(sys.argv[1]) if len(sys.argv) > 1 else ROUNDS
-    command = [sys.executable, "-m", "examples.shop", "--port", "0"]
-    shop = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
-    try:
-        assert shop.stdout is not None
-        url = next(word for word in shop.stdout.readline().split() if word.startswith("http"))
+    with started_shop() as (url, _):
         sys.stdout.write(report(asyncio.run(measure(url, rounds))) + "\n")
-    finally:
-        shop.kill()
-        shop.wait()
 
 
 if __name__ == "__main__":

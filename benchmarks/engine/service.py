@@ -65,14 +65,15 @@ def started_service(*, supabase: bool) -> Iterator[BenchService]:
         lite = None
         if supabase:
             lite = stack.enter_context(start_supabase(folder / "supabase", cache=ROOT / ".qa" / "cache"))
-        shop, pid = stack.enter_context(_shop())
+        shop, pid = stack.enter_context(started_shop())
         services = {"shop": pid, "redis": redis.pid} | ({"supabase": lite.pid} if lite else {})
         browser = find_browser(load_settings())
         yield BenchService(folder=folder, browser=browser, shop=shop, redis=redis, supabase=lite, services=services)
 
 
 @contextmanager
-def _shop() -> Iterator[tuple[str, int]]:
+def started_shop() -> Iterator[tuple[str, int]]:
+    """The URL and process id of a shop, which runs in a process of its own."""
     command = [sys.executable, "-m", "examples.shop", "--port", "0"]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as popen:
         try:

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 
+from processors.browser.egress.heads import head_of, plain_head, request_parser
 from processors.browser.egress.policy import EgressPolicy, Layer, endpoints
 from processors.browser.egress.proxy import EgressProxy
 from qa_queue.cases.hosts import Address, HostList
@@ -235,6 +236,64 @@ async def test_a_name_in_a_tunnel_does_not_choose_the_destination(site: Site, ow
         )
         await talk(proxy, connect(place), inner)
     assert own.silent
+
+
+BROWSER = ("Proxy-Connection: keep-alive", "Accept: text/css,*/*;q=0.1", "Cookie: a=b; c=\xe9", "X-Empty:")
+
+
+@pytest.mark.parametrize("path", ["/", "/a", "/a/b.css?x=1&y=%20[2]#", "/~ann/(1)?u=http://other.test/"])
+@pytest.mark.parametrize("place", ["127.0.0.1:8080", "shop.test", "[::1]:80", "SHOP.test:81", "127.1"])
+def test_the_short_way_reads_what_h11_reads(place: str, path: str) -> None:
+    """The same destination, and the same lines for the server, in another order."""
+    data = get(f"http://{place}{path}", *BROWSER).encode("latin-1")
+    parser = request_parser()
+    parser.receive_data(data)
+    slow, fast = head_of(parser.next_event()), plain_head(data)
+    if "#" in path:
+        assert fast is None
+        return
+    assert fast is not None
+    assert (fast.method, fast.url, fast.to) == (slow.method, slow.url, slow.to)
+    assert (fast.single, fast.upgrade, fast.chunked) == (slow.single, slow.upgrade, slow.chunked)
+    assert fast.headers == slow.headers
+    assert fast.message().split(b"\r\n")[:2] == slow.message().split(b"\r\n")[:2]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        get("http://a.test/", "Content-Length: 3") + "abc",
+        get("http://a.test/", "Content-Length: 0"),
+        get("http://a.test/", "TRANSFER-ENCODING: chunked"),
+        get("http://a.test/", "Upgrade: websocket", "Connection: Upgrade"),
+        get("http://a.test/", "Connection: close"),
+        get("http://a.test/", "Proxy-Connection: close"),
+        get("http://a.test/", "Proxy-Connection:   Keep-Alive, close"),
+        get("http://a.test/", "Proxy-Authorization: Basic eA=="),
+        get("http://a.test/", "Host: b.test"),
+        get("http://a.test/", "Expect: 100-continue"),
+        get("http://a.test/", "X : a"),
+        get("http://a.test/", "X: a\r\n b"),
+        get("http://a.test/", "X: a\0b"),
+        get("http://a.test/", "X: a\rContent-Length: 3"),
+        get("http://a.test/", "X: a").replace("Host: anything\r\n", ""),
+        get("http://a.test/") * 2,
+        get("http://a.test/")[:-2],
+        get("http://a.test/").replace("\r\n", "\n"),
+        get("http://a.test/").replace("1.1", "1.0"),
+        get("http://a.test/").replace("GET", "POST"),
+        get("http://user@a.test/"),
+        get("http://[::1/") + "x",
+        get("http://a.test\\@b.test/"),
+        get("http://a.test/\\b"),
+        get("http://a.test"),
+        get("ws://a.test/"),
+        get("/a"),
+    ],
+)
+def test_the_short_way_leaves_the_rest_to_h11(data: str) -> None:
+    """Bodies, upgrades, headers for the proxy, and whatever is ambiguous."""
+    assert plain_head(data.encode("latin-1")) is None
 
 
 async def test_a_request_reaches_its_server_in_one_form() -> None:

@@ -1,7 +1,7 @@
 """The connections of a browser through its proxy.
 
-Responses are passed on as they come; of the requests, h11 reads each head, because one connection may carry
-requests to several hosts.
+Responses are passed on as they come; of the requests, each head is read, because one connection may carry requests
+to several hosts.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any, Protocol
 
 import h11
 
-from processors.browser.egress.cache import Exchange, HttpCache, may_use, merged, must_ask
-from processors.browser.egress.heads import CHUNKED, destination_of, request_head, request_parser
+from processors.browser.egress.cache import Exchange, HttpCache, may_use, must_ask
+from processors.browser.egress.heads import RequestHead, head_of, plain_head, request_parser
 from processors.browser.egress.policy import Denied, Destination, Permitted, TooLarge, Unreachable, code_of
 from processors.browser.egress.throttle import MAX_WAITING, Link
 
@@ -158,6 +158,7 @@ class BrowserEnd(_End):
     def __init__(self, proxy: ProxyCalls) -> None:
         self._proxy = proxy
         self._parser = request_parser()
+        self._between = True  # requests: the parser has nothing of the next one
         self._chunked = False  # the body of the request that is passed on
         self._opening: asyncio.Task[None] | None = None
         self._tunnel = False
@@ -183,6 +184,10 @@ class BrowserEnd(_End):
         if self._tunnel:
             self._pass_on(data)
             return
+        if self._between and (head := plain_head(data)) is not None:
+            self._take(head)
+            return
+        self._between = False
         try:
             self._parser.receive_data(data)
             self._advance()
@@ -194,14 +199,7 @@ class BrowserEnd(_End):
         while self._opening is None and not self._tunnel:
             match self._parser.next_event():
                 case h11.Request() as request:
-                    to = destination_of(request)
-                    plain = self._proxy.cache is None and request.method != b"CONNECT"
-                    if plain and to is not None and self._is_connected(to):
-                        self._proxy.requests += 1
-                        self._begin(request)
-                    else:
-                        self.transport.pause_reading()
-                        self._opening = asyncio.create_task(self._open(request, to))
+                    self._take(head_of(request))
                 case h11.Data() | h11.EndOfMessage() as event:
                     self._continue(event)
                 case h11.ConnectionClosed():
@@ -210,18 +208,28 @@ class BrowserEnd(_End):
                 case _:
                     return
 
+    def _take(self, head: RequestHead) -> None:
+        """Begin a request to the server that is connected, or open the way for it."""
+        plain = self._proxy.cache is None and not head.is_tunnel
+        if plain and head.to is not None and self._is_connected(head.to):
+            self._proxy.requests += 1
+            self._begin(head)
+        else:
+            self.transport.pause_reading()
+            self._opening = asyncio.create_task(self._open(head, head.to))
+
     def _is_connected(self, to: Destination) -> bool:
         return self.other is not None and self.other.to == to and not self.other.transport.is_closing()
 
-    async def _open(self, request: h11.Request, to: Destination | None) -> None:
+    async def _open(self, head: RequestHead, to: Destination | None) -> None:
         """Connect for a request and begin it; a request that may not be made ends the connection."""
         if to is None:
             self._answer(400, "this is a proxy: it takes absolute URLs and CONNECT")
             return
         self._proxy.requests += 1
-        self.single = any(header == (b"proxy-connection", b"close") for header in request.headers)
+        self.single = head.single
         try:
-            done = await (self._open_tunnel(to) if request.method == b"CONNECT" else self._reach(request, to))
+            done = await (self._open_tunnel(to) if head.is_tunnel else self._reach(head, to))
         except OSError as error:
             self._proxy.note(Unreachable(to, code_of(error)))
             done = False
@@ -229,7 +237,7 @@ class BrowserEnd(_End):
             self._answer(400, f"{error}")
             return
         if not done:
-            self._end(request)
+            self._end(head)
             return
         self._opening = None
         self.transport.resume_reading()
@@ -238,9 +246,9 @@ class BrowserEnd(_End):
         except h11.RemoteProtocolError as error:
             self._answer(400, f"{error}")
 
-    def _end(self, request: h11.Request) -> None:
+    def _end(self, head: RequestHead) -> None:
         """End a request that cannot be made as the network would, so that no page mistakes it for an answer."""
-        if request.method == b"CONNECT":
+        if head.is_tunnel:
             self._answer(502, "the destination was not reached")
         else:
             self.transport.close()
@@ -263,13 +271,13 @@ class BrowserEnd(_End):
         self._pass_on(self._parser.trailing_data[0])
         return True
 
-    async def _reach(self, request: h11.Request, to: Destination) -> bool:
+    async def _reach(self, head: RequestHead, to: Destination) -> bool:
         """Begin a request at its server, where another one than before has to be connected; or answer it here."""
         decision = await self._proxy.decide(to)
         if isinstance(decision, Denied):
             self._proxy.note(decision)
             return False
-        exchange = await self._from_cache(request, self._proxy.cache) if self._proxy.cache else None
+        exchange = await self._from_cache(head, self._proxy.cache) if self._proxy.cache else None
         if exchange is not None and exchange.over:
             return True
         if not self._is_connected(to):
@@ -277,13 +285,13 @@ class BrowserEnd(_End):
             if before is not None:
                 before.transport.close()
             self.other = await self._connect(to, decision)
-        self._begin(request, exchange)
+        self._begin(head, exchange)
         return True
 
-    async def _from_cache(self, request: h11.Request, cache: HttpCache) -> Exchange | None:
+    async def _from_cache(self, head: RequestHead, cache: HttpCache) -> Exchange | None:
         """Return the exchange of a request whose response may be kept; it is over if the answer was kept before."""
-        url, headers, now = request.target.decode("ascii"), merged(request.headers), time.time()
-        if not may_use(request.method, headers):
+        url, headers, now = head.url, head.headers, time.time()
+        if not may_use(head.method, headers):
             return None
         known = await cache.find(url, headers)
         exchange = Exchange(cache, url, headers, known)
@@ -295,14 +303,14 @@ class BrowserEnd(_End):
             self.deliver(message, self._proxy.down, self)
         return exchange
 
-    def _begin(self, request: h11.Request, exchange: Exchange | None = None) -> None:
+    def _begin(self, head: RequestHead, exchange: Exchange | None = None) -> None:
         """Pass on the head of a request, over the connection that there is."""
-        self._chunked = CHUNKED in request.headers
+        self._chunked = head.chunked
         added = exchange.known.validators if exchange and exchange.known else []
         assert self.other is not None
         self.other.exchange = exchange
-        self._write(request_head(request, added, chunked=self._chunked))
-        if any(name == b"upgrade" for name, _ in request.headers):
+        self._write(head.message(added))
+        if head.upgrade:
             self._tunnel = True
             self._pass_on(self._parser.trailing_data[0])
 
@@ -317,7 +325,7 @@ class BrowserEnd(_End):
         if self._chunked:
             self._write(b"0\r\n\r\n")
         rest, _ = self._parser.trailing_data
-        self._parser = request_parser()
+        self._parser, self._between = request_parser(), not rest
         if rest:
             self._parser.receive_data(rest)
 
