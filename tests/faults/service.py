@@ -6,8 +6,8 @@ import json
 import signal
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,14 +20,14 @@ from rq.exceptions import NoSuchJobError
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
-from qa_queue.local.process import LocalServer
+from qa_queue.local.process import LocalServer, free_port
 from qa_queue.models import RunStatus
 from qa_queue.producer import JobProducer
 from qa_queue.settings import load_settings
 from qa_queue.store.supabase import SupabaseStore
 from tests.support.live_service import LiveService
 from tests.support.poll import wait_until
-from tests.support.processes import ServiceProcess
+from tests.support.processes import ROOT, SCRIPTS, ServiceProcess
 from tests.support.proxies import HttpProxy
 from tests.support.queueing import run_request
 from tests.support.site import Site
@@ -42,6 +42,11 @@ STEPS = (
     goto("/last"),
     expect("h1", text="Last"),
 )
+PROGRAM = SCRIPTS / "qa-queue"
+_PROCFILE = f"""\
+scheduler: python -m qa_queue.worker.scheduler
+tests: rq worker -w qa_queue.worker.QAWorker {QUEUE}
+"""
 _PAGES = {"/": "Welcome", "/middle": "Middle", "/last": "Last"}
 _ENDED = {"finished", "failed", "stopped", "canceled"}
 _REGISTRIES = ("finished", "failed", "wip", "scheduled", "deferred", "canceled")
@@ -158,6 +163,17 @@ class FaultService(LiveService):
                     numbers = [s.number for s in self.store.list_steps([run.id]) if s.attempt == row.attempt]
                     assert numbers == list(range(1, row.total_steps + 1)), numbers
             assert redis.llen(f"rq:queue:{QUEUE}") == redis.llen(f"rq:queue:{QUEUE}:intermediate") == 0
+
+    @contextmanager
+    def up(self) -> Iterator[ServiceProcess]:
+        """Run `qa-queue up` with a scheduler and a worker, on free ports; end it after the block."""
+        folder = self.folder / "up"
+        folder.mkdir()
+        (folder / "Procfile").write_text(_PROCFILE)
+        ports = {"QA_WEB_PORT": str(free_port()), "QA_DASHBOARD_PORT": str(free_port())}
+        environment = self.settings | ports | {"PYTHONPATH": str(ROOT)}
+        with ServiceProcess(self.folder / "up.log", PROGRAM, "up", cwd=folder, env=environment) as up:
+            yield up
 
     def stop_workers(self) -> None:
         """Stop every worker by SIGTERM, and check that none of their processes is left."""

@@ -8,21 +8,15 @@ from urllib.parse import urlsplit
 
 import psutil
 
-from qa_queue.local.process import free_port
 from qa_queue.models import utc_now
 from tests.chaos.lossy import LossyProxy
 from tests.faults.service import FaultService
 from tests.support.poll import wait_until
-from tests.support.processes import ROOT, SCRIPTS, ServiceProcess, command_of, program
+from tests.support.processes import ROOT, ServiceProcess, command_of, program
 from tests.support.workers import QUEUE
 
-PROGRAM = SCRIPTS / "qa-queue"
 _NEVER = threading.Event()
 _OUTAGE_S = 3
-PROCFILE = f"""\
-scheduler: python -m qa_queue.worker.scheduler
-tests: rq worker -w qa_queue.worker.QAWorker {QUEUE}
-"""
 DYING_SUBMITTER = """
 import sys, time
 from redis import Redis
@@ -113,12 +107,7 @@ def test_the_worker_of_qa_queue_up_is_killed(service: FaultService, survived) ->
     """It is restarted at once, and takes over what ran as soon as it is up."""
     held = service.checkpoint("/middle", hold=True)
     service.submit(3)
-    folder = service.folder / "up"
-    folder.mkdir()
-    (folder / "Procfile").write_text(PROCFILE)
-    ports = {"QA_WEB_PORT": str(free_port()), "QA_DASHBOARD_PORT": str(free_port())}
-    environment = service.settings | ports | {"PYTHONPATH": str(ROOT)}
-    with ServiceProcess(service.folder / "up.log", PROGRAM, "up", cwd=folder, env=environment) as up:
+    with service.up() as up:
         held.wait(90)
         since = time.monotonic()
         _worker_of(up).kill()

@@ -4,18 +4,12 @@ from __future__ import annotations
 
 import time
 
-from qa_queue.local.process import free_port
-from tests.faults.service import FaultService
+from tests.faults.service import PROGRAM, FaultService
 from tests.support.poll import wait_until
-from tests.support.processes import ROOT, SCRIPTS, ServiceProcess
+from tests.support.processes import ServiceProcess
 from tests.support.workers import QUEUE, gone
 
-PROGRAM = SCRIPTS / "qa-queue"
 DELAY_S, LATE_S = 4, 5
-PROCFILE = f"""\
-scheduler: python -m qa_queue.worker.scheduler
-tests: rq worker -w qa_queue.worker.QAWorker {QUEUE}
-"""
 
 
 def test_the_scheduler_is_killed(service: FaultService, survived) -> None:
@@ -60,12 +54,7 @@ def test_the_service_is_killed(service: FaultService, survived) -> None:
     """Everything that `qa-queue up` started ends with it; the next worker takes over what ran."""
     held = service.checkpoint("/middle", hold=True)
     service.submit(3)
-    folder = service.folder / "up"
-    folder.mkdir()
-    (folder / "Procfile").write_text(PROCFILE)
-    ports = {"QA_WEB_PORT": str(free_port()), "QA_DASHBOARD_PORT": str(free_port())}
-    environment = service.settings | ports | {"PYTHONPATH": str(ROOT)}
-    with ServiceProcess(service.folder / "up.log", PROGRAM, "up", cwd=folder, env=environment) as up:
+    with service.up() as up:
         held.wait(90)
         left = up.kill()
         since = time.monotonic()
