@@ -1,4 +1,4 @@
-"""A proxy of TCP that also loses answers, and stays silent about servers that are down."""
+"""Proxies of TCP that also lose answers, and stay silent about servers that are down."""
 
 from __future__ import annotations
 
@@ -42,3 +42,33 @@ class LossyProxy(TcpProxy):
             connection.reset()
         if tasks := asyncio.all_tasks() - {asyncio.current_task()}:
             await asyncio.wait(tasks, timeout=_CLOSE_S)
+
+
+class AnswerLosingProxy(TcpProxy):
+    """Loses Redis' answers to the first requests that contain a marker: resets the connection in place of each.
+
+    Answers are those with a list, so that the refusal of a request is not lost; `lost` counts them.
+    """
+
+    def __init__(self, target: int, marker: bytes, times: int) -> None:
+        super().__init__(target)
+        self.lost = 0
+        self._marker = marker
+        self._times = times
+        self._asked: dict[Any, bytes] = {}  # by connection: what was asked since the last answer
+
+    async def _pump(self, connection: Any, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(_CHUNK):
+                if writer is connection.ends[1]:
+                    self._asked[connection] = self._asked.get(connection, b"") + data
+                elif self._loses(self._asked.pop(connection, b""), data):
+                    self.lost += 1
+                    connection.reset()
+                    return
+                writer.write(data)
+                await writer.drain()
+        writer.close()
+
+    def _loses(self, asked: bytes, answer: bytes) -> bool:
+        return self._marker in asked and answer.startswith(b"*") and self.lost < self._times

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from urllib.parse import urlsplit
 
 import pytest
 from redis import Redis
@@ -16,7 +17,8 @@ from qa_queue.settings import load_settings
 from qa_queue.worker.bookkeeping import Bookkeeping
 from qa_queue.worker.stalled_jobs import StalledJobRecovery, has_ended, process_token
 from qa_queue.worker.verdicts import RequeueJob, RetryJob
-from tests.support.workers import QUEUE, ended, enqueue, opened
+from tests.chaos.lossy import AnswerLosingProxy
+from tests.support.workers import QUEUE, did, ended, enqueue, opened
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="needs /proc")
 
@@ -99,3 +101,13 @@ def test_such_a_job_runs(redis_db: Redis, start_worker) -> None:
     redis_db.delete("rq:worker:forgetful")
     start_worker("--name", "forgetful")
     assert ended(job) == "finished"
+
+
+def test_a_job_whose_start_is_not_answered_twice_runs_once(redis_db: Redis, redis_url: str, start_worker) -> None:
+    """A job of one attempt: Redis starts it, the answer does not arrive, and so it is again the next time."""
+    target = urlsplit(redis_url)
+    with AnswerLosingProxy(target.port or 0, marker=b"started_at", times=2) as proxy:
+        start_worker(REDIS_URL=redis_url.replace(f":{target.port}", f":{proxy.port}")).says("serves")
+        job = enqueue(redis_db, "echo")
+        assert ended(job) == "finished"
+        assert (proxy.lost, len(did(redis_db, job))) == (2, 1)
