@@ -18,7 +18,9 @@ from tests.support.poll import wait_until
 MASTER = "qa"
 PASSWORD = "of the servers"
 SENTINEL_PASSWORD = "of the Sentinel"
-DOWN_AFTER_MS = 1000
+# The Sentinel changes the master when a test asks for it. On a busy machine it would take a server that is slow to
+# answer for one that is down, and leave the tests with a connection to a former master.
+DOWN_AFTER_MS = 600_000
 
 
 class SentinelSet:
@@ -99,12 +101,15 @@ class SentinelSet:
         return port
 
     def wait_for_failover(self, old: int) -> None:
-        """Return when another server is the master and takes writes."""
+        """Make another server than this one the master; return when it takes writes."""
 
         def is_over() -> bool:
             try:
-                return self.master != old and bool(self.redis.set("failover", 1))
-            except RedisError:
+                if self.master == old:
+                    self.sentinel.execute_command("SENTINEL", "FAILOVER", MASTER)
+                    return False
+                return bool(self.redis.set("failover", 1))
+            except RedisError:  # it has begun, or no replica is known to be ready yet
                 return False
 
         wait_until(is_over, timeout=90, what="the end of the failover")
