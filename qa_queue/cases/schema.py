@@ -6,8 +6,8 @@ fields.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
@@ -29,12 +29,12 @@ from qa_queue.cases.conditions import Condition
 from qa_queue.cases.environment import Connect, Network
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, PytestTests, Suite, Use
+from qa_queue.cases.schema_sharing import Schema, shared
 from qa_queue.cases.steps import ACTION_FIELD, ACTIONS, LINE_FIELD, Action, Step
 from qa_queue.cases.targets import Target
 from qa_queue.cases.traffic import RequestPattern, ResponsePattern
 from qa_queue.cases.vocabulary import Vocabulary, all_keys, key_of, keys_of
 
-Schema = dict[str, Any]
 _TEXT: Schema = {"type": "string", "minLength": 1}
 _ALL_CHECKS = (*CHECKS.values(), *FORMS.values())
 _SHORTENED: Mapping[type[Vocabulary], tuple[str, ...]] = {
@@ -56,6 +56,11 @@ _SHORT_FORMS: Mapping[str, Schema] = {
     "list": {"type": "array", "items": {"type": "string"}},
 }
 _CHECK_KEYS = frozenset(key for check in CHECKS.values() for key in keys_of(check, check.field))
+
+
+def schema_text() -> str:
+    """Return the schema as the text of a file, in one line: it is for editors and programs."""
+    return json.dumps(case_schema(), ensure_ascii=False, separators=(",", ":"))
 
 
 def case_schema() -> Schema:
@@ -80,12 +85,14 @@ def case_schema() -> Schema:
     _, written = models_json_schema([(model, "validation") for model in models])
     plain = {model: _tidy(model, written["$defs"][model.__name__]) for model in models}
     definitions = written["$defs"] | {model.__name__: _complete(model, plain) for model in models}
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "qa-queue case file, version 1",
-        "oneOf": [_ref(Case), _ref(Suite), _ref(Flow)],
-        "$defs": definitions,
-    }
+    return shared(
+        {
+            "$schema": "https://json-schema.org/draft/2020-12/schema",
+            "title": "qa-queue case file, version 1",
+            "oneOf": [_ref(Case), _ref(Suite), _ref(Flow)],
+            "$defs": definitions,
+        }
+    )
 
 
 def _tidy(model: type[Vocabulary], schema: Schema) -> Schema:
@@ -188,7 +195,7 @@ def _checks() -> list[Schema]:
     of_page = [one for one in CHECKS.values() if not issubclass(one, ElementCheck) or not one.needs_target]
     page = {
         "type": "object",
-        "properties": {"page": {"oneOf": [*map(_ref, of_page)]}},
+        "properties": {"page": {"description": "A check of the page itself.", "oneOf": [*map(_ref, of_page)]}},
         "required": ["page"],
         "not": {"required": ["target"]},
     }
@@ -256,13 +263,12 @@ def _spread(mapping: Schema, target: Schema, own: Collection[str]) -> Schema:
     left_out = {"target"} | (exclusive if "target" in exclusive else set())
     kept = {key: one for key, one in mapping["properties"].items() if key not in left_out}
     rules = {} if "target" in exclusive else {"oneOf": mapping["oneOf"]} if "oneOf" in mapping else {}
-    of_target = _target_rules(inside)
     return {
         "type": "object",
         "properties": kept | inside,
         "required": [key for key in mapping.get("required", ()) if key != "target"],
         "additionalProperties": False,
-        "allOf": [*of_target.pop("allOf"), of_target, *([rules] if rules else [])],
+        "allOf": [_target_rules(inside), *([rules] if rules else [])],
     }
 
 

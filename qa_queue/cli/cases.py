@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -141,9 +140,9 @@ def _checked(request: RunRequest) -> dict[str, Any]:
 @app.command(rich_help_panel=PANEL)
 def schema() -> None:
     """Print the JSON Schema of case files, for completion in editors."""
-    from qa_queue.cases.schema import case_schema
+    from qa_queue.cases.schema import schema_text
 
-    typer.echo(json.dumps(case_schema(), indent=2, ensure_ascii=False))
+    typer.echo(schema_text())
 
 
 @app.command("import", rich_help_panel=PANEL)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 import sys
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from urllib.request import urlopen
 import typer
 
 from qa_queue.cli.cases import RunCommandOptions, load_requests
-from qa_queue.cli.render import Console, runs_table
+from qa_queue.cli.render import Console, runs_table, short_id
 from qa_queue.cli.run import Following, submit, wait_for
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import count_of
@@ -62,7 +61,7 @@ def demo(
         reports = _run(backend, requests, out)
     out.print(runs_table(reports))
     surprises = unexpected(requests, reports)
-    _conclude(surprises, reports, out)
+    _conclude(surprises, reports, out, stack_stays=stack_runs(settings))
     raise typer.Exit(ExitCode.FAILED if surprises else ExitCode.OK)
 
 
@@ -153,12 +152,13 @@ def _expected_to_fail(requests: Sequence[RunRequest]) -> set[str]:
     return {request.case.name for request in requests if EXPECTED_FAILURE in request.case.tags}
 
 
-def _conclude(surprises: Sequence[str], reports: Sequence[RunReport], out: Console) -> None:
+def _conclude(surprises: Sequence[str], reports: Sequence[RunReport], out: Console, *, stack_stays: bool) -> None:
     if surprises:
         out.print(f"[red]Not as expected:[/] {', '.join(surprises)}")
         return
     out.print("[green]Every case ended as it should.[/]")
     traced = next((r for r in reports if any(a.kind is ArtifactKind.TRACE for a in r.artifacts)), None)
     if traced:
-        file = os.path.relpath(traced.places(ArtifactKind.TRACE)[0])
-        out.print(f"Look into the failed one with: [cyan]playwright show-trace {file}[/]", soft_wrap=True)
+        command = f"[cyan]qa-queue trace {short_id(traced.run.id)}[/]"
+        first = "" if stack_stays else "Start the service again with [cyan]qa-queue up[/]. "
+        out.print(f"{first}Look into the failed run with: {command}", soft_wrap=True, highlight=False)

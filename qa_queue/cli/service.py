@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import sys
 import time
@@ -77,10 +76,10 @@ def init(
     folder: Annotated[Path, typer.Argument(help="The folder to write to.")] = Path(),
 ) -> None:
     """Write a starter into a folder: a case, a Procfile, and the settings as comments. Existing files are kept."""
-    from qa_queue.cases.schema import case_schema
+    from qa_queue.cases.schema import schema_text
 
     out = Console()
-    for path, written in write_starter(folder, json.dumps(case_schema(), indent=2) + "\n"):
+    for path, written in write_starter(folder, schema_text() + "\n"):
         out.print(f"  {'[green]created[/]' if written else '[dim]kept   [/]'}  {escape(str(path))}")
     out.print("\nNext: [cyan]qa-queue up[/] in one terminal, and in another:")
     out.print("[cyan]qa-queue run cases/first.yaml --wait[/]")

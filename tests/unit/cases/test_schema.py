@@ -10,7 +10,8 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from qa_queue.cases.reader import parse_case
-from qa_queue.cases.schema import case_schema
+from qa_queue.cases.schema import case_schema, schema_text
+from qa_queue.cases.schema_sharing import shared
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import document
@@ -286,11 +287,41 @@ def test_the_schema_itself_is_valid():
 
 def test_every_key_has_a_description():
     """Editors show it beside the completion."""
+    definitions = case_schema()["$defs"]
     undescribed = [
         f"{name}.{key}"
-        for name, part in case_schema()["$defs"].items()
+        for name, part in definitions.items()
         for key, value in part.get("properties", {}).items()
-        if not value.get("description")
+        if not (value.get("description") or definitions[value["$ref"].rpartition("/")[2]].get("description"))
     ]
 
     assert undescribed == []
+
+
+def test_equal_parts_are_written_once():
+    """The file of the starter is small, and says the same as with every part in its place."""
+    assert len(schema_text()) < 300_000
+    text: dict[str, Any] = {"type": "string", "minLength": 1, "description": "A text that several keys share."}
+    names: dict[str, Any] = {"type": "array", "items": text, "description": "Several of these texts."}
+    plain: dict[str, Any] = {"$defs": {"own": text}, "properties": {"a": text, "b": names, "c": names}}
+
+    assert shared(plain) == {
+        "$defs": {
+            "own": text,
+            "shared-1": text,
+            "shared-2": {**names, "items": {"$ref": "#/$defs/shared-1"}},
+        },
+        "properties": {
+            "a": {"$ref": "#/$defs/shared-1"},
+            "b": {"$ref": "#/$defs/shared-2"},
+            "c": {"$ref": "#/$defs/shared-2"},
+        },
+    }
+
+
+def test_values_that_look_like_schemas_stay():
+    """Examples and constants are no parts of a schema."""
+    value = {"type": "string", "description": "A constant that happens to look like a schema, twice."}
+    plain: dict[str, Any] = {"properties": {"a": {"const": value}, "b": {"const": value, "title": "b"}}}
+
+    assert shared(plain) == plain | {"$defs": {}}
