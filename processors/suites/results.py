@@ -82,10 +82,10 @@ def rows_of(
         )
 
 
-def crash_row(
+def ended_row(
     plan: RunPlan, attempt: int, test: SuiteTest, number: int, now: datetime, *, alone: bool
 ) -> StepRecord:
-    """Return the row of the phase in which a test ended its process."""
+    """Return the row of the phase in which a test ended its process or, without a crash, ran out of time."""
     begun = [when for when in PHASES if when in test.phases]
     when = PHASES[min(len(begun), len(PHASES) - 1)]
     return StepRecord(
@@ -97,8 +97,9 @@ def crash_row(
         status=StepStatus.FAILED,
         started_at=now,
         duration_ms=0,
-        error=clean(plan, test.crash),
-        error_kind=ErrorKind.PROCESS_CRASH,
+        error=clean(plan, test.crash)
+        or f"it had not ended when the run had run for {seconds_text(plan.timeout_ms)}",
+        error_kind=ErrorKind.TIMEOUT if test.crash is None else ErrorKind.PROCESS_CRASH,
     )
 
 
@@ -118,7 +119,14 @@ def _error(step: ReportStep) -> str | None:
     return masked(step.error) if step.error else None
 
 
-def verdict_of(tests: Sequence[SuiteTest], rows: Sequence[StepRecord], stopped: ErrorKind | None) -> RunVerdict:
+def seconds_text(milliseconds: float) -> str:
+    """Return a time in words, as `1.5 s`."""
+    return f"{milliseconds / 1000:g} s"
+
+
+def verdict_of(
+    tests: Sequence[SuiteTest], rows: Sequence[StepRecord], stopped: ErrorKind | None, timeout_ms: float
+) -> RunVerdict:
     """Return the verdict on an attempt with these rows; `stopped` is why it ended early: `TIMEOUT` or `CANCELLED`.
 
     The error of a good run says why its tests were skipped.
@@ -128,7 +136,8 @@ def verdict_of(tests: Sequence[SuiteTest], rows: Sequence[StepRecord], stopped: 
     status, kind, error = RunStatus.COMPLETED, None, None
     if stopped is not None:
         running = f" while {unfinished[0].name} ran" if unfinished else ""
-        what = "was cancelled" if stopped is ErrorKind.CANCELLED else "exceeded its time"
+        late = f"exceeded its time of {seconds_text(timeout_ms)}"
+        what = "was cancelled" if stopped is ErrorKind.CANCELLED else late
         status, kind, error = KINDS[stopped], stopped, f"the run {what}{running}"
     elif bad:
         kind, message = bad[0].problem

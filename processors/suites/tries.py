@@ -13,9 +13,9 @@ from processors.execution.reporting import RunReporter
 from processors.execution.tries import TryLoop
 from processors.execution.verdict import StepResult, limited
 from processors.suites.evidence import SuiteEvidence
-from processors.suites.results import SuiteTest, crash_row, rows_of, verdict_of
+from processors.suites.results import SuiteTest, ended_row, rows_of, verdict_of
 from qa_queue.cases.model import PytestTests
-from qa_queue.models import RunStatus, StepData, utc_now
+from qa_queue.models import ErrorKind, RunStatus, StepData, utc_now
 from qa_queue.models.payloads import PytestSuite
 from qa_queue.reports.phases import Phase
 from qa_queue.store.records import StepRecord
@@ -36,8 +36,12 @@ class SuiteTries(TryLoop):
         asked = time.perf_counter()
         await self.stop.race(attempt.run())
         ended = time.perf_counter()
+        if self.stop.reason is ErrorKind.TIMEOUT:
+            await attempt.timed_out()
         await attempt.evidence.keep_texts()
-        verdict = limited(verdict_of(attempt.tests, attempt.rows, self.stop.reason), attempt.evidence.excess)
+        verdict = limited(
+            verdict_of(attempt.tests, attempt.rows, self.stop.reason, self.plan.timeout_ms), attempt.evidence.excess
+        )
         started = attempt.started or ended
         return RunOutcome(
             verdict=verdict,
@@ -114,7 +118,16 @@ class _Attempt:
             self.tests = [SuiteTest(id=one, place=place) for place, one in enumerate(wanted, 1)]
         test = next(test for test in self.tests if not test.ended)
         test.crash, test.ended = how, True
-        row = crash_row(self._plan, self.number, test, len(self.rows) + 1, utc_now(), alone=self._alone)
+        await self._report_end(test)
+
+    async def timed_out(self) -> None:
+        """Report the phase that ran when the run had no time left."""
+        running = next((test for test in self.tests if not test.ended), None)
+        if running is not None:
+            await self._report_end(running)
+
+    async def _report_end(self, test: SuiteTest) -> None:
+        row = ended_row(self._plan, self.number, test, len(self.rows) + 1, utc_now(), alone=self._alone)
         await self._report(row, test)
 
     async def _report(self, row: StepRecord, test: SuiteTest) -> None:

@@ -312,6 +312,6 @@ def render(reports: Sequence[RunReport], code: ExitCode, out: Console, *, as_jso
     print_next_commands(reports, out)
     if code is ExitCode.INTERRUPTED:
         out.print(f"[magenta]Interrupted:[/] {interrupted}")
-    if code is ExitCode.TIMED_OUT:
-        waiting = next((one.run.id for one in reports if not one.run.status.final), "RUN")
+    waiting = next((one.run.id for one in reports if not one.run.status.final), None)
+    if code is ExitCode.TIMED_OUT and waiting is not None:
         out.print(f"[red]Timed out:[/] [cyan]qa-queue watch {short_id(waiting)}[/] continues to follow a run.")

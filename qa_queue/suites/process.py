@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import re
 import signal
 import socket
 import sys
@@ -22,6 +23,11 @@ from qa_queue.reports.phases import Phase
 _HOST = Path(__file__).with_name("host.py")  # never imported: it needs pytest, and runs in the suite's environment
 STOP_S = 10.0  # for teardown of session fixtures, before the process group is killed
 _LINE_BYTES = 8 << 20  # of one message
+_OWN_FRAME = re.compile(
+    r"^  File \"[^\"]*(?:/_pytest/|/pluggy/|/lib/python3\.\d+/(?!site-packages/)|/qa_queue/suites/host\.py"
+    r"|<frozen )[^\n]*\n?",
+    re.MULTILINE,
+)
 _LOG_BYTES = 4_000  # of the host's output in an error
 
 
@@ -72,6 +78,7 @@ class HostProcess:
         self.output = log.parent / "output"
         self.runs = 0
         self._reason: str | None = None
+        self._logged = 0  # bytes of the log before the current test
 
     @classmethod
     async def start(
@@ -162,6 +169,7 @@ class HostProcess:
             InputError: pytest cannot collect one of them.
             HostDiedError: the process ended meanwhile.
         """
+        self._begin_test()
         self._send(op="select", ids=list(node_ids))
         message = await self._answer()
         if message["errors"]:
@@ -174,12 +182,14 @@ class HostProcess:
         Raises:
             HostDiedError: the process ended meanwhile.
         """
+        self._begin_test()
         self._send(op="run", ids=list(node_ids))
         left = len(node_ids)
         while left:
             message = await self._answer()
             if message["event"] == "done":
                 left -= 1
+                self._begin_test()
                 self.runs += 1
                 yield message["id"], None
             else:
@@ -217,6 +227,10 @@ class HostProcess:
             raise InputError(f"pytest could not start on the suite:\n{self._tail()}")
         return message
 
+    def _begin_test(self) -> None:
+        with contextlib.suppress(OSError):  # it was killed meanwhile
+            self._logged = self._log.stat().st_size
+
     def _send(self, **message: Any) -> None:
         self._writer.write(json.dumps(message).encode() + b"\n")
 
@@ -239,11 +253,16 @@ class HostProcess:
             data = self._log.read_bytes()
         except OSError:
             return ""
-        return data[-_LOG_BYTES:].decode(errors="replace").strip()
+        return readable(data[self._logged :].decode(errors="replace"))[-_LOG_BYTES:].strip()
 
 
 def _phase(message: Mapping[str, Any]) -> Phase:
     return Phase(**{key: value for key, value in message.items() if key not in ("event", "id")})
+
+
+def readable(output: str) -> str:
+    """Return a host's output, with dumps of its stack without the frames of pytest, Python and the host."""
+    return _OWN_FRAME.sub("", output)
 
 
 def _ending(code: int) -> str:

@@ -136,10 +136,13 @@ async def test_fixtures_of_subfolders_are_found_in_every_request(started: HostPr
 async def test_a_test_that_ends_its_process_is_an_error_that_names_how(
     started: HostProcess, name: str, ending: str
 ) -> None:
-    """The next test needs a new host."""
-    with pytest.raises(HostDiedError, match=ending):
+    """With what it printed, without pytest's own words and frames; the next test needs a new host."""
+    with pytest.raises(HostDiedError, match=ending) as died:
         await outcomes(started, name)
     assert not started.alive
+    assert "test session starts" not in str(died.value)
+    assert "/_pytest/" not in str(died.value)
+    assert (f"in {name}" in str(died.value)) == ("SIGSEGV" in ending)
 
 
 async def test_a_host_ends_with_its_worker_even_while_a_test_hangs(started: HostProcess) -> None:
