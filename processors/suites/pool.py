@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from weakref import WeakKeyDictionary
 
 import psutil
 
@@ -38,6 +41,7 @@ class HostPool:
         self._memory = memory_bytes
         self._bundles = bundles
         self._idle: list[tuple[_Key, HostProcess]] = []
+        self._looked_at: WeakKeyDictionary[HostProcess, float] = WeakKeyDictionary()  # at their memory, when
 
     @asynccontextmanager
     async def host(self, suite: PytestSuite, environment: Mapping[str, str]) -> AsyncIterator[HostProcess]:
@@ -82,6 +86,14 @@ class HostPool:
             if await asyncio.to_thread(self.memory_of, process) > 2 * self._memory:
                 await process.kill(f"was ended at {2 * self._memory >> 20} MiB of memory (QA_SUITE_MEMORY_MB)")
 
+    async def _has_grown(self, process: HostProcess) -> bool:
+        """Return True if a process holds the memory at which it is renewed; after short tests, not each time."""
+        now = time.monotonic()
+        if now - self._looked_at.get(process, -math.inf) < WATCH_S:
+            return False
+        self._looked_at[process] = now
+        return await asyncio.to_thread(self.memory_of, process) > self._memory
+
     async def _take(self, key: _Key) -> HostProcess:
         outdated = [pair for pair in self._idle if pair[0].suite == key.suite and pair[0].digest != key.digest]
         self._idle = [pair for pair in self._idle if pair not in outdated]
@@ -99,7 +111,7 @@ class HostPool:
         return process
 
     async def _give_back(self, key: _Key, process: HostProcess) -> None:
-        if not process.alive or process.runs >= MAX_RUNS or self.memory_of(process) > self._memory:
+        if not process.alive or process.runs >= MAX_RUNS or await self._has_grown(process):
             await process.stop()
             return
         self._idle.append((key, process))
