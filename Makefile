@@ -7,7 +7,7 @@ BENCHES := startup queues healing_cost worker
 # Every command and every test starts processes, which would all compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-quick check reference wheel bench soak faults chaos lock clean
+.PHONY: help setup demo test test-quick check types wording reference wheel bench soak faults chaos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -31,8 +31,13 @@ test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supab
 check: setup ## format, lint, types, layers, wording
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
+	@$(MAKE) --no-print-directory --jobs=2 types wording
+
+types: setup
 	@$(BIN)/mypy
 	@MYPYPATH=examples/settlement/src $(BIN)/mypy -p qa_settlement
+
+wording: setup
 	@$(BIN)/lint-imports --no-logo
 	@$(BIN)/python scripts/check_prose.py
 

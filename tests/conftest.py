@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
@@ -28,18 +29,25 @@ TEMPLATES = ROOT / ".qa" / "test-templates"  # databases of tests with migration
 # Files that take longest, longest first; then the kinds of tests, those that start most processes first.
 LONGEST_FILES = (
     "tests/acceptance/test_wheel.py",
-    "tests/acceptance/test_suites.py",
-    "tests/integration/test_redis_sentinel.py",
     "tests/integration/worker/test_worker_jobs.py",
-    "tests/integration/suites/test_suite_runs.py",
+    "tests/acceptance/test_suites.py",
     "tests/integration/alerts/test_rehearsals.py",
     "tests/acceptance/test_sites.py",
+    "tests/integration/test_redis_sentinel.py",
     "tests/integration/schedules/test_schedule_processes.py",
     "tests/integration/worker/test_worker_life.py",
+    "tests/integration/suites/test_suite_runs.py",
     "tests/integration/test_local_servers.py",
     "tests/integration/worker/test_worker_renewal.py",
+    "tests/integration/test_supabase_schedules.py",
+    "tests/acceptance/test_bad_input.py",
+    "tests/integration/worker/test_worker_command.py",
+    "tests/faults/test_outages.py",
     "tests/faults/test_kills.py",
     "tests/chaos/test_chaos.py",
+    "tests/integration/api/test_api_schema.py",
+    "tests/browser/test_egress.py",
+    "tests/browser/test_floods.py",
     "tests/unit/cases/test_document.py",
 )
 KINDS = (
@@ -67,6 +75,17 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Put the files in the order in which a parallel run with `--dist loadfile` starts them."""
     place = {path: number for number, path in enumerate(file_order({file_of(item): None for item in items}))}
     items.sort(key=lambda item: place[file_of(item)])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """Collect without the garbage collector, and exempt what stays from it: it would visit all of it repeatedly."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 def file_of(item: pytest.Item) -> str:

@@ -25,12 +25,18 @@ UNUSED = without_plugins(keep=("playwright", "base_url"))
 KILLED = "stability/test_stability.py::test_ends_its_process"
 
 
+def copied_suite(folder: Path) -> Path:
+    """Copy the example suite into this folder and return the copy."""
+    copied: Path = shutil.copytree(
+        ROOT / "examples" / "suite", folder / "suite", ignore=shutil.ignore_patterns("__pycache__")
+    )
+    return copied
+
+
 @pytest.fixture
 def suite(program: Program) -> Program:
     """The program in the folder of a copy of the example suite."""
-    folder = program.folder / "suite"
-    shutil.copytree(ROOT / "examples" / "suite", folder, ignore=shutil.ignore_patterns("__pycache__"))
-    return Program(folder, program.settings)
+    return Program(copied_suite(program.folder), program.settings)
 
 
 def outcomes_of(report: Path) -> dict[str, str]:
@@ -39,12 +45,14 @@ def outcomes_of(report: Path) -> dict[str, str]:
     return {f"{test['suite']} {test['name']}": test["outcome"] for test in tests}
 
 
-def plain_pytest(suite: Program, shop: str, browser: Path) -> dict[str, str]:
-    """Run the suite without the queue; the test that kills its process would take the others with it."""
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, shop: str, browser_path: Path) -> dict[str, str]:
+    """The outcomes without the queue; the test that kills its process would take the others with it."""
+    suite = Program(copied_suite(tmp_path_factory.mktemp("plain")))
     report = suite.folder.parent / "plain.json"
     command = [sys.executable, "-m", "pytest", "-q", *UNUSED, "-p", "tests.support.suite_chromium"]
     options = [f"--base-url={shop}", "--state=plain", f"--deselect={KILLED}", f"--qa-report={report}"]
-    environment = suite.environment(QA_SUITE_CHROMIUM=str(browser), PYTHONPATH=str(ROOT))
+    environment = suite.environment(QA_SUITE_CHROMIUM=str(browser_path), PYTHONPATH=str(ROOT))
     subprocess.run([*command, *options], cwd=suite.folder, env=environment, check=False, timeout=600)
     return outcomes_of(report)
 
@@ -72,15 +80,14 @@ def suite_worker(suite: Program, folder: Path, name: str = "worker", **settings:
 
 @pytest.mark.parametrize("concurrency", ["1", "4"])
 def test_the_queue_gives_every_test_the_outcome_of_plain_pytest(
-    suite: Program, shop: str, browser_path: Path, tmp_path: Path, concurrency: str
+    suite: Program, shop: str, plain: dict[str, str], tmp_path: Path, concurrency: str
 ) -> None:
     """Parametrized ones, page objects, module fixtures, skips, expected failures and errors of fixtures."""
-    expected = plain_pytest(suite, shop, browser_path)
-    assert len(expected) == 16
-    assert set(expected.values()) == {"passed", "failed", "error", "skipped", "expected_failure"}
+    assert len(plain) == 16
+    assert set(plain.values()) == {"passed", "failed", "error", "skipped", "expected_failure"}
     killed = {"stability/test_stability.py test_ends_its_process": "failed"}
     with suite_worker(suite, tmp_path, QUEUE_CONCURRENCY=concurrency):
-        assert on_the_queue(suite, shop, "queue") == expected | killed
+        assert on_the_queue(suite, shop, "queue") == plain | killed
 
 
 SLOW = "import time, pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_slow(n): time.sleep(1)\n"

@@ -1,13 +1,16 @@
-"""Serving an ASGI application on loopback from a thread, as users reach it."""
+"""Serving an ASGI application on loopback from a thread, as users reach it, and clients of it."""
 
 from __future__ import annotations
 
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
+import httpx
 import uvicorn
 
 from tests.support.poll import wait_until
@@ -26,6 +29,17 @@ def serving(app: Any) -> Iterator[str]:
     finally:
         server.should_exit = True
         thread.join(20)
+
+
+def client(url: str, **options: Any) -> httpx.Client:
+    """Return a client of the service at this URL."""
+    return httpx.Client(base_url=url, verify=_certificates(), **options)
+
+
+@cache
+def _certificates() -> ssl.SSLContext:
+    """Read the machine's certificates, which takes longer than most tests, once."""
+    return ssl.create_default_context()
 
 
 def own_host(url: str, name: str = "0123456789abcdef0123.qa-queue.localhost") -> dict[str, str]:

@@ -17,6 +17,7 @@ from tests.support.dead_letters import bury
 from tests.support.poll import wait_until
 from tests.support.processes import ROOT
 from tests.support.queueing import add, take_all
+from tests.support.serving import client
 from tests.support.workers import WorkerProcess, ended, enqueue
 
 
@@ -90,25 +91,26 @@ def test_a_redis_that_stops_is_notified_while_it_is_unavailable_and_resolved_aft
 def test_a_dead_scheduler_shows_in_readiness_and_metrics(service: AlertService) -> None:
     """kill -9, noticed within the 15 s that a heartbeat lasts; and again when another one runs."""
     service.process("-c", "from qa_queue.cli import main; main()", "web", **service.web)
-    pages = f"http://127.0.0.1:{service.web_port}"
+    pages = client(f"http://127.0.0.1:{service.web_port}", timeout=20)
 
     def shown(status: str, up: int) -> bool:
         try:
-            ready = httpx.get(f"{pages}/health/ready", timeout=20).json()
-            metrics = httpx.get(f"{pages}/metrics", timeout=20).text
+            ready = pages.get("/health/ready").json()
+            metrics = pages.get("/metrics").text
         except httpx.TransportError:
             return False  # not started yet
         warned = any("The scheduler has sent no heartbeat since" in one for one in ready.get("warnings", []))
         found = ready.get("scheduler", {}).get("status"), f"qa_queue_scheduler_up {up:.1f}" in metrics, warned
         return found == (status, True, status == "stopped")
 
-    scheduler = service.scheduler()
-    wait_until(lambda: shown("alive", 1), 60, "a scheduler")
-    scheduler.kill()
-    scheduler.wait()
-    wait_until(lambda: shown("stopped", 0), 60, "no scheduler")
-    service.scheduler()
-    wait_until(lambda: shown("alive", 1), 60, "the scheduler again")
+    with pages:
+        scheduler = service.scheduler()
+        wait_until(lambda: shown("alive", 1), 60, "a scheduler")
+        scheduler.kill()
+        scheduler.wait()
+        wait_until(lambda: shown("stopped", 0), 60, "no scheduler")
+        service.scheduler()
+        wait_until(lambda: shown("alive", 1), 60, "the scheduler again")
 
 
 def test_a_supabase_that_stops_is_notified_and_resolved(service: AlertService) -> None:

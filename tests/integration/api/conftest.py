@@ -17,7 +17,7 @@ from qa_queue.services import Backend
 from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore
-from tests.support.serving import serving
+from tests.support.serving import client, serving
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def client_of(url: str, redis_db: Redis) -> Iterator[Callable[[Role], httpx.Clie
         def make(role: Role) -> httpx.Client:
             _, text = TokenStore(redis_db).create(role.value, role)
             headers = {"Authorization": f"Bearer {text}"}
-            return stack.enter_context(httpx.Client(base_url=url, headers=headers, timeout=20))
+            return stack.enter_context(client(url, headers=headers, timeout=20))
 
         yield make
 

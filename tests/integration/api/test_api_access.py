@@ -19,7 +19,7 @@ from qa_queue.store.memory import MemoryStore
 from tests.support.poll import wait_until
 from tests.support.queueing import add, waiting
 from tests.support.records import case_record, run_record
-from tests.support.serving import own_host
+from tests.support.serving import client, own_host
 
 OWN = {"Sec-Fetch-Site": "same-origin"}
 FOREIGN = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"}, {"Origin": "null"}]
@@ -28,8 +28,8 @@ FOREIGN = [{"Sec-Fetch-Site": "cross-site"}, {"Origin": "https://evil.example"},
 @pytest.fixture
 def browser(url: str) -> Iterator[httpx.Client]:
     """A client that keeps cookies, without a login yet."""
-    with httpx.Client(base_url=url, headers=own_host(url), timeout=20) as client:
-        yield client
+    with client(url, headers=own_host(url), timeout=20) as opened:
+        yield opened
 
 
 def log_in(browser: httpx.Client, redis_db: Redis) -> httpx.Response:
