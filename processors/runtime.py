@@ -21,6 +21,7 @@ from processors.execution.records import stored_result
 from processors.learning import LearningProcessor
 from processors.suites.pool import HostPool
 from processors.suites.processor import RunProcessor
+from qa_queue.cases.reader import prepare_reader
 from qa_queue.errors import InputError, QAError, StoreError
 from qa_queue.extensions import catalogue, load_named
 from qa_queue.models import JobContext, QueueName, RunStatus, RuntimeStatistics, utc_now
@@ -191,7 +192,7 @@ class Runtime:
         browser = self._browser = await self._new_browser()
         stack.push_async_callback(browser.close)
         if QueueName.TEST_EXECUTION in self._queues:
-            await browser.start()
+            await asyncio.gather(browser.start(), asyncio.to_thread(prepare_reader))
         artifacts = open_artifact_store(settings)
         bundles = BundleFolder(settings.qa_home.resolve(), artifacts, install=settings.qa_suite_install)
         hosts = HostPool(memory_bytes=settings.qa_suite_memory_mb << 20, bundles=bundles)

@@ -13,7 +13,7 @@ from typing import Any
 
 from benchmarks.engine.contenders import Contender, version
 from benchmarks.engine.kit import ROOT
-from benchmarks.engine.rounds import take
+from benchmarks.engine.rounds import Turn, cpu_per_run, take
 from benchmarks.engine.service import BenchService
 
 SLOTS = 4
@@ -21,7 +21,7 @@ NO_SLOWER = 0.98
 
 
 def against(service: BenchService, other: Path, *, rounds: int, runs: int) -> dict[str, Any]:
-    """Return the runs per second of both in each round, and the median of the rounds' ratios.
+    """Return the runs per second of both in each round, the median of the rounds' ratios, and the CPU time by role.
 
     Each round changes the order, so that a machine that becomes slower or faster favours neither. A round that is
     not counted comes first.
@@ -29,19 +29,24 @@ def against(service: BenchService, other: Path, *, rounds: int, runs: int) -> di
     pair = [version("this checkout", ROOT, slots=SLOTS), version("the other commit", other, slots=SLOTS)]
     for one in pair:
         check_source(service, one)
-    found: list[tuple[float, float]] = []
+    found: list[tuple[Turn, Turn]] = []
     for number in range(rounds + 1):
-        turns = {one.name: take(service, one, runs).per_s for one in (pair if number % 2 else pair[::-1])}
+        turns = {one.name: take(service, one, runs) for one in (pair if number % 2 else pair[::-1])}
         ours, theirs = (turns[one.name] for one in pair)
+        ratio = ours.per_s / theirs.per_s
         print(
-            f"round {number}: {ours:6.2f} runs/s here, {theirs:6.2f} there, ratio {ours / theirs:.3f}", flush=True
+            f"round {number}: {ours.per_s:6.2f} runs/s here, {theirs.per_s:6.2f} there, ratio {ratio:.3f}",
+            flush=True,
         )
         found += [(ours, theirs)] if number else []
+    here, there = zip(*found, strict=True)
     return {
         "runs": rounds * runs,
-        "here_per_s": [round(ours, 2) for ours, _ in found],
-        "there_per_s": [round(theirs, 2) for _, theirs in found],
-        "ratio": round(median_ratio(found), 3),
+        "here_per_s": [round(turn.per_s, 2) for turn in here],
+        "there_per_s": [round(turn.per_s, 2) for turn in there],
+        "here_cpu_ms_per_run": cpu_per_run(here, rounds * runs),
+        "there_cpu_ms_per_run": cpu_per_run(there, rounds * runs),
+        "ratio": round(median_ratio([(ours.per_s, theirs.per_s) for ours, theirs in found]), 3),
     }
 
 

@@ -68,7 +68,7 @@ def _row(contender: Contender, turns: list[Turn], total: int) -> dict[str, Any]:
             {"per_s": turn.per_s, "from_nothing_per_s": _from_nothing(total, turn.startup, turn.per_s)}
             for turn in turns
         ],
-        "cpu_ms_per_run": _cpu_per_run(turns, runs),
+        "cpu_ms_per_run": cpu_per_run(turns, runs),
         "mb": _memory(turns),
         "peak_mb": max(turn.usage.peak_mb for turn in turns),
         "mb_per_run": round(statistics.median(turn.usage.median_mb for turn in turns) / at_once, 1),
@@ -80,7 +80,8 @@ def _from_nothing(runs: int, startup: float, per_s: float) -> float:
     return runs / (startup + runs / per_s)
 
 
-def _cpu_per_run(turns: list[Turn], runs: int) -> dict[str, int]:
+def cpu_per_run(turns: Sequence[Turn], runs: int) -> dict[str, int]:
+    """Return the milliseconds of CPU time for each run, by role."""
     roles = sorted({role for turn in turns for role in turn.usage.cpu})
     return {role: round(sum(turn.usage.cpu.get(role, 0) for turn in turns) * 1000 / runs) for role in roles}
 

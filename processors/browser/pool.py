@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import logging
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -74,6 +74,7 @@ class WarmBrowserPool:
         self._find_browser = find_browser
         self._default = BrowserKind(headless=headless)
         self._driver: Playwright | None = None
+        self._devices: Mapping[str, Mapping[str, Any]] = {}
         self._browsers: dict[BrowserKind, Browser] = {}
         self._load = BrowserLoad()
         self._download_limit = DownloadLimit(max_download_bytes)
@@ -193,8 +194,7 @@ class WarmBrowserPool:
             await asyncio.to_thread(provide_ffmpeg)
         for _ in range(2):
             browser = await self._browser(kind)
-            assert self._driver is not None
-            settings = context_options(options, self._driver.devices, proxy.url if proxy else None)
+            settings = context_options(options, self._devices, proxy.url if proxy else None)
             try:
                 async with asyncio.timeout(CONTEXT_TIMEOUT_S):
                     return await browser.new_context(**settings)
@@ -232,6 +232,7 @@ class WarmBrowserPool:
         path = path_of(kind, self._find_browser)
         if self._driver is None:
             self._driver = await start_driver(self._limits.response)
+            self._devices = self._driver.devices  # read once: each look copies all of them
             await self._driver.selectors.register(ATTACHED_FRAME, script=ATTACHED_FRAME_ENGINE, content_script=True)
         if self._downloads is None:
             self._downloads = TemporaryDirectory(prefix="qa-downloads-", ignore_cleanup_errors=True)

@@ -47,6 +47,12 @@ def references_in(steps: Iterable[Step]) -> frozenset[Reference]:
     return frozenset(piece for place in places for piece in place.references if isinstance(piece, Reference))
 
 
+def is_filled_in(step: Step) -> bool:
+    """Say whether any text of a step could differ once values are filled in: most have no `$`, and need no look."""
+    found = (*texts(step.args), *texts(step.condition))
+    return "$" in (step.name or "") or any("$" in text for _, text in found)
+
+
 def secrets_in(step: Step) -> frozenset[str]:
     """Return the names of the secrets in the arguments of a step."""
     return frozenset(piece.name for _, text in texts(step.args) for piece in secrets_in_text(text))

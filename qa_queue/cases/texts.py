@@ -9,7 +9,7 @@ import html
 import json
 import re
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -22,29 +22,38 @@ from qa_queue.errors.schema_path import KeyPath
 Model = TypeVar("Model", bound=BaseModel)
 
 
-def texts(value: Any, path: KeyPath = ()) -> Iterator[tuple[KeyPath, str]]:
-    """Yield every text in the value with its path, in order; steps inside it are left out."""
-    match value:
-        case Step():
-            return
-        case str():
-            yield path, value
-        case BaseModel():
-            for name in type(value).model_fields:
-                yield from texts(getattr(value, name), (*path, *_keys(value, name)))
-        case tuple() | list():
-            for index, item in enumerate(value):
-                yield from texts(item, (*path, index))
-        case dict():
-            for key, item in value.items():
-                yield from texts(item, (*path, key))
+def texts(value: Any, path: KeyPath = ()) -> list[tuple[KeyPath, str]]:
+    """Return every text in the value with its path, in order; steps inside it are left out."""
+    found: list[tuple[KeyPath, str]] = []
+    _collect(value, path, found)
+    return found
 
 
-def _keys(model: BaseModel, name: str) -> KeyPath:
-    """Return the key of a field in a document; none for a field whose keys stand in place of the model's own."""
-    if not isinstance(model, Vocabulary):
-        return (name,)
-    return () if name == model.spread else (key_of(type(model), name),)
+def _collect(value: Any, path: KeyPath, found: list[tuple[KeyPath, str]]) -> None:
+    """Each step of each run is walked several times, and most fields are empty: those cost no call."""
+    if isinstance(value, str):
+        found.append((path, value))
+    elif isinstance(value, BaseModel):
+        for name, keys in () if isinstance(value, Step) else _field_keys(type(value)):
+            if (item := getattr(value, name)) is not None:
+                _collect(item, path + keys, found)
+    elif isinstance(value, tuple | list):
+        for index, item in enumerate(value):
+            _collect(item, (*path, index), found)
+    elif isinstance(value, dict):
+        for key, item in value.items():
+            _collect(item, (*path, key), found)
+
+
+@cache
+def _field_keys(model: type[BaseModel]) -> tuple[tuple[str, KeyPath], ...]:
+    """Return the fields of a model with their keys in a document.
+
+    A field whose keys stand in place of the model's own has none.
+    """
+    if not issubclass(model, Vocabulary):
+        return tuple((name, (name,)) for name in model.model_fields)
+    return tuple((name, () if name == model.spread else (key_of(model, name),)) for name in model.model_fields)
 
 
 class TextChange(Protocol):

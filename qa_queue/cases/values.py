@@ -20,6 +20,7 @@ from qa_queue.cases.reference_checks import (
     assigned_in,
     assigned_names,
     check_references,
+    is_filled_in,
     params_in,
     readable,
     references,
@@ -86,6 +87,8 @@ class Scope:
 
     def secrets_in(self, step: Step) -> frozenset[str]:
         """Return the names of the secrets in the arguments of a step, those in parameters included."""
+        if not is_filled_in(step):
+            return frozenset()
         found = (self.secret_params.get(name, frozenset()) for name in params_in(step))
         return secrets_in(step).union(*found)
 
@@ -186,6 +189,8 @@ def resolve_step(step: Step, scope: Scope) -> Step:
         CaseError: a reference is broken or has neither a value nor a default, a value does not fit its field, or a
             secret would stay readable.
     """
+    if not is_filled_in(step):
+        return step
     for place in step_texts(step, ()):
         for piece in place.references if place.public else ():
             if isinstance(piece, Reference) and (piece.kind == "secret" or _is_secret_param(piece, scope)):

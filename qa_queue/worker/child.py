@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import faulthandler
+import gc
 import logging
 import os
 import signal
@@ -278,6 +279,7 @@ async def _main(sock: socket.socket, settings: Settings) -> None:
         settings = on_redis(settings, start.redis_url) if start.redis_url else settings
         runtime = load_factory(settings.qa_runtime)(settings, start.queues)
         async with runtime:
+            gc.freeze()  # what is there now stays: no later collection looks through it
             writer.write(encode(ChildReady()))
             await Child(runtime, writer).serve(messages)
     except QAError as error:
