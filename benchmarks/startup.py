@@ -85,7 +85,8 @@ def _environment(redis: LocalServer, supabase: LocalServer, folder: Path) -> dic
         "SUPABASE_SECRET_KEY": supabase.key or "",
         "QA_HOME": str(folder / "home"),
     }
-    return dict(os.environ) | settings
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return inherited | settings  # an installed program has its bytecode
 
 
 def _commands(folder: Path) -> dict[str, Command]:
@@ -112,6 +113,7 @@ def _first_job(folder: Path, environment: dict[str, str], redis_url: str) -> flo
     """Return the seconds from the start of `qa-queue run --wait` until its job is on the queue; end it."""
     words = [BIN / "qa-queue", "run", CASE, "--wait", "--base-url", "http://127.0.0.1:9"]
     with Redis.from_url(redis_url) as connection:
+        connection.delete(QUEUE)  # a job of the round before
         begun = time.monotonic()
         process = subprocess.Popen(
             words, cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from qa_queue.cli.interrupts import raise_on_interrupt
 from qa_queue.errors import CaseError, ItemsError, PayloadError, QAError
 
 # The modules of this package with their commands, in the order of the help. A module's `app` declares the rest.
@@ -63,6 +64,12 @@ class LazyGroup(TyperGroup):
         super().__init__(**attrs)
         self.commands = LazyCommands(MODULES)  # type: ignore[assignment] # Typer only reads them
 
+    def resolve_command(self, ctx: Any, args: list[str]) -> Any:
+        """Return the command that the words name; once its module is imported, Ctrl-C can be handled."""
+        found = super().resolve_command(ctx, args)
+        raise_on_interrupt()
+        return found
+
 
 app = typer.Typer(
     name="qa-queue",
@@ -102,18 +109,17 @@ def problems_of(error: QAError) -> tuple[str, ...]:
             return (str(error),)
 
 
-def main() -> None:
-    """Run the command line and exit with its code."""
+def run_command_line() -> None:
+    """Run the command line and exit with its code.
+
+    Raises:
+        KeyboardInterrupt: Ctrl-C ended it.
+    """
     gc.set_threshold(50_000, 20, 20)  # most objects of imports stay: looking through them takes time
     try:
         app()
     except QAError as error:
         sys.exit(_report(error))
-    except KeyboardInterrupt:
-        from qa_queue.models.outcomes import ExitCode
-
-        print("Interrupted.", file=sys.stderr)  # noqa: T201 - without the imports of a console
-        sys.exit(ExitCode.INTERRUPTED)
     except BrokenPipeError:  # `qa-queue runs | head`
         sys.stderr.close()
         sys.exit(0)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-from collections.abc import Iterator, Mapping
-from contextlib import closing, contextmanager
+from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass, field
-from types import FrameType
 from typing import Protocol
 
 from rich.live import Live
@@ -14,6 +12,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Column
 
+from qa_queue.cli.interrupts import sigterm_interrupts
 from qa_queue.cli.render import WIDE, Console, status_text
 from qa_queue.errors.validation import count_of
 from qa_queue.models import JobProgress, RunStatus
@@ -166,17 +165,3 @@ def _cancel_others(backend: Backend, statuses: Mapping[str, RunStatus], max_fail
     if max_failures is not None and sum(status.bad for status in statuses.values()) == max_failures:
         others = [run_id for run_id, status in statuses.items() if not status.final]
         backend.cancel(others, f"cancelled after {count_of(max_failures, 'failure')} (--max-failures)")
-
-
-@contextmanager
-def sigterm_interrupts() -> Iterator[None]:
-    """Treat SIGTERM, by which a CI system ends a step, as Ctrl-C, so that the runs are cancelled."""
-
-    def interrupt(_signal: int, _frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)

@@ -8,13 +8,13 @@ from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qa_queue.cases.data_files import baselines_folder
 from qa_queue.cli.cases import Keyword, RunCommandOptions, StrictImport, Tag, print_unused_env
-from qa_queue.cli.follow import choose_view, follow, sigterm_interrupts
+from qa_queue.cli.interrupts import held_interrupts, sigterm_interrupts
 from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
 from qa_queue.cli.render import (
     Console,
@@ -31,13 +31,12 @@ from qa_queue.models import EvidenceMode, RetryStrategy, ScreenshotMode, TestCon
 from qa_queue.models.outcomes import ExitCode, exit_code_of
 from qa_queue.models.results import BASELINE
 from qa_queue.producer import RunRequest, SubmittedRun
-from qa_queue.progress import FROM_START
-from qa_queue.schedules.times import seconds_of
 from qa_queue.services import Backend
-from qa_queue.services.runs import RunFollower, RunReport, reports_of
-from qa_queue.services.submission import submit_batch
 from qa_queue.suites.cases import Grouping
 from qa_queue.suites.ordering import Shard
+
+if TYPE_CHECKING:  # what follows runs is imported when the first job is sent
+    from qa_queue.services.runs import RunReport
 
 PANEL = "Runs"
 INTERRUPTED_WAITING = "the runs that had not ended were cancelled."
@@ -136,7 +135,7 @@ def run(
         idempotency_key=idempotency_key,
         delay_ms=delay,
         repeat=repeat,
-        every_ms=seconds_of(every) * 1000 if every else None,
+        every_ms=_every_ms(every) if every else None,
         strict_import=strict_import,
         seed=seed,
         rows=tuple(row or ()),
@@ -168,6 +167,10 @@ def watch(
     as_json: Annotated[bool, typer.Option("--json", help="Print each report as a line of JSON.")] = False,
 ) -> None:
     """Follow a run from its first step to its end, also after it ended. Ctrl-C stops watching, not the run."""
+    from qa_queue.cli.follow import choose_view, follow
+    from qa_queue.progress import FROM_START
+    from qa_queue.services.runs import RunFollower, reports_of
+
     out, backend = Console(), open_backend()
     record = backend.find_run(run_id)
     if as_json:
@@ -183,6 +186,12 @@ def watch(
     raise typer.Exit(code)
 
 
+def _every_ms(text: str) -> int:
+    from qa_queue.schedules.times import seconds_of
+
+    return seconds_of(text) * 1000
+
+
 def _run(
     selection: Selection, options: RunCommandOptions, following: Following | None, *, as_json: bool
 ) -> ExitCode:
@@ -195,13 +204,16 @@ def _run(
         raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
     backend = connect()
     with sigterm_interrupts():
-        submitted, batch_id = submit(backend, requests)
+        with held_interrupts() as deliver:  # a submission is whole, and its runs can be cancelled
+            submitted, batch_id = submit(backend, requests)
         if following is None:
             warn_without_worker(backend, err)
             print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
+            deliver()
             return ExitCode.OK
 
         def announce() -> None:
+            deliver()
             warn_without_worker(backend, err)
             if not as_json:
                 print_where(backend, submitted, batch_id, out)
@@ -245,6 +257,8 @@ def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[Subm
     """Put these runs on the queue, all or none, and return them; several are a batch, whose id comes second."""
     if len(requests) == 1 and (requests[0].data_row is not None or len(requests[0].case.data) <= 1):
         return backend.producer.submit(requests), None
+    from qa_queue.services.submission import submit_batch
+
     batch = submit_batch(backend, requests)
     return batch.runs, batch.id
 
@@ -290,6 +304,9 @@ def wait_for(
 
     On Ctrl-C the runs are cancelled and the code is 130.
     """
+    from qa_queue.cli.follow import choose_view, follow
+    from qa_queue.services.runs import reports_of
+
     names = {run.run_id: run.case_name for run in runs}
     try:
         announce()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
@@ -49,6 +50,7 @@ class SupabaseClient:
             timeout=TIMEOUT,
             limits=_LIMITS,
             trust_env=not is_on_loopback(url),
+            verify=_trust(url),
             event_hooks={"response": [partial(_raise_failure, self.host)]},
         )
         self._rest = _rest(url, key, self._http)
@@ -109,6 +111,11 @@ class SupabaseClient:
 
     def _not_supabase(self) -> StoreError:
         return StoreError(f"the answer of {self.host} is not Supabase's: is SUPABASE_URL the project's URL?")
+
+
+def _trust(url: str) -> ssl.SSLContext | bool:
+    """Return the certificates to trust: none for plain HTTP, since reading those of the machine takes time."""
+    return True if urlsplit(url).scheme == "https" else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 
 
 def is_on_loopback(url: str) -> bool:

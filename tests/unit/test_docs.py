@@ -7,7 +7,7 @@ import pytest
 from typer.main import get_command
 
 from qa_queue.cases.reader import load_cases
-from qa_queue.cli import app
+from qa_queue.cli.app import app
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

@@ -10,7 +10,7 @@ import pytest
 from typer.main import get_command
 
 from qa_queue.api.app import create_app
-from qa_queue.cli import app
+from qa_queue.cli.app import app
 from qa_queue.services import Backend
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore

@@ -320,7 +320,7 @@ def test_equal_parts_are_written_once():
 
 
 def test_values_that_look_like_schemas_stay():
-    """Examples and constants are no parts of a schema."""
+    """Examples and constants are not parts of a schema."""
     value = {"type": "string", "description": "A constant that happens to look like a schema, twice."}
     plain: dict[str, Any] = {"properties": {"a": {"const": value}, "b": {"const": value, "title": "b"}}}
 

@@ -65,7 +65,7 @@ def test_a_command_imports_its_own_module_only() -> None:
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     version, packages, modules = done.stdout.splitlines()
     assert version.startswith("qa-queue ")
-    assert (packages, modules) == ("", "qa_queue.cli.app")
+    assert (packages, modules) == ("", "qa_queue.cli.app qa_queue.cli.interrupts")
 
 
 def test_checking_a_case_imports_no_more_than_reading_it_needs(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from qa_queue.cli import app
+from qa_queue.cli.app import app
 from qa_queue.errors import CaseError, InputError
 
 CASE = "version: 1\nname: {name}\ntags: [{tag}]\nsteps:\n- goto: https://shop.test/\n"
