@@ -26,7 +26,7 @@ test: check ## all checks and all tests, on real parts; nothing is skipped
 
 test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supabase, browser or service
 	@$(BIN)/ruff check --quiet .
-	@$(BIN)/pytest --quiet --numprocesses auto tests/unit examples/settlement/tests
+	@$(BIN)/pytest --quiet --numprocesses logical tests/unit examples/settlement/tests
 
 check: setup ## format, lint, types, layers, wording
 	@$(BIN)/ruff format --check --quiet .
