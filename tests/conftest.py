@@ -47,7 +47,6 @@ LONGEST_FILES = (
     "tests/chaos/test_chaos.py",
     "tests/integration/api/test_api_schema.py",
     "tests/browser/test_egress.py",
-    "tests/browser/test_floods.py",
     "tests/unit/cases/test_document.py",
 )
 KINDS = (
