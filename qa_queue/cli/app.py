@@ -6,6 +6,7 @@ import gc
 import sys
 from collections.abc import Iterator, Mapping
 from importlib import import_module
+from shutil import get_terminal_size
 from typing import Annotated, Any
 
 import typer
@@ -35,6 +36,9 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "audit": ("audit",),
     "demo": ("demo",),
 }
+
+
+_ERROR = "error: "
 
 
 class LazyCommands(Mapping[str, Any]):
@@ -130,12 +134,16 @@ def run_command_line() -> None:
 
 def _report(error: QAError) -> int:
     """Print the problems of an error, and return its exit code."""
+    from qa_queue.cli.render import wrapped
     from qa_queue.errors.validation import printable
     from qa_queue.models.outcomes import outcome_of
 
     for problem in problems_of(error):
-        typer.secho("error: ", fg=typer.colors.RED, bold=True, nl=False, err=True)
-        typer.echo(printable(problem), err=True)
+        text = printable(problem)
+        if sys.stderr.isatty():
+            text = wrapped(f"{_ERROR}{text}", get_terminal_size().columns).removeprefix(_ERROR)
+        typer.secho(_ERROR, fg=typer.colors.RED, bold=True, nl=False, err=True)
+        typer.echo(text, err=True)
     return outcome_of(error).exit_code
 
 

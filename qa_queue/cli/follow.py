@@ -7,6 +7,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from rich.constrain import Constrain
 from rich.live import Live
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
@@ -92,7 +93,9 @@ class BarView:
             for run_id, name in self.names.items()
         }
         # Bars that do not fit the screen are cut off, so that the lines below them stay visible.
-        self._live = Live(self._bars, console=self.console, refresh_per_second=10, vertical_overflow="crop")
+        # The columns left free are those of the `^C` that a terminal prints: it would move to a line of its own.
+        bars = Constrain(self._bars, self.console.width - len("^C"))
+        self._live = Live(bars, console=self.console, refresh_per_second=10, vertical_overflow="crop")
         self._live.start()
 
     def show(self, run_id: str, progress: JobProgress) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,9 +23,11 @@ if TYPE_CHECKING:
     from qa_queue.services.runs import RunReport
     from qa_queue.store.records import RunRecord, StepRecord
 
+RUN_CANCELLED = "the run was cancelled"
 MAX_COMMANDS = 10  # printed below a table
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
 WIDE = 110  # columns from which a list shows whole ids, and a bar the last step
+_UNITS = re.compile(r"(?:`[^`]*`|\S)+")
 _COLOURS = {
     RunStatus.COMPLETED: "green",
     RunStatus.ADAPTED: "yellow",
@@ -56,6 +59,24 @@ def echo(text: str, *, err: bool = False, nl: bool = False) -> None:
     """Print a text as it is to a file or a pipe, and with its control characters written out to a terminal."""
     stream = sys.stderr if err else sys.stdout
     typer.echo(printable(text) if stream.isatty() else text, nl=nl, err=err)
+
+
+def wrapped(text: str, width: int) -> str:
+    """Return a text in lines of at most `width` columns, none of which ends inside a word, a path or a command.
+
+    What is longer than a line by itself stays whole, and so does a command in backquotes.
+    """
+    lines: list[str] = []
+    for line in text.split("\n"):
+        row = ""
+        for word in _UNITS.findall(line) if len(line) > width else (line,):
+            if row and len(row) + 1 + len(word) > width:
+                lines.append(row)
+                row = word
+            else:
+                row = f"{row} {word}" if row else word
+        lines.append(row)
+    return "\n".join(lines)
 
 
 def plain_table() -> Table:
@@ -123,6 +144,7 @@ def print_next_commands(reports: Sequence[RunReport], out: RichConsole) -> None:
 def _run_cells(report: RunReport) -> tuple[str, ...]:
     run = report.run
     remark = report.note or (run.error or "").split("\n")[0]
+    remark = "" if remark == RUN_CANCELLED else remark  # the status says so
     notes = [f"\n[yellow]note:[/] [dim]{escape(note)}[/]" for note in run.notes]
     name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "") + "".join(notes)
     return (

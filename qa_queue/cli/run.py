@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Thread
@@ -24,6 +25,7 @@ from qa_queue.cli.render import (
     report_json,
     runs_table,
     short_id,
+    wrapped,
 )
 from qa_queue.cli.selection import RunCommand, Selection, pytest_arguments, select
 from qa_queue.errors import InputError
@@ -39,6 +41,7 @@ if TYPE_CHECKING:  # what follows runs is imported when the first job is sent
     from qa_queue.services.runs import RunReport
 
 PANEL = "Runs"
+CANCELLED_S = 5.0
 INTERRUPTED_WAITING = "the runs that had not ended were cancelled."
 INTERRUPTED_WATCHING = "the run continues; `qa-queue cancel` ends it."
 Timeout = Annotated[float | None, typer.Option("--timeout", min=0.1, help="Follow for at most this many seconds.")]
@@ -285,10 +288,12 @@ def is_served(port: int) -> bool:
 def warn_without_worker(backend: Backend, err: Console) -> None:
     """Print the command that starts a worker if none listens; the runs wait for one."""
     if backend.queues.get_queue_stats("test-execution")["test-execution"].workers == 0:
-        err.print(
-            "[yellow]note:[/] no worker listens on test-execution, so the runs wait. Start one with "
-            "`qa-queue up`, or `rq worker -w qa_queue.worker.QAWorker test-execution`."
+        text = (
+            "note: no worker listens on test-execution, so the runs wait. Start one with `qa-queue up`, or "
+            "`rq worker -w qa_queue.worker.QAWorker test-execution`."
         )
+        shown = wrapped(text, err.width) if err.is_terminal else text
+        err.print(shown.replace("note:", "[yellow]note:[/]", 1), soft_wrap=True, highlight=False)
 
 
 def wait_for(
@@ -302,9 +307,9 @@ def wait_for(
 ) -> tuple[list[RunReport], ExitCode]:
     """Follow runs to their end and return their reports and the exit code; call `announce` first.
 
-    On Ctrl-C the runs are cancelled and the code is 130.
+    On Ctrl-C the runs are cancelled and the code is 130; workers have `CANCELLED_S` to end them.
     """
-    from qa_queue.cli.follow import choose_view, follow
+    from qa_queue.cli.follow import NoView, choose_view, follow
     from qa_queue.services.runs import reports_of
 
     names = {run.run_id: run.case_name for run in runs}
@@ -314,6 +319,8 @@ def wait_for(
         statuses = follow(backend, names, view, timeout=following.timeout, max_failures=following.max_failures)
     except KeyboardInterrupt:
         backend.cancel(names, "cancelled from the command line")
+        with suppress(KeyboardInterrupt):  # a second Ctrl-C does not wait for the workers
+            follow(backend, names, NoView(), timeout=CANCELLED_S)
         return reports_of(backend, names), ExitCode.INTERRUPTED
     reports, code = reports_of(backend, names), exit_code_of(statuses.values())
     flaky = following.fail_on_flaky and any(report.run.flaky for report in reports)

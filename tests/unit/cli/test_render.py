@@ -17,6 +17,7 @@ from qa_queue.cli.render import (
     seconds,
     status_word,
     steps_table,
+    wrapped,
 )
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
 from qa_queue.services.runs import RunReport
@@ -102,6 +103,13 @@ def test_a_failed_run_shows_the_first_line_of_its_error_and_a_command_for_it() -
     assert out.export_text().endswith("and 2 more failed runs: qa-queue runs\n")
 
 
+def test_a_cancelled_run_shows_no_reason_that_repeats_its_status() -> None:
+    run = make_run(status=RunStatus.CANCELLED, error="the run was cancelled")
+    assert "the run was" not in shown(runs_table([RunReport(case_name="Buy", run=run)]))
+    other = make_run(status=RunStatus.CANCELLED, error="cancelled after 1 failure (--max-failures)")
+    assert "--max-failures" in shown(runs_table([RunReport(case_name="Buy", run=other)]))
+
+
 def test_text_from_cases_is_never_read_as_markup() -> None:
     run = make_run(error="[red]x[/] [/nothing]")
     assert "[/nothing]" in shown(runs_table([RunReport(case_name="[bold]B[/]", run=run)]))
@@ -129,3 +137,21 @@ def test_a_report_as_json_has_what_a_program_needs() -> None:
     assert data["status"] == "failed"
     assert data["error_kind"] == "assertion"
     assert data["artifacts"] == ["e/r1/1/trace.zip"]
+
+
+def test_lines_do_not_end_inside_a_path_or_a_command() -> None:
+    """They work when pasted."""
+    path = "/home/somebody/a-folder-with-a-long-name/cases/checkout-of-the-shop.yaml"
+    text = f"{path}:4: steps[0]: unknown key 'tiemout'; see `qa-queue schema` or start `rq worker -w x.Y queue`."
+    lines = wrapped(text, 80).split("\n")
+    assert lines == [
+        f"{path}:4:",
+        "steps[0]: unknown key 'tiemout'; see `qa-queue schema` or start",
+        "`rq worker -w x.Y queue`.",
+    ]
+    assert " ".join(lines) == text
+
+
+def test_short_lines_stay_as_they_are() -> None:
+    text = "one\n  two  words\n\n" + "x" * 100
+    assert wrapped(text, 80) == text
