@@ -64,7 +64,7 @@ def echo(text: str, *, err: bool = False, nl: bool = False) -> None:
 def wrapped(text: str, width: int) -> str:
     """Return a text in lines of at most `width` columns, none of which ends inside a word, a path or a command.
 
-    What is longer than a line by itself stays whole, and so does a command in backquotes.
+    A word that is longer than a line stays whole, and so does a command in backquotes.
     """
     lines: list[str] = []
     for line in text.split("\n"):
