@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 from typing import NoReturn
@@ -23,6 +24,9 @@ from qa_queue.settings.chromium import find_browser
 # No timed assertion: a busy machine may take as long as it needs for an example.
 hypothesis_settings.register_profile("qa", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 hypothesis_settings.load_profile("qa")
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started the tests in the background
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs that they start are to handle Ctrl-C
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / ".qa" / "test-templates"  # databases of tests with migrations of their own, made once
