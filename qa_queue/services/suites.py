@@ -18,8 +18,8 @@ from qa_queue.settings.chromium import find_browser
 from qa_queue.store.artifacts.opening import open_artifact_store
 from qa_queue.suites.bundle import Bundle, pack, store_bundle
 from qa_queue.suites.cases import Grouping, SuiteOptions, case_of_tests, grouped
-from qa_queue.suites.collections import KeptCollections
 from qa_queue.suites.environment import host_environment
+from qa_queue.suites.kept_collections import KeptCollections
 from qa_queue.suites.process import CollectedTest, Collection, HostProcess
 
 _CONTINUE = "--continue-on-collection-errors"

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from qa_queue.suites import host
 from qa_queue.suites.environment import files_digest, host_environment
 
 OWN = {
@@ -74,3 +77,9 @@ def test_results_caches_and_environments_do_not_count(tmp_path: Path) -> None:
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / "made.py").write_text("x")
     assert files_digest(tmp_path) == before
+
+
+def test_no_module_beside_the_host_hides_one_of_the_standard_library() -> None:
+    """An interpreter that has imported none of them yet, as a plain virtual environment, gets as far as pytest."""
+    done = subprocess.run([sys.executable, "-S", host.__file__], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1] == "ModuleNotFoundError: No module named 'pytest'"

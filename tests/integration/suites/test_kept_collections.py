@@ -14,7 +14,7 @@ from qa_queue.models.payloads import PytestSuite
 from qa_queue.services.suites import SuiteRequest, suite_cases
 from qa_queue.settings import load_settings
 from qa_queue.suites import reads
-from qa_queue.suites.collections import FOR, KeptCollections
+from qa_queue.suites.kept_collections import FOR, KeptCollections
 from qa_queue.suites.process import CollectedTest, Collection
 from tests.support.records import NOON
 
