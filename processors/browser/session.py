@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TypeVar
 
 from playwright.async_api import BrowserContext, Error, Page
 
@@ -46,6 +46,8 @@ PICTURE_TIMEOUT_MS = 5_000
 TRACE_TIMEOUT_S = 30.0
 CRASH_EVENT_S = 1.0  # between the abort of a navigation and the event of the crash that caused it
 _ERROR_PAGE = "chrome-error://"
+_SILENT = "the page does not answer"
+T = TypeVar("T")
 
 
 class Session:
@@ -202,49 +204,34 @@ class Session:
 
     async def screenshot(self) -> bytes:
         """See `processors.browser.protocol.BrowserSession`."""
-        try:
-            hidden = masks(self.page, self._options.secrets)
-            async with asyncio.timeout(PICTURE_TIMEOUT_MS / 1000 + SLACK_S):
-                return await self.page.screenshot(timeout=PICTURE_TIMEOUT_MS, mask=hidden)
-        except (Error, TimeoutError) as error:
-            raise EvidenceError(f"no screenshot: {first_line(str(error)) or 'the page does not answer'}") from error
+        hidden = masks(self.page, self._options.secrets)
+        picture = self.page.screenshot(timeout=PICTURE_TIMEOUT_MS, mask=hidden)
+        return await _evidence("screenshot", picture, PICTURE_TIMEOUT_MS / 1000 + SLACK_S, _SILENT)
 
     async def save_trace(self, path: Path) -> None:
         """See `processors.browser.protocol.BrowserSession`."""
-        try:
-            async with asyncio.timeout(TRACE_TIMEOUT_S):
-                await self._context.tracing.stop(path=path)
-        except (Error, TimeoutError, OSError) as error:
-            raise EvidenceError(f"no trace: {first_line(str(error)) or 'it took too long'}") from error
+        await _evidence("trace", self._context.tracing.stop(path=path), TRACE_TIMEOUT_S)
 
     async def snapshot(self) -> str:
         """See `processors.browser.protocol.BrowserSession`."""
-        try:
-            async with asyncio.timeout(PICTURE_TIMEOUT_MS / 1000):
-                return await self.page.locator("body").aria_snapshot(timeout=PICTURE_TIMEOUT_MS)
-        except (Error, TimeoutError) as error:
-            raise EvidenceError(f"no snapshot: {first_line(str(error)) or 'the page does not answer'}") from error
+        found = self.page.locator("body").aria_snapshot(timeout=PICTURE_TIMEOUT_MS)
+        return await _evidence("snapshot", found, PICTURE_TIMEOUT_MS / 1000, _SILENT)
 
     async def save_har(self) -> Path:
         """See `processors.browser.protocol.BrowserSession`."""
         assert self._options.recordings is not None
-        try:
-            async with asyncio.timeout(TRACE_TIMEOUT_S):
-                await self._context.tracing.stop_har()
-        except (Error, TimeoutError, OSError) as error:
-            raise EvidenceError(f"no HAR file: {first_line(str(error)) or 'it took too long'}") from error
+        await _evidence("HAR file", self._context.tracing.stop_har(), TRACE_TIMEOUT_S)
         return self._options.recordings / HAR_NAME
 
     async def save_videos(self) -> list[Path]:
         """See `processors.browser.protocol.BrowserSession`."""
-        try:
-            async with asyncio.timeout(TRACE_TIMEOUT_S):
-                videos = [(page, page.video) for page in self._context.pages]
-                for page, _ in videos:
-                    await page.close()
-                return [Path(await video.path()) for _, video in videos if video is not None]
-        except (Error, TimeoutError, OSError) as error:
-            raise EvidenceError(f"no video: {first_line(str(error)) or 'it took too long'}") from error
+        return await _evidence("video", self._videos(), TRACE_TIMEOUT_S)
+
+    async def _videos(self) -> list[Path]:
+        videos = [(page, page.video) for page in self._context.pages]
+        for page, _ in videos:
+            await page.close()
+        return [Path(await video.path()) for _, video in videos if video is not None]
 
     @asynccontextmanager
     async def _limit(self, seconds: float, began: float) -> AsyncIterator[asyncio.Timeout]:
@@ -343,3 +330,16 @@ def _explained(runner: StepRunner, error: Exception, timeout_ms: int) -> StepFai
             ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
         )
     return explain(str(error), subject=runner.subject, timeout_ms=timeout_ms)
+
+
+async def _evidence(what: str, wanted: Awaitable[T], seconds: float, otherwise: str = "it took too long") -> T:
+    """Return a piece of evidence.
+
+    Raises:
+        EvidenceError: it could not be taken in `seconds`.
+    """
+    try:
+        async with asyncio.timeout(seconds):
+            return await wanted
+    except (Error, TimeoutError, OSError) as error:
+        raise EvidenceError(f"no {what}: {first_line(str(error)) or otherwise}") from error

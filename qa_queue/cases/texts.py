@@ -31,18 +31,25 @@ def texts(value: Any, path: KeyPath = ()) -> list[tuple[KeyPath, str]]:
 
 def _collect(value: Any, path: KeyPath, found: list[tuple[KeyPath, str]]) -> None:
     """Each step of each run is walked several times, and most fields are empty: those cost no call."""
-    if isinstance(value, str):
-        found.append((path, value))
-    elif isinstance(value, BaseModel):
-        for name, keys in () if isinstance(value, Step) else _field_keys(type(value)):
-            if (item := getattr(value, name)) is not None:
+    match value:
+        case str():
+            found.append((path, value))
+        case Step():
+            return
+        case BaseModel():
+            for keys, item in _given_fields(value):
                 _collect(item, path + keys, found)
-    elif isinstance(value, tuple | list):
-        for index, item in enumerate(value):
-            _collect(item, (*path, index), found)
-    elif isinstance(value, dict):
-        for key, item in value.items():
-            _collect(item, (*path, key), found)
+        case tuple() | list():
+            for index, item in enumerate(value):
+                _collect(item, (*path, index), found)
+        case dict():
+            for key, item in value.items():
+                _collect(item, (*path, key), found)
+
+
+def _given_fields(model: BaseModel) -> list[tuple[KeyPath, Any]]:
+    fields = ((keys, getattr(model, name)) for name, keys in _field_keys(type(model)))
+    return [(keys, item) for keys, item in fields if item is not None]
 
 
 @cache
