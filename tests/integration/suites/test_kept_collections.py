@@ -55,7 +55,7 @@ def test_what_a_process_reads_is_observed(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("")
     done = subprocess.run(
-        [sys.executable, "-P", "-c", OBSERVE, reads.__file__],
+        [sys.executable, "-B", "-P", "-c", OBSERVE, reads.__file__],  # a folder with new bytecode is listed again
         input=json.dumps([*SNIPPETS, *OUTSIDE]),
         cwd=tmp_path,
         capture_output=True,
