@@ -11,7 +11,7 @@ from processors.browser.protocol import Found, Heal, StepOutcome
 from qa_queue.cases.locations import place_text
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
-from qa_queue.models.outcomes import KINDS
+from qa_queue.models.outcomes import KINDS, RUN_CANCELLED
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +71,7 @@ def halts(step: Step, outcome: StepOutcome) -> bool:
 
 def judge(results: Sequence[StepResult], *, max_adaptations: int, stopped: ErrorKind | None = None) -> RunVerdict:
     """Return the verdict on a try; `stopped` is the reason for its early end, `TIMEOUT` or `CANCELLED`.
+
     A run with more adapted steps than `max_adaptations` fails: that many changes mean a redesign, and the case
     needs an update.
     """
@@ -100,7 +101,7 @@ def _judge(
     first = next((result for result in results if result.status is StepStatus.FAILED), None)
     error = f"step {first.place}: {first.error}" if first else None
     if stopped is ErrorKind.CANCELLED:
-        return KINDS[stopped], "the run was cancelled", stopped
+        return KINDS[stopped], RUN_CANCELLED, stopped
     if stopped is ErrorKind.TIMEOUT:
         return KINDS[stopped], error or "the run exceeded its time", stopped
     if first:

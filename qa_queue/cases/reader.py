@@ -84,7 +84,7 @@ def load_file(path: Path) -> LoadedFile:
 
 
 def prepare_reader() -> None:
-    """Build what the first case would otherwise wait for, about 80 ms of CPU time."""
+    """Build what the first case would otherwise wait for."""
     Case.model_rebuild()
 
 

@@ -53,20 +53,10 @@ def is_filled_in(step: Step) -> bool:
     return "$" in (step.name or "") or any("$" in text for _, text in found)
 
 
-def secrets_in(step: Step) -> frozenset[str]:
-    """Return the names of the secrets in the arguments of a step."""
-    return frozenset(piece.name for _, text in texts(step.args) for piece in secrets_in_text(text))
-
-
-def params_in(step: Step) -> frozenset[str]:
-    """Return the names of the parameters in the arguments of a step."""
-    found = (piece for _, text in texts(step.args) for piece in pieces(text))
-    return frozenset(piece.name for piece in found if isinstance(piece, Reference) and piece.kind == "param")
-
-
-def secrets_in_text(text: str) -> list[Reference]:
-    """Return the references to secrets in a text."""
-    return [piece for piece in pieces(text) if isinstance(piece, Reference) and piece.kind == "secret"]
+def argument_references(step: Step) -> list[Reference]:
+    """Return the references in the arguments of a step; broken ones are left out."""
+    found = (piece for _, text in texts(step.args) if "$" in text for piece in pieces(text))
+    return [piece for piece in found if isinstance(piece, Reference)]
 
 
 def check_references(case: Case, env_names: Collection[str], *, source: str = "") -> tuple[str, ...]:

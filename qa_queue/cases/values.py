@@ -17,14 +17,13 @@ from qa_queue.cases.generated import Generator
 from qa_queue.cases.model import Case, Flow, Step
 from qa_queue.cases.reference_checks import (
     advice,
+    argument_references,
     assigned_in,
     assigned_names,
     check_references,
     is_filled_in,
-    params_in,
     readable,
     references,
-    secrets_in,
     step_texts,
 )
 from qa_queue.cases.references import Broken, Reference, escaped, fill, whole
@@ -48,7 +47,6 @@ __all__ = [
     "resolve_step",
     "resolve_value",
     "scope_for",
-    "secrets_in",
     "text_of",
 ]
 
@@ -87,10 +85,9 @@ class Scope:
 
     def secrets_in(self, step: Step) -> frozenset[str]:
         """Return the names of the secrets in the arguments of a step, those in parameters included."""
-        if not is_filled_in(step):
-            return frozenset()
-        found = (self.secret_params.get(name, frozenset()) for name in params_in(step))
-        return secrets_in(step).union(*found)
+        found = argument_references(step)
+        given = (self.secret_params.get(one.name, frozenset()) for one in found if one.kind == "param")
+        return frozenset(one.name for one in found if one.kind == "secret").union(*given)
 
     def within_flow(self, flow: Flow, use: UseFlow, written: UseFlow) -> Scope:
         """Return the scope of a flow that a step uses: its parameters, and no variables or data of the caller.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from qa_queue.cli.interrupts import INTERRUPTED, leave_on_interrupt, raise_on_interrupt
+from qa_queue.cli.interrupts import INTERRUPTED, leave_on_interrupt
 
 __all__ = ["main"]
 
@@ -20,5 +20,4 @@ def main() -> None:
         print("Interrupted.", file=sys.stderr)  # noqa: T201 - without the imports of a console
         sys.exit(INTERRUPTED)
     finally:
-        raise_on_interrupt()
         leave_on_interrupt()

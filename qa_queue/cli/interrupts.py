@@ -30,17 +30,25 @@ def _leave(_signal: int, _frame: FrameType | None) -> None:
 
 
 @contextmanager
+def _handled(handler: Callable[[int, FrameType | None], None], *numbers: int) -> Iterator[None]:
+    """Handle these signals meanwhile."""
+    before = {number: signal.signal(number, handler) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handled in before.items():
+            signal.signal(number, handled)
+
+
+@contextmanager
 def sigterm_interrupts() -> Iterator[None]:
     """Treat SIGTERM as Ctrl-C, so that the runs are cancelled."""
 
     def interrupt(_signal: int, _frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
+    with _handled(interrupt, signal.SIGTERM):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager
@@ -51,18 +59,13 @@ def held_interrupts() -> Iterator[Callable[[], None]]:
     """
     held: list[int] = []
 
-    def hold(number: int, _frame: FrameType | None) -> None:
-        if held:
-            raise KeyboardInterrupt
-        held.append(number)
-
     def deliver() -> None:
         if held:
             raise KeyboardInterrupt
 
-    before = {number: signal.signal(number, hold) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
+    def hold(number: int, _frame: FrameType | None) -> None:
+        deliver()
+        held.append(number)
+
+    with _handled(hold, signal.SIGINT, signal.SIGTERM):
         yield deliver
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

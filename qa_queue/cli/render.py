@@ -17,13 +17,13 @@ from rich.table import Table
 
 from qa_queue.errors.validation import count_of, printable
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
+from qa_queue.models.outcomes import RUN_CANCELLED
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
     from qa_queue.services.runs import RunReport
     from qa_queue.store.records import RunRecord, StepRecord
 
-RUN_CANCELLED = "the run was cancelled"
 MAX_COMMANDS = 10  # printed below a table
 WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
 WIDE = 110  # columns from which a list shows whole ids, and a bar the last step

@@ -260,6 +260,10 @@ def result_status(status: RunStatus) -> ResultStatus:
     return found
 
 
+RUN_CANCELLED = "the run was cancelled"
+"""The error of a cancelled run of which nothing else is known."""
+
+
 def cancelled_result(message: str) -> dict[str, Any]:
     """Return the result of a job whose run was cancelled: the job completed."""
     return {"status": RunStatus.CANCELLED.value, "error": message}

@@ -52,39 +52,41 @@ def test_completion_offers_the_commands_with_their_help() -> None:
     assert "Take no more jobs" in ended.output
 
 
-def test_a_command_imports_its_own_module_only() -> None:
-    """What another command needs is not paid for: neither RQ nor Supabase nor the case model."""
+def imported_by(*words: str) -> tuple[str, set[str]]:
+    """Return what a command prints, and the modules that it has imported in a process of its own."""
     script = (
         "import sys; from qa_queue.cli.app import app\n"
-        "try: app(['--version'])\n"
+        f"try: app({words!r})\n"
         "except SystemExit: pass\n"
-        "print(*sorted({name.partition('.')[0] for name in sys.modules} "
-        "& {'rq', 'redis', 'supabase', 'httpx', 'pydantic_settings', 'ruamel', 'fastapi', 'playwright'}))\n"
-        "print(*sorted(name for name in sys.modules if name.startswith('qa_queue.cli.')))"
+        "print(*sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    version, packages, modules = done.stdout.splitlines()
+    printed, modules = done.stdout.splitlines()
+    return printed, set(modules.split())
+
+
+def packages_of(modules: set[str]) -> set[str]:
+    return {name.partition(".")[0] for name in modules}
+
+
+def test_a_command_imports_its_own_module_only() -> None:
+    """What another command needs is not paid for: neither RQ nor Supabase nor the case model."""
+    version, modules = imported_by("--version")
     assert version.startswith("qa-queue ")
-    assert (packages, modules) == ("", "qa_queue.cli.app qa_queue.cli.interrupts")
+    unwanted = {"rq", "redis", "supabase", "httpx", "pydantic_settings", "ruamel", "fastapi", "playwright"}
+    assert not unwanted & packages_of(modules)
+    own = {name for name in modules if name.startswith("qa_queue.cli.")}
+    assert own == {"qa_queue.cli.app", "qa_queue.cli.interrupts"}
 
 
 def test_checking_a_case_imports_no_more_than_reading_it_needs(tmp_path: Path) -> None:
     """No settings of the service, no store, no queue, and no YAML writer."""
     case = tmp_path / "case.yaml"
     case.write_text("name: x\nsteps:\n  - goto: http://127.0.0.1/\n")
-    script = (
-        "import sys; from qa_queue.cli.app import app\n"
-        f"try: app(['check', {str(case)!r}])\n"
-        "except SystemExit: pass\n"
-        "unwanted = {'asyncio', 'httpx', 'pydantic_settings', 'redis', 'rq', 'ruamel', 'supabase'}\n"
-        "packages = {name.partition('.')[0] for name in sys.modules}\n"
-        "print(*sorted(unwanted & packages))\n"
-        "print(*sorted({'qa_queue.queues', 'qa_queue.services', 'qa_queue.store.records'} & {*sys.modules}))"
-    )
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
-    checked, packages, modules = done.stdout.splitlines()
+    checked, modules = imported_by("check", str(case))
     assert checked.startswith("ok")
-    assert (packages, modules) == ("", "")
+    assert not {"asyncio", "httpx", "pydantic_settings", "redis", "rq", "ruamel", "supabase"} & packages_of(modules)
+    assert not {"qa_queue.queues", "qa_queue.services", "qa_queue.store.records"} & modules
 
 
 def test_commands_are_a_mapping_that_loads_on_look_up() -> None:
