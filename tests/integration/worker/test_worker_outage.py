@@ -65,7 +65,7 @@ def test_commands_are_heard_after_the_connection_has_died_silently(redis_db, red
         connection = steady(Redis.from_url(redis_url.replace(f":{address.port}", f":{proxy.port}")))
         listener = CommandListener(connection, "commands", heard := Heard())
         listener.start()
-        redis_db.publish("commands", "first")
+        wait_until(lambda: redis_db.publish("commands", "first"), timeout=60, what="the subscription")
         wait_until(lambda: heard.data == [b"first"], timeout=60, what="the first command")
         proxy.set_mode("half-open")
         wait_until(lambda: redis_db.publish("commands", "again") and b"again" in heard.data, timeout=60)
@@ -76,7 +76,8 @@ def test_a_command_that_cannot_be_read_does_not_end_the_listening(redis_db, redi
     """The next one is heard."""
     listener = CommandListener(Redis.from_url(redis_url), "commands", heard := Heard())
     listener.start()
-    redis_db.publish("commands", "bad")
+    wait_until(lambda: redis_db.publish("commands", "bad"), what="the subscription")
+    wait_until(lambda: heard.data == [b"bad"], what="the command that cannot be read")
     wait_until(lambda: redis_db.publish("commands", "good") and b"good" in heard.data, timeout=60)
     listener.stop()
 
