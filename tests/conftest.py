@@ -21,9 +21,13 @@ from qa_queue.local.supabase import start_supabase
 from qa_queue.settings import load_settings
 from qa_queue.settings.chromium import find_browser
 
-# No timed assertion: a busy machine may take as long as it needs for an example.
-hypothesis_settings.register_profile("qa", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-hypothesis_settings.load_profile("qa")
+# No timed assertion: a busy machine may take as long as it needs for an example. The examples are the same in each
+# run, so that a failure belongs to the change before it; HYPOTHESIS_PROFILE=explore draws others.
+for profile, same in (("qa", True), ("explore", False)):
+    hypothesis_settings.register_profile(
+        profile, deadline=None, derandomize=same, suppress_health_check=[HealthCheck.too_slow]
+    )
+hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "qa"))
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started the tests in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs that they start are to handle Ctrl-C

@@ -287,6 +287,11 @@ def parse_duration(value: Any) -> int | None:
     return round(float(match[1]) * _UNIT_MS[match[2]]) if match else None
 
 
+def duration_text(milliseconds: int) -> str:
+    """Return `90s` or `1500ms`: seconds where they are whole."""
+    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"
+
+
 def _duration(value: Any) -> int:
     parsed = parse_duration(value)
     if parsed is None:

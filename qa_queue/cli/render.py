@@ -17,7 +17,7 @@ from rich.table import Table
 
 from qa_queue.errors.validation import count_of, printable
 from qa_queue.models import ArtifactKind, RunStatus, StepStatus
-from qa_queue.models.outcomes import RUN_CANCELLED
+from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
@@ -143,8 +143,7 @@ def print_next_commands(reports: Sequence[RunReport], out: RichConsole) -> None:
 
 def _run_cells(report: RunReport) -> tuple[str, ...]:
     run = report.run
-    remark = report.note or (run.error or "").split("\n")[0]
-    remark = "" if remark == RUN_CANCELLED else remark  # the status says so
+    remark = report.note or _first_line(run)
     notes = [f"\n[yellow]note:[/] [dim]{escape(note)}[/]" for note in run.notes]
     name = escape(report.case_name) + (f"\n[dim]{escape(remark)}[/]" if remark else "") + "".join(notes)
     return (
@@ -156,15 +155,26 @@ def _run_cells(report: RunReport) -> tuple[str, ...]:
     )
 
 
-def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: int) -> Table:
-    """Return a line for each run, with its id, or with its beginning in a terminal narrower than `WIDE`."""
+def _first_line(run: RunRecord) -> str:
+    """Return the first line of the run's error, without one that only repeats the status."""
+    return "" if run.error in (RUN_CANCELLED, INTERRUPTED) else (run.error or "").split("\n")[0]
+
+
+def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: int, errors: bool = False) -> Table:
+    """Return a line for each run, with its id, or with its beginning in a terminal narrower than `WIDE`.
+
+    With `errors`, the first line of a run's error stands under the case's name.
+    """
     table = plain_table()
     for column in ("Run", "Case", "Status", "Steps", "Queued", "Ran"):
         table.add_column(column, overflow="fold", no_wrap=column != "Case")
     for run in runs:
+        error = _first_line(run) if errors else ""
         table.add_row(
             run.id if width >= WIDE else short_id(run.id),
-            escape(names.get(run.test_case_id, run.test_case_id)) + (" [dim](pinned)[/]" if run.pinned else ""),
+            escape(names.get(run.test_case_id, run.test_case_id))
+            + (" [dim](pinned)[/]" if run.pinned else "")
+            + (f"\n[dim]{escape(error)}[/]" if error else ""),
             status_text(run.status, flaky=run.flaky),
             f"{run.steps_done}/{run.known_total}",
             f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",

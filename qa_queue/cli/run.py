@@ -30,7 +30,7 @@ from qa_queue.cli.render import (
 from qa_queue.cli.selection import RunCommand, Selection, pytest_arguments, select
 from qa_queue.errors import InputError
 from qa_queue.models import EvidenceMode, RetryStrategy, ScreenshotMode, TestConfig
-from qa_queue.models.outcomes import ExitCode, exit_code_of
+from qa_queue.models.outcomes import INTERRUPTED, ExitCode, exit_code_of
 from qa_queue.models.results import BASELINE
 from qa_queue.producer import RunRequest, SubmittedRun
 from qa_queue.services import Backend
@@ -318,7 +318,7 @@ def wait_for(
         view = choose_view(out, names, quiet=quiet)
         statuses = follow(backend, names, view, timeout=following.timeout, max_failures=following.max_failures)
     except KeyboardInterrupt:
-        backend.cancel(names, "cancelled from the command line")
+        backend.cancel(names, INTERRUPTED)
         with suppress(KeyboardInterrupt):  # a second Ctrl-C does not wait for the workers
             follow(backend, names, NoView(), timeout=CANCELLED_S)
         return reports_of(backend, names), ExitCode.INTERRUPTED

@@ -81,8 +81,8 @@ def init(
     out = Console()
     for path, written in write_starter(folder, schema_text() + "\n"):
         out.print(f"  {'[green]created[/]' if written else '[dim]kept   [/]'}  {escape(str(path))}")
-    out.print("\nNext: [cyan]qa-queue up[/] in one terminal, and in another:")
-    out.print("[cyan]qa-queue run cases/first.yaml --wait[/]")
+    out.print("\nNext, start the service in one terminal and run the case in another:")
+    out.print("  [cyan]qa-queue up[/]\n  [cyan]qa-queue run cases/first.yaml --wait[/]")
 
 
 @app.command(rich_help_panel=PANEL)

@@ -263,6 +263,9 @@ def result_status(status: RunStatus) -> ResultStatus:
 RUN_CANCELLED = "the run was cancelled"
 """The error of a cancelled run of which nothing else is known."""
 
+INTERRUPTED = "cancelled from the command line"
+"""The error of a run that was waiting when Ctrl-C ended `run --wait`."""
+
 
 def cancelled_result(message: str) -> dict[str, Any]:
     """Return the result of a job whose run was cancelled: the job completed."""

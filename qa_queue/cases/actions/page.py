@@ -17,6 +17,7 @@ from qa_queue.cases.vocabulary import (
     Side,
     Vocabulary,
     Words,
+    duration_text,
     parse_size,
 )
 
@@ -94,7 +95,7 @@ class WaitFor(Action, keyword="wait_for", verb="wait for"):
         if self.function is not None:
             things.append(f"the script {self.function}")
         if self.time_ms is not None:
-            things.append(f"{self.time_ms} ms")
+            things.append(duration_text(self.time_ms))
         return f"wait for {', '.join(things)}"
 
 

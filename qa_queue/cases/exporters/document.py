@@ -11,7 +11,7 @@ from qa_queue.cases.model import Case
 from qa_queue.cases.patterns import Regex, document_text, takes_regex
 from qa_queue.cases.steps import Action, Step
 from qa_queue.cases.targets import TARGET_KEYS, Target
-from qa_queue.cases.vocabulary import Deferred, Vocabulary, all_keys, key_of
+from qa_queue.cases.vocabulary import Deferred, Vocabulary, all_keys, duration_text, key_of
 from qa_queue.models import Viewport
 
 _DURATION_FIELDS = "_ms"  # how their names end
@@ -124,8 +124,3 @@ def _scalar(value: Any) -> Any:
         case StrEnum():
             return value.value
     return value
-
-
-def duration_text(milliseconds: int) -> str:
-    """Return `90s` or `1500ms`: seconds where they are whole."""
-    return f"{milliseconds // 1000}s" if milliseconds % 1000 == 0 else f"{milliseconds}ms"

@@ -18,7 +18,7 @@ from qa_queue.cases.json_path import JsonPath
 from qa_queue.cases.keyboard import KEYS
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Step, Target, Use
-from qa_queue.cases.patterns import Regex, takes_regex
+from qa_queue.cases.patterns import Regex, TextWords, takes_regex
 from qa_queue.cases.steps import ACTIONS, Action
 from qa_queue.cases.urls import scheme_problem
 from qa_queue.cases.vocabulary import MAX_DURATION_MS, Duration, Json, Name, Vocabulary, key_of
@@ -106,10 +106,10 @@ by_validator = {
     _validator_of(environment.SocketUrl): st.just("ws://browsers:3000/"),
     _validator_of(environment.DevtoolsUrl): st.just("http://browsers:9222"),
     _validator_of(vocabulary.Span): st.integers(1, vocabulary.MAX_SPAN_MS),
-    _validator_of(Duration): durations,
     _validator_of(Json): json_values,
     _validator_of(network.ResponsePart): parts,
     _validator_of(JsonPath): paths,
+    _validator_of(TextWords): words | regexes,
     _validator_of(screenshots.ScreenshotName): st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_-]{0,9}", fullmatch=True),
     _validator_of(traffic.Statuses): statuses,
     _validator_of(traffic.Method): st.sampled_from(["GET", "POST"]),

@@ -11,14 +11,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from jsonschema import Draft202012Validator
 
-from qa_queue.cases.exporters.document import case_document, duration_text, step_document
+from qa_queue.cases.exporters.document import case_document, step_document
 from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case
 from qa_queue.cases.schema import case_schema
 from qa_queue.cases.steps import Step
 from qa_queue.cases.traversal import rewrite
-from qa_queue.cases.vocabulary import key_of
+from qa_queue.cases.vocabulary import duration_text, key_of
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError
 from tests.unit.cases.strategies import cases
