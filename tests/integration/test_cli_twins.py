@@ -47,8 +47,12 @@ def test_several_cases_are_a_batch_that_is_seen_cancelled_and_made_again(
     )
     assert "running" in program("batch", "show", batch).out
     store = SupabaseStore(supabase.url, supabase.key or "")
-    store.update_run(ids[0], status=RunStatus.FAILED)
+    store.update_run(ids[0], status=RunStatus.FAILED, error="the heading was not found\nseen: a button")
     store.close()
+    text = program("batch", "show", batch).out
+    assert "1 of 3 ended: 2 queued, 1 failed" in text
+    assert "the heading was not found" in text
+    assert "seen: a button" not in text, "the rest is in `show`"
     cancelled = program("batch", "cancel", batch, "--json").json["outcomes"]
     assert cancelled == {ids[1]: "removed", ids[2]: "removed"}
     assert len(waiting(redis_db)) == 2, "the run alone, and that whose row alone has ended"
