@@ -98,21 +98,23 @@ def test_a_run_over_its_time_ends_timed_out_with_4(program: Program, worker: Wor
 def test_an_interrupted_follower_cancels_its_runs_and_ends_with_130(
     program: Program, worker: WorkerProcess, store: SupabaseStore, shop: str, number: signal.Signals
 ) -> None:
-    file = program.folder / "endless.yaml"
-    file.write_text(ENDLESS)
-    process = program.start("run", file, CASES / "login.yaml", "--base-url", shop, "--wait", "--json")
+    files = [program.folder / f"endless-{at}.yaml" for at in range(3)]
+    for file in files:
+        file.write_text(ENDLESS)
+    earlier = {run.id for run in store.list_runs(limit=100)}
+
+    def statuses() -> list[RunStatus]:
+        return [run.status for run in store.list_runs(limit=100) if run.id not in earlier]
+
+    process = program.start("run", *files, "--base-url", shop, "--wait", "--json")
     try:
-        first = wait_until(
-            lambda: [r for r in store.list_runs(limit=2) if r.status is RunStatus.RUNNING], timeout=60
-        )
+        wait_until(lambda: RunStatus.RUNNING in statuses(), timeout=60)
         process.send_signal(number)
         assert process.wait(60) == 130
     finally:
         process.kill()
         process.communicate()
-    runs = store.list_runs(limit=2)
-    wait_until(lambda: all(r.status is RunStatus.CANCELLED for r in store.list_runs(limit=2)), timeout=60)
-    assert first[0].id in {run.id for run in runs}
+    wait_until(lambda: statuses() == [RunStatus.CANCELLED] * len(files), timeout=60)
 
 
 def test_a_cancelled_waiting_run_never_starts(program: Program, store: SupabaseStore, shop: str) -> None:

@@ -27,8 +27,9 @@ GONE = NEW.replace("Buy now", "Delete account").replace("primary", "danger")
 SHORT = {"timeout_ms": 1500}
 
 
-def order(**fields: Any) -> Case:
-    steps = (goto("/shop"), on("click", "#buy").model_copy(update=SHORT), expect("#done", text="thanks"))
+def order(*, timeout_ms: int = 1500, **fields: Any) -> Case:
+    click = on("click", "#buy").model_copy(update={"timeout_ms": timeout_ms})
+    steps = (goto("/shop"), click, expect("#done", text="thanks"))
     return case(*steps, **fields)
 
 
@@ -36,7 +37,7 @@ def order(**fields: Any) -> Case:
 async def shop(harness: ExecutionHarness, site: Site) -> Site:
     """A site whose pages were seen once by a run that passed."""
     site.page("/shop", OLD)
-    result = await harness.test(order(base_url=site.url))
+    result = await harness.test(order(base_url=site.url, timeout_ms=30_000))
     assert (result.status, result.error) == ("completed", None)
     site.page("/shop", NEW)
     return site
