@@ -58,19 +58,19 @@ def _replaced(schema: Schema, names: dict[str, str]) -> Schema:
         name = names.get(_text(value))
         return {"$ref": f"#/$defs/{name}"} if name else _replaced(value, names)
 
-    new: Schema = {}
-    for keyword, value in schema.items():
+    def parts(keyword: str, value: Any) -> Any:
         if keyword in _ONE:
-            new[keyword] = part(value)
-        elif keyword in _LISTS:
-            new[keyword] = [part(one) for one in value]
-        elif keyword == "$defs":
-            new[keyword] = {name: _replaced(one, names) for name, one in value.items()}
-        elif keyword in _NAMED:
-            new[keyword] = {name: part(one) for name, one in value.items()}
-        else:
-            new[keyword] = value
-    return new
+            return part(value)
+        if keyword in _LISTS:
+            return [part(one) for one in value]
+        if keyword in _NAMED:
+            new = (
+                part if keyword != "$defs" else lambda one: _replaced(one, names)
+            )  # a definition stays in its place
+            return {name: new(one) for name, one in value.items()}
+        return value
+
+    return {keyword: parts(keyword, value) for keyword, value in schema.items()}
 
 
 def _text(schema: Schema) -> str:

@@ -149,16 +149,17 @@ class _Walk:
         """Yield a schema without validators, defaults and references around it."""
         for definition in schema.get("definitions", ()):
             self.definitions[definition["ref"]] = definition
+        inner = self._inner(schema)
+        yield from (schema,) if inner is None else self.unwrapped(inner)
+
+    def _inner(self, schema: _Schema) -> _Schema | None:
+        """Return the schema that this one refers to or is wrapped around."""
         if schema["type"] == "definition-ref":
-            yield from self.unwrapped(self.definitions[schema["schema_ref"]])
-        elif model := schema.get("metadata", {}).get(READS):
-            yield from self.unwrapped(model.__pydantic_core_schema__)
-        elif schema["type"] in _WRAPPERS:
-            yield from self.unwrapped(schema[_WRAPPERS[schema["type"]]])
-        elif "schema" in schema:
-            yield from self.unwrapped(schema["schema"])
-        else:
-            yield schema
+            return self.definitions[schema["schema_ref"]]
+        if model := schema.get("metadata", {}).get(READS):
+            inner: _Schema = model.__pydantic_core_schema__
+            return inner
+        return schema.get(_WRAPPERS.get(schema["type"], "schema"))
 
 
 def _leads_to_branch(schema: _Schema, part: str | int) -> bool:
