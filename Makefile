@@ -52,7 +52,7 @@ faults: setup ## break a real service in every way we know; the table goes to do
 	@FAULTS=write CI=1 $(BIN)/pytest -s -q tests/faults tests/chaos/test_planted.py
 
 chaos: setup ## SEEDS=n seeded runs of overlapping faults, JOBS=n at once, or that of SEED=n; KEEP=folder keeps logs of bad ones
-	@$(BIN)/python -m tests.chaos $(if $(SEED),--first $(SEED),--seeds $(or $(SEEDS),10)) $(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep $(KEEP))
+	@$(BIN)/python -m tests.chaos $(if $(SEED),--only $(SEED),--seeds $(or $(SEEDS),10)) $(if $(JOBS),--jobs $(JOBS)) $(if $(KEEP),--keep $(KEEP))
 
 bench: setup ## the benchmarks; results in benchmarks/out, those of the worker in docs/engine.md too
 	@for bench in $(BENCHES); do echo "== $$bench"; PYTHONPATH=. $(BIN)/python "benchmarks/$$bench.py" || exit; done

@@ -9,7 +9,7 @@ import shutil
 import sys
 import tempfile
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,12 +58,13 @@ def main() -> int:
     """Run the seeds of the command line; return 1 if any of them found a violation or has no result."""
     parser = argparse.ArgumentParser(description="Chaos runs: seeded workers, runs and overlapping faults.")
     parser.add_argument("--seeds", type=int, default=1, help="number of seeds")
-    parser.add_argument("--first", type=int, default=1, help="the first seed; with --seeds 1 the only one")
+    parser.add_argument("--first", type=int, default=1, help="the first seed")
+    parser.add_argument("--only", type=int, nargs="+", help="these seeds, in place of --seeds and --first")
     parser.add_argument("--short", action="store_true", help="15 s instead of 60 s, without Chromium")
     parser.add_argument("--jobs", type=int, default=_AT_ONCE, help="seeds at the same time")
     parser.add_argument("--keep", type=Path, help="folder for the logs of seeds with violations or a slow recovery")
     arguments = parser.parse_args()
-    seeds = range(arguments.first, arguments.first + arguments.seeds)
+    seeds = arguments.only or range(arguments.first, arguments.first + arguments.seeds)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         parts = Path(folder)
         with (
@@ -78,7 +79,7 @@ def main() -> int:
     return int(any(result is None or result.violations for result in results))
 
 
-def _carried_out(shared: _Program, seeds: range, jobs: int) -> Iterator[tuple[str, ChaosResult | None]]:
+def _carried_out(shared: _Program, seeds: Sequence[int], jobs: int) -> Iterator[tuple[str, ChaosResult | None]]:
     """Yield the results as they come; each seed has a process of its own, forked with the program."""
     context = multiprocessing.get_context("fork")
     with context.Pool(min(jobs, len(seeds)), _adopt, (shared,), maxtasksperchild=1) as pool:
