@@ -21,7 +21,15 @@ from qa_queue.cases.generated import Seed
 from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
-from qa_queue.errors import InputError, NotFoundError, QAError, RetryLaterError, RunCancelledError, StoreError
+from qa_queue.errors import (
+    InputError,
+    NotFoundError,
+    QAError,
+    RetryLaterError,
+    RunCancelledError,
+    RunReturnedError,
+    StoreError,
+)
 from qa_queue.models import ErrorKind, JobProgress, RetryStrategy, RunStatus, TestJobData, TestJobResult, utc_now
 from qa_queue.models.outcomes import JobFate, failure_of
 from qa_queue.settings import read_secrets
@@ -30,7 +38,7 @@ from qa_queue.store.records import RunRecord
 FLUSH_TIMEOUT_S = 30.0
 ERROR_FLUSH_TIMEOUT_S = 5.0
 _log = logging.getLogger(__name__)
-_ROW_PATIENCE_S = 30.0  # longer than most outages of the database
+_ROW_PATIENCE_S = 30.0  # a run that returns to its queue without using an attempt costs some requests to Redis
 _READ_AGAIN_S = 1.0
 
 
@@ -50,6 +58,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             InputError: the case does not exist or cannot be read.
             RunCancelledError: the run was cancelled; its row says so.
             RetryLaterError: another try follows; the row says that the run is queued.
+            RunReturnedError: an earlier attempt may have ended the run, and the store cannot be read.
             InfrastructureError: browser or store failed.
         """
         if ended := await self._earlier_result(data):
@@ -64,7 +73,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
     async def handle_error(self, data: TestJobData, error: Exception) -> None:
         """Set the run to `queued`, to `dead` after the last attempt, or to `failed` for bad input."""
-        if isinstance(error, RunCancelledError | RetryLaterError):
+        if isinstance(error, RunCancelledError | RetryLaterError | RunReturnedError):
             return
         end = failure_of(error)
         again = end.job is JobFate.RETRY and not self.context.last_attempt
@@ -80,15 +89,20 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         """Return the result of a run that has ended before; None if the run has to run.
 
         Its worker was lost after it had stored the end, or Redis has lost the end of the job. While the store
-        cannot be read, the run runs: a row that has ended keeps its first end anyway.
+        cannot be read, a first attempt runs: a row that has ended keeps its first end anyway.
 
         Raises:
             RunCancelledError: the run had been cancelled, or its submission was withdrawn.
             InputError: the run is dead.
+            RunReturnedError: the store cannot be read, and an earlier attempt may have ended the run.
         """
         try:
             run = await self._read_row()
         except StoreError as error:
+            if self.context.attempt > 1:
+                raise RunReturnedError(
+                    f"an earlier attempt may have ended run {self.context.job_id}, which cannot be read: {error}"
+                ) from None
             _log.warning("Cannot read whether run %s has ended: %s", self.context.job_id, error)
             return None
         if run is None:

@@ -119,6 +119,10 @@ class RunTimedOutError(QAError):
     """The run used up its time."""
 
 
+class RunReturnedError(QAError):
+    """The run cannot begin now; its job returns to the queue without using an attempt."""
+
+
 class RetryLaterError(QAError):
     """The test failed, and is tried again after everything that waits, alone."""
 

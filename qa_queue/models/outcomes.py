@@ -24,6 +24,7 @@ from qa_queue.errors import (
     QAError,
     RetryLaterError,
     RunCancelledError,
+    RunReturnedError,
     RunTimedOutError,
     SettingsError,
 )
@@ -151,7 +152,10 @@ FAILURES: Mapping[FailureKind, FailureOutcome] = MappingProxyType(
             status=RunStatus.CANCELLED, error_kind=ErrorKind.CANCELLED, job=JobFate.FINISH, error=RunCancelledError
         ),
         FailureKind.RETURNED: FailureOutcome(
-            status=RunStatus.QUEUED, error_kind=ErrorKind.INFRASTRUCTURE, job=JobFate.REQUEUE, error=QAError
+            status=RunStatus.QUEUED,
+            error_kind=ErrorKind.INFRASTRUCTURE,
+            job=JobFate.REQUEUE,
+            error=RunReturnedError,
         ),
         FailureKind.DEFERRED: FailureOutcome(
             status=RunStatus.QUEUED, error_kind=ErrorKind.ASSERTION, job=JobFate.DEFER, error=RetryLaterError
@@ -186,6 +190,7 @@ ERRORS: Mapping[type[QAError], ErrorOutcome] = MappingProxyType(
         ),
         RunCancelledError: _error(FailureKind.CANCELLED, ExitCode.INTERRUPTED, HTTPStatus.INTERNAL_SERVER_ERROR),
         RunTimedOutError: _error(FailureKind.TIMED_OUT, ExitCode.TIMED_OUT, HTTPStatus.INTERNAL_SERVER_ERROR),
+        RunReturnedError: _error(FailureKind.RETURNED, ExitCode.INFRASTRUCTURE, HTTPStatus.INTERNAL_SERVER_ERROR),
         RetryLaterError: _error(FailureKind.DEFERRED, ExitCode.FAILED, HTTPStatus.INTERNAL_SERVER_ERROR),
         EvidenceError: _BUG,  # handled where it is raised: one that escapes is a bug
         QAError: _BUG,

@@ -113,9 +113,10 @@ def _summary(results: list[ChaosResult | None]) -> str:
         sum(len(result.plan.faults) for result in done),
     )
     times = [percentiles([result.recovery_s for result in done]), percentiles([result.idle_s for result in done])]
+    slow = sorted(result.slowdown for result in done)
     return (
         f"{text}; {workers} workers, {runs} runs, {faults} faults; recovery {times[0]}, "
-        f"beyond the work that was left {times[1]}; load {os.getloadavg()[1]:.1f}"
+        f"beyond the work that was left {times[1]}; slowdown {slow[len(slow) // 2]:.1f}, {slow[-1]:.1f} at most"
     )
 
 

@@ -14,26 +14,28 @@ from tests.chaos.checker import Violation, check
 from tests.chaos.events import FAULT, EventLog
 from tests.chaos.faults import Undo, begin
 from tests.chaos.plan import ChaosPlan, PlannedFault, work_left
-from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, job_statuses, note_results
+from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, note_results, unfinished_jobs
 from tests.chaos.warm import WarmInterpreters
 from tests.support.poll import wait_until
 
-_UNFINISHED = {"queued", "scheduled", "started", "deferred", "created"}
 EXIT_S = 60.0  # for a worker to end once it was asked to, and all faults are over
-DEADLINE_S = 180.0  # for every run to end after the last fault
+DEADLINE_S = 180.0  # for the next run to end after the last fault, or after the run that ended before it
+LONGEST_S = 1800.0  # for every run to end after the last fault
 
 
 @dataclass(frozen=True)
 class ChaosResult:
     """The result of a plan: how long after the last fault all runs had ended, in s, and what was violated.
 
-    `work_s` is what the runs that were left needed at least, had nothing failed.
+    `work_s` is what the runs that were left needed at least, had nothing failed. `slowdown` is the time that the
+    processes of the service waited for a processor, as a multiple of the time that they had one.
     """
 
     plan: ChaosPlan
     acknowledged: int
     recovery_s: float
     work_s: float
+    slowdown: float
     violations: tuple[Violation, ...]
     log: Path
 
@@ -47,6 +49,7 @@ class ChaosResult:
         figures = f"{len(plan.workers)} workers, {self.acknowledged} runs, {len(plan.faults)} faults"
         verdict = "no violation" if not self.violations else f"{len(self.violations)} VIOLATIONS"
         times = f"all ended {self.recovery_s:.1f} s after the last fault, {self.idle_s:.1f} s beyond the work left"
+        times += f"; slowdown {self.slowdown:.1f}"
         lines = [f"seed {plan.seed}: {figures}: {verdict}; {times}"]
         return "\n".join([*lines, *(f"  {violation}" for violation in self.violations)])
 
@@ -63,7 +66,8 @@ def carry_out(
 ) -> ChaosResult:
     """Carry a plan out in a folder and return the result; a bug may be `planted` in the service.
 
-    With `warm` interpreters its processes are forked from them.
+    With `warm` interpreters its processes are forked from them. Runs that have not ended are a violation once none
+    has ended for `deadline_s`: a busy machine makes the last of many runs late, and none of them stuck.
     """
     with ExitStack() as stack:
         service = ChaosService(plan, stack, folder, supabase, browser, warm, planted=planted)
@@ -86,8 +90,9 @@ def carry_out(
             client.join()
             observer.stop()
         note_results(service, client)
+        slow = slowdown(service)
         violations = [*check(service.log_file.read()), *_dead_processes(service)]
-        return ChaosResult(plan, len(client.ids), recovery, work, tuple(violations), service.log_file.path)
+        return ChaosResult(plan, len(client.ids), recovery, work, slow, tuple(violations), service.log_file.path)
 
 
 def _inflict(service: ChaosService, faults: tuple[PlannedFault, ...], start: float) -> None:
@@ -118,12 +123,41 @@ def _ending(log: EventLog, fault: PlannedFault, undone: dict[PlannedFault, Undo]
 
 def _wait_for_ends(service: ChaosService, client: ChaosClient, observer: ChaosObserver, deadline_s: float) -> None:
     """Wait for the end of every run in its row and of its job; after the deadline the checker names those left."""
+    watch = StuckWatch(deadline_s, time.monotonic())
 
     def ended() -> bool:
-        return not observer.open and not set(job_statuses(service, client).values()) & _UNFINISHED
+        rows = len(observer.open)
+        jobs = len(client.ids if rows else unfinished_jobs(service, client))
+        return not rows + jobs or watch.stuck(rows + jobs, time.monotonic())
 
     with suppress(AssertionError):
-        wait_until(ended, timeout=deadline_s, what="the end of every run")
+        wait_until(ended, timeout=LONGEST_S, what="the end of every run")
+
+
+class StuckWatch:
+    """Tells runs that are stuck from those that are late: none of them has ended for `patience_s`. Pure."""
+
+    def __init__(self, patience_s: float, now: float) -> None:
+        self._patience_s = patience_s
+        self._least: int | None = None
+        self._progress_at = now
+
+    def stuck(self, left: int, now: float) -> bool:
+        """Return whether the number of rows and jobs that are left has not fallen for too long."""
+        if self._least is None or left < self._least:
+            self._least, self._progress_at = left, now
+        return now - self._progress_at >= self._patience_s
+
+
+def slowdown(service: ChaosService) -> float:
+    """Return how long the running processes waited for a processor, as a multiple of their time on one (Linux)."""
+    ran = waited = 0
+    for process in [one for each in service.processes for one in each.family()]:
+        with suppress(OSError):
+            for statistics in Path(f"/proc/{process.pid}/task").glob("*/schedstat"):
+                on_processor, in_queue, _ = map(int, statistics.read_text().split())
+                ran, waited = ran + on_processor, waited + in_queue
+    return waited / ran if ran else 0.0
 
 
 def _dead_processes(service: ChaosService) -> list[Violation]:

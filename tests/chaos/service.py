@@ -16,7 +16,7 @@ from uuid import uuid4
 
 from redis.exceptions import RedisError
 
-from qa_queue.errors import QAError
+from qa_queue.errors import QAError, StoreUnavailableError
 from qa_queue.local.process import LocalServer
 from qa_queue.models import RunStatus
 from qa_queue.models.values import Backoff
@@ -25,7 +25,7 @@ from qa_queue.producer.idempotency import KEPT_NOTE, LEFT_NOTE
 from qa_queue.queues.cancellation import cancel_runs
 from qa_queue.redis import RedisClient
 from qa_queue.settings import load_settings
-from qa_queue.store.records import RunRecord
+from qa_queue.store.records import RunRecord, StepRecord
 from qa_queue.store.supabase import SupabaseStore
 from tests.chaos.events import ACKNOWLEDGED, CANCEL, ENDED, JOB, REJECTED, ROW, WAITING, EventLog
 from tests.chaos.lossy import LossyProxy
@@ -34,6 +34,7 @@ from tests.chaos.runtime import BROWSER_VARIABLE, LOG_VARIABLE, RUNTIME
 from tests.chaos.site import serve_steps, steps_of
 from tests.chaos.warm import SKEWED, WarmInterpreters
 from tests.support.live_service import LiveService
+from tests.support.poll import wait_until
 from tests.support.processes import ROOT, ServiceProcess
 from tests.support.proxies import HttpProxy
 from tests.support.steps import case
@@ -45,6 +46,8 @@ _LOOK_S = 0.05
 _ROWS_EVERY = 20  # looks at the list for each look at the rows
 _ENDED = tuple(status for status in RunStatus if status.final)
 _DISK_KIB = 256
+_UNFINISHED = {"queued", "scheduled", "started", "deferred", "created"}
+_ANSWER_S = 300.0
 
 
 class ChaosService(LiveService):
@@ -289,14 +292,19 @@ def job_statuses(service: ChaosService, client: ChaosClient) -> dict[str, str | 
     return {name: status.decode() if status else None for name, status in found.items()}
 
 
+def unfinished_jobs(service: ChaosService, client: ChaosClient) -> list[str]:
+    """Return the names of the runs whose jobs are there and have not ended."""
+    return [name for name, status in job_statuses(service, client).items() if status in _UNFINISHED]
+
+
 def note_results(service: ChaosService, client: ChaosClient) -> None:
     """Note the row and the job of every acknowledged run."""
     statuses = job_statuses(service, client)
+    rows, steps = wait_until(lambda: _stored(service, client), _ANSWER_S, "an answer of Supabase")
     with service.connection as connection:
         members = {name: connection.zrange(f"rq:{name}:{QUEUE}", 0, -1) for name in _REGISTRIES}
-    rows = {row.id: row for row in service.rows()}
     numbers = defaultdict(list)
-    for step in service.store.list_steps(list(client.ids.values())):
+    for step in steps:
         numbers[step.test_run_id, step.attempt].append(step.number)
     for name, run_id in client.ids.items():
         if (row := rows.get(run_id)) is not None:
@@ -315,6 +323,13 @@ def note_results(service: ChaosService, client: ChaosClient) -> None:
             if any(entry.startswith(run_id.encode()) for entry in entries)
         ]
         service.log_file.note(JOB, name, id=run_id, status=statuses[name], registries=found)
+
+
+def _stored(service: ChaosService, client: ChaosClient) -> tuple[dict[str, RunRecord], list[StepRecord]] | None:
+    """Return the rows of the runs, by id, and those of their steps; None if the database did not answer in time."""
+    with suppress(StoreUnavailableError):
+        return {row.id: row for row in service.rows()}, service.store.list_steps(list(client.ids.values()))
+    return None
 
 
 def _wait_until(at: float) -> None:

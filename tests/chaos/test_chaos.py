@@ -9,7 +9,7 @@ import pytest
 
 from qa_queue.store.supabase import SupabaseStore
 from tests.chaos.plan import LONG_S, SHORT_S, ChaosPlan, draw, overlapping
-from tests.chaos.program import ChaosResult, carry_out
+from tests.chaos.program import ChaosResult, StuckWatch, carry_out
 from tests.chaos.warm import WarmInterpreters
 
 SEEDS = (6, 8, 15)
@@ -56,6 +56,14 @@ def test_plans_are_within_their_limits(short: bool) -> None:
     assert len({fault.kind for plan in plans for fault in plan.faults}) >= 22
     assert sum(overlapping(plan.faults) for plan in plans) > 50
     assert any(_uses_browser(plan) for plan in plans) is not short
+
+
+def test_runs_that_are_late_are_not_stuck() -> None:
+    """On a busy machine each may take long; only when none has ended for the whole patience are they stuck."""
+    watch = StuckWatch(patience_s=180, now=0)
+    late = [(20, 100), (19, 250), (19, 420), (18, 429), (18, 608)]
+    assert not [left for left, now in late if watch.stuck(left, now)]
+    assert watch.stuck(18, 609)
 
 
 def _uses_browser(plan: ChaosPlan) -> bool:

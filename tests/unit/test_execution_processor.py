@@ -9,10 +9,18 @@ from pathlib import Path
 import pytest
 
 from processors.browser.protocol import BrowserSession, SessionOptions
-from qa_queue.errors import BrowserMissingError, InputError, RunCancelledError, StoreUnavailableError
+from processors.execution import processor
+from qa_queue.errors import (
+    BrowserMissingError,
+    InputError,
+    RunCancelledError,
+    RunReturnedError,
+    StoreUnavailableError,
+)
 from qa_queue.models import RunStatus, TestJobData
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord
+from qa_queue.worker.verdicts import RequeueJob, child_failure, judge
 from tests.support.records import finished_run
 from tests.support.running import ExecutionHarness
 from tests.support.steps import case, goto
@@ -26,13 +34,13 @@ class NoBrowser:
 
 
 class UnavailableStore(MemoryStore):
-    """A store whose next read fails while `down` is set."""
+    """A store whose next reads fail: `failing` of them."""
 
-    down = False
+    failing = 0
 
     def get_run(self, run_id: str) -> RunRecord | None:
-        if self.down:
-            self.down = False
+        if self.failing:
+            self.failing -= 1
             raise StoreUnavailableError("Supabase is unavailable")
         return super().get_run(run_id)
 
@@ -119,7 +127,7 @@ async def test_a_run_is_run_while_the_store_cannot_be_read(tmp_path: Path) -> No
     store = UnavailableStore()
     harness = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path, store=store)
     data = submitted(harness, **ended(RunStatus.COMPLETED))
-    store.down = True
+    store.failing = 1
     with pytest.raises(BrowserMissingError):
         await harness.run(data, attempt=1, max_attempts=3)
     assert harness.row(data.test_run_id).status is RunStatus.COMPLETED
@@ -131,7 +139,24 @@ async def test_a_later_attempt_waits_for_a_store_that_cannot_be_read(tmp_path: P
     store = UnavailableStore()
     harness = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path, store=store)
     data = submitted(harness, **ended(RunStatus.COMPLETED))
-    store.down = True
+    store.failing = 1
     assert (await harness.run(data, attempt=2, max_attempts=3)).status == "completed"
-    assert not store.down
+    assert not store.failing
+    harness.close()
+
+
+async def test_a_later_attempt_never_begins_while_the_store_cannot_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its job returns to the queue without using an attempt, and its row stays as it is."""
+    monkeypatch.setattr(processor, "_ROW_PATIENCE_S", 0.0)
+    store = UnavailableStore()
+    harness = ExecutionHarness(browser=NoBrowser(), artifacts_dir=tmp_path, store=store)
+    data = submitted(harness, status=RunStatus.RUNNING, fence=1)
+    store.failing = 1
+    with pytest.raises(RunReturnedError, match="Supabase is unavailable") as raised:
+        await harness.run(data, attempt=2, max_attempts=2)
+    assert isinstance(judge(child_failure(raised.value), retries_left=0), RequeueJob)
+    harness.writer.flush(5)
+    assert harness.row(data.test_run_id).status is RunStatus.RUNNING
     harness.close()

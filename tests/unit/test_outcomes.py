@@ -83,9 +83,8 @@ def test_a_run_that_has_ended_has_a_result_unless_it_was_cancelled() -> None:
 
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_a_failure_and_the_error_that_represents_it_agree(kind: FailureKind) -> None:
-    """In another process the error stands for the failure; only what has no class of its own becomes a bug."""
-    unnamed = kind in (FailureKind.RETURNED, FailureKind.BUG)
-    assert outcome_of(FAILURES[kind].error("x")).failure is (FailureKind.BUG if unnamed else kind)
+    """In another process the error stands for the failure."""
+    assert outcome_of(FAILURES[kind].error("x")).failure is kind
     queued = kind in (FailureKind.RETURNED, FailureKind.DEFERRED)
     assert KINDS[FAILURES[kind].error_kind] is FAILURES[kind].status or queued
 

@@ -113,7 +113,14 @@ def test_a_test_to_be_tried_again_later_goes_to_the_end():
 
 
 @pytest.mark.parametrize(
-    "kind", [FailureKind.INPUT, FailureKind.INFRASTRUCTURE, FailureKind.CANCELLED, FailureKind.TIMED_OUT]
+    "kind",
+    [
+        FailureKind.INPUT,
+        FailureKind.INFRASTRUCTURE,
+        FailureKind.CANCELLED,
+        FailureKind.TIMED_OUT,
+        FailureKind.RETURNED,
+    ],
 )
 def test_a_failure_becomes_an_error_of_its_kind_again(kind):
     """With its message."""
