@@ -11,6 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.types import Receive, Scope, Send
 
 from qa_queue.api import dashboard
+from qa_queue.api.dependencies import refuse_limits
 from qa_queue.api.errors import RefusedError, headers_of, problem_of, respond
 from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import QAError
@@ -33,6 +34,7 @@ class MountedDashboard:
                 raise RefusedError(
                     HTTPStatus.FORBIDDEN, f"rq-dashboard is for administrators, not for {identity.role}."
                 )
+            refuse_limits(identity, reads=False)
             app = await run_in_threadpool(self._built)
         except QAError as error:
             await respond(problem_of(error), headers_of(error))(scope, receive, send)

@@ -18,13 +18,19 @@ from qa_queue.auth.tokens import Identity, Role
 from qa_queue.errors import UnknownQueueError
 from qa_queue.extensions import known_queue, queue_names
 from qa_queue.services import Backend
+from qa_queue.services.limited import LimitedBackend
 
 _bearer = HTTPBearer(auto_error=False, description="A token created by `qa-queue token create`.")
 _cookie = APIKeyCookie(name=COOKIE, auto_error=False, description="The login of the pages.")
 
 
 async def _backend(request: Request) -> Backend:
-    return request.app.state.backend  # type: ignore[no-any-return] # set by create_app
+    """Return the service as the caller may see it; a public path has no caller."""
+    backend: Backend = request.app.state.backend  # set by create_app
+    caller: Identity | None = getattr(request.state, "identity", None)
+    if caller is None or caller.scope is None or not caller.scope.stored_only:
+        return backend
+    return LimitedBackend(backend, caller, caller.scope)
 
 
 async def _templates(request: Request) -> Jinja2Templates:
@@ -38,7 +44,8 @@ Templates = Annotated[Jinja2Templates, Depends(_templates)]
 def needs(role: Role, *, limited: bool = False) -> object:
     """Return the dependency of a route for this role and those above it; its value is the caller's identity.
 
-    A token with limits may only read, except on routes that are `limited`, which check the limits themselves.
+    A token with limits may use only routes that are `limited`. These read from the service as the token may see it,
+    and what they change they check against the limits themselves.
 
     Raises:
         RefusedError: 403 when the caller's role is lower, or its token has limits.
@@ -56,16 +63,29 @@ def needs(role: Role, *, limited: bool = False) -> object:
                 HTTPStatus.FORBIDDEN,
                 f"{identity.name} has the role {identity.role}, and this needs {role}.",
             )
-        if identity.scope is not None and role is not Role.READ and not limited:
-            raise RefusedError(
-                HTTPStatus.FORBIDDEN, f"The token of {identity.name} is limited to runs of its cases or hosts."
-            )
+        refuse_limits(identity, reads=role is Role.READ, limited=limited)
         return identity
 
     return Depends(check)
 
 
-Reader = Annotated[Identity, needs(Role.READ)]
+def refuse_limits(caller: Identity, *, reads: bool, limited: bool = False) -> None:
+    """Refuse a token with limits; one that is limited to hosts alone may read everything.
+
+    Raises:
+        RefusedError: 403.
+    """
+    scope = caller.scope
+    if scope is None or limited or (reads and not scope.stored_only):
+        return
+    raise RefusedError(
+        HTTPStatus.FORBIDDEN,
+        f"The token of {caller.name} is limited to runs of its cases or hosts, and this is about all.",
+    )
+
+
+Reader = Annotated[Identity, needs(Role.READ, limited=True)]
+ServiceReader = Annotated[Identity, needs(Role.READ)]  # of what is not of single cases
 Runner = Annotated[Identity, needs(Role.RUN)]
 RunStarter = Annotated[Identity, needs(Role.RUN, limited=True)]
 Admin = Annotated[Identity, needs(Role.ADMIN)]

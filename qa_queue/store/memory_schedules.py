@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 
 from qa_queue.models import RunStatus
@@ -25,13 +25,7 @@ class MemoryBatches:
         """Return batches by the time at which their first run was queued, newest first, starting after `after`."""
         with self._lock:
             runs = list(self._runs.values())
-        members: dict[str, list[RunRecord]] = defaultdict(list)
-        for run in runs:
-            if run.batch_id is not None:
-                members[run.batch_id].append(run)
-        batches = sorted(map(_batch, members, members.values()), key=_place)
-        older = [batch for batch in batches if after is None or _place(batch) < _place(after)]
-        return older[::-1][: max(0, limit)]
+        return newest_batches(runs, limit=limit, after=after)
 
     def find_ids(self, prefix: str, limit: int = 2) -> list[str]:
         """Return the ids of at most `limit` batches that begin with this text, in order."""
@@ -112,6 +106,17 @@ class MemorySchedules:
 
     def _taken(self, schedule: ScheduleRecord) -> bool:
         return any(one.name == schedule.name and one.id != schedule.id for one in self._schedules.values())
+
+
+def newest_batches(runs: Iterable[RunRecord], *, limit: int, after: RunPlace | None) -> list[BatchRecord]:
+    """Return the batches of these runs by the time of their first run, newest first, from behind `after`. Pure."""
+    members: dict[str, list[RunRecord]] = defaultdict(list)
+    for run in runs:
+        if run.batch_id is not None:
+            members[run.batch_id].append(run)
+    batches = sorted(map(_batch, members, members.values()), key=_place)
+    older = [batch for batch in batches if after is None or _place(batch) < _place(after)]
+    return older[::-1][: max(0, limit)]
 
 
 def _batch(batch_id: str, runs: Sequence[RunRecord]) -> BatchRecord:

@@ -30,12 +30,14 @@ def overview(
     backend: Service,
     templates: Templates,
     request: Request,
-    _: Reader,
+    caller: Reader,
     show: str = "all",
     cursor: str | None = None,
 ) -> Response:
     """Show the queues and the newest runs."""
-    return templates.TemplateResponse(request, "overview.html", views.overview(backend, show=show, cursor=cursor))
+    return templates.TemplateResponse(
+        request, "overview.html", views.overview(backend, caller, show=show, cursor=cursor)
+    )
 
 
 @routes.get("/runs/{run_id}", response_class=HTMLResponse)

@@ -36,17 +36,17 @@ JUDGED = {
 VERDICT_COLOURS = {"passed": "passed", "flaky": "flaky", "failed": "failed", "broken": "dead", "running": "running"}
 
 
-def overview(backend: Backend, *, show: str = "all", cursor: str | None = None) -> dict[str, Any]:
-    """Return the queues, and a page of the runs of one filter, the newest first."""
+def overview(backend: Backend, caller: Identity, *, show: str = "all", cursor: str | None = None) -> dict[str, Any]:
+    """Return the queues, and a page of the runs of one filter, newest first, and the alerts."""
     chosen = show if show in FILTERS else "all"
     found = backend.store.list_runs(
         statuses=FILTERS[chosen], after=pagination.decode(cursor) if cursor else None, limit=NEWEST + 1
     )
     runs, following = pagination.paged(found, NEWEST)
+    limited = caller.scope is not None and caller.scope.stored_only
+    alerts = [] if limited else firing(backend.alerts.load())
     return {
-        "alerts": [
-            (alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in firing(backend.alerts.load())
-        ],
+        "alerts": [(alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in alerts],
         "queues": list(backend.queues.get_queue_stats().values()),
         "runs": runs,
         "names": backend.case_names(run.test_case_id for run in runs),

@@ -17,7 +17,7 @@ from sse_starlette.event import ServerSentEvent
 from sse_starlette.sse import EventSourceResponse
 from starlette.concurrency import run_in_threadpool
 
-from qa_queue.api.dependencies import KnownQueue, Reader, Service
+from qa_queue.api.dependencies import KnownQueue, Reader, Service, ServiceReader
 from qa_queue.api.errors import Absent, answers
 from qa_queue.errors import QAError
 from qa_queue.progress import FROM_START, ProgressEvent
@@ -84,7 +84,7 @@ async def get_events(
 )
 async def get_queue_events(
     backend: Service,
-    _: Reader,
+    _: ServiceReader,
     queue: Annotated[KnownQueue | Absent, Query(description="Only this queue.")] = None,
     event: Annotated[list[EventKind] | Absent, Query(description="Only these kinds.")] = None,
     seconds: Annotated[

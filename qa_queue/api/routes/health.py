@@ -9,7 +9,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse
 from pydantic import BaseModel, Field
 
-from qa_queue.api.dependencies import Reader, Service
+from qa_queue.api.dependencies import Service, ServiceReader
 from qa_queue.api.errors import answers
 from qa_queue.monitoring import Health, SchedulerState
 from qa_queue.monitoring.alerts import Alert, firing
@@ -95,13 +95,13 @@ def ready(backend: Service) -> JSONResponse:
     responses={200: {"content": {"text/plain": {}}, "description": "Prometheus's text format."}, **answers()},
     summary="Get metrics for Prometheus",
 )
-def get_metrics(request: Request, _: Reader) -> PlainTextResponse:
+def get_metrics(request: Request, _: ServiceReader) -> PlainTextResponse:
     """Return queue depths, workers, and the outcomes and durations of runs."""
     return PlainTextResponse(request.app.state.metrics.text(), media_type="text/plain; version=0.0.4")
 
 
 @alerts.get("", responses=answers(), summary="List the alerts that fire now")
-def list_alerts(backend: Service, _: Reader) -> Alerts:
+def list_alerts(backend: Service, _: ServiceReader) -> Alerts:
     """List the alerts of the scheduler's last evaluation, some seconds ago."""
     state = backend.alerts
     return Alerts(

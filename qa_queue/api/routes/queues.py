@@ -7,7 +7,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Response
 
-from qa_queue.api.dependencies import Admin, IdempotencyKey, KnownQueue, Reader, Service
+from qa_queue.api.dependencies import Admin, IdempotencyKey, KnownQueue, Reader, Service, ServiceReader
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.schemas.queues import (
     CleanBody,
@@ -56,7 +56,7 @@ def get_stats(backend: Service, _: Reader) -> Stats:
 @routes.get("/failed", responses=answers(), summary="List dead letters")
 def list_failed(
     backend: Service,
-    _: Reader,
+    _: ServiceReader,
     start: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the first, from 0.")] = 0,
     end: Annotated[int, Query(ge=0, le=1_000_000, description="Position of the last, included.")] = 10,
     queue: Annotated[KnownQueue | Absent, Query(description="Of this queue.")] = None,
@@ -146,13 +146,13 @@ def create_job(
 
 
 @routes.get("/jobs/{job_id}", responses=answers(404), summary="Get a job")
-def get_job(backend: Service, job_id: str, _: Reader) -> JobState:
+def get_job(backend: Service, job_id: str, _: ServiceReader) -> JobState:
     """Return the job as stored in Redis: status, result, and the error of each attempt."""
     return JobState(**asdict(read_job(backend.redis, job_id)))
 
 
 @limits.get("", responses=answers(), summary="List limits")
-def list_limits(backend: Service, _: Reader) -> LimitList:
+def list_limits(backend: Service, _: ServiceReader) -> LimitList:
     """List every rule by key."""
     return LimitList(limits=[_limit(key, rule) for key, rule in backend.limits.rules().items()])
 
