@@ -23,6 +23,7 @@ from processors.browser.protocol import DownloadedFile, SessionOptions
 from processors.browser.trace_context import TraceContext
 from processors.browser.traffic import Traffic
 from qa_queue.cases.checks import Check
+from qa_queue.cases.data_files import is_open_to_cases, real_path
 from qa_queue.cases.steps import Action
 from qa_queue.models import ErrorKind
 
@@ -84,8 +85,6 @@ class ActionContext(Generic[A]):
     def case_file(self, name: str, verb: str = "upload") -> Path:
         """Return a file of the case's folder to do something with, symbolic links followed.
 
-        Hidden files are refused wherever they are: the folder may hold the service's own `.env` and `.qa`.
-
         Raises:
             StepFailedError: the case has no folder, or no such file in it that can be read.
         """
@@ -93,8 +92,11 @@ class ActionContext(Generic[A]):
         if root is None:
             raise _no_file(f"cannot {verb} {name!r}: this case has no folder with files; run it from its file")
         folder = root.resolve()
-        file = (folder / name).resolve()
-        if not file.is_relative_to(folder) or any(part.startswith(".") for part in file.relative_to(folder).parts):
+        try:
+            file = real_path(folder / name)
+        except ValueError as error:
+            raise _no_file(f"cannot {verb} a file: {error}") from None
+        if not is_open_to_cases(file, folder):
             raise _no_file(
                 f"cannot {verb} {name!r}: only files in the folder of the case, {folder}, that are not hidden"
             )

@@ -18,6 +18,29 @@ MAX_BASELINES = 8_000_000  # characters of base64 that travel with a case
 _SUFFIXES = (".csv", ".json", ".yaml", ".yml")
 
 
+def real_path(file: Path) -> Path:
+    """Return a path that a case gives with symbolic links followed, whether a file is there or not.
+
+    Raises:
+        ValueError: no file can have this path, or this process may not look there.
+    """
+    try:
+        real = file.resolve()
+        real.is_file()
+    except (OSError, RuntimeError, ValueError) as error:  # too long, a circle of links, a null byte
+        why = error.strerror if isinstance(error, OSError) else str(error)
+        raise ValueError(f"{file.name[:80]!r} is not a file that can be read: {why}") from None
+    return real
+
+
+def is_open_to_cases(real: Path, root: Path) -> bool:
+    """Return whether cases may read a file: it is inside this folder, and no part of its path there is hidden.
+
+    Hidden files are refused wherever they are: the folder may hold the service's own `.env` and `.qa`.
+    """
+    return real.is_relative_to(root) and not any(part.startswith(".") for part in real.relative_to(root).parts)
+
+
 def check_data_file(folder: Path, name: str) -> Path:
     """Return the file with the rows of a case in this folder.
 
@@ -25,10 +48,10 @@ def check_data_file(folder: Path, name: str) -> Path:
         ValueError: it is not in the folder, is hidden, is of another kind, or does not exist.
     """
     own = folder.resolve()
-    file = (own / name).resolve()
+    file = real_path(own / name)
     if file.suffix.lower() not in _SUFFIXES:
         raise ValueError(f"{name!r} holds no rows: give a .csv, .json or .yaml file, or the rows themselves")
-    if not file.is_relative_to(own) or any(part.startswith(".") for part in file.relative_to(own).parts):
+    if not is_open_to_cases(file, own):
         raise ValueError(f"{name!r} is not read: only files in the folder of the case that are not hidden")
     if not file.is_file():
         raise ValueError(f"{name!r} does not exist (looked for at {file})")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from qa_queue.cases.actions import UseFlow
+from qa_queue.cases.data_files import is_open_to_cases, real_path
 from qa_queue.cases.document_path import ProblemReport
 from qa_queue.cases.logins import Login
 from qa_queue.cases.model import Case, Flow, read_document
@@ -110,12 +111,14 @@ class FlowFiles:
         return key
 
     def _fault_of(self, file: Path, name: str) -> str | None:
-        real = file.resolve()
+        try:
+            real = real_path(file)
+        except ValueError as error:
+            return f"the flow {error}"
         root = _project(self.folder)
         if file.suffix.lower() not in _SUFFIXES:
             return f"the flow {name!r} is not a .yaml, .yml or .json file"
-        hidden = any(part.startswith(".") for part in real.parts[len(root.parts) :])
-        if not real.is_relative_to(root) or hidden:
+        if not is_open_to_cases(real, root):
             return f"the flow {name!r} is not used: only files in {root} that are not hidden are read"
         if not real.is_file():
             near = did_you_mean(file.name, [one.name for one in _siblings(file)])

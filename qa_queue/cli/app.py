@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 import sys
 from collections.abc import Iterator, Mapping
@@ -13,7 +14,10 @@ import typer
 from typer.core import TyperGroup
 
 from qa_queue.cli.interrupts import raise_on_interrupt
-from qa_queue.errors import CaseError, ItemsError, PayloadError, QAError
+from qa_queue.errors import CaseError, InfrastructureError, InputError, ItemsError, PayloadError, QAError
+
+_LACKING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.EROFS}
+_PATH_SHOWN = 200  # characters
 
 # The modules of this package with their commands, in the order of the help. A module's `app` declares the rest.
 MODULES: Mapping[str, tuple[str, ...]] = {
@@ -113,6 +117,14 @@ def problems_of(error: QAError) -> tuple[str, ...]:
             return (str(error),)
 
 
+def file_problem(error: OSError) -> QAError:
+    """Return the error of the user for a path that cannot be used, that of the machine if it lacks something."""
+    path = str(error.filename)
+    shown = path if len(path) <= _PATH_SHOWN else f"{path[:_PATH_SHOWN]}..."
+    kind = InfrastructureError if error.errno in _LACKING else InputError
+    return kind(f"{shown}: cannot be used: {error.strerror}")
+
+
 def run_command_line() -> None:
     """Run the command line and exit with its code.
 
@@ -127,6 +139,10 @@ def run_command_line() -> None:
     except BrokenPipeError:  # `qa-queue runs | head`
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        sys.exit(_report(file_problem(error)))
     finally:
         _close()
         gc.freeze()  # the end of the process frees everything: no need to look through it once more

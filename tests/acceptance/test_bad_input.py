@@ -103,6 +103,8 @@ def test_a_missing_file_a_folder_and_an_unreadable_file_are_distinguished(watche
         (("run", "--env", "NAME", "case.yaml"), "NAME=VALUE"),
         (("run", "--base-url", "shop", "case.yaml"), "whole URL"),
         (("show", "no-such-run"), "there is no run 'no-such-run'"),
+        (("run", "x" * 300), f"{'x' * 200}...: cannot be used: File name too long"),
+        (("init", "case.yaml"), "case.yaml/cases: cannot be used: Not a directory"),
     ],
 )
 def test_bad_options_are_refused_with_what_is_allowed(

@@ -99,3 +99,7 @@ async def test_a_file_outside_the_folder_of_the_case_is_not_sent(visit: Opener, 
     page = await visit(base_url=api, upload_root=tmp_path)
     outcome = await request(page, post="/api/echo", files={"menu": "../menu.txt"})
     assert "only files in the folder of the case" in str(outcome.error)
+    for name in ("a\0b.txt", "x" * 300):
+        outcome = await request(page, post="/api/echo", files={"menu": name})
+        assert "cannot upload a file: " in str(outcome.error)
+        assert "is not a file that can be read" in str(outcome.error)

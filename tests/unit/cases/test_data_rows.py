@@ -60,6 +60,8 @@ def test_a_csv_file_that_cannot_be_used(tmp_path: Path, content: str, problem: s
         ("no.csv", "'no.csv' does not exist (looked for at "),
         ("../users.csv", "'../users.csv' is not read: only files in the folder of the case"),
         (".env.csv", "'.env.csv' is not read"),
+        ("x" * 300 + ".csv", f"'{'x' * 80}' is not a file that can be read: File name too long"),
+        (r'"\0.csv"', r"'\x00.csv' is not a file that can be read: "),
         ("users.xlsx", "'users.xlsx' holds no rows: give a .csv, .json or .yaml file"),
     ],
 )

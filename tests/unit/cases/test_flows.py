@@ -122,6 +122,8 @@ def test_flows_that_multiply_are_refused(tmp_path: Path) -> None:
         ("on.json", "the flow 'on.json' does not exist (looked for at "),
         ("in.txt", "the flow 'in.txt' is not a .yaml, .yml or .json file"),
         ("../../../etc/in.yaml", "the flow '../../../etc/in.yaml' is not used: only files in "),
+        ("x" * 300 + ".yaml", f"the flow '{'x' * 80}' is not a file that can be read: File name too long"),
+        ("a\0b.json", r"the flow 'a\x00b.json' is not a file that can be read: "),
         (".hidden/in.json", "the flow '.hidden/in.json' is not used: only files in "),
         ({"flow": "in.json", "wiht": {}}, "unknown key 'wiht'; did you mean 'with'?"),
     ],
