@@ -119,7 +119,8 @@ def rerun_request(
 ) -> RunRequest:
     """Return a request for the run's case as it is now, with the run's host, settings and priority.
 
-    Its `${env.X}` have the values of the run's job while Redis has it (24 h); `env` overrides them. With
+    Its `${env.X}` have the values of the run's job while Redis has it (24 h); `env` overrides them. A case that has
+    changed since gets none but at the command line (`user` is None): it could send another user's elsewhere. With
     `hosts` it reaches those only.
 
     Raises:
@@ -127,11 +128,13 @@ def rerun_request(
         CaseError: a value that the case needs is unknown.
     """
     record = backend.case(run.test_case_id)
+    reused = user is None or record.version == run.case_version
+    known = _env_of_job(connection_of(backend.redis, QueueName.TEST_EXECUTION), run.id) if reused else {}
     request = RunRequest(
         case=case_of(record),
         source=record.source,
         base_url=run.base_url,
-        env={**_env_of_job(connection_of(backend.redis, QueueName.TEST_EXECUTION), run.id), **env},
+        env={**known, **env},
         process_env=False,
         config=TestConfig.model_validate(run.config),
         data_row=run.data_row,

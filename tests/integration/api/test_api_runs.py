@@ -324,6 +324,27 @@ def test_a_run_is_made_again_as_it_was(runner: httpx.Client, store: MemoryStore,
     assert payload(redis_db, given)["env"] == {"PAGE": "b"}
 
 
+def test_a_changed_case_gets_no_values_of_an_earlier_run(
+    runner: httpx.Client, admin: httpx.Client, redis_db: Redis
+) -> None:
+    """It could send them to a server of the caller's; an unchanged one sends them where the user did."""
+    case = {**CASE, "steps": [{"goto": "/${env.PAGE}"}]}
+    first = admin.post("/api/v1/runs", json={"case": case, "env": {"PAGE": "theirs"}}).json()["run_id"]
+    same = runner.post(f"/api/v1/runs/{first}/rerun").json()["run_id"]
+    assert payload(redis_db, same)["env"] == {"PAGE": "theirs"}
+    changed = {**case, "base_url": "http://127.0.0.1:9"}
+    case_id = runner.get(f"/api/v1/runs/{first}").json()["test_case_id"]
+    assert runner.put(f"/api/v1/cases/{case_id}", json={"case": changed}).json()["version"] == 2
+    for attack in (
+        runner.post(f"/api/v1/runs/{first}/rerun"),
+        runner.post(f"/api/v1/runs/{same}/rerun"),
+        runner.post("/api/v1/runs/rerun", json={"run_ids": [first], "only_failed": False}),
+    ):
+        assert (attack.status_code, "env.PAGE" in attack.text) == (422, True)
+    given = runner.post(f"/api/v1/runs/{first}/rerun", json={"env": {"PAGE": "own"}}).json()["run_id"]
+    assert payload(redis_db, given)["env"] == {"PAGE": "own"}
+
+
 def test_of_many_runs_only_the_failed_are_made_again(runner: httpx.Client, store: MemoryStore) -> None:
     """Or all of them, when asked; an unknown one stops all."""
     case_id = runner.post("/api/v1/cases", json={"case": CASE}).json()["id"]
