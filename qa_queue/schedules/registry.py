@@ -15,7 +15,7 @@ from uuid import uuid4
 from qa_queue.auth.tokens import Identity
 from qa_queue.errors import ConflictError, InputError, NotFoundError, StoreSchemaError
 from qa_queue.errors.validation import nearest
-from qa_queue.models import Role, utc_now
+from qa_queue.models import utc_now
 from qa_queue.schedules.jobs import check_work
 from qa_queue.schedules.policy import with_next_run
 from qa_queue.schedules.spec import ScheduleSpec, authorize, read_spec, spec_of
@@ -68,8 +68,8 @@ def check_name(store: ScheduleStore, schedule: ScheduleRecord) -> None:
         raise ConflictError(f"there is a schedule {schedule.name!r} already, {other.id}: choose another name.")
 
 
-def with_spec(row: ScheduleRecord, spec: ScheduleFields, now: datetime, *, role: Role) -> ScheduleRecord:
-    """Return the row with the fields of a spec, and the role of the caller who set them. Pure.
+def with_spec(row: ScheduleRecord, spec: ScheduleFields, now: datetime, *, by: Identity | None) -> ScheduleRecord:
+    """Return the row with the fields of a spec, and the role and token of the caller who set them, if any. Pure.
 
     Other times apply from now on: earlier moments are neither missed nor made up for. The same holds for a schedule
     that is resumed, or that continues after its end.
@@ -78,7 +78,8 @@ def with_spec(row: ScheduleRecord, spec: ScheduleFields, now: datetime, *, role:
         InputError: the times cannot be read.
     """
     fields = {name: getattr(spec, name) for name in ScheduleFields.model_fields}
-    new = row.model_copy(update={**fields, "role": role})
+    setter = {} if by is None else {"role": by.role, "token_id": by.token_id}
+    new = row.model_copy(update={**fields, **setter})
     if any(getattr(new, name) != getattr(row, name) for name in _TIMING):
         new = new.model_copy(update={"anchor_at": now})
         return with_next_run(new, now, next_fire_at=next_moment(new, now))
@@ -95,6 +96,7 @@ def new_schedule(spec: ScheduleSpec, *, schedule_id: str, by: Identity, now: dat
         id=schedule_id,
         anchor_at=now,
         role=by.role,
+        token_id=by.token_id,
         created_by=by.name,
         created_at=now,
         updated_at=now,
@@ -126,8 +128,9 @@ def preview_spec(spec: ScheduleFields, now: datetime, number: int = 5) -> list[d
 class ScheduleRegistry:
     """The schedules of one store. A `ref` is a schedule's id or its name, `by` is the caller.
 
-    A schedule starts jobs with the role of the caller who last set it. To add or change one, to pause or resume it,
-    the caller needs the role that may start its jobs: both those of the schedule as it is and as it becomes.
+    A schedule starts jobs with the role of the caller who last set it, while the caller's token is valid. To add or
+    change one, to pause or resume it, the caller needs the role that may start its jobs: both those of the schedule
+    as it is and as it becomes.
 
     Every method raises `StoreError` when the store fails, those with a `ref` `NotFoundError` for an unknown one,
     and those with `by` `ForbiddenError`.
@@ -172,7 +175,7 @@ class ScheduleRegistry:
         """
         authorize(spec.queue, by.role)
         row, checked = self.get(ref), check_work(self._store, spec)
-        return self._change(row, by, lambda row: with_spec(row, checked, self._now(), role=by.role))
+        return self._change(row, by, lambda row: with_spec(row, checked, self._now(), by=by))
 
     def patch(self, ref: str, changes: Mapping[str, Any], *, by: Identity) -> ScheduleRecord:
         """Set these fields only; None resets one to its default.
@@ -186,9 +189,7 @@ class ScheduleRegistry:
         checked = check_work(self._store, spec)
         if "cases" in changes:
             changes = {**changes, "cases": checked.cases}
-        return self._change(
-            row, by, lambda row: with_spec(row, merge_patch(row, changes), self._now(), role=by.role)
-        )
+        return self._change(row, by, lambda row: with_spec(row, merge_patch(row, changes), self._now(), by=by))
 
     def pause(self, ref: str, *, by: Identity) -> ScheduleRecord:
         """Start nothing until it is resumed; running jobs continue. Does nothing to a paused one."""
@@ -203,7 +204,7 @@ class ScheduleRegistry:
 
         def resumed(row: ScheduleRecord) -> ScheduleRecord:
             new = row.model_copy(update={"paused": False})
-            return with_spec(row, new, self._now(), role=row.role) if row.paused else row
+            return with_spec(row, new, self._now(), by=None) if row.paused else row
 
         return self._change(self.get(ref), by, resumed)
 

@@ -10,6 +10,8 @@ from uuid import uuid4
 from redis import Redis
 from rq.job import Job
 
+from qa_queue.auth.tokens import TokenStore
+from qa_queue.errors import ForbiddenError
 from qa_queue.models import QueueName, RunStatus
 from qa_queue.producer.planning import ledger_entries
 from qa_queue.queues import QueueManager
@@ -17,6 +19,7 @@ from qa_queue.queues.cancellation import cancel_runs, request_cancel
 from qa_queue.queues.claims import EnqueueClaim
 from qa_queue.redis import connection_of
 from qa_queue.schedules.jobs import work_of
+from qa_queue.schedules.spec import authorize
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.schedule_records import ScheduleRecord
@@ -47,6 +50,7 @@ class ScheduleStarter:
     def __init__(self, connection: Redis, store: RunStore, settings: Settings) -> None:
         self._connection = connection
         self._store = store
+        self._tokens = TokenStore(connection)
         self._queues = QueueManager(connection, settings)
         self._instance = settings.qa_instance
 
@@ -58,8 +62,10 @@ class ScheduleStarter:
 
         Raises:
             InputError: it cannot be started; another attempt would not help.
+            ForbiddenError: the caller who last set the schedule may no longer start it.
             RedisError, InfrastructureError: a part failed; another attempt completes the start.
         """
+        self._authorize(schedule)
         work = work_of(self._store, schedule, moment)
         own = connection_of(self._connection, work.queue)
         key = moment_key(schedule, moment)
@@ -82,6 +88,18 @@ class ScheduleStarter:
             cancel_runs(self._connection, self._store, self._unfinished_runs(schedule.last_batch_id), reason)
         else:
             request_cancel(self._connection, self._unfinished_jobs(schedule))
+
+    def _authorize(self, schedule: ScheduleRecord) -> None:
+        """Check the token of the caller who last set the schedule as it is now."""
+        if schedule.token_id is None:
+            return
+        caller = self._tokens.holder(schedule.token_id)
+        if caller is None:
+            raise ForbiddenError(
+                f"the token {schedule.token_id}, which last set this schedule, was revoked or has expired: "
+                "change the schedule with another token or `qa-queue schedule edit`."
+            )
+        authorize(schedule.queue, caller.role)
 
     def _unfinished_runs(self, batch_id: str) -> list[str]:
         runs = self._store.list_runs(batch_id=batch_id, statuses=_UNFINISHED, limit=_MOST_RUNS)

@@ -88,7 +88,8 @@ class ScheduleRecord(ScheduleFields):
     `next_fire_at` is the first moment without a decision, `next_run_at` the time to serve the row (with jitter; at
     once while moments are `pending`). `pending` are moments whose start is decided and not confirmed. `last_run_id`
     is the run or job of the last start, `last_batch_id` its batch. `revision` counts changes.
-    `role` is that of the caller who last set the schedule: it starts only what this role may start.
+    `role` is that of the caller who last set the schedule: it starts only what this role may start. Once the
+    caller's token, `token_id`, is not valid, it starts nothing; None is a caller without one, as at a command line.
     """
 
     id: str
@@ -105,6 +106,7 @@ class ScheduleRecord(ScheduleFields):
     last_run_id: str | None = None
     last_error: str | None = None
     role: Role
+    token_id: str | None = None
     created_by: str | None = None
     created_at: datetime
     updated_at: datetime

@@ -55,6 +55,7 @@ def test_a_schedule_comes_back_as_it_was_added(store: RunStore) -> None:
         last_run_id="job",
         last_error="its case is gone",
         role="run",
+        token_id="0a1b2c3d4e5f",
         created_by="ann",
     )
     assert store.schedules.get(given.id) == given

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -11,6 +12,7 @@ from redis import Redis
 from rq.job import Job
 from rq.serializers import JSONSerializer
 
+from qa_queue.auth.tokens import KEY, TokenStore
 from qa_queue.errors import NotFoundError, RedisUnavailableError
 from qa_queue.models import QueueName, Role, RunStatus
 from qa_queue.schedules import ScheduleRegistry, ScheduleRunner, last_outcomes, read_spec
@@ -127,6 +129,35 @@ def test_a_moment_is_not_started_with_a_role_that_may_not_start_it(
     )
     edited = registry.patch("nightly", {"data": {"keep_days": 30}}, by=ADMIN)
     assert runner.run_now(edited, by=ADMIN).last_run_id in jobs_on(redis_db, QueueName.CLEANUP)
+
+
+@pytest.mark.parametrize("end", ["revoked", "expired"])
+def test_nothing_starts_once_the_token_that_set_a_schedule_is_not_valid(
+    runner, nightly, registry, store, redis_db, clock, end: str
+) -> None:
+    """Neither at its times nor at once; changed with another token, or at the command line, it starts again."""
+    tokens, schedule = TokenStore(redis_db), nightly(overlap="allow")
+    info, text = tokens.create("bob", Role.RUN)
+    registry.patch("nightly", {"priority": "high"}, by=tokens.identify(text))
+    clock.pass_by(minutes=1)
+    runner.serve_due()
+    (first,) = runs_of(store, schedule)
+    if end == "revoked":
+        tokens.revoke(info.id)
+    else:
+        expired = json.loads(redis_db.hget(KEY, info.id)) | {"expires_at": "2026-01-01T00:00:00Z"}
+        redis_db.hset(KEY, info.id, json.dumps(expired))
+    clock.pass_by(minutes=1)
+    runner.serve_due()
+    row = runner.run_now(registry.resume("nightly", by=ADMIN), by=ADMIN)
+    assert row.last_error == (
+        f"the token {info.id}, which last set this schedule, was revoked or has expired: "
+        "change the schedule with another token or `qa-queue schedule edit`."
+    )
+    assert runs_of(store, schedule) == [first]
+    edited = registry.patch("nightly", {"priority": "low"}, by=ADMIN)
+    assert runner.run_now(edited, by=ADMIN).last_error is None
+    assert len(runs_of(store, schedule)) == 2
 
 
 def test_many_schedulers_start_a_moment_once(nightly, store, redis_db, clock) -> None:
