@@ -146,14 +146,15 @@ def follow(
     *,
     timeout: float | None,
     max_failures: int | None = None,
+    new: bool = False,
 ) -> dict[str, RunStatus]:
-    """Show the progress of these runs until all have ended or `timeout` s are over.
+    """Show the progress of these runs, which may be `new`, until all have ended or `timeout` s are over.
 
     After `max_failures` failed runs the others are cancelled. Returns the last status read of each. Ctrl-C and
     SIGTERM raise KeyboardInterrupt.
     """
     statuses = dict.fromkeys(names, RunStatus.QUEUED)
-    follower = RunFollower(backend, dict.fromkeys(names, FROM_START))
+    follower = RunFollower(backend, dict.fromkeys(names, FROM_START), new=new)
     with closing(view), sigterm_interrupts():
         for event in follower.follow(timeout):
             statuses[event.progress.test_run_id] = event.progress.status

@@ -316,13 +316,20 @@ def wait_for(
     try:
         announce()
         view = choose_view(out, names, quiet=quiet)
-        statuses = follow(backend, names, view, timeout=following.timeout, max_failures=following.max_failures)
+        statuses = follow(
+            backend,
+            names,
+            view,
+            timeout=following.timeout,
+            max_failures=following.max_failures,
+            new=all(run.created for run in runs),
+        )
     except KeyboardInterrupt:
         backend.cancel(names, INTERRUPTED)
         with suppress(KeyboardInterrupt):  # a second Ctrl-C does not wait for the workers
             follow(backend, names, NoView(), timeout=CANCELLED_S)
-        return reports_of(backend, names), ExitCode.INTERRUPTED
-    reports, code = reports_of(backend, names), exit_code_of(statuses.values())
+        return reports_of(backend, names, names), ExitCode.INTERRUPTED
+    reports, code = reports_of(backend, names, names), exit_code_of(statuses.values())
     flaky = following.fail_on_flaky and any(report.run.flaky for report in reports)
     return reports, ExitCode.FAILED if flaky and code is ExitCode.OK else code
 

@@ -48,15 +48,20 @@ class RunReport:
         return [self.files.place_of(one.path) for one in self.artifacts if kind in (None, one.kind)]
 
 
-def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
-    """Return the reports of these runs, in this order; a run without a row is left out."""
+def reports_of(
+    backend: Backend, run_ids: Iterable[str], titles: Mapping[str, str] | None = None
+) -> list[RunReport]:
+    """Return the reports of these runs, in this order; a run without a row is left out.
+
+    `titles` are those of the runs, by id, where the caller knows them.
+    """
     wanted = list(run_ids)
     runs = _runs(backend.store, wanted)
-    names = backend.case_names(run.test_case_id for run in runs)
+    titles = titles or _titles(backend, runs)
     steps, artifacts = by_run(backend.store.list_steps(wanted)), by_run(backend.store.list_artifacts(wanted))
     return [
         RunReport(
-            case_name=run_title(names[run.test_case_id], run.data_row),
+            case_name=titles[run.id],
             run=run,
             steps=tuple(steps[run.id]),
             artifacts=tuple(artifacts[run.id]),
@@ -64,6 +69,11 @@ def reports_of(backend: Backend, run_ids: Iterable[str]) -> list[RunReport]:
         )
         for run in runs
     ]
+
+
+def _titles(backend: Backend, runs: Sequence[RunRecord]) -> dict[str, str]:
+    names = backend.case_names(run.test_case_id for run in runs)
+    return {run.id: run_title(names[run.test_case_id], run.data_row) for run in runs}
 
 
 def _runs(store: RunStore, wanted: Sequence[str]) -> list[RunRecord]:
@@ -120,13 +130,15 @@ def last_report(run: RunRecord, steps: Sequence[StepRecord] = ()) -> JobProgress
 class RunFollower:
     """Reads the reports of runs until each has ended; `positions` has the id of the last report read of each.
 
-    The last report of a run whose worker could not write it is made from the run's rows; its id is empty.
+    The last report of a run whose worker could not write it is made from the run's rows; its id is empty. The store
+    is asked for it after a silence, and at the start, unless the runs are `new` and cannot have ended before.
     """
 
-    def __init__(self, backend: Backend, positions: Mapping[str, str]) -> None:
+    def __init__(self, backend: Backend, positions: Mapping[str, str], *, new: bool = False) -> None:
         self._backend = backend
         self._positions = dict(positions)
-        self._heard_at = -math.inf  # monotonic: the last report, or the last time that the store was asked
+        # Monotonic: the last report, or the last time that the store was asked.
+        self._heard_at = time.monotonic() if new else -math.inf
 
     @property
     def waiting(self) -> bool:

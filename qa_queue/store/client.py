@@ -92,15 +92,16 @@ class SupabaseClient:
     def read(self, build: Callable[[list[Row], int], Query], limit: int | None = None) -> list[Row]:
         """Return rows page by page, at most `limit`; `build(found, size)` makes the query for the next page.
 
-        A server may give fewer rows than a query asks for. A page is the last one if it is empty, or shorter than
-        an earlier page, because the server's limit allows that many rows.
+        A server may give fewer rows than a query asks for. A page is the last one if it is empty, has all the rows
+        that its query counts, or is shorter than an earlier page, because the server's limit allows that many rows.
         """
         found: list[Row] = []
         while limit is None or len(found) < limit:
             size = PAGE if limit is None else min(PAGE, limit - len(found))
-            page = self.send(build(found, size)).data
+            answer = self.send(build(found, size))
+            page = answer.data
             found += page
-            if len(page) < max(1, min(size, self._longest_page)):
+            if len(page) == answer.count or len(page) < max(1, min(size, self._longest_page)):
                 break
             self._longest_page = max(self._longest_page, len(page))
         return found

@@ -41,6 +41,7 @@ from qa_queue.store.supabase_audit import SupabaseAudit
 from qa_queue.store.supabase_ledger import SupabaseLedger
 from qa_queue.store.supabase_retention import SupabaseRetention
 from qa_queue.store.supabase_schedules import SupabaseBatches, SupabaseSchedules
+from qa_queue.store.supabase_schema import check_schema, embedded
 
 ROWS_PER_CALL = 500
 IDS_PER_CALL = 100  # a UUID takes 37 characters of the URL, and some servers allow 8 KB
@@ -79,8 +80,7 @@ class SupabaseStore:
 
     def check(self) -> None:
         """Return if the database answers, the key is accepted and every table has its columns."""
-        for kind, table in TABLES.items():
-            self._client.send(self._client.table(table).select(*columns(kind)).limit(1))
+        check_schema(self._client)
 
     def save_cases(self, cases: Sequence[CaseRecord]) -> list[CaseRecord]:
         """Insert or update cases; a trigger of the table counts the versions, so writers cannot collide."""
@@ -148,7 +148,8 @@ class SupabaseStore:
             return []
 
         def page(found: list[Row], size: int) -> Any:
-            query = self._client.table("test_runs").select(*columns(RunRecord))
+            counted = CountMethod.exact if batch_id is not None and not found else None  # a batch is short
+            query = self._client.table("test_runs").select(*columns(RunRecord), count=counted)
             query = runs_with(query, case_id=case_id, statuses=statuses, user_id=user_id)
             query = query if batch_id is None else query.eq("batch_id", batch_id)
             query = runs_between(query, queued_since=queued_since, finished_before=finished_before)
@@ -238,7 +239,7 @@ class SupabaseStore:
         kinds = (FingerprintRecord, PatternRecord, VerdictRecord)
         if not uuids([case_id]):
             return CaseKnowledge()
-        nested = (f"{TABLES[kind]}({','.join(columns(kind))})" for kind in kinds)
+        nested = map(embedded, kinds)
         answer = self._client.send(self._client.table("test_cases").select("id", *nested).eq("id", case_id))
         rows = answer.data[0] if answer.data else {}
         return _knowledge({kind: [to_record(kind, row) for row in rows.get(TABLES[kind]) or ()] for kind in kinds})
@@ -300,16 +301,18 @@ class SupabaseStore:
         """Return the rows whose `column` is one of the ids."""
         found: list[R] = []
         for chunk in chunks(uuids(ids), IDS_PER_CALL):
-            found += self._all(kind, partial(_restrict, column, chunk))
+            found += self._all(kind, partial(_restrict, column, chunk), len(chunk) if column == "id" else None)
         return found
 
-    def _all(self, kind: type[R], restrict: Restrict = lambda query: query) -> list[R]:
+    def _all(self, kind: type[R], restrict: Restrict = lambda query: query, limit: int | None = None) -> list[R]:
         """Return every row that the query restricts to, in pages by id, so that no row is read twice."""
-        rows = self._client.read(partial(self._page, TABLES[kind], columns(kind), restrict))
+        rows = self._client.read(partial(self._page, TABLES[kind], columns(kind), restrict), limit)
         return [to_record(kind, row) for row in rows]
 
     def _page(self, table: str, names: Sequence[str], restrict: Restrict, found: list[Row], size: int) -> Any:
-        return page_by_id(restrict(self._client.table(table).select(*names)), found, size)
+        """Return the query of a page; the first one counts the rows, which saves asking for another."""
+        counted = None if found else CountMethod.exact
+        return page_by_id(restrict(self._client.table(table).select(*names, count=counted)), found, size)
 
 
 def _restrict(column: str, ids: Sequence[str], query: Any) -> Any:

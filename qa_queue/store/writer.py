@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
@@ -24,10 +28,11 @@ CAP_MS = 5_000
 CLOSE_TIMEOUT_S = 10.0
 PATIENCE_S = 5.0  # with an outbox: the time for which a flush waits for a slow store
 LOOK_S = 5.0  # with an outbox: the time between two searches for what other processes left behind
+GATHER_S = 0.3  # the longest that a row waits for others, to be stored in one call with them
 
 
 class RecordWriter:
-    """Accept records and changes of runs without waiting, and store them soon, in the order of arrival.
+    """Accept records and changes of runs without waiting, and store them soon, those of a run in order.
 
     Safe to use from several threads of the process that created it; its thread does not survive a fork. A row whose
     content the store refuses is reported to that run's `flush`; the other rows are stored. While the store is
@@ -44,15 +49,19 @@ class RecordWriter:
         *,
         outbox: Outbox | None = None,
         max_batch: int = 200,
+        gather_s: float = GATHER_S,
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._deliver = partial(deliver, store)
         self._outbox = outbox
         self._max_batch = max_batch
+        self._gather_s = gather_s
         self._jitter = jitter
         self._turn = threading.Condition()
         self._numbers = itertools.count()
         self._waiting: dict[int, Entry] = {}  # in order; an entry leaves once it is stored or refused
+        self._due = math.inf  # monotonic: the moment until which entries gather
+        self._flushed: Counter[str | None] = Counter()  # runs that a flush waits for; None are all of them
         self._refused: dict[str | None, StoreError] = {}  # the first refusal of each run
         self._outage: StoreError | None = None
         self._failures = 0
@@ -99,16 +108,17 @@ class RecordWriter:
             StoreError: the store refused a row, or was unavailable for `timeout` seconds.
             OutboxFullError: the store was unavailable, and the outbox takes no more.
         """
-        if self._outbox is not None and self._keep_on_disk(self._outbox, min(timeout, PATIENCE_S), run_id):
-            return
-        with self._turn:
-            self._hurry = True
-            self._turn.notify_all()
-            stored = self._turn.wait_for(lambda: not self._numbers_of(run_id), timeout)
-            refused = self._take_refusal(run_id)
-            error = refused if stored else refused or self._outage or _too_slow(timeout)
-            if not stored and run_id is not None:
-                self._drop(self._numbers_of(run_id))
+        with self._at_once(run_id):
+            if self._outbox is not None and self._keep_on_disk(self._outbox, min(timeout, PATIENCE_S), run_id):
+                return
+            with self._turn:
+                self._hurry = True
+                self._turn.notify_all()
+                stored = self._turn.wait_for(lambda: not self._numbers_of(run_id), timeout)
+                refused = self._take_refusal(run_id)
+                error = refused if stored else refused or self._outage or _too_slow(timeout)
+                if not stored and run_id is not None:
+                    self._drop(self._numbers_of(run_id))
         if error:
             raise type(error)(*error.args)
 
@@ -129,10 +139,22 @@ class RecordWriter:
             if self._outbox:
                 self._outbox.close()
 
+    @contextmanager
+    def _at_once(self, run_id: str | None) -> Iterator[None]:
+        """Let the entries of a run, or all, gather no longer for as long as the block lasts."""
+        with self._turn:
+            self._flushed[run_id] += 1
+            self._turn.notify_all()
+        try:
+            yield
+        finally:
+            with self._turn:
+                self._flushed[run_id] -= 1
+                self._flushed += Counter()  # without those that are zero
+
     def _keep_on_disk(self, outbox: Outbox, patience: float, run_id: str | None) -> bool:
         """Return whether the rows could not be stored soon and are safe in the outbox."""
         with self._turn:
-            self._turn.notify_all()
             self._turn.wait_for(lambda: not self._numbers_of(run_id) or self._outage, patience)
             numbers = self._numbers_of(run_id)
             if not numbers or run_id in self._refused:
@@ -149,6 +171,8 @@ class RecordWriter:
         with self._turn:
             if self._closed:
                 raise StoreError("the record writer is closed: it cannot store any more rows.")
+            if entries and not self._waiting:
+                self._due = time.monotonic() + self._gather_s
             self._waiting.update({next(self._numbers): entry for entry in entries})
             self._start()
             self._turn.notify_all()
@@ -162,7 +186,7 @@ class RecordWriter:
         while self._wait_for_work():
             outage = self._drain()
             with self._turn:  # after the drain: what a flush has moved to the outbox meanwhile must not be repeated
-                entries = dict(itertools.islice(self._waiting.items(), self._max_batch))
+                entries = dict(itertools.islice(self._chosen(), self._max_batch))
             delivery = Delivery(outage=outage) if outage else self._deliver(list(entries.values()))
             with self._turn:
                 self._settle(entries, delivery)
@@ -175,8 +199,22 @@ class RecordWriter:
                 self._turn.wait_for(lambda: self._waiting or self._closed or outbox.filled, LOOK_S)
             else:
                 self._turn.wait_for(lambda: self._waiting or self._closed)
+            while self._waiting and not self._is_due() and not any(self._chosen()):
+                self._turn.wait(max(0.0, self._due - time.monotonic()))
             empty = not self._waiting and (outbox is None or not outbox.filled)
             return not (self._closed and (self._outage or empty))
+
+    def _is_due(self) -> bool:
+        return self._closed or len(self._waiting) >= self._max_batch or time.monotonic() >= self._due
+
+    def _chosen(self) -> Iterator[tuple[int, Entry]]:
+        """Yield the entries to be stored now, by number: all that are due, else those of flushed runs.
+
+        Entries of no run are rows that others may refer to, so they go along.
+        """
+        every = self._is_due() or None in self._flushed
+        now = {None, *self._flushed} if self._flushed else set()
+        yield from ((number, entry) for number, entry in self._waiting.items() if every or owner(entry) in now)
 
     def _drain(self) -> StoreError | None:
         """Store the rows that wait in the outbox; return the outage that stops this."""

@@ -93,6 +93,8 @@ def test_a_run_whose_last_report_was_lost_ends_for_its_followers(redis_db: Redis
     }
     assert {event.id for event in events} == {""}
     assert not follower.waiting
+    just_submitted = RunFollower(backend, {silent.id: "0"}, new=True)
+    assert list(just_submitted.read()) == []
     backend.close()
 
 

@@ -102,6 +102,34 @@ def test_a_server_that_is_not_supabase_is_named(opened: Open, status: int, body:
             thread.join()
 
 
+def test_a_table_that_others_refer_to_is_named_where_it_is_missing(opened: Open) -> None:
+    """PostgREST names the outermost table of a query only, so each is asked for alone."""
+
+    class OlderProject(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            missing = "locator_verdicts" in self.path
+            said = b'{"code": "PGRST205", "message": "Could not find the table"}' if missing else b"[]"
+            self.send_response(404 if missing else 200)
+            self.send_header("content-length", str(len(said)))
+            self.end_headers()
+            self.wfile.write(said)
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), OlderProject) as site:
+        thread = threading.Thread(target=site.serve_forever)
+        thread.start()
+        store = opened(f"http://127.0.0.1:{site.server_port}", KEY)
+        try:
+            with pytest.raises(StoreSchemaError, match=r"the table locator_verdicts .* run `qa-queue migrate`"):
+                store.check()
+        finally:
+            store.close()
+            site.shutdown()
+            thread.join()
+
+
 @pytest.mark.parametrize("url", ["abc.supabase.co", "ftp://abc.supabase.co", "http://", "http://[", "https://a:b"])
 def test_a_text_that_is_not_a_url_is_refused(url: str) -> None:
     """Before any call, with its value."""

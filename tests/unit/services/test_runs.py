@@ -110,3 +110,6 @@ def test_the_runs_of_a_batch_are_read_together() -> None:
     assert [len(report.steps) for report in reports[:2]] == [1, 0]
     assert reports[-1].case_name == "Case 0"
     assert store.calls <= 3
+    store.calls = 0
+    (known,) = reports_of(Backend(load_settings(), store), [alone.id], {alone.id: "known"})
+    assert (known.case_name, store.calls) == ("known", 1)

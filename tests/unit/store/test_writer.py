@@ -32,7 +32,7 @@ def runs(store: FaultyStore) -> list[RunRecord]:
 
 @pytest.fixture
 def writer(store: FaultyStore) -> Iterator[RecordWriter]:
-    writer = RecordWriter(store, jitter=lambda: 0.0)
+    writer = RecordWriter(store, gather_s=0, jitter=lambda: 0.0)
     yield writer
     store.outage = None
     store.refused.clear()
@@ -205,3 +205,27 @@ def test_a_change_of_no_column_is_refused_where_it_is_made(writer: RecordWriter)
     """The call raises, not a later flush."""
     with pytest.raises(StoreError, match="no column 'colour'"):
         writer.update_run("id", colour="red")
+
+
+def test_the_rows_of_a_run_wait_for_its_flush(store: FaultyStore, runs: list[RunRecord]) -> None:
+    """They go in one call and one change, from its start to its end; those of another run gather on."""
+    store.save(runs)
+    writer = RecordWriter(store, gather_s=3600)
+    for run in runs:
+        writer.update_run(run.id, fence=1, status=RunStatus.RUNNING, worker="w")
+        writer.put(step_record(run, 1))
+        writer.put(step_record(run, 2))
+    writer.update_run(runs[0].id, fence=1, status=RunStatus.COMPLETED)
+    writer.flush(5, runs[0].id)
+    assert store.calls == ["save 2", "save 2", "update_run fence,status,worker"]
+    writer.close()
+    assert store.calls[3:] == ["save 2", "update_run fence,status,worker"]
+
+
+def test_rows_are_stored_without_a_flush(store: FaultyStore, runs: list[RunRecord]) -> None:
+    """Readers see the steps of a run that goes on."""
+    store.save(runs)
+    writer = RecordWriter(store, gather_s=0.01)
+    writer.put(step_record(runs[0], 1))
+    wait_until(lambda: store.list_steps([runs[0].id]), what="the row")
+    writer.close()
