@@ -58,7 +58,8 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             InputError: the case does not exist or cannot be read.
             RunCancelledError: the run was cancelled; its row says so.
             RetryLaterError: another try follows; the row says that the run is queued.
-            RunReturnedError: an earlier attempt may have ended the run, and the store cannot be read.
+            RunReturnedError: an earlier attempt may have ended the run, and the store cannot be read; or it may be
+                cancelled, and Redis cannot be read.
             InfrastructureError: browser or store failed.
         """
         if ended := await self._earlier_result(data):
@@ -175,6 +176,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
         Raises:
             RunCancelledError: the run was cancelled.
+            RunReturnedError: it cannot be read whether it was.
             RetryLaterError: the test failed, and its next try follows at the end of the queue.
         """
         services = self.services

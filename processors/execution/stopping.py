@@ -9,10 +9,11 @@ from collections.abc import Callable, Coroutine
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
-from qa_queue.errors import InfrastructureError, ProcessPausedError
+from qa_queue.errors import InfrastructureError, ProcessPausedError, RunReturnedError
 from qa_queue.models import ErrorKind
 
 POLL_S = 0.5
+ANSWER_S = 30.0  # for Redis to say whether a run that is to begin was cancelled
 CANCEL_TIMEOUT_S = 1.0  # for work that was cancelled to end
 LONGEST_PAUSE_S = 3.0  # of a process, which a step must not be blamed for
 _TICK_S = 0.5
@@ -27,7 +28,11 @@ _log = logging.getLogger(__name__)
 class StopSignal:
     """Ends a run early: because it is cancelled, which is checked twice a second, or because its time is up.
 
-    It is active within an `async with`; `arm` sets the time limit. The first reason counts.
+    It is active within an `async with`, which begins once it is known whether the run is cancelled; `arm` sets the
+    time limit. The first reason counts.
+
+    Raises:
+        RunReturnedError: at the beginning, Redis did not say for 30 s whether the run was cancelled.
     """
 
     def __init__(self, cancelled: Callable[[], bool]) -> None:
@@ -81,7 +86,7 @@ class StopSignal:
         return None
 
     async def __aenter__(self) -> Self:
-        await self._check()
+        await self._first_check()
         self._poller = asyncio.create_task(self._poll())
         return self
 
@@ -94,17 +99,27 @@ class StopSignal:
             self._poller.cancel()
             await asyncio.wait({self._poller})
 
+    async def _first_check(self) -> None:
+        deadline = time.monotonic() + ANSWER_S
+        while not await self._check():
+            if time.monotonic() >= deadline:
+                raise RunReturnedError("Redis does not say whether the run was cancelled")
+            await asyncio.sleep(POLL_S)
+
     async def _poll(self) -> None:
         while self.reason is None:
             await asyncio.sleep(POLL_S)
             await self._check()
 
-    async def _check(self) -> None:
+    async def _check(self) -> bool:
+        """Stop the run if it was cancelled; return False if that could not be read."""
         try:
             if await asyncio.to_thread(self._cancelled):
                 self._stop(ErrorKind.CANCELLED)
         except InfrastructureError as error:  # checked again soon; the run does not fail for it
             _log.warning("Cannot read whether the run was cancelled: %s", error)
+            return False
+        return True
 
     def _stop(self, reason: ErrorKind) -> None:
         if not self._reason.done():

@@ -14,6 +14,7 @@ from itertools import pairwise
 
 from tests.chaos.events import (
     ACKNOWLEDGED,
+    ASK,
     BEGIN,
     CANCEL,
     EFFECT,
@@ -236,12 +237,12 @@ def _overtaken(history: History, looks: Sequence[Event]) -> dict[str, int]:
 
 
 def cancels_are_obeyed(history: History) -> Iterator[Violation]:
-    """A run that was removed never acts; one that was signalled begins no further attempt."""
+    """A run that was removed never acts; one that was signalled begins no attempt that has not asked before."""
     for event in history.of(CANCEL):
         if event["outcome"] not in ("removed", "signalled") or history.lost_after(event.at):
             continue
-        begun = {one.token: one.at for one in history.of(BEGIN, event.run)}
-        late = [one for one in history.of(EFFECT, event.run) if begun.get(one.token, one.at) > event.at]
+        asked = {one.token: one.at for one in history.of(ASK, event.run)}
+        late = [one for one in history.of(EFFECT, event.run) if asked.get(one.token, one.at) > event.at]
         if late:
             text = (
                 f"the request at {event.at:.3f} was answered {event['outcome']}, and attempt {late[0].token} acts"

@@ -14,8 +14,9 @@ from typing import Any
 # What a client does: a run is acknowledged with its `id`, `priority` and whether it is `delayed`; a submission that
 # raised is rejected; a request to cancel is asked for and answered with its `outcome`.
 ACKNOWLEDGED, REJECTED, CANCEL = "acknowledged", "rejected", "cancel"
-# What a worker does: an attempt begins under its token (its number, which no other execution of the run has).
-BEGIN, END = "begin", "end"
+# What a worker does: an attempt is about to ask whether the run was cancelled; it begins under its token (its
+# number, which no other execution of the run has).
+ASK, BEGIN, END = "ask", "begin", "end"
 # What the site sees: the request of a step begins and ends.
 EFFECT, EFFECT_END = "effect", "effect end"
 # What an observer sees: ids on the waiting list, in order; the first look at which a row had ended.

@@ -34,6 +34,7 @@ _WEIGHTS = {
     "disk": 1,
 }
 _HOLDS_MS, _HOLD_WEIGHTS = (50, 100, 300, 1000, 3000), (5, 5, 5, 2, 1)
+ABSENT_S = 5.0  # for which a browser waits for the text of a run that fails
 _PER_WORKER = ("worker", "browser", "line")
 
 
@@ -169,6 +170,7 @@ def overlapping(faults: Sequence[PlannedFault]) -> int:
 
 def work_left(plan: ChaosPlan, names: Collection[str], now: float) -> float:
     """Return the seconds that these runs of a plan need at least from `now` on, on all of its workers."""
+    needs = {run: run.needs_s + (0 if run.passes or not plan.browser else ABSENT_S) for run in plan.runs}
     left = [run for run in plan.runs if run.name in names]
     slots = sum(worker.slots for worker in plan.workers)
-    return max([sum(run.needs_s for run in left) / slots, *(max(0.0, run.due - now) + run.needs_s for run in left)])
+    return max([sum(map(needs.__getitem__, left)) / slots, *(max(0.0, run.due - now) + needs[run] for run in left)])

@@ -18,7 +18,8 @@ from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, note_r
 from tests.chaos.warm import WarmInterpreters
 from tests.support.poll import wait_until
 
-EXIT_S = 60.0  # for a worker to end once it was asked to, and all faults are over
+EXIT_S = 180.0  # for a worker to end once it was asked to, and all faults are over
+START_S = 300.0  # for the workers to serve
 DEADLINE_S = 180.0  # for the next run to end after the last fault, or after the run that ended before it
 LONGEST_S = 1800.0  # for every run to end after the last fault
 
@@ -72,7 +73,7 @@ def carry_out(
     with ExitStack() as stack:
         service = ChaosService(plan, stack, folder, supabase, browser, warm, planted=planted)
         for worker in service.present:
-            worker.says("serves", timeout=120)
+            worker.says("serves", timeout=START_S)
         start = time.monotonic()
         client = ChaosClient(service, start)
         observer = ChaosObserver(service, client)

@@ -16,6 +16,7 @@ import httpx
 from processors.base import Services
 from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.execution.plan import RunPlan
+from processors.execution.records import RunOutcome
 from processors.execution.reporting import RunReporter
 from processors.execution.stopping import StopSignal
 from processors.execution.tries import TryLoop
@@ -24,7 +25,7 @@ from processors.suites.processor import RunProcessor
 from qa_queue.cases.actions import Goto
 from qa_queue.cases.model import Step
 from qa_queue.models import ErrorKind, TestJobData, TestJobResult
-from tests.chaos.events import BEGIN, END, EventLog
+from tests.chaos.events import ASK, BEGIN, END, EventLog
 
 LOG_VARIABLE = "TEST_CHAOS_LOG"
 BROWSER_VARIABLE = "TEST_CHAOS_BROWSER"
@@ -38,7 +39,11 @@ def _log() -> EventLog:
 
 
 class NotedProcessor(RunProcessor):
-    """Notes when an attempt begins to act, under the number that its rows have, and when it has ended."""
+    """Notes when an attempt is about to begin, begins to act and has ended, under the number that its rows have."""
+
+    async def _execute(self, plan: RunPlan) -> RunOutcome:
+        _log().note(ASK, plan.case.name, self.context.attempt)
+        return await super()._execute(plan)
 
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
         _log().note(BEGIN, plan.case.name, self.context.attempt, worker=self.context.worker, process=os.getpid())

@@ -10,6 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from qa_queue.cases.model import Step
 from tests.chaos.events import EFFECT, EFFECT_END, EventLog
+from tests.chaos.plan import ABSENT_S
 from tests.support.steps import expect, goto
 
 _STOP_S = 0.5  # in which the site ends at the latest
@@ -25,7 +26,7 @@ def steps_of(name: str, holds_ms: tuple[int, ...], *, passes: bool) -> tuple[Ste
         wrong = number == len(holds_ms) and not passes
         page = goto(f"/{name}/${{run.attempt}}/{number}/{hold}").model_copy(update={"timeout_ms": 30_000})
         heading = expect("h1", text="Elsewhere" if wrong else f"Step {number}")
-        steps += [page, heading.model_copy(update={"timeout_ms": 5000 if wrong else 30_000})]
+        steps += [page, heading.model_copy(update={"timeout_ms": int(ABSENT_S * 1000) if wrong else 30_000})]
     return tuple(steps)
 
 

@@ -11,6 +11,7 @@ import pytest
 from tests.chaos.checker import RULES, check
 from tests.chaos.events import (
     ACKNOWLEDGED,
+    ASK,
     BEGIN,
     CANCEL,
     EFFECT,
@@ -36,7 +37,7 @@ def event(at: float, kind: str, run: str = "", token: int = 0, **fields: Any) ->
 
 def attempt(at: float, run: str, token: int = 1, steps: int = STEPS) -> Log:
     """An attempt that begins at a time and takes a second for each step."""
-    log = [event(at, BEGIN, run, token)]
+    log = [event(at, ASK, run, token), event(at, BEGIN, run, token)]
     for step in range(1, steps + 1):
         log += [event(at + step, EFFECT, run, token, step=step)]
         log += [event(at + step + 0.9, EFFECT_END, run, token, step=step)]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+from itertools import count
 
 import pytest
 
+from processors.execution import stopping
 from processors.execution.stopping import PauseWatch, StopSignal
-from qa_queue.errors import BrowserCrashedError, ProcessPausedError, RedisUnavailableError
+from qa_queue.errors import BrowserCrashedError, ProcessPausedError, RedisUnavailableError, RunReturnedError
 from qa_queue.models import ErrorKind
 
 
@@ -61,15 +63,50 @@ async def test_an_earlier_request_is_found_at_once() -> None:
         assert stop.reason is ErrorKind.CANCELLED
 
 
-async def test_a_failing_check_stops_nothing(caplog: pytest.LogCaptureFixture) -> None:
+async def test_a_failing_check_stops_nothing(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """A Redis that is unavailable for a moment is logged, and the run continues."""
+    monkeypatch.setattr(stopping, "POLL_S", 0.01)
+    checks, logged = count(1), asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def ask() -> bool:
+        if (number := next(checks)) == 1:
+            return False
+        if number == 3:  # the failure of the second one was logged before
+            loop.call_soon_threadsafe(logged.set)
+        raise RedisUnavailableError("no Redis")
+
+    async with StopSignal(ask) as stop:
+        await logged.wait()
+        assert stop.reason is None
+    assert "Cannot read whether the run was cancelled: no Redis" in caplog.text
+
+
+async def test_nothing_begins_before_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run may have been cancelled while it waited."""
+    monkeypatch.setattr(stopping, "POLL_S", 0.01)
+    checks = count(1)
+
+    def ask() -> bool:
+        if next(checks) < 3:
+            raise RedisUnavailableError("no Redis")
+        return True
+
+    async with StopSignal(ask) as stop:
+        assert stop.reason is ErrorKind.CANCELLED
+
+
+async def test_without_an_answer_the_run_returns_to_its_queue(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stopping, "ANSWER_S", 0.0)
 
     def ask() -> bool:
         raise RedisUnavailableError("no Redis")
 
-    async with StopSignal(ask) as stop:
-        assert stop.reason is None
-    assert "Cannot read whether the run was cancelled: no Redis" in caplog.text
+    with pytest.raises(RunReturnedError, match="Redis does not say whether the run was cancelled"):
+        async with StopSignal(ask):
+            pytest.fail("it begins")
 
 
 async def test_work_is_cancelled_with_its_owner() -> None:
