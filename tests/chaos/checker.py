@@ -6,6 +6,7 @@ while one of them is frozen, but no two of them may have the same token, and onl
 
 from __future__ import annotations
 
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -77,9 +78,9 @@ class History:
         events = sorted(self.of(ACKNOWLEDGED), key=lambda event: event.at)
         return {event.run: event for event in events}
 
-    def lost_after(self, at: float) -> bool:
-        """Return whether Redis may have lost data after this time."""
-        return any(event.at >= at and event["loses"] for event in self.of(FAULT))
+    def lost_after(self, at: float, until: float = math.inf) -> bool:
+        """Return whether Redis may have lost data after this time, and by another one."""
+        return any(at <= event.at <= until and event["loses"] for event in self.of(FAULT))
 
 
 Rule = Callable[[History], Iterator[Violation]]
@@ -113,10 +114,15 @@ def rejected_runs_never_begin(history: History) -> Iterator[Violation]:
 
 
 def tokens_are_held_once(history: History) -> Iterator[Violation]:
-    """Each token of a run is begun once, and later attempts have higher tokens."""
+    """Each token of a run is begun once, and later attempts have higher tokens.
+
+    Where Redis has lost its data, an attempt that was never seen by the site or the database may be forgotten.
+    """
     for run in _runs(history, BEGIN):
         for earlier, later in pairwise(history.of(BEGIN, run)):
-            if later.token <= earlier.token:
+            acted = any(effect.at < later.at for effect in history.of(EFFECT, run))
+            forgotten = not acted and history.lost_after(earlier.at, later.at)
+            if later.token <= earlier.token and not forgotten:
                 text = f"attempt {later.token} begins at {later.at:.3f} after attempt {earlier.token}"
                 yield Violation("tokens are held once", run, text)
 

@@ -235,6 +235,16 @@ def test_a_cancel_may_be_lost_with_redis() -> None:
     assert check([*ignored_cancel(good()), *lost]) == []
 
 
+def test_an_attempt_that_nobody_saw_may_be_forgotten_with_redis() -> None:
+    """The next one has its number; one that has acted on the site is never forgotten."""
+    at = next(one.at for one in good() if (one.kind, one.run) == (BEGIN, "r2"))
+    begun = event(at - 0.2, BEGIN, "r2", 1)
+    lost = event(at - 0.1, FAULT, name="FLUSHALL", loses=True)
+    assert check([*good(), begun, lost]) == []
+    assert check([*good(), begun]) != []
+    assert check([*good(), begun, lost, event(at - 0.15, EFFECT, "r2", 1, step=9)]) != []
+
+
 def test_a_log_returns_what_several_processes_wrote(tmp_path) -> None:
     """In the order of time."""
     first, second = EventLog(tmp_path / "log"), EventLog(tmp_path / "log")
