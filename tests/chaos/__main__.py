@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import multiprocessing
 import os
+import pickle
 import shutil
 import sys
 import tempfile
 import traceback
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,20 +82,31 @@ def main() -> int:
 
 
 def _carried_out(shared: _Program, seeds: Sequence[int], jobs: int) -> Iterator[tuple[str, ChaosResult | None]]:
-    """Yield the results as they come; each seed has a process of its own, forked with the program."""
-    context = multiprocessing.get_context("fork")
-    with context.Pool(min(jobs, len(seeds)), _adopt, (shared,), maxtasksperchild=1) as pool:
-        yield from pool.imap_unordered(_carry_out, seeds)
+    """Yield the results as they come."""
+    threads = ThreadPoolExecutor(jobs)
+    try:
+        for future in as_completed([threads.submit(_in_process, shared, seed) for seed in seeds]):
+            yield future.result()
+    finally:
+        threads.shutdown(cancel_futures=True)
 
 
-def _adopt(shared: _Program) -> None:
-    die_with_parent(os.getppid())
-    globals()["_shared"] = shared
+def _in_process(shared: _Program, seed: int) -> tuple[str, ChaosResult | None]:
+    """Carry a seed out in a process of its own, forked by a thread that outlives it."""
+    answer = shared.folder / f"{seed}.result"
+    process = multiprocessing.get_context("fork").Process(target=_answer, args=(shared, seed, answer, os.getpid()))
+    process.start()
+    process.join()
+    if not answer.exists():
+        return f"seed {seed}: NO RESULT\nits process ended with {process.exitcode}", None
+    found: tuple[str, ChaosResult | None] = pickle.loads(answer.read_bytes())
+    answer.unlink()
+    return found
 
 
-def _carry_out(seed: int) -> tuple[str, ChaosResult | None]:
-    shared: _Program = globals()["_shared"]
-    return shared.carry_out(seed)
+def _answer(shared: _Program, seed: int, answer: Path, program_pid: int) -> None:
+    die_with_parent(program_pid)
+    answer.write_bytes(pickle.dumps(shared.carry_out(seed)))
 
 
 def _printed(report: str, result: ChaosResult | None) -> ChaosResult | None:
