@@ -34,6 +34,7 @@ from qa_queue.worker.ipc import (
     StartFailed,
     Stop,
 )
+from qa_queue.worker.temporary_files import TemporaryFolder
 from qa_queue.worker.verdicts import error_of
 
 log = logging.getLogger(__name__)
@@ -66,8 +67,9 @@ class ChildProcess:
 
     def __init__(self, redis_url: str | None, queues: Sequence[str]) -> None:
         ours, theirs = socket.socketpair()
+        self._files = TemporaryFolder()
         with theirs:
-            self._popen = spawn(theirs.fileno(), _environment())
+            self._popen = spawn(theirs.fileno(), _environment() | self._files.environment)
         self.channel = Channel(ours)
         self.ready = False
         self.runs = 0  # jobs that were started in it
@@ -95,6 +97,7 @@ class ChildProcess:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, signal.SIGKILL)
         self._popen.wait()
+        self._files.remove()
         self.channel.close()
 
     def retire(self) -> None:

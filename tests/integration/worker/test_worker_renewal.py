@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
 
+import pytest
 from redis import Redis
 from rq.job import Job
 
@@ -137,3 +141,37 @@ def test_no_job_is_taken_while_the_runtime_has_an_obstacle(redis_db, start_worke
     assert did(redis_db, job) == []
     redis_db.delete("obstacle")
     assert ended(job, 30) == "finished"
+
+
+@pytest.fixture
+def temporary() -> Iterator[Path]:
+    """A folder for temporary files with a short path."""
+    with tempfile.TemporaryDirectory(prefix="qa-t-") as folder:
+        yield Path(folder)
+
+
+def files_of(worker: WorkerProcess) -> Path:
+    """Leave a file where the child has its temporary files, and return their folder."""
+    folder = Path(worker.child.environ()["TMPDIR"])
+    (folder / "recordings").mkdir()
+    (folder / "recordings" / "film.webm").write_bytes(b"film")
+    return folder
+
+
+def test_temporary_files_of_killed_processes_are_removed(start_worker, temporary):
+    """Those of a child when it has ended, and those of a killed worker when another starts."""
+    worker = start_worker(TMPDIR=str(temporary))
+    first, old = files_of(worker), worker.child
+    old.kill()
+    worker.says("The child process was killed by SIGKILL")
+    wait_until(lambda: not first.exists(), what="the end of the child's files")
+    wait_until(lambda: worker.process.children() not in ([], [old]), what="another child")
+    second = files_of(worker)
+    worker.kill()
+    assert second.exists()
+    another = start_worker(TMPDIR=str(temporary))
+    third = files_of(another)
+    assert list(temporary.iterdir()) == [third]
+    another.signal(signal.SIGTERM)
+    assert another.wait(30) == 0
+    assert list(temporary.iterdir()) == []
