@@ -140,8 +140,8 @@ class Bookkeeping:
                 self._events.completed(active, result)
                 log.info("Job %s finished: %s", active.job.id, _status(result), extra=active.log_fields)
                 return None
-            case RetryJob(failure=failure):
-                close_retried(self._worker, active, failure)
+            case RetryJob(failure=failure, at_once=at_once):
+                close_retried(self._worker, active, failure, at_once=at_once)
                 self._events.failed(active, failure, retrying=True)
                 _log_failure(active, failure, "is tried again")
                 return None

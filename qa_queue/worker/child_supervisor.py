@@ -153,8 +153,14 @@ class ChildSupervisor:
 
     def ensure_child(self, now: float) -> None:
         """Start a child if one is missing and the pause after the last failure is over."""
-        if self.child is None and now >= self._start_at:
+        if self.child is not None or now < self._start_at:
+            return
+        try:
             self.child = self._start()
+        except OSError as error:  # no free file descriptor, process or memory
+            log.error("No child process could be started: %s", error)  # noqa: TRY400 - the message is complete
+            self._failures += 1
+            self._start_at = now + self._restart_pause()
 
     def send(self, message: Message) -> None:
         """Send a message to the child, if there is one.
@@ -191,7 +197,11 @@ class ChildSupervisor:
         age = now - child.started_at
         if reason := reason_to_renew(self._limits, runs=child.runs, age=age, memory=child.memory):
             log.info("The child process is renewed: %s", reason)
-            self._successor = self._start()
+            try:
+                self._successor = self._start()
+            except OSError as error:
+                log.error("The child process is not renewed: %s", error)  # noqa: TRY400 - the message is complete
+                self._renew_at = now + _RENEW_AGAIN_S
 
     def retire_idle(self, busy: Container[ChildProcess]) -> None:
         """Retire every child that has a successor and is not `busy`."""
@@ -293,8 +303,9 @@ class ChildSupervisor:
 
     def _restart_delay(self, dead: ChildProcess) -> float:
         """Return the seconds until the next start; a child that had worked is replaced at once."""
-        if dead.ready:
-            return 0.0
+        return 0.0 if dead.ready else self._restart_pause()
+
+    def _restart_pause(self) -> float:
         return exponential(self._failures, jitter=1, base_ms=500, cap_ms=_START_CAP_MS) / 1000
 
 

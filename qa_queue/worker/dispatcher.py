@@ -245,7 +245,8 @@ class Dispatcher:
 
     def _bear(self, slot: Slot, blame: CrashBlame, message: str) -> None:
         if blame is CrashBlame.ATTEMPT:
-            verdict = self._judged(slot, ChildFailure(kind=FailureKind.INFRASTRUCTURE, message=message))
+            failure = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message=message)
+            verdict = self._judged(slot, failure, process_lost=True)
             slot.state = Closing()
             self.conclude([EndedJob(active=slot.active, verdict=verdict)])
             return
@@ -255,9 +256,13 @@ class Dispatcher:
     def _fail(self, slot: Slot, failure: ChildFailure) -> None:
         self._end(slot, self._judged(slot, failure))
 
-    def _judged(self, slot: Slot, failure: ChildFailure) -> Verdict:
-        retries_left = slot.active.job.retries_left or 0
-        return judge(masked(failure, self._secrets), retries_left=retries_left, stopped=slot.stopped)
+    def _judged(self, slot: Slot, failure: ChildFailure, *, process_lost: bool = False) -> Verdict:
+        return judge(
+            masked(failure, self._secrets),
+            retries_left=slot.active.job.retries_left or 0,
+            stopped=slot.stopped,
+            process_lost=process_lost,
+        )
 
     def _find_result(self, ended: EndedJob) -> None:
         if self._children.ready:

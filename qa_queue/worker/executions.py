@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from copy import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,13 @@ from qa_queue.queues.dequeue import ReservedJob, acknowledge, bury_poison_job, s
 from qa_queue.queues.enqueue import Position, push_job
 from qa_queue.queues.keys import REQUEUES_FIELD, QueueKeys
 from qa_queue.redis import server_time
-from qa_queue.worker.fencing import FencedConnection, FencingToken, status_in_transaction, until_unwatched
+from qa_queue.worker.fencing import (
+    FencedConnection,
+    FencingToken,
+    status_in_transaction,
+    until_unwatched,
+    without_delay,
+)
 from qa_queue.worker.ipc import Abandon, ChildFailure, RecordRequest, Release, encode
 from qa_queue.worker.verdicts import Verdict, error_of
 
@@ -143,9 +150,10 @@ def close_finished(worker: BaseWorker, active: ActiveJob, result: Any) -> None:
     _close_fenced(worker, active, close, begun=False)
 
 
-def close_retried(worker: BaseWorker, active: ActiveJob, failure: ChildFailure) -> None:
-    """Close an execution as failed; RQ enqueues or schedules the job again."""
-    _close_failed(worker, active, failure, final=False, stopped=False, record=None)
+def close_retried(worker: BaseWorker, active: ActiveJob, failure: ChildFailure, *, at_once: bool) -> None:
+    """Close an execution as failed; RQ enqueues the job again `at_once`, or schedules it after its delay."""
+    with without_delay(active.job) if at_once else nullcontext():
+        _close_failed(worker, active, failure, final=False, stopped=False, record=None)
 
 
 def close_failed(

@@ -172,6 +172,16 @@ def status_in_transaction(job: Job, connection: Any) -> Iterator[None]:
         del job.set_status
 
 
+@contextmanager
+def without_delay(job: Job) -> Iterator[None]:
+    """Make RQ's next retry of the job immediate; the delays of later ones stay as they are stored."""
+    job.get_retry_interval = lambda: 0  # type: ignore[method-assign] # of this one job
+    try:
+        yield
+    finally:
+        del job.get_retry_interval
+
+
 def until_unwatched(close: Callable[[], None], tries: int = 20) -> None:
     """Close an execution; try again if the token was touched meanwhile, which need not mean that it was taken.
 

@@ -104,6 +104,7 @@ class WorkerLoop:
 
     def _turn(self) -> None:
         self._children.ensure_child(time.monotonic())
+        self._run_periodic_tasks()
         self._wait()
         ended = self._dispatcher.collect()
         self._unstored.forget(self._dispatcher.take_recorded())
@@ -116,10 +117,9 @@ class WorkerLoop:
             self._start_jobs()
             self._children.renew_if_due(time.monotonic())
         self._dispatcher.retire_idle_children()
-        self._run_periodic_tasks()
 
     def _wait(self) -> None:
-        with selectors.DefaultSelector() as selector:
+        with selectors.PollSelector() as selector:  # which needs no file descriptor of its own
             selector.register(self._control.waker, selectors.EVENT_READ)
             for channel in self._children.channels:
                 write = selectors.EVENT_WRITE if channel.pending else 0
@@ -222,7 +222,9 @@ class WorkerLoop:
 
     def _recover_stalled(self) -> None:
         own = {active.execution.composite_key for active in self._dispatcher.jobs}
-        self._dispatcher.conclude(self._recovery.recover(time.monotonic(), own))
+        if lost := self._recovery.recover(time.monotonic(), own):
+            self._dispatcher.conclude(lost)
+            self._control.waker.wake()  # the turn that closes them does not wait
 
     def _store_outcomes(self) -> None:
         for request in self._unstored.due(time.monotonic(), self._dispatcher.recording):

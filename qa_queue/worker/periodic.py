@@ -44,6 +44,8 @@ class PeriodicTasks:
 def _run_on_redis(task: PeriodicTask) -> bool:
     try:
         task.do()
+    except OSError as error:
+        log.warning("Cannot %s now (%s); trying again in %.0f s", task.name, error, task.every_s)
     except RedisError as error:
         log.warning("Redis cannot be reached (%s); trying again in %.0f s to %s", error, task.every_s, task.name)
         return False

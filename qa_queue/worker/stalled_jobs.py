@@ -29,12 +29,27 @@ from qa_queue.worker.verdicts import RequeueJob, judge
 
 log = logging.getLogger(__name__)
 
+HEARTBEAT_TTL = 15  # s for which the key of an execution outlives its last heartbeat
 _UNSTARTED_S = 5.0  # after which a reserved job is released
-_SILENCE_S = 6.0  # without a heartbeat, after which an execution is taken over: five heartbeats
-_ENDED_SILENCE_S = 2.5  # the same where the worker's process, on this machine, has ended
 _LOCK_MS = 1500  # one worker recovers a queue at a time; one that died holds up the others no longer than this
 _GRACE_S = 3.0  # after an outage of Redis, in which running workers resume their heartbeats
 _UNSTORED_S = 4.0  # after which an outcome is stored by a worker that did not close the job
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silence:
+    """Time in s without a heartbeat after which an execution is taken over.
+
+    `age` is that of the last heartbeat by Redis' clock, which a worker that has just started can read too. It also
+    grows during an outage of Redis, so this worker must have `watched` for a part of it.
+    """
+
+    age: float
+    watched: float
+
+
+_SILENCE = Silence(age=6.0, watched=3.0)  # five heartbeats
+_ENDED_SILENCE = Silence(age=2.5, watched=0.9)  # where the worker's process, on this machine, has ended
 _LOST = ChildFailure(
     kind=FailureKind.INFRASTRUCTURE, message="the worker that ran it is gone: it has sent no heartbeat"
 )
@@ -83,10 +98,13 @@ class _Heartbeat:
     worker: str
     process: str
 
-    def silent(self, now: float) -> bool:
-        """Return whether it is too long ago."""
-        silence = now - self.since
-        return silence >= _SILENCE_S or (silence >= _ENDED_SILENCE_S and has_ended(self.process))
+    def silent(self, now: float, age: float) -> bool:
+        """Return whether it is too long ago; `age` is that of the heartbeat by Redis' clock, in s."""
+        watched = now - self.since
+        age = max(age, watched)
+        if age >= _SILENCE.age and watched >= _SILENCE.watched:
+            return True
+        return age >= _ENDED_SILENCE.age and watched >= _ENDED_SILENCE.watched and has_ended(self.process)
 
 
 class StalledJobRecovery:
@@ -127,13 +145,27 @@ class StalledJobRecovery:
             entries = self._entries[queue.name]
             unconfirmed = [entry for entry in entries if self._is_unconfirmed(entry, own)]
             ended += self._take_over(queue, unconfirmed, unconfirmed=True)
-            silent = [one for one in entries if one not in unconfirmed and self._heartbeats[one].silent(now)]
+            silent = self._silent([one for one in entries if one not in unconfirmed], now)
             if silent and self._lock(queue):
                 ended += self._take_over(queue, silent)
         return ended
 
     def _is_unconfirmed(self, entry: str, own: Collection[str]) -> bool:
         return self._heartbeats[entry].worker == self._worker_name and entry not in own
+
+    def _silent(self, entries: Sequence[str], now: float) -> list[str]:
+        """Return the entries whose last heartbeat is too long ago."""
+        watched = [one for one in entries if now - self._heartbeats[one].since >= _ENDED_SILENCE.watched]
+        ages = self._ages(watched)
+        return [one for one in watched if self._heartbeats[one].silent(now, ages[one])]
+
+    def _ages(self, entries: Sequence[str]) -> dict[str, float]:
+        """Return the time in s since the last heartbeat of each entry, which the life of its key tells."""
+        with self._connection.pipeline(transaction=False) as pipe:
+            for entry in entries:
+                pipe.pttl(Execution.from_composite_key(entry, self._connection).key)
+            left = pipe.execute() if entries else []
+        return {entry: HEARTBEAT_TTL - max(0, ms) / 1000 for entry, ms in zip(entries, left, strict=True)}
 
     def _lock(self, queue: Queue) -> bool:
         key = f"qa:janitor:{queue.name}"  # prose: allow - workers of earlier versions use the key too
@@ -195,7 +227,7 @@ class StalledJobRecovery:
                 ended.append(EndedJob(active=active, verdict=RequeueJob(failure=_UNCONFIRMED)))
             else:
                 log.warning("The worker of job %s is gone", execution.job_id)
-                verdict = judge(_LOST, retries_left=active.job.retries_left or 0)
+                verdict = judge(_LOST, retries_left=active.job.retries_left or 0, process_lost=True)
                 ended.append(EndedJob(active=active, verdict=verdict))
         return ended
 

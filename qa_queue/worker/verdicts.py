@@ -22,9 +22,10 @@ class FinishJob:
 
 @dataclass(frozen=True, kw_only=True)
 class RetryJob:
-    """The attempt failed; another one follows after the delay of the job's `rq.Retry`."""
+    """The attempt failed; another one follows after the delay of the job's `rq.Retry`, or `at_once`."""
 
     failure: ChildFailure
+    at_once: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,11 +80,15 @@ def blame_for_crash(*, returning: bool, overdue: bool, any_overdue: bool, alone:
     return CrashBlame.ATTEMPT if alone else CrashBlame.SUSPICION
 
 
-def judge(failure: ChildFailure, *, retries_left: int, stopped: bool = False) -> Verdict:
+def judge(
+    failure: ChildFailure, *, retries_left: int, stopped: bool = False, process_lost: bool = False
+) -> Verdict:
     """Return the verdict on a job whose attempt failed.
 
-    Only a failure of the infrastructure may be transient. A cancelled run did what was asked of it, so its job ends
-    without being a failure; a job that an operator `stopped` by RQ's own command is a failed job in RQ's terms.
+    Only a failure of the infrastructure may be transient. A run whose process was lost is tried again at once: a
+    delay gives a server time to recover, and here only a new process is needed. A cancelled run did what was asked
+    of it, so its job ends without being a failure; a job that an operator `stopped` by RQ's own command is a failed
+    job in RQ's terms.
     """
     if stopped:
         return StopJob(failure=failure)
@@ -95,7 +100,7 @@ def judge(failure: ChildFailure, *, retries_left: int, stopped: bool = False) ->
         case JobFate.FINISH:
             return FinishJob(result=cancelled_result(failure.message))
         case JobFate.RETRY if retries_left > 0:
-            return RetryJob(failure=failure)
+            return RetryJob(failure=failure, at_once=process_lost)
         case _:
             return FailJob(failure=failure)
 

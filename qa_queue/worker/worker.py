@@ -41,11 +41,10 @@ from qa_queue.worker.environment import connection_for, is_rq_command, url_of
 from qa_queue.worker.executions import ActiveJob, registry_score
 from qa_queue.worker.fetcher import JobFetcher
 from qa_queue.worker.loop import LoopOptions, WorkerLoop
-from qa_queue.worker.stalled_jobs import StalledJobRecovery, UnstoredOutcomes, process_token
+from qa_queue.worker.stalled_jobs import HEARTBEAT_TTL, StalledJobRecovery, UnstoredOutcomes, process_token
 
 log = logging.getLogger(__name__)
 
-HEARTBEAT_TTL = 15  # seconds after which the jobs of a silent worker are taken over
 WORKER_TTL = 30  # seconds after which a silent worker is no longer listed
 _LEVELS: dict[str, LogLevel] = {
     "DEBUG": "DEBUG",
@@ -185,7 +184,7 @@ class QAWorker(Worker):
         super().heartbeat(WORKER_TTL, pipeline)
 
     def get_heartbeat_ttl(self, job: Job, working_time: float = 0.0) -> int:
-        """Return the seconds after which an execution without a heartbeat is taken over."""
+        """Return the seconds for which the key of an execution outlives its last heartbeat."""
         del job, working_time
         return HEARTBEAT_TTL
 

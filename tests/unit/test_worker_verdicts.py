@@ -87,6 +87,14 @@ def test_only_failures_of_the_infrastructure_are_retried(kind, retries_left, ver
     assert isinstance(judge(failure(kind), retries_left=retries_left), verdict)
 
 
+def test_a_run_whose_process_was_lost_is_tried_again_at_once():
+    """It still uses an attempt, which bounds the processes that a harmful run can end."""
+    lost = failure(FailureKind.INFRASTRUCTURE)
+    assert judge(lost, retries_left=1, process_lost=True) == RetryJob(failure=lost, at_once=True)
+    assert judge(lost, retries_left=1) == RetryJob(failure=lost, at_once=False)
+    assert judge(lost, retries_left=0, process_lost=True) == FailJob(failure=lost)
+
+
 @pytest.mark.parametrize("kind", list(FailureKind))
 def test_a_job_that_an_operator_stopped_stays_stopped(kind):
     """However the attempt ended."""

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
 from redis import Redis
 
@@ -56,6 +58,20 @@ def test_a_worker_outlives_redis_in_mid_run(own_redis, tmp_path):
         assert did(redis, running) == [1]
         assert ended(enqueue(redis, "echo"), 40) == "finished"
         assert worker.popen.poll() is None
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs prlimit")
+def test_a_worker_outlives_a_lack_of_file_descriptors(redis_db, start_worker):
+    """Its loop goes on without new ones, and a child that could not be started is started later."""
+    worker = start_worker()
+    assert ended(enqueue(redis_db, "echo")) == "finished"
+    _, most = worker.process.rlimit(psutil.RLIMIT_NOFILE)
+    worker.process.rlimit(psutil.RLIMIT_NOFILE, (4, most))
+    worker.child.kill()
+    worker.says("No child process could be started: [Errno 24] Too many open files")
+    worker.process.rlimit(psutil.RLIMIT_NOFILE, (most, most))
+    assert ended(enqueue(redis_db, "echo")) == "finished"
+    assert worker.running
 
 
 def test_commands_are_heard_after_the_connection_has_died_silently(redis_db, redis_url):

@@ -11,11 +11,14 @@ import pytest
 from redis import Redis
 from rq.executions import ExecutionRegistry
 
+from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues import QueueManager
 from qa_queue.queues.keys import PROCESS_FIELD
 from qa_queue.settings import load_settings
 from qa_queue.worker.bookkeeping import Bookkeeping
-from qa_queue.worker.stalled_jobs import StalledJobRecovery, has_ended, process_token
+from qa_queue.worker.executions import EndedJob
+from qa_queue.worker.ipc import ChildFailure
+from qa_queue.worker.stalled_jobs import HEARTBEAT_TTL, StalledJobRecovery, has_ended, process_token
 from qa_queue.worker.verdicts import RequeueJob, RetryJob
 from tests.chaos.lossy import AnswerLosingProxy
 from tests.support.workers import QUEUE, did, ended, enqueue, opened
@@ -77,6 +80,38 @@ def test_the_jobs_of_a_worker_that_may_live_are_taken_over_when_it_is_silent(red
     recovery.pause(5.95)
     assert recovery.recover(6.5) == recovery.recover(12.4) == []
     assert len(recovery.recover(12.6)) == 1
+
+
+@pytest.mark.parametrize(("process_ended", "age", "watched"), [(False, 6.0, 3.0), (True, 2.5, 0.9)])
+def test_a_worker_that_starts_later_reads_how_long_another_has_been_silent(
+    redis_db: Redis, token_of_an_ended_process: str, *, process_ended: bool, age: float, watched: float
+) -> None:
+    """By Redis' clock; it watches for a shorter time, because the silence may have been an outage of Redis."""
+    worker, active = opened(redis_db, enqueue(redis_db, "echo", attempts=2))
+    redis_db.hset(worker.key, PROCESS_FIELD, token_of_an_ended_process if process_ended else "")
+    redis_db.pexpire(active.execution.key, round((HEARTBEAT_TTL - age) * 1000))
+    recovery = StalledJobRecovery(redis_db, worker.queues, "another")
+    assert recovery.recover(0) == recovery.recover(watched - 0.1) == []
+    assert len(recovery.recover(watched + 0.1)) == 1
+
+
+def test_a_job_whose_worker_is_lost_is_tried_again_without_its_delay(redis_db: Redis) -> None:
+    """It waits at once, with one attempt less; the delays of later attempts stay."""
+    job = enqueue(redis_db, "echo", attempts=3, interval=600)
+    worker, active = opened(redis_db, job)
+    redis_db.delete(active.execution.key)
+    recovery = StalledJobRecovery(redis_db, worker.queues, "another")
+    assert recovery.recover(0) == []
+    bookkeeping = Bookkeeping(worker, QueueManager(redis_db, load_settings()), {})
+    bookkeeping.close(recovery.recover(4))
+    assert redis_db.lrange(f"rq:queue:{QUEUE}", 0, -1) == [job.id.encode()]
+    assert job.get_status(refresh=True).value == "queued"
+    job.refresh()
+    assert (job.retries_left, job.retry_intervals) == (1, [600])
+    _, second = opened(redis_db, job)
+    failure = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message="the browser has died")
+    bookkeeping.close([EndedJob(active=second, verdict=RetryJob(failure=failure))])
+    assert job.get_status(refresh=True).value == "scheduled"
 
 
 def test_a_start_whose_answer_was_lost_uses_no_attempt(redis_db: Redis) -> None:
