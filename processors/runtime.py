@@ -136,7 +136,7 @@ class Runtime:
             await asyncio.to_thread(self._progress.finish, context.job_id, end.status, str(error))
 
     async def release(self, context: JobContext) -> None:
-        """Record that a run is requeued without using this attempt; the end of an ended run is kept.
+        """Record that a run is queued again after this attempt; the end of an ended run is kept.
 
         Raises:
             StoreError: it could not be stored.

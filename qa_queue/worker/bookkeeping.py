@@ -141,10 +141,12 @@ class Bookkeeping:
                 log.info("Job %s finished: %s", active.job.id, _status(result), extra=active.log_fields)
                 return None
             case RetryJob(failure=failure, at_once=at_once):
-                close_retried(self._worker, active, failure, at_once=at_once)
+                # A process that was lost may not have stored that this attempt began, and Redis may forget it.
+                lost = Release(id=active.id, context=active.context) if at_once else None
+                close_retried(self._worker, active, failure, at_once=at_once, record=lost)
                 self._events.failed(active, failure, retrying=True)
                 _log_failure(active, failure, "is tried again")
-                return None
+                return lost
             case FailJob(failure=failure) | StopJob(failure=failure):
                 abandon = _abandon(active, failure)
                 stopped = isinstance(verdict, StopJob)

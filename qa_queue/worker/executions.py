@@ -150,10 +150,15 @@ def close_finished(worker: BaseWorker, active: ActiveJob, result: Any) -> None:
     _close_fenced(worker, active, close, begun=False)
 
 
-def close_retried(worker: BaseWorker, active: ActiveJob, failure: ChildFailure, *, at_once: bool) -> None:
-    """Close an execution as failed; RQ enqueues the job again `at_once`, or schedules it after its delay."""
+def close_retried(
+    worker: BaseWorker, active: ActiveJob, failure: ChildFailure, *, at_once: bool, record: Release | None
+) -> None:
+    """Close an execution as failed; RQ enqueues the job again `at_once`, or schedules it after its delay.
+
+    `record` is kept until it is stored.
+    """
     with without_delay(active.job) if at_once else nullcontext():
-        _close_failed(worker, active, failure, final=False, stopped=False, record=None)
+        _close_failed(worker, active, failure, final=False, stopped=False, record=record)
 
 
 def close_failed(

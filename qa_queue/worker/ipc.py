@@ -58,7 +58,7 @@ class Abandon(Frozen):
 
 
 class Release(Frozen):
-    """To the child: record that the run is queued again. `context` is that of the attempt that does not count."""
+    """To the child: record that the run is queued again. `context` is that of the attempt that has ended."""
 
     type: Literal["release"] = "release"
     id: str

@@ -75,7 +75,7 @@ def test_a_retry_that_another_worker_overtakes_changes_nothing(
 
     monkeypatch.setattr(Job, "get_retry_interval", overtaken)
     with pytest.raises(ExecutionLostError):
-        close_retried(worker, active, FAILURE, at_once=False)
+        close_retried(worker, active, FAILURE, at_once=False, record=None)
     assert other.job.get_status(refresh=True).value == "finished"
     assert redis_db.zcard(f"rq:scheduled:{QUEUE}") == 0
 

@@ -14,10 +14,11 @@ from rq.executions import ExecutionRegistry
 from qa_queue.models.outcomes import FailureKind
 from qa_queue.queues import QueueManager
 from qa_queue.queues.keys import PROCESS_FIELD
+from qa_queue.queues.reconciliation import unstored_records
 from qa_queue.settings import load_settings
 from qa_queue.worker.bookkeeping import Bookkeeping
 from qa_queue.worker.executions import EndedJob
-from qa_queue.worker.ipc import ChildFailure
+from qa_queue.worker.ipc import ChildFailure, Release, encode
 from qa_queue.worker.stalled_jobs import HEARTBEAT_TTL, StalledJobRecovery, has_ended, process_token
 from qa_queue.worker.verdicts import RequeueJob, RetryJob
 from tests.chaos.lossy import AnswerLosingProxy
@@ -112,6 +113,18 @@ def test_a_job_whose_worker_is_lost_is_tried_again_without_its_delay(redis_db: R
     failure = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message="the browser has died")
     bookkeeping.close([EndedJob(active=second, verdict=RetryJob(failure=failure))])
     assert job.get_status(refresh=True).value == "scheduled"
+
+
+def test_the_attempt_of_a_lost_worker_is_stored_before_redis_may_forget_it(redis_db: Redis) -> None:
+    """Its worker may not have stored that it began; the next attempt must have another number."""
+    worker, active = opened(redis_db, enqueue(redis_db, "echo", attempts=2))
+    recovery = StalledJobRecovery(redis_db, worker.queues, "another")
+    assert recovery.recover(0) == []
+    bookkeeping = Bookkeeping(worker, QueueManager(redis_db, load_settings()), {})
+    (closed,) = bookkeeping.close(recovery.recover(7))
+    assert isinstance(closed.request, Release)
+    assert closed.request.context.attempt == active.context.attempt == 1
+    assert unstored_records(redis_db, QUEUE) == {active.job.id: encode(closed.request)}
 
 
 def test_a_start_whose_answer_was_lost_uses_no_attempt(redis_db: Redis) -> None:
