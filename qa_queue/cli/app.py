@@ -132,6 +132,7 @@ def run_command_line() -> None:
         KeyboardInterrupt: Ctrl-C ended it.
     """
     gc.set_threshold(50_000, 20, 20)  # most objects of imports stay: looking through them takes time
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type] # its command line loads Click and Pygments
     try:
         app()
     except QAError as error:

@@ -5,15 +5,12 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.markup import escape
 
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import LoadedFile, load_file
-from qa_queue.cases.rebase import moved, rebase
-from qa_queue.cases.values import references
 from qa_queue.cli.options import Json, parse_env
 from qa_queue.cli.render import Console
 from qa_queue.errors import CaseError, InputError
@@ -21,7 +18,9 @@ from qa_queue.errors.validation import count_of, did_you_mean
 from qa_queue.models import Priority, TestConfig
 from qa_queue.models.outcomes import ExitCode
 from qa_queue.producer import RunRequest
-from qa_queue.producer.validation import resolve_environments, with_row
+
+if TYPE_CHECKING:  # a pytest suite runs without the reader of case files
+    from qa_queue.cases.reader import LoadedFile
 
 PANEL = "Cases"
 StrictImport = Annotated[
@@ -55,9 +54,12 @@ class RunCommandOptions:
 
     def request(self, case: Case, source: str | None) -> RunRequest:
         """Return the request for a case with these options."""
-        moves = self.base_url is not None and case.pytest is None
+        if self.base_url is not None and case.pytest is None:
+            from qa_queue.cases.rebase import moved
+
+            case = moved(case, self.base_url)
         return RunRequest(
-            case=moved(case, self.base_url or "") if moves else case,
+            case=case,
             source=source,
             base_url=self.base_url,
             env=self.env,
@@ -89,6 +91,8 @@ def check(
 
     Exit code 2 if there is one.
     """
+    from qa_queue.producer.validation import resolve_environments
+
     out = Console()
     options = RunCommandOptions(
         base_url=base_url, env=parse_env(env), strict_import=strict_import, checks_only=True
@@ -157,6 +161,8 @@ def import_recording(
     """Turn a recording into a case in YAML, with a note for each part that could not be carried over."""
     from qa_queue.cases.exporters.document import case_document
     from qa_queue.cases.exporters.yaml import dump_yaml
+    from qa_queue.cases.reader import load_file
+    from qa_queue.cases.rebase import rebase
 
     loaded = load_file(file)
     if len(loaded.cases) != 1:
@@ -194,6 +200,8 @@ def print_unused_env(requests: Sequence[RunRequest], env: Collection[str], conso
     """Print the names given by `--env` that no case uses."""
     if console is None or any(request.case.pytest for request in requests):  # a suite may read any variable
         return
+    from qa_queue.cases.values import references
+
     used = {one.name for request in requests for one in references(request.case) if one.kind == "env"}
     for name in sorted(set(env) - used):
         hint = did_you_mean(name, used) if used else "; a case uses it as ${env." + name + "}"
@@ -212,6 +220,9 @@ def load_requests(
     Raises:
         CaseError: a file cannot be used; `problems` has those of all files.
     """
+    from qa_queue.cases.reader import load_file
+    from qa_queue.producer.validation import with_row
+
     requests: list[RunRequest] = []
     problems: list[str] = []
     for file in files:

@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from qa_queue.cases.data_files import baselines_folder
 from qa_queue.cli.cases import Keyword, RunCommandOptions, StrictImport, Tag, print_unused_env
 from qa_queue.cli.interrupts import held_interrupts, sigterm_interrupts
 from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
@@ -205,6 +205,7 @@ def _run(
     print_unused_env(requests, options.env, None if as_json else err)
     if options.idempotency_key and len(requests) > 1:
         raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
+    import_module("qa_queue.producer.run_producer")  # while the service is asked whether it can be used
     backend = connect()
     with sigterm_interrupts():
         with held_interrupts() as deliver:  # a submission is whole, and its runs can be cancelled
@@ -244,6 +245,8 @@ def _opening() -> Callable[[], Backend]:
 
 def keep_baselines(requests: Sequence[RunRequest], reports: Sequence[RunReport]) -> Iterator[str]:
     """Write the new baselines of screenshots beside the files of their cases; yield the files that were written."""
+    from qa_queue.cases.data_files import baselines_folder
+
     folders = {request.case.name: baselines_folder(Path(request.source)) for request in requests if request.source}
     for report in reports:
         own = [name for name in folders if report.case_name == name or report.case_name.startswith(f"{name} [")]

@@ -12,7 +12,6 @@ from typer import Context
 from typer.core import TyperCommand
 
 from qa_queue.cases.keywords import keyword_match
-from qa_queue.cases.yaml_source import read_json, read_yaml
 from qa_queue.cli.cases import RunCommandOptions, load_requests
 from qa_queue.cli.options import open_settings
 from qa_queue.cli.render import Console
@@ -122,6 +121,8 @@ def _files(paths: Sequence[Path], options: RunCommandOptions) -> Iterator[Path]:
 
 
 def _holds_cases(path: Path, keys: frozenset[str]) -> bool:
+    from qa_queue.cases.yaml_source import read_json, read_yaml
+
     reader = read_json if path.suffix == ".json" else read_yaml
     try:
         document, _, _ = reader(path.read_text(encoding="utf-8-sig"), str(path))

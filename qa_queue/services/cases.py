@@ -10,14 +10,12 @@ from redis import Redis
 
 from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case
-from qa_queue.cases.reader import parse_case
 from qa_queue.errors import ConflictError
 from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest
 from qa_queue.producer.planning import case_record
 from qa_queue.queues.cancellation import CancelOutcome
 from qa_queue.queues.keys import SHARDS_PREFIX
-from qa_queue.schedules.jobs import case_named
 from qa_queue.services.backend import Backend
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord, RunRecord, digest
@@ -35,6 +33,8 @@ def find_case(backend: Backend, ref: str) -> CaseRecord:
     Raises:
         InputError: there is no such case, or several have the name.
     """
+    from qa_queue.schedules.jobs import case_named
+
     return case_named(ref, backend.store.list_cases())
 
 
@@ -44,6 +44,8 @@ def case_of(record: CaseRecord) -> Case:
     Raises:
         CaseError: this version cannot read it.
     """
+    from qa_queue.cases.reader import parse_case
+
     return with_step_lines(parse_case(record.definition, source=record.name), record.step_lines)
 
 

@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from qa_queue.cases.model import Case
 from qa_queue.errors import CaseError, InputError
@@ -16,11 +17,13 @@ from qa_queue.models.payloads import PytestSuite
 from qa_queue.settings import Settings, child_environment
 from qa_queue.settings.chromium import find_browser
 from qa_queue.store.artifacts.opening import open_artifact_store
-from qa_queue.suites.bundle import Bundle, pack, store_bundle
 from qa_queue.suites.cases import Grouping, SuiteOptions, case_of_tests, grouped
 from qa_queue.suites.environment import host_environment
 from qa_queue.suites.kept_collections import KeptCollections
 from qa_queue.suites.process import CollectedTest, Collection, HostProcess
+
+if TYPE_CHECKING:
+    from qa_queue.suites.bundle import Bundle
 
 _CONTINUE = "--continue-on-collection-errors"
 
@@ -94,6 +97,8 @@ def _stored_bundle(request: SuiteRequest, settings: Settings) -> Bundle | None:
         if request.include or request.requirements:
             raise InputError("--include and --requirements are for suites that travel: set QA_ARTIFACTS.")
         return None
+    from qa_queue.suites.bundle import pack, store_bundle
+
     try:
         bundle = pack(Path.cwd(), request.include)
         store_bundle(bundle, store, utc_now())

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qa_queue.errors import RowRefusedError, StoreError
-from qa_queue.models import Frozen, RunStatus
+from qa_queue.models import Frozen
 from qa_queue.store.mapping import TABLES, parents_first, run_of
 from qa_queue.store.protocol import Record, RunStore
 from qa_queue.store.records import RunRecord
@@ -155,11 +155,8 @@ def _update(store: RunStore, change: RunChange) -> list[Refusal]:
 
 
 def _merges(old: RunChange, new: RunChange) -> bool:
-    """Return whether both changes together leave the row as one after the other.
+    """Return whether the store accepts or drops both changes alike.
 
-    The store drops a whole change of an execution that a later one has followed, and one that would revive an ended
-    run. So the start of a run may join its end: a row that takes the end keeps the values of the start as well.
+    It drops a whole change of an execution that a later one has followed, and one that would revive an ended run.
     """
-    before, after = old.fields.get("status"), new.fields.get("status")
-    ends = before == RunStatus.RUNNING and after is not None and RunStatus(after).final
-    return old.fields.get("fence") == new.fields.get("fence") and (before == after or ends)
+    return all(old.fields.get(name) == new.fields.get(name) for name in ("status", "fence"))

@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any
 
 from qa_queue.errors import StoreError, StoreUnavailableError
+from qa_queue.models import RunStatus
 from qa_queue.models.values import exponential
 from qa_queue.store.entries import Delivery, Entry, RunChange, deliver, owner
 from qa_queue.store.mapping import run_changes
@@ -28,11 +29,14 @@ CAP_MS = 5_000
 CLOSE_TIMEOUT_S = 10.0
 PATIENCE_S = 5.0  # with an outbox: the time for which a flush waits for a slow store
 LOOK_S = 5.0  # with an outbox: the time between two searches for what other processes left behind
-GATHER_S = 0.3  # the longest that a row waits for others, to be stored in one call with them
+GATHER_S = 1.0  # the longest that a row waits for others, to be stored in one call with them
 
 
 class RecordWriter:
     """Accept records and changes of runs without waiting, and store them soon, those of a run in order.
+
+    The start of a run is stored at once, since another worker may look for it; its other rows gather for a second,
+    or until they are flushed, and go in one call.
 
     Safe to use from several threads of the process that created it; its thread does not survive a fork. A row whose
     content the store refuses is reported to that run's `flush`; the other rows are stored. While the store is
@@ -208,13 +212,15 @@ class RecordWriter:
         return self._closed or len(self._waiting) >= self._max_batch or time.monotonic() >= self._due
 
     def _chosen(self) -> Iterator[tuple[int, Entry]]:
-        """Yield the entries to be stored now, by number: all that are due, else those of flushed runs.
+        """Yield the entries to be stored now, by number: all that are due, else those of starting and flushed runs.
 
         Entries of no run are rows that others may refer to, so they go along.
         """
         every = self._is_due() or None in self._flushed
-        now = {None, *self._flushed} if self._flushed else set()
-        yield from ((number, entry) for number, entry in self._waiting.items() if every or owner(entry) in now)
+        now = {*self._flushed, *(owner(entry) for entry in self._waiting.values() if _starts(entry))}
+        for number, entry in self._waiting.items():
+            if every or (now and owner(entry) in {None, *now}):
+                yield number, entry
 
     def _drain(self) -> StoreError | None:
         """Store the rows that wait in the outbox; return the outage that stops this."""
@@ -271,6 +277,10 @@ class RecordWriter:
         first = next(iter(self._refused.values()), None)
         self._refused.clear()
         return first
+
+
+def _starts(entry: Entry) -> bool:
+    return isinstance(entry, RunChange) and entry.fields.get("status") == RunStatus.RUNNING
 
 
 def _too_slow(timeout: float) -> StoreError:

@@ -14,11 +14,13 @@ import tempfile
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from qa_queue.errors import InfrastructureError, InputError
 from qa_queue.models.payloads import PytestSuite
-from qa_queue.reports.phases import Phase
+
+if TYPE_CHECKING:
+    from qa_queue.reports.phases import Phase
 
 _HOST = Path(__file__).with_name("host.py")  # never imported: it needs pytest, and runs in the suite's environment
 STOP_S = 10.0  # for teardown of session fixtures, before the process group is killed
@@ -257,6 +259,8 @@ class HostProcess:
 
 
 def _phase(message: Mapping[str, Any]) -> Phase:
+    from qa_queue.reports.phases import Phase
+
     return Phase(**{key: value for key, value in message.items() if key not in ("event", "id")})
 
 

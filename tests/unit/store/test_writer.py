@@ -208,18 +208,19 @@ def test_a_change_of_no_column_is_refused_where_it_is_made(writer: RecordWriter)
 
 
 def test_the_rows_of_a_run_wait_for_its_flush(store: FaultyStore, runs: list[RunRecord]) -> None:
-    """They go in one call and one change, from its start to its end; those of another run gather on."""
+    """They go in one call, after its start, which does not wait; those of another run gather on."""
     store.save(runs)
     writer = RecordWriter(store, gather_s=3600)
-    for run in runs:
-        writer.update_run(run.id, fence=1, status=RunStatus.RUNNING, worker="w")
-        writer.put(step_record(run, 1))
-        writer.put(step_record(run, 2))
-    writer.update_run(runs[0].id, fence=1, status=RunStatus.COMPLETED)
+    writer.update_run(runs[0].id, fence=1, status=RunStatus.RUNNING)
+    wait_until(lambda: store.calls[-1] == "update_run fence,status", what="the start")
+    for number in (1, 2):
+        for run in runs:
+            writer.put(step_record(run, number))
+    writer.update_run(runs[0].id, fence=1, status=RunStatus.COMPLETED, worker="w")
     writer.flush(5, runs[0].id)
-    assert store.calls == ["save 2", "save 2", "update_run fence,status,worker"]
+    assert store.calls[2:] == ["save 2", "update_run fence,status,worker"]
     writer.close()
-    assert store.calls[3:] == ["save 2", "update_run fence,status,worker"]
+    assert store.calls[4:] == ["save 2"]
 
 
 def test_rows_are_stored_without_a_flush(store: FaultyStore, runs: list[RunRecord]) -> None:
