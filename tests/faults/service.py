@@ -32,7 +32,7 @@ from tests.support.proxies import HttpProxy
 from tests.support.queueing import run_request
 from tests.support.site import Site
 from tests.support.steps import expect, goto
-from tests.support.workers import QUEUE, gone
+from tests.support.workers import QUEUE, WorkerProcess, gone
 
 STEPS = (
     goto("/"),
@@ -149,6 +149,25 @@ class FaultService(LiveService):
         wait_until(look, timeout=timeout, what=f"the end of {[run.id for run in left]}")
         return Recovery(first[0], time.monotonic() - since)
 
+    def wait_for_last_attempt(self, worker: WorkerProcess, words: str, timeout: float = 150) -> float:
+        """Wait until the last attempt of a harmful run has ended its process; return when that was (monotonic, s).
+
+        `words` are in the log of the worker for each process that ends so. One that ends with other runs in it uses
+        no attempt.
+        """
+
+        def look() -> bool:
+            text = worker.text
+            return text.count(words) >= _ATTEMPTS + ("without using an attempt" in text)
+
+        wait_until(look, timeout, what="the end of the last attempt")
+        return time.monotonic()
+
+    def wait_for_end(self, run: SubmittedRun, timeout: float = 150) -> float:
+        """Wait until a run has ended; return when that was (monotonic, s)."""
+        wait_until(lambda: self._ended(run), timeout, f"the end of run {run.id}")
+        return time.monotonic()
+
     def check_runs(self, *statuses: RunStatus) -> None:
         """Check that each run ended once: one status, one registry, each step of its last attempt once."""
         assert self.runs
@@ -174,6 +193,22 @@ class FaultService(LiveService):
         environment = self.settings | ports | {"PYTHONPATH": str(ROOT)}
         with ServiceProcess(self.folder / "up.log", PROGRAM, "up", cwd=folder, env=environment) as up:
             yield up
+
+    def idle_worker(self, **settings: str) -> WorkerProcess:
+        """Start a worker and wait until it waits for a job."""
+        worker = self.worker(**settings)
+        wait_until(self._takes, timeout=90, what="a worker that waits for a job")
+        return worker
+
+    def _takes(self) -> bool:
+        """Return whether a worker is blocked until a job comes."""
+        with self.connection as redis:
+            return any("blpop" in client["cmd"].lower() for client in redis.client_list())
+
+    def pause_queue(self, *, paused: bool) -> None:
+        """Let no worker take a job while the queue is `paused`."""
+        with self.connection as redis:
+            (redis.sadd if paused else redis.srem)("qa:paused", QUEUE)
 
     def stop_workers(self) -> None:
         """Stop every worker by SIGTERM, and check that none of their processes is left."""

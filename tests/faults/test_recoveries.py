@@ -46,13 +46,12 @@ def through(service: FaultService, proxy: LossyProxy) -> str:
 
 def test_the_answer_to_a_take_is_lost_and_redis_goes_away(service: FaultService, survived) -> None:
     """The job is taken in Redis, no worker knows of it, and Redis is unavailable for 3 s."""
-    service.worker().says("serves")
-    wait_until(lambda: _waits(service), timeout=60, what="a worker that waits for a job")
+    service.idle_worker()
     redis = service.connection
-    redis.sadd("qa:paused", QUEUE)
+    service.pause_queue(paused=True)
     service.submit()
     assert redis.lmove(f"rq:queue:{QUEUE}", f"rq:queue:{QUEUE}:intermediate")
-    redis.srem("qa:paused", QUEUE)
+    service.pause_queue(paused=False)
     service.kill_redis()
     _NEVER.wait(_OUTAGE_S)
     service.start_redis()
@@ -67,8 +66,7 @@ def test_the_answer_to_a_take_is_lost_and_redis_goes_away(service: FaultService,
 def test_answers_are_lost_while_runs_start(service: FaultService, survived) -> None:
     """For 3 s from the moment on at which a job was taken: its start may be done, and the worker not know of it."""
     with LossyProxy(urlsplit(service.redis.url).port or 0) as proxy:
-        service.worker(REDIS_URL=through(service, proxy)).says("serves")
-        wait_until(lambda: _waits(service), timeout=60, what="a worker that waits for a job")
+        service.idle_worker(REDIS_URL=through(service, proxy))
         service.submit(3)
         wait_until(lambda: _taken(service), timeout=60, what="a job that was taken")
         proxy.set_mode("lost replies")
@@ -118,11 +116,6 @@ def test_the_worker_of_qa_queue_up_is_killed(service: FaultService, survived) ->
         up.popen.terminate()
         up.wait(60)
     survived("kill -9 of the worker of `qa-queue up`", recovery, f"completed; attempts {attempts}")
-
-
-def _waits(service: FaultService) -> bool:
-    """Return whether a worker is blocked until a job comes."""
-    return any("blpop" in client["cmd"].lower() for client in service.connection.client_list())
 
 
 def _taken(service: FaultService) -> bool:

@@ -42,17 +42,21 @@ def inflate(service: FaultService, run: SubmittedRun, size: int) -> None:
 
 def test_a_job_that_eats_memory(service: FaultService, survived) -> None:
     """The child is renewed at its limit and killed at twice the limit; the neighbour completes."""
+    worker = service.idle_worker(QUEUE_RECYCLE_MB="700")
+    service.pause_queue(paused=True)
     service.submit()
     service.submit(function="poison.eats")
-    since = time.monotonic()
-    service.worker(QUEUE_RECYCLE_MB="700")
+    begun = time.monotonic()
+    service.pause_queue(paused=False)
+    since = service.wait_for_last_attempt(worker, "MiB; it is killed")
     recovery = service.wait_for_runs(since)
     neighbour, bad = service.runs
     service.check_runs(RunStatus.COMPLETED, RunStatus.DEAD)
     assert service.store.get_run(neighbour.id).status is RunStatus.COMPLETED
     assert service.store.get_run(bad.id).status is RunStatus.DEAD
     service.stop_workers()
-    survived("a job that eats memory (limit 1.4 GiB)", recovery, "dead after 3 attempts; its neighbour completed")
+    outcome = f"dead after 3 attempts, which took {since - begun:.1f} s; its neighbour completed"
+    survived("a job that eats memory (limit 1.4 GiB)", recovery, outcome)
 
 
 def test_the_page_of_a_run_is_killed(service: FaultService, survived) -> None:
@@ -78,10 +82,12 @@ def test_the_page_of_a_run_is_killed(service: FaultService, survived) -> None:
 
 def test_a_payload_of_fifty_megabytes(service: FaultService, survived) -> None:
     """It completes like any other, and so does its neighbour."""
+    service.idle_worker()
+    service.pause_queue(paused=True)
     large, _ = service.submit(2)
     inflate(service, large, _PAYLOAD)
     since = time.monotonic()
-    service.worker()
+    service.pause_queue(paused=False)
     recovery = service.wait_for_runs(since)
     service.check_runs()
     service.stop_workers()
@@ -138,10 +144,10 @@ def _fill(path: Path) -> None:
 def test_the_disk_is_full_under_the_artifacts(service: FaultService, survived) -> None:
     """A failed run has no screenshot and no trace, and its error says so; verdict and rows are complete."""
     with full_disk(Path(service.settings["QA_HOME"]) / "artifacts"):
+        worker = service.idle_worker()
         (bad,) = service.submit(steps=(*STEPS, goto("/"), expect("h1", text="Elsewhere")))
         (good,) = service.submit()
         since = time.monotonic()
-        worker = service.worker()
         recovery = service.wait_for_runs(since)
         service.check_runs(RunStatus.COMPLETED, RunStatus.FAILED)
         row = service.store.get_run(bad.id)
