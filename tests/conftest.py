@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import pytest
 import redis
+from httpx._config import DEFAULT_TIMEOUT_CONFIG
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
@@ -28,6 +29,9 @@ for profile, same in (("qa", True), ("explore", False)):
         profile, deadline=None, derandomize=same, suppress_health_check=[HealthCheck.too_slow]
     )
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "qa"))
+
+# A service on a busy machine may take longer than httpx waits by default, 5 s.
+DEFAULT_TIMEOUT_CONFIG.connect = DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.write = 120.0
 
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started the tests in the background
     signal.signal(signal.SIGINT, signal.default_int_handler)  # the programs that they start are to handle Ctrl-C

@@ -18,7 +18,7 @@ from playwright.async_api import Browser, BrowserContext, Error, Playwright
 from processors.browser.downloads import MAX_BYTES, DownloadLimit
 from processors.browser.egress.cache import HttpCache
 from processors.browser.egress.policy import EgressPolicy, Rule
-from processors.browser.egress.proxy import EgressProxy, Resolve, resolve_host
+from processors.browser.egress.proxy import EgressProxy, Resolve, machine_addresses, resolve_host
 from processors.browser.egress.schemes import refuse_local_schemes
 from processors.browser.egress.throttle import LinkSpeed
 from processors.browser.environment import context_options
@@ -140,7 +140,12 @@ class WarmBrowserPool:
                     "QA_EGRESS_PROXY for the workers, or leave out `use.connect`"
                 )
             return None
-        policy = replace(self._egress, layers=(*self._egress.layers, *options.network), ports=self._ports)
+        policy = replace(
+            self._egress,
+            layers=(*self._egress.layers, *options.network),
+            machine=self._egress.machine | machine_addresses(),  # an interface may have come or changed
+            ports=self._ports,
+        )
         proxy = await stack.enter_async_context(
             EgressProxy(
                 policy,

@@ -7,6 +7,8 @@ from processors.browser.egress.proxy import looked_up, machine_addresses
 from qa_queue.cases.hosts import HostList
 from qa_queue.errors import SettingsError
 from qa_queue.extensions import queue_names
+from qa_queue.redis import servers_by_sentinel
+from qa_queue.redis.servers import main_server
 from qa_queue.settings import Settings
 
 
@@ -23,7 +25,9 @@ def hosts_in(settings: Settings, name: str, *, networks: bool = False) -> HostLi
 
 
 def egress_policy(settings: Settings) -> EgressPolicy | None:
-    """Return the operator's rules for the traffic of runs; None where the proxy is switched off. Looks up names.
+    """Return the operator's rules for the traffic of runs; None where the proxy is switched off.
+
+    Looks up names, and asks the Sentinels for their servers.
 
     Raises:
         SettingsError: a list of hosts cannot be read.
@@ -39,7 +43,7 @@ def egress_policy(settings: Settings) -> EgressPolicy | None:
     )
     return EgressPolicy(
         layers=(operator,),
-        own=tuple(map(looked_up, endpoints(own_urls(settings)))),
+        own=tuple(map(looked_up, endpoints((*own_urls(settings), *servers_by_sentinel(main_server(settings)))))),
         machine=machine_addresses(),
         private=settings.qa_egress_private,
     )

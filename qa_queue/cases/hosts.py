@@ -95,13 +95,13 @@ ANY_HOST = HostList((HostPattern("", subdomains=True),))
 
 
 def canonical_host(host: str) -> str | None:
-    """Return a host as browsers write it, an IPv6 address without brackets; None for what is not a host.
+    """Return a host as browsers write it, an IPv6 address without brackets and zone; None for what is not a host.
 
     Addresses have many forms, such as `0x7f.1` and `2130706433` for `127.0.0.1`.
     """
     if ":" in host:
         try:
-            return ipaddress.IPv6Address(host).compressed
+            return ipaddress.IPv6Address(host.partition("%")[0]).compressed
         except ValueError:
             return None
     try:
@@ -117,9 +117,9 @@ def canonical_host(host: str) -> str | None:
 
 
 def address_of(host: str) -> Address | None:
-    """Return the address that a canonical host is; None for a name."""
+    """Return the address that a canonical host is, without its zone; None for a name."""
     try:
-        return ipaddress.ip_address(host)
+        return ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
         return None
 

@@ -93,7 +93,7 @@ def _known_in(flow: Flow, env_names: Collection[str]) -> _Known:
 
 def _problems(known: _Known, places: Iterable[TextPlace], source: str) -> Iterator[Problem]:
     for place in places:
-        for piece in place.references:
+        for piece in dict.fromkeys(place.references):
             if text := _problem(known, place, piece):
                 yield Problem(place.path, text, place.line, source)
 

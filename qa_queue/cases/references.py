@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal, cast
 
 from qa_queue.cases.generated import GENERATED, fault_of
@@ -19,6 +20,7 @@ KINDS = ("env", "var", "data", "param", "secret", "run")
 RUN_VALUES = ("id", "attempt")
 EXAMPLES = "${env.X}, ${var.X}, ${data.X}, ${param.X}, ${secret.X}, ${run.id}, ${uuid}, ${now} or ${random.int:1:9}"
 _NESTED = ("var", "data", "param")
+_REMEMBERED = 100  # characters
 _HEAD = re.compile(r"(?P<name>[^.\[\]]+)(?P<path>(?:\.[^.\[\]]+|\[-?\d{1,9}\])*)")
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(-?\d+)\]")
 
@@ -59,18 +61,17 @@ Piece = str | Reference | Broken
 
 def pieces(text: str) -> Iterator[Piece]:
     """Yield the text cut into plain parts and references. `$${` stands for a plain `${`."""
-    rest = text
-    while (start := rest.find("${")) >= 0:
-        if start and rest[start - 1] == "$":
-            yield rest[: start - 1] + "${"
-            rest = rest[start + 2 :]
+    done = 0  # characters; the rest is not copied, as a text may have a hundred thousand references
+    while (start := text.find("${", done)) >= 0:
+        if start > done and text[start - 1] == "$":
+            yield text[done : start - 1] + "${"
+            done = start + 2
             continue
-        yield rest[:start]
-        end = rest.find("}", start)
-        body = rest[start + 2 : end] if end >= 0 else rest[start + 2 :]
-        yield _reference(body, closed=end >= 0)
-        rest = rest[end + 1 :] if end >= 0 else ""
-    yield rest
+        yield text[done:start]
+        end = text.find("}", start)
+        yield _reference(text[start + 2 : end if end >= 0 else len(text)], closed=end >= 0)
+        done = end + 1 if end >= 0 else len(text)
+    yield text[done:]
 
 
 def fill(text: str, value_of: Callable[[Reference | Broken], str]) -> str:
@@ -92,6 +93,12 @@ def whole(text: str) -> Reference | None:
 
 
 def _reference(body: str, *, closed: bool) -> Reference | Broken:
+    short = len(body) <= _REMEMBERED  # others may be as long as a whole case
+    return (_parsed if short else _parsed.__wrapped__)(body, closed=closed)
+
+
+@lru_cache(maxsize=1_000)
+def _parsed(body: str, *, closed: bool) -> Reference | Broken:
     text = f"${{{body}}}" if closed else f"${{{body}"
     if not closed:
         return Broken(text, "is not closed with '}'; write $${ for a plain ${")

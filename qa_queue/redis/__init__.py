@@ -3,6 +3,7 @@
 from qa_queue.redis.client import RedisClient, RedisHealth
 from qa_queue.redis.connections import MainRedis, by_server, connection_of, explain_among, server_time
 from qa_queue.redis.diagnosis import address_of, explain, explained
+from qa_queue.redis.pools import servers_by_sentinel
 
 __all__ = [
     "MainRedis",
@@ -15,4 +16,5 @@ __all__ = [
     "explain_among",
     "explained",
     "server_time",
+    "servers_by_sentinel",
 ]

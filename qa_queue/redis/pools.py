@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from functools import cache
@@ -23,6 +24,7 @@ from redis.sentinel import (
 from qa_queue.errors import SettingsError
 from qa_queue.redis.servers import RedisServer, SentinelGroup
 
+log = logging.getLogger(__name__)
 ASK_TIMEOUT_S = 1.0  # of one Sentinel; the next is asked then
 ASK_EVERY_S = 1.0  # whether the master is still the same
 ASK_AGAIN_S = 10.0  # where no Sentinel says
@@ -103,6 +105,21 @@ def sentinel_options(server: RedisServer) -> dict[str, Any]:
     asked_once = Retry(NoBackoff(), 0)  # redis-py would wait seconds for each that is down, and there are others
     times = {"socket_timeout": ASK_TIMEOUT_S, "socket_connect_timeout": ASK_TIMEOUT_S}
     return {**times, "retry": asked_once, "ssl": server.secure, **tls_options(server)}
+
+
+def servers_by_sentinel(server: RedisServer) -> list[str]:
+    """Return the master and its replicas as `host:port`; none without Sentinels, or while none of them answers."""
+    if server.sentinels is None:
+        return []
+    discovery = Discovery(server.sentinels, sentinel_options(server))
+    try:
+        return discovery.servers(server.sentinels.master)
+    except RedisError as error:
+        log.warning("The servers behind the Sentinels %s are not known: %s", server.sentinels, error)
+        return []
+    finally:
+        for sentinel in discovery.sentinels:
+            sentinel.close()
 
 
 def tls_options(server: RedisServer) -> dict[str, str]:
@@ -202,6 +219,14 @@ class Discovery(Sentinel):
                 return state["ip"], state["port"]
             problems.append(_unknown(service_name, masters))
         raise MasterNotFoundError("; ".join(dict.fromkeys(problems)))
+
+    def servers(self, service_name: str) -> list[str]:
+        """Return the master of this name and its replicas as `host:port`; raises as `discover_master`."""
+        places = [self.discover_master(service_name)]
+        if self._knew is not None:
+            replicas: Any = self._knew.sentinel_slaves(service_name)
+            places += [(one["ip"], one["port"]) for one in replicas]
+        return [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in places]
 
 
 def _unusable(sentinel: Any, error: RedisError) -> str:

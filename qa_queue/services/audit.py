@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from redis.exceptions import RedisError
 
-from qa_queue.errors import RedisUnavailableError
+from qa_queue.errors import InputError, RedisUnavailableError
 from qa_queue.services.backend import Backend
 from qa_queue.store.audit import AuditFilter, AuditRecord
 
@@ -16,7 +16,11 @@ _log = logging.getLogger(__name__)
 
 
 def read_audit(backend: Backend, wanted: AuditFilter) -> list[AuditRecord]:
-    """Return changes, the newest first, those included that waited for the store; a time without a zone is UTC."""
+    """Return changes, the newest first, those included that waited for the store; a time without a zone is UTC.
+
+    Raises:
+        InputError: a time is outside the years 1 to 9999 in UTC.
+    """
     try:
         backend.audit.store_waiting()
     except (RedisError, RedisUnavailableError) as error:
@@ -27,4 +31,7 @@ def read_audit(backend: Backend, wanted: AuditFilter) -> list[AuditRecord]:
 def _utc(moment: datetime | None) -> datetime | None:
     if moment is None:
         return None
-    return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    try:
+        return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
+    except OverflowError:
+        raise InputError(f"{moment.isoformat()} is not a time in UTC: write it as 2026-01-08T12:00:00Z.") from None

@@ -15,6 +15,7 @@ from redis import Redis
 from rq.command import send_stop_job_command
 from rq.job import Job
 
+from processors.execution.network import egress_policy
 from qa_queue.errors import RedisUnavailableError
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis import RedisClient, address_of
@@ -51,6 +52,17 @@ def test_a_connection_follows_the_master(sentinels):
     assert wait_until(lambda: count(keys=["n"]) and f":{sentinels.master}/0" in address_of(connection))
     assert opened.health_check().ok
     opened.disconnect()
+
+
+def test_runs_reach_no_server_behind_the_sentinels(sentinels, caplog):
+    """Neither the master nor the replicas, one of which becomes it; a Sentinel that is down does not matter."""
+    values = {name.lower(): value for name, value in sentinels.variables.items()}
+    policy = egress_policy(Settings(_env_file=None, **values))
+    assert policy is not None
+    assert {*sentinels.ports, sentinels.sentinel_port} <= {one.port for one in policy.own}
+    gone = egress_policy(Settings(_env_file=None, **values | {"redis_sentinels": "127.0.0.1:1"}))
+    assert gone is not None
+    assert "The servers behind the Sentinels 127.0.0.1:1 are not known" in caplog.text
 
 
 def test_a_queue_whose_own_url_is_the_one_that_stands_for_nothing_has_its_own_redis(sentinels):

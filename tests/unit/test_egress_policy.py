@@ -35,7 +35,7 @@ def decide(policy: EgressPolicy, place: str, *addresses: str, scheme: str = "htt
     host, _, port = place.rpartition(":")
     canonical = canonical_host(host.strip("[]"))
     assert canonical is not None
-    found = [address_of(canonical)] if address_of(canonical) else [ipaddress.ip_address(one) for one in addresses]
+    found = [address_of(canonical)] if address_of(canonical) else [address_of(one) for one in addresses]
     return policy.decide(
         Destination(scheme=scheme, host=canonical, port=int(port)), [one for one in found if one is not None]
     )
@@ -63,6 +63,14 @@ def rule(policy: EgressPolicy, place: str, *addresses: str, scheme: str = "http"
         ("[::ffff:127.0.0.1]:8600", ()),
         ("[::7f00:1]:8600", ()),
         ("[64:ff9b::7f00:1]:8600", ()),
+        ("[64:ff9b:1:7f00:0:100::]:8600", ()),
+        ("[64:ff9b:1::7f00:1]:8600", ()),
+        ("[::ffff:0:7f00:1]:8600", ()),
+        ("[2001:db8::5efe:7f00:1]:8600", ()),
+        ("[2001:db8::200:5efe:7f00:1]:8600", ()),
+        ("[::1%1]:8600", ()),
+        ("[::%lo]:8600", ()),
+        ("named.example:8600", ("::%1",)),
         ("[2002:7f00:1::]:8600", ()),
         ("192.168.7.5:8600", ()),
         ("LOCALHOST.:8600", ("127.0.0.1",)),
@@ -84,6 +92,10 @@ def test_the_service_itself_is_denied(place: str, addresses: tuple[str, ...]) ->
         ("169.254.43518:80", ()),
         ("[::ffff:169.254.169.254]:80", ()),
         ("[fe80::1]:80", ()),
+        ("[fe80::1%25eth0]:80", ()),
+        ("[64:ff9b:1:a9fe:a9:fe00::]:80", ()),
+        ("[::ffff:0:a9fe:a9fe]:80", ()),
+        ("linked.example:80", ("fe80::1%eth0",)),
         ("[fd00:ec2::254]:80", ()),
         ("100.100.100.200:80", ()),
         ("224.0.0.251:5353", ()),

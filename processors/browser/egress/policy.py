@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import ipaddress
 import socket
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 from urllib.parse import urlsplit
@@ -38,8 +38,10 @@ _PRIVATE = tuple(
         ),
     )
 )  # fmt: skip
-_NAT64 = (_NETWORK("64:ff9b::/96"), _NETWORK("64:ff9b:1::/48"))
-_COMPATIBLE = _NETWORK("::/96")
+# IPv6 networks whose last 32 bits are an IPv4 address: compatible, translated, NAT64.
+_ENDS_IN_IPV4 = tuple(map(_NETWORK, ("::/96", "::ffff:0:0:0/96", "64:ff9b::/96", "64:ff9b:1::/48")))
+_LOCAL_NAT64 = _NETWORK("64:ff9b:1::/48")
+_ISATAP = 0x5EFE  # before the IPv4 address, apart from one bit
 _UNSPECIFIED = frozenset(map(ipaddress.ip_address, ("0.0.0.0", "::")))  # noqa: S104 - reaches loopback on Linux
 
 
@@ -195,15 +197,26 @@ def endpoints(urls: Iterable[str]) -> tuple[Endpoint, ...]:
 
 
 def forms_of(address: Address) -> tuple[Address, ...]:
-    """Return an address with the IPv4 address that is written in it, which a gateway or the kernel would use."""
+    """Return an address with the IPv4 addresses that are written in it, which a gateway or the kernel would use."""
     if isinstance(address, ipaddress.IPv4Address):
         return (address,)
-    inner = address.ipv4_mapped or address.sixtofour
-    if inner is None and address.teredo is not None:
-        inner = address.teredo[1]
-    if inner is None and any(address in network for network in (*_NAT64, _COMPATIBLE)) and int(address) > 1:
-        inner = ipaddress.IPv4Address(int(address) & 0xFFFFFFFF)
-    return (address,) if inner is None else (address, inner)
+    teredo = address.teredo[1] if address.teredo else None
+    named = (address.ipv4_mapped, address.sixtofour, teredo)
+    return (
+        address,
+        *(inner for inner in named if inner is not None),
+        *map(ipaddress.IPv4Address, _written(address)),
+    )
+
+
+def _written(address: ipaddress.IPv6Address) -> Iterator[int]:
+    """Yield the IPv4 addresses that an IPv6 address may end in (RFC 6052, 5214)."""
+    value = int(address)
+    ends = any(address in network for network in _ENDS_IN_IPV4)
+    if value > 1 and (ends or (value >> 32) & 0xFDFFFFFF == _ISATAP):
+        yield value & 0xFFFFFFFF
+    if address in _LOCAL_NAT64:  # of this length, with an empty byte in between
+        yield (value >> 64 & 0xFFFF) << 16 | value >> 40 & 0xFFFF
 
 
 def _through(

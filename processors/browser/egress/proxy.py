@@ -79,7 +79,7 @@ def looked_up(endpoint: Endpoint) -> Endpoint:
 
 def machine_addresses() -> frozenset[Address]:
     """Return the addresses of this machine's network interfaces."""
-    names = (entry.address.partition("%")[0] for found in psutil.net_if_addrs().values() for entry in found)
+    names = (entry.address for found in psutil.net_if_addrs().values() for entry in found)
     return frozenset(filter(None, map(address_of, names)))
 
 

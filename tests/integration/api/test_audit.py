@@ -294,6 +294,9 @@ def test_administrators_read_the_log_in_pages(
     assert scene.client.get("/api/v1/audit", params={"actor": "bob"}).json()["changes"] == []
     later = (utc_now() + timedelta(hours=1)).isoformat()
     assert scene.client.get("/api/v1/audit", params={"since": later}).json()["changes"] == []
+    for beyond in ("0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"):
+        for side in ("since", "until"):
+            assert scene.client.get("/api/v1/audit", params={side: beyond}).status_code == 422
     assert scene.client.get("/api/v1/audit", params={"kind": "other"}).status_code == 422
     page = scene.client.get("/audit", params={"kind": "queue.resume"})
     assert "queue cleanup" in page.text

@@ -10,6 +10,7 @@ import pytest
 from qa_queue.cases.actions import Click, Fill, Goto, Upload
 from qa_queue.cases.model import Target
 from qa_queue.cases.reader import load_cases
+from qa_queue.cases.references import pieces
 from qa_queue.cases.values import Reference, Scope, check_references, references, resolve, resolve_step, scope_for
 from qa_queue.errors import CaseError
 from tests.unit.cases.support import case, write
@@ -56,6 +57,12 @@ def test_what_cannot_be_filled_in_is_refused(text: str, message: str):
     """The message says what to set, and where."""
     with pytest.raises(CaseError, match=message):
         resolve(text, SCOPE)
+
+
+def test_the_references_of_a_long_text_are_read_in_one_pass():
+    """A copy of the rest at each of them would take minutes."""
+    found = list(pieces("${env.A}$${" * 200_000))
+    assert (len(found), set(found)) == (600_001, {"", "${", Reference("env", "A")})
 
 
 def test_every_text_of_a_step_is_filled_in():

@@ -84,8 +84,11 @@ def convert_recording(
             draft.notes.append(_note(index, step, f"not carried over: {repeated[index]}"))
         else:
             _convert(draft, place.at("steps", index), step, _timeout(step, document), pressed)
-    if len(draft.steps) > MAX_STEPS:
-        place.at("steps").wrong(f"make {len(draft.steps)} steps; {MAX_STEPS} are allowed: split the recording")
+        if len(draft.steps) > MAX_STEPS:
+            place.at("steps").wrong(
+                f"make more than {MAX_STEPS} steps; {MAX_STEPS} are allowed: split the recording"
+            )
+            break
     if not draft.steps and not place.report.problems:
         place.at("steps").wrong("the recording has no step that can be carried over")
     place.report.raise_if_any()
