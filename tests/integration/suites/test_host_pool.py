@@ -13,6 +13,18 @@ from processors.suites.pool import HostPool
 from qa_queue.models.payloads import PytestSuite
 from qa_queue.suites.process import HostProcess
 
+HOLDS_MEMORY = """
+import subprocess, sys
+
+INNER = "held = bytearray(60 << 20); print('held', flush=True); input()"
+OUTER = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {INNER!r}])"
+
+
+def test_one():
+    process = subprocess.Popen([sys.executable, "-c", OUTER], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    assert process.stdout.readline() == b"held\\n"
+    sys.modules["held"] = process  # it stays
+"""
 ENVIRONMENT = {"PATH": os.environ["PATH"], "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
 
 
@@ -79,3 +91,14 @@ async def test_a_host_over_its_memory_limit_is_not_kept(suite: PytestSuite) -> N
     first = await pid_of(small, suite)
     assert await pid_of(small, suite) != first
     await small.close()
+
+
+async def test_the_memory_of_a_host_includes_its_descendants(pool: HostPool, suite: PytestSuite) -> None:
+    """Those of a browser are processes of processes."""
+    Path(suite.root, "test_one.py").write_text(HOLDS_MEMORY)
+    async with pool.host(suite, ENVIRONMENT) as host:
+        before = pool.memory_of(host)
+        tests = await host.select(["test_one.py"])
+        assert [phase.outcome async for _, phase in host.run(tests) if phase] == ["passed"] * 3
+        assert pool.memory_of(host) > before + (50 << 20)
+    assert before > 0
