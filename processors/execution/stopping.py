@@ -13,7 +13,7 @@ from qa_queue.errors import InfrastructureError, ProcessPausedError, RunReturned
 from qa_queue.models import ErrorKind
 
 POLL_S = 0.5
-ANSWER_S = 30.0  # for Redis to say whether a run that is to begin was cancelled
+ANSWER_S = 30.0  # for Redis to answer, before a run that was to begin returns to its queue
 CANCEL_TIMEOUT_S = 1.0  # for work that was cancelled to end
 LONGEST_PAUSE_S = 3.0  # of a process, which a step must not be blamed for
 _TICK_S = 0.5
@@ -32,7 +32,7 @@ class StopSignal:
     time limit. The first reason counts.
 
     Raises:
-        RunReturnedError: at the beginning, Redis did not say for 30 s whether the run was cancelled.
+        RunReturnedError: at the beginning, Redis did not say whether the run was cancelled.
     """
 
     def __init__(self, cancelled: Callable[[], bool]) -> None:
@@ -100,11 +100,15 @@ class StopSignal:
             await asyncio.wait({self._poller})
 
     async def _first_check(self) -> None:
+        """Check before the run begins. While it waits for an answer, another worker may take the run over."""
         deadline = time.monotonic() + ANSWER_S
+        if await self._check():
+            return
         while not await self._check():
             if time.monotonic() >= deadline:
-                raise RunReturnedError("Redis does not say whether the run was cancelled")
+                break
             await asyncio.sleep(POLL_S)
+        raise RunReturnedError("Redis did not say at once whether the run was cancelled")
 
     async def _poll(self) -> None:
         while self.reason is None:

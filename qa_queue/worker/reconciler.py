@@ -43,7 +43,6 @@ log = logging.getLogger(__name__)
 HOLDER_KEY = "qa:reconciler"
 EPOCH_KEY = "qa:reconciler:epoch"  # lost with everything else
 _HOLD_MS = 6000  # three turns; of one that was killed
-_OUTBOX_PATIENCE_S = 120.0  # for rows that wait in a worker's outbox, before a row is ended by its job's result
 _KEEP_CLAIM_S = 24 * 3600
 _KEEP_ENTRY = timedelta(days=8)  # longer than dead letters, which can be requeued
 _PRUNE_S = 3600.0
@@ -78,6 +77,11 @@ PATIENCE_S = {
     Problem.DEAD: 10.0,
     Problem.HALF_REQUEUED: 10.0,
 }
+
+
+# The same while a worker reports rows in its outbox, of which one may be the end of the run. A request to the
+# database on a dead connection ends after 20 s; a lost job is to be enqueued again within 30 s.
+OUTBOX_PATIENCE_S = {Problem.LOST: 22.0, Problem.LOST_RUNNING: 22.0, Problem.FINISHED: 120.0}
 
 
 def problem_of(run: OpenRun, state: JobState) -> Problem | None:
@@ -180,13 +184,12 @@ class Reconciler:
         return redis.get(HOLDER_KEY) == self._name.encode() and bool(redis.pexpire(HOLDER_KEY, _HOLD_MS))
 
     def _settle(self, due: Mapping[OpenRun, Problem], now: float) -> None:
-        lost = [run for run, problem in due.items() if problem in (Problem.LOST, Problem.LOST_RUNNING)]
-        self._restore(lost, now)
-        waits = Problem.FINISHED in due.values() and self._rows_wait()
+        early = {run for run, problem in due.items() if self._is_early(run, problem, now)}
+        if early and self._rows_wait():
+            due = {run: problem for run, problem in due.items() if run not in early}
+        self._restore([run for run, problem in due.items() if problem in (Problem.LOST, Problem.LOST_RUNNING)], now)
         for run, problem in due.items():
             match problem:
-                case Problem.FINISHED if waits and self._problems.lasted(run.id, now) < _OUTBOX_PATIENCE_S:
-                    pass
                 case Problem.CANCELLED:
                     self._end(run, RunStatus.CANCELLED, "Cancelled before it started", ErrorKind.CANCELLED)
                 case Problem.FINISHED:
@@ -197,8 +200,12 @@ class Reconciler:
                     DeadLetters(self._connection).requeue(run.id)
                     log.warning("Completed the requeue of run %s, which was interrupted", run.id)
 
+    def _is_early(self, run: OpenRun, problem: Problem, now: float) -> bool:
+        """Return whether a problem is not to be settled yet if rows wait in an outbox."""
+        return self._problems.lasted(run.id, now) < OUTBOX_PATIENCE_S.get(problem, 0.0)
+
     def _rows_wait(self) -> bool:
-        """Return whether a worker reports rows in its outbox: they say more of a run than the result of its job."""
+        """Return whether a worker reports rows in its outbox: they say more of a run than its job in Redis."""
         with self._connection.pipeline(transaction=False) as pipe:
             for key in self._connection.smembers("rq:workers"):
                 pipe.hget(key, OUTBOX_FIELD)

@@ -373,6 +373,22 @@ def test_a_row_is_not_ended_while_a_worker_may_have_more_of_it(scene: Reconciler
     assert scene.status(run_id) is RunStatus.COMPLETED
 
 
+@pytest.mark.parametrize("status", [RunStatus.QUEUED, RunStatus.RUNNING])
+def test_a_lost_run_is_not_restored_while_its_end_may_wait(scene: ReconcilerHarness, status: RunStatus) -> None:
+    """An outbox holds rows; for 22 s at most, because it is to run within 30 s."""
+    first, second = scene.submit(2)
+    for run_id in (first, second):
+        scene.store.update_run(run_id, status=status)
+    scene.redis.flushall()
+    scene.redis.sadd("rq:workers", "rq:worker:busy")
+    scene.redis.hset("rq:worker:busy", OUTBOX_FIELD, 4096)
+    scene.settle()
+    assert waiting(scene.redis) == []
+    scene.store.update_run(first, status=RunStatus.COMPLETED, finished_at=utc_now())
+    scene.settle(22)
+    assert waiting(scene.redis) == [second]
+
+
 def test_an_interrupted_requeue_is_completed(scene: ReconcilerHarness) -> None:
     """The row was reopened, and the job is a dead letter still."""
     (run_id,) = scene.submit()

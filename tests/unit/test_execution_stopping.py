@@ -84,18 +84,20 @@ async def test_a_failing_check_stops_nothing(
     assert "Cannot read whether the run was cancelled: no Redis" in caplog.text
 
 
-async def test_nothing_begins_before_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The run may have been cancelled while it waited."""
+async def test_nothing_begins_after_a_wait_for_the_first_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The run may have been cancelled meanwhile, or taken over: it returns to its queue once Redis answers."""
     monkeypatch.setattr(stopping, "POLL_S", 0.01)
     checks = count(1)
 
     def ask() -> bool:
         if next(checks) < 3:
             raise RedisUnavailableError("no Redis")
-        return True
+        return False
 
-    async with StopSignal(ask) as stop:
-        assert stop.reason is ErrorKind.CANCELLED
+    with pytest.raises(RunReturnedError):
+        async with StopSignal(ask):
+            pytest.fail("it begins")
+    assert next(checks) == 4
 
 
 async def test_without_an_answer_the_run_returns_to_its_queue(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,7 +106,7 @@ async def test_without_an_answer_the_run_returns_to_its_queue(monkeypatch: pytes
     def ask() -> bool:
         raise RedisUnavailableError("no Redis")
 
-    with pytest.raises(RunReturnedError, match="Redis does not say whether the run was cancelled"):
+    with pytest.raises(RunReturnedError, match="Redis did not say at once whether the run was cancelled"):
         async with StopSignal(ask):
             pytest.fail("it begins")
 
