@@ -70,8 +70,11 @@ class StopSignal:
 
         self._reason.add_done_callback(lambda reason: loop.call_later(seconds, finish, reason))
 
-    async def race(self, work: Coroutine[Any, Any, T]) -> T | None:
-        """Return the result of `work`; None if the run had to stop first and `work` was cancelled."""
+    async def race(self, work: Coroutine[Any, Any, T], *, cancel_s: float = CANCEL_TIMEOUT_S) -> T | None:
+        """Return the result of `work`; None if the run had to stop first and `work` was cancelled.
+
+        Cancelled work has `cancel_s` seconds to end.
+        """
         task = asyncio.create_task(work)
         either: set[asyncio.Future[Any]] = {task, self._end}
         try:
@@ -80,7 +83,7 @@ class StopSignal:
                 return task.result()
         finally:
             task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_TIMEOUT_S)
+        await asyncio.wait({task}, timeout=cancel_s)
         if task.done() and not task.cancelled() and task.exception():
             _log.debug("A step that had to stop ended with: %s", task.exception())
         return None

@@ -83,9 +83,12 @@ def rows_of(
 
 
 def ended_row(
-    plan: RunPlan, attempt: int, test: SuiteTest, number: int, now: datetime, *, alone: bool
+    plan: RunPlan, attempt: int, test: SuiteTest, number: int, now: datetime, *, alone: bool, stack: str
 ) -> StepRecord:
-    """Return the row of the phase in which a test ended its process or, without a crash, ran out of time."""
+    """Return the row of the phase in which a test ended its process or, without a crash, ran out of time.
+
+    `stack` is where the process was then.
+    """
     begun = [when for when in PHASES if when in test.phases]
     when = PHASES[min(len(begun), len(PHASES) - 1)]
     return StepRecord(
@@ -97,10 +100,17 @@ def ended_row(
         status=StepStatus.FAILED,
         started_at=now,
         duration_ms=0,
-        error=clean(plan, test.crash)
-        or f"it had not ended when the run had run for {seconds_text(plan.timeout_ms)}",
+        error=clean(plan, test.crash or _at(_LATE.format(seconds_text(plan.timeout_ms)), stack)),
         error_kind=ErrorKind.TIMEOUT if test.crash is None else ErrorKind.PROCESS_CRASH,
     )
+
+
+_LATE = "it had not ended when the run had run for {}"
+
+
+def _at(error: str, stack: str) -> str:
+    """Return the error of a test that was ended, with the stack of its process."""
+    return f"{error}; it was at\n{masked(stack)}" if stack else error
 
 
 def _place(plan: RunPlan, attempt: int, test: SuiteTest, position: str, *, alone: bool) -> dict[str, Any]:
@@ -125,11 +135,15 @@ def seconds_text(milliseconds: float) -> str:
 
 
 def verdict_of(
-    tests: Sequence[SuiteTest], rows: Sequence[StepRecord], stopped: ErrorKind | None, timeout_ms: float
+    tests: Sequence[SuiteTest],
+    rows: Sequence[StepRecord],
+    stopped: ErrorKind | None,
+    timeout_ms: float,
+    stack: str = "",
 ) -> RunVerdict:
     """Return the verdict on an attempt with these rows; `stopped` is why it ended early: `TIMEOUT` or `CANCELLED`.
 
-    The error of a good run says why its tests were skipped.
+    `stack` is where the process was then. The error of a good run says why its tests were skipped.
     """
     bad = [test for test in tests if test.outcome.bad]
     unfinished = [test for test in tests if not test.ended]
@@ -138,7 +152,10 @@ def verdict_of(
         running = f" while {unfinished[0].name} ran" if unfinished else ""
         late = f"exceeded its time of {seconds_text(timeout_ms)}"
         what = "was cancelled" if stopped is ErrorKind.CANCELLED else late
-        status, kind, error = KINDS[stopped], stopped, f"the run {what}{running}"
+        error = f"the run {what}{running}"
+        status, kind = KINDS[stopped], stopped
+        if stopped is ErrorKind.TIMEOUT:
+            error = _at(error, stack)
     elif bad:
         kind, message = bad[0].problem
         status, error = RunStatus.FAILED, message if len(tests) == 1 else _many(bad, tests, message)

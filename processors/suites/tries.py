@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,6 +11,7 @@ from processors.base import SuiteHosts
 from processors.execution.plan import RunPlan
 from processors.execution.records import RunOutcome
 from processors.execution.reporting import RunReporter
+from processors.execution.stopping import CANCEL_TIMEOUT_S
 from processors.execution.tries import TryLoop
 from processors.execution.verdict import StepResult, limited
 from processors.suites.evidence import SuiteEvidence
@@ -19,7 +21,7 @@ from qa_queue.models import ErrorKind, RunStatus, StepData, utc_now
 from qa_queue.models.payloads import PytestSuite
 from qa_queue.reports.phases import Phase
 from qa_queue.store.records import StepRecord
-from qa_queue.suites.process import HostDiedError, HostProcess
+from qa_queue.suites.process import STACK_S, HostDiedError, HostProcess
 
 
 @dataclass(frozen=True)
@@ -34,13 +36,14 @@ class SuiteTries(TryLoop):
     async def _try(self, test_try: int) -> RunOutcome:
         attempt = _Attempt(self, self._number(test_try), test_try)
         asked = time.perf_counter()
-        await self.stop.race(attempt.run())
+        await self.stop.race(attempt.run(), cancel_s=CANCEL_TIMEOUT_S + 2 * STACK_S)
         ended = time.perf_counter()
         if self.stop.reason is ErrorKind.TIMEOUT:
             await attempt.timed_out()
         await attempt.evidence.keep_texts()
         verdict = limited(
-            verdict_of(attempt.tests, attempt.rows, self.stop.reason, self.plan.timeout_ms), attempt.evidence.excess
+            verdict_of(attempt.tests, attempt.rows, self.stop.reason, self.plan.timeout_ms, attempt.stack),
+            attempt.evidence.excess,
         )
         started = attempt.started or ended
         return RunOutcome(
@@ -64,6 +67,7 @@ class _Attempt:
         self.tests: list[SuiteTest] = []
         self.rows: list[StepRecord] = []
         self.started: float | None = None
+        self.stack = ""  # of the process, when the run had no time left
         self.evidence = SuiteEvidence(loop.plan, number, test_try, loop.services)
         self._loop = loop
         options = {
@@ -93,11 +97,16 @@ class _Attempt:
             selected = await host.select([test.id for test in self.tests if not test.ended] or loop.tests.tests)
             self.tests = self.tests or [SuiteTest(id=one, place=place) for place, one in enumerate(selected, 1)]
             by_id = {test.id: test for test in self.tests}
-            async for test_id, phase in host.run(selected):
-                if phase is None:
-                    await self._end(by_id[test_id], host)
-                else:
-                    await self._phase(by_id[test_id], phase)
+            try:
+                async for test_id, phase in host.run(selected):
+                    if phase is None:
+                        await self._end(by_id[test_id], host)
+                    else:
+                        await self._phase(by_id[test_id], phase)
+            except asyncio.CancelledError:
+                if loop.stop.reason is ErrorKind.TIMEOUT:
+                    self.stack = await host.stack()
+                raise
 
     async def _phase(self, test: SuiteTest, phase: Phase) -> None:
         if phase.when in test.phases:  # a plugin of the suite runs the test again
@@ -127,7 +136,8 @@ class _Attempt:
             await self._report_end(running)
 
     async def _report_end(self, test: SuiteTest) -> None:
-        row = ended_row(self._plan, self.number, test, len(self.rows) + 1, utc_now(), alone=self._alone)
+        number = len(self.rows) + 1
+        row = ended_row(self._plan, self.number, test, number, utc_now(), alone=self._alone, stack=self.stack)
         await self._report(row, test)
 
     async def _report(self, row: StepRecord, test: SuiteTest) -> None:

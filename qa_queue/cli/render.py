@@ -16,8 +16,8 @@ from rich.segment import Segment
 from rich.table import Table
 
 from qa_queue.errors.validation import count_of, printable
-from qa_queue.models import ArtifactKind, RunStatus, StepStatus
-from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED
+from qa_queue.models import ArtifactKind, RunStatus
+from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED, Outcome
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
@@ -39,10 +39,11 @@ _COLOURS = {
     RunStatus.QUEUED: "dim",
 }
 _STEP_COLOURS = {
-    StepStatus.PASSED: "green",
-    StepStatus.ADAPTED: "yellow",
-    StepStatus.FAILED: "red",
-    StepStatus.SKIPPED: "dim",
+    Outcome.PASSED: "green",
+    Outcome.ADAPTED: "yellow",
+    Outcome.FAILED: "red",
+    Outcome.SKIPPED: "dim",
+    Outcome.CANCELLED: "magenta",
 }
 
 
@@ -197,7 +198,7 @@ def steps_table(steps: Sequence[StepRecord]) -> Table:
             *((str(step.attempt),) if several else ()),
             step.place,
             blocks + escape(step.name) + notes + error,
-            f"[{_STEP_COLOURS[step.status]}]{step.status.value}[/]",
+            f"[{_STEP_COLOURS[step.outcome]}]{step.outcome.value}[/]",
             f"{step.duration_ms} ms",
         )
     return table

@@ -227,6 +227,12 @@ STEP_OUTCOMES: Mapping[StepStatus, Outcome] = MappingProxyType(
     }
 )
 
+
+def step_outcome(status: StepStatus, kind: ErrorKind | None) -> Outcome:
+    """Return the outcome of a step; one that a cancelled run cut short has not failed."""
+    return Outcome.CANCELLED if kind is ErrorKind.CANCELLED else STEP_OUTCOMES[status]
+
+
 # The status of a run that ends for this reason. A step that fails by a time-out of its own fails the run.
 KINDS: Mapping[ErrorKind, RunStatus] = MappingProxyType(
     {

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Literal
 
 from qa_queue import __version__
-from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
+from qa_queue.models.outcomes import STATUSES, Outcome
 from qa_queue.models.results import run_title
 from qa_queue.reports.model import Adaptation, CheckComparison, LogEntry, Report, ReportStep, Test, TestAttempt
 from qa_queue.reports.rows import EvidencePlace, RunRows, by_run
@@ -117,7 +117,7 @@ def _step(row: StepRecord, healed: AdaptationRow | None) -> ReportStep:
         position=row.place,
         source=row.source,
         name=row.title,
-        outcome=STEP_OUTCOMES[row.status],
+        outcome=row.outcome,
         duration_ms=row.duration_ms,
         error=row.error,
         notes=row.notes,

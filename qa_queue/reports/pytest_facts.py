@@ -28,7 +28,7 @@ def facts_of(report: Any) -> dict[str, Any]:
     message = crash.message if crash is not None else reason
     if message is None and report.longrepr:
         message = error_line(str(report.longrepr))
-    return {
+    facts = {
         "when": report.when,
         "outcome": report.outcome,
         "start": report.start,
@@ -40,6 +40,16 @@ def facts_of(report: Any) -> dict[str, Any]:
         "sections": [[title, text] for title, text in report.sections],
         "properties": [[name, str(value)] for name, value in report.user_properties],
     }
+    return {name: printable(value) for name, value in facts.items()}
+
+
+def printable(value: Any) -> Any:
+    """Return a JSON value with lone surrogates, which no file or database can hold, written as `\\ud800`."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, dict):
+        return {printable(name): printable(one) for name, one in value.items()}
+    return [printable(one) for one in value] if isinstance(value, list) else value
 
 
 class Subtests:

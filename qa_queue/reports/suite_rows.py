@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from qa_queue.models import ErrorKind, StepStatus
-from qa_queue.models.outcomes import STATUSES, STEP_OUTCOMES, Outcome
+from qa_queue.models.outcomes import STATUSES, Outcome
 from qa_queue.reports.model import Evidence, ReportStep, Test, TestAttempt
 from qa_queue.reports.phases import compared
 from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, XFAIL_ACTION, action_of
@@ -100,6 +100,8 @@ def outcome_of_rows(steps: Sequence[StepRecord], ended: Outcome) -> Outcome:
         for step in steps
         if step.status is StepStatus.FAILED and step.action != action_of(None, expected_failure=False)
     ]
+    if any(step.error_kind is ErrorKind.TIMEOUT for step in failed):
+        return Outcome.TIMED_OUT
     if any(step.action == _CALL or step.error_kind is ErrorKind.PROCESS_CRASH for step in failed):
         return Outcome.FAILED
     if failed:
@@ -117,7 +119,7 @@ def _step(row: StepRecord) -> ReportStep:
     return ReportStep(
         position=row.place,
         name=row.name,
-        outcome=Outcome.EXPECTED_FAILURE if row.action == XFAIL_ACTION else STEP_OUTCOMES[row.status],
+        outcome=Outcome.EXPECTED_FAILURE if row.action == XFAIL_ACTION else row.outcome,
         duration_ms=row.duration_ms,
         error=row.error,
         comparison=compared(row.error) if failed else None,

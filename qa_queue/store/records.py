@@ -15,6 +15,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from qa_queue.models import ArtifactKind, ErrorKind, Frozen, RunStatus, StepStatus
+from qa_queue.models.outcomes import Outcome, step_outcome
 
 MOST_RUNS = 10_000  # of a batch
 _NAMESPACE = UUID("6f2d6d0e-5d0c-4f53-9c0d-6c9f1b1f7a10")
@@ -212,6 +213,11 @@ class StepRecord(Frozen):
     def place(self) -> str:
         """Its position; rows of older versions have a number only."""
         return self.position or str(self.number)
+
+    @property
+    def outcome(self) -> Outcome:
+        """Its outcome in reports and lists."""
+        return step_outcome(self.status, self.error_kind)
 
     @property
     def title(self) -> str:

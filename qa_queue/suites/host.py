@@ -10,10 +10,12 @@ To the worker:
     {"event": "selected", "ids": [...], "errors": [...]}            the answer to `select`
     {"event": "phase", "id": ..., "when": ..., ...}                 after setup, call and teardown of a test
     {"event": "done", "id": ...}                                    after the teardown
+    {"event": "stack", "text": ...}                                 the answer to `stack`, at any time
     {"event": "ended", "code": ...}                                 the session is over
 From the worker:
     {"op": "select", "ids": [...]}  collect the files of these tests, or whole files, and return the tests
     {"op": "run", "ids": [...]}     run selected tests in this order; session fixtures stay up afterwards
+    {"op": "stack"}                 return the stacks of this process, while a test runs
     {"op": "stop"}                  tear everything down and end
 
 `QA_SUITE_CHROMIUM` names a Chromium for pytest-playwright to use where Playwright has none of its own,
@@ -55,10 +57,13 @@ class _Connection:
     def __init__(self, fd: int) -> None:
         self._socket = socket.socket(fileno=fd)
         self._requests: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+        self._sending = threading.Lock()
         threading.Thread(target=self._read, daemon=True).start()
 
     def send(self, **message: Any) -> None:
-        self._socket.sendall(json.dumps(message).encode() + b"\n")
+        line = json.dumps(message).encode() + b"\n"
+        with self._sending:
+            self._socket.sendall(line)
 
     def receive(self) -> dict[str, Any]:
         return self._requests.get()
@@ -66,8 +71,11 @@ class _Connection:
     def _read(self) -> None:
         try:
             with self._socket.makefile("r", encoding="utf-8") as lines:
-                for line in lines:
-                    self._requests.put(json.loads(line))
+                for message in map(json.loads, lines):
+                    if message["op"] == "stack":
+                        self.send(event="stack", text=_short(_STACKS.stacks()))
+                    else:
+                        self._requests.put(message)
         finally:  # also after a reset: the worker died with messages of ours unread
             os.killpg(0, signal.SIGKILL)
 
@@ -303,6 +311,7 @@ def _beside(name: str) -> ModuleType:
 _FACTS = _beside("reports/pytest_facts.py")
 _FFMPEG = _beside("settings/ffmpeg.py")
 _READS = _beside("suites/reads.py")
+_STACKS = _beside("suites/stacks.py")
 
 
 def main(arguments: list[str]) -> int:
@@ -310,6 +319,7 @@ def main(arguments: list[str]) -> int:
     del sys.path[0]  # the folder of this file, whose modules would hide those of the suite
     with contextlib.suppress(OSError):
         Path("/proc/self/oom_score_adj").write_text(_OOM_SCORE)
+    _STACKS.dump_on_signal(os.dup(2))
     connection = _Connection(int(arguments[0]))
     with redirect_stdout(sys.stderr):
         os.dup2(2, 1)
@@ -318,6 +328,7 @@ def main(arguments: list[str]) -> int:
             reads.watch()
         code = int(pytest.main(arguments[1:], plugins=[HostPlugin(connection, reads)]))
     connection.send(event="ended", code=code)
+    _STACKS.end_soon(code)
     return code
 
 

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from qa_queue.errors import InfrastructureError, InputError
 from qa_queue.models.payloads import PytestSuite
+from qa_queue.suites.stacks import SIGNAL
 
 if TYPE_CHECKING:
     from qa_queue.reports.phases import Phase
@@ -26,11 +27,15 @@ _HOST = Path(__file__).with_name("host.py")  # never imported: it needs pytest, 
 STOP_S = 10.0  # for teardown of session fixtures, before the process group is killed
 _LINE_BYTES = 8 << 20  # of one message
 _OWN_FRAME = re.compile(
-    r"^  File \"[^\"]*(?:/_pytest/|/pluggy/|/lib/python3\.\d+/(?!site-packages/)|/qa_queue/suites/host\.py"
-    r"|<frozen )[^\n]*\n?",
+    r"^  File \"[^\"]*(?:/_pytest/|/pluggy/|/lib/python3\.\d+/(?!site-packages/)"
+    r"|/qa_queue/suites/(?:host|stacks)\.py|<frozen )[^\n]*\n?",
     re.MULTILINE,
 )
+_EMPTY_STACK = re.compile(r"^(?:Current thread|Thread) 0x[^\n]*\n\n?(?!  File)", re.MULTILINE)
 _LOG_BYTES = 4_000  # of the host's output in an error
+STACK_S = 3.0  # for a host to answer where it is, and again for the dump of one that cannot
+_POLL_S = 0.02
+_STACK_END = re.compile(r"host\.py\", line \d+ in <module>\n|^  \.\.\.\n", re.MULTILINE)
 
 
 class HostDiedError(InfrastructureError):
@@ -197,6 +202,18 @@ class HostProcess:
             else:
                 yield message["id"], _phase(message)
 
+    async def stack(self) -> str:
+        """Return where the process is, to explain why it has to be killed; no other method works afterwards."""
+        try:
+            async with asyncio.timeout(STACK_S):
+                self._send(op="stack")
+                while (message := await self._next()) is not None:
+                    if message["event"] == "stack":
+                        return str(message["text"])
+        except TimeoutError:
+            return await self._dumped()
+        return ""
+
     async def stop(self) -> None:
         """Tear down the suite's fixtures and end the process; kill it if it does not end in time."""
         try:
@@ -220,6 +237,17 @@ class HostProcess:
         else:
             self._channel.close()
         self._folder.close()
+
+    async def _dumped(self) -> str:
+        """Return the dump of a process whose C code lets no thread answer."""
+        self._begin_test()
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.kill(self.pid, SIGNAL)
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(STACK_S):
+                while not _STACK_END.search(self._since_test()):  # noqa: ASYNC110 - a file cannot be awaited
+                    await asyncio.sleep(_POLL_S)
+        return self._tail()
 
     async def _first(self, event: str) -> dict[str, Any]:
         self._reader, self._writer = await asyncio.open_connection(sock=self._channel, limit=_LINE_BYTES)
@@ -250,12 +278,14 @@ class HostProcess:
             return None
         return json.loads(line) if line else None
 
-    def _tail(self) -> str:
+    def _since_test(self) -> str:
         try:
-            data = self._log.read_bytes()
+            return self._log.read_bytes()[self._logged :].decode(errors="replace")
         except OSError:
             return ""
-        return readable(data[self._logged :].decode(errors="replace"))[-_LOG_BYTES:].strip()
+
+    def _tail(self) -> str:
+        return readable(self._since_test())[-_LOG_BYTES:].strip()
 
 
 def _phase(message: Mapping[str, Any]) -> Phase:
@@ -266,7 +296,7 @@ def _phase(message: Mapping[str, Any]) -> Phase:
 
 def readable(output: str) -> str:
     """Return a host's output, with dumps of its stack without the frames of pytest, Python and the host."""
-    return _OWN_FRAME.sub("", output)
+    return _EMPTY_STACK.sub("", _OWN_FRAME.sub("", output))
 
 
 def _ending(code: int) -> str:

@@ -36,7 +36,7 @@ def shared():
     return 1
 """
 TESTS = """
-import os, signal, time, pytest
+import asyncio, os, re, signal, threading, time, greenlet, pytest
 
 @pytest.mark.smoke
 def test_passes(session_file): pass
@@ -52,6 +52,20 @@ def test_is_killed(): os.kill(os.getpid(), signal.SIGSEGV)
 
 def test_hangs():
     time.sleep(600)
+
+def test_hangs_in_c():
+    re.match("(a+)+$", "a" * 60 + "b")
+
+def test_hangs_beside_a_greenlet():  # as with Playwright, whose loop runs in one
+    greenlet.greenlet(time.sleep).switch(600)
+
+def test_hangs_in_a_task():
+    async def wait():
+        await asyncio.sleep(600)
+    asyncio.run(wait())
+
+def test_leaves_a_thread():
+    threading.Thread(target=time.sleep, args=(600,), name="left").start()
 """
 
 
@@ -152,6 +166,39 @@ async def test_a_host_ends_with_its_worker_even_while_a_test_hangs(started: Host
     host = psutil.Process(started.pid)
     started._writer.close()
     await async_wait_until(lambda: not host.is_running() or host.status() == psutil.STATUS_ZOMBIE)
+
+
+@pytest.mark.parametrize(
+    ("name", "line"),
+    [
+        ("test_hangs", "time.sleep(600)"),
+        ("test_hangs_in_c", None),
+        ("test_hangs_beside_a_greenlet", "greenlet.greenlet(time.sleep).switch(600)"),
+        ("test_hangs_in_a_task", "await asyncio.sleep(600)"),
+    ],
+)
+async def test_a_hanging_test_has_a_stack(
+    started: HostProcess, suite: PytestSuite, name: str, line: str | None
+) -> None:
+    """Of the suite's own frames, whatever it waits for."""
+    function = "wait" if line and "await" in line else name
+    (one,) = await started.select([f"test_shop.py::{name}"])
+    phases = started.run([one])
+    await anext(phases)  # its setup has ended
+    text = await started.stack()
+    while (
+        f"in {function}" not in text or (line or "") not in text
+    ):  # the test had not begun, or the machine is slow
+        text = await started.stack()
+    assert f'File "{suite.root}/test_shop.py", line ' in text
+    assert "/_pytest/" not in text
+
+
+async def test_a_thread_of_a_test_does_not_keep_a_host(started: HostProcess) -> None:
+    """It ends itself, with its fixtures torn down, long before it would be killed."""
+    assert await outcomes(started, "test_leaves_a_thread") == {"test_leaves_a_thread": Outcome.PASSED}
+    await started.stop()
+    assert started._process.returncode == 0, "a host that is killed ends with -9"
 
 
 @pytest.mark.parametrize("changed", [{"root": "/no/such/folder"}, {"python": "/no/such/python"}])

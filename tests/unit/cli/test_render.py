@@ -130,6 +130,12 @@ def test_a_step_that_failed_shows_its_place_in_the_file() -> None:
     assert at not in shown(steps_table([make_step(source=at)]))
 
 
+def test_a_step_that_a_cancelled_run_cut_short_has_not_failed() -> None:
+    """Its row says so by the kind of its error."""
+    text = shown(steps_table([make_step(status=StepStatus.FAILED, error_kind=ErrorKind.CANCELLED)]))
+    assert ("cancelled" in text, "failed" in text) == (True, False)
+
+
 def test_a_report_as_json_has_what_a_program_needs() -> None:
     run = make_run(status=RunStatus.FAILED, error="e", error_kind=ErrorKind.ASSERTION)
     report = RunReport(case_name="Buy", run=run, artifacts=(make_artifact(),), files=ArtifactFiles(Path("e")))

@@ -140,6 +140,7 @@ PASSED, FAILED, SKIPPED = StepStatus.PASSED, StepStatus.FAILED, StepStatus.SKIPP
         ([("setup", SKIPPED, None), ("teardown", PASSED, None)], Outcome.SKIPPED),
         ([("setup", PASSED, None), ("xfail", SKIPPED, None), ("teardown", PASSED, None)], Outcome.EXPECTED_FAILURE),
         ([("setup", PASSED, None)], Outcome.TIMED_OUT),
+        ([("setup", PASSED, None), ("call", FAILED, ErrorKind.TIMEOUT)], Outcome.TIMED_OUT),
     ],
 )
 def test_a_pytest_test_has_the_outcome_that_pytest_gives_it(

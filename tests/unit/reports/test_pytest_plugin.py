@@ -150,6 +150,21 @@ def test_lacks(no_such_fixture):
     assert tests["test_lacks"]["error"] == "fixture 'no_such_fixture' not found"
 
 
+def test_half_characters_reach_every_format(pytester: pytest.Pytester) -> None:
+    """A text that no file can hold is written with its code."""
+    pytester.makepyfile(
+        "import pytest\nimport qa_queue.reports.steps as qa\ndef test_it():\n"
+        "    with qa.step('step \\ud801'): pytest.fail('why \\ud802')\n"
+    )
+    files = [f"r.{ending}" for ending in ("html", "xml", "json", "md", "txt")]
+    result = pytester.runpytest_subprocess(*(f"--qa-report={file}" for file in files), *without_plugins())
+    assert result.ret == pytest.ExitCode.TESTS_FAILED
+    (test,) = json.loads((pytester.path / "r.json").read_text())["tests"]
+    assert test["error"] == "Failed: why \\ud802"
+    assert "step \\ud801" in [step["name"] for step in test["attempts"][0]["steps"]]
+    assert all("ud802" in (pytester.path / file).read_text() for file in files)
+
+
 def test_several_formats_at_once(pytester: pytest.Pytester) -> None:
     """Each by its ending."""
     pytester.makepyfile("def test_a(): pass")
