@@ -69,10 +69,10 @@ class DownloadLimit:
                     self._send(devtools, "Browser.cancelDownload", guid=event["guid"], browserContextId=context)
 
         behaviour = {"behavior": "allowAndName", "downloadPath": folder, "eventsEnabled": True}
-        devtools.on("Target.targetCreated", on_page)
-        devtools.on("Target.targetDestroyed", on_closed)
-        devtools.on("Browser.downloadWillBegin", lambda event: urls.update({event["guid"]: event["url"]}))
-        devtools.on("Browser.downloadProgress", on_progress)
+        devtools.on("Target.targetCreated", guarded(on_page))
+        devtools.on("Target.targetDestroyed", guarded(on_closed))
+        devtools.on("Browser.downloadWillBegin", guarded(lambda event: urls.update({event["guid"]: event["url"]})))
+        devtools.on("Browser.downloadProgress", guarded(on_progress))
         await devtools.send("Target.setDiscoverTargets", {"discover": True, "filter": [{"type": "page"}]})
 
     def exceeded(self, size: int) -> bool:

@@ -12,6 +12,7 @@ from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.element_finder import Deadline
 from processors.browser.failures import StepFailedError, is_closed, is_crash
+from processors.browser.page_log import guarded
 from qa_queue.models import ErrorKind
 
 _DOCUMENT = "() => performance.timeOrigin"
@@ -28,8 +29,9 @@ async def expected_navigation(page: Page, deadline: Deadline, *, framed: bool = 
         StepFailedError: no navigation began in the step's time, or the page did not load in it.
     """
     watch = _Watch(page, framed, await _document(page))
-    page.on("request", watch.on_request)
-    page.on("framenavigated", watch.on_navigated)
+    on_request, on_navigated = guarded(watch.on_request), guarded(watch.on_navigated)
+    page.on("request", on_request)
+    page.on("framenavigated", on_navigated)
     try:
         yield
         await watch.arrival(deadline)
@@ -38,8 +40,8 @@ async def expected_navigation(page: Page, deadline: Deadline, *, framed: bool = 
             raise
         raise watch.failure(deadline.timeout_ms) from None
     finally:
-        page.remove_listener("request", watch.on_request)
-        page.remove_listener("framenavigated", watch.on_navigated)
+        page.remove_listener("request", on_request)
+        page.remove_listener("framenavigated", on_navigated)
     try:
         await page.wait_for_load_state("load", timeout=deadline.left_ms)
     except WaitTimeoutError:

@@ -19,6 +19,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from playwright.async_api import Browser, BrowserContext, CDPSession, Error, Request, Route
 
+from processors.browser.page_log import guarded
 from qa_queue.cases.hosts import canonical_host
 from qa_queue.cases.urls import WEB_SCHEMES, normalized
 
@@ -39,7 +40,7 @@ async def refuse_local_schemes(browser: Browser, addresses: Sequence[str] = ()) 
         refusals.add(refusal)
         refusal.add_done_callback(refusals.discard)
 
-    session.on("Fetch.requestPaused", refuse)
+    session.on("Fetch.requestPaused", guarded(refuse))
     patterns = [*(f"{scheme}:*" for scheme in LOCAL_SCHEMES), *addresses]
     await session.send("Fetch.enable", {"patterns": [{"urlPattern": pattern} for pattern in patterns]})
 
@@ -61,7 +62,7 @@ async def refuse_addresses(context: BrowserContext, addresses: Sequence[str], st
             stop(f"the site redirected to {request.url}, which the service refuses")
 
     await context.route(re.compile("|".join(map(_expression, addresses))), refuse)
-    context.on("request", stop_if_refused)
+    context.on("request", guarded(stop_if_refused))
 
 
 def denied_addresses(own: Iterable[str]) -> tuple[str, ...]:

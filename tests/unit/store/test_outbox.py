@@ -496,6 +496,43 @@ def test_the_writer_survives_a_lack_of_file_descriptors(
     writer.close()
 
 
+def test_a_drain_without_file_descriptors_is_an_outage(outbox: Outbox, tmp_path: Path) -> None:
+    """What ended processes have left cannot be opened then, and is delivered later."""
+    left = Outbox(tmp_path / "outbox", MIB)
+    left.append(changes(1))
+    left.close()
+    with limited(resource.RLIMIT_NOFILE, 3):
+        outage = outbox.drain(lambda _: Delivery())
+    assert isinstance(outage, StoreError)
+    assert "Too many open files" in str(outage)
+    assert drained(outbox) == changes(1)
+
+
+def test_the_writer_survives_an_outbox_that_fails_in_any_way(
+    store: FaultyStore,
+    run: RunRecord,
+    outbox: Outbox,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It tries again, and nothing newer overtakes what waits."""
+    drain = outbox.drain
+    left = [MemoryError("no memory"), OSError("no file descriptor"), ZeroDivisionError("a bug")]
+
+    def fail_first(deliver: Deliver) -> StoreError | None:
+        if left:
+            raise left.pop()
+        return drain(deliver)
+
+    monkeypatch.setattr(outbox, "drain", fail_first)
+    writer = RecordWriter(store, outbox=outbox)
+    writer.update_run(run.id, worker="w1")
+    wait_until(lambda: store.get_run(run.id) == run.model_copy(update={"worker": "w1"}), what="the change")
+    writer.close()
+    assert left == []
+    assert caplog.text.count("The outbox could not be drained") == 3
+
+
 def test_a_change_that_a_flush_moved_to_disk_is_not_repeated_after_a_newer_one(
     store: FaultyStore, run: RunRecord, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
