@@ -13,7 +13,10 @@ _ALLOWED = frozenset(
 )
 _ALLOWED_PREFIXES = ("LC_", "XDG_", "PLAYWRIGHT_", "PYTHON")
 _OWN_PREFIXES = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")
-_WATCHED = frozenset({".py", ".ini", ".toml", ".cfg", ".txt", ".json", ".yaml", ".yml", ".csv"})
+_WATCHED = frozenset(
+    {".py", ".so", ".ini", ".toml", ".cfg", ".env", ".txt", ".md", ".rst", ".feature", ".sql", ".graphql", ".j2"}
+    | {".json", ".jsonl", ".yaml", ".yml", ".csv", ".tsv"}
+)
 _SKIPPED = frozenset({"node_modules", "__pycache__", "test-results", "site-packages"})
 
 
@@ -50,7 +53,7 @@ def _files(folder: str) -> Iterator[os.DirEntry[str]]:
         is_folder = entry.is_dir(follow_symlinks=False)
         if is_folder and not is_skipped_folder(Path(entry.path)):
             yield from _files(entry.path)
-        elif not is_folder and Path(entry.name).suffix in _WATCHED:
+        elif not is_folder and (entry.name == ".env" or Path(entry.name).suffix in _WATCHED):
             yield entry
 
 

@@ -47,11 +47,11 @@ def test_values_of_the_run_win(tmp_path: Path) -> None:
     assert found["QA_SUITE_CHROMIUM"] == str(tmp_path)
 
 
-@pytest.mark.parametrize("change", ["content", "new file", "removed", "data"])
+@pytest.mark.parametrize("change", ["content", "new file", "removed", "users.csv", ".env", "cart.feature"])
 def test_a_changed_file_changes_the_digest(tmp_path: Path, change: str) -> None:
     """Whatever a test can depend on: modules, configuration, data."""
     (tmp_path / "pages").mkdir()
-    for name in ("conftest.py", "pages/cart.py", "users.csv"):
+    for name in ("conftest.py", "pages/cart.py", "users.csv", ".env", "cart.feature"):
         (tmp_path / name).write_text("a")
     before = files_digest(tmp_path)
     assert files_digest(tmp_path) == before
@@ -63,7 +63,7 @@ def test_a_changed_file_changes_the_digest(tmp_path: Path, change: str) -> None:
         case "removed":
             (tmp_path / "conftest.py").unlink()
         case _:
-            (tmp_path / "users.csv").write_text("ab")
+            (tmp_path / change).write_text("ab")
     assert files_digest(tmp_path) != before
 
 
