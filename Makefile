@@ -1,13 +1,13 @@
 # Everything Python stays in .venv, everything Node in node_modules, all data in .qa.
 BIN := .venv/bin
 READY := .venv/.ready
-PROCESSES ?= 4
+PROCESSES ?= 5
 BENCHES := startup queues healing_cost worker
 
 # Every command and every test starts processes, which would all compile the same modules again.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help setup demo test test-quick check types wording reference wheel bench soak faults chaos lock clean
+.PHONY: help setup demo test pytest test-quick check style types wording types-and-wording reference wheel bench soak faults chaos lock clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1	/p' Makefile | expand -t 20
@@ -21,17 +21,26 @@ $(READY): requirements-dev.txt pyproject.toml package-lock.json scripts/setup.sh
 demo: setup ## the example cases against the example shop, from nothing to a table of results
 	@$(BIN)/qa-queue demo
 
-test: check ## all checks and all tests, on real parts; nothing is skipped
+test: style ## all checks and all tests, on real parts; nothing is skipped
+	@$(MAKE) --no-print-directory --jobs=3 --keep-going types-and-wording pytest
+
+pytest: setup
+	@$(BIN)/python -m compileall -qq qa_queue processors examples tests/support
 	@CI=1 $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supabase, browser or service
 	@$(BIN)/ruff check --quiet .
 	@$(BIN)/pytest --quiet --numprocesses logical tests/unit examples/settlement/tests
 
-check: setup ## format, lint, types, layers, wording
+check: style ## format, lint, types, layers, wording
+	@$(MAKE) --no-print-directory --jobs=2 types wording
+
+style: setup
 	@$(BIN)/ruff format --check --quiet .
 	@$(BIN)/ruff check --quiet .
-	@$(MAKE) --no-print-directory --jobs=2 types wording
+
+# `make test` does these while it runs the tests, which mostly wait.
+types-and-wording: types wording
 
 types: setup
 	@$(BIN)/mypy

@@ -41,22 +41,28 @@ TEMPLATES = ROOT / ".qa" / "test-templates"  # databases of tests with migration
 # Files that take longest, longest first; then the kinds of tests, those that start most processes first.
 LONGEST_FILES = (
     "tests/acceptance/test_wheel.py",
-    "tests/integration/worker/test_worker_jobs.py",
-    "tests/acceptance/test_suites.py",
     "tests/integration/alerts/test_rehearsals.py",
+    "tests/integration/worker/test_worker_jobs.py",
+    "tests/browser/test_reference.py",
+    "tests/acceptance/test_suites.py",
     "tests/acceptance/test_sites.py",
-    "tests/integration/test_redis_sentinel.py",
     "tests/integration/schedules/test_schedule_processes.py",
+    "tests/integration/test_redis_sentinel.py",
+    "tests/faults/test_outages.py",
     "tests/integration/worker/test_worker_life.py",
+    "tests/acceptance/test_command_line.py",
     "tests/integration/suites/test_suite_runs.py",
+    "tests/faults/test_kills.py",
+    "tests/integration/settlement/test_settlement_command.py",
     "tests/integration/test_local_servers.py",
     "tests/integration/worker/test_worker_renewal.py",
+    "tests/acceptance/test_shared_evidence.py",
     "tests/integration/test_supabase_schedules.py",
+    "tests/chaos/test_chaos.py",
+    "tests/acceptance/test_shop.py",
     "tests/acceptance/test_bad_input.py",
     "tests/integration/worker/test_worker_command.py",
-    "tests/faults/test_outages.py",
-    "tests/faults/test_kills.py",
-    "tests/chaos/test_chaos.py",
+    "tests/integration/suites/test_bundle.py",
     "tests/integration/api/test_api_schema.py",
     "tests/browser/test_egress.py",
     "tests/unit/cases/test_document.py",
@@ -66,12 +72,10 @@ KINDS = (
     "tests/acceptance/",
     "tests/integration/",
     "tests/contract/",
-    "tests/browser/",
     "tests/chaos/",
+    "tests/browser/",
     "examples/",
 )
-# Files of processes, which mostly wait, before each file of unit tests, which only compute.
-_PROCESS_FILES_IN_A_ROW = 2
 _OWN_VARIABLES = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_")
 _ASKED_BROWSER = os.environ.get("QA_BROWSER_PATH")
 
@@ -101,26 +105,25 @@ def pytest_collection() -> Generator[None, object, object]:
 
 def file_of(item: pytest.Item) -> str:
     """Return the path of a test's file in the repository."""
-    return item.path.relative_to(ROOT).as_posix()
+    return item.nodeid.partition("::")[0]
 
 
 def file_order(files: Iterable[str]) -> list[str]:
-    """Return the files, the long ones first, and unit tests between those that wait and at the end.
+    """Return the files, the long ones first, in a mixture that is the same from the start to the end.
 
-    A processor that would idle while two tests wait computes a unit test, and the end of the run, which only short
-    files fill, does not wait for one process.
+    Files of processes mostly wait, those in the browser and unit tests mostly compute. Evenly mixed, a processor
+    that would idle while some tests wait computes others, and those that wait find it free in time.
     """
-    known = sorted(files, key=_cost)
-    units = [path for path in known if _cost(path) == _UNIT]
-    others = [path for path in known if _cost(path) < _UNIT]
-    mixed: list[str] = []
-    for start in range(0, len(others), _PROCESS_FILES_IN_A_ROW):
-        mixed += others[start : start + _PROCESS_FILES_IN_A_ROW] + units[:1]
-        del units[:1]
-    return mixed + units
-
-
-_UNIT = len(LONGEST_FILES) + len(KINDS)
+    known = sorted(files, key=lambda path: (_cost(path), path))
+    browser = [path for path in known if path.startswith("tests/browser/")]
+    units = [path for path in known if path.startswith(("tests/unit/", "examples/"))]
+    processes = [path for path in known if path not in {*browser, *units}]
+    places = {
+        path: (number + 0.5) / len(group)
+        for group in (processes, browser, units)
+        for number, path in enumerate(group)
+    }
+    return sorted(places, key=places.__getitem__)
 
 
 def _cost(path: str) -> int:

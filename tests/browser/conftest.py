@@ -21,6 +21,7 @@ from processors.browser.protocol import SessionOptions, StepOutcome
 from processors.browser.session import Session
 from qa_queue.cases.environment import Use
 from qa_queue.cases.model import Step
+from tests.conftest import file_of
 from tests.support.processes import command_of
 from tests.support.running import ExecutionHarness
 from tests.support.site import Site, serve_site
@@ -28,13 +29,12 @@ from tests.support.steps import goto
 
 TIMEOUT_MS = 5_000
 _NUMBERS = count(1)
-HERE = Path(__file__).parent
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The browser lives on one event loop, so its tests run there too."""
     for item in items:
-        if HERE in item.path.parents and is_async_test(item):
+        if file_of(item).startswith("tests/browser/") and is_async_test(item):
             item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 

@@ -12,11 +12,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import file_of
 from tests.faults.service import FaultService, Recovery
 from tests.support.site import serve_site
 
-HERE = Path(__file__).parent
-DOCUMENT = HERE.parents[1] / "docs" / "faults.md"
+DOCUMENT = Path(__file__).parents[2] / "docs" / "faults.md"
 _START, _END = "<!-- table -->", "<!-- end of table -->"
 _COLUMNS = ("| fault | next end, s | all ended, s | outcome of the runs |", "|---|---|---|---|")
 _rows: list[str] = []
@@ -27,8 +27,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     """Deselect the long ones, unless FAULTS is set."""
     if os.environ.get("FAULTS"):
         return
-    long = [item for item in items if item.path.is_relative_to(HERE) and not item.get_closest_marker("short")]
-    config.hook.pytest_deselected(items=long)
+    long = {
+        item for item in items if file_of(item).startswith("tests/faults/") and not item.get_closest_marker("short")
+    }
+    config.hook.pytest_deselected(items=list(long))
     items[:] = [item for item in items if item not in long]
 
 
