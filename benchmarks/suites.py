@@ -6,7 +6,8 @@
 2. Makespan of 94 files of skewed durations on K workers: simulated, and on a real worker once their durations are
    known. Goal: at most 1.05 times the best possible, max(total / K, longest).
 
-The contenders are installed into `benchmarks/.cache`. Rounds are interleaved; the table has medians.
+The contenders are installed into `benchmarks/.cache`. Rounds are interleaved; the table has medians, and each round
+is printed to stderr. A round of 100 tests takes 1.5 minutes on two quiet cores, so there are at most two of them.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from pathlib import Path
 
 from benchmarks.engine.kit import Kit, install
 from benchmarks.engine.service import ROOT, BenchService, started_service
+from qa_queue.errors.validation import count_of
 from qa_queue.store.supabase import SupabaseStore
 from qa_queue.suites.ordering import CaseHistory, in_order, makespan
 
@@ -33,6 +35,8 @@ PROGRAM = Path(sys.executable).with_name("qa-queue")
 RQ = Path(sys.executable).with_name("rq")
 GOALS = {1: 0.6, 10: 0.8, 100: 0.95}
 FILES, SEED = 94, 1
+TESTS = 200  # of all rounds of one size together, which bounds the rounds of a large one
+LONGEST_S = 600  # of one command; longer is a failure
 LOGIN = """import pytest
 from playwright.sync_api import Page, expect
 
@@ -78,7 +82,13 @@ class Bench:
         """Return the seconds that a command takes, whose tests have to pass."""
         began = time.perf_counter()
         done = subprocess.run(
-            command, cwd=folder, env=self.environment | more, capture_output=True, text=True, check=False
+            command,
+            cwd=folder,
+            env=self.environment | more,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=LONGEST_S,
         )
         if done.returncode:
             raise SystemExit(
@@ -132,10 +142,12 @@ def time_to_verdict(bench: Bench, sizes: Sequence[int], rounds: int) -> Iterator
             folder = login_suite(bench.service.folder / f"login-{size}", size)
             bench.qa_queue(folder)  # the host of this suite is up from now on
             found: dict[str, list[float]] = {"qa-queue": [], "pytest": [], "playwright": []}
-            for _ in range(rounds):
+            for _ in range(max(1, min(rounds, TESTS // size))):
                 found["qa-queue"].append(bench.qa_queue(folder))
                 found["pytest"].append(bench.pytest(folder))
                 found["playwright"].append(bench.playwright_test(folder, size))
+                last = ", ".join(f"{name} {seconds[-1]:.2f} s" for name, seconds in found.items())
+                print(f"{count_of(size, 'test')}: {last}", file=sys.stderr, flush=True)
             ours, *others = (statistics.median(seconds) for seconds in found.values())
             goal = GOALS.get(size)
             cells = " | ".join(f"{seconds:.2f} s" for seconds in (ours, *others))
