@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
@@ -185,11 +186,9 @@ async def test_a_hanging_test_has_a_stack(
     (one,) = await started.select([f"test_shop.py::{name}"])
     phases = started.run([one])
     await anext(phases)  # its setup has ended
-    text = await started.stack()
-    while (
-        f"in {function}" not in text or (line or "") not in text
-    ):  # the test had not begun, or the machine is slow
-        text = await started.stack()
+    async with asyncio.timeout(60):  # the test may not have begun, and the machine may be slow
+        while f"in {function}" not in (text := await started.stack()) or (line or "") not in text:
+            pass
     assert f'File "{suite.root}/test_shop.py", line ' in text
     assert "/_pytest/" not in text
 
