@@ -19,6 +19,7 @@ from qa_queue.producer import JobProducer
 from qa_queue.settings import Settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.worker.reconciler import PATIENCE_S, Reconciler
+from tests.support.poll import wait_until
 from tests.support.processes import wait_until_gone
 from tests.support.queueing import run_request, take_all, waiting
 from tests.support.workers import QUEUE
@@ -77,7 +78,11 @@ class LedgerService:
         return parts[-1] if parts else self.folder / "appendonly.aof"
 
     def reconcile(self) -> None:
-        """Let a scheduler compare rows with jobs, twice."""
+        """Let a scheduler compare rows with jobs, twice, once no submission seems to be under way.
+
+        That of a submission stays for 7 s where Redis has lost what followed it.
+        """
+        wait_until(lambda: not self.redis.keys("qa:submitting:*"), what="the end of every submission")
         reconciler = Reconciler(self.redis, self.store, SETTINGS, name="one", clock=lambda: self.now)
         reconciler.run()
         self.now += max(PATIENCE_S.values())
