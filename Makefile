@@ -25,7 +25,7 @@ test: style ## all checks and all tests, on real parts; nothing is skipped
 	@$(MAKE) --no-print-directory --jobs=3 --keep-going types-and-wording pytest
 
 pytest: setup
-	@$(BIN)/python -m compileall -qq qa_queue processors examples tests/support
+	@$(BIN)/python -m compileall -qq qa_queue processors tests/support
 	@CI=1 $(BIN)/pytest --numprocesses $(PROCESSES) --dist loadfile --no-loadscope-reorder
 
 test-quick: setup ## lint and the unit tests, in about a minute: no Redis, Supabase, browser or service
