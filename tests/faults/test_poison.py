@@ -54,8 +54,10 @@ def test_a_job_that_does_not_end(service: FaultService, survived, poison: str) -
 def test_a_result_that_cannot_be_serialised(service: FaultService, survived) -> None:
     """It fails without another attempt, which could not succeed."""
     service.idle_worker()
+    service.pause_queue(paused=True)
     (run,) = service.submit(function="poison.unserialisable")
     since = time.monotonic()
+    service.pause_queue(paused=False)
     recovery = service.wait_for_runs(since)
     service.check_runs(RunStatus.FAILED)
     assert "is not JSON" in str(service.store.get_run(run.id).error)
