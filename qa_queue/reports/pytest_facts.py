@@ -99,6 +99,12 @@ def add_snapshot(item: Any) -> None:
         text.close()
 
 
+def title_of(node_id: str) -> str:
+    """Return the name of a test within its file, its classes before it; parameters stay as they are."""
+    names, bracket, parameters = node_id.partition("::")[2].partition("[")
+    return f"{names.replace('::', ' > ')}{bracket}{parameters}" or node_id
+
+
 def error_line(text: str) -> str:
     """Return the first line that pytest marks as an error, or else the last line."""
     marked = (line.removeprefix("E").strip() for line in text.splitlines() if line.startswith("E  "))

@@ -11,7 +11,7 @@ from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.collect import environment
 from qa_queue.reports.model import Report, Test, TestAttempt
 from qa_queue.reports.phases import Phase, attempt_of, masked, moment, problem_of, tags_of
-from qa_queue.reports.pytest_facts import Subtests, last_line, printable
+from qa_queue.reports.pytest_facts import Subtests, last_line, printable, title_of
 
 
 class SessionCollector:
@@ -61,12 +61,12 @@ class SessionCollector:
         outcome = attempts[-1].outcome
         if outcome is Outcome.PASSED and any(attempt.outcome.bad for attempt in attempts):
             outcome = Outcome.FLAKY
-        file, _, name = node_id.partition("::")
+        file = node_id.partition("::")[0]
         phases = [phase for one in tries for phase in one.values()]
         kind, message = problem_of(tries[-1])
         return Test(
             id=node_id,
-            name=name.replace("::", " > ") or node_id,
+            name=title_of(node_id),
             suite=file,
             tags=tags_of(tries[-1]),
             outcome=outcome,

@@ -9,7 +9,7 @@ from qa_queue.models import ErrorKind, StepStatus
 from qa_queue.models.outcomes import STATUSES, Outcome
 from qa_queue.reports.model import Evidence, ReportStep, Test, TestAttempt
 from qa_queue.reports.phases import compared
-from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, XFAIL_ACTION, action_of
+from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, XFAIL_ACTION, action_of, title_of
 from qa_queue.reports.rows import RunRows
 from qa_queue.reports.trace_calls import with_calls
 from qa_queue.store.records import StepRecord
@@ -52,7 +52,7 @@ def _test(rows: RunRows, test_id: str, *, alone: bool) -> Test:
     file, _, name = test_id.partition("::")
     return Test(
         id=run.id if alone else f"{run.id} {test_id}",
-        name=name.replace("::", " > ") or test_id,
+        name=title_of(test_id),
         suite=file if name else "",
         tags=rows.case.tags if rows.case else (),
         outcome=Outcome.FLAKY if flaky else last,

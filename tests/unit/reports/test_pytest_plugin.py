@@ -10,6 +10,7 @@ from junitparser import JUnitXml
 
 from qa_queue.reports.model import CheckComparison
 from qa_queue.reports.phases import compared
+from qa_queue.reports.pytest_facts import title_of
 from tests.support.pytest_arguments import without_plugins
 
 pytest_plugins = ["pytester"]
@@ -163,6 +164,19 @@ def test_half_characters_reach_every_format(pytester: pytest.Pytester) -> None:
     assert test["error"] == "Failed: why \\ud802"
     assert "step \\ud801" in [step["name"] for step in test["attempts"][0]["steps"]]
     assert all("ud802" in (pytester.path / file).read_text() for file in files)
+
+
+@pytest.mark.parametrize(
+    ("node_id", "title"),
+    [
+        ("test_a.py::TestB::test_c[x::y]", "TestB > test_c[x::y]"),
+        ("a/test_a.py::test_b", "test_b"),
+        ("a/test_a.py", "a/test_a.py"),
+    ],
+)
+def test_a_test_is_named_within_its_file(node_id: str, title: str) -> None:
+    """A parameter stays as it is written."""
+    assert title_of(node_id) == title
 
 
 def test_several_formats_at_once(pytester: pytest.Pytester) -> None:
