@@ -138,13 +138,19 @@ def project_of(settings: Settings) -> tuple[str, str]:
     return settings.supabase_url, settings.supabase_secret_key.get_secret_value().strip()
 
 
+def with_text(query: Any, column: str, text: str) -> Any:
+    """Restrict the query to rows with this text; in quotes, as the embedded database reads `true` as a boolean."""
+    quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+    return query.filter(column, "in", f'("{quoted}")')
+
+
 def runs_with(query: Any, *, case_id: str | None, statuses: Sequence[RunStatus] | None, user_id: str | None) -> Any:
     """Restrict the query to runs of a case, with these statuses, of a user."""
     if case_id is not None:
         query = query.eq("test_case_id", case_id)
     if statuses is not None:
         query = query.in_("status", [status.value for status in statuses])
-    return query if user_id is None else query.eq("user_id", user_id)
+    return query if user_id is None else with_text(query, "user_id", user_id)
 
 
 def runs_between(query: Any, *, queued_since: datetime | None, finished_before: datetime | None) -> Any:

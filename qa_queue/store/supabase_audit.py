@@ -8,7 +8,7 @@ from typing import Any
 from postgrest.types import ReturnMethod
 
 from qa_queue.store.audit import LATEST, AuditFilter, AuditRecord
-from qa_queue.store.client import Row, SupabaseClient, rows_after
+from qa_queue.store.client import Row, SupabaseClient, rows_after, with_text
 from qa_queue.store.mapping import chunks, columns, to_record
 from qa_queue.store.sanitize import sanitize
 
@@ -53,7 +53,7 @@ class SupabaseAudit:
 def _filtered(query: Any, wanted: AuditFilter) -> Any:
     """Return a query with the conditions of a filter, without those of its page."""
     if wanted.actor is not None:
-        query = query.eq("actor", sanitize(wanted.actor))
+        query = with_text(query, "actor", sanitize(wanted.actor))
     if wanted.kinds is not None:
         query = query.in_("kind", [kind.value for kind in wanted.kinds])
     if wanted.since is not None:

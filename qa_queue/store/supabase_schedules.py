@@ -13,7 +13,7 @@ from postgrest.types import CountMethod, ReturnMethod
 
 from qa_queue.errors import StoreError, StoreSchemaError, StoreUnavailableError
 from qa_queue.models import RunStatus
-from qa_queue.store.client import Row, SupabaseClient, page_by_id, rows_after
+from qa_queue.store.client import Row, SupabaseClient, page_by_id, rows_after, with_text
 from qa_queue.store.mapping import chunks, columns, to_record, to_row, uuid_bounds, uuids
 from qa_queue.store.records import BatchRecord, RunPlace, RunRecord
 from qa_queue.store.sanitize import sanitize
@@ -148,7 +148,7 @@ class SupabaseSchedules:
             log.error("%s Or delete it: `qa-queue schedule remove %s`.", message, schedule_id)
 
     def _one(self, column: str, value: str) -> ScheduleRecord | None:
-        rows = self._client.send(self._select().eq(column, value).limit(1)).data
+        rows = self._client.send(with_text(self._select(), column, value).limit(1)).data
         return to_record(ScheduleRecord, rows[0]) if rows else None
 
     def _select(self) -> Any:

@@ -14,6 +14,8 @@ from qa_queue.models import utc_now
 from qa_queue.store.audit import AuditFilter, AuditKind, AuditRecord
 from qa_queue.store.client import SupabaseClient
 from qa_queue.store.protocol import RunStore
+from tests.support.records import case_record, run_record
+from tests.support.schedules import schedule_record
 
 
 def row(actor: str, **fields: Any) -> AuditRecord:
@@ -29,6 +31,23 @@ def test_a_row_is_written_once_and_comes_back_as_it_was(store: RunStore) -> None
     store.audit.add([given])
     store.audit.add([given.model_copy(update={"actor": "eve", "outcome": "unknown"})])
     assert store.audit.list(AuditFilter(actor=actor)) == [given]
+
+
+TEXTS = ("true", "null", "not.null", "5", "1e5", 'a,b(c)."d"\\', "eq.x", "*", "")
+
+
+@pytest.mark.parametrize("text", TEXTS)
+def test_a_text_is_found_whatever_it_looks_like(store: RunStore, text: str) -> None:
+    """A user and a schedule may have the name of a boolean, a number or an operator."""
+    given, run = row(text), run_record(store.save_cases([case_record()])[0], user_id=text)
+    store.audit.add([given])
+    store.save([run])
+    assert given in store.audit.list(AuditFilter(actor=text))
+    assert run.id in [one.id for one in store.list_runs(user_id=text, case_id=run.test_case_id)]
+    schedule = schedule_record(name=text or "-")
+    assert store.schedules.add(schedule)
+    assert store.schedules.find(schedule.name) == schedule
+    assert store.schedules.remove(schedule.id)
 
 
 def test_rows_are_found_by_actor_kind_and_time_in_pages(store: RunStore) -> None:
