@@ -38,6 +38,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a shell started the tes
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES = ROOT / ".qa" / "test-templates"  # databases of tests with migrations of their own, made once
+# A database of somebody else; tests that need one of any kind share its template, which takes seconds to make.
+FOREIGN_MIGRATION = ("20260101000000_other.sql", "create table public.other (id uuid primary key);")
 # Files that take longest, longest first; then the kinds of tests, those that start most processes first.
 LONGEST_FILES = (
     "tests/acceptance/test_wheel.py",
@@ -182,7 +184,8 @@ def bare_supabase(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalSer
     folder = tmp_path_factory.mktemp("bare")
     migrations = folder / "migrations"
     migrations.mkdir()
-    (migrations / "20260101000000_other.sql").write_text("create table public.other (id uuid primary key);")
+    name, sql = FOREIGN_MIGRATION
+    (migrations / name).write_text(sql)
     with start_supabase(folder / "data", cache=TEMPLATES, migrations=migrations) as server:
         yield server
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import socket
 import stat
 from pathlib import Path
+from uuid import uuid4
 
 import httpx
 import psutil
@@ -15,7 +16,7 @@ from qa_queue.errors import StackError
 from qa_queue.local.process import LocalServer, free_port, launch, port_is_free
 from qa_queue.local.redis import start_redis
 from qa_queue.local.supabase import migrate_data, start_supabase
-from tests.conftest import TEMPLATES
+from tests.conftest import FOREIGN_MIGRATION, TEMPLATES
 from tests.support.processes import runs
 
 
@@ -141,14 +142,16 @@ def test_supabase_keeps_its_rows_and_gets_new_migrations(tmp_path: Path) -> None
     """A second start applies the new migrations only."""
     migrations, folder = tmp_path / "migrations", tmp_path / "data"
     migrations.mkdir()
-    (migrations / "20260101000000_a.sql").write_text("create table public.things (id int primary key);")
+    name, sql = FOREIGN_MIGRATION
+    (migrations / name).write_text(sql)
+    row = {"id": str(uuid4())}
     with start_supabase(folder, cache=TEMPLATES, migrations=migrations) as server:
         rows = {"headers": {"apikey": str(server.key)}, "timeout": 30}
-        assert httpx.post(f"{server.url}/rest/v1/things", json={"id": 7}, **rows).status_code == 201
+        assert httpx.post(f"{server.url}/rest/v1/other", json=row, **rows).status_code == 201
     assert not migrate_data(folder, cache=TEMPLATES, migrations=migrations)
     (migrations / "20260102000000_b.sql").write_text("create table public.more (id int primary key);")
     with start_supabase(folder, cache=TEMPLATES, migrations=migrations) as server:
-        assert httpx.get(f"{server.url}/rest/v1/things", **rows).json() == [{"id": 7}]
+        assert httpx.get(f"{server.url}/rest/v1/other", **rows).json() == [row]
         assert httpx.get(f"{server.url}/rest/v1/more", **rows).json() == []
 
 
