@@ -109,7 +109,7 @@ class Bookkeeping:
             self._pending.popleft()
             self.closed += 1
             closed.append(ClosedJob(execution_id=first.active.id, request=request))
-            with contextlib.suppress(RedisError):
+            with contextlib.suppress(RedisError, OSError):
                 self._queues.trim(first.active.queue.name)
         return closed
 

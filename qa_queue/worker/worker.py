@@ -21,7 +21,7 @@ from rq.utils import now as utc_now
 from rq.worker import DequeueStrategy, WorkerStatus
 
 from qa_queue.errors import InputError, QAError
-from qa_queue.extensions import known_queue, queue_names
+from qa_queue.extensions import catalogue, known_queue, queue_names
 from qa_queue.queues import QueueManager
 from qa_queue.queues.keys import PROCESS_FIELD, SLOTS_FIELD
 from qa_queue.queues.priority_queue import PriorityQueue
@@ -104,6 +104,7 @@ class QAWorker(Worker):
         """
         del date_format, log_format, with_scheduler, dequeue_strategy
         self._configure_logs(logging_level)
+        catalogue()  # read now: once the worker has jobs, a lack of file descriptors must not end it
         self.bootstrap(None)
         self._install_signal_handlers()  # type: ignore[no-untyped-call] # RQ
         options = LoopOptions(
