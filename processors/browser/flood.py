@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Hashable, Mapping
 from contextlib import suppress
 from uuid import uuid4
 
@@ -104,12 +105,12 @@ async def _answer(context: BrowserContext) -> None:
     answer = asyncio.ensure_future(context.cookies("http://localhost"))
     try:
         for _ in range(BUSY_PINGS):
-            used = _cpu_seconds()
+            before = _cpu_seconds()
             await asyncio.wait({answer}, timeout=PING_TIMEOUT_S)
             if answer.done():
                 answer.result()
                 return
-            if _cpu_seconds() - used < BUSY_SHARE * PING_TIMEOUT_S:
+            if not worked(before, _cpu_seconds(), BUSY_SHARE * PING_TIMEOUT_S):
                 break
     except Error as error:
         raise BrowserCrashedError("the browser died under the run") from error
@@ -118,11 +119,21 @@ async def _answer(context: BrowserContext) -> None:
     raise BrowserCrashedError("the browser does not answer")
 
 
-def _cpu_seconds() -> float:
-    """Return the CPU time of this process's children: the driver, the browser and its pages."""
-    total = 0.0
+def worked(before: Mapping[Hashable, float], after: Mapping[Hashable, float], least: float) -> bool:
+    """Return whether processes have used `least` seconds of CPU together, or one has ended, between two looks.
+
+    The CPU time of a page ends with its process, so that a sum over all of them would fall when a context closes.
+    """
+    if before.keys() - after.keys():
+        return True
+    return sum(used - before.get(process, 0.0) for process, used in after.items()) >= least
+
+
+def _cpu_seconds() -> dict[Hashable, float]:
+    """Return the CPU time of each of this process's children: the driver, the browser and its pages."""
+    found: dict[Hashable, float] = {}
     for child in psutil.Process().children(recursive=True):
         with suppress(psutil.Error):
             used = child.cpu_times()
-            total += used.user + used.system
-    return total
+            found[child] = used.user + used.system
+    return found
