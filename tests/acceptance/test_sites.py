@@ -20,7 +20,7 @@ from qa_queue.producer.validation import expanded
 from tests.support.running import ExecutionHarness
 
 CASES = Path(__file__).parents[2] / "examples" / "sites" / "cases"
-PATIENT_MS, IMPATIENT_MS = 60_000, 2_000  # at correct sites, where slowness is no bug; and where a bug is found
+PATIENT_MS, IMPATIENT_MS = 60_000, 2_000  # at correct sites, where none is to be found; and with a bug
 CORRECT = ""
 
 

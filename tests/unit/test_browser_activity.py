@@ -18,7 +18,7 @@ from processors.browser.flood import worked
         ({"driver": 1.0, "flooding page": 60.0}, {"driver": 1.1}, True),
         ({}, {}, False),
     ],
-    ids=["they worked", "too little", "a page was opened", "a page was closed", "there is none"],
+    ids=["they worked", "too little", "a page was opened", "a page was closed", "without processes"],
 )
 def test_a_browser_works_that_uses_cpu_or_ends_processes(
     before: Mapping[str, float], after: Mapping[str, float], *, expected: bool
