@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from processors.base import SuiteHosts
@@ -96,17 +96,20 @@ class _Attempt:
             loop.stop.arm(self._plan.timeout_ms)
             selected = await host.select([test.id for test in self.tests if not test.ended] or loop.tests.tests)
             self.tests = self.tests or [SuiteTest(id=one, place=place) for place, one in enumerate(selected, 1)]
-            by_id = {test.id: test for test in self.tests}
             try:
-                async for test_id, phase in host.run(selected):
-                    if phase is None:
-                        await self._end(by_id[test_id], host)
-                    else:
-                        await self._phase(by_id[test_id], phase)
+                await self._follow(host, selected)
             except asyncio.CancelledError:
                 if loop.stop.reason is ErrorKind.TIMEOUT:
                     self.stack = await host.stack()
                 raise
+
+    async def _follow(self, host: HostProcess, selected: Sequence[str]) -> None:
+        by_id = {test.id: test for test in self.tests}
+        async for test_id, phase in host.run(selected):
+            if phase is None:
+                await self._end(by_id[test_id], host)
+            else:
+                await self._phase(by_id[test_id], phase)
 
     async def _phase(self, test: SuiteTest, phase: Phase) -> None:
         if phase.when in test.phases:  # a plugin of the suite runs the test again

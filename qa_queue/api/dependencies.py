@@ -28,7 +28,7 @@ async def _backend(request: Request) -> Backend:
     """Return the service as the caller may see it; a public path has no caller."""
     backend: Backend = request.app.state.backend  # set by create_app
     caller: Identity | None = getattr(request.state, "identity", None)
-    if caller is None or caller.scope is None or not caller.scope.stored_only:
+    if caller is None or caller.scope is None or not caller.stored_only:
         return backend
     return LimitedBackend(backend, caller, caller.scope)
 
@@ -75,8 +75,7 @@ def refuse_limits(caller: Identity, *, reads: bool, limited: bool = False) -> No
     Raises:
         RefusedError: 403.
     """
-    scope = caller.scope
-    if scope is None or limited or (reads and not scope.stored_only):
+    if caller.scope is None or limited or (reads and not caller.stored_only):
         return
     raise RefusedError(
         HTTPStatus.FORBIDDEN,

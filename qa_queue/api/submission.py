@@ -44,7 +44,7 @@ def refuse_other_case(backend: Backend, caller: Identity, case_id: str | None) -
     Raises:
         ForbiddenError: it does not.
     """
-    if caller.scope is None or not caller.scope.stored_only:
+    if not caller.stored_only:
         return
     if case_id is None:
         raise ForbiddenError(f"The token of {caller.name} is limited to stored cases: give a `case_id`.")

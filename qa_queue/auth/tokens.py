@@ -56,6 +56,11 @@ class Identity(Frozen):
     scope: TokenScope | None = None
     address: str | None = None
 
+    @property
+    def stored_only(self) -> bool:
+        """True if the caller is limited to stored cases."""
+        return self.scope is not None and self.scope.stored_only
+
 
 class TokenInfo(Frozen):
     """Description of a token; never the token itself."""

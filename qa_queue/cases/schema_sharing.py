@@ -63,11 +63,10 @@ def _replaced(schema: Schema, names: dict[str, str]) -> Schema:
             return part(value)
         if keyword in _LISTS:
             return [part(one) for one in value]
+        if keyword == "$defs":  # a definition stays in its place
+            return {name: _replaced(one, names) for name, one in value.items()}
         if keyword in _NAMED:
-            new = (
-                part if keyword != "$defs" else lambda one: _replaced(one, names)
-            )  # a definition stays in its place
-            return {name: new(one) for name, one in value.items()}
+            return {name: part(one) for name, one in value.items()}
         return value
 
     return {keyword: parts(keyword, value) for keyword, value in schema.items()}

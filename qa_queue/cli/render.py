@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED, Outcome
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
+    from qa_queue.services import Backend
     from qa_queue.services.runs import RunReport
     from qa_queue.store.records import RunRecord, StepRecord
 
@@ -258,3 +260,33 @@ def print_submitted(
         out.print(f"One batch: [cyan]qa-queue batch show {batch_id}[/]", soft_wrap=True)
     elif submitted:
         out.print(f"Follow it: [cyan]qa-queue watch {short_id(submitted[0].run_id)}[/]", soft_wrap=True)
+
+
+def print_where(backend: Backend, submitted: Sequence[SubmittedRun], batch_id: str | None, out: Console) -> None:
+    """Print the command that follows the runs from elsewhere and, where the pages are served here, their page."""
+    run_id, port = submitted[0].run_id, backend.settings.qa_web_port
+    command = f"qa-queue batch show {batch_id}" if batch_id else f"qa-queue watch {short_id(run_id)}"
+    path = f"batches/{batch_id}" if batch_id else f"runs/{run_id}"
+    out.print(f"[dim]Follow elsewhere:[/] [cyan]{command}[/]", soft_wrap=True, highlight=False)
+    if is_served(port):
+        out.print(f"[dim]Page:[/] http://127.0.0.1:{port}/{path}", soft_wrap=True, highlight=False)
+
+
+def is_served(port: int) -> bool:
+    """Return whether something listens on this port of loopback."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
+            return True
+    except OSError:
+        return False
+
+
+def warn_without_worker(backend: Backend, err: Console) -> None:
+    """Print the command that starts a worker if none listens; the runs wait for one."""
+    if backend.queues.get_queue_stats("test-execution")["test-execution"].workers == 0:
+        text = (
+            "note: no worker listens on test-execution, so the runs wait. Start one with `qa-queue up`, or "
+            "`rq worker -w qa_queue.worker.QAWorker test-execution`."
+        )
+        shown = wrapped(text, err.width) if err.is_terminal else text
+        err.print(shown.replace("note:", "[yellow]note:[/]", 1), soft_wrap=True, highlight=False)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import suppress
@@ -22,10 +21,11 @@ from qa_queue.cli.render import (
     echo,
     print_next_commands,
     print_submitted,
+    print_where,
     report_json,
     runs_table,
     short_id,
-    wrapped,
+    warn_without_worker,
 )
 from qa_queue.cli.selection import RunCommand, Selection, pytest_arguments, select
 from qa_queue.errors import InputError
@@ -267,36 +267,6 @@ def submit(backend: Backend, requests: Sequence[RunRequest]) -> tuple[tuple[Subm
 
     batch = submit_batch(backend, requests)
     return batch.runs, batch.id
-
-
-def print_where(backend: Backend, submitted: Sequence[SubmittedRun], batch_id: str | None, out: Console) -> None:
-    """Print the command that follows the runs from elsewhere and, where the pages are served here, their page."""
-    run_id, port = submitted[0].run_id, backend.settings.qa_web_port
-    command = f"qa-queue batch show {batch_id}" if batch_id else f"qa-queue watch {short_id(run_id)}"
-    path = f"batches/{batch_id}" if batch_id else f"runs/{run_id}"
-    out.print(f"[dim]Follow elsewhere:[/] [cyan]{command}[/]", soft_wrap=True, highlight=False)
-    if is_served(port):
-        out.print(f"[dim]Page:[/] http://127.0.0.1:{port}/{path}", soft_wrap=True, highlight=False)
-
-
-def is_served(port: int) -> bool:
-    """Return whether something listens on this port of loopback."""
-    try:
-        with socket.create_connection(("127.0.0.1", port), timeout=0.5):
-            return True
-    except OSError:
-        return False
-
-
-def warn_without_worker(backend: Backend, err: Console) -> None:
-    """Print the command that starts a worker if none listens; the runs wait for one."""
-    if backend.queues.get_queue_stats("test-execution")["test-execution"].workers == 0:
-        text = (
-            "note: no worker listens on test-execution, so the runs wait. Start one with `qa-queue up`, or "
-            "`rq worker -w qa_queue.worker.QAWorker test-execution`."
-        )
-        shown = wrapped(text, err.width) if err.is_terminal else text
-        err.print(shown.replace("note:", "[yellow]note:[/]", 1), soft_wrap=True, highlight=False)
 
 
 def wait_for(

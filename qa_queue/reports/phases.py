@@ -12,7 +12,7 @@ from typing import Any
 
 from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.model import CheckComparison, Evidence, ReportStep, TestAttempt
-from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, STEPS_PROPERTY, TAGS_PROPERTY, printable
+from qa_queue.reports.pytest_facts import SNAPSHOT_TITLE, STEPS_PROPERTY, TAGS_PROPERTY, without_surrogates
 from qa_queue.reports.trace_calls import with_calls
 
 PHASES = ("setup", "call", "teardown")
@@ -155,7 +155,9 @@ def moment(seconds: float) -> datetime:
 
 
 def _json(phase: Phase, name: str) -> list[Any]:
-    return [entry for key, value in phase.properties if key == name for entry in printable(json.loads(value))]
+    return [
+        entry for key, value in phase.properties if key == name for entry in without_surrogates(json.loads(value))
+    ]
 
 
 def _evidence(properties: Iterable[Sequence[Any]], attempt: int, root: Path) -> Iterator[Evidence]:

@@ -40,16 +40,16 @@ def facts_of(report: Any) -> dict[str, Any]:
         "sections": [[title, text] for title, text in report.sections],
         "properties": [[name, str(value)] for name, value in report.user_properties],
     }
-    return {name: printable(value) for name, value in facts.items()}
+    return {name: without_surrogates(value) for name, value in facts.items()}
 
 
-def printable(value: Any) -> Any:
+def without_surrogates(value: Any) -> Any:
     """Return a JSON value with lone surrogates, which no file or database can hold, written as `\\ud800`."""
     if isinstance(value, str):
         return value.encode("utf-8", "backslashreplace").decode()
     if isinstance(value, dict):
-        return {printable(name): printable(one) for name, one in value.items()}
-    return [printable(one) for one in value] if isinstance(value, list) else value
+        return {without_surrogates(name): without_surrogates(one) for name, one in value.items()}
+    return [without_surrogates(one) for one in value] if isinstance(value, list) else value
 
 
 class Subtests:

@@ -11,7 +11,7 @@ from qa_queue.models.outcomes import Outcome
 from qa_queue.reports.collect import environment
 from qa_queue.reports.model import Report, Test, TestAttempt
 from qa_queue.reports.phases import Phase, attempt_of, masked, moment, problem_of, tags_of
-from qa_queue.reports.pytest_facts import Subtests, last_line, printable, title_of
+from qa_queue.reports.pytest_facts import Subtests, last_line, title_of, without_surrogates
 
 
 class SessionCollector:
@@ -37,7 +37,7 @@ class SessionCollector:
 
     def add_collection_error(self, report: Any) -> None:
         """Add a file that could not be collected."""
-        text = masked(printable(str(report.longrepr)))
+        text = masked(without_surrogates(str(report.longrepr)))
         attempt = TestAttempt(number=1, outcome=Outcome.ERROR, duration_ms=0, sections={"Traceback": text})
         self._broken.append(
             Test(

@@ -6,9 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from qa_queue.errors import StoreAuthError, StoreError, StoreUnavailableError
-from qa_queue.store.audit import AuditRecord
 from qa_queue.store.client import SupabaseClient
-from qa_queue.store.ledger import LedgerEntry
 from qa_queue.store.mapping import TABLES, columns
 from qa_queue.store.records import (
     AdaptationRow,
@@ -20,11 +18,10 @@ from qa_queue.store.records import (
     StepRecord,
     VerdictRecord,
 )
-from qa_queue.store.schedule_records import ScheduleRecord
 
 _OF_RUNS = (StepRecord, ArtifactRecord)  # their tables refer to runs
 _OF_CASES = (AdaptationRow, PatternRecord, FingerprintRecord, VerdictRecord)  # and these to cases, as runs do
-_OTHERS = (LedgerEntry, ScheduleRecord, AuditRecord)
+_OTHERS = tuple(kind for kind in TABLES if kind not in {CaseRecord, RunRecord, *_OF_RUNS, *_OF_CASES})
 
 
 def check_schema(client: SupabaseClient) -> None:

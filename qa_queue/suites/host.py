@@ -68,14 +68,18 @@ class _Connection:
     def receive(self) -> dict[str, Any]:
         return self._requests.get()
 
+    def _take(self, message: dict[str, Any]) -> None:
+        """Answer where the process is at once, also while a test runs; leave the rest to `receive`."""
+        if message["op"] == "stack":
+            self.send(event="stack", text=_short(_STACKS.stacks()))
+        else:
+            self._requests.put(message)
+
     def _read(self) -> None:
         try:
             with self._socket.makefile("r", encoding="utf-8") as lines:
                 for message in map(json.loads, lines):
-                    if message["op"] == "stack":
-                        self.send(event="stack", text=_short(_STACKS.stacks()))
-                    else:
-                        self._requests.put(message)
+                    self._take(message)
         finally:  # also after a reset: the worker died with messages of ours unread
             os.killpg(0, signal.SIGKILL)
 

@@ -207,11 +207,14 @@ class HostProcess:
         try:
             async with asyncio.timeout(STACK_S):
                 self._send(op="stack")
-                while (message := await self._next()) is not None:
-                    if message["event"] == "stack":
-                        return str(message["text"])
+                return await self._stack_text()
         except TimeoutError:
             return await self._dumped()
+
+    async def _stack_text(self) -> str:
+        while (message := await self._next()) is not None:
+            if message["event"] == "stack":
+                return str(message["text"])
         return ""
 
     async def stop(self) -> None:

@@ -34,8 +34,10 @@ class TemporaryFolder:
 
     def _make(self, root: Path) -> None:
         made = Path(tempfile.mkdtemp(prefix=_UNLOCKED_PREFIX, dir=root))
-        self._lock = os.open(made, os.O_RDONLY | os.O_DIRECTORY)
-        fcntl.flock(self._lock, fcntl.LOCK_EX)
+        if (lock := _lock_of(made)) is None:
+            made.rmdir()
+            return
+        self._lock = lock
         self._path = made.rename(root / made.name.replace(_UNLOCKED_PREFIX, _PREFIX, 1))
 
     @property

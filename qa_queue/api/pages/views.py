@@ -43,8 +43,7 @@ def overview(backend: Backend, caller: Identity, *, show: str = "all", cursor: s
         statuses=FILTERS[chosen], after=pagination.decode(cursor) if cursor else None, limit=NEWEST + 1
     )
     runs, following = pagination.paged(found, NEWEST)
-    limited = caller.scope is not None and caller.scope.stored_only
-    alerts = [] if limited else firing(backend.alerts.load())
+    alerts = [] if caller.stored_only else firing(backend.alerts.load())
     return {
         "alerts": [(alert, datetime.fromtimestamp(alert.firing_since or 0, UTC)) for alert in alerts],
         "queues": list(backend.queues.get_queue_stats().values()),
