@@ -11,8 +11,9 @@ from typing import TypeVar
 from uuid import UUID, uuid4
 
 from redis import Redis
+from redis.exceptions import RedisError
 
-from qa_queue.errors import InputError
+from qa_queue.errors import InputError, StoreError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName, utc_now
 from qa_queue.producer.idempotency import claimed, under_way, withdraw_rows
 from qa_queue.producer.planning import (
@@ -27,6 +28,7 @@ from qa_queue.producer.requests import RunRequest, SubmittedBatch, SubmittedRun
 from qa_queue.producer.validation import check_number, check_requests, expanded
 from qa_queue.queues import MAX_JOBS_AT_ONCE, QueueManager
 from qa_queue.queues.enqueue import reserve_arrivals
+from qa_queue.queues.jobs import JobSpec
 from qa_queue.redis import connection_of, explained
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry
@@ -72,7 +74,7 @@ class JobProducer:
                     versions = self._save_cases(claims.fresh)
                     recording.set()
                     self._record(claims.fresh, versions, entries)
-                    self._queues.add(QueueName.TEST_EXECUTION, specs)
+                    self._enqueue(specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
 
     def submit_batch(self, requests: Sequence[RunRequest], batch_id: str | None = None) -> SubmittedBatch:
@@ -115,6 +117,26 @@ class JobProducer:
             self._store.save(entries_chunk)
         for chunk in _chunks(run_records(plans, versions, utc_now())):
             self._store.save(chunk)
+
+    def _enqueue(self, specs: Sequence[JobSpec]) -> None:
+        """Enqueue the runs: one step in Redis, whose answer may be lost.
+
+        A run that has begun is an answer too: all of them were enqueued, and the reconciler enqueues those again
+        that Redis has lost since.
+        """
+        try:
+            self._queues.add(QueueName.TEST_EXECUTION, specs)
+        except RedisError as error:
+            if not self._begun([spec.job_id for spec in specs]):
+                raise
+            log.warning("Redis failed after it had enqueued runs, of which some have begun: %s", error)
+
+    def _begun(self, run_ids: Sequence[str]) -> bool:
+        """Return whether any of these runs has begun, as far as the store can say."""
+        try:
+            return bool(self._store.existing_runs(run_ids, begun=True))
+        except StoreError:
+            return False
 
     def _delete_rows(self, recording: Event, run_ids: Sequence[str]) -> str | None:
         """Delete the rows of a failed submission; return a note if some may be left.

@@ -150,10 +150,11 @@ class MemoryStore:
             found = Counter(run.status for run in self._table(RunRecord).values())
         return {status: found[status] for status in RunStatus}
 
-    def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Return those of these ids that belong to runs."""
+    def existing_runs(self, run_ids: Sequence[str], *, begun: bool = False) -> set[str]:
+        """Return those of these ids that belong to runs; with `begun`, to runs that a worker has begun or ended."""
         with self._lock:
-            return set(uuids(run_ids)) & self._table(RunRecord).keys()
+            found = (run for run in self._of(RunRecord, "id", run_ids))
+            return {run.id for run in found if not begun or run.status is not RunStatus.QUEUED or run.fence}
 
     def find_run_ids(self, prefix: str, limit: int = 2) -> list[str]:
         """Return the ids of at most `limit` runs that begin with this text, in order."""

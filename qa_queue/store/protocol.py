@@ -174,8 +174,8 @@ class RunStore(Protocol):
     def count_runs(self) -> dict[RunStatus, int]:
         """Return the number of runs of every status."""
 
-    def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Return those of these ids that belong to runs."""
+    def existing_runs(self, run_ids: Sequence[str], *, begun: bool = False) -> set[str]:
+        """Return those of these ids that belong to runs; with `begun`, to runs that a worker has begun or ended."""
 
     def find_run_ids(self, prefix: str, limit: int = 2) -> list[str]:
         """Return the ids of at most `limit` runs that begin with this text, in order."""

@@ -162,11 +162,12 @@ class SupabaseStore:
         """Return the number of runs of every status, in a call for each."""
         return {status: self._count_status(status) for status in RunStatus}
 
-    def existing_runs(self, run_ids: Sequence[str]) -> set[str]:
-        """Return those of these ids that belong to runs."""
+    def existing_runs(self, run_ids: Sequence[str], *, begun: bool = False) -> set[str]:
+        """Return those of these ids that belong to runs; with `begun`, to runs that a worker has begun or ended."""
         found: set[str] = set()
         for chunk in chunks(uuids(run_ids), IDS_PER_CALL):
-            rows = self._client.read(partial(self._page, "test_runs", ("id",), partial(_restrict, "id", chunk)))
+            restrict = partial(_restrict_begun if begun else partial(_restrict, "id"), chunk)
+            rows = self._client.read(partial(self._page, "test_runs", ("id",), restrict))
             found |= {row["id"] for row in rows}
         return found
 
@@ -317,6 +318,10 @@ class SupabaseStore:
 
 def _restrict(column: str, ids: Sequence[str], query: Any) -> Any:
     return query.in_(column, ids)
+
+
+def _restrict_begun(ids: Sequence[str], query: Any) -> Any:
+    return query.in_("id", ids).or_(f"status.neq.{RunStatus.QUEUED.value},fence.gt.0")
 
 
 def _knowledge(found: Mapping[type[Any], Sequence[Any]]) -> CaseKnowledge:

@@ -509,6 +509,18 @@ class TestDeleting:
         assert store.find_run_ids(ids[2]) == [ids[2]]
         assert store.find_run_ids("abcd9") == store.find_run_ids("no id") == store.find_run_ids("abcd%") == []
 
+    def test_runs_that_have_begun_are_told_from_those_that_wait(self, store: RunStore) -> None:
+        """One that waits for its next attempt has begun, and so has one that ended."""
+        waits = saved_run(store)
+        begun = [
+            saved_run(store, status="running", fence=1),
+            saved_run(store, status="queued", fence=1),
+            saved_run(store, status="completed", fence=1),
+            saved_run(store, status="cancelled"),
+        ]
+        ids = [run.id for run in (waits, *begun)]
+        assert store.existing_runs([*ids, str(uuid4()), "no uuid"], begun=True) == set(ids[1:])
+
     def test_deleting_twice_finds_nothing(self, store: RunStore) -> None:
         """The second time there is no such run."""
         run = saved_run(store)

@@ -297,6 +297,26 @@ def test_when_redis_becomes_unavailable_while_enqueueing_jobs_and_rows_are_taken
     assert (store.list_runs(), waiting(redis_db)) == ([], [])
 
 
+def test_runs_that_have_begun_are_acknowledged_although_the_answer_of_redis_was_lost(
+    redis_db: Redis, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Redis is killed right after it has enqueued them, and a worker is faster than the submitter's connection."""
+    real = QueueManager.add
+
+    def lost(self: QueueManager, name: str, specs: Any) -> Any:
+        real(self, name, specs)
+        store.update_run(specs[0].job_id, status=RunStatus.COMPLETED, fence=1)
+        raise RedisConnectionError("Connection closed by server.")
+
+    monkeypatch.setattr(QueueManager, "add", lost)
+    submitted = producer(redis_db, store).submit([run_request("A"), run_request("B")])
+    assert [(run.id, run.status) for run in store.list_runs(oldest_first=True)] == [
+        (submitted[0].run_id, RunStatus.COMPLETED),
+        (submitted[1].run_id, RunStatus.QUEUED),
+    ]
+    assert set(waiting(redis_db)) == {run.job_id for run in submitted}
+
+
 def test_an_interrupted_submission_leaves_nothing_behind(
     redis_db: Redis, store: MemoryStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
