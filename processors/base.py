@@ -66,10 +66,13 @@ class RecordSink(Protocol):
 
 
 class CancelCheck(Protocol):
-    """Requests to cancel runs."""
+    """Reasons to end runs that come from elsewhere: requests to cancel them, and workers that take them over."""
 
     def requested(self, run_id: str) -> bool:
         """Return True from the moment of a request to cancel the run."""
+
+    def taken_over(self, context: JobContext) -> bool:
+        """Return True if this attempt is no longer its worker's."""
 
 
 class SuiteHosts(Protocol):

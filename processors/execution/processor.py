@@ -176,12 +176,16 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
 
         Raises:
             RunCancelledError: the run was cancelled.
-            RunReturnedError: it cannot be read whether it was.
+            RunReturnedError: it cannot be read whether it was, or another worker has taken it over.
             RetryLaterError: the test failed, and its next try follows at the end of the queue.
         """
         services = self.services
         reporter = RunReporter(plan, self.context, writer=services.writer, report=self.update_progress)
-        async with StopSignal(partial(services.cancels.requested, plan.run_id)) as stop:
+        cancels = services.cancels
+        stop_signal = StopSignal(
+            partial(cancels.requested, plan.run_id), taken_over=partial(cancels.taken_over, self.context)
+        )
+        async with stop_signal as stop:
             outcome = await self._tries(plan, reporter, stop).run()
         if outcome.deferred:
             await reporter.defer(outcome)

@@ -28,16 +28,24 @@ _log = logging.getLogger(__name__)
 class StopSignal:
     """Ends a run early: because it is cancelled, which is checked twice a second, or because its time is up.
 
-    It is active within an `async with`, which begins once it is known whether the run is cancelled; `arm` sets the
-    time limit. The first reason counts.
+    It is active within an `async with`, which begins once it is known whether the run is `cancelled`, and was not
+    `taken_over` by another worker; `arm` sets the time limit. The first reason counts.
 
     Raises:
-        RunReturnedError: at the beginning, Redis did not say whether the run was cancelled.
+        RunReturnedError: at the beginning, Redis did not answer within 3 s, or the run was taken over.
     """
 
-    def __init__(self, cancelled: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        cancelled: Callable[[], bool],
+        *,
+        taken_over: Callable[[], bool] = lambda: False,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         loop = asyncio.get_running_loop()
         self._cancelled = cancelled
+        self._taken_over = taken_over
+        self._clock = clock
         self._reason: asyncio.Future[ErrorKind] = loop.create_future()
         self._end = self._reason  # later than the reason while the run tidies up
         self._poller: asyncio.Task[None] | None = None
@@ -103,15 +111,19 @@ class StopSignal:
             await asyncio.wait({self._poller})
 
     async def _first_check(self) -> None:
-        """Check before the run begins. While it waits for an answer, another worker may take the run over."""
-        deadline = time.monotonic() + ANSWER_S
-        if await self._check():
+        """Check before the run begins.
+
+        While it waits for an answer, or its process is frozen, another worker may take the run over: an answer
+        counts only if little time has passed since the question.
+        """
+        asked = self._clock()
+        if await self._check() and await self._is_ours() and self._clock() - asked < LONGEST_PAUSE_S:
             return
         while not await self._check():
-            if time.monotonic() >= deadline:
+            if self._clock() - asked >= ANSWER_S:
                 break
             await asyncio.sleep(POLL_S)
-        raise RunReturnedError("Redis did not say at once whether the run was cancelled")
+        raise RunReturnedError("Redis did not say at once whether the run was cancelled or taken over")
 
     async def _poll(self) -> None:
         while self.reason is None:
@@ -127,6 +139,14 @@ class StopSignal:
             _log.warning("Cannot read whether the run was cancelled: %s", error)
             return False
         return True
+
+    async def _is_ours(self) -> bool:
+        """Return False if the run was taken over, or if that could not be read."""
+        try:
+            return not await asyncio.to_thread(self._taken_over)
+        except InfrastructureError as error:
+            _log.warning("Cannot read whether the run was taken over: %s", error)
+            return False
 
     def _stop(self, reason: ErrorKind) -> None:
         if not self._reason.done():

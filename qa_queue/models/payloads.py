@@ -96,7 +96,8 @@ class JobContext:
     """A job as its queue has it; `attempt` counts from 1. `job_id` is the run's id for test runs.
 
     `requeues` is the number of times that it was requeued from the dead letters. `deferrals` is the number of times
-    that its test failed and it went to the end of the queue, if its worker `can_defer` it.
+    that its test failed and it went to the end of the queue, if its worker `can_defer` it. `execution` is the entry
+    of this attempt in RQ's registry of running ones, empty where there is none.
     """
 
     job_id: str
@@ -109,6 +110,7 @@ class JobContext:
     requeues: int = 0
     deferrals: int = 0
     can_defer: bool = False
+    execution: str = ""
 
     @property
     def last_attempt(self) -> bool:

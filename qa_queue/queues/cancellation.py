@@ -9,10 +9,10 @@ from itertools import groupby
 from redis import Redis
 from rq.utils import as_text
 
-from qa_queue.models import ErrorKind, RunStatus, utc_now
+from qa_queue.models import ErrorKind, JobContext, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.job_view import jobs_by_server
-from qa_queue.queues.keys import JOB_PREFIX, QueueScript, signal_key
+from qa_queue.queues.keys import JOB_PREFIX, QueueKeys, QueueScript, signal_key
 from qa_queue.redis import explained
 from qa_queue.store.protocol import RunStore
 
@@ -112,6 +112,17 @@ class CancelSignals:
         """
         with explained(self._connection):
             return bool(self._connection.exists(signal_key(run_id)))
+
+    def taken_over(self, context: JobContext) -> bool:
+        """Return True if another worker has closed this attempt, or Redis has lost it; one round trip.
+
+        Raises:
+            RedisUnavailableError: Redis failed; ask again.
+        """
+        if not context.execution:
+            return False
+        with explained(self._connection):
+            return self._connection.zscore(QueueKeys(context.queue).started, context.execution) is None
 
     def clear(self, run_id: str) -> None:
         """Delete the request, so that a run that is requeued on purpose is not cancelled again."""

@@ -113,7 +113,7 @@ def open_execution(worker: BaseWorker, reserved: ReservedJob, *, suspect: bool) 
     if registered is None:
         return None
     execution, attempt, requeues, deferrals = registered
-    context = _context(worker.name, job, queue, attempt, requeues, deferrals)
+    context = _context(worker.name, job, execution, attempt, requeues, deferrals)
     return ActiveJob(job=job, queue=queue, execution=execution, context=context, suspect=suspect)
 
 
@@ -121,7 +121,7 @@ def adopt_execution(worker_name: str, job: Job, queue: Queue, execution: Executi
     """Return the execution that another worker opened and left, to be closed by the worker of this name."""
     found = job.connection.hmget(job.key, ATTEMPT_FIELD, REQUEUES_FIELD, DEFERRALS_FIELD)
     attempt, requeues, deferrals = (int(one or 0) for one in found)
-    context = _context(worker_name, job, queue, attempt or 1, requeues, deferrals)
+    context = _context(worker_name, job, execution, attempt or 1, requeues, deferrals)
     return ActiveJob(job=job, queue=queue, execution=execution, context=context)
 
 
@@ -260,10 +260,12 @@ def _register(worker: BaseWorker, job: Job, queue: Queue) -> tuple[Execution, in
     return execution, int(attempt), int(requeues or 0), int(deferrals or 0)
 
 
-def _context(worker_name: str, job: Job, queue: Queue, attempt: int, requeues: int, deferrals: int) -> JobContext:
+def _context(
+    worker_name: str, job: Job, execution: Execution, attempt: int, requeues: int, deferrals: int
+) -> JobContext:
     return JobContext(
         job_id=job.id,
-        queue=queue.name,
+        queue=job.origin,
         attempt=attempt,
         max_attempts=attempt + (job.retries_left or 0),
         enqueued_at=job.enqueued_at,
@@ -272,6 +274,7 @@ def _context(worker_name: str, job: Job, queue: Queue, attempt: int, requeues: i
         requeues=requeues,
         deferrals=deferrals,
         can_defer=True,
+        execution=execution.composite_key,
     )
 
 

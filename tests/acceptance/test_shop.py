@@ -55,6 +55,9 @@ class NoCancels:
     def requested(self, run_id: str) -> bool:
         return False
 
+    def taken_over(self, context: JobContext) -> bool:
+        return False
+
 
 @dataclass(frozen=True)
 class Ran:

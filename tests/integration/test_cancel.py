@@ -13,7 +13,7 @@ from rq.registry import CanceledJobRegistry, ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
 from qa_queue.errors import StoreUnavailableError
-from qa_queue.models import Priority, RunStatus
+from qa_queue.models import JobContext, Priority, RunStatus
 from qa_queue.progress import ProgressReader
 from qa_queue.queues.cancellation import (
     KEEP_S,
@@ -173,6 +173,17 @@ def test_a_request_that_was_acted_on_can_be_cleared(redis_db: Redis) -> None:
     cancel(redis_db, "r")
     CancelSignals(redis_db).clear("r")
     assert not signalled(redis_db, "r")
+
+
+def test_an_attempt_that_rq_no_longer_lists_was_taken_over(redis_db: Redis) -> None:
+    """The worker that takes it over removes its entry. Attempts of RQ's own workers have none."""
+    context = JobContext(job_id="r", queue=QUEUE, execution="r:1")
+    signals = CancelSignals(redis_db)
+    redis_db.zadd(KEYS.started, {"r:1": 1})
+    assert not signals.taken_over(context)
+    redis_db.zrem(KEYS.started, "r:1")
+    assert signals.taken_over(context)
+    assert not signals.taken_over(JobContext(job_id="r", queue=QUEUE))
 
 
 def test_cancelled_jobs_are_shown_for_a_day_and_then_forgotten(redis_db: Redis) -> None:

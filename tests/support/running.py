@@ -39,9 +39,13 @@ class Cancels:
 
     def __init__(self) -> None:
         self.runs: set[str] = set()
+        self.lost: set[str] = set()
 
     def requested(self, run_id: str) -> bool:
         return run_id in self.runs
+
+    def taken_over(self, context: JobContext) -> bool:
+        return context.job_id in self.lost
 
 
 @dataclass

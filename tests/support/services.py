@@ -30,6 +30,10 @@ class NeverCancelled:
         """False."""
         return False
 
+    def taken_over(self, context: JobContext) -> bool:
+        """False."""
+        return False
+
 
 class NoBrowser:
     """For processors that need none."""

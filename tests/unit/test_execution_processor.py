@@ -115,6 +115,13 @@ async def test_an_attempt_that_redis_counts_too_low_counts_after_those_of_the_ro
     assert harness.row(data.test_run_id).status is RunStatus.QUEUED
 
 
+async def test_an_attempt_that_was_taken_over_does_not_begin(harness: ExecutionHarness) -> None:
+    data = submitted(harness)
+    harness.cancels.lost.add(data.test_run_id)
+    with pytest.raises(RunReturnedError, match="taken over"):
+        await harness.run(data)
+
+
 async def test_a_run_without_a_row_is_run(harness: ExecutionHarness) -> None:
     data = harness.submit(case(goto("/")))
     harness.store.delete_runs([data.test_run_id])

@@ -100,6 +100,29 @@ async def test_nothing_begins_after_a_wait_for_the_first_answer(monkeypatch: pyt
     assert next(checks) == 4
 
 
+async def test_nothing_begins_after_a_late_answer() -> None:
+    """The process was frozen between the question and the answer, which may be out of date."""
+    times = iter([0.0, 3.0])
+    with pytest.raises(RunReturnedError):
+        async with StopSignal(lambda: False, clock=lambda: next(times)):
+            pytest.fail("it begins")
+
+
+async def test_a_run_that_was_taken_over_does_not_begin() -> None:
+    with pytest.raises(RunReturnedError, match="taken over"):
+        async with StopSignal(lambda: False, taken_over=lambda: True):
+            pytest.fail("it begins")
+
+
+async def test_a_run_that_may_have_been_taken_over_does_not_begin() -> None:
+    def ask() -> bool:
+        raise RedisUnavailableError("no Redis")
+
+    with pytest.raises(RunReturnedError):
+        async with StopSignal(lambda: False, taken_over=ask):
+            pytest.fail("it begins")
+
+
 async def test_without_an_answer_the_run_returns_to_its_queue(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stopping, "ANSWER_S", 0.0)
 
