@@ -15,6 +15,7 @@ from qa_queue.cases.hosts import HostList
 from qa_queue.cli.options import Json, open_backend, open_changes
 from qa_queue.cli.render import Console, plain_table
 from qa_queue.errors import InputError
+from qa_queue.errors.validation import count_of
 
 app = typer.Typer()
 tokens = typer.Typer(no_args_is_help=True, help="Create, list and revoke tokens of the API; log in to the pages.")
@@ -65,10 +66,21 @@ def list_tokens(as_json: Json = False) -> None:
 @tokens.command()
 def revoke(
     token_id: Annotated[str, typer.Argument(metavar="ID", help="As `qa-queue token list` shows it.")],
+    cancel_runs: Annotated[
+        bool,
+        typer.Option("--cancel-runs", help="Cancel the unfinished runs under its name too, also delayed ones."),
+    ] = False,
 ) -> None:
-    """Revoke a token at once, with the logins made with it."""
-    open_changes(open_backend(check=False)).revoke_token(token_id)
-    Console().print(f"{token_id}  revoked", highlight=False)
+    """Revoke a token at once, with the logins made with it.
+
+    Runs that it has submitted go on without --cancel-runs. Tokens with the same name share their runs.
+    """
+    out, changes = Console(), open_changes(open_backend(check=False))
+    info = changes.revoke_token(token_id)
+    out.print(f"{token_id}  revoked", highlight=False)
+    if cancel_runs:
+        number = len(changes.cancel_runs_of(info.name))
+        out.print(f"{count_of(number, 'unfinished run')} of {escape(info.name)} cancelled", highlight=False)
 
 
 @tokens.command()

@@ -260,6 +260,9 @@ class Backend:
         """
         return _whole_id("batches", ref, self.store.batches.find_ids)
 
+    def require_whole_batch(self, batch_id: str) -> None:
+        """Return if the caller may change every run of the batch; without limits it may."""
+
     def case(self, case_id: str) -> CaseRecord:
         """Return the case.
 

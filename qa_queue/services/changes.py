@@ -31,9 +31,11 @@ from qa_queue.schedules import ScheduleSpec
 from qa_queue.services import adaptations, cases
 from qa_queue.services.backend import Backend
 from qa_queue.store.audit import AuditKind
-from qa_queue.store.records import ArtifactRecord, CaseRecord
+from qa_queue.store.ledger import UNFINISHED
+from qa_queue.store.records import ArtifactRecord, CaseRecord, RunRecord
 from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
+_PAGE = 500  # runs
 _CONFIDENTIAL = ("env", "data")  # fields of schedules whose texts are not shown
 
 
@@ -62,8 +64,8 @@ class Changes:
             change.object, change.after = f"token {info.id}", _token(info)
         return info, text
 
-    def revoke_token(self, token_id: str) -> None:
-        """Revoke a token.
+    def revoke_token(self, token_id: str) -> TokenInfo:
+        """Revoke a token and return its description.
 
         Raises:
             NotFoundError: it does not exist.
@@ -71,8 +73,9 @@ class Changes:
         info = next((one for one in self._backend.tokens.list_all() if one.id == token_id), None)
         before = _token(info) if info else {}
         with self._change(AuditKind.TOKEN_REVOKE, f"token {token_id}", **before):
-            if not self._backend.tokens.revoke(token_id):
+            if not self._backend.tokens.revoke(token_id) or info is None:
                 raise NotFoundError(f"there is no token {token_id!r}: `qa-queue token list` lists the tokens.")
+        return info
 
     def login_link(self) -> str:
         """Return a link that logs in one browser as administrator."""
@@ -254,8 +257,20 @@ class Changes:
             change.after = {run_id: outcome.value for run_id, outcome in outcomes.items()}
         return outcomes
 
+    def cancel_runs_of(self, user: str) -> dict[str, CancelOutcome]:
+        """Cancel the unfinished runs of a user, delayed ones among them; see `Backend.cancel`."""
+        outcomes: dict[str, CancelOutcome] = {}
+        last: RunRecord | None = None
+        with self._change(AuditKind.RUN_CANCEL, f"unfinished runs of {user}") as change:
+            while page := self._backend.store.list_runs(user_id=user, statuses=UNFINISHED, limit=_PAGE, after=last):
+                outcomes |= self._backend.cancel([run.id for run in page], f"cancelled by {self._by.name}")
+                last = page[-1]
+            change.after = {"runs": len(outcomes)}
+        return outcomes
+
     def cancel_batch(self, batch_id: str) -> dict[str, CancelOutcome]:
-        """Cancel the runs of a batch; see `Batches.cancel`."""
+        """Cancel the runs of a batch; see `Batches.cancel` and `Backend.require_whole_batch`."""
+        self._backend.require_whole_batch(batch_id)
         with self._change(AuditKind.BATCH_CANCEL, f"batch {batch_id}") as change:
             outcomes = self._backend.batches.cancel(batch_id, f"cancelled by {self._by.name}")
             change.after = {"runs": len(outcomes)}
@@ -266,6 +281,13 @@ class Changes:
         kind = AuditKind.RUN_PIN if pinned else AuditKind.RUN_UNPIN
         with self._change(kind, ", ".join(run_ids)):
             self._backend.store.retention.pin(run_ids, pinned=pinned)
+
+    def pin_batch(self, batch_id: str, *, pinned: bool) -> list[str]:
+        """Keep the runs of a batch from the clean-up, or no longer; return their ids. See `cancel_batch`."""
+        self._backend.require_whole_batch(batch_id)
+        run_ids = [run.id for run in self._backend.batches.runs(batch_id)]
+        self.pin_runs(run_ids, pinned=pinned)
+        return run_ids
 
     def link_file(self, artifact: ArtifactRecord, seconds: int) -> str:
         """Return a ticket for a file that needs no login."""

@@ -6,7 +6,7 @@ refused, lists leave them out. A method that the store gets later is closed unti
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from itertools import chain
 from typing import TYPE_CHECKING, Any, cast
@@ -15,6 +15,7 @@ from qa_queue.auth.tokens import Identity, TokenScope
 from qa_queue.errors import ForbiddenError
 from qa_queue.models import QueueName
 from qa_queue.services.backend import MOST_SINGLE_READS, Backend
+from qa_queue.store.mapping import IDS_PER_CALL, chunks
 from qa_queue.store.memory_schedules import newest_batches
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import (
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from qa_queue.redis import RedisClient
     from qa_queue.store.artifacts import ArtifactFiles
 
-_MOST_ADAPTATIONS = 10_000  # the newest, of all cases
-_PAGE = 500
 # Writes are made by operations that check the limits themselves; these reads name no case.
 _UNCHANGED = ("audit", "check", "existing_runs", "ledger", "retention", "save", "save_cases", "update_run")
 
@@ -50,11 +49,22 @@ class LimitedBackend(Backend):
     def __init__(self, whole: Backend, caller: Identity, scope: TokenScope) -> None:
         super().__init__(whole.settings, cast(RunStore, LimitedStore(whole, caller.name, scope)))
         self._whole = whole
+        self._owner = caller.name
 
     @property
     def redis_client(self) -> RedisClient:
         """The client of the whole backend."""
         return self._whole.redis_client
+
+    def require_whole_batch(self, batch_id: str) -> None:
+        """Return if the token covers every run of the batch.
+
+        Raises:
+            NotFoundError: it covers none.
+            ForbiddenError: it covers some.
+        """
+        if len(self.batches.runs(batch_id)) < len(self._whole.batches.runs(batch_id)):
+            raise _refusal(self._owner, f"every run of the batch {batch_id}: name those that it covers")
 
     @property
     def artifacts(self) -> ArtifactFiles:
@@ -120,15 +130,11 @@ class LimitedStore:
         self, *, case_id: str | None = None, limit: int = 50, oldest_first: bool = False, **filters: Any
     ) -> list[RunRecord]:
         """Return runs of covered cases; see `RunStore.list_runs`."""
-        covered = {case.id for case in self.list_cases() if case_id in (None, case.id)}
-        if len(covered) > MOST_SINGLE_READS:
-            found = self._pages(covered, limit, oldest_first=oldest_first, **filters)
-        else:
-            each = [
-                self._store.list_runs(case_id=one, limit=limit, oldest_first=oldest_first, **filters)
-                for one in covered
-            ]
-            found = sorted(chain(*each), key=_place, reverse=not oldest_first)[:limit]
+        each = (
+            self._store.list_runs(case_ids=some, limit=limit, oldest_first=oldest_first, **filters)
+            for some in self._covered(case_id)
+        )
+        found = sorted(chain(*each), key=_place, reverse=not oldest_first)[:limit]
         self._readable |= dict.fromkeys((run.id for run in found), True)
         return found
 
@@ -159,24 +165,18 @@ class LimitedStore:
             self.get_case(found.test_case_id)
         return found
 
-    def find_adaptations(self, *, limit: int = 50, **filters: Any) -> list[AdaptationRow]:
+    def find_adaptations(
+        self, *, case_id: str | None = None, limit: int = 50, **filters: Any
+    ) -> list[AdaptationRow]:
         """Return adaptations of covered cases; see `RunStore.find_adaptations`."""
-        covered = {case.id for case in self.list_cases()}
-        found = self._store.find_adaptations(limit=_MOST_ADAPTATIONS, **filters)
-        return [row for row in found if row.test_case_id in covered][:limit]
+        each = (
+            self._store.find_adaptations(case_ids=some, limit=limit, **filters) for some in self._covered(case_id)
+        )
+        return sorted(chain(*each), key=lambda row: (row.created_at, row.id), reverse=True)[:limit]
 
-    def _pages(
-        self, covered: Collection[str], limit: int, *, after: RunRecord | RunPlace | None = None, **filters: Any
-    ) -> list[RunRecord]:
-        """Return runs of many cases: those of all, page by page, without the others."""
-        found: list[RunRecord] = []
-        while len(found) < limit:
-            page = self._store.list_runs(limit=_PAGE, after=after, **filters)
-            found += [run for run in page if run.test_case_id in covered]
-            if len(page) < _PAGE:
-                break
-            after = page[-1]
-        return found[:limit]
+    def _covered(self, case_id: str | None) -> Iterator[Sequence[str]]:
+        """Return the ids of the covered cases, or of this one if it is covered, as many at once as a call takes."""
+        return chunks([case.id for case in self.list_cases() if case_id in (None, case.id)], IDS_PER_CALL)
 
     def _may_read(self, run: RunRecord) -> bool:
         if run.id not in self._readable:

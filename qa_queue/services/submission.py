@@ -94,20 +94,28 @@ def rerun_runs(
 
 
 def rerun_batch(
-    backend: Backend, batch_id: str, *, user: str | None = None, env: Mapping[str, str], only_failed: bool
+    backend: Backend,
+    batch_id: str,
+    *,
+    user: str | None = None,
+    env: Mapping[str, str],
+    only_failed: bool,
+    hosts: tuple[str, ...] = (),
 ) -> SubmittedBatch:
     """Submit the runs of a batch again, as a new batch; all or none.
 
     Raises:
         NotFoundError: there is no such batch.
+        ForbiddenError: the caller's token does not cover every run of it.
         ConflictError: none of its runs is to be submitted again.
         ItemsError: names every run that cannot be submitted again.
     """
+    backend.require_whole_batch(batch_id)
     runs = backend.batches.worth_again(batch_id, only_failed=only_failed)
 
     def request_of(run: RunRecord) -> RunRequest:
         try:
-            return rerun_request(backend, run, user=user, env=env)
+            return rerun_request(backend, run, user=user, env=env, hosts=hosts)
         except InputError as error:
             raise InputError(f"run {run.id}: {error}") from error
 

@@ -144,10 +144,12 @@ def with_text(query: Any, column: str, text: str) -> Any:
     return query.filter(column, "in", f'("{quoted}")')
 
 
-def runs_with(query: Any, *, case_id: str | None, statuses: Sequence[RunStatus] | None, user_id: str | None) -> Any:
-    """Restrict the query to runs of a case, with these statuses, of a user."""
-    if case_id is not None:
-        query = query.eq("test_case_id", case_id)
+def runs_with(
+    query: Any, *, cases: Sequence[str] | None, statuses: Sequence[RunStatus] | None, user_id: str | None
+) -> Any:
+    """Restrict the query to runs of these cases, with these statuses, of a user."""
+    if cases is not None:
+        query = query.in_("test_case_id", cases)
     if statuses is not None:
         query = query.in_("status", [status.value for status in statuses])
     return query if user_id is None else with_text(query, "user_id", user_id)

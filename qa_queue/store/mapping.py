@@ -27,6 +27,7 @@ from qa_queue.store.records import (
 from qa_queue.store.sanitize import sanitize
 from qa_queue.store.schedule_records import ScheduleRecord
 
+IDS_PER_CALL = 100  # a UUID takes 37 characters of the URL, and some servers allow 8 KB
 TABLES: dict[type[Frozen], str] = {  # parents before children: the order in which they are written
     CaseRecord: "test_cases",
     LedgerEntry: "job_ledger",

@@ -119,6 +119,7 @@ class MemoryStore:
         self,
         *,
         case_id: str | None = None,
+        case_ids: Sequence[str] | None = None,
         batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
         user_id: str | None = None,
@@ -135,6 +136,7 @@ class MemoryStore:
             run
             for run in runs
             if (case_id is None or run.test_case_id == case_id)
+            and (case_ids is None or run.test_case_id in case_ids)
             and (batch_id is None or run.batch_id == batch_id)
             and (statuses is None or run.status in statuses)
             and (user_id is None or run.user_id == user_id)
@@ -193,6 +195,7 @@ class MemoryStore:
         self,
         *,
         case_id: str | None = None,
+        case_ids: Sequence[str] | None = None,
         run_id: str | None = None,
         statuses: Sequence[str] | None = None,
         limit: int = 50,
@@ -206,6 +209,7 @@ class MemoryStore:
             row
             for row in rows
             if (case_id is None or row.test_case_id == case_id)
+            and (case_ids is None or row.test_case_id in case_ids)
             and (run_id is None or row.test_run_id == run_id)
             and (statuses is None or row.status in statuses)
         ]

@@ -160,6 +160,7 @@ class RunStore(Protocol):
         self,
         *,
         case_id: str | None = None,
+        case_ids: Sequence[str] | None = None,
         batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
         user_id: str | None = None,
@@ -169,7 +170,10 @@ class RunStore(Protocol):
         oldest_first: bool = False,
         after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
-        """Return runs by `queued_at`, newest first by default, starting after the run `after`."""
+        """Return runs by `queued_at`, newest first by default, starting after the run `after`.
+
+        `case_ids` are at most `IDS_PER_CALL`.
+        """
 
     def count_runs(self) -> dict[RunStatus, int]:
         """Return the number of runs of every status."""
@@ -199,11 +203,12 @@ class RunStore(Protocol):
         self,
         *,
         case_id: str | None = None,
+        case_ids: Sequence[str] | None = None,
         run_id: str | None = None,
         statuses: Sequence[str] | None = None,
         limit: int = 50,
     ) -> list[AdaptationRow]:
-        """Return adaptations of any runs, newest first."""
+        """Return adaptations of any runs, newest first; `case_ids` are at most `IDS_PER_CALL`."""
 
     def knowledge(self, case_id: str) -> CaseKnowledge:
         """Return the knowledge of a case's elements, each kind by step key, patterns by falling confidence too."""

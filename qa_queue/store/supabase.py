@@ -13,6 +13,7 @@ from qa_queue.models import RunStatus
 from qa_queue.settings import Settings
 from qa_queue.store.client import Row, SupabaseClient, page_by_id, project_of, rows_after, runs_between, runs_with
 from qa_queue.store.mapping import (
+    IDS_PER_CALL,
     TABLES,
     by_kind,
     chunks,
@@ -44,7 +45,6 @@ from qa_queue.store.supabase_schedules import SupabaseBatches, SupabaseSchedules
 from qa_queue.store.supabase_schema import check_schema, embedded
 
 ROWS_PER_CALL = 500
-IDS_PER_CALL = 100  # a UUID takes 37 characters of the URL, and some servers allow 8 KB
 
 R = TypeVar("R", bound=Record)
 Restrict = Callable[[Any], Any]  # of a query
@@ -133,6 +133,7 @@ class SupabaseStore:
         self,
         *,
         case_id: str | None = None,
+        case_ids: Sequence[str] | None = None,
         batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
         user_id: str | None = None,
@@ -144,13 +145,16 @@ class SupabaseStore:
     ) -> list[RunRecord]:
         """Return runs by `queued_at`, newest first by default, starting after the run `after`."""
         parents = {parent for parent in (case_id, batch_id) if parent is not None}
-        if len(uuids(parents)) < len(parents) or (statuses is not None and not statuses):
+        empty = any(given is not None and not given for given in (statuses, case_ids))
+        if len(uuids(parents)) < len(parents) or empty:
             return []
 
         def page(found: list[Row], size: int) -> Any:
             counted = CountMethod.exact if batch_id is not None and not found else None  # a batch is short
             query = self._client.table("test_runs").select(*columns(RunRecord), count=counted)
-            query = runs_with(query, case_id=case_id, statuses=statuses, user_id=user_id)
+            query = runs_with(
+                query, cases=case_ids if case_id is None else [case_id], statuses=statuses, user_id=user_id
+            )
             query = query if batch_id is None else query.eq("batch_id", batch_id)
             query = runs_between(query, queued_since=queued_since, finished_before=finished_before)
             last = to_record(RunRecord, found[-1]) if found else after
@@ -215,6 +219,7 @@ class SupabaseStore:
         self,
         *,
         case_id: str | None = None,
+        case_ids: Sequence[str] | None = None,
         run_id: str | None = None,
         statuses: Sequence[str] | None = None,
         limit: int = 50,
@@ -229,6 +234,7 @@ class SupabaseStore:
             query = self._client.table("adaptations").select(*columns(AdaptationRow))
             for column, parent in given.items():
                 query = query.eq(column, parent)
+            query = query if case_ids is None else query.in_("test_case_id", case_ids)
             query = query if statuses is None else query.in_("status", list(statuses))
             query = query.order("created_at", desc=True).order("id", desc=True)
             return query.range(len(found), len(found) + size - 1)

@@ -12,10 +12,9 @@ from postgrest.types import ReturnMethod
 from qa_queue.models import QueueName
 from qa_queue.store.client import Row, SupabaseClient, page_by_id
 from qa_queue.store.ledger import UNFINISHED, LedgerEntry, OpenRun
-from qa_queue.store.mapping import chunks, columns, to_record, uuids
+from qa_queue.store.mapping import IDS_PER_CALL, chunks, columns, to_record, uuids
 
 _TABLE = "job_ledger"
-_IDS_PER_CALL = 100
 
 
 class SupabaseLedger:
@@ -37,7 +36,7 @@ class SupabaseLedger:
     def entries(self, job_ids: Sequence[str]) -> dict[str, LedgerEntry]:
         """Return the entries of these jobs, by id."""
         found: dict[str, LedgerEntry] = {}
-        for chunk in chunks(uuids(job_ids), _IDS_PER_CALL):
+        for chunk in chunks(uuids(job_ids), IDS_PER_CALL):
             found |= {entry.id: entry for entry in self._entries(partial(_among, "id", chunk))}
         return found
 
@@ -47,7 +46,7 @@ class SupabaseLedger:
             return self._entries(lambda query: query.not_.is_("claim", "null"))
         return [
             entry
-            for chunk in chunks(sorted(keys), _IDS_PER_CALL)
+            for chunk in chunks(sorted(keys), IDS_PER_CALL)
             for entry in self._entries(partial(_among, "claim", chunk))
         ]
 
@@ -63,7 +62,7 @@ class SupabaseLedger:
 
     def remove(self, job_ids: Sequence[str]) -> None:
         """Delete the entries of these jobs."""
-        for chunk in chunks(uuids(job_ids), _IDS_PER_CALL):
+        for chunk in chunks(uuids(job_ids), IDS_PER_CALL):
             query = self._client.table(_TABLE).delete(returning=ReturnMethod.minimal)
             self._client.send(query.in_("id", chunk))
 

@@ -11,11 +11,10 @@ from postgrest.types import CountMethod, ReturnMethod
 
 from qa_queue.models import ArtifactKind
 from qa_queue.store.client import Row, SupabaseClient, page_by_id
-from qa_queue.store.mapping import chunks, columns, to_record, uuids
+from qa_queue.store.mapping import IDS_PER_CALL, chunks, columns, to_record, uuids
 from qa_queue.store.records import ArtifactRecord, RunRecord
 
 _RUNS, _FILES = "test_runs", "test_artifacts"
-_IDS_PER_CALL = 100
 
 
 class SupabaseRetention:
@@ -27,7 +26,7 @@ class SupabaseRetention:
     def pin(self, run_ids: Sequence[str], *, pinned: bool) -> int:
         """Pin or unpin runs; return the number of those that exist."""
         changed = 0
-        for chunk in chunks(uuids(run_ids), _IDS_PER_CALL):
+        for chunk in chunks(uuids(run_ids), IDS_PER_CALL):
             query = self._client.table(_RUNS).update(
                 {"pinned": pinned}, count=CountMethod.exact, returning=ReturnMethod.minimal
             )
@@ -38,7 +37,7 @@ class SupabaseRetention:
         """Return those of these runs that exist, by id."""
         return [
             to_record(RunRecord, row)
-            for chunk in chunks(uuids(run_ids), _IDS_PER_CALL)
+            for chunk in chunks(uuids(run_ids), IDS_PER_CALL)
             for row in self._client.read(partial(self._page_of_runs, chunk))
         ]
 
@@ -66,7 +65,7 @@ class SupabaseRetention:
 
     def delete_files(self, artifact_ids: Sequence[str]) -> None:
         """Delete the rows of these files."""
-        for chunk in chunks(uuids(artifact_ids), _IDS_PER_CALL):
+        for chunk in chunks(uuids(artifact_ids), IDS_PER_CALL):
             query = self._client.table(_FILES).delete(returning=ReturnMethod.minimal)
             self._client.send(query.in_("id", list(chunk)))
 

@@ -316,6 +316,17 @@ class TestListingRuns:
         assert store.list_runs(user_id=hers.user_id, case_id=case) == [hers]
         assert store.list_runs(case_id=case, queued_since=NOON) == [hers, runs[-1]]
 
+    def test_several_cases_filter(self, store: RunStore, runs: list[RunRecord]) -> None:
+        """Runs of all of them in one order; none of no case."""
+        other = run_record(saved_case(store), queued_at=NOON - timedelta(days=1))
+        store.save([other])
+        both = sorted([*runs, other], key=lambda run: (run.queued_at, run.id), reverse=True)
+        cases = [other.test_case_id, runs[0].test_case_id]
+        assert store.list_runs(case_ids=cases) == both
+        assert store.list_runs(case_ids=cases, limit=2, after=both[0]) == both[1:3]
+        assert store.list_runs(case_ids=cases[:1]) == [other]
+        assert store.list_runs(case_ids=[]) == []
+
     def test_a_place_serves_as_a_cursor(self, store: RunStore, runs: list[RunRecord]) -> None:
         """The moment and the id of a run are enough to go on behind it."""
         place = RunPlace(queued_at=runs[2].queued_at, id=runs[2].id)
@@ -477,6 +488,8 @@ class TestKnowledge:
         ]
         store.save(rows)
         assert store.find_adaptations(case_id=run.test_case_id) == rows[::-1]
+        assert store.find_adaptations(case_ids=[run.test_case_id, UNKNOWN_ID]) == rows[::-1]
+        assert store.find_adaptations(case_ids=[UNKNOWN_ID]) == []
         assert store.find_adaptations(run_id=run.id, limit=2) == [rows[2], rows[1]]
         assert store.find_adaptations(run_id=run.id, statuses=["proposed"]) == [rows[1]]
         assert store.find_adaptations(case_id="no uuid") == []

@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from qa_queue.api.artifacts import artifact_response
 from qa_queue.api.auth import local_path
-from qa_queue.api.dependencies import Admin, Reader, Runner, Service, Templates
+from qa_queue.api.dependencies import Admin, Reader, Runner, RunStarter, Service, Templates
 from qa_queue.api.pages import views
 from qa_queue.api.reports import ReportFormat, report_response, trace_address
+from qa_queue.api.submission import hosts_of
 from qa_queue.models import utc_now
 from qa_queue.reports.render import Format
 from qa_queue.services import submission
@@ -65,28 +66,28 @@ def show_run_report(backend: Service, run_id: str, _: Reader, format_: ReportFor
 
 
 @routes.post("/runs/{run_id}/cancel")
-def cancel_run(backend: Service, run_id: str, caller: Runner) -> Response:
+def cancel_run(backend: Service, run_id: str, caller: RunStarter) -> Response:
     """Cancel a run and return to its page."""
     backend.changes(caller).cancel_runs([backend.run(run_id).id])
     return _go_to(f"/runs/{run_id}")
 
 
 @routes.post("/runs/{run_id}/rerun")
-def rerun_run(backend: Service, run_id: str, caller: Runner) -> Response:
+def rerun_run(backend: Service, run_id: str, caller: RunStarter) -> Response:
     """Rerun a run and show the new one."""
-    run = submission.rerun_run(backend, run_id, user=caller.name, env={})
+    run = submission.rerun_run(backend, run_id, user=caller.name, env={}, hosts=hosts_of(caller))
     return _go_to(f"/runs/{run.run_id}")
 
 
 @routes.post("/runs/{run_id}/pin")
-def pin_run(backend: Service, run_id: str, caller: Runner) -> Response:
+def pin_run(backend: Service, run_id: str, caller: RunStarter) -> Response:
     """Pin a run and return to its page."""
     backend.changes(caller).pin_runs([backend.run(run_id).id], pinned=True)
     return _go_to(f"/runs/{run_id}")
 
 
 @routes.post("/runs/{run_id}/unpin")
-def unpin_run(backend: Service, run_id: str, caller: Runner) -> Response:
+def unpin_run(backend: Service, run_id: str, caller: RunStarter) -> Response:
     """Unpin a run and return to its page."""
     backend.changes(caller).pin_runs([backend.run(run_id).id], pinned=False)
     return _go_to(f"/runs/{run_id}")
@@ -113,30 +114,32 @@ def show_batch_report(backend: Service, batch_id: str, _: Reader, format_: Repor
 
 
 @routes.post("/batches/{batch_id}/cancel")
-def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> Response:
+def cancel_batch(backend: Service, batch_id: str, caller: RunStarter) -> Response:
     """Cancel a batch and return to its page."""
     backend.changes(caller).cancel_batch(batch_id)
     return _go_to(f"/batches/{batch_id}")
 
 
 @routes.post("/batches/{batch_id}/rerun")
-def rerun_failed(backend: Service, batch_id: str, caller: Runner) -> Response:
+def rerun_failed(backend: Service, batch_id: str, caller: RunStarter) -> Response:
     """Rerun the failed runs of a batch and show the new one."""
-    batch = submission.rerun_batch(backend, batch_id, user=caller.name, env={}, only_failed=True)
+    batch = submission.rerun_batch(
+        backend, batch_id, user=caller.name, env={}, only_failed=True, hosts=hosts_of(caller)
+    )
     return _go_to(f"/batches/{batch.id}")
 
 
 @routes.post("/batches/{batch_id}/pin")
-def pin_batch(backend: Service, batch_id: str, caller: Runner) -> Response:
+def pin_batch(backend: Service, batch_id: str, caller: RunStarter) -> Response:
     """Pin the runs of a batch and return to its page."""
-    backend.changes(caller).pin_runs([run.id for run in backend.batches.runs(batch_id)], pinned=True)
+    backend.changes(caller).pin_batch(batch_id, pinned=True)
     return _go_to(f"/batches/{batch_id}")
 
 
 @routes.post("/batches/{batch_id}/unpin")
-def unpin_batch(backend: Service, batch_id: str, caller: Runner) -> Response:
+def unpin_batch(backend: Service, batch_id: str, caller: RunStarter) -> Response:
     """Unpin the runs of a batch and return to its page."""
-    backend.changes(caller).pin_runs([run.id for run in backend.batches.runs(batch_id)], pinned=False)
+    backend.changes(caller).pin_batch(batch_id, pinned=False)
     return _go_to(f"/batches/{batch_id}")
 
 

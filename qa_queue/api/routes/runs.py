@@ -12,7 +12,7 @@ from fastapi.responses import FileResponse
 
 from qa_queue.api import pagination
 from qa_queue.api.artifacts import artifact_response, find_artifact
-from qa_queue.api.dependencies import IdempotencyKey, Reader, Runner, RunStarter, Service
+from qa_queue.api.dependencies import IdempotencyKey, Reader, RunStarter, Service
 from qa_queue.api.errors import Absent, answers
 from qa_queue.api.reports import DESCRIPTION, ReportFormat, report_response
 from qa_queue.api.schemas.runs import (
@@ -266,7 +266,7 @@ def get_batch_report(backend: Service, batch_id: str, _: Reader, format_: Report
 
 
 @batches.post("/{batch_id}/cancel", responses=answers(404), summary="Cancel a batch")
-def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> BatchCancelled:
+def cancel_batch(backend: Service, batch_id: str, caller: RunStarter) -> BatchCancelled:
     """Cancel the unfinished runs: waiting and delayed ones never start, running ones are asked to stop.
 
     Finished runs keep their result. Idempotent.
@@ -276,15 +276,15 @@ def cancel_batch(backend: Service, batch_id: str, caller: Runner) -> BatchCancel
 
 
 @batches.post("/{batch_id}/pin", responses=answers(404), summary="Pin a batch")
-def pin_batch(backend: Service, batch_id: str, caller: Runner) -> Pinned:
+def pin_batch(backend: Service, batch_id: str, caller: RunStarter) -> Pinned:
     """Keep all runs of a batch with their files: no cleanup deletes them. Idempotent."""
-    return _pinned_batch(backend, batch_id, caller, pinned=True)
+    return Pinned(run_ids=backend.changes(caller).pin_batch(batch_id, pinned=True), pinned=True)
 
 
 @batches.post("/{batch_id}/unpin", responses=answers(404), summary="Unpin a batch")
-def unpin_batch(backend: Service, batch_id: str, caller: Runner) -> Pinned:
+def unpin_batch(backend: Service, batch_id: str, caller: RunStarter) -> Pinned:
     """Let the cleanup delete the runs of a batch again. Idempotent."""
-    return _pinned_batch(backend, batch_id, caller, pinned=False)
+    return Pinned(run_ids=backend.changes(caller).pin_batch(batch_id, pinned=False), pinned=False)
 
 
 @batches.post(
@@ -294,14 +294,16 @@ def unpin_batch(backend: Service, batch_id: str, caller: Runner) -> Pinned:
     summary="Rerun a batch",
 )
 def rerun_batch(
-    backend: Service, batch_id: str, caller: Runner, body: RerunBatchBody | None = None
+    backend: Service, batch_id: str, caller: RunStarter, body: RerunBatchBody | None = None
 ) -> BatchSubmitted:
     """Submit a new batch of the failed runs, or of all that have ended, with the present versions of their cases.
 
     409 if there is nothing to rerun.
     """
     how = body or RerunBatchBody()
-    batch = submission.rerun_batch(backend, batch_id, user=caller.name, env=how.env, only_failed=how.only_failed)
+    batch = submission.rerun_batch(
+        backend, batch_id, user=caller.name, env=how.env, only_failed=how.only_failed, hosts=hosts_of(caller)
+    )
     return submitted_batch(batch)
 
 
@@ -310,12 +312,6 @@ def _pinned_run(backend: Backend, run_id: str, caller: Identity, *, pinned: bool
     refuse_other_case(backend, caller, run.test_case_id)
     backend.changes(caller).pin_runs([run.id], pinned=pinned)
     return Pinned(run_ids=[run.id], pinned=pinned)
-
-
-def _pinned_batch(backend: Backend, batch_id: str, caller: Identity, *, pinned: bool) -> Pinned:
-    run_ids = [run.id for run in backend.batches.runs(batch_id)]
-    backend.changes(caller).pin_runs(run_ids, pinned=pinned)
-    return Pinned(run_ids=run_ids, pinned=pinned)
 
 
 def _moment(text: str) -> datetime:

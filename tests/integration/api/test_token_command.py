@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
 from redis import Redis
@@ -11,8 +12,16 @@ from typer.testing import CliRunner, Result
 
 from qa_queue.auth.logins import Logins
 from qa_queue.auth.tokens import Role, TokenScope, TokenStore
+from qa_queue.cases.reader import parse_case
 from qa_queue.cli.app import app
 from qa_queue.errors import NotFoundError
+from qa_queue.local.process import LocalServer
+from qa_queue.models import RunStatus
+from qa_queue.producer import RunRequest
+from qa_queue.services import Backend
+from qa_queue.settings import load_settings
+
+CASE = {"version": 1, "name": "Own", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +44,29 @@ def test_a_token_is_shown_once_and_works(redis_db: Redis) -> None:
     assert token("revoke", made["id"]).exit_code == 0
     assert TokenStore(redis_db).identify(made["token"]) is None
     assert isinstance(token("revoke", made["id"]).exception, NotFoundError)
+
+
+def test_a_revocation_may_cancel_the_runs_under_the_name(
+    redis_db: Redis, supabase: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those that wait and those that are delayed; runs of other names go on."""
+    monkeypatch.setenv("SUPABASE_URL", supabase.url)
+    monkeypatch.setenv("SUPABASE_SECRET_KEY", supabase.key or "")
+    name, other, case = f"ann-{uuid4()}", f"bob-{uuid4()}", parse_case(CASE, source="own")
+    made = json.loads(token("create", name, "--json").stdout)
+    with Backend(load_settings()) as backend:
+        requests = [
+            RunRequest(case=case, user_id=user, delay_ms=delay)
+            for user, delay in ((name, None), (name, 3_600_000), (other, None))
+        ]
+        waits, delayed, goes_on = (run.run_id for run in backend.producer.submit(requests))
+        assert token("revoke", made["id"], "--cancel-runs").stdout.splitlines() == [
+            f"{made['id']}  revoked",
+            f"2 unfinished runs of {name} cancelled",
+        ]
+        statuses = [backend.run(run_id).status for run_id in (waits, delayed, goes_on)]
+        assert statuses == [RunStatus.CANCELLED, RunStatus.CANCELLED, RunStatus.QUEUED]
+        assert backend.queues.get_queue_stats()["test-execution"].delayed == 0
 
 
 def test_a_token_may_have_limits(redis_db: Redis) -> None:

@@ -19,9 +19,9 @@ from qa_queue.api.pages import routes as pages
 from qa_queue.auth.tokens import Role, TokenScope, TokenStore
 from qa_queue.models import ArtifactKind, RunStatus
 from qa_queue.services import Backend
-from qa_queue.services.backend import MOST_SINGLE_READS
 from qa_queue.services.limited import _UNCHANGED, LimitedStore
 from qa_queue.settings import load_settings
+from qa_queue.store.mapping import IDS_PER_CALL
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import CaseRecord
@@ -103,7 +103,7 @@ def test_a_token_starts_runs_of_its_cases_only(
         ("POST", "/api/v1/cases/{id}/duplicate", {"name": "copy"}),
         ("POST", "/api/v1/schedules", {"name": "often", "tag": "smoke", "every": "1h"}),
         ("POST", "/api/v1/adaptations/x/accept", {}),
-        ("POST", "/batches/x/rerun", None),
+        ("POST", "/schedules/x/run-now", None),
     ],
 )
 def test_a_limited_token_changes_nothing_else(
@@ -149,8 +149,8 @@ def test_a_batch_shows_the_runs_of_its_cases_only(
     limited: Limited, cases: dict[str, CaseRecord], store: MemoryStore
 ) -> None:
     """With the verdict and the numbers of these."""
-    batch, filler = str(uuid4()), [case_record(tags=("smoke",)) for _ in range(MOST_SINGLE_READS)]
-    store.save_cases(filler)  # more than are read one by one
+    batch, filler = str(uuid4()), [case_record(tags=("smoke",)) for _ in range(IDS_PER_CALL)]
+    store.save_cases(filler)  # more than are read in one call
     own = finished_run(cases["tagged"], batch_id=batch)
     store.save([own, finished_run(cases["other"], RunStatus.FAILED, batch_id=batch)])
     for limits in ({"tags": ["smoke"]}, {"cases": ["tagged"]}):
@@ -160,6 +160,45 @@ def test_a_batch_shows_the_runs_of_its_cases_only(
         (listed,) = client.get("/api/v1/batches").json()["batches"]
         assert (listed["total"], listed["verdict"]) == (1, "passed")
         assert [run["id"] for run in client.get("/api/v1/runs").json()["runs"]] == [own.id]
+
+
+@pytest.mark.parametrize("prefix", ["/api/v1", ""])
+def test_a_token_changes_batches_of_its_cases_only(
+    limited: Limited, cases: dict[str, CaseRecord], store: MemoryStore, redis_db: Redis, prefix: str
+) -> None:
+    """If it covers every run of them, over the API as on the pages; its hosts go with a batch that it reruns."""
+    own, mixed, foreign = (str(uuid4()) for _ in range(3))
+    runs = {
+        batch: [finished_run(cases[name], RunStatus.FAILED, batch_id=batch) for name in names]
+        for batch, names in ((own, ["tagged"]), (mixed, ["tagged", "other"]), (foreign, ["other"]))
+    }
+    store.save(run for ones in runs.values() for run in ones)
+    client = limited(tags=["smoke"], hosts=["shop.example"])
+    for change in ("cancel", "pin", "unpin", "rerun"):
+        made = client.post(f"{prefix}/batches/{own}/{change}")
+        assert made.status_code < 400, made.text
+        refused = client.post(f"{prefix}/batches/{mixed}/{change}")
+        assert refused.status_code == 403
+        assert f"does not cover every run of the batch {mixed}" in refused.text
+        assert client.post(f"{prefix}/batches/{foreign}/{change}").status_code == 404
+    untouched = [run.id for run in (*runs[mixed], *runs[foreign])]
+    assert [store.get_run(run_id) for run_id in untouched] == [*runs[mixed], *runs[foreign]]
+    (again,) = [run for run in store.list_runs() if run.batch_id not in runs]
+    data = Job.fetch(again.id, connection=redis_db, serializer=JSONSerializer).kwargs["data"]
+    assert (again.test_case_id, data["allowed_hosts"]) == (cases["tagged"].id, ["shop.example"])
+
+
+def test_a_token_changes_runs_of_its_cases_on_the_pages(
+    limited: Limited, cases: dict[str, CaseRecord], store: MemoryStore
+) -> None:
+    """As over the API."""
+    own, other = (finished_run(cases[name], RunStatus.FAILED) for name in ("tagged", "other"))
+    store.save([own, other])
+    client = limited(tags=["smoke"])
+    for change in ("cancel", "pin", "unpin", "rerun"):
+        assert client.post(f"/runs/{own.id}/{change}").status_code == 303
+        assert client.post(f"/runs/{other.id}/{change}").status_code == 403
+    assert store.get_run(other.id) == other
 
 
 def test_a_limited_administrator_has_no_rq_dashboard(url: str, redis_db: Redis) -> None:
