@@ -154,6 +154,7 @@ class WarmBrowserPool:
                 max_response=options.limits.response,
                 speed=LinkSpeed.of(throttle) if throttle else None,
                 cache=self._cache,
+                secrets=options.secrets,
             )
         )
         self._ports.add(proxy.port)

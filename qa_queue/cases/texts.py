@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from functools import cache, lru_cache
+from itertools import islice
 from typing import Any, Protocol, TypeVar
 from urllib.parse import quote, quote_plus
 
@@ -120,17 +121,43 @@ def map_json(value: Any, change: TextChange) -> Any:
 
 MASK = "***"
 SHORT = 3
+_ELLIPSIS = re.compile("…")
+LEAST_CUT = 6  # characters of a secret that are masked where a text was cut off within it
+MOST_CUTS = 1_000  # places in a text that are looked at for this
 
 
 def mask(text: str, secrets: Mapping[str, str]) -> str:
     """Return the text with every secret replaced by `***`, also where it is URL-, JSON- or HTML-encoded.
 
     A value of fewer than three characters is replaced only where it stands as a word of its own: to mask every
-    `1` in a report would hide nothing and spoil it. Such a secret protects nothing.
+    `1` in a report would hide nothing and spoil it. Such a secret protects nothing. The beginning of a secret is
+    replaced at the end of the text and before an ellipsis, where a longer text was cut off.
     """
     values = tuple(sorted({value for value in secrets.values() if value.strip()}))
-    pattern = _pattern(values) if values else None
-    return pattern.sub(MASK, text) if pattern else text
+    if not values:
+        return text
+    masked = _pattern(values).sub(MASK, text)
+    ends = (found.start() for found in islice(_ELLIPSIS.finditer(masked), MOST_CUTS))
+    for end in (len(masked), *reversed(list(ends))):
+        if (start := _cut_secret(masked, end, values)) is not None:
+            masked = masked[:start] + MASK + masked[end:]
+    return masked
+
+
+def _cut_secret(text: str, end: int, values: tuple[str, ...]) -> int | None:
+    """Return where the beginning of a secret starts that reaches to `end`; None if there is none."""
+    for form in _long_forms(values):
+        start = text.find(form[:LEAST_CUT], max(0, end - len(form) + 1), end)
+        while start >= 0:
+            if form.startswith(text[start:end]):
+                return start
+            start = text.find(form[:LEAST_CUT], start + 1, end)
+    return None
+
+
+@lru_cache(maxsize=64)
+def _long_forms(values: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted({form for value in values for form in _forms(value) if len(form) > LEAST_CUT}))
 
 
 @lru_cache(maxsize=64)

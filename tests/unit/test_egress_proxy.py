@@ -372,6 +372,20 @@ async def test_refusals_are_listed_by_destination(own: Listener) -> None:
         assert proxy.notes[-1] == "refused 3 other destinations too"
 
 
+async def test_a_host_that_is_made_of_a_secret_is_masked(own: Listener, caplog: pytest.LogCaptureFixture) -> None:
+    """In the log, in the report and in the step's error; hosts are in lower case."""
+    layer = Layer(rule="case", allow_name="use.network of the case", allow=HostList.parse("shop.example"))
+    names = Names(hunter22_test=["127.0.0.1"])
+    async with EgressProxy(EgressPolicy(layers=(layer,)), names, secrets=["Hunter22"]) as proxy:
+        await talk(proxy, connect(f"hunter22.test:{own.port}"))
+        error = proxy.explain("net::ERR_TUNNEL_CONNECTION_FAILED", f"https://hunter22.test:{own.port}/")
+    assert f"***.test:{own.port} is not allowed by use.network of the case" in error
+    assert proxy.notes == [f"refused 1 x ***.test:{own.port}, which is not allowed by use.network of the case"]
+    assert "***.test" in caplog.text
+    assert "hunter22" not in caplog.text + error
+    assert own.silent
+
+
 async def test_a_large_answer_is_passed_on_whole(site: Site) -> None:
     """The sender waits while the receiver does not read."""
     size = 20_000_000

@@ -11,7 +11,7 @@ import logging
 import re
 import socket
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import replace
@@ -36,6 +36,7 @@ from processors.browser.egress.policy import (
 from processors.browser.egress.throttle import Link, LinkSpeed
 from processors.browser.protocol import NetworkUse
 from qa_queue.cases.hosts import PORTS, Address, address_of, canonical_host
+from qa_queue.cases.texts import mask
 
 Resolve = Callable[[str], Awaitable[Sequence[Address]]]
 CONNECT_TIMEOUT_S = 60.0
@@ -95,7 +96,9 @@ class EgressProxy:
         max_response: int | None = None,
         speed: LinkSpeed | None = None,
         cache: HttpCache | None = None,
+        secrets: Collection[str] = (),
     ) -> None:
+        self._secrets = {text: text for secret in secrets for text in (secret, secret.lower())}
         self.cache = cache
         self.down = Link(speed.download, speed.latency) if speed else None
         self.up = Link(speed.upload) if speed else None
@@ -162,13 +165,17 @@ class EgressProxy:
             case Unreachable(code=code):
                 return _BY_PROXY.sub(f"net::ERR_{code}", error)
             case Denied(to=to, reason=reason):
-                return _BY_PROXY.sub(f"net::{REFUSED} <{to} {reason}>", error)
+                shown = f"net::{REFUSED} <{self._shown(to)} {reason}>"
+                return _BY_PROXY.sub(lambda _: shown, error)
         return error
 
     @property
     def notes(self) -> list[str]:
         """Sentences on the connections that were refused, for the report."""
-        lines = [f"refused {times} x {denied.to}, which {denied.reason}" for denied, times in self.denied.items()]
+        lines = [
+            f"refused {times} x {self._shown(denied.to)}, which {denied.reason}"
+            for denied, times in self.denied.items()
+        ]
         more = len(lines) - LISTED
         return lines[:LISTED] + ([f"refused {more} other destinations too"] if more > 0 else [])
 
@@ -237,7 +244,11 @@ class EgressProxy:
         if obstacle in self.denied or len(self.denied) < MAX_NOTED:
             self.denied[obstacle] += 1
         if sum(self.refused.values()) <= LOGGED:
-            _log.warning("Refused a connection to %s, which %s", to, obstacle.reason)
+            _log.warning("Refused a connection to %s, which %s", self._shown(to), obstacle.reason)
+
+    def _shown(self, to: Destination) -> str:
+        """Return a destination in words; a page may have made its name of a secret."""
+        return mask(str(to), self._secrets)
 
     async def _addresses(self, host: str) -> Sequence[Address]:
         if (address := address_of(host)) is not None:

@@ -117,7 +117,8 @@ def _expression(pattern: str) -> str:
 
 
 async def _refuse(session: CDPSession, event: dict[str, Any]) -> None:
-    _log.warning("Refused %s: runs may not open it", event["request"]["url"])
+    scheme = event["request"]["url"].partition(":")[0]  # the rest may hold a secret; the run's log masks it
+    _log.warning("Refused a request for '%s:': runs may not open it", scheme)
     try:
         await session.send("Fetch.failRequest", {"requestId": event["requestId"], "errorReason": "BlockedByClient"})
     except Error as error:

@@ -55,6 +55,29 @@ def test_short_secrets_are_masked_as_words(text: str, masked: str):
     assert mask(text, {"PIN": "42"}) == masked
 
 
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        ("log in as t0p-s3cr", "log in as ***"),
+        ("found 't0p-s3c…', expected 't0p-s3…'", "found '***…', expected '***…'"),
+        ("t0p-s3t0p-s3", "t0p-s3***"),
+        ("t0p-s", "t0p-s"),
+        ("t0p-s3x…", "t0p-s3x…"),
+        ("q=t%26p-s", "q=t%26p-s"),
+        ("q=x%26yz%2", "q=***"),
+    ],
+)
+def test_the_beginning_of_a_secret_is_masked_where_a_text_was_cut_off(text: str, masked: str):
+    """At its end and before an ellipsis, in any form; not a few characters, which may be a coincidence."""
+    assert mask(text, {"KEY": "t0p-s3cret", "OTHER": "x&yz/wörd"}) == masked
+
+
+def test_many_places_where_a_text_was_cut_off_take_no_time():
+    """A page may write as many as it likes."""
+    text = "t0p-s3…" * 50_000
+    assert mask(text, {"KEY": "t0p-s3cret"}).startswith("***…" * 1_000)
+
+
 @pytest.mark.parametrize("secrets", [{}, {"A": ""}, {"A": "  "}])
 def test_nothing_to_mask(secrets: dict[str, str]):
     """An empty secret is in every text."""
