@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import compileall
 import importlib.metadata
 import os
 import shutil
@@ -58,7 +59,13 @@ def _install_python(python: Path) -> None:
 
 
 def install_node() -> Kit:
-    """Install what is missing for Node only; raises as `install` does."""
+    """Install what is missing for Node only; raises as `install` does.
+
+    Our own modules are compiled, as pip compiles those that it installs: with PYTHONDONTWRITEBYTECODE, each command
+    of a checkout would compile them again.
+    """
+    for package in ("qa_queue", "processors"):
+        compileall.compile_dir(ROOT / package, quiet=1)
     kit = Kit(HOME / "python" / "bin" / "python", find_node(), HOME / "js")
     kit.folder.mkdir(parents=True, exist_ok=True)
     before = kit.folder / "package.json"
