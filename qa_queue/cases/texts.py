@@ -145,7 +145,7 @@ def mask(text: str, secrets: Mapping[str, str]) -> str:
 
 
 def _cut_secret(text: str, end: int, values: tuple[str, ...]) -> int | None:
-    """Return where the beginning of a secret starts that reaches to `end`; None if there is none."""
+    """Return where the beginning of a secret starts that reaches to `end`; or None."""
     for form in _long_forms(values):
         start = text.find(form[:LEAST_CUT], max(0, end - len(form) + 1), end)
         while start >= 0:
