@@ -6,6 +6,7 @@ import hashlib
 import io
 import itertools
 import json
+import logging
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -200,18 +201,27 @@ fetch('/api?token=' + encodeURIComponent(value), {
   body: JSON.stringify({token: value, in: JSON.stringify({value})}),
   headers: {Authorization: 'Basic ' + btoa(unescape(encodeURIComponent('me:' + value)))},
 });
+fetch('/bytes');
+fetch('http://169.254.169.254/' + encodeURIComponent(value)).catch(() => 0);
+new Image().src = 'file:///' + encodeURIComponent(value);
+console.log('x'.repeat(1986) + value);
 setTimeout(() => { throw Error('bad ' + value) });
 </script><p id=echo></p><script>echo.textContent = value; echo.dataset.x = value</script>"""
 
 
-async def test_secrets_are_nowhere(harness: ExecutionHarness, site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A secret in a password field, a text field, typed key by key, echoed by the site, in messages and in headers
-    is found in no file, row, report, result or log line, in no coding."""
+async def test_secrets_are_nowhere(
+    harness: ExecutionHarness, site: Site, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A secret in a password field, a text field, typed key by key, echoed by the site, in messages, headers, data
+    and refused requests is found in no file, row, report, result or log line, in no coding."""
+    caplog.set_level(logging.DEBUG)
     monkeypatch.setenv("QA_SECRET_KEY", SECRET)
     monkeypatch.setenv("QA_SECRET_KEY_HOSTS", "127.0.0.1")
     site.page("/form", FORM % "application/x-www-form-urlencoded")
     site.page("/signed", lambda _: SIGNED % json.dumps(SECRET).replace("<", "\\u003c"))
     site.page("/api", lambda form: json.dumps({"echo": SECRET}))
+    site.page("/bytes", b"\x00\xff" + SECRET.encode() + b"\xfe")
+    site.headers["/bytes"] = {"Content-Type": "application/octet-stream"}
     steps = (
         goto("/form"),
         on("fill", "#u", value="${secret.KEY}"),
@@ -226,7 +236,8 @@ async def test_secrets_are_nowhere(harness: ExecutionHarness, site: Site, monkey
     result = await harness.test(case(*shown, last, base_url=site.url), trace="on", har="on", video="on")
     assert result.status == "failed"
     assert "expected text '***', found 'Hello'" in (result.error or "")
-    left = list(everything(harness, result))
+    left = [*everything(harness, result), ("log", caplog.text.encode())]
+    assert "169.254.169.254" in caplog.text
     assert {"trace.zip!trace.trace", "console.jsonl", "network.har", "rows"} <= {name for name, _ in left}
     assert not [name for name, _ in left if name.endswith(".webm")]
     for form in codings(SECRET):

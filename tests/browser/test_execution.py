@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from qa_queue.cases.actions import Group, If
+from qa_queue.cases.actions import Group, If, Repeat
 from qa_queue.cases.checks import ToHaveTitle
 from qa_queue.cases.conditions import Condition
 from qa_queue.cases.model import Step
@@ -406,26 +406,54 @@ for (let n = 0; n < i.data.length; n++) i.data[n] = Math.random() * 256;
 c.putImageData(i, 0, 0)</script>"""
 
 
+NOISY = (goto("/noisy"), expect("#x", text="a").model_copy(update={"screenshot": True}), expect("#x", text="a"))
+LOOP = Step(args=Repeat(times=3, steps=(expect("#x", text="a"),)))
+
+
 @pytest.mark.parametrize(
-    ("limits", "kind", "message"),
+    ("steps", "limits", "kind", "message"),
     [
-        ({"qa_run_steps": 2}, ErrorKind.INPUT, "has executed 2 steps, which is the most (QA_RUN_STEPS)"),
+        (NOISY, {"qa_run_steps": 2}, ErrorKind.INPUT, "has executed 2 steps, which is the most (QA_RUN_STEPS)"),
         (
+            (goto("/calm"), LOOP),
+            {"qa_run_passes": 2},
+            ErrorKind.INPUT,
+            "the loops of the run have made 2 passes, which is the most (QA_RUN_PASSES)",
+        ),
+        (
+            NOISY,
             {"qa_run_artifacts_mb": 1},
             ErrorKind.PAGE_FLOOD,
             "more than 1 MiB of files, the most of a try (QA_RUN_ARTIFACTS_MB)",
         ),
-        ({"qa_run_seconds": 59}, ErrorKind.INPUT, "a timeout of 60 s, and a run may take 59 s (QA_RUN_SECONDS)"),
+        (
+            (goto("/large"),),  # its HAR is written at the end of the run, which has passed until then
+            {"qa_run_artifacts_mb": 1},
+            ErrorKind.PAGE_FLOOD,
+            "more than 1 MiB of files, the most of a try (QA_RUN_ARTIFACTS_MB)",
+        ),
+        (
+            NOISY,
+            {"qa_run_seconds": 59},
+            ErrorKind.INPUT,
+            "a timeout of 60 s, and a run may take 59 s (QA_RUN_SECONDS)",
+        ),
     ],
 )
 async def test_a_run_that_exceeds_a_limit_fails_alone(
-    harness: ExecutionHarness, site: Site, limits: dict[str, int], kind: ErrorKind, message: str
+    harness: ExecutionHarness,
+    site: Site,
+    steps: tuple[Step, ...],
+    limits: dict[str, int],
+    kind: ErrorKind,
+    message: str,
 ) -> None:
     """With the name of its setting; a run beside it, on the same browser, passes."""
-    noisy, calm = site.page("/noisy", NOISE), site.page("/calm", "<p id=x>a</p>")
-    picture = expect("#x", text="a").model_copy(update={"screenshot": True})
-    greedy = case(goto(noisy), picture, expect("#x", text="a"), base_url=site.url)
-    modest = case(goto(calm), expect("#x", text="a"), base_url=site.url, timeout="20s")
+    site.page("/noisy", NOISE)
+    site.page("/calm", "<p id=x>a</p>")
+    site.page("/large", "<p id=x>a</p><!--" + "x" * (2 << 20))
+    greedy = case(*steps, base_url=site.url, har="on" if len(steps) == 1 else "off")
+    modest = case(goto("/calm"), expect("#x", text="a"), base_url=site.url, timeout="20s")
     harness.limits = limits
     failed, passed = await asyncio.gather(harness.test(greedy), harness.test(modest))
     assert (failed.status, failed.error_kind) == ("failed", kind)

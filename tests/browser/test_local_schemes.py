@@ -67,6 +67,35 @@ WAYS = {
     **{name: f'<button id=go onclick="{script}">go</button>' for name, script in SCRIPTS.items()},
 }
 
+OTHERS = (
+    "view-source:{site}/answers",
+    "view-source:file://{path}",
+    "filesystem:file://{path}",
+    "chrome://version",
+    "devtools://devtools/bundled/inspector.html",
+)
+EVERY_WAY = """url => {
+  const make = (tag, fields) => document.body.appendChild(Object.assign(document.createElement(tag), fields));
+  const inner = `<meta http-equiv=refresh content="0;url=${url}">`, to = `/redirect?to=${encodeURIComponent(url)}`;
+  const show = answer => answer.text().then(text => document.body.append(text));
+  const ways = [
+    () => make("a", {href: url, target: "_blank"}).click(), () => make("a", {href: url, download: "x"}).click(),
+    () => window.open(url), () => window.open(url, "_blank", "noopener"), () => window.open(to),
+    () => { window.open("about:blank").location = url },
+    () => window.open("about:blank").document.write(inner),
+    () => make("form", {action: url, target: "_blank"}).submit(),
+    () => make("form", {action: url, target: "_blank", method: "post"}).submit(),
+    () => make("iframe", {src: url}), () => make("iframe", {src: to}), () => make("iframe", {srcdoc: inner}),
+    () => { make("iframe", {}).contentWindow.location = url },
+    () => make("iframe", {src: URL.createObjectURL(new Blob([inner], {type: "text/html"}))}),
+    () => make("object", {data: url}), () => make("embed", {src: url}), () => make("script", {src: url}),
+    () => make("link", {rel: "prerender", href: url}), () => new Worker(url), () => history.pushState(0, "", url),
+    () => navigator.serviceWorker.register(url).catch(() => 0),
+    () => fetch(url).then(show).catch(() => 0), () => fetch(to).then(show).catch(() => 0),
+  ];
+  for (const way of ways) try { way() } catch { }
+}"""
+
 
 @pytest.fixture
 def secret_file(tmp_path: Path) -> Path:
@@ -112,6 +141,20 @@ async def test_a_page_cannot_lead_to_a_file(visit: Opener, site: Site, secret_fi
     assert page.page.url in [frame.url for frame in loaded]
     assert not [frame.url for frame in loaded if frame.url.startswith("file:")]
     assert not [frame.url for frame in loaded if MARKER in await frame.content()]
+
+
+@pytest.mark.parametrize("address", OTHERS)
+async def test_a_page_cannot_lead_to_another_local_address(
+    visit: Opener, site: Site, secret_file: Path, address: str
+) -> None:
+    """In any of these ways at once, as a script of the page or of a step does it."""
+    site.page("/answers", "ok")
+    page = await visit("<p>a</p>")
+    await page.page.evaluate(EVERY_WAY, address.format(path=secret_file, site=site.url))
+    assert await page.js("fetch('/answers').then(answer => answer.status)") == 200  # after what was begun
+    schemes = {frame.url.partition(":")[0] for tab in page.page.context.pages for frame in tab.frames}
+    assert schemes <= {"", "http", "about", "blob", "chrome-error"}
+    assert MARKER not in await page.js("document.body.textContent")
 
 
 async def test_a_redirect_to_a_file_fails_its_step(visit: Opener, site: Site, secret_file: Path) -> None:
