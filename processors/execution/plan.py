@@ -21,6 +21,7 @@ from qa_queue.cases.generated import Seed
 from qa_queue.cases.hosts import ANY_HOST, HostList
 from qa_queue.cases.model import Case, read_document
 from qa_queue.cases.references import Reference, pieces
+from qa_queue.cases.secret_guesses import guesses
 from qa_queue.cases.texts import map_texts
 from qa_queue.cases.urls import web_url
 from qa_queue.cases.values import (
@@ -232,6 +233,7 @@ def plan_run(
     _check_id(data.test_run_id)
     if secrets and not data.trusted:
         _refuse_own_answers(case)
+        _refuse_guesses(case)
     if not evaluates:
         _refuse_scripts(case)
     values = {name: secret.value for name, secret in secrets.items()}
@@ -301,6 +303,20 @@ def _refuse_own_answers(case: Case) -> None:
                 f"{step.args.sentence()!r} answers requests of pages, so the case may not use secrets: run it "
                 "with `qa-queue run FILE`, or remove the step or the secrets."
             )
+
+
+def _refuse_guesses(case: Case) -> None:
+    """Refuse secrets where the outcome of a step would tell them letter by letter.
+
+    Raises:
+        InputError: names the first place.
+    """
+    for place in guesses(case):
+        raise InputError(
+            f"{place} stands in a condition, a target, an expression or a comparison, by which the case could find "
+            "the secret out: only `qa-queue run FILE` may use it there. Fill it in, send it with `request`, or "
+            "compare the whole text of an element with it."
+        )
 
 
 def _use(use: Use, scope: Scope, base_url: str | None, hosts: Mapping[str, HostList]) -> Use:

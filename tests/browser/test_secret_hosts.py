@@ -5,11 +5,13 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 import pytest
 
 from qa_queue.cases.hosts import HostList
 from qa_queue.cases.model import Step
+from qa_queue.cases.reader import parse_case
 from qa_queue.models import ErrorKind
 from tests.browser.conftest import Opener
 from tests.support.poll import async_wait_until
@@ -142,6 +144,37 @@ async def test_it_stands_in_no_other_argument(harness: ExecutionHarness, evil: E
     result = await harness.test(case(goto("/"), step(action, args=given), base_url=evil.url))
     assert (result.status, result.error_kind) == ("failed", ErrorKind.INPUT)
     assert not evil.has_secret()
+
+
+@pytest.mark.parametrize(
+    "attack",
+    [
+        {"if": {"value": "${secret.PASSWORD}", "matches": "^o"}, "then": [{"goto": "/begins-with-o"}]},
+        {"goto": "/begins-with-o", "if": {"value": "${secret.PASSWORD}", "greater": "n"}},
+        {
+            "repeat": {
+                "while": {"value": "${secret.PASSWORD}", "contains": "q"},
+                "steps": [{"goto": "/begins-with-o"}],
+            }
+        },
+        {"click": {"xpath": "//body[starts-with('${secret.PASSWORD}', 'o')]"}},
+        {"click": {"css": "#f", "within": {"css": "body >> xpath=.//*[starts-with('${secret.PASSWORD}', 'o')]"}}},
+        {"expect": {"target": "#p", "text": "/[${secret.PASSWORD}]/"}},
+        {"expect": {"url": {"matches": "[${secret.PASSWORD}]"}}},
+        {"expect": {"aria_snapshot": "- text: /[${secret.PASSWORD}]/"}},
+    ],
+)
+async def test_a_case_cannot_find_it_out_by_comparing(
+    harness: ExecutionHarness, site: Site, attack: dict[str, Any]
+) -> None:
+    """Letter by letter, although it stays on a named host: by conditions, values, expressions and selectors."""
+    site.page("/begins-with-o", "<p>it begins with o</p>")
+    document = {"version": 1, "name": "Guesses", "base_url": site.url, "steps": [{"goto": "/form"}, attack]}
+    written = parse_case(document, source="the test")
+    result = await harness.test(written)
+    assert (result.status, result.error_kind) == ("failed", ErrorKind.INPUT)
+    assert "${secret.PASSWORD} stands in a condition, a target, an expression or a comparison" in str(result.error)
+    assert "/begins-with-o" not in [path for path, _ in site.heard]
 
 
 def fill_of(action: str) -> Step:
