@@ -97,7 +97,7 @@ class JobContext:
 
     `requeues` is the number of times that it was requeued from the dead letters. `deferrals` is the number of times
     that its test failed and it went to the end of the queue, if its worker `can_defer` it. `execution` is the entry
-    of this attempt in RQ's registry of running ones, empty where there is none.
+    of this attempt in RQ's registry of running ones, empty without an entry.
     """
 
     job_id: str
