@@ -48,6 +48,6 @@ def shop() -> Iterator[str]:
 def worker(program: Program, tmp_path: Path) -> Iterator[WorkerProcess]:
     """One real worker on `test-execution`, by RQ's own command."""
     settings = {**program.settings, "QA_RUNTIME": "processors.entry:Runtime"}
-    with WorkerProcess(tmp_path / "worker.log", **settings) as process:
+    with WorkerProcess(tmp_path / "worker.log", fresh=program.fresh, **settings) as process:
         process.says("serves test-execution", timeout=60)
         yield process

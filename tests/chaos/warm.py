@@ -17,14 +17,14 @@ import signal
 import socket
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 import psutil
 
 from qa_queue.worker.die_with_parent import bound_command, die_with_parent
+from tests.support.forked_child import fork_child
 from tests.support.poll import wait_until
 from tests.support.processes import ROOT, ServiceProcess, own_environment
 from tests.support.workers import QUEUE, RQ
@@ -39,7 +39,6 @@ _IMPORTS = (
 )
 _READY = b"ready\n"
 _START_S = 120.0
-_TICK_S = 0.01
 
 
 class WarmPopen:
@@ -143,67 +142,6 @@ class WarmInterpreters:
         return self._folder / f"warm{clock}"
 
 
-class _ForkedChild:
-    """The part of `subprocess.Popen` that a worker uses of its child."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-        self._code: int | None = None
-
-    def poll(self) -> int | None:
-        if self._code is None:
-            ended, status = os.waitpid(self.pid, os.WNOHANG)
-            self._code = os.waitstatus_to_exitcode(status) if ended else None
-        return self._code
-
-    def wait(self, timeout: float | None = None) -> int:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while (code := self.poll()) is None:
-            if deadline is not None and time.monotonic() >= deadline:
-                raise subprocess.TimeoutExpired(["child"], timeout or 0.0)
-            time.sleep(_TICK_S)
-        return code
-
-
-def _fork_child(fd: int, environment: Mapping[str, str]) -> _ForkedChild:
-    """Fork a worker's child."""
-    parent = os.getpid()
-    if not (pid := os.fork()):
-        _be_child(fd, parent, environment)
-    return _ForkedChild(pid)
-
-
-def _be_child(fd: int, parent: int, environment: Mapping[str, str]) -> NoReturn:
-    os.setsid()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, signal.SIG_DFL)
-    signal.set_wakeup_fd(-1)
-    nothing = os.open(os.devnull, os.O_RDWR)
-    for other in [int(path.name) for path in Path("/dev/fd").iterdir()]:
-        if other not in (1, 2, fd, nothing):  # replaced, not closed: objects of the worker still name them
-            with contextlib.suppress(OSError):
-                os.dup2(nothing, other)
-    os.environ.clear()
-    os.environ.update(environment)
-    _exit_after(lambda: _module("qa_queue.worker.child").main(fd, parent))
-
-
-def _exit_after(work: Callable[[], None]) -> NoReturn:
-    """Do the work and end the process without unwinding what the process that forked it was doing."""
-    code = 1
-    try:
-        work()
-        code = 0
-    except SystemExit as ended:
-        code = ended.code if isinstance(ended.code, int) else int(ended.code is not None)
-        if isinstance(ended.code, str):
-            os.write(2, f"{ended.code}\n".encode())
-    except BaseException:  # noqa: BLE001 - as the interpreter does at the end of a program
-        sys.excepthook(*sys.exc_info())  # type: ignore[arg-type] # there is an exception
-    finally:
-        os._exit(code)
-
-
 def _module(name: str) -> Any:
     return importlib.import_module(name)
 
@@ -263,7 +201,7 @@ def _run(target: str) -> None:
         scheduler.main()
         return
     _module("qa_queue.worker.environment").complete_environment()
-    _module("qa_queue.worker.child_supervisor").spawn = _fork_child
+    _module("qa_queue.worker.child_supervisor").spawn = fork_child
     sys.exit(_module("rq.cli").main())
 
 

@@ -84,6 +84,8 @@ class Recovery:
 class FaultService(LiveService):
     """Everything that a fault can hit."""
 
+    fresh = True
+
     def __init__(self, stack: ExitStack, folder: Path, site: Site, supabase: LocalServer, browser: Path) -> None:
         self.site = site
         self.supabase_proxy = stack.enter_context(HttpProxy(supabase.url))

@@ -1,12 +1,14 @@
-"""Commands without an interpreter's start for each: forks of one process that has imported the program.
+"""Processes of the service without an interpreter's start for each: forks of one process that has imported it.
 
-A command is still a process of its own with its own arguments, environment, folder and output; only the imports,
-most of what a short command costs, are done once for all of them.
+Each is still a process of its own with its own arguments, environment, folder, output and signals; only the
+imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way. The
+faults, the wheel, `qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as users do.
 """
 
 from __future__ import annotations
 
 import atexit
+import gc
 import json
 import os
 import select
@@ -15,17 +17,107 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
-from functools import cache
+import threading
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from functools import cache, partial
 from importlib import import_module
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, Literal, NoReturn
 
+import psutil
+
+from qa_queue.worker.die_with_parent import die_with_parent
+from tests.support.forked_child import fork_child
 from tests.support.poll import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-_PRELOADED = ("qa_queue.store.supabase", "qa_queue.producer.job_producer", "qa_queue.monitoring.alerts")
+Target = Literal["command", "worker", "scheduler"]  # `qa-queue`, `rq` and the scheduler's module
+_PRELOADED = (
+    "qa_queue.store.supabase",
+    "qa_queue.producer.job_producer",
+    "qa_queue.monitoring.alerts",
+    "rq.cli",
+    "qa_queue.worker.worker",
+    "qa_queue.worker.child",
+    "qa_queue.worker.scheduler",
+    "processors.runtime",
+    "tests.support.runtimes",
+)
 _LONGEST_REQUEST = 1 << 20
+
+
+class ForkedProcess:
+    """The part of `subprocess.Popen` that tests use. The end by any signal is -9: how it ended is not known."""
+
+    def __init__(self, connection: socket.socket) -> None:
+        self._connection = connection
+        self.pid = int(self._line())
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """Return None while it runs, then its exit code."""
+        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+            self._end()
+        return self.returncode
+
+    def wait(self, timeout: float | None = None) -> int:
+        """Return its exit code once it has ended.
+
+        Raises:
+            subprocess.TimeoutExpired: it runs for longer.
+        """
+        if self.returncode is None:
+            if not select.select([self._connection], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
+            self._end()
+        assert self.returncode is not None
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """Send a signal, unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """Send SIGKILL, unless it has ended."""
+        self.send_signal(signal.SIGKILL)
+
+    def terminate(self) -> None:
+        """Send SIGTERM, unless it has ended."""
+        self.send_signal(signal.SIGTERM)
+
+    def _end(self) -> None:
+        code = int(self._line() or -signal.SIGKILL)
+        self._connection.close()
+        wait_until(lambda: not psutil.pid_exists(self.pid), what=f"the end of process {self.pid}")
+        self.returncode = code
+
+    def _line(self) -> str:
+        with self._connection.makefile("rb", buffering=0) as answers:
+            return bytes(answers.readline()).decode()
+
+
+def start_forked(
+    target: Target,
+    arguments: Sequence[str],
+    *,
+    folder: Path,
+    environment: Mapping[str, str],
+    out: IO[Any],
+    err: IO[Any],
+) -> ForkedProcess:
+    """Start a process of the service with these arguments, whose output goes to these files."""
+    request = {
+        "target": target,
+        "arguments": list(arguments),
+        "folder": str(folder),
+        "environment": dict(environment),
+    }
+    connection = socket.socket(socket.AF_UNIX)
+    connection.connect(_server())
+    socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [out.fileno(), err.fileno()])
+    return ForkedProcess(connection)
 
 
 def run_forked(
@@ -36,25 +128,17 @@ def run_forked(
     Raises:
         subprocess.TimeoutExpired: it took longer; it has been killed.
     """
-    request = {"arguments": list(arguments), "folder": str(folder), "environment": dict(environment)}
-    with (
-        tempfile.TemporaryFile("w+") as out,
-        tempfile.TemporaryFile("w+") as err,
-        socket.socket(socket.AF_UNIX) as connection,
-    ):
-        connection.connect(_server())
-        connection.settimeout(timeout)
-        socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [out.fileno(), err.fileno()])
-        with connection.makefile() as answers:
-            pid = int(answers.readline())
-            try:
-                code = answers.readline()
-            except TimeoutError:
-                os.kill(pid, signal.SIGKILL)
-                raise subprocess.TimeoutExpired(list(arguments), timeout) from None
+    with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
+        process = start_forked("command", arguments, folder=folder, environment=environment, out=out, err=err)
+        try:
+            code = process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+            raise
         out.seek(0)
         err.seek(0)
-        return subprocess.CompletedProcess(list(arguments), int(code or -signal.SIGKILL), out.read(), err.read())
+        return subprocess.CompletedProcess(list(arguments), code, out.read(), err.read())
 
 
 @cache
@@ -79,7 +163,9 @@ def _serve(path: Path) -> None:
     """Fork for each connection, until standard input ends."""
     for module in (*_cli_modules(), *_PRELOADED):
         import_module(module)
+    gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    server = os.getpid()
     with socket.socket(socket.AF_UNIX) as listener:
         made = path.with_suffix(".new")
         listener.bind(str(made))
@@ -90,7 +176,7 @@ def _serve(path: Path) -> None:
             with connection:
                 if os.fork() == 0:
                     listener.close()
-                    _command(connection)
+                    _become(connection, server)
 
 
 def _cli_modules() -> list[str]:
@@ -98,10 +184,11 @@ def _cli_modules() -> list[str]:
     return [f"qa_queue.cli.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
 
 
-def _command(connection: socket.socket) -> NoReturn:
-    """Be the command that the connection asks for, and send its exit code."""
+def _become(connection: socket.socket, server: int) -> NoReturn:
+    """Be the process that the connection asks for, and send its exit code."""
     request, files = _received(connection)
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    die_with_parent(server)
     connection.sendall(f"{os.getpid()}\n".encode())
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     for number, file in enumerate(files, 1):
@@ -110,8 +197,7 @@ def _command(connection: socket.socket) -> NoReturn:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
-    sys.argv = ["qa-queue", *request["arguments"]]
-    code = _exit_code()
+    code = _exit_code(partial(_TARGETS[request["target"]], request["arguments"]))
     connection.sendall(f"{code}\n".encode())
     os._exit(code)
 
@@ -123,11 +209,43 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     return json.loads(text), list(files)
 
 
-def _exit_code() -> int:
+def _command(arguments: Sequence[str]) -> None:
+    sys.argv = ["qa-queue", *arguments]
+    _attribute("qa_queue.cli", "main")()
+
+
+def _worker(arguments: Sequence[str]) -> None:
+    sys.argv = ["rq", *arguments]
+    _attribute("qa_queue.worker.environment", "complete_environment")()
+    supervisor: Any = import_module("qa_queue.worker.child_supervisor")
+    supervisor.spawn = fork_child
+    _attribute("rq.cli", "main")()
+
+
+def _scheduler(arguments: Sequence[str]) -> None:
+    """Run the scheduler, with these arguments of the interpreter."""
+    if "error" in arguments:
+        warnings.simplefilter("error")
+    sys.argv = ["scheduler"]
+    _attribute("qa_queue.worker.scheduler", "main")()
+
+
+_TARGETS: dict[Target, Callable[[Sequence[str]], None]] = {
+    "command": _command,
+    "worker": _worker,
+    "scheduler": _scheduler,
+}
+
+
+def _attribute(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
+
+
+def _exit_code(program: Callable[[], None]) -> int:
     """Run the program, and end as an interpreter does."""
     code: object = 0
     try:
-        import_module("qa_queue.cli").main()
+        program()
     except SystemExit as end:
         code = end.code
     except BaseException:  # noqa: BLE001 - as the interpreter reports it
@@ -136,6 +254,8 @@ def _exit_code() -> int:
     if code is not None and not isinstance(code, int):
         sys.stderr.write(f"{code}\n")
         code = 1
+    interpreter: Any = threading
+    interpreter._shutdown()
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         if not stream.closed:

@@ -19,6 +19,8 @@ from tests.support.workers import WorkerProcess
 class LiveService:
     """Redis and processes with the same `settings`, ended by `stack`; workers have logs of their own."""
 
+    fresh = False  # workers are forked; True starts them as users do
+
     def __init__(self, folder: Path, stack: ExitStack, **settings: str) -> None:
         self.folder = folder
         self.log = folder / "processes.log"
@@ -50,10 +52,13 @@ class LiveService:
 
     def scheduler(self, **settings: str) -> ServiceProcess:
         """Start a scheduler."""
-        return self.process("-m", "qa_queue.worker.scheduler", **settings)
+        command = (sys.executable, "-m", "qa_queue.worker.scheduler")
+        process = ServiceProcess(self.log, *command, env=self.settings | settings, forked="scheduler")
+        return self.stack.enter_context(process)
 
     def worker(self, *args: str, **settings: str) -> WorkerProcess:
         """Start a worker with these arguments of `rq worker`."""
         log = self.folder / f"worker-{len(self.workers)}.log"
-        self.workers.append(self.stack.enter_context(WorkerProcess(log, *args, **(self.settings | settings))))
+        process = WorkerProcess(log, *args, fresh=self.fresh, **(self.settings | settings))
+        self.workers.append(self.stack.enter_context(process))
         return self.workers[-1]

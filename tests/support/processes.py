@@ -12,6 +12,7 @@ from typing import Self
 
 import psutil
 
+from tests.support.forked import ForkedProcess, Target, start_forked
 from tests.support.poll import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -29,12 +30,25 @@ def own_environment(settings: Mapping[str, str]) -> dict[str, str]:
 class ServiceProcess:
     """A process of the service with its output in `log`; killed with its descendants after the `with` block."""
 
-    def __init__(self, log: Path, *command: str | Path, cwd: Path = ROOT, env: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        log: Path,
+        *command: str | Path,
+        cwd: Path = ROOT,
+        env: Mapping[str, str],
+        forked: Target | None = None,
+    ) -> None:
+        """Start a command, or fork what it would start, unless the environment changes what is imported."""
+        words, environment = [str(word) for word in command], own_environment(env)
         self.log = log
+        self.popen: subprocess.Popen[bytes] | ForkedProcess
         with log.open("ab") as file:
-            self.popen = subprocess.Popen(
-                [str(word) for word in command], cwd=cwd, env=own_environment(env), stdout=file, stderr=file
-            )
+            if forked is None or "PYTHONPATH" in environment:
+                self.popen = subprocess.Popen(words, cwd=cwd, env=environment, stdout=file, stderr=file)
+            else:
+                self.popen = start_forked(
+                    forked, words[1:], folder=cwd, environment=environment, out=file, err=file
+                )
         self.process = psutil.Process(self.popen.pid)
         self._left: list[psutil.Process] = []
 

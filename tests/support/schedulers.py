@@ -19,7 +19,9 @@ class SchedulerProcess(ServiceProcess):
     """`python -m qa_queue.worker.scheduler`; a warning of Python ends it."""
 
     def __init__(self, log: Path, **settings: str) -> None:
-        super().__init__(log, sys.executable, "-W", "error", "-m", "qa_queue.worker.scheduler", env=settings)
+        super().__init__(
+            log, sys.executable, "-W", "error", "-m", "qa_queue.worker.scheduler", env=settings, forked="scheduler"
+        )
 
 
 def runs_of(store: RunStore, schedule: ScheduleRecord) -> list[RunRecord]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.worker.executions import ActiveJob, open_execution
 from tests.support.poll import wait_until
-from tests.support.processes import ROOT, SCRIPTS, ServiceProcess, command_of, gone
+from tests.support.processes import ROOT, SCRIPTS, ServiceProcess, gone
 
 __all__ = ["FAKE", "QUEUE", "ROOT", "RQ", "WorkerProcess", "did", "ended", "enqueue", "gone", "opened"]
 
@@ -25,18 +26,23 @@ FAKE = "tests.support.runtimes:FakeRuntime"
 
 
 class WorkerProcess(ServiceProcess):
-    """A worker started by RQ's own command; without QA_RUNTIME it runs the jobs of `tests.support.runtimes`."""
+    """A worker of RQ's own command; without QA_RUNTIME it runs the jobs of `tests.support.runtimes`.
 
-    def __init__(self, log: Path, *args: str, queues: tuple[str, ...] = (QUEUE,), **env: str) -> None:
+    If `fresh`, the command is started, with the imports of an interpreter of its own; otherwise it is forked.
+    """
+
+    def __init__(
+        self, log: Path, *args: str, queues: tuple[str, ...] = (QUEUE,), fresh: bool = False, **env: str
+    ) -> None:
         command = [RQ, "worker", "-w", "qa_queue.worker.QAWorker", *args, *queues]
-        super().__init__(log, *command, env={"QA_RUNTIME": FAKE, **env})
+        super().__init__(log, *command, env={"QA_RUNTIME": FAKE, **env}, forked=None if fresh else "worker")
 
     @property
     def child(self) -> psutil.Process:
-        """The child process, once it has started."""
+        """The child process, which leads a session of its own, once it has started."""
 
         def look() -> list[psutil.Process]:
-            return [p for p in self.process.children() if "qa_queue.worker.child" in command_of(p)]
+            return [p for p in self.process.children() if os.getsid(p.pid) == p.pid]
 
         return wait_until(look, what="a child process")[0]
 

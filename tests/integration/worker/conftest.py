@@ -16,11 +16,14 @@ StartWorker = Callable[..., WorkerProcess]
 
 @pytest.fixture
 def start_worker(redis_db: Redis, redis_url: str, tmp_path: Path) -> Iterator[StartWorker]:
-    """Start `rq worker ARGS`; keywords are its environment."""
+    """Start `rq worker ARGS`; other keywords than those of `WorkerProcess` are its environment."""
     with ExitStack() as stack:
 
-        def start(*args: str, queues: tuple[str, ...] = ("test-execution",), **env: str) -> WorkerProcess:
+        def start(
+            *args: str, queues: tuple[str, ...] = ("test-execution",), fresh: bool = False, **env: str
+        ) -> WorkerProcess:
             log = tmp_path / f"worker-{len(list(tmp_path.iterdir()))}.log"
-            return stack.enter_context(WorkerProcess(log, *args, queues=queues, **{"REDIS_URL": redis_url, **env}))
+            settings = {"REDIS_URL": redis_url, **env}
+            return stack.enter_context(WorkerProcess(log, *args, queues=queues, fresh=fresh, **settings))
 
         yield start

@@ -10,7 +10,7 @@ from tests.support.workers import ended, enqueue
 
 def test_the_driver_gets_a_small_heap_unless_somebody_says_otherwise(start_worker: StartWorker) -> None:
     """Node uses the last of two options."""
-    plain, own = start_worker(), start_worker(NODE_OPTIONS="--max-semi-space-size=64")
+    plain, own = start_worker(fresh=True), start_worker(fresh=True, NODE_OPTIONS="--max-semi-space-size=64")
     assert plain.child.environ()["NODE_OPTIONS"] == "--max-semi-space-size=2"
     assert own.child.environ()["NODE_OPTIONS"] == "--max-semi-space-size=2 --max-semi-space-size=64"
 

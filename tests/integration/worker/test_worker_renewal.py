@@ -160,7 +160,7 @@ def files_of(worker: WorkerProcess) -> Path:
 
 def test_temporary_files_of_killed_processes_are_removed(start_worker, temporary):
     """Those of a child when it has ended, and those of a killed worker when another starts."""
-    worker = start_worker(TMPDIR=str(temporary))
+    worker = start_worker(fresh=True, TMPDIR=str(temporary))
     first, old = files_of(worker), worker.child
     old.kill()
     worker.says("The child process was killed by SIGKILL")
@@ -169,7 +169,7 @@ def test_temporary_files_of_killed_processes_are_removed(start_worker, temporary
     second = files_of(worker)
     worker.kill()
     assert second.exists()
-    another = start_worker(TMPDIR=str(temporary))
+    another = start_worker(fresh=True, TMPDIR=str(temporary))
     third = files_of(another)
     assert list(temporary.iterdir()) == [third]
     another.signal(signal.SIGTERM)
