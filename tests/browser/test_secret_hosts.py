@@ -134,6 +134,7 @@ async def test_a_list_that_cannot_be_read_refuses_the_run(
     [
         {"press": {"key": "${secret.PASSWORD}"}},
         {"goto": {"url": "/?${secret.PASSWORD}"}},
+        {"request": {"get": "/", "params": {"key": "${secret.PASSWORD}"}}},
         {"upload": {"target": {"css": "#f"}, "files": ["${secret.PASSWORD}"]}},
         {"select": {"target": {"css": "#f"}, "value": "${secret.PASSWORD}"}},
     ],

@@ -49,7 +49,7 @@ class Request(Action, keyword="request"):
         ("json", "body", "form", "files"),
     )
     secret_fields: ClassVar[Collection[str] | None] = (
-        "json", "body", "form", "multipart", "headers", "params", "auth", "expect",
+        "json", "body", "form", "multipart", "headers", "auth", "expect",
     )  # fmt: skip
 
     get: Url | None = Field(None, description="The URL of a GET request, joined to the base URL.")

@@ -164,6 +164,11 @@ def test_references_are_collected_from_everywhere():
             "steps[0].goto.url: ${secret.X} would stay readable in reports here: use ${env.X}",
         ),
         (
+            {"request": {"get": "/", "params": {"key": "${secret.X}"}}},
+            {},
+            "steps[0].request.params.key: ${secret.X} would stay readable in reports here",
+        ),
+        (
             {"screenshot": "${secret.X}"},
             {},
             "steps[0].screenshot.name: ${secret.X} would stay readable in reports here",
