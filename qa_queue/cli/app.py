@@ -41,7 +41,7 @@ MODULES: Mapping[str, tuple[str, ...]] = {
     "demo": ("demo",),
 }
 
-
+_OPENS = "run"  # the command whose modules are imported while the service is opened
 _ERROR = "error: "
 
 
@@ -74,6 +74,10 @@ class LazyGroup(TyperGroup):
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the command that the words name; once its module is imported, Ctrl-C can be handled."""
+        if args[:1] == [_OPENS] and "--help" not in args:
+            from qa_queue.cli.options import begin_opening
+
+            begin_opening()
         found = super().resolve_command(ctx, args)
         raise_on_interrupt()
         return found

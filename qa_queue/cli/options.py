@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
 from contextlib import ExitStack
+from importlib import import_module
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -21,7 +24,9 @@ Env = Annotated[list[str] | None, typer.Option("--env", help="A value for ${env.
 Run = Annotated[str, typer.Argument(metavar="RUN", help="The run's id, or its beginning.")]
 PriorityName = Annotated[str, typer.Option("--priority", help="urgent, high, normal or low.")]
 
+_PARTS = ("qa_queue.services.backend", "qa_queue.settings.logs", "qa_queue.redis", "qa_queue.store.supabase")
 _opened = ExitStack()  # closed by `main` when the command has ended
+_begun: list[Future[Backend]] = []  # at most one, for the next caller of `begun_backend`
 
 
 def open_settings() -> Settings:
@@ -47,6 +52,34 @@ def open_backend(*, check: bool = True) -> Backend:
     if check:
         backend.check()
     return backend
+
+
+def begin_opening() -> None:
+    """Begin to open the service beside what follows, for a command that needs it later.
+
+    Its modules are imported here, so that the two threads do not import the same ones.
+    """
+    for name in _PARTS:
+        import_module(name)
+    _begun[:] = [_opening()]
+
+
+def begun_backend() -> Callable[[], Backend]:
+    """Return the function that waits for the service and raises its errors; opening begins here if it has not."""
+    return (_begun.pop() if _begun else _opening()).result
+
+
+def _opening() -> Future[Backend]:
+    opened: Future[Backend] = Future()
+
+    def work() -> None:
+        try:
+            opened.set_result(open_backend())
+        except Exception as error:  # noqa: BLE001 - raised where the service is needed
+            opened.set_exception(error)
+
+    Thread(target=work, name="opening", daemon=True).start()
+    return opened
 
 
 def open_changes(backend: Backend) -> Changes:

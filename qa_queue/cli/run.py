@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from qa_queue.cli.cases import Keyword, RunCommandOptions, StrictImport, Tag, print_unused_env
 from qa_queue.cli.interrupts import held_interrupts, sigterm_interrupts
-from qa_queue.cli.options import Env, Json, PriorityName, Run, open_backend, parse_env, parse_priority
+from qa_queue.cli.options import (
+    Env,
+    Json,
+    PriorityName,
+    Run,
+    begun_backend,
+    open_backend,
+    parse_env,
+    parse_priority,
+)
 from qa_queue.cli.render import (
     Console,
     echo,
@@ -200,7 +207,7 @@ def _run(
 ) -> ExitCode:
     """Submit what was selected and, with `following`, wait for its end; print the result."""
     out, err = Console(), Console(stderr=True)
-    connect = _opening()
+    connect = begun_backend()
     requests = select(selection, options, connect, warn=None if as_json else err)
     print_unused_env(requests, options.env, None if as_json else err)
     if options.idempotency_key and len(requests) > 1:
@@ -227,20 +234,6 @@ def _run(
         err.print(f"wrote {file}", soft_wrap=True, highlight=False)
     render(reports, code, out, as_json=as_json, interrupted=INTERRUPTED_WAITING)
     return code
-
-
-def _opening() -> Callable[[], Backend]:
-    """Open the service beside the choice of cases; return the function that waits for it and raises its errors."""
-    opened: Future[Backend] = Future()
-
-    def work() -> None:
-        try:
-            opened.set_result(open_backend())
-        except Exception as error:  # noqa: BLE001 - raised where the service is needed
-            opened.set_exception(error)
-
-    Thread(target=work, name="opening", daemon=True).start()
-    return opened.result
 
 
 def keep_baselines(requests: Sequence[RunRequest], reports: Sequence[RunReport]) -> Iterator[str]:
