@@ -20,6 +20,7 @@ from qa_queue.models.payloads import PytestSuite
 from qa_queue.suites.bundle import BundleFolder
 from qa_queue.suites.environment import files_digest
 from qa_queue.suites.process import HostProcess
+from qa_queue.suites.reads import unchanged
 
 MAX_RUNS = 500  # tests of one host
 WATCH_S = 0.5  # between two looks at the memory of a host
@@ -94,7 +95,7 @@ class HostPool:
         return await asyncio.to_thread(self.memory_of, process) > self._memory
 
     async def _take(self, key: _Key) -> HostProcess:
-        outdated = [pair for pair in self._idle if pair[0].suite == key.suite and pair[0].digest != key.digest]
+        outdated = [pair for pair in self._idle if pair[0].suite == key.suite and _is_outdated(pair, key.digest)]
         self._idle = [pair for pair in self._idle if pair not in outdated]
         await asyncio.gather(*(process.stop() for _, process in outdated))
         for pair in reversed(self._idle):
@@ -117,6 +118,12 @@ class HostPool:
         if len(self._idle) > MAX_IDLE:
             _, oldest = self._idle.pop(0)
             await oldest.stop()
+
+
+def _is_outdated(pair: tuple[_Key, HostProcess], digest: str) -> bool:
+    """Return True if the suite's files, or modules that the host imported from elsewhere, have changed."""
+    key, process = pair
+    return key.digest != digest or not unchanged(process.outside)
 
 
 def _family(pid: int) -> list[int]:

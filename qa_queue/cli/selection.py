@@ -25,6 +25,7 @@ from qa_queue.suites.ordering import Shard, in_order
 _CASES = (".yaml", ".yml", ".json")
 _CASE_KEYS = frozenset({"steps", "cases", "suite", "pytest"})
 _TESTS = ("test_*.py", "*_test.py")
+_DOCTESTS = (".txt", ".rst")  # which pytest collects wherever they are named
 _SKIPPED = frozenset({"node_modules", "__pycache__", "site-packages"})
 PYTEST_ARGUMENTS = "pytest_arguments"
 
@@ -73,7 +74,7 @@ def choose(
         CaseError: a file cannot be used; `problems` has those of all files.
         InputError: nothing is meant.
     """
-    suites = tuple(one for one in selection.targets if _is_suite(one))
+    suites = tuple(one for one in selection.targets if is_suite(one, selection.pytest_arguments))
     stored = [one for one in selection.targets if one not in suites and _is_name(one)]
     files = [Path(one) for one in selection.targets if one not in suites and one not in stored]
     requests = load_requests(list(_files(files, options)), options, warn) if files else []
@@ -89,9 +90,13 @@ def choose(
     return [_with_retries(one, selection) for one in requests]
 
 
-def _is_suite(target: str) -> bool:
+def is_suite(target: str, arguments: Sequence[str]) -> bool:
+    """Return True for what pytest collects: test files, folders with some, and text files with doctests."""
     path = Path(target.partition("::")[0])
-    return path.suffix == ".py" or (path.is_dir() and any(_walk(path, _TESTS)))
+    if path.is_dir():
+        return any(_walk(path, _TESTS))
+    doctests = path.suffix in _DOCTESTS or any(one.startswith("--doctest-glob") for one in arguments)
+    return path.suffix == ".py" or (doctests and path.suffix not in _CASES and path.is_file())
 
 
 def _is_name(target: str) -> bool:

@@ -66,7 +66,7 @@ def suite_cases(request: SuiteRequest, settings: Settings) -> list[SuiteCase]:
     collection = _collected(suite, environment, KeptCollections(settings.qa_home / "collections"))
     tests = list(collection.tests)
     if collection.errors:
-        tests += _broken(collection, request)
+        tests += _broken(collection)
     bundle = _stored_bundle(request, settings)
     options = SuiteOptions(
         root=bundle.root if bundle else root,
@@ -135,17 +135,16 @@ def _folders(paths: Sequence[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(str(one if one.is_dir() else one.parent) for one in folders))
 
 
-def _broken(collection: Collection, request: SuiteRequest) -> list[CollectedTest]:
+def _broken(collection: Collection) -> list[CollectedTest]:
     """Return the files that cannot be collected as tests that will fail, where pytest has to continue.
 
     Raises:
         CaseError: it was not.
     """
-    if _CONTINUE not in request.arguments:
-        problems = tuple(f"{file or 'the suite'}: {message}" for file, message in collection.errors.items())
-        raise CaseError(
-            "\n".join([*problems, f"pytest cannot collect these. Run the others with `-- {_CONTINUE}`."]), problems
-        )
+    if not collection.continues:
+        problems = [f"{file or 'the suite'}: {message}" for file, message in collection.errors.items()]
+        problems.append(f"pytest cannot collect these. Run the others with `-- {_CONTINUE}`.")
+        raise CaseError("\n".join(problems), tuple(problems))
     return [
         CollectedTest(id=file, file=file, line=1, name=file, class_id=None, markers=(), group=None, shared=())
         for file in collection.errors

@@ -4,12 +4,14 @@ It runs in the suite's own environment, which need not have qa-queue, so it impo
 alone. `FD` is a socket to the worker; each message is one JSON object a line.
 
 To the worker:
-    {"event": "collected", "root": ..., "items": [...], "errors": [...], "reads": ...}
-                                  with --collect-only: the whole suite, and the states of what its collection read
+    {"event": "collected", "root": ..., "items": [...], "errors": [...], "continues": ..., "reads": ...}
+                                  with --collect-only: the whole suite, whether pytest continues after its errors,
+                                  and the states of what its collection read
     {"event": "ready"}                                  otherwise: the session is up; nothing is collected yet
     {"event": "selected", "ids": [...], "errors": [...]}            the answer to `select`
     {"event": "phase", "id": ..., "when": ..., ...}                 after setup, call and teardown of a test
-    {"event": "done", "id": ...}                                    after the teardown
+    {"event": "done", "id": ..., "outside": {...}}                  after the teardown, with the states of the
+                                  modules that were imported from outside the suite's folder since the last one
     {"event": "stack", "text": ...}                                 the answer to `stack`, at any time
     {"event": "ended", "code": ...}                                 the session is over
 From the worker:
@@ -105,6 +107,8 @@ class HostPlugin:
         self._items: dict[str, dict[str, pytest.Item]] = {}  # by file, then by node id
         self._folders: dict[tuple[Path, Any], Any] = {}  # collectors, by path and parent
         self._subtests = _FACTS.Subtests()
+        self._outside = _READS.Reads()  # modules from outside the suite's folder
+        self._modules = 0  # their number when they were last looked through
 
     @pytest.hookimpl(wrapper=True)
     def pytest_cmdline_main(self, config: pytest.Config) -> Generator[None, Any, Any]:
@@ -153,7 +157,12 @@ class HostPlugin:
             items = [_described(item) for item in session.items]
             root = str(session.config.rootpath)
             self._connection.send(
-                event="collected", root=root, items=items, errors=self._errors, reads=self._states(session)
+                event="collected",
+                root=root,
+                items=items,
+                errors=self._errors,
+                continues=bool(session.config.option.continue_on_collection_errors),
+                reads=self._states(session),
             )
             return True
         self._connection.send(event="ready")
@@ -199,7 +208,15 @@ class HostPlugin:
     def _run(self, chosen: list[pytest.Item], keep: pytest.Item) -> None:
         for item, following in zip(chosen, [*chosen[1:], keep], strict=True):
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
-            self._connection.send(event="done", id=item.nodeid)
+            self._connection.send(event="done", id=item.nodeid, outside=self._imported())
+
+    def _imported(self) -> dict[str, str]:
+        """Return the states of new modules that are neither from the suite's folder nor from a package."""
+        if len(sys.modules) == self._modules:
+            return {}
+        self._modules, before = len(sys.modules), dict(self._outside.states)
+        self._outside.add_modules(list(sys.modules.values()))
+        return {path: state for path, state in self._outside.states.items() if path not in before}
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, Any]:

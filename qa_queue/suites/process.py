@@ -63,12 +63,14 @@ class CollectedTest:
 class Collection:
     """The tests of a suite. `root` is the folder that node ids begin at; `errors` maps files to what is wrong.
 
-    `reads` are the states of the files and folders on which they depend; None if they depend on more.
+    With `continues` the suite's options ask to run the others all the same. `reads` are the states of the files and
+    folders on which they depend; None if they depend on more.
     """
 
     root: str
     tests: tuple[CollectedTest, ...]
     errors: Mapping[str, str]
+    continues: bool = False
     reads: Mapping[str, str] | None = None
 
 
@@ -84,6 +86,7 @@ class HostProcess:
         self._folder = folder
         self.output = log.parent / "output"
         self.runs = 0
+        self.outside: dict[str, str] = {}  # modules that it imported from outside the suite's folder: their states
         self._reason: str | None = None
         self._logged = 0  # bytes of the log before the current test
 
@@ -158,6 +161,7 @@ class HostProcess:
                 for one in message["items"]
             ),
             errors={one["id"]: one["message"] for one in message["errors"]},
+            continues=message["continues"],
             reads=message["reads"],
         )
 
@@ -198,6 +202,7 @@ class HostProcess:
                 left -= 1
                 self._begin_test()
                 self.runs += 1
+                self.outside |= message["outside"]
                 yield message["id"], None
             else:
                 yield message["id"], _phase(message)

@@ -47,6 +47,15 @@ class Reads:
         for path in paths:
             self._note(path)
 
+    def add_modules(self, modules: Iterable[Any]) -> None:
+        """Note the states of the files of modules that are neither in the current folder nor in a package."""
+        inside = (f"{self._folder}{os.sep}", *self._packages)
+        for module in modules:
+            with contextlib.suppress(AttributeError):  # without `getattr`, which would load a lazy module
+                path = object.__getattribute__(module, "__dict__").get("__file__")
+                if isinstance(path, str) and not path.startswith(inside):
+                    self._note(path)
+
     def _observe(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":
             path, _, flags = arguments

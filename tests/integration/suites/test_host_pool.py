@@ -64,6 +64,20 @@ async def test_a_changed_file_renews_the_host(pool: HostPool, suite: PytestSuite
     assert await pid_of(pool, suite) != first
 
 
+async def test_a_changed_module_outside_of_the_suite_renews_the_host(tmp_path: Path, pool: HostPool) -> None:
+    """A test imported it: the folder of the suite does not hold all the code that runs."""
+    folder, helper = tmp_path / "suite", tmp_path / "helpers" / "helper.py"
+    folder.mkdir()
+    helper.parent.mkdir()
+    helper.write_text("ONE = 1\n")
+    (folder / "test_one.py").write_text("def test_one():\n    from helper import ONE\n    assert ONE\n")
+    suite = PytestSuite(root=str(folder), arguments=("-p", "no:cacheprovider"))
+    first = await pid_of(pool, suite, PYTHONPATH=str(helper.parent))
+    assert await pid_of(pool, suite, PYTHONPATH=str(helper.parent)) == first
+    helper.write_text("ONE = 1  # changed\n")
+    assert await pid_of(pool, suite, PYTHONPATH=str(helper.parent)) != first
+
+
 async def test_a_host_that_is_needed_twice_at_once_is_two(pool: HostPool, suite: PytestSuite) -> None:
     """Each runs one test at a time."""
     async with pool.host(suite, ENVIRONMENT) as one, pool.host(suite, ENVIRONMENT) as other:

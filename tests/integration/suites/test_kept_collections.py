@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from qa_queue.errors import CaseError
 from qa_queue.models.payloads import PytestSuite
 from qa_queue.services.suites import SuiteRequest, suite_cases
 from qa_queue.settings import load_settings
@@ -157,6 +158,26 @@ import pytest
 def test_user(user):
     pass
 """
+
+
+def test_a_file_that_cannot_be_collected_fails_alone_where_pytest_continues(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the suite's own settings too; elsewhere nothing runs, and the error says how to go on."""
+    (tmp_path / "test_good.py").write_text("def test_good(): pass")
+    (tmp_path / "test_broken.py").write_text("import nothing_of_this_name")
+    (tmp_path / "pytest.ini").write_text("[pytest]\n")
+    monkeypatch.chdir(tmp_path)
+    settings, request = load_settings(qa_home=tmp_path / "home"), SuiteRequest(paths=(".",))
+    with pytest.raises(CaseError) as caught:
+        suite_cases(request, settings)
+    assert "nothing_of_this_name" in caught.value.problems[0]
+    assert caught.value.problems[-1].endswith("Run the others with `-- --continue-on-collection-errors`.")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --continue-on-collection-errors\n")
+    assert [one.case.name for one in suite_cases(request, settings)] == [
+        "test_good.py::test_good",
+        "test_broken.py",
+    ]
 
 
 def test_a_suite_is_collected_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
