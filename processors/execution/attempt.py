@@ -14,6 +14,7 @@ from processors.execution.element_history import ElementHistory
 from processors.execution.interpreter import Interpreter
 from processors.execution.plan import RunPlan
 from processors.execution.records import adaptation_of, is_adaptation
+from processors.execution.redaction import without_saved_secrets
 from processors.execution.reporting import RunReporter
 from processors.execution.step_tree import PlannedStep
 from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
@@ -147,7 +148,8 @@ class Attempt:
         work = self.session.perform(
             planned.resolved, timeout_ms=planned.timeout_ms, hints=hints, secrets=used, finish=finish
         )
-        return await self.stop.race(work) or self._interrupted()
+        outcome = await self.stop.race(work) or self._interrupted()
+        return without_saved_secrets(outcome, self.plan.unreadable)
 
     def _interrupted(self) -> StepOutcome:
         assert self.stop.reason is not None

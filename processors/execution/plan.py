@@ -91,6 +91,11 @@ class RunPlan:
         return self.config.timeout or self.case.timeout_ms
 
     @property
+    def unreadable(self) -> Mapping[str, str]:
+        """The secrets that no step may read back; none in a run of the operator's own, by `qa-queue run FILE`."""
+        return {} if self.logins.trusted else self.secrets
+
+    @property
     def evidence(self) -> EvidencePlan:
         """The rules for recording and keeping evidence."""
         return EvidencePlan.of(self.case, self.config, secrets=bool(self.secrets))

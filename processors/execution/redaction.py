@@ -7,11 +7,14 @@ import json
 import re
 import zipfile
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from qa_queue.cases.texts import MASK, mask
+from processors.browser.protocol import StepOutcome
+from qa_queue.cases.texts import MASK, SHORT, mask
+from qa_queue.models import ErrorKind
 
 _JSON_LINES = (".trace", ".network", ".stacks")
 # Images, fonts and videos: compressed, so a match in their bytes would be a coincidence.
@@ -36,6 +39,18 @@ def redact_json(value: Any, secrets: Mapping[str, str]) -> Any:
         case dict():
             return {redact(key, secrets): redact_json(item, secrets) for key, item in value.items()}
     return value
+
+
+def without_saved_secrets(outcome: StepOutcome, secrets: Mapping[str, str]) -> StepOutcome:
+    """Return the outcome of a step; one that saved a secret, or the beginning of one, fails and saves nothing."""
+    long = {name: value for name, value in secrets.items() if len(value) > SHORT}
+    if not outcome.saved or redact_json(dict(outcome.saved), long) == dict(outcome.saved):
+        return outcome
+    error = (
+        "what the step reads contains a secret, which a later step could send anywhere: only `qa-queue run FILE` "
+        "may read it"
+    )
+    return replace(outcome, saved={}, error=outcome.error or error, kind=outcome.kind or ErrorKind.INPUT)
 
 
 def redact_trace(source: Path, target: Path, secrets: Mapping[str, str]) -> None:

