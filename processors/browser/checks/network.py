@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from processors.browser.action_context import ActionContext, checks
-from processors.browser.failures import StepFailedError
+from processors.browser.failures import StepFailedError, shorten
 from processors.browser.responses import mask_confidential
 from processors.browser.traffic import LISTED, Exchange, listed
 from qa_queue.cases.checks import (
@@ -96,5 +96,5 @@ def _counted(failed: list[Exchange]) -> str:
 
 
 def _quoted(texts: list[str]) -> str:
-    shown = "; ".join(repr(mask_confidential(" ".join(text.split())[:200])) for text in texts[:LISTED])
+    shown = "; ".join(repr(mask_confidential(shorten(text))) for text in texts[:LISTED])
     return f"{len(texts)}: {shown}" if texts else "none"
