@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import re
+import signal
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -159,10 +161,11 @@ async def devtools(browser_path: Path, tmp_path: Path) -> AsyncIterator[str]:
         "about:blank",
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.DEVNULL,
+        start_new_session=True,
     )
     await async_wait_until(lambda: _listens(port), what="DevTools")
     yield f"http://127.0.0.1:{port}"
-    process.kill()
+    os.killpg(process.pid, signal.SIGKILL)  # the command may be a script that starts the browser
     await process.wait()
 
 

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -28,8 +29,28 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def dashboard(redis_db: Redis, redis_url: str) -> Iterator[str]:
-    """URL of a served dashboard; user and password are LOGIN."""
+def dashboard(served: str, redis_db: Redis) -> str:
+    """URL of a served dashboard on an empty Redis; user and password are LOGIN."""
+    return served
+
+
+@pytest.fixture
+def guarded(redis_db: Redis, redis_url: str) -> Iterator[str]:
+    """URL of a dashboard of one test, which may lock its users out."""
+    with serving(redis_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def served(redis_url: str) -> Iterator[str]:
+    """URL of a dashboard that the tests of a file share."""
+    with serving(redis_url) as url:
+        yield url
+
+
+@contextmanager
+def serving(redis_url: str) -> Iterator[str]:
+    """Serve a dashboard; return its URL."""
     port = free_port()
     env = {
         **os.environ,
@@ -40,13 +61,13 @@ def dashboard(redis_db: Redis, redis_url: str) -> Iterator[str]:
         "SUPABASE_SECRET_KEY": "sb_secret_x",
     }
     url = f"http://127.0.0.1:{port}"
-    served = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=env)
+    process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=env)
     try:
         wait_until(lambda: _answers(url), timeout=30, what="an answer of the dashboard")
         yield url
     finally:
-        served.terminate()
-        served.wait(10)
+        process.terminate()
+        process.wait(10)
 
 
 def _answers(url: str) -> bool:

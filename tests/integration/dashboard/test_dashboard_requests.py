@@ -39,25 +39,25 @@ def failed_job(redis: Redis):
     return job
 
 
-def test_no_one_gets_in_without_the_password(dashboard):
+def test_no_one_gets_in_without_the_password(guarded):
     """Not to a page, not to the data, not to a script."""
     for path in ("/", "/0/data/queues.json", "/static/js/jquery-3.5.1.min.js"):
-        assert httpx.get(dashboard + path).status_code == 401
-        assert httpx.get(dashboard + path, auth=("qa", "wrong")).status_code == 401
-        assert httpx.get(dashboard + path, auth=LOGIN).status_code == 200
+        assert httpx.get(guarded + path).status_code == 401
+        assert httpx.get(guarded + path, auth=("qa", "wrong")).status_code == 401
+        assert httpx.get(guarded + path, auth=LOGIN).status_code == 200
 
 
-def test_guesses_of_the_password_are_few(dashboard):
+def test_guesses_of_the_password_are_few(guarded):
     """200 at once: a handful is looked at, and the rest is asked to wait, the right password among them."""
     with ThreadPoolExecutor(16) as pool:
-        guesses = list(pool.map(lambda n: httpx.get(dashboard, auth=("qa", f"guess {n}")), range(200)))
+        guesses = list(pool.map(lambda n: httpx.get(guarded, auth=("qa", f"guess {n}")), range(200)))
     statuses = Counter(answer.status_code for answer in guesses)
     assert statuses.keys() == {401, 429}
     assert statuses[401] <= FREE_FAILURES + 8  # one more for each thread of the server
-    late = httpx.get(dashboard, auth=LOGIN)
+    late = httpx.get(guarded, auth=LOGIN)
     assert late.status_code == 429
     assert 0 < int(late.headers["retry-after"]) <= MAX_BACKOFF_S
-    assert httpx.get(dashboard).status_code == 401
+    assert httpx.get(guarded).status_code == 401
 
 
 def test_the_password_needs_no_cookie(dashboard):
