@@ -26,16 +26,23 @@ _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_")
 
 def env_files(home: Path | None = None) -> tuple[Path, Path]:
     """The files that settings are read from, the least first: a running stack's in the home folder, then `.env`."""
-    named = home or os.environ.get("QA_HOME") or dotenv_values(DOTENV).get("QA_HOME")
-    return Path(named or HOME) / STACK_ENV, DOTENV
+    named = home or os.environ.get("QA_HOME") or _variables_in(DOTENV).get("QA_HOME")
+    return _stack_file(named), DOTENV
 
 
 def environment() -> dict[str, str]:
     """Return all variables of the environment and the files, with their values."""
-    merged: dict[str, str] = {}
-    for file in env_files():
-        merged |= {k: v for k, v in dotenv_values(file).items() if v is not None}
-    return merged | dict(os.environ)
+    own = _variables_in(DOTENV)
+    home = os.environ.get("QA_HOME") or own.get("QA_HOME")
+    return _variables_in(_stack_file(home)) | own | dict(os.environ)
+
+
+def _stack_file(home: Path | str | None) -> Path:
+    return Path(home or HOME) / STACK_ENV
+
+
+def _variables_in(file: Path) -> dict[str, str]:
+    return {name: value for name, value in dotenv_values(file).items() if value is not None}
 
 
 def child_environment(additions: dict[str, str]) -> dict[str, str]:
