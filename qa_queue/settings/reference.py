@@ -34,7 +34,8 @@ else; it is masked in logs, rows and evidence. Set such variables for the worker
 
 `{SECRET_PREFIX}NAME{HOSTS_SUFFIX}` lists the hosts on which it may be used, separated by commas: `shop.example`,
 `*.shop.example`, `127.0.0.1:8080`, `https://pay.example`, or `*` for all. Without it, only runs of
-`qa-queue run FILE` may use the secret: not those of the API, of schedules or of a rerun.
+`qa-queue run FILE` may use the secret: not those of the API, of schedules or of a rerun. These have
+it in no condition, target, selector, regular expression or comparison of values either.
 """
 _KINDS = {"path": "a path", "password": "text, kept secret", "integer": "a whole number", "number": "a number"}
 
