@@ -20,6 +20,7 @@ from qa_queue.models import RunStatus
 from qa_queue.producer import RunRequest
 from qa_queue.services import Backend
 from qa_queue.settings import load_settings
+from tests.support.program import Program
 
 CASE = {"version": 1, "name": "Own", "base_url": "http://127.0.0.1:1", "steps": [{"goto": "/"}]}
 
@@ -47,21 +48,19 @@ def test_a_token_is_shown_once_and_works(redis_db: Redis) -> None:
 
 
 def test_a_revocation_may_cancel_the_runs_under_the_name(
-    redis_db: Redis, supabase: LocalServer, monkeypatch: pytest.MonkeyPatch
+    program: Program, redis_db: Redis, supabase: LocalServer
 ) -> None:
     """Those that wait and those that are delayed; runs of other names go on."""
-    monkeypatch.setenv("SUPABASE_URL", supabase.url)
-    monkeypatch.setenv("SUPABASE_SECRET_KEY", supabase.key or "")
     name, other, case = f"ann-{uuid4()}", f"bob-{uuid4()}", parse_case(CASE, source="own")
-    made = json.loads(token("create", name, "--json").stdout)
-    with Backend(load_settings()) as backend:
+    info, _ = TokenStore(redis_db).create(name, Role.RUN)
+    with Backend(load_settings(supabase_url=supabase.url, supabase_secret_key=supabase.key)) as backend:
         requests = [
             RunRequest(case=case, user_id=user, delay_ms=delay)
             for user, delay in ((name, None), (name, 3_600_000), (other, None))
         ]
         waits, delayed, goes_on = (run.run_id for run in backend.producer.submit(requests))
-        assert token("revoke", made["id"], "--cancel-runs").stdout.splitlines() == [
-            f"{made['id']}  revoked",
+        assert program("token", "revoke", info.id, "--cancel-runs").out.splitlines() == [
+            f"{info.id}  revoked",
             f"2 unfinished runs of {name} cancelled",
         ]
         statuses = [backend.run(run_id).status for run_id in (waits, delayed, goes_on)]
