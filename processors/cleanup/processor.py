@@ -138,7 +138,7 @@ class CleanupProcessor(BaseJobProcessor[CleanupJobData, CleanupJobResult]):
 
     def _newest_good(self, case_id: str) -> str | None:
         if case_id not in self._newest:
-            newest = self.services.store.list_runs(case_id=case_id, statuses=GOOD, limit=1)
+            newest = self.services.store.list_runs(case_ids=[case_id], statuses=GOOD, limit=1)
             self._newest[case_id] = newest[0].id if newest else None
         return self._newest[case_id]
 

@@ -81,7 +81,7 @@ class LearningProcessor(BaseJobProcessor[LearningJobData, LearningJobResult]):
         """Yield the runs that count, newest first, a page at a time."""
         last: RunRecord | None = None
         while page := self.services.store.list_runs(
-            case_id=case_id, statuses=COUNTED, limit=RUNS_PER_PAGE, after=last
+            case_ids=[case_id], statuses=COUNTED, limit=RUNS_PER_PAGE, after=last
         ):
             yield page
             last = page[-1]

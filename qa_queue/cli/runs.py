@@ -40,7 +40,7 @@ def list_runs(
     """List runs, the newest first."""
     out, backend = Console(), open_backend(check=False)
     found = backend.store.list_runs(
-        case_id=_case_id(backend, case) if case else None,
+        case_ids=[_case_id(backend, case)] if case else None,
         statuses=[_status(text) for text in status] if status else None,
         limit=limit,
     )

@@ -92,9 +92,9 @@ def delete_case(backend: Backend, case: CaseRecord, *, by: str) -> int:
         ConflictError: one of its runs is running; nothing was deleted, but waiting ones may be cancelled.
     """
     store = backend.store
-    if store.list_runs(case_id=case.id, statuses=[RunStatus.RUNNING], limit=1):
+    if store.list_runs(case_ids=[case.id], statuses=[RunStatus.RUNNING], limit=1):
         raise _busy(case)
-    while waiting := store.list_runs(case_id=case.id, statuses=[RunStatus.QUEUED], limit=_PAGE):
+    while waiting := store.list_runs(case_ids=[case.id], statuses=[RunStatus.QUEUED], limit=_PAGE):
         outcomes = backend.cancel([run.id for run in waiting], f"its case was deleted by {by}")
         if CancelOutcome.SIGNALLED in outcomes.values():
             raise _busy(case)
@@ -108,7 +108,7 @@ def delete_case(backend: Backend, case: CaseRecord, *, by: str) -> int:
 def _count(store: RunStore, case: CaseRecord) -> int:
     count = 0
     last = None
-    while page := store.list_runs(case_id=case.id, limit=_PAGE, after=last):
+    while page := store.list_runs(case_ids=[case.id], limit=_PAGE, after=last):
         count, last = count + len(page), page[-1]
     return count
 

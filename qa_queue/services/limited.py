@@ -127,12 +127,12 @@ class LimitedStore:
         return run
 
     def list_runs(
-        self, *, case_id: str | None = None, limit: int = 50, oldest_first: bool = False, **filters: Any
+        self, *, case_ids: Sequence[str] | None = None, limit: int = 50, oldest_first: bool = False, **filters: Any
     ) -> list[RunRecord]:
         """Return runs of covered cases; see `RunStore.list_runs`."""
         each = (
             self._store.list_runs(case_ids=some, limit=limit, oldest_first=oldest_first, **filters)
-            for some in self._covered(case_id)
+            for some in self._covered(case_ids)
         )
         found = sorted(chain(*each), key=_place, reverse=not oldest_first)[:limit]
         self._readable |= dict.fromkeys((run.id for run in found), True)
@@ -166,17 +166,18 @@ class LimitedStore:
         return found
 
     def find_adaptations(
-        self, *, case_id: str | None = None, limit: int = 50, **filters: Any
+        self, *, case_ids: Sequence[str] | None = None, limit: int = 50, **filters: Any
     ) -> list[AdaptationRow]:
         """Return adaptations of covered cases; see `RunStore.find_adaptations`."""
         each = (
-            self._store.find_adaptations(case_ids=some, limit=limit, **filters) for some in self._covered(case_id)
+            self._store.find_adaptations(case_ids=some, limit=limit, **filters) for some in self._covered(case_ids)
         )
         return sorted(chain(*each), key=lambda row: (row.created_at, row.id), reverse=True)[:limit]
 
-    def _covered(self, case_id: str | None) -> Iterator[Sequence[str]]:
-        """Return the ids of the covered cases, or of this one if it is covered, as many at once as a call takes."""
-        return chunks([case.id for case in self.list_cases() if case_id in (None, case.id)], IDS_PER_CALL)
+    def _covered(self, case_ids: Sequence[str] | None) -> Iterator[Sequence[str]]:
+        """Return the ids of the covered cases, or those among these, as many at once as a call takes."""
+        covered = [case.id for case in self.list_cases() if case_ids is None or case.id in case_ids]
+        return chunks(covered, IDS_PER_CALL)
 
     def _may_read(self, run: RunRecord) -> bool:
         if run.id not in self._readable:

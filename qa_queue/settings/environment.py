@@ -26,15 +26,17 @@ _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_")
 
 def env_files(home: Path | None = None) -> tuple[Path, Path]:
     """The files that settings are read from, the least first: a running stack's in the home folder, then `.env`."""
-    named = home or os.environ.get("QA_HOME") or _variables_in(DOTENV).get("QA_HOME")
-    return _stack_file(named), DOTENV
+    return _stack_file(home or _home_in(_variables_in(DOTENV))), DOTENV
 
 
 def environment() -> dict[str, str]:
     """Return all variables of the environment and the files, with their values."""
     own = _variables_in(DOTENV)
-    home = os.environ.get("QA_HOME") or own.get("QA_HOME")
-    return _variables_in(_stack_file(home)) | own | dict(os.environ)
+    return _variables_in(_stack_file(_home_in(own))) | own | dict(os.environ)
+
+
+def _home_in(own: dict[str, str]) -> str | None:
+    return os.environ.get("QA_HOME") or own.get("QA_HOME")
 
 
 def _stack_file(home: Path | str | None) -> Path:

@@ -118,7 +118,6 @@ class MemoryStore:
     def list_runs(
         self,
         *,
-        case_id: str | None = None,
         case_ids: Sequence[str] | None = None,
         batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
@@ -135,8 +134,7 @@ class MemoryStore:
         found = [
             run
             for run in runs
-            if (case_id is None or run.test_case_id == case_id)
-            and (case_ids is None or run.test_case_id in case_ids)
+            if (case_ids is None or run.test_case_id in case_ids)
             and (batch_id is None or run.batch_id == batch_id)
             and (statuses is None or run.status in statuses)
             and (user_id is None or run.user_id == user_id)
@@ -194,7 +192,6 @@ class MemoryStore:
     def find_adaptations(
         self,
         *,
-        case_id: str | None = None,
         case_ids: Sequence[str] | None = None,
         run_id: str | None = None,
         statuses: Sequence[str] | None = None,
@@ -208,8 +205,7 @@ class MemoryStore:
         found = [
             row
             for row in rows
-            if (case_id is None or row.test_case_id == case_id)
-            and (case_ids is None or row.test_case_id in case_ids)
+            if (case_ids is None or row.test_case_id in case_ids)
             and (run_id is None or row.test_run_id == run_id)
             and (statuses is None or row.status in statuses)
         ]

@@ -159,7 +159,6 @@ class RunStore(Protocol):
     def list_runs(
         self,
         *,
-        case_id: str | None = None,
         case_ids: Sequence[str] | None = None,
         batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
@@ -202,7 +201,6 @@ class RunStore(Protocol):
     def find_adaptations(
         self,
         *,
-        case_id: str | None = None,
         case_ids: Sequence[str] | None = None,
         run_id: str | None = None,
         statuses: Sequence[str] | None = None,

@@ -132,7 +132,6 @@ class SupabaseStore:
     def list_runs(
         self,
         *,
-        case_id: str | None = None,
         case_ids: Sequence[str] | None = None,
         batch_id: str | None = None,
         statuses: Sequence[RunStatus] | None = None,
@@ -144,17 +143,15 @@ class SupabaseStore:
         after: RunRecord | RunPlace | None = None,
     ) -> list[RunRecord]:
         """Return runs by `queued_at`, newest first by default, starting after the run `after`."""
-        parents = {parent for parent in (case_id, batch_id) if parent is not None}
-        empty = any(given is not None and not given for given in (statuses, case_ids))
-        if len(uuids(parents)) < len(parents) or empty:
+        cases = None if case_ids is None else uuids(case_ids)
+        batches = None if batch_id is None else uuids([batch_id])
+        if any(given is not None and not given for given in (statuses, cases, batches)):
             return []
 
         def page(found: list[Row], size: int) -> Any:
             counted = CountMethod.exact if batch_id is not None and not found else None  # a batch is short
             query = self._client.table("test_runs").select(*columns(RunRecord), count=counted)
-            query = runs_with(
-                query, cases=case_ids if case_id is None else [case_id], statuses=statuses, user_id=user_id
-            )
+            query = runs_with(query, cases=cases, statuses=statuses, user_id=user_id)
             query = query if batch_id is None else query.eq("batch_id", batch_id)
             query = runs_between(query, queued_since=queued_since, finished_before=finished_before)
             last = to_record(RunRecord, found[-1]) if found else after
@@ -218,23 +215,21 @@ class SupabaseStore:
     def find_adaptations(
         self,
         *,
-        case_id: str | None = None,
         case_ids: Sequence[str] | None = None,
         run_id: str | None = None,
         statuses: Sequence[str] | None = None,
         limit: int = 50,
     ) -> list[AdaptationRow]:
         """Return adaptations of any runs, newest first."""
-        parents = {"test_case_id": case_id, "test_run_id": run_id}
-        given = {column: parent for column, parent in parents.items() if parent is not None}
-        if any(not uuids([parent]) for parent in given.values()):
+        wanted = {"test_case_id": case_ids, "test_run_id": None if run_id is None else [run_id]}
+        parents = {column: uuids(ids) for column, ids in wanted.items() if ids is not None}
+        if not all(parents.values()):
             return []
 
         def page(found: list[Row], size: int) -> Any:
             query = self._client.table("adaptations").select(*columns(AdaptationRow))
-            for column, parent in given.items():
-                query = query.eq(column, parent)
-            query = query if case_ids is None else query.in_("test_case_id", case_ids)
+            for column, ids in parents.items():
+                query = query.in_(column, ids)
             query = query if statuses is None else query.in_("status", list(statuses))
             query = query.order("created_at", desc=True).order("id", desc=True)
             return query.range(len(found), len(found) + size - 1)

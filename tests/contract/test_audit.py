@@ -43,7 +43,7 @@ def test_a_text_is_found_whatever_it_looks_like(store: RunStore, text: str) -> N
     store.audit.add([given])
     store.save([run])
     assert given in store.audit.list(AuditFilter(actor=text))
-    assert run.id in [one.id for one in store.list_runs(user_id=text, case_id=run.test_case_id)]
+    assert run.id in [one.id for one in store.list_runs(user_id=text, case_ids=[run.test_case_id])]
     schedule = schedule_record(name=text or "-")
     assert store.schedules.add(schedule)
     assert store.schedules.find(schedule.name) == schedule

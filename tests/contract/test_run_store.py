@@ -255,7 +255,7 @@ class TestRuns:
         assert store.get_run(unknown) is None
         assert store.delete_runs([unknown]) == 0
         assert store.list_steps([unknown]) == []
-        assert store.list_runs(case_id=unknown) == []
+        assert store.list_runs(case_ids=[unknown]) == []
 
 
 class TestListingRuns:
@@ -271,11 +271,11 @@ class TestListingRuns:
 
     def test_newest_first_is_the_rule(self, store: RunStore, runs: list[RunRecord]) -> None:
         """The run queued last comes first, and ids part those of one moment."""
-        assert store.list_runs(case_id=runs[0].test_case_id) == runs[::-1]
+        assert store.list_runs(case_ids=[runs[0].test_case_id]) == runs[::-1]
 
     def test_oldest_first_on_demand(self, store: RunStore, runs: list[RunRecord]) -> None:
         """The other way round, and no more than asked for."""
-        assert store.list_runs(case_id=runs[0].test_case_id, oldest_first=True, limit=3) == runs[:3]
+        assert store.list_runs(case_ids=[runs[0].test_case_id], oldest_first=True, limit=3) == runs[:3]
 
     @pytest.mark.parametrize("oldest_first", [True, False])
     @pytest.mark.parametrize("size", [1, 2, 4])
@@ -284,7 +284,7 @@ class TestListingRuns:
     ) -> None:
         """Page after page, also where a page ends between two runs of one moment."""
         met: list[RunRecord] = []
-        asked = {"case_id": runs[0].test_case_id, "limit": size, "oldest_first": oldest_first}
+        asked = {"case_ids": [runs[0].test_case_id], "limit": size, "oldest_first": oldest_first}
         while page := store.list_runs(**asked, after=met[-1] if met else None):
             met += page
         assert met == (runs if oldest_first else runs[::-1])
@@ -300,21 +300,21 @@ class TestListingRuns:
     def test_statuses_and_times_filter(self, store: RunStore, runs: list[RunRecord]) -> None:
         """Runs that have not ended are not before any time."""
         case = runs[0].test_case_id
-        good = store.list_runs(case_id=case, statuses=[RunStatus.COMPLETED, RunStatus.ADAPTED])
+        good = store.list_runs(case_ids=[case], statuses=[RunStatus.COMPLETED, RunStatus.ADAPTED])
         assert {run.status for run in good} == {RunStatus.COMPLETED, RunStatus.ADAPTED}
         assert len(good) == 3
-        assert store.list_runs(case_id=case, statuses=[]) == []
-        old = store.list_runs(case_id=case, finished_before=NOON - timedelta(days=4))
+        assert store.list_runs(case_ids=[case], statuses=[]) == []
+        old = store.list_runs(case_ids=[case], finished_before=NOON - timedelta(days=4))
         assert [run.id for run in old] == [runs[0].id]
-        assert runs[-1] not in store.list_runs(case_id=case, finished_before=NOON + timedelta(days=99))
+        assert runs[-1] not in store.list_runs(case_ids=[case], finished_before=NOON + timedelta(days=99))
 
     def test_user_and_moment_filter(self, store: RunStore, runs: list[RunRecord]) -> None:
         """Runs of one user, and runs queued at or after a moment."""
         case = runs[0].test_case_id
         hers = run_record(case, user_id='ann, "quoted"', queued_at=NOON + timedelta(seconds=1))
         store.save([hers])
-        assert store.list_runs(user_id=hers.user_id, case_id=case) == [hers]
-        assert store.list_runs(case_id=case, queued_since=NOON) == [hers, runs[-1]]
+        assert store.list_runs(user_id=hers.user_id, case_ids=[case]) == [hers]
+        assert store.list_runs(case_ids=[case], queued_since=NOON) == [hers, runs[-1]]
 
     def test_several_cases_filter(self, store: RunStore, runs: list[RunRecord]) -> None:
         """Runs of all of them in one order; none of no case."""
@@ -330,7 +330,7 @@ class TestListingRuns:
     def test_a_place_serves_as_a_cursor(self, store: RunStore, runs: list[RunRecord]) -> None:
         """The moment and the id of a run are enough to go on behind it."""
         place = RunPlace(queued_at=runs[2].queued_at, id=runs[2].id)
-        assert store.list_runs(case_id=runs[0].test_case_id, after=place) == runs[1::-1]
+        assert store.list_runs(case_ids=[runs[0].test_case_id], after=place) == runs[1::-1]
 
     def test_runs_are_counted_by_status(self, store: RunStore, runs: list[RunRecord]) -> None:
         """Every status has a number, also one that no run has; other tests' runs count too."""
@@ -487,12 +487,12 @@ class TestKnowledge:
             for number in (1, 2, 3)
         ]
         store.save(rows)
-        assert store.find_adaptations(case_id=run.test_case_id) == rows[::-1]
+        assert store.find_adaptations(case_ids=[run.test_case_id]) == rows[::-1]
         assert store.find_adaptations(case_ids=[run.test_case_id, UNKNOWN_ID]) == rows[::-1]
         assert store.find_adaptations(case_ids=[UNKNOWN_ID]) == []
         assert store.find_adaptations(run_id=run.id, limit=2) == [rows[2], rows[1]]
         assert store.find_adaptations(run_id=run.id, statuses=["proposed"]) == [rows[1]]
-        assert store.find_adaptations(case_id="no uuid") == []
+        assert store.find_adaptations(case_ids=["no uuid"]) == []
         assert store.get_adaptation(rows[0].id) == rows[0]
         assert store.get_adaptation("no uuid") is None
 
@@ -560,8 +560,8 @@ def test_more_rows_than_a_server_gives_at_once(store: RunStore) -> None:
     steps = [step_record(runs[0], number) for number in range(1, 1102)]
     store.save(steps)
     ids = [run.id for run in runs]
-    assert store.list_runs(case_id=case.id, limit=5000, oldest_first=True) == runs
-    assert store.list_runs(case_id=case.id, limit=1100) == runs[:100:-1]
+    assert store.list_runs(case_ids=[case.id], limit=5000, oldest_first=True) == runs
+    assert store.list_runs(case_ids=[case.id], limit=1100) == runs[:100:-1]
     assert store.list_steps(ids) == steps
     assert store.existing_runs(ids) == set(ids)
     assert store.count_rows(ids) == RowCounts(runs=1201, steps=1101)

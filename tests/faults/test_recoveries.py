@@ -95,7 +95,7 @@ def test_a_submitter_with_an_idempotency_key_is_killed(service: FaultService, su
     (run,) = service.submit(idempotency_key="k")
     recovery = service.wait_for_runs(since)
     service.check_runs()
-    rows = service.store.list_runs(case_id=service.store.get_run(run.id).test_case_id, queued_since=begun)
+    rows = service.store.list_runs(case_ids=[service.store.get_run(run.id).test_case_id], queued_since=begun)
     assert [row.id for row in rows] == [run.id]
     service.stop_workers()
     survived("kill -9 of a submitter with an idempotency key", recovery, "the next submission gets its run")

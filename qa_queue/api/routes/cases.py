@@ -135,7 +135,8 @@ def list_adaptations(
     limit: Annotated[int, Query(ge=1, le=1000)] = 50,
 ) -> AdaptationList:
     """List adaptations, the newest first, without their evidence."""
-    found = backend.store.find_adaptations(case_id=case, run_id=run, statuses=status, limit=limit)
+    cases = None if case is None else [case]
+    found = backend.store.find_adaptations(case_ids=cases, run_id=run, statuses=status, limit=limit)
     return AdaptationList(adaptations=[row.model_copy(update={"evidence": None}) for row in found])
 
 

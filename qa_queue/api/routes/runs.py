@@ -113,7 +113,7 @@ def list_runs(
 ) -> RunPage:
     """List runs, the newest first: by queueing time, then by id."""
     found = backend.store.list_runs(
-        case_id=case,
+        case_ids=None if case is None else [case],
         statuses=status,
         user_id=user,
         queued_since=_moment(since) if since else None,
