@@ -15,13 +15,13 @@ from processors.browser.trace_context import trace_id_of
 from processors.execution.evidence import EvidencePlan
 from processors.execution.interpreter import StepLimits
 from processors.execution.login_plan import LoginPlan, LoginPlanner
+from processors.execution.refusals import refuse_guesses, refuse_own_answers, refuse_scripts
 from processors.execution.step_tree import Frame, PlannedStep, Section, outline, sections_of
 from qa_queue.cases.environment import HttpCredentials, Use
 from qa_queue.cases.generated import Seed
 from qa_queue.cases.hosts import ANY_HOST, HostList
 from qa_queue.cases.model import Case, read_document
 from qa_queue.cases.references import Reference, pieces
-from qa_queue.cases.secret_guesses import guesses
 from qa_queue.cases.texts import map_texts
 from qa_queue.cases.urls import web_url
 from qa_queue.cases.values import (
@@ -197,19 +197,6 @@ def hosts_of(secrets: Mapping[str, Secret], *, trusted: bool) -> dict[str, HostL
     return found
 
 
-def _refuse_scripts(case: Case) -> None:
-    """Refuse a case with scripts.
-
-    Raises:
-        InputError: the case runs scripts.
-    """
-    if words := [step.action for _, step in case.steps_by_path() if step.args.runs_script]:
-        raise InputError(
-            f"the case uses {words[0]!r}, which runs scripts: this is only allowed for runs of "
-            "`qa-queue run FILE`. Set QA_EVALUATE=always for the workers to allow it for all."
-        )
-
-
 def _pending(case: Case) -> Variables:
     """Return the variables that steps of the case save, with values that only the run knows."""
     return Variables(dict.fromkeys(assigned_names(case), PENDING))
@@ -237,10 +224,10 @@ def plan_run(
     """
     _check_id(data.test_run_id)
     if secrets and not data.trusted:
-        _refuse_own_answers(case)
-        _refuse_guesses(case)
+        refuse_own_answers(case)
+        refuse_guesses(case)
     if not evaluates:
-        _refuse_scripts(case)
+        refuse_scripts(case)
     values = {name: secret.value for name, secret in secrets.items()}
     row = (data.data_row or {}).get("values", {})
     own = RunValues(run_id=data.test_run_id, env=data.env, secrets=values, data=row, seed=seed)
@@ -294,34 +281,6 @@ def _network_of(use: Use, allowed_hosts: Sequence[str]) -> tuple[Layer, ...]:
     except ValueError as error:
         raise InputError(f"the hosts of the run cannot be read: {error}") from None
     return tuple(layers)
-
-
-def _refuse_own_answers(case: Case) -> None:
-    """Refuse secrets to a case that is itself the source of a page's scripts, which could send them anywhere.
-
-    Raises:
-        InputError: a step answers the requests of pages.
-    """
-    for _, step in case.steps_by_path():
-        if step.args.answers_pages:
-            raise InputError(
-                f"{step.args.sentence()!r} answers requests of pages, so the case may not use secrets: run it "
-                "with `qa-queue run FILE`, or remove the step or the secrets."
-            )
-
-
-def _refuse_guesses(case: Case) -> None:
-    """Refuse secrets where the outcome of a step would tell them letter by letter.
-
-    Raises:
-        InputError: names the first place.
-    """
-    for place in guesses(case):
-        raise InputError(
-            f"{place} stands in a condition, a target, an expression or a comparison, by which the case could find "
-            "the secret out: only `qa-queue run FILE` may use it there. Fill it in, send it with `request`, or "
-            "compare the whole text of an element with it."
-        )
 
 
 def _use(use: Use, scope: Scope, base_url: str | None, hosts: Mapping[str, HostList]) -> Use:

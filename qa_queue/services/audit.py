@@ -1,18 +1,26 @@
-"""Reading the audit log."""
+"""Reading the audit log, and the fields of things that its rows show."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 from redis.exceptions import RedisError
 
+from qa_queue.auth.audit import masked
+from qa_queue.auth.tokens import TokenInfo
 from qa_queue.errors import InputError, RedisUnavailableError
+from qa_queue.queues.limits import LimitRule
 from qa_queue.services.backend import Backend
 from qa_queue.store.audit import AuditFilter, AuditRecord
+from qa_queue.store.records import CaseRecord
+from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
 
 _log = logging.getLogger(__name__)
+_CONFIDENTIAL = ("env", "data")  # fields of schedules whose texts are not shown
 
 
 def read_audit(backend: Backend, wanted: AuditFilter) -> list[AuditRecord]:
@@ -35,3 +43,30 @@ def _utc(moment: datetime | None) -> datetime | None:
         return moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment.astimezone(UTC)
     except OverflowError:
         raise InputError(f"{moment.isoformat()} is not a time in UTC: write it as 2026-01-08T12:00:00Z.") from None
+
+
+def token_fields(info: TokenInfo) -> dict[str, Any]:
+    """Return the fields of a token, without its secret."""
+    expires = info.expires_at.isoformat() if info.expires_at else None
+    limits = info.scope.model_dump() if info.scope else None
+    return {"name": info.name, "role": info.role.value, "expires_at": expires, "limits": limits}
+
+
+def schedule_fields(row: ScheduleRecord) -> dict[str, Any]:
+    """Return the fields of a schedule that are not the defaults, without texts that may be confidential."""
+    fields = row.model_dump(mode="json", include=set(ScheduleFields.model_fields), exclude_defaults=True)
+    hidden: dict[str, Any] = {name: masked(fields[name]) for name in _CONFIDENTIAL if name in fields}
+    if row.base_url is not None:
+        parts = urlsplit(row.base_url)
+        hidden["base_url"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
+    return {**fields, **hidden, "role": row.role.value}
+
+
+def case_fields(case: CaseRecord) -> dict[str, Any]:
+    """Return the fields of a case that identify its content."""
+    return {"id": case.id, "version": case.version, "content": case.content_hash[:12]}
+
+
+def limit_fields(rule: LimitRule) -> dict[str, Any]:
+    """Return the fields of a limit."""
+    return {"at_once": rule.at_once, "a_minute": rule.a_minute}

@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import BaseModel
 
@@ -28,15 +27,14 @@ from qa_queue.queues.dead_letters import RequeueReport
 from qa_queue.queues.limits import LimitRule
 from qa_queue.queues.retention import CleanKind
 from qa_queue.schedules import ScheduleSpec
-from qa_queue.services import adaptations, cases
+from qa_queue.services import adaptations, audit, cases
 from qa_queue.services.backend import Backend
 from qa_queue.store.audit import AuditKind
 from qa_queue.store.ledger import UNFINISHED
 from qa_queue.store.records import ArtifactRecord, CaseRecord, RunRecord
-from qa_queue.store.schedule_records import ScheduleFields, ScheduleRecord
+from qa_queue.store.schedule_records import ScheduleRecord
 
 _PAGE = 500  # runs
-_CONFIDENTIAL = ("env", "data")  # fields of schedules whose texts are not shown
 
 
 def command_line() -> Identity:
@@ -61,7 +59,7 @@ class Changes:
         """Create a token; see `TokenStore.create`."""
         with self._change(AuditKind.TOKEN_CREATE, f"token {name}") as change:
             info, text = self._backend.tokens.create(name, role, lifetime, scope)
-            change.object, change.after = f"token {info.id}", _token(info)
+            change.object, change.after = f"token {info.id}", audit.token_fields(info)
         return info, text
 
     def revoke_token(self, token_id: str) -> TokenInfo:
@@ -71,7 +69,7 @@ class Changes:
             NotFoundError: it does not exist.
         """
         info = next((one for one in self._backend.tokens.list_all() if one.id == token_id), None)
-        before = _token(info) if info else {}
+        before = audit.token_fields(info) if info else {}
         with self._change(AuditKind.TOKEN_REVOKE, f"token {token_id}", **before):
             if not self._backend.tokens.revoke(token_id) or info is None:
                 raise NotFoundError(f"there is no token {token_id!r}: `qa-queue token list` lists the tokens.")
@@ -86,7 +84,7 @@ class Changes:
         """Store a new schedule; see `ScheduleRegistry.add`."""
         with self._change(AuditKind.SCHEDULE_CREATE, _schedule_name(spec.name)) as change:
             row = self._backend.schedules.add(spec, by=self._by)
-            change.after = {"id": row.id, **_schedule(row)}
+            change.after = {"id": row.id, **audit.schedule_fields(row)}
         return row
 
     def replace_schedule(self, ref: str, spec: ScheduleSpec) -> ScheduleRecord:
@@ -126,7 +124,10 @@ class Changes:
         with self._change(AuditKind.SCHEDULE_DELETE, _schedule_name(ref)) as change:
             row = self._backend.schedules.remove(ref)
             if row is not None:
-                change.object, change.before = _schedule_name(row.name), {"id": row.id, **_schedule(row)}
+                change.object, change.before = (
+                    _schedule_name(row.name),
+                    {"id": row.id, **audit.schedule_fields(row)},
+                )
         return row
 
     def create_case(self, case: Case) -> CaseRecord:
@@ -149,7 +150,7 @@ class Changes:
 
     def delete_case(self, case: CaseRecord) -> int:
         """Delete a case with its runs and return their number; see `services.cases.delete_case`."""
-        with self._change(AuditKind.CASE_DELETE, _case_name(case), **_case(case)) as change:
+        with self._change(AuditKind.CASE_DELETE, _case_name(case), **audit.case_fields(case)) as change:
             runs = cases.delete_case(self._backend, case, by=self._by.name)
             change.after = {"deleted_runs": runs}
         return runs
@@ -234,9 +235,11 @@ class Changes:
     def set_limit(self, key: str, rule: LimitRule) -> str:
         """Set the limit of a site or a user and return its normalized key; see `Limits.put`."""
         before = self._backend.limits.rules().get(key)
-        with self._change(AuditKind.LIMIT_SET, f"limit {key}", **(_limit(before) if before else {})) as change:
+        with self._change(
+            AuditKind.LIMIT_SET, f"limit {key}", **(audit.limit_fields(before) if before else {})
+        ) as change:
             normal = self._backend.limits.put(key, rule)
-            change.after = _limit(rule)
+            change.after = audit.limit_fields(rule)
         return normal
 
     def remove_limit(self, key: str) -> None:
@@ -246,7 +249,7 @@ class Changes:
             NotFoundError: it does not exist.
         """
         before = self._backend.limits.rules().get(key)
-        with self._change(AuditKind.LIMIT_REMOVE, f"limit {key}", **(_limit(before) if before else {})):
+        with self._change(AuditKind.LIMIT_REMOVE, f"limit {key}", **(audit.limit_fields(before) if before else {})):
             if not self._backend.limits.remove(key):
                 raise NotFoundError(f"there is no limit for {key!r}: `qa-queue limits list` lists the limits.")
 
@@ -303,16 +306,18 @@ class Changes:
         before = self._backend.schedules.get(ref)
         with self._change(kind, _schedule_name(before.name)) as change:
             row = make()
-            old, new = _schedule(before), _schedule(row)
+            old, new = audit.schedule_fields(before), audit.schedule_fields(row)
             differing = [name for name in {**old, **new} if old.get(name) != new.get(name)]
             change.before = {name: old.get(name) for name in differing}
             change.after = {name: new.get(name) for name in differing}
         return row
 
     def _store_case(self, kind: AuditKind, old: CaseRecord | None, make: Callable[[], CaseRecord]) -> CaseRecord:
-        with self._change(kind, _case_name(old) if old else "case", **(_case(old) if old else {})) as change:
+        with self._change(
+            kind, _case_name(old) if old else "case", **(audit.case_fields(old) if old else {})
+        ) as change:
             stored = make()
-            change.object, change.after = _case_name(stored), _case(stored)
+            change.object, change.after = _case_name(stored), audit.case_fields(stored)
         return stored
 
     def _judge(
@@ -333,26 +338,6 @@ class Changes:
         return judged
 
 
-def _token(info: TokenInfo) -> dict[str, Any]:
-    expires = info.expires_at.isoformat() if info.expires_at else None
-    limits = info.scope.model_dump() if info.scope else None
-    return {"name": info.name, "role": info.role.value, "expires_at": expires, "limits": limits}
-
-
-def _schedule(row: ScheduleRecord) -> dict[str, Any]:
-    """Return the fields of a schedule that are not the defaults, without texts that may be confidential."""
-    fields = row.model_dump(mode="json", include=set(ScheduleFields.model_fields), exclude_defaults=True)
-    hidden: dict[str, Any] = {name: masked(fields[name]) for name in _CONFIDENTIAL if name in fields}
-    if row.base_url is not None:
-        parts = urlsplit(row.base_url)
-        hidden["base_url"] = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2], query=""))
-    return {**fields, **hidden, "role": row.role.value}
-
-
-def _plain(data: BaseModel | Mapping[str, Any]) -> Mapping[str, Any]:
-    return data.model_dump(mode="json") if isinstance(data, BaseModel) else data
-
-
 def _schedule_name(name: str) -> str:
     return f"schedule {name}"
 
@@ -361,9 +346,5 @@ def _case_name(case: CaseRecord) -> str:
     return f"case {case.name}"
 
 
-def _case(case: CaseRecord) -> dict[str, Any]:
-    return {"id": case.id, "version": case.version, "content": case.content_hash[:12]}
-
-
-def _limit(rule: LimitRule) -> dict[str, Any]:
-    return {"at_once": rule.at_once, "a_minute": rule.a_minute}
+def _plain(data: BaseModel | Mapping[str, Any]) -> Mapping[str, Any]:
+    return data.model_dump(mode="json") if isinstance(data, BaseModel) else data
