@@ -123,7 +123,7 @@ class StopSignal:
             if self._clock() - asked >= ANSWER_S:
                 break
             await asyncio.sleep(POLL_S)
-        raise RunReturnedError("Redis did not say at once whether the run was cancelled or taken over")
+        raise RunReturnedError("Redis did not answer in time, or another worker has taken the run over")
 
     async def _poll(self) -> None:
         while self.reason is None:
