@@ -19,7 +19,7 @@ from pydantic import BaseModel, ValidationError
 from processors.browser.protocol import BrowserPool
 from qa_queue.errors import InputError
 from qa_queue.errors.validation import problems_of
-from qa_queue.models import JobContext, JobProgress
+from qa_queue.models import FailureLimit, JobContext, JobProgress
 from qa_queue.models.payloads import PytestSuite
 from qa_queue.queues.login_states import LoginStates, MemoryLoginStates
 from qa_queue.settings import Settings
@@ -70,6 +70,12 @@ class CancelCheck(Protocol):
 
     def requested(self, run_id: str) -> bool:
         """Return True from the moment of a request to cancel the run."""
+
+    def add_failure(self, run_id: str, limit: FailureLimit) -> None:
+        """Count the run as a failure of its batch."""
+
+    def limit_reached(self, run_id: str, limit: FailureLimit) -> bool:
+        """Return True if enough other runs of the batch have failed."""
 
     def taken_over(self, context: JobContext) -> bool:
         """Return True if this attempt is no longer its worker's."""

@@ -36,7 +36,7 @@ from qa_queue.cases.values import (
     scope_for,
 )
 from qa_queue.errors import InputError
-from qa_queue.models import ArtifactKind, TestConfig, TestJobData, Viewport
+from qa_queue.models import ArtifactKind, FailureLimit, TestConfig, TestJobData, Viewport
 from qa_queue.settings import Secret
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,100}")  # ids become names of folders
@@ -75,6 +75,7 @@ class RunPlan:
     source: str | None = None  # the file of the case
     defers: bool = False
     limits: StepLimits = field(default_factory=StepLimits)
+    failure_limit: FailureLimit | None = None
 
     def frame_of(self, attempt: int) -> Frame:
         """Return the frame of a try: with variables of its own and generated values."""
@@ -260,6 +261,7 @@ def plan_run(
         logins=logins,
         login=logins.wanted(),
         source=data.source,
+        failure_limit=data.failure_limit,
     )
 
 

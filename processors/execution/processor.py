@@ -22,6 +22,7 @@ from qa_queue.cases.locations import with_step_lines
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import parse_case
 from qa_queue.errors import (
+    InfrastructureError,
     InputError,
     NotFoundError,
     QAError,
@@ -30,7 +31,16 @@ from qa_queue.errors import (
     RunReturnedError,
     StoreError,
 )
-from qa_queue.models import ErrorKind, JobProgress, RetryStrategy, RunStatus, TestJobData, TestJobResult, utc_now
+from qa_queue.models import (
+    ErrorKind,
+    FailureLimit,
+    JobProgress,
+    RetryStrategy,
+    RunStatus,
+    TestJobData,
+    TestJobResult,
+    utc_now,
+)
 from qa_queue.models.outcomes import JobFate, failure_of
 from qa_queue.settings import read_secrets
 from qa_queue.store.records import RunRecord
@@ -80,6 +90,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         again = end.job is JobFate.RETRY and not self.context.last_attempt
         status = RunStatus.QUEUED if again else end.status
         self._set_status(data, status, str(error), end.error_kind)
+        await self._count(data.failure_limit, status)
         try:
             await self._flush(data.test_run_id, ERROR_FLUSH_TIMEOUT_S)
         except QAError as second:
@@ -183,7 +194,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
         reporter = RunReporter(plan, self.context, writer=services.writer, report=self.update_progress)
         cancels = services.cancels
         stop_signal = StopSignal(
-            partial(cancels.requested, plan.run_id), taken_over=partial(cancels.taken_over, self.context)
+            partial(self._may_not_run, plan), taken_over=partial(cancels.taken_over, self.context)
         )
         async with stop_signal as stop:
             outcome = await self._tries(plan, reporter, stop).run()
@@ -191,6 +202,7 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             await reporter.defer(outcome)
             await self._flush(plan.run_id, FLUSH_TIMEOUT_S)
             raise RetryLaterError(f"{outcome.error}; the test is tried again at the end of the queue, alone")
+        await self._count(plan.failure_limit, outcome.verdict.status)
         reporter.end(outcome)
         await self._flush(plan.run_id, FLUSH_TIMEOUT_S)
         await reporter.announce(outcome)
@@ -198,9 +210,29 @@ class TestExecutionProcessor(BaseJobProcessor[TestJobData, TestJobResult]):
             raise RunCancelledError(f"run {plan.run_id} was cancelled")
         return outcome
 
+    def _may_not_run(self, plan: RunPlan) -> bool:
+        """Return True if the run was cancelled, or its batch has failed as often as it may.
+
+        A run that was requeued afterwards is meant to run.
+        """
+        cancels, limit = self.services.cancels, plan.failure_limit
+        if cancels.requested(plan.run_id):
+            return True
+        return limit is not None and not self.context.requeues and cancels.limit_reached(plan.run_id, limit)
+
+    async def _count(self, limit: FailureLimit | None, status: RunStatus) -> None:
+        """Count a failure of a batch with a limit before the worker begins another run of it."""
+        if limit is None or not status.bad:
+            return
+        try:
+            await asyncio.to_thread(self.services.cancels.add_failure, self.context.job_id, limit)
+        except InfrastructureError as error:  # a command that waits for the batch cancels too
+            _log.warning("Cannot count the failure of run %s: %s", self.context.job_id, error)
+
     async def _refuse(self, data: TestJobData, case: Case, error: InputError) -> TestJobResult:
         """End a run that cannot begin; as another attempt would not help, the job completes as failed."""
         self._set_status(data, RunStatus.FAILED, str(error), ErrorKind.INPUT)
+        await self._count(data.failure_limit, RunStatus.FAILED)
         await self._flush(data.test_run_id, FLUSH_TIMEOUT_S)
         await self._announce(data, RunStatus.FAILED, str(error))
         return TestJobResult(

@@ -49,6 +49,7 @@ class RunCommandOptions:
     every_ms: int | None = None
     seed: str | None = None
     rows: tuple[str, ...] = ()
+    max_failures: int | None = None
     checks_only: bool = False  # a flow alone can be checked, but not run
     strict_import: bool = False
 
@@ -70,6 +71,7 @@ class RunCommandOptions:
             repeat=self.repeat,
             every_ms=self.every_ms,
             seed=self.seed,
+            max_failures=self.max_failures,
         )
 
 

@@ -120,7 +120,7 @@ def run(
         RetryStrategy | None, typer.Option(help="Retry at once, or after all other waiting runs and alone.")
     ] = None,
     max_failures: Annotated[
-        int | None, typer.Option(min=1, help="With --wait: cancel the others after this many failures.")
+        int | None, typer.Option(min=1, help="With --wait: begin no other run after this many failures.")
     ] = None,
     fail_on_flaky: Annotated[
         bool, typer.Option("--fail-on-flaky", help="With --wait: exit 1 if a test passed on a retry only.")
@@ -149,6 +149,7 @@ def run(
         strict_import=strict_import,
         seed=seed,
         rows=tuple(row or ()),
+        max_failures=max_failures if wait else None,
     )
     selection = Selection(
         targets=tuple(targets or ()),

@@ -42,6 +42,13 @@ class TestConfig(Frozen):
     update_screenshots: bool = Field(default=False, description="Renew the baselines of compared screenshots.")
 
 
+class FailureLimit(Frozen):
+    """No run of this batch begins once `most` of its runs have failed."""
+
+    batch_id: str
+    most: int = Field(ge=1)
+
+
 class TestJobData(Frozen):
     """The payload of a `test-execution` job.
 
@@ -52,6 +59,7 @@ class TestJobData(Frozen):
     `trusted` runs were submitted from a file by the operator: they may use secrets without named hosts. `seed` is
     that of generated values, None for a new one; `data_row` is the row of data, `{"name": ..., "values": {...}}`.
     With `allowed_hosts` the run reaches those hosts only, as the token of its user says.
+    With a `failure_limit` it does not begin once its batch has failed as often.
     A `recorded` run has a row in the store; without the row its submission was withdrawn, and it does not run.
     """
 
@@ -73,6 +81,7 @@ class TestJobData(Frozen):
     seed: str | None = None
     data_row: dict[str, Any] | None = None
     allowed_hosts: tuple[str, ...] = ()
+    failure_limit: FailureLimit | None = None
 
 
 class CleanupJobData(Frozen):

@@ -13,7 +13,7 @@ from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.locations import step_lines
 from qa_queue.cases.values import resolve, scope_for
 from qa_queue.errors import CaseError
-from qa_queue.models import TestJobData
+from qa_queue.models import FailureLimit, TestJobData
 from qa_queue.producer.requests import RunRequest, Timed
 from qa_queue.queues import JobSpec
 from qa_queue.queues.claims import IdempotencyClaim, claim_key
@@ -187,6 +187,7 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
             seed=request.seed,
             data_row=request.data_row,
             allowed_hosts=request.allowed_hosts,
+            failure_limit=_failure_limit(request),
         ),
         name=request.title,
         priority=request.priority,
@@ -199,6 +200,12 @@ def run_spec(plan: PlannedRun, now: datetime, arrival_us: int | None = None) -> 
         created_at=now,
         arrival_us=arrival_us,
     )
+
+
+def _failure_limit(request: RunRequest) -> FailureLimit | None:
+    if request.batch_id is None or request.max_failures is None:
+        return None
+    return FailureLimit(batch_id=request.batch_id, most=request.max_failures)
 
 
 def ledger_entries(queue: str, specs: Sequence[JobSpec], now: datetime, *, instance: str) -> list[LedgerEntry]:

@@ -46,7 +46,7 @@ class RunRequest:
 
     `attempts` of the job when the infrastructure fails (None: QUEUE_MAX_ATTEMPTS), with `backoff` between them. It
     starts `delay_ms` after the submission, or at `run_at` (with a time zone), at the earliest. Runs with one
-    `batch_id` (a UUID) are a batch.
+    `batch_id` (a UUID) are a batch; none of them begins once `max_failures` of them have failed.
 
     A case with rows of data runs once for each of them, or with `data_row`, `{"name": ..., "values": {...}}`, for
     that one. `seed` is that of generated values. With `allowed_hosts` the run reaches those hosts only.
@@ -69,6 +69,7 @@ class RunRequest:
     delay_ms: int | None = None
     run_at: datetime | None = None
     batch_id: str | None = None
+    max_failures: int | None = None
     data_row: dict[str, Any] | None = None
     seed: str | None = None
     allowed_hosts: tuple[str, ...] = ()

@@ -9,10 +9,10 @@ from itertools import groupby
 from redis import Redis
 from rq.utils import as_text
 
-from qa_queue.models import ErrorKind, JobContext, RunStatus, utc_now
+from qa_queue.models import ErrorKind, FailureLimit, JobContext, RunStatus, utc_now
 from qa_queue.progress import ProgressWriter
 from qa_queue.queues.job_view import jobs_by_server
-from qa_queue.queues.keys import JOB_PREFIX, QueueKeys, QueueScript, signal_key
+from qa_queue.queues.keys import JOB_PREFIX, QueueKeys, QueueScript, failures_key, signal_key
 from qa_queue.redis import explained
 from qa_queue.store.protocol import RunStore
 
@@ -112,6 +112,29 @@ class CancelSignals:
         """
         with explained(self._connection):
             return bool(self._connection.exists(signal_key(run_id)))
+
+    def add_failure(self, run_id: str, limit: FailureLimit) -> None:
+        """Count a run as a failure of its batch, once, for 24 h.
+
+        Raises:
+            RedisUnavailableError: Redis failed; ask again.
+        """
+        key = failures_key(limit.batch_id)
+        with explained(self._connection):
+            pipeline = self._connection.pipeline()
+            pipeline.sadd(key, run_id)
+            pipeline.expire(key, KEEP_S)
+            pipeline.execute()
+
+    def limit_reached(self, run_id: str, limit: FailureLimit) -> bool:
+        """Return True if enough other runs of the batch have failed; one round trip.
+
+        Raises:
+            RedisUnavailableError: Redis failed; ask again.
+        """
+        with explained(self._connection):
+            failed = set(map(as_text, self._connection.smembers(failures_key(limit.batch_id))))
+        return len(failed - {run_id}) >= limit.most
 
     def taken_over(self, context: JobContext) -> bool:
         """Return True if another worker has closed this attempt, or Redis has lost it; one round trip.

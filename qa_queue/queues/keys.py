@@ -42,6 +42,7 @@ LIMITS_KEY = "qa:limits"  # hash of limit rules by limit key
 JOB_PREFIX = Job.redis_job_namespace_prefix
 ATTEMPTS_PREFIX = "qa:attempts:"  # and a job's id: hash of its failed attempts
 CANCEL_PREFIX = "qa:cancel:"  # and a job's id: exists while the job is to be cancelled
+FAILURES_PREFIX = "qa:failures:"  # and a batch's id: its failed runs, where their number is limited
 IDEMPOTENCY_PREFIX = "qa:idempotency:"  # and a digest: an idempotency claim
 LOGIN_PREFIX = "qa:login:"  # and state:, lease:, fence: or failure: and a digest: see lua/login_claim.lua
 REJECTED_PREFIX = "qa:rejected:"  # and a job's id: exists while rows of a rejected submission may be left
@@ -179,6 +180,11 @@ def attempts_key(job_id: str) -> str:
 def signal_key(run_id: str) -> str:
     """Return the key that exists while a run is to be cancelled."""
     return f"{CANCEL_PREFIX}{run_id}"
+
+
+def failures_key(batch_id: str) -> str:
+    """Return the key of the set of a batch's failed runs."""
+    return f"{FAILURES_PREFIX}{batch_id}"
 
 
 @dataclass(frozen=True)

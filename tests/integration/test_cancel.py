@@ -13,7 +13,7 @@ from rq.registry import CanceledJobRegistry, ScheduledJobRegistry
 from rq.serializers import JSONSerializer
 
 from qa_queue.errors import StoreUnavailableError
-from qa_queue.models import JobContext, Priority, RunStatus
+from qa_queue.models import FailureLimit, JobContext, Priority, RunStatus
 from qa_queue.progress import ProgressReader
 from qa_queue.queues.cancellation import (
     KEEP_S,
@@ -184,6 +184,17 @@ def test_an_attempt_that_rq_no_longer_lists_was_taken_over(redis_db: Redis) -> N
     redis_db.zrem(KEYS.started, "r:1")
     assert signals.taken_over(context)
     assert not signals.taken_over(JobContext(job_id="r", queue=QUEUE))
+
+
+def test_failures_of_a_batch_are_counted_once_for_each_run_and_not_for_itself(redis_db: Redis) -> None:
+    signals, limit = CancelSignals(redis_db), FailureLimit(batch_id="b", most=2)
+    for run_id in ("one", "one", "two"):
+        assert not signals.limit_reached("three", limit)
+        signals.add_failure(run_id, limit)
+    assert signals.limit_reached("three", limit)
+    assert not signals.limit_reached("one", limit)
+    assert not signals.limit_reached("three", FailureLimit(batch_id="another", most=1))
+    assert 0 < redis_db.ttl("qa:failures:b") <= KEEP_S
 
 
 def test_cancelled_jobs_are_shown_for_a_day_and_then_forgotten(redis_db: Redis) -> None:

@@ -12,7 +12,16 @@ from processors.base import BrowserPool, Services, SuiteHosts
 from processors.execution.processor import TestExecutionProcessor
 from qa_queue.cases.exporters.document import case_document
 from qa_queue.cases.model import Case
-from qa_queue.models import ArtifactKind, JobContext, JobProgress, TestConfig, TestJobData, TestJobResult, utc_now
+from qa_queue.models import (
+    ArtifactKind,
+    FailureLimit,
+    JobContext,
+    JobProgress,
+    TestConfig,
+    TestJobData,
+    TestJobResult,
+    utc_now,
+)
 from qa_queue.queues.login_states import LoginStates, MemoryLoginStates
 from qa_queue.settings import Settings
 from qa_queue.store.artifacts.uploads import UploadQueue
@@ -40,9 +49,16 @@ class Cancels:
     def __init__(self) -> None:
         self.runs: set[str] = set()
         self.lost: set[str] = set()
+        self.failures: dict[str, set[str]] = {}
 
     def requested(self, run_id: str) -> bool:
         return run_id in self.runs
+
+    def add_failure(self, run_id: str, limit: FailureLimit) -> None:
+        self.failures.setdefault(limit.batch_id, set()).add(run_id)
+
+    def limit_reached(self, run_id: str, limit: FailureLimit) -> bool:
+        return len(self.failures.get(limit.batch_id, set()) - {run_id}) >= limit.most
 
     def taken_over(self, context: JobContext) -> bool:
         return context.job_id in self.lost

@@ -17,7 +17,7 @@ from qa_queue.errors import (
     RunReturnedError,
     StoreUnavailableError,
 )
-from qa_queue.models import RunStatus, TestJobData
+from qa_queue.models import FailureLimit, RunStatus, TestJobData
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord
 from qa_queue.worker.verdicts import RequeueJob, child_failure, judge
@@ -167,3 +167,38 @@ async def test_a_later_attempt_never_begins_while_the_store_cannot_be_read(
     harness.writer.flush(5)
     assert harness.row(data.test_run_id).status is RunStatus.RUNNING
     harness.close()
+
+
+LIMIT = FailureLimit(batch_id="batch", most=1)
+
+
+async def test_a_run_does_not_begin_once_its_batch_has_failed_as_often_as_it_may(harness: ExecutionHarness) -> None:
+    """A dead run counts."""
+    first, second = (harness.submit(case(goto("/")), failure_limit=LIMIT) for _ in range(2))
+    with pytest.raises(BrowserMissingError):
+        await harness.run(first, attempt=3, max_attempts=3)
+    with pytest.raises(RunCancelledError):
+        await harness.run(second)
+    assert harness.row(second.test_run_id).status is RunStatus.CANCELLED
+
+
+async def test_an_attempt_that_is_followed_by_another_is_no_failure_of_a_batch(harness: ExecutionHarness) -> None:
+    first, second = (harness.submit(case(goto("/")), failure_limit=LIMIT) for _ in range(2))
+    for data in (first, second):
+        with pytest.raises(BrowserMissingError):
+            await harness.run(data, attempt=1, max_attempts=3)
+
+
+async def test_a_run_that_is_requeued_begins_whatever_failed_in_its_batch(harness: ExecutionHarness) -> None:
+    first, second = (harness.submit(case(goto("/")), failure_limit=LIMIT) for _ in range(2))
+    harness.cancels.add_failure(first.test_run_id, LIMIT)
+    with pytest.raises(BrowserMissingError):
+        await harness.run(second, requeues=1)
+
+
+async def test_a_run_that_cannot_begin_is_a_failure_of_its_batch(harness: ExecutionHarness) -> None:
+    """Its input is wrong: a case asks for more time than a run may take."""
+    harness.limits["qa_run_seconds"] = 1
+    refused = harness.submit(case(goto("/"), timeout=2000), failure_limit=LIMIT)
+    assert (await harness.run(refused)).status == "failed"
+    assert harness.cancels.failures == {"batch": {refused.test_run_id}}
