@@ -76,6 +76,7 @@ class RunPlan:
     defers: bool = False
     limits: StepLimits = field(default_factory=StepLimits)
     failure_limit: FailureLimit | None = None
+    shows_secrets: bool | None = None  # whether a page may; None if any of `secrets` may be on it
 
     def frame_of(self, attempt: int) -> Frame:
         """Return the frame of a try: with variables of its own and generated values."""
@@ -99,7 +100,8 @@ class RunPlan:
     @property
     def evidence(self) -> EvidencePlan:
         """The rules for recording and keeping evidence."""
-        return EvidencePlan.of(self.case, self.config, secrets=bool(self.secrets))
+        shown = bool(self.secrets) if self.shows_secrets is None else self.shows_secrets
+        return EvidencePlan.of(self.case, self.config, secrets=shown)
 
     @property
     def keeps_pictures(self) -> bool:

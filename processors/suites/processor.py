@@ -37,10 +37,9 @@ class RunProcessor(TestExecutionProcessor):
         plan = super()._plan(case, data)
         if case.pytest is None:
             return plan
-        # The suite's code may print any of them, not only those that its case names.
-        return replace(
-            plan, secrets={**read_every_secret(), **_sensitive(_variables(plan, case.pytest)), **plan.secrets}
-        )
+        given = {**_sensitive(_variables(plan, case.pytest)), **plan.secrets}
+        # A text may hold any secret of the worker; a page, only those that the suite was given.
+        return replace(plan, secrets={**read_every_secret(), **given}, shows_secrets=bool(given))
 
     def _tries(self, plan: RunPlan, reporter: RunReporter, stop: StopSignal) -> TryLoop:
         tests = plan.case.pytest

@@ -278,6 +278,34 @@ async def test_a_secret_is_in_no_byte_of_the_evidence_of_a_suite(
     assert "- textbox" in (test.attempts[0].snapshot or "")
 
 
+FILM = """import os, pathlib
+def test_it():
+    folder = pathlib.Path(os.environ["QA_SUITE_OUTPUT"])
+    folder.mkdir(exist_ok=True)
+    (folder / "video.webm").write_bytes(b"film")
+"""
+
+
+@pytest.mark.parametrize(
+    ("env", "stored"),
+    [({}, ["video.webm"]), ({"USER_NAME": "${secret.LOGIN}"}, []), ({"PASSWORD": "${env.PASSWORD}"}, [])],
+    ids=["none", "a secret", "a sensitive variable"],
+)
+async def test_a_video_is_stored_unless_the_suite_was_given_a_secret(
+    harness: ExecutionHarness,
+    suite_case: Make,
+    monkeypatch: pytest.MonkeyPatch,
+    env: dict[str, str],
+    stored: list[str],
+) -> None:
+    """Whether the run or the suite itself asked for it. The other secrets of the worker do not count."""
+    monkeypatch.setenv("QA_SECRET_LOGIN", "open-sesame-1")
+    data = harness.submit(suite_case(FILM, "test_it", env=env))
+    result = await harness.run(data.model_copy(update={"env": {"PASSWORD": "token-of-ann"}, "trusted": True}))
+    assert [one.name for one in harness.artifacts(result.test_run_id, ArtifactKind.VIDEO)] == stored
+    assert ("cannot be searched for the secrets" in (result.error or "")) is (not stored)
+
+
 async def test_a_video_of_a_suite_is_kept_or_the_missing_program_is_named(
     harness: ExecutionHarness, suite_case: Make, browser_path: Path
 ) -> None:
