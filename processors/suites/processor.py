@@ -34,9 +34,11 @@ class RunProcessor(TestExecutionProcessor):
     __test__: ClassVar[bool] = False
 
     def _plan(self, case: Case, data: TestJobData) -> RunPlan:
-        plan = super()._plan(case, data)
         if case.pytest is None:
-            return plan
+            return super()._plan(case, data)
+        # The time of a suite's tests follows from their number, so a lower limit of the operator ends the run.
+        most_ms = self.services.settings.qa_run_seconds * 1000
+        plan = super()._plan(case.model_copy(update={"timeout_ms": min(case.timeout_ms, most_ms)}), data)
         given = {**_sensitive(_variables(plan, case.pytest)), **plan.secrets}
         # A text may hold any secret of the worker; a page, only those that the suite was given.
         return replace(plan, secrets={**read_every_secret(), **given}, shows_secrets=bool(given))

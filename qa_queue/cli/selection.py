@@ -80,7 +80,7 @@ def choose(
     requests = load_requests(list(_files(files, options)), options, warn) if files else []
     requests = [request for request in requests if _is_meant(request, selection)]
     if suites:
-        requests += [one for one in _suite_requests(suites, selection, options) if _has_tags(one, selection)]
+        requests += _suite_requests(suites, selection, options)
     elif selection.pytest_arguments:
         raise InputError("What follows -- is for pytest: give a folder or file of tests before it.")
     if stored or not selection.targets:
@@ -155,6 +155,7 @@ def _suite_requests(
         python=selection.python,
         arguments=selection.pytest_arguments,
         keyword=selection.keyword,
+        tags=selection.tags,
         env=options.env,
         grouping=selection.grouping,
         include=selection.include,

@@ -30,12 +30,16 @@ _CONTINUE = "--continue-on-collection-errors"
 
 @dataclass(frozen=True, kw_only=True)
 class SuiteRequest:
-    """Tests of a suite to run: `paths` as pytest takes them, relative to the current folder."""
+    """Tests of a suite to run: `paths` as pytest takes them, relative to the current folder.
+
+    With `tags`, those with one of these markers.
+    """
 
     paths: tuple[str, ...]
     python: str | None = None
     arguments: tuple[str, ...] = ()
     keyword: str | None = None
+    tags: tuple[str, ...] = ()
     env: Mapping[str, str] = field(default_factory=dict)
     grouping: Grouping = Grouping.AUTO
     retries: int = 0
@@ -64,7 +68,7 @@ def suite_cases(request: SuiteRequest, settings: Settings) -> list[SuiteCase]:
         child_environment({}), request.env, settings.suite_variables, chromium=find_browser(settings)
     )
     collection = _collected(suite, environment, KeptCollections(settings.qa_home / "collections"))
-    tests = list(collection.tests)
+    tests = [one for one in collection.tests if not request.tags or not set(request.tags).isdisjoint(one.markers)]
     if collection.errors:
         tests += _broken(collection)
     bundle = _stored_bundle(request, settings)

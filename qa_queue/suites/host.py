@@ -29,6 +29,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import inspect
 import json
 import os
 import queue
@@ -252,7 +253,7 @@ def _record_har(context: Any) -> None:
     if folder and hasattr(tracing, "start_har"):
         Path(folder).mkdir(parents=True, exist_ok=True)
         started = tracing.start_har(str(Path(folder, "network.har")))
-        if hasattr(started, "close"):  # a coroutine: the suite uses Playwright's asynchronous half
+        if inspect.iscoroutine(started):  # the suite uses Playwright's asynchronous half
             started.close()
 
 

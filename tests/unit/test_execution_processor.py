@@ -118,7 +118,7 @@ async def test_an_attempt_that_redis_counts_too_low_counts_after_those_of_the_ro
 async def test_an_attempt_that_was_taken_over_does_not_begin(harness: ExecutionHarness) -> None:
     data = submitted(harness)
     harness.cancels.lost.add(data.test_run_id)
-    with pytest.raises(RunReturnedError, match="taken over"):
+    with pytest.raises(RunReturnedError, match="has taken the run over"):
         await harness.run(data)
 
 

@@ -15,6 +15,7 @@ from qa_queue.models.payloads import PytestSuite
 from qa_queue.services.suites import SuiteRequest, suite_cases
 from qa_queue.settings import load_settings
 from qa_queue.suites import reads
+from qa_queue.suites.cases import Grouping
 from qa_queue.suites.kept_collections import FOR, KeptCollections
 from qa_queue.suites.process import CollectedTest, Collection
 from tests.support.records import NOON
@@ -178,6 +179,21 @@ def test_a_file_that_cannot_be_collected_fails_alone_where_pytest_continues(
         "test_good.py::test_good",
         "test_broken.py",
     ]
+
+
+def test_tags_choose_tests_before_they_are_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test without the marker stays out, whatever others of its class have; a broken file is never passed over."""
+    (tmp_path / "test_class.py").write_text(
+        "import pytest\nclass TestIt:\n"
+        "    @pytest.mark.smoke\n    def test_a(self): pass\n    def test_b(self): pass\n"
+    )
+    (tmp_path / "test_broken.py").write_text("import nothing_of_this_name")
+    (tmp_path / "pytest.ini").write_text("[pytest]\naddopts = --continue-on-collection-errors\nmarkers = smoke\n")
+    monkeypatch.chdir(tmp_path)
+    settings = load_settings(qa_home=tmp_path / "home")
+    request = SuiteRequest(paths=(".",), grouping=Grouping.CLASS, tags=("smoke", "slow"))
+    found = [one.case.pytest.tests for one in suite_cases(request, settings) if one.case.pytest]
+    assert found == [("test_class.py::TestIt::test_a",), ("test_broken.py",)]
 
 
 def test_a_suite_is_collected_again_when_it_has_changed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -154,6 +154,18 @@ async def test_a_test_that_hangs_is_ended_with_its_process(
     assert (await harness.test(suite_case(code, "test_ok"))).status == "completed"
 
 
+async def test_a_suite_has_no_more_time_than_the_operator_allows(
+    harness: ExecutionHarness, suite_case: Make
+) -> None:
+    """The five minutes of each test are a default, not a wish of the user."""
+    harness.limits["qa_run_seconds"] = 1
+    result = await harness.test(
+        suite_case("import time\ndef test_it(): time.sleep(300)\n", "test_it", timeout_ms=300_000)
+    )
+    assert harness.row(result.test_run_id).status is RunStatus.TIMED_OUT
+    assert "exceeded its time of 1 s" in (result.error or "")
+
+
 async def test_cancelling_ends_the_process_of_the_test(harness: ExecutionHarness, suite_case: Make) -> None:
     """Together with what the test started."""
     code = (
@@ -225,6 +237,8 @@ import qa_queue
 
 def test_it(page):
     secret = os.environ["LOGIN"]
+    page.route("**/*", lambda route: route.fulfill(body="<p>" + html.escape(secret)))
+    page.goto("http://shop.test/")
     page.set_content("<title>Shop</title><label>Name<input></label><p id=x>" + html.escape(secret) + "</p>")
     page.get_by_label("Name").fill(secret)
     page.evaluate("value => console.log(value)", secret)
@@ -259,6 +273,7 @@ async def test_a_secret_is_in_no_byte_of_the_evidence_of_a_suite(
     names = {name for name, _ in left}
     assert {"trace.zip!trace.trace", "cut.har", "network.har", "console.jsonl"} <= names
     assert not [name for name in names if name.endswith(("png", "broken.zip"))]
+    assert b"http://shop.test/" in dict(left)["network.har"]
     assert b"folder     = " in dict(left)["console.jsonl"], "locals are printed"
     run, place = harness.row(result.test_run_id), EvidencePlace(files=ArtifactFiles(harness.artifacts_dir))
     report = report_of_runs(harness.store, place, [run], kind="run", id_=run.id, now=utc_now())
@@ -272,9 +287,10 @@ async def test_a_secret_is_in_no_byte_of_the_evidence_of_a_suite(
     assert "broken.zip was not stored" in (run.error or "")
     (test,) = report.tests
     calls = [step.name for step in test.attempts[0].steps if step.position.startswith("2.t")]
-    wanted = ["set_content", "fill", "evaluate_expression", "inner_text", "aria_snapshot"]
+    wanted = ["goto", "set_content", "fill", "evaluate_expression", "inner_text", "aria_snapshot"]
+    calls = [name for name in calls if not name.lower().startswith(("route", "fulfill"))]
     assert [name.split(" ")[0] for name in calls] == wanted
-    assert 'get_by_label("Name")' in calls[1]
+    assert 'get_by_label("Name")' in calls[2]
     assert "- textbox" in (test.attempts[0].snapshot or "")
 
 
