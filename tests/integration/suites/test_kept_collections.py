@@ -182,7 +182,7 @@ def test_a_file_that_cannot_be_collected_fails_alone_where_pytest_continues(
 
 
 def test_tags_choose_tests_before_they_are_grouped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test without the marker stays out, whatever others of its class have; a broken file is never passed over."""
+    """A test without the marker stays out, whatever others of its class have; a broken file never does."""
     (tmp_path / "test_class.py").write_text(
         "import pytest\nclass TestIt:\n"
         "    @pytest.mark.smoke\n    def test_a(self): pass\n    def test_b(self): pass\n"
