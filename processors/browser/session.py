@@ -327,7 +327,8 @@ def _explained(runner: StepRunner, error: Exception, timeout_ms: int) -> StepFai
         return error
     if isinstance(error, TimeoutError):
         return StepFailedError(
-            ErrorKind.TIMEOUT, f"the page did not answer for {timeout_ms} ms: a script keeps it busy"
+            ErrorKind.TIMEOUT,
+            f"the page did not answer for {timeout_ms / 1000 + SLACK_S:.3g} s: a script keeps it busy",
         )
     return explain(str(error), subject=runner.subject, timeout_ms=timeout_ms)
 
