@@ -108,7 +108,8 @@ class HostPlugin:
         self._items: dict[str, dict[str, pytest.Item]] = {}  # by file, then by node id
         self._folders: dict[tuple[Path, Any], Any] = {}  # collectors, by path and parent
         self._subtests = _FACTS.Subtests()
-        self._outside = _READS.Reads()  # modules from outside the suite's folder
+        self._outside = _READS.Reads()  # modules from outside the suite's folder, and pytest's settings
+        self._told: set[str] = set()  # those of them that the worker knows
         self._modules = 0  # their number when they were last looked through
 
     @pytest.hookimpl(wrapper=True)
@@ -122,6 +123,7 @@ class HostPlugin:
     def pytest_configure(self, config: pytest.Config) -> None:
         """Declare the marker of groups, record named steps, and give each host an output folder of its own."""
         config.pluginmanager.register(_Named(), _FACTS.HOST_PLUGIN)
+        self._outside.add([str(config.inipath)] if config.inipath else [])
         config.addinivalue_line("markers", f"{GROUP_MARKER}(name): tests that run in one process, in order")
         recorder = config.pluginmanager.get_plugin("qa_queue")
         if recorder is not None and hasattr(recorder, "record_steps"):
@@ -215,9 +217,11 @@ class HostPlugin:
         """Return the states of new modules that are neither from the suite's folder nor from a package."""
         if len(sys.modules) == self._modules:
             return {}
-        self._modules, before = len(sys.modules), dict(self._outside.states)
+        self._modules = len(sys.modules)
         self._outside.add_modules(list(sys.modules.values()))
-        return {path: state for path, state in self._outside.states.items() if path not in before}
+        new = {path: state for path, state in self._outside.states.items() if path not in self._told}
+        self._told |= new.keys()
+        return new
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Generator[None, Any, Any]:

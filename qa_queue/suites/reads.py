@@ -48,13 +48,21 @@ class Reads:
             self._note(path)
 
     def add_modules(self, modules: Iterable[Any]) -> None:
-        """Note the states of the files of modules that are neither in the current folder nor in a package."""
-        inside = (f"{self._folder}{os.sep}", *self._packages)
+        """Note the states of the files of modules that are neither in the current folder nor in a package.
+
+        Links and `..` are followed, so a module is where its file is; a hidden folder does not count as inside.
+        """
         for module in modules:
             with contextlib.suppress(AttributeError):  # without `getattr`, which would load a lazy module
                 path = object.__getattribute__(module, "__dict__").get("__file__")
-                if isinstance(path, str) and not path.startswith(inside):
-                    self._note(path)
+                if isinstance(path, str) and not path.startswith(self._packages):
+                    self._note_outside(os.path.realpath(path))
+
+    def _note_outside(self, path: str) -> None:
+        inside = path.removeprefix(f"{self._folder}{os.sep}")
+        hidden = inside.startswith(".") or f"{os.sep}." in inside
+        if (inside == path or hidden) and not path.startswith(self._packages):
+            self._note(path)
 
     def _observe(self, event: str, arguments: tuple[Any, ...]) -> None:
         if event == "open":

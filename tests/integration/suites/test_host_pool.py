@@ -64,18 +64,40 @@ async def test_a_changed_file_renews_the_host(pool: HostPool, suite: PytestSuite
     assert await pid_of(pool, suite) != first
 
 
-async def test_a_changed_module_outside_of_the_suite_renews_the_host(tmp_path: Path, pool: HostPool) -> None:
-    """A test imported it: the folder of the suite does not hold all the code that runs."""
-    folder, helper = tmp_path / "suite", tmp_path / "helpers" / "helper.py"
-    folder.mkdir()
-    helper.parent.mkdir()
-    helper.write_text("ONE = 1\n")
-    (folder / "test_one.py").write_text("def test_one():\n    from helper import ONE\n    assert ONE\n")
-    suite = PytestSuite(root=str(folder), arguments=("-p", "no:cacheprovider"))
-    first = await pid_of(pool, suite, PYTHONPATH=str(helper.parent))
-    assert await pid_of(pool, suite, PYTHONPATH=str(helper.parent)) == first
-    helper.write_text("ONE = 1  # changed\n")
-    assert await pid_of(pool, suite, PYTHONPATH=str(helper.parent)) != first
+@pytest.mark.parametrize(
+    "folder", ["{tmp_path}/helpers", "{tmp_path}/suite/../helpers", "../helpers", "linked", ".hidden"]
+)
+async def test_a_changed_module_outside_of_the_suite_renews_the_host(
+    tmp_path: Path, pool: HostPool, folder: str
+) -> None:
+    """A test imported it: what is watched of the suite's folder is not all the code that runs."""
+    root, helpers = tmp_path / "suite", tmp_path / "helpers"
+    for one in (root / ".hidden", helpers):
+        one.mkdir(parents=True)
+        (one / "helper.py").write_text("ONE = 1\n")
+    (root / "linked").symlink_to(helpers)
+    (root / "test_one.py").write_text("def test_one():\n    from helper import ONE\n    assert ONE\n")
+    suite = PytestSuite(root=str(root), arguments=("-p", "no:cacheprovider"))
+    place = folder.format(tmp_path=tmp_path)
+    first = await pid_of(pool, suite, PYTHONPATH=place)
+    assert await pid_of(pool, suite, PYTHONPATH=place) == first
+    (root / place / "helper.py").write_text("ONE = 1  # changed\n")
+    assert await pid_of(pool, suite, PYTHONPATH=place) != first
+
+
+async def test_changed_settings_above_the_suite_renew_the_host(tmp_path: Path, pool: HostPool) -> None:
+    """pytest finds them above the folder in which it is started."""
+    root, settings = tmp_path / "suite", tmp_path / "pytest.ini"
+    root.mkdir()
+    settings.write_text("[pytest]\n")
+    (root / "test_one.py").write_text("def test_one(): pass\n")
+    suite = PytestSuite(root=str(root), arguments=("-p", "no:cacheprovider"))
+    async with pool.host(suite, ENVIRONMENT) as host:
+        tests = await host.select(["suite/test_one.py"])
+        assert [phase.outcome async for _, phase in host.run(tests) if phase] == ["passed"] * 3
+    settings.write_text("[pytest]\naddopts = -x\n")
+    async with pool.host(suite, ENVIRONMENT) as another:
+        assert another.pid != host.pid
 
 
 async def test_a_host_that_is_needed_twice_at_once_is_two(pool: HostPool, suite: PytestSuite) -> None:
