@@ -8,7 +8,7 @@ from __future__ import annotations
 import platform
 import shutil
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -175,23 +175,25 @@ def _redis_server(client: RedisClient, queue: str | None) -> Diagnosis:
         unset = "unset them to have one started" if queue is None else "unset it to use the main one"
         return Diagnosis("redis", "broken", health.error or "", f"correct {setting}, or {unset}")
     found = f"{name} {health.version} answers in {health.latency_ms:.1f} ms"
-    policy = _policy(client, queue)
-    if policy in (None, SAFE_POLICY):
-        return Diagnosis("redis", "ok", found)
-    return Diagnosis(
-        "redis",
-        "broken",
-        f"{found}, but may drop jobs when its memory is full (maxmemory-policy {policy})",
-        f"set its maxmemory-policy to {SAFE_POLICY}",
-    )
-
-
-def _policy(client: RedisClient, queue: str | None) -> str | None:
-    """Return the server's `maxmemory-policy`; None if it does not report one."""
     connection = client.connect() if queue is None else client.connection_of(queue)
-    found: dict[str, object] = connection.info("memory")
-    policy = found.get("maxmemory_policy")
-    return None if policy is None else str(policy)
+    problem = unsafe({**connection.info("server"), **connection.info("memory")}, setting)
+    if problem is None:
+        return Diagnosis("redis", "ok", found)
+    return Diagnosis("redis", "broken", f"{found}, but {problem[0]}", problem[1])
+
+
+def unsafe(info: Mapping[str, object], setting: str) -> tuple[str, str] | None:
+    """Return why a Redis that answers cannot hold queues, and what to do; None if it can.
+
+    `info` is what the server reports of itself, which may be incomplete.
+    """
+    if info.get("redis_mode") == "cluster":
+        return "in cluster mode, which is not supported", f"use a Redis without cluster mode: correct {setting}"
+    policy = info.get("maxmemory_policy", SAFE_POLICY)
+    if policy == SAFE_POLICY:
+        return None
+    found = f"may drop jobs when its memory is full (maxmemory-policy {policy})"
+    return found, f"set its maxmemory-policy to {SAFE_POLICY}"
 
 
 def _unknown_queues(settings: Settings) -> list[Diagnosis]:

@@ -23,7 +23,8 @@ from qa_queue.producer.requests import JobRequest, SubmittedJob
 from qa_queue.producer.validation import check_number, timing_problems
 from qa_queue.queues import MAX_JOBS_AT_ONCE, JobSpec, QueueManager
 from qa_queue.queues.claims import IdempotencyClaim, claim_key
-from qa_queue.redis import connection_of, server_time
+from qa_queue.queues.enqueue import reserve_arrivals
+from qa_queue.redis import connection_of
 from qa_queue.settings import Settings
 from qa_queue.store.protocol import RunStore
 from qa_queue.store.records import digest
@@ -58,8 +59,8 @@ class QueueProducer:
         plans = _plan(name, [requests] if isinstance(requests, JobRequest) else requests)
         connection = connection_of(self._connection, name)
         with claimed(connection, plans, undo=partial(self._withdraw, connection)) as claims:
-            now = server_time(connection)
-            specs = [plan.spec(now) for plan in claims.fresh]
+            now, arrival = reserve_arrivals(connection, name, len(claims.fresh))
+            specs = [plan.spec(now, arrival + position) for position, plan in enumerate(claims.fresh)]
             with self._recorded(connection, name, specs, now):
                 self._queues.add(name, specs)
         return tuple(_submitted(plan, claims.job_of(plan)) for plan in plans)
@@ -99,7 +100,7 @@ class PlannedJob:
         claimed_key = claim_key(key, self.queue)
         return IdempotencyClaim(job_id=self.job_id, key=claimed_key, digest=self._digest, label=name or key)
 
-    def spec(self, now: datetime) -> JobSpec:
+    def spec(self, now: datetime, arrival_us: int) -> JobSpec:
         """Return the job to enqueue, submitted now."""
         request, claim = self.request, self.claim
         return JobSpec(
@@ -114,6 +115,7 @@ class PlannedJob:
             limit_keys=request.limit_keys,
             claim=claim.for_enqueue if claim else None,
             metadata=self._metadata,
+            arrival_us=arrival_us,
         )
 
     @property

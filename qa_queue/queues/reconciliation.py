@@ -47,12 +47,13 @@ _RESTORE = QueueScript.load("restore")
 class JobState:
     """A job as Redis has it. `status` is RQ's, None if there is no such job.
 
-    It is `placed` if it is in the list, the registry or the set that a job of its status belongs to; `unstored` if
-    its outcome is still to be stored by a worker.
+    It is `placed` if its id is in a list, a registry or a set of its queue, `ended` if it is in one of ended jobs;
+    `unstored` if its outcome is still to be stored by a worker.
     """
 
     status: str | None
     placed: bool
+    ended: bool = False
     unstored: bool = False
     requeues: int = 0
 
@@ -155,15 +156,18 @@ def read_states(connection: Redis, queue: str, job_ids: Sequence[str]) -> dict[s
     hashes = pipeline.execute()
     for name in (keys.waiting, keys.intermediate):
         pipeline.lrange(name, 0, -1)
-    for name in (keys.scheduled, keys.parked, keys.started, keys.finished, keys.failed, keys.canceled):
+    ended_in = (keys.finished, keys.failed, keys.canceled)
+    for name in (keys.scheduled, keys.parked, keys.started, *ended_in):
         pipeline.zrange(name, 0, -1)
     pipeline.hkeys(keys.unrecorded)
     *places, unstored = pipeline.execute()
     placed = {entry.split(b":")[0] for place in places for entry in place}
+    ended = {entry for place in places[-len(ended_in) :] for entry in place}
     return {
         job_id: JobState(
             status=status.decode() if status else None,
             placed=job_id.encode() in placed,
+            ended=job_id.encode() in ended,
             unstored=job_id.encode() in unstored,
             requeues=int(requeues or 0),
         )

@@ -9,8 +9,11 @@ from contextlib import contextmanager
 
 from redis import Redis
 from redis.exceptions import (
+    AskError,
     AuthenticationError,
     BusyLoadingError,
+    ClusterCrossSlotError,
+    ClusterDownError,
     NoPermissionError,
     OutOfMemoryError,
     RedisError,
@@ -95,6 +98,15 @@ _FINDINGS: tuple[tuple[Callable[[RedisError, BaseException | None], bool], str],
     (
         lambda error, cause: _is(OutOfMemoryError)(error, cause) or "OOM command" in str(error),
         "it is out of memory and takes no more. Raise its `maxmemory`, or delete jobs with `qa-queue clean`.",
+    ),
+    (
+        _says("MISCONF"),
+        "it takes no writes, because it cannot save its data ({error}). Free space on its disk, or give it the "
+        "right to write to its folder.",
+    ),
+    (
+        _is(AskError, ClusterCrossSlotError, ClusterDownError),
+        "it is in cluster mode, which is not supported ({error}). Set {setting} to a Redis without cluster mode.",
     ),
     (
         lambda error, _: "DB index" in str(error),

@@ -9,7 +9,7 @@ from __future__ import annotations
 import getpass
 import socket
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from datetime import timedelta
 from typing import Any
 
@@ -19,7 +19,7 @@ from qa_queue.auth.audit import Change, masked
 from qa_queue.auth.logins import login_link
 from qa_queue.auth.tokens import Identity, Role, TokenInfo, TokenScope
 from qa_queue.cases.model import Case
-from qa_queue.errors import NotFoundError
+from qa_queue.errors import NotFoundError, QAError
 from qa_queue.models import CleanupJobData, LearningJobData, QueueName
 from qa_queue.producer import JobRequest, SubmittedJob
 from qa_queue.queues.cancellation import CancelOutcome
@@ -208,6 +208,9 @@ class Changes:
         """Delete ended jobs of a queue and return their ids; see `QueueManager.clean`."""
         with self._change(AuditKind.QUEUE_CLEAN, f"queue {queue}") as change:
             deleted = self._backend.queues.clean(queue, grace_ms, limit, kind)
+            if kind == "failed" and deleted:
+                with suppress(QAError):  # it needs Redis alone
+                    self._backend.store.ledger.remove(deleted)  # or they are restored when Redis loses its data
             change.after = {"kind": kind, "grace_ms": grace_ms, "deleted": len(deleted)}
         return deleted
 

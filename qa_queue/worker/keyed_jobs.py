@@ -18,6 +18,7 @@ from qa_queue.models import utc_now
 from qa_queue.queues.jobs import parse_spec
 from qa_queue.queues.reconciliation import (
     ENDED_STATUSES,
+    JobState,
     LostJob,
     read_states,
     rejected_among,
@@ -64,8 +65,8 @@ class KeyedJobs:
         """Return since when each job that is missing still has been missing."""
         connection = self._connection_of(queue)
         states = read_states(connection, queue, [entry.id for entry in entries])
-        over = [entry for entry in entries if states[entry.id].status in ENDED_STATUSES]
-        missing = [entry for entry in entries if entry not in over and not states[entry.id].placed]
+        over = [entry for entry in entries if _is_over(states[entry.id])]
+        missing = [entry for entry in entries if entry not in over and _is_missing(states[entry.id])]
         over += [entry for entry in missing if _ended_before(connection, entry)]
         self._store.save([entry.model_copy(update={"ended_at": utc_now()}) for entry in over])
         rejected = rejected_among(connection, [entry.id for entry in missing])
@@ -81,6 +82,15 @@ class KeyedJobs:
         jobs = [job for entry in entries if (job := _lost_job(entry)) is not None]
         if restored := restore_jobs(connection, queue, jobs, default_attempts=self._attempts):
             log.warning("Enqueued %d jobs of %s again, which Redis has lost", len(restored), queue)
+
+
+def _is_over(state: JobState) -> bool:
+    return state.status in ENDED_STATUSES or (state.status is None and state.ended)
+
+
+def _is_missing(state: JobState) -> bool:
+    """Return whether a job that has not ended is lost; one whose id still waits is restored in its place."""
+    return state.status is None or not state.placed
 
 
 def _ended_before(connection: Redis, entry: LedgerEntry) -> bool:

@@ -8,10 +8,12 @@ Redis may also have ended a job whose row does not say so: then the row is ended
 from __future__ import annotations
 
 import logging
+import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
+from operator import attrgetter
 from typing import Any
 
 from redis import Redis
@@ -144,7 +146,6 @@ class Reconciler:
         )
         self._store = store
         self._attempts = settings.queue_max_attempts
-        self._most_dead = settings.queue_remove_on_fail
         self._instance = settings.qa_instance
         self._foreign: frozenset[str] = frozenset()  # runs of other services that share the database
         self._name = name
@@ -286,7 +287,9 @@ class Reconciler:
         server = str(self._connection.info("server")["run_id"])
         if self._server == server and self._connection.exists(EPOCH_KEY):
             return
-        dead = self._store.list_runs(statuses=(RunStatus.DEAD,), limit=self._most_dead)
+        # Older submissions have no entry.
+        submitted = utc_now() - _KEEP_ENTRY
+        dead = self._store.list_runs(statuses=(RunStatus.DEAD,), queued_since=submitted, limit=sys.maxsize)
         since = utc_now() - timedelta(seconds=FAILURE_TTL_S)
         recent = {run.id: run for run in dead if run.finished_at is not None and run.finished_at > since}
         missing = [
@@ -312,7 +315,8 @@ class Reconciler:
         self._server = server
 
     def _restore_claims(self, unfinished: Collection[str]) -> None:
-        for entry in self._store.ledger.with_claims():
+        # The newest first: it has the key that older ones had before.
+        for entry in sorted(self._store.ledger.with_claims(), key=attrgetter("submitted_at"), reverse=True):
             if entry.instance != self._instance or entry.queue != _QUEUE:
                 continue  # those of other queues come with their jobs
             claim = entry.spec.get("claim") or {}
@@ -329,7 +333,11 @@ class Reconciler:
 
 
 def _lost_job(entry: LedgerEntry, run: OpenRun, default_attempts: int) -> LostJob | None:
-    """Return the job to restore; None if the entry cannot be read. The attempt that ran is not used up."""
+    """Return the job to restore; None if the entry cannot be read.
+
+    The attempt that ran is not used up. A requeued run gets as many attempts as it may have had left, because the
+    executions before its requeue are numbered on.
+    """
     try:
         spec = parse_spec(entry.id, entry.queue, entry.spec)
     except ValueError as error:
@@ -342,7 +350,7 @@ def _lost_job(entry: LedgerEntry, run: OpenRun, default_attempts: int) -> LostJo
         arrival_us=spec.arrival_us or round(entry.submitted_at.timestamp() * 1_000_000) + entry.position,
         executions=run.fence,
         requeues=run.requeues,
-        retries_left=max(0, attempts - 1 - failed),
+        retries_left=max(0, attempts * (1 + run.requeues) - 1 - failed),
     )
 
 

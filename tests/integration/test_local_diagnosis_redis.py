@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import pytest
 from redis import Redis
 
-from qa_queue.local.doctor import check_redis
+from qa_queue.local.doctor import check_redis, unsafe
 from qa_queue.settings import Settings, load_settings
 
 
@@ -34,3 +35,22 @@ def test_a_server_that_may_drop_jobs_is_broken(redis_db: Redis, redis_url: str) 
         redis_db.config_set("maxmemory-policy", "noeviction")
     assert found.status == "broken"
     assert found.fix == "set its maxmemory-policy to noeviction"
+
+
+@pytest.mark.parametrize(
+    ("info", "fix"),
+    [
+        ({"redis_mode": "standalone", "maxmemory_policy": "noeviction"}, None),
+        ({}, None),
+        (
+            {"redis_mode": "cluster", "maxmemory_policy": "noeviction"},
+            "use a Redis without cluster mode: correct REDIS_URL_X",
+        ),
+        ({"maxmemory_policy": "volatile-ttl"}, "set its maxmemory-policy to noeviction"),
+    ],
+)
+def test_what_a_server_reports_of_itself_tells_whether_it_can_hold_queues(
+    info: dict[str, object], fix: str | None
+) -> None:
+    """A cluster cannot, because the steps of a queue reach several keys."""
+    assert (unsafe(info, "REDIS_URL_X") or (None, None))[1] == fix

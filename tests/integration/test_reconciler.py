@@ -17,9 +17,12 @@ from qa_queue.models import ErrorKind, Priority, RunStatus, utc_now
 from qa_queue.monitoring.heartbeats import OUTBOX_FIELD
 from qa_queue.producer import JobProducer, JobRequest, QueueProducer
 from qa_queue.queues.dead_letters import DeadLetters
+from qa_queue.queues.dequeue import dequeue
 from qa_queue.queues.enqueue import push_job
 from qa_queue.queues.events import record_event
 from qa_queue.queues.reconciliation import JobState
+from qa_queue.services import Backend
+from qa_queue.services.changes import Changes, command_line
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import OpenRun
 from qa_queue.store.memory import MemoryStore
@@ -308,16 +311,20 @@ def test_a_run_without_an_entry_ends(scene: ReconcilerHarness) -> None:
     assert scene.status(run_id) is RunStatus.DEAD
 
 
-def test_dead_letters_are_restored(scene: ReconcilerHarness) -> None:
-    """With their error; a discarded one stays away."""
-    kept, discarded = scene.submit(2)
-    for run_id in (kept, discarded):
+def test_dead_letters_are_restored(scene: ReconcilerHarness, redis_url: str) -> None:
+    """With their error; not those that were discarded or deleted by age."""
+    kept, discarded, cleaned = scene.submit(3)
+    for run_id in (kept, discarded, cleaned):
         let_die(scene.redis, run_id)
         scene.store.update_run(
             run_id, status=RunStatus.DEAD, fence=3, error="the browser died", finished_at=utc_now()
         )
     letters = DeadLetters(scene.redis, scene.store)
     letters.discard(discarded)
+    scene.redis.zincrby(f"rq:failed:{QUEUE}", -3600, cleaned)  # it died earlier
+    with Backend(Settings(_env_file=None, redis_url=redis_url), scene.store) as backend:
+        deleted = Changes(backend, command_line()).clean_queue(QUEUE, 1_800_000, 10, "failed")
+    assert deleted == [cleaned]
     scene.settle()
     scene.redis.flushall()
     scene.settle()
@@ -502,3 +509,58 @@ def test_a_kind_of_error_survives(scene: ReconcilerHarness) -> None:
     row = scene.store.get_run(run_id)
     assert row is not None
     assert (row.status, row.error_kind, row.error) == (RunStatus.FAILED, ErrorKind.INPUT, "broken 1")
+
+
+def test_every_dead_letter_is_restored(scene: ReconcilerHarness) -> None:
+    """However many there are."""
+    ids = scene.submit(60)
+    for run_id in ids:
+        let_die(scene.redis, run_id)
+        scene.store.update_run(run_id, status=RunStatus.DEAD, fence=3, error="x", finished_at=utc_now())
+    scene.redis.flushall()
+    scene.settle()
+    assert {letter.job_id for letter in DeadLetters(scene.redis).list(0, 99)} == set(ids)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_requeued_run_that_is_lost_has_all_its_attempts(scene: ReconcilerHarness, begun: bool) -> None:
+    """The executions before its requeue do not count, although they are numbered on."""
+    (run_id,) = scene.submit(attempts=3)
+    let_die(scene.redis, run_id)
+    scene.store.update_run(run_id, status=RunStatus.DEAD, fence=3, error="x", finished_at=utc_now())
+    DeadLetters(scene.redis, scene.store).requeue(run_id)
+    if begun:
+        scene.store.update_run(run_id, status=RunStatus.RUNNING, fence=4)
+    scene.redis.flushall()
+    scene.settle()
+    assert scene.job(run_id).retries_left == 2
+
+
+def test_a_key_names_its_latest_run_after_a_loss(scene: ReconcilerHarness) -> None:
+    """The keys were free again, because their first runs had ended long ago, and were used for second ones."""
+    keys = [f"key {number}" for number in range(10)]
+
+    def submit_all() -> list[str]:
+        return [scene.submit(idempotency_key=key)[0] for key in keys]
+
+    for run_id in submit_all():
+        scene.store.update_run(run_id, status=RunStatus.COMPLETED, finished_at=utc_now())
+    scene.redis.flushall()  # a claim lasts for 24 h
+    second = submit_all()
+    scene.redis.flushall()
+    scene.settle()
+    assert submit_all() == second
+
+
+def test_evicted_jobs_of_other_queues_are_restored_in_place(scene: ReconcilerHarness) -> None:
+    """Their ids still wait; one that is among the ended jobs does not run again."""
+    ids = submit_jobs(scene, 6)
+    for job_id in ids[1::2]:
+        scene.redis.delete(f"rq:job:{job_id}")
+    end_job(scene.redis, ids[0])
+    scene.redis.zadd("rq:finished:cleanup", {ids[0]: 1e10})
+    scene.redis.delete(f"rq:job:{ids[0]}", *scene.redis.scan_iter("qa:idempotency:*"))
+    scene.settle()
+    taken = iter(lambda: dequeue(scene.redis, ["cleanup"], None), None)
+    assert [job.job_id for job in taken] == ids[1:]
+    assert ids[0] not in {entry.id for entry in scene.store.ledger.open_jobs()}

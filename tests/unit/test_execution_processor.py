@@ -129,6 +129,14 @@ async def test_a_run_without_a_row_is_run(harness: ExecutionHarness) -> None:
         await harness.run(data, attempt=2, max_attempts=3)
 
 
+async def test_a_submitted_run_whose_row_is_gone_is_not_run(harness: ExecutionHarness) -> None:
+    """Its submission was withdrawn, or the database was restored from an older backup."""
+    data = harness.submit(case(goto("/"))).model_copy(update={"recorded": True})
+    harness.store.delete_runs([data.test_run_id])
+    with pytest.raises(RunCancelledError, match="has no row"):
+        await harness.run(data, attempt=2, max_attempts=3)
+
+
 async def test_a_run_is_run_while_the_store_cannot_be_read(tmp_path: Path) -> None:
     """Where no earlier attempt is known. Its row keeps its first end anyway."""
     store = UnavailableStore()

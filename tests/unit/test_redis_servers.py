@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from redis import Redis
 from redis.backoff import NoBackoff
-from redis.exceptions import ConnectionError, ResponseError
+from redis.exceptions import ClusterCrossSlotError, ConnectionError, MovedError, ResponseError
 from redis.retry import Retry
 from redis.sentinel import MasterNotFoundError
 
@@ -128,6 +128,9 @@ def test_queues_are_grouped_by_their_server() -> None:
     [
         (ReplicaError("x"), "read-only replica. Wait for the end of a failover, or set REDIS_URL_X to the master"),
         (ResponseError("OOM command not allowed when used memory > 'maxmemory'."), "Raise its `maxmemory`"),
+        (ResponseError("MISCONF Errors writing to the AOF file: No space left on device"), "cannot save its data"),
+        (ClusterCrossSlotError("Keys in request don't hash to the same slot"), "Redis without cluster mode"),
+        (MovedError("3999 127.0.0.1:6381"), "Set REDIS_URL_X to a Redis without cluster mode"),
         (
             ResponseError("The user executing the script can't run this command"),
             "docs/how-to-redis.md has the rights",
