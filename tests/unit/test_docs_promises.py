@@ -13,14 +13,21 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "promises.md"
 ROWS = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ") and "::" in line]
 SECURITY = ROOT / "docs" / "security.md"
-PROOFS = sorted(
-    {
-        proof
-        for page in (PAGE, SECURITY)
-        for proof in re.findall(r"`(tests/[\w/]+\.py)::(\w+)`", page.read_text("utf-8"))
-    }
-)
-OTHERS = [ROOT / "docs" / "queue.md", ROOT / "docs" / "architecture.md"]
+QUEUE, FAULTS = ROOT / "docs" / "queue.md", ROOT / "docs" / "faults.md"
+
+
+def proofs_of(page: Path) -> set[tuple[str, str]]:
+    """The tests that a page names, as `tests/file.py::name`, or `::name` for one of the file named before."""
+    file, found = "", set()
+    for named, name in re.findall(r"`(tests/[\w/]+\.py)?(?:::(\w+))?`", page.read_text("utf-8")):
+        file = named or file
+        if name:
+            found.add((file, name))
+    return found
+
+
+PROOFS = sorted(set().union(*(proofs_of(page) for page in (PAGE, SECURITY, QUEUE, FAULTS))))
+OTHERS = [QUEUE, FAULTS, ROOT / "docs" / "architecture.md"]
 
 
 @cache
@@ -68,3 +75,13 @@ def test_every_file_of_tests_that_another_page_names_exists(page: Path) -> None:
     """The tables beside what is explained."""
     named = re.findall(r"`((?:tests|benchmarks)/[\w/]+(?:\.py)?)`", page.read_text(encoding="utf-8"))
     assert [path for path in named if not (ROOT / path).exists()] == []
+
+
+def test_every_key_in_redis_is_in_the_table() -> None:
+    """By the beginning of its name: `qa:parked:<q>` is that of `qa:parked:`."""
+    written = set(re.findall(r"`(qa:[a-z:-]+)", QUEUE.read_text("utf-8")))
+    sources = [*(ROOT / "qa_queue").rglob("*.py"), *(ROOT / "processors").rglob("*.py")]
+    used = {key for path in sources for key in re.findall(r"\"(qa:[a-z:-]+)", path.read_text("utf-8"))}
+    listed = {"qa:alerts:workers", "qa:alerts:channels", "qa:alerts:revision", "qa:alerts:watcher"}  # in one row
+    assert len(used) > 25
+    assert used - written - listed == set()
