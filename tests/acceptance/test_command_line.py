@@ -75,15 +75,22 @@ def test_without_a_worker_the_follower_says_how_to_start_one_and_times_out_with_
     assert f"qa-queue watch {run_id[:8]} continues" in ended.out
 
 
+def idle_counts(program: Program) -> tuple[int, int] | None:
+    """Return the numbers of completed and failed jobs, once none waits or runs."""
+    stats = program("stats", "test-execution", "--json").json["queues"]["test-execution"]
+    return None if stats["waiting"] or stats["processing"] else (stats["completed"], stats["failed"])
+
+
 def test_a_site_that_is_down_fails_the_run_and_not_the_job(program: Program, worker: WorkerProcess) -> None:
     file = program.folder / "down.yaml"
     file.write_text("version: 1\nname: Down\nsteps:\n- goto: http://127.0.0.1:9/\n")
+    before = wait_until(lambda: idle_counts(program), timeout=60, what="the end of every earlier job")
     ended = program("run", file, "--wait", "--json")
     assert ended.code == 1
     assert ended.json["runs"][0]["error_kind"] == "navigation"
     assert "http://127.0.0.1:9/" in ended.json["runs"][0]["error"]
-    stats = program("stats", "test-execution", "--json").json["queues"]["test-execution"]
-    assert (stats["completed"], stats["failed"]) == (1, 0)
+    after = wait_until(lambda: idle_counts(program), timeout=60, what="the end of the job")
+    assert after == (before[0] + 1, before[1])
 
 
 def test_a_run_over_its_time_ends_timed_out_with_4(program: Program, worker: WorkerProcess, shop: str) -> None:

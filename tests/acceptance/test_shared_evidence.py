@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from tests.acceptance.conftest import SupabaseStore
-from tests.acceptance.test_suites import UNUSED
 from tests.support.poll import wait_until
 from tests.support.program import Program
+from tests.support.pytest_arguments import without_plugins
 from tests.support.workers import WorkerProcess
 
 CASE = """\
@@ -69,7 +69,7 @@ def test_a_suite_travels_to_a_worker_that_does_not_have_its_files(program: Progr
     (suite / "test_travels.py").write_text("import helpers\ndef test_answer(): assert helpers.ANSWER == 42\n")
     (suite / "test_lacks.py").write_text("def test_lacks(): import module_that_only_the_author_has\n")
     submitter = Program(suite, program.settings | {"QA_ARTIFACTS": share.as_uri()})
-    runs = submitter("run", ".", "--json", "--", *UNUSED).json["runs"]
+    runs = submitter("run", ".", "--json", "--", *without_plugins()).json["runs"]
     suite.rename(tmp_path / "elsewhere")
     with start(program, tmp_path / "first", share) as worker:
         worker.says("serves test-execution")

@@ -22,6 +22,7 @@ from tests.support.workers import WorkerProcess
 
 ROOT = Path(__file__).resolve().parents[2]
 UNUSED = without_plugins(keep=("playwright", "base_url"))
+NO_BROWSER = without_plugins()  # for suites of our own
 KILLED = "stability/test_stability.py::test_ends_its_process"
 
 
@@ -37,6 +38,15 @@ def copied_suite(folder: Path) -> Path:
 def suite(program: Program) -> Program:
     """The program in the folder of a copy of the example suite."""
     return Program(copied_suite(program.folder), program.settings)
+
+
+@pytest.fixture
+def own_suite(program: Program) -> Program:
+    """The program in the folder of a suite to which a test adds its files; it needs no browser."""
+    folder = program.folder / "suite"
+    folder.mkdir()
+    (folder / "pytest.ini").write_text("[pytest]\nmarkers =\n    smoke: the shortest way\n")
+    return Program(folder, program.settings)
 
 
 def outcomes_of(report: Path) -> dict[str, str]:
@@ -94,13 +104,13 @@ SLOW = "import time, pytest\n@pytest.mark.parametrize('n', range(6))\ndef test_s
 
 
 def test_a_worker_that_is_killed_loses_no_test_and_repeats_none_that_has_ended(
-    suite: Program, tmp_path: Path, store: SupabaseStore
+    own_suite: Program, tmp_path: Path, store: SupabaseStore
 ) -> None:
     """Its tests go to another worker; each ends once, and no process of the killed one stays."""
-    (suite.folder / "test_slow.py").write_text(SLOW)
+    (own_suite.folder / "test_slow.py").write_text(SLOW)
     fast = {"QUEUE_CONCURRENCY": "2", "QUEUE_SHUTDOWN_GRACE": "1"}
-    with suite_worker(suite, tmp_path, "first", **fast) as first:
-        submitted = suite("run", "test_slow.py", "--json", "--", *UNUSED).json
+    with suite_worker(own_suite, tmp_path, "first", **fast) as first:
+        submitted = own_suite("run", "test_slow.py", "--json", "--", *NO_BROWSER).json
         run_ids = [run["run_id"] for run in submitted["runs"]]
         wait_until(lambda: any(ended(store, run_id) for run_id in run_ids), timeout=60)
         before = {run_id: store.get_run(run_id) for run_id in run_ids if ended(store, run_id)}
@@ -108,7 +118,7 @@ def test_a_worker_that_is_killed_loses_no_test_and_repeats_none_that_has_ended(
         first.kill()
         wait_until(lambda: gone(hosts), timeout=30)
     assert hosts
-    with suite_worker(suite, tmp_path, "second", **fast):
+    with suite_worker(own_suite, tmp_path, "second", **fast):
         wait_until(lambda: all(ended(store, run_id) for run_id in run_ids), timeout=120)
     assert len(run_ids) == len(store.list_runs(batch_id=submitted["batch_id"])) == 6
     runs = [store.get_run(run_id) for run_id in run_ids]
@@ -131,12 +141,12 @@ def test_of(n):
 """
 
 
-def test_an_isolated_retry_runs_last_and_alone(suite: Program, tmp_path: Path) -> None:
+def test_an_isolated_retry_runs_last_and_alone(own_suite: Program, tmp_path: Path) -> None:
     """The test that failed first runs again when the others have ended; its batch is flaky."""
-    (suite.folder / "test_isolated.py").write_text(ISOLATED)
-    with suite_worker(suite, tmp_path, QUEUE_CONCURRENCY="2"):
+    (own_suite.folder / "test_isolated.py").write_text(ISOLATED)
+    with suite_worker(own_suite, tmp_path, QUEUE_CONCURRENCY="2"):
         retries = ("--retries", "1", "--retry-strategy", "isolated")
-        done = suite("run", "test_isolated.py", "--wait", "--json", *retries, "--", *UNUSED)
+        done = own_suite("run", "test_isolated.py", "--wait", "--json", *retries, "--", *NO_BROWSER)
     assert done.code == 0, done.out
     assert {run["case"][-2]: run["flaky"] for run in done.json["runs"]} == {
         "0": True,
@@ -144,12 +154,12 @@ def test_an_isolated_retry_runs_last_and_alone(suite: Program, tmp_path: Path) -
         "2": False,
         "3": False,
     }
-    lines = (suite.folder / "log").read_text().splitlines()
+    lines = (own_suite.folder / "log").read_text().splitlines()
     assert lines[-2:] == ["start 0", "end 0"]
     assert sorted(lines[:-2]) == sorted(
         ["start 0", *(f"{what} {n}" for n in (1, 2, 3) for what in ("start", "end"))]
     )
-    (batch,) = suite("batch", "list", "--json").json["batches"][:1]
+    (batch,) = own_suite("batch", "list", "--json").json["batches"][:1]
     assert (batch["verdict"], batch["flaky"]) == ("flaky", 1)
 
 
@@ -159,42 +169,44 @@ def ended(store: SupabaseStore, run_id: str) -> bool:
     return run is not None and run.status.final
 
 
-def test_a_selection_runs_what_it_names_and_a_retry_makes_a_test_flaky(suite: Program, tmp_path: Path) -> None:
+def test_a_selection_runs_what_it_names_and_a_retry_makes_a_test_flaky(own_suite: Program, tmp_path: Path) -> None:
     """By node, keyword, tag and last failure; a flaky test fails the command only where that is wanted."""
-    (suite.folder / "test_few.py").write_text(
+    (own_suite.folder / "test_few.py").write_text(
         "import pathlib, pytest\n@pytest.mark.smoke\ndef test_good(): pass\ndef test_bad(): assert 0\n"
         "def test_flaky():\n    seen = pathlib.Path('seen')\n    first = not seen.exists()\n    seen.touch()\n"
         "    assert not first\n"
     )
 
     def names(*options: str, target: str = "test_few.py") -> tuple[int, list[str]]:
-        done = suite("run", target, "--wait", "--json", *options, "--", *UNUSED)
+        done = own_suite("run", target, "--wait", "--json", *options, "--", *NO_BROWSER)
         return done.code, sorted(run["case"].partition("::")[2] for run in done.json["runs"])
 
-    with suite_worker(suite, tmp_path, QUEUE_CONCURRENCY="1"):
+    with suite_worker(own_suite, tmp_path, QUEUE_CONCURRENCY="1"):
         assert names(target="test_few.py::test_good") == (0, ["test_good"])
         assert names("--tag", "smoke") == (0, ["test_good"])
         assert names("-k", "good or bad") == (1, ["test_bad", "test_good"])
         assert names("--last-failed") == (1, ["test_bad"])
-        flaky = suite("run", "test_few.py::test_flaky", "--wait", "--json", "--retries", "1", "--", *UNUSED)
+        flaky = own_suite("run", "test_few.py::test_flaky", "--wait", "--json", "--retries", "1", "--", *NO_BROWSER)
         assert (flaky.code, flaky.json["runs"][0]["flaky"]) == (0, True)
-        (suite.folder / "seen").unlink()
+        (own_suite.folder / "seen").unlink()
         assert names("--retries", "1", "--fail-on-flaky", target="test_few.py::test_flaky") == (1, ["test_flaky"])
         shards = [names("--shard", f"{part}/2")[1] for part in (1, 2)]
         assert sorted([*shards[0], *shards[1]]) == ["test_bad", "test_flaky", "test_good"]
-        stopped = suite("run", "test_few.py", "--wait", "--json", "--max-failures", "1", "--", *UNUSED).json
+        stopped = own_suite("run", "test_few.py", "--wait", "--json", "--max-failures", "1", "--", *NO_BROWSER).json
         assert [run["status"] for run in stopped["runs"]] == ["failed", "cancelled", "cancelled"]
         assert stopped["exit_code"] == 1
 
 
-def test_arguments_for_pytest_need_tests_and_tests_need_to_be_collected(suite: Program) -> None:
+def test_arguments_for_pytest_need_tests_and_tests_need_to_be_collected(own_suite: Program) -> None:
     """Nothing is submitted."""
-    (suite.folder / "test_broken.py").write_text("import nothing_of_this_name\n")
-    broken = suite("run", "test_broken.py", "--", *UNUSED)
+    (own_suite.folder / "test_broken.py").write_text("import nothing_of_this_name\n")
+    broken = own_suite("run", "test_broken.py", "--", *NO_BROWSER)
     assert (broken.code, "nothing_of_this_name" in broken.err) == (2, True)
-    unknown = suite("run", "test_gone.py", "--", *UNUSED)
+    unknown = own_suite("run", "test_gone.py", "--", *NO_BROWSER)
     assert (unknown.code, "test_gone.py" in unknown.err) == (2, True)
-    nothing = suite("run", "storefront", "-k", "nothing_of_this_name", "--", *UNUSED)
+    (own_suite.folder / "storefront").mkdir()
+    (own_suite.folder / "storefront" / "test_login.py").write_text("def test_login(): pass\n")
+    nothing = own_suite("run", "storefront", "-k", "nothing_of_this_name", "--", *NO_BROWSER)
     assert (nothing.code, "No case is selected" in nothing.err) == (2, True)
-    case = suite("run", ROOT / "examples" / "shop" / "cases" / "login.yaml", "--", "-x")
+    case = own_suite("run", ROOT / "examples" / "shop" / "cases" / "login.yaml", "--", "-x")
     assert (case.code, "What follows -- is for pytest" in case.err) == (2, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import threading
 import time
@@ -82,9 +83,9 @@ class Recovery:
 
 
 class FaultService(LiveService):
-    """Everything that a fault can hit."""
+    """Everything that a fault can hit; `make faults` starts the workers as users do."""
 
-    fresh = True
+    fresh = bool(os.environ.get("FAULTS"))
 
     def __init__(self, stack: ExitStack, folder: Path, site: Site, supabase: LocalServer, browser: Path) -> None:
         self.site = site

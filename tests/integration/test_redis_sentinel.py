@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -21,6 +20,8 @@ from qa_queue.queues.priority_queue import PriorityQueue
 from qa_queue.redis import RedisClient, address_of
 from qa_queue.settings import Settings
 from tests.support.poll import wait_until
+from tests.support.processes import ServiceProcess
+from tests.support.schedulers import SchedulerProcess
 from tests.support.sentinels import PASSWORD, SentinelSet
 from tests.support.workers import FAKE, ROOT, RQ, WorkerProcess, did, ended, enqueue
 
@@ -146,32 +147,27 @@ def test_delayed_jobs_outlive_a_failover_of_an_idle_worker(sentinels, tmp_path, 
 
 def test_the_worker_of_qa_queue_follows_too(sentinels, tmp_path):
     """`qa-queue worker`, whose connection is made another way."""
-    env = {**os.environ, **sentinels.variables, "QA_RUNTIME": FAKE, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen([RQ.with_name("qa-queue"), "worker", "test-execution"], cwd=tmp_path, env=env) as popen:
-        try:
-            assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
-            old = sentinels.kill_master()
-            sentinels.wait_for_failover(old)
-            assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
-        finally:
-            popen.terminate()
+    command, env = (
+        (RQ.with_name("qa-queue"), "worker", "test-execution"),
+        {**sentinels.variables, "QA_RUNTIME": FAKE},
+    )
+    with ServiceProcess(tmp_path / "worker.log", *command, cwd=tmp_path, env=env, forked="command"):
+        assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
+        old = sentinels.kill_master()
+        sentinels.wait_for_failover(old)
+        assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
 
 
 def test_the_scheduler_alone_puts_what_is_due_on_its_queue_after_a_failover(sentinels, tmp_path):
     """Without any worker."""
-    env = {**os.environ, **sentinels.variables}
-    command = [sys.executable, "-m", "qa_queue.worker.scheduler"]
-    with (tmp_path / "log").open("wb") as log, subprocess.Popen(command, cwd=ROOT, env=env, stderr=log) as popen:
-        try:
-            wait_until(lambda: "serves" in (tmp_path / "log").read_text(), timeout=60, what="a scheduler")
-            job = _later(sentinels.redis, 2)
-            old = sentinels.freeze_master()
-            sentinels.wait_for_failover(old)
-            redis = sentinels.redis
-            wait_until(lambda: redis.lrange("rq:queue:test-execution", 0, -1) == [job.id.encode()], timeout=30)
-            assert popen.poll() is None
-        finally:
-            popen.terminate()
+    with SchedulerProcess(tmp_path / "log", **sentinels.variables) as scheduler:
+        scheduler.says("serves")
+        job = _later(sentinels.redis, 2)
+        old = sentinels.freeze_master()
+        sentinels.wait_for_failover(old)
+        redis = sentinels.redis
+        wait_until(lambda: redis.lrange("rq:queue:test-execution", 0, -1) == [job.id.encode()], timeout=30)
+        assert scheduler.running
 
 
 def _rq(sentinels: SentinelSet, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:

@@ -1,8 +1,9 @@
 """Processes of the service without an interpreter's start for each: forks of one process that has imported it.
 
 Each is still a process of its own with its own arguments, environment, folder, output and signals; only the
-imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way. The
-faults, the wheel, `qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as users do.
+imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way.
+`make faults`, the wheel, `qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as
+users do.
 """
 
 from __future__ import annotations
@@ -98,6 +99,14 @@ class ForkedProcess:
             return bytes(answers.readline()).decode()
 
 
+def can_be_forked(environment: Mapping[str, str]) -> bool:
+    """Return whether a fork imports what an interpreter with this environment would.
+
+    Packages on PYTHONPATH come in addition; a `sitecustomize` there would run before anything else.
+    """
+    return not any((Path(folder) / "sitecustomize.py").exists() for folder in _added_path(environment))
+
+
 def start_forked(
     target: Target,
     arguments: Sequence[str],
@@ -147,7 +156,8 @@ def _server() -> str:
     folder = tempfile.TemporaryDirectory(prefix="qa-forked-")
     path = Path(folder.name) / "socket"
     command = [sys.executable, "-m", "tests.support.forked", str(path)]
-    process = subprocess.Popen(command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     wait_until(lambda: path.exists() or process.poll() is not None, timeout=120, what="the forking process")
     assert process.poll() is None, "the forking process has ended"
 
@@ -197,6 +207,7 @@ def _become(connection: socket.socket, server: int) -> NoReturn:
     os.chdir(request["folder"])
     os.environ.clear()
     os.environ.update(request["environment"])
+    sys.path[1:1] = _added_path(os.environ)
     code = _exit_code(partial(_TARGETS[request["target"]], request["arguments"]))
     connection.sendall(f"{code}\n".encode())
     os._exit(code)
@@ -207,6 +218,11 @@ def _received(connection: socket.socket) -> tuple[dict[str, Any], list[int]]:
     while not text.endswith(b"\n"):
         text += connection.recv(_LONGEST_REQUEST)
     return json.loads(text), list(files)
+
+
+def _added_path(environment: Mapping[str, str]) -> list[str]:
+    """Return the folders of PYTHONPATH."""
+    return [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
 
 
 def _command(arguments: Sequence[str]) -> None:

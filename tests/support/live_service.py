@@ -12,7 +12,7 @@ from redis import Redis
 
 from qa_queue.local.process import LocalServer, free_port
 from qa_queue.local.redis import start_redis
-from tests.support.processes import ServiceProcess, wait_until_gone
+from tests.support.processes import SCRIPTS, ServiceProcess, wait_until_gone
 from tests.support.workers import WorkerProcess
 
 
@@ -45,9 +45,10 @@ class LiveService:
         os.kill(self.redis.pid, signal.SIGKILL)
         wait_until_gone([self.redis.pid])
 
-    def process(self, *command: str | Path, **settings: str) -> ServiceProcess:
-        """Start a Python process: the arguments of the interpreter."""
-        process = ServiceProcess(self.log, sys.executable, *command, env=self.settings | settings)
+    def command(self, *words: str | Path, **settings: str) -> ServiceProcess:
+        """Start `qa-queue WORDS`."""
+        command = (SCRIPTS / "qa-queue", *words)
+        process = ServiceProcess(self.log, *command, env=self.settings | settings, forked="command")
         return self.stack.enter_context(process)
 
     def scheduler(self, **settings: str) -> ServiceProcess:

@@ -12,7 +12,7 @@ from typing import Self
 
 import psutil
 
-from tests.support.forked import ForkedProcess, Target, start_forked
+from tests.support.forked import ForkedProcess, Target, can_be_forked, start_forked
 from tests.support.poll import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -43,7 +43,7 @@ class ServiceProcess:
         self.log = log
         self.popen: subprocess.Popen[bytes] | ForkedProcess
         with log.open("ab") as file:
-            if forked is None or "PYTHONPATH" in environment:
+            if forked is None or not can_be_forked(environment):
                 self.popen = subprocess.Popen(words, cwd=cwd, env=environment, stdout=file, stderr=file)
             else:
                 self.popen = start_forked(

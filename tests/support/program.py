@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from qa_queue.local.process import LocalServer
-from tests.support.forked import run_forked
+from tests.support.forked import can_be_forked, run_forked
 
 PROGRAM = Path(sys.executable).with_name("qa-queue")
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_", "CI")
@@ -46,8 +46,7 @@ class Program:
 
     def __call__(self, *args: str | Path, timeout: float = 120, **changes: str) -> Ended:
         environment = self.environment(**changes)
-        # A fork has the modules and the path of the process that it comes from.
-        run = self._run_fresh if self.fresh or "PYTHONPATH" in environment else run_forked
+        run = self._run_fresh if self.fresh or not can_be_forked(environment) else run_forked
         done = run([str(word) for word in args], folder=self.folder, environment=environment, timeout=timeout)
         return Ended(done.returncode, done.stdout, done.stderr)
 

@@ -90,7 +90,7 @@ def test_a_redis_that_stops_is_notified_while_it_is_unavailable_and_resolved_aft
 
 def test_a_dead_scheduler_shows_in_readiness_and_metrics(service: AlertService) -> None:
     """kill -9, noticed within the 15 s that a heartbeat lasts; and again when another one runs."""
-    service.process("-c", "from qa_queue.cli import main; main()", "web", **service.web)
+    service.command("web", **service.web)
     pages = client(f"http://127.0.0.1:{service.web_port}", timeout=20)
 
     def shown(status: str, up: int) -> bool:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -15,12 +12,9 @@ import pytest
 from redis import Redis
 
 from tests.support.poll import wait_until
+from tests.support.processes import SCRIPTS, ServiceProcess
 
 LOGIN = ("qa", "s3cret")
-ROOT = Path(__file__).resolve().parents[3]
-SERVE = (
-    "from qa_queue.api.dashboard import serve; from qa_queue.settings import load_settings; serve(load_settings())"
-)
 
 
 def free_port() -> int:
@@ -35,25 +29,24 @@ def dashboard(served: str, redis_db: Redis) -> str:
 
 
 @pytest.fixture
-def guarded(redis_db: Redis, redis_url: str) -> Iterator[str]:
+def guarded(redis_db: Redis, redis_url: str, tmp_path: Path) -> Iterator[str]:
     """URL of a dashboard of one test, which may lock its users out."""
-    with serving(redis_url) as url:
+    with serving(redis_url, tmp_path) as url:
         yield url
 
 
 @pytest.fixture(scope="module")
-def served(redis_url: str) -> Iterator[str]:
+def served(redis_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """URL of a dashboard that the tests of a file share."""
-    with serving(redis_url) as url:
+    with serving(redis_url, tmp_path_factory.mktemp("dashboard")) as url:
         yield url
 
 
 @contextmanager
-def serving(redis_url: str) -> Iterator[str]:
-    """Serve a dashboard; return its URL."""
+def serving(redis_url: str, folder: Path) -> Iterator[str]:
+    """Serve a dashboard with its log in `folder`; return its URL."""
     port = free_port()
     env = {
-        **os.environ,
         "REDIS_URL": redis_url,
         "QA_DASHBOARD_PORT": str(port),
         "QA_DASHBOARD_PASSWORD": LOGIN[1],
@@ -61,13 +54,10 @@ def serving(redis_url: str) -> Iterator[str]:
         "SUPABASE_SECRET_KEY": "sb_secret_x",
     }
     url = f"http://127.0.0.1:{port}"
-    process = subprocess.Popen([sys.executable, "-c", SERVE], cwd=ROOT, env=env)
-    try:
-        wait_until(lambda: _answers(url), timeout=30, what="an answer of the dashboard")
+    command = (SCRIPTS / "qa-queue", "dashboard")
+    with ServiceProcess(folder / "dashboard.log", *command, env=env, forked="command"):
+        wait_until(lambda: _answers(url), timeout=60, what="an answer of the dashboard")
         yield url
-    finally:
-        process.terminate()
-        process.wait(10)
 
 
 def _answers(url: str) -> bool:
