@@ -147,10 +147,8 @@ def test_delayed_jobs_outlive_a_failover_of_an_idle_worker(sentinels, tmp_path, 
 
 def test_the_worker_of_qa_queue_follows_too(sentinels, tmp_path):
     """`qa-queue worker`, whose connection is made another way."""
-    command, env = (
-        (RQ.with_name("qa-queue"), "worker", "test-execution"),
-        {**sentinels.variables, "QA_RUNTIME": FAKE},
-    )
+    command = (RQ.with_name("qa-queue"), "worker", "test-execution")
+    env = {**sentinels.variables, "QA_RUNTIME": FAKE, "PYTHONPATH": str(ROOT)}
     with ServiceProcess(tmp_path / "worker.log", *command, cwd=tmp_path, env=env, forked="command"):
         assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
         old = sentinels.kill_master()
