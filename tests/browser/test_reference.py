@@ -10,10 +10,13 @@ import pytest
 from examples.reference import serve
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases
+from qa_queue.models import EvidenceMode, ScreenshotMode, TestConfig
 from tests.support.running import ExecutionHarness
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "reference"
 FAILS = "Fails: "
+# Nothing here looks at the evidence, whose recording takes a fourth of the time.
+NO_EVIDENCE = TestConfig(trace=EvidenceMode.OFF, screenshots=ScreenshotMode.OFF)
 CASES = [
     pytest.param(file, case, id=f"{file.parent.name}-{file.stem}-{number}")
     for file in sorted(EXAMPLES.glob("*/*.yaml"))
@@ -32,7 +35,9 @@ async def test_an_example_does_what_it_says(
     harness: ExecutionHarness, workbench: str, file: Path, case: Case
 ) -> None:
     """People copy it, and the message of a failure is what they will read."""
-    data = harness.submit(case, env={"BASE_URL": workbench}, case_dir=str(file.parent), trusted=True)
+    data = harness.submit(
+        case, env={"BASE_URL": workbench}, case_dir=str(file.parent), trusted=True, config=NO_EVIDENCE
+    )
     result = await harness.run(data)
     if case.name.startswith(FAILS):
         assert result.status == "failed"

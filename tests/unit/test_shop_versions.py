@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from copy import copy
 from functools import cache
 
@@ -63,9 +62,19 @@ def documents(version: Version, page: str) -> list[BeautifulSoup]:
     return [soup, *(BeautifulSoup(html, "html.parser") for html in inside)]
 
 
-def elements(version: Version, page: str) -> Iterator[Tag]:
-    for document in documents(version, page):
-        yield from document.select(f"[{TRUTH}]")  # stops at a template, whose content is a document here
+@cache
+def elements(version: Version, page: str) -> tuple[Tag, ...]:
+    return tuple(element for _, element in placed_elements(version, page))
+
+
+@cache
+def placed_elements(version: Version, page: str) -> tuple[tuple[BeautifulSoup, Tag], ...]:
+    """The elements with a key, and the documents that they are in."""
+    return tuple(
+        (document, element)
+        for document in documents(version, page)
+        for element in document.select(f"[{TRUTH}]")  # stops at a template, whose content is a document here
+    )
 
 
 def keys(version: Version, page: str) -> set[str]:
@@ -140,6 +149,7 @@ def test_forms_send_the_same_fields_to_the_same_place(version: Version) -> None:
         assert forms(version, page) == forms(ORIGINAL, page)
 
 
+@cache
 def forms(version: Version, page: str) -> dict[str, tuple[object, ...]]:
     """The fields and the target of each form, by its key."""
     return {
@@ -171,13 +181,14 @@ def test_references_lead_to_the_same_elements(version: Version) -> None:
         assert {key: name for key, name in references(version, page).items() if key in before} == before
 
 
+@cache
 def references(version: Version, page: str) -> dict[tuple[str, str], object]:
     """The key of what each element names by an attribute."""
     return {
         (str(element[TRUTH]), name): named_by(element, name, document)
-        for document in documents(version, page)
+        for document, element in placed_elements(version, page)
         for name in REFERENCES
-        for element in document.select(f"[{name}][{TRUTH}]")
+        if element.has_attr(name)
     }
 
 
