@@ -1,7 +1,7 @@
 # Everything Python stays in .venv, everything Node in node_modules, all data in .qa.
 BIN := .venv/bin
 READY := .venv/.ready
-PROCESSES ?= 3
+PROCESSES ?= 4
 BENCHES := startup queues healing_cost worker
 
 # Every command and every test starts processes, which would all compile the same modules again.
