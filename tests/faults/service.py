@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import threading
 import time
@@ -83,9 +82,9 @@ class Recovery:
 
 
 class FaultService(LiveService):
-    """Everything that a fault can hit; `make faults` starts the workers as users do."""
+    """Everything that a fault can hit."""
 
-    fresh = bool(os.environ.get("FAULTS"))
+    fresh = True
 
     def __init__(self, stack: ExitStack, folder: Path, site: Site, supabase: LocalServer, browser: Path) -> None:
         self.site = site

@@ -1,9 +1,8 @@
 """Processes of the service without an interpreter's start for each: forks of one process that has imported it.
 
 Each is still a process of its own with its own arguments, environment, folder, output and signals; only the
-imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way.
-`make faults`, the wheel, `qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as
-users do.
+imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way. The
+faults, the wheel, `qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as users do.
 """
 
 from __future__ import annotations
