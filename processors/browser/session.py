@@ -326,10 +326,8 @@ def _explained(runner: StepRunner, error: Exception, timeout_ms: int) -> StepFai
     if isinstance(error, StepFailedError):
         return error
     if isinstance(error, TimeoutError):
-        return StepFailedError(
-            ErrorKind.TIMEOUT,
-            f"the page did not answer for {timeout_ms / 1000 + SLACK_S:.3g} s: a script keeps it busy",
-        )
+        text = f"the page did not answer for {timeout_ms / 1000 + SLACK_S:.3g} s: a script keeps it busy"
+        return StepFailedError(ErrorKind.TIMEOUT, text)
     return explain(str(error), subject=runner.subject, timeout_ms=timeout_ms)
 
 

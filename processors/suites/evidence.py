@@ -65,7 +65,7 @@ class SuiteEvidence:
     async def _keep(self, kind: ArtifactKind, name: str, path: Path, step_number: int | None) -> None:
         try:
             data = await asyncio.to_thread(
-                _clean, path, self._secrets, self._most_bytes, films=not self._plan.secrets
+                _clean, path, self._secrets, self._most_bytes, videos=not self._plan.secrets
             )
         except (EvidenceError, OSError, ValueError, zipfile.BadZipFile) as error:
             self.notes.append(f"{name} was not stored: {redact(str(error), self._secrets)}")
@@ -100,16 +100,16 @@ def _named(folder: Path, prefix: str) -> list[tuple[str, Path]]:
     return list(named.items())
 
 
-def _clean(path: Path, secrets: Mapping[str, str], most_bytes: int, *, films: bool) -> bytes:
+def _clean(path: Path, secrets: Mapping[str, str], most_bytes: int, *, videos: bool) -> bytes:
     """Return the file's bytes; those of a trace or a HAR file without the secrets.
 
     Raises:
-        EvidenceError: it is too large, or a video where there may be none (`films`).
+        EvidenceError: it is too large, or a video where there may be none (`videos`).
         OSError, zipfile.BadZipFile: the file cannot be read, so its secrets could not be masked.
     """
     if path.stat().st_size > most_bytes:
         raise EvidenceError(f"it is larger than {most_bytes >> 20} MiB (QA_EVIDENCE_MAX_MB)")
-    if path.suffix == ".webm" and not films:
+    if path.suffix == ".webm" and not videos:
         raise EvidenceError("it cannot be searched for the secrets that the run has")
     if path.suffix == ".har":
         return redact_har(path, secrets)

@@ -62,11 +62,11 @@ def schedule_fields(row: ScheduleRecord) -> dict[str, Any]:
     return {**fields, **hidden, "role": row.role.value}
 
 
-def case_fields(case: CaseRecord) -> dict[str, Any]:
-    """Return the fields of a case that identify its content."""
-    return {"id": case.id, "version": case.version, "content": case.content_hash[:12]}
+def case_fields(case: CaseRecord | None) -> dict[str, Any]:
+    """Return the fields of a case that identify its content; none of no case."""
+    return {} if case is None else {"id": case.id, "version": case.version, "content": case.content_hash[:12]}
 
 
-def limit_fields(rule: LimitRule) -> dict[str, Any]:
-    """Return the fields of a limit."""
-    return {"at_once": rule.at_once, "a_minute": rule.a_minute}
+def limit_fields(rule: LimitRule | None) -> dict[str, Any]:
+    """Return the fields of a limit; none of no limit."""
+    return {} if rule is None else {"at_once": rule.at_once, "a_minute": rule.a_minute}

@@ -124,10 +124,8 @@ class Changes:
         with self._change(AuditKind.SCHEDULE_DELETE, _schedule_name(ref)) as change:
             row = self._backend.schedules.remove(ref)
             if row is not None:
-                change.object, change.before = (
-                    _schedule_name(row.name),
-                    {"id": row.id, **audit.schedule_fields(row)},
-                )
+                change.object = _schedule_name(row.name)
+                change.before = {"id": row.id, **audit.schedule_fields(row)}
         return row
 
     def create_case(self, case: Case) -> CaseRecord:
@@ -238,9 +236,7 @@ class Changes:
     def set_limit(self, key: str, rule: LimitRule) -> str:
         """Set the limit of a site or a user and return its normalized key; see `Limits.put`."""
         before = self._backend.limits.rules().get(key)
-        with self._change(
-            AuditKind.LIMIT_SET, f"limit {key}", **(audit.limit_fields(before) if before else {})
-        ) as change:
+        with self._change(AuditKind.LIMIT_SET, f"limit {key}", **audit.limit_fields(before)) as change:
             normal = self._backend.limits.put(key, rule)
             change.after = audit.limit_fields(rule)
         return normal
@@ -252,7 +248,7 @@ class Changes:
             NotFoundError: it does not exist.
         """
         before = self._backend.limits.rules().get(key)
-        with self._change(AuditKind.LIMIT_REMOVE, f"limit {key}", **(audit.limit_fields(before) if before else {})):
+        with self._change(AuditKind.LIMIT_REMOVE, f"limit {key}", **audit.limit_fields(before)):
             if not self._backend.limits.remove(key):
                 raise NotFoundError(f"there is no limit for {key!r}: `qa-queue limits list` lists the limits.")
 
@@ -316,9 +312,7 @@ class Changes:
         return row
 
     def _store_case(self, kind: AuditKind, old: CaseRecord | None, make: Callable[[], CaseRecord]) -> CaseRecord:
-        with self._change(
-            kind, _case_name(old) if old else "case", **(audit.case_fields(old) if old else {})
-        ) as change:
+        with self._change(kind, _case_name(old) if old else "case", **audit.case_fields(old)) as change:
             stored = make()
             change.object, change.after = _case_name(stored), audit.case_fields(stored)
         return stored

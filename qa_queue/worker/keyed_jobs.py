@@ -79,7 +79,7 @@ class KeyedJobs:
         return since
 
     def _restore(self, connection: Redis, queue: str, entries: Sequence[LedgerEntry]) -> None:
-        jobs = [job for entry in entries if (job := _lost_job(entry)) is not None]
+        jobs = [job for entry in entries if (job := lost_job(entry)) is not None]
         if restored := restore_jobs(connection, queue, jobs, default_attempts=self._attempts):
             log.warning("Enqueued %d jobs of %s again, which Redis has lost", len(restored), queue)
 
@@ -101,7 +101,8 @@ def _ended_before(connection: Redis, entry: LedgerEntry) -> bool:
     return 0 <= int(connection.ttl(claim["key"])) <= _ENDED_CLAIM_S
 
 
-def _lost_job(entry: LedgerEntry) -> LostJob | None:
+def lost_job(entry: LedgerEntry) -> LostJob | None:
+    """Return the job to restore, as if it had never been taken; None if the entry cannot be read."""
     try:
         spec = parse_spec(entry.id, entry.queue, entry.spec)
     except ValueError as error:

@@ -11,6 +11,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from operator import attrgetter
@@ -23,7 +24,7 @@ from qa_queue.models.outcomes import FAILURES, FailureKind
 from qa_queue.monitoring.heartbeats import OUTBOX_FIELD
 from qa_queue.queues.attempts import AttemptLog
 from qa_queue.queues.dead_letters import DeadLetters
-from qa_queue.queues.jobs import FAILURE_TTL_S, parse_spec
+from qa_queue.queues.jobs import FAILURE_TTL_S
 from qa_queue.queues.reconciliation import (
     ENDED_STATUSES,
     JobState,
@@ -38,7 +39,7 @@ from qa_queue.queues.reconciliation import (
 from qa_queue.settings import Settings
 from qa_queue.store.ledger import LedgerEntry, OpenRun
 from qa_queue.store.protocol import RunStore
-from qa_queue.worker.keyed_jobs import KeyedJobs
+from qa_queue.worker.keyed_jobs import KeyedJobs, lost_job
 
 log = logging.getLogger(__name__)
 
@@ -225,7 +226,7 @@ class Reconciler:
             entry = entries.get(run.id)
             if entry is not None and entry.last_id in interrupted:
                 self._end_interrupted(run, now)
-            elif entry is not None and (job := _lost_job(entry, run, self._attempts)) is not None:
+            elif entry is not None and (job := _lost_run(entry, run, self._attempts)) is not None:
                 jobs.append(job)
             else:
                 self._end(run, RunStatus.DEAD, _LOST_TEXT, ErrorKind.INFRASTRUCTURE)
@@ -301,7 +302,7 @@ class Reconciler:
         for entry in (entry for entry in entries.values() if entry.instance == self._instance):
             run = recent[entry.id]
             opened = OpenRun(id=run.id, status=run.status, fence=run.fence, requeues=run.requeues)
-            if (job := _lost_job(entry, opened, self._attempts)) is not None:
+            if (job := _lost_run(entry, opened, self._attempts)) is not None:
                 restore_dead_letter(
                     self._connection,
                     _QUEUE,
@@ -332,26 +333,17 @@ class Reconciler:
         self._prune_at = now + _PRUNE_S
 
 
-def _lost_job(entry: LedgerEntry, run: OpenRun, default_attempts: int) -> LostJob | None:
+def _lost_run(entry: LedgerEntry, run: OpenRun, default_attempts: int) -> LostJob | None:
     """Return the job to restore; None if the entry cannot be read.
 
     The attempt that ran is not used up. A requeued run gets as many attempts as it may have had left, because the
     executions before its requeue are numbered on.
     """
-    try:
-        spec = parse_spec(entry.id, entry.queue, entry.spec)
-    except ValueError as error:
-        log.error("The ledger's entry of job %s cannot be read: %s", entry.id, error)  # noqa: TRY400 - complete
+    if (lost := lost_job(entry)) is None:
         return None
     failed = max(0, run.fence - 1) if run.status is RunStatus.RUNNING else run.fence
-    attempts = spec.attempts or default_attempts
-    return LostJob(
-        spec=spec,
-        arrival_us=spec.arrival_us or round(entry.submitted_at.timestamp() * 1_000_000) + entry.position,
-        executions=run.fence,
-        requeues=run.requeues,
-        retries_left=max(0, attempts * (1 + run.requeues) - 1 - failed),
-    )
+    attempts = (lost.spec.attempts or default_attempts) * (1 + run.requeues)
+    return replace(lost, executions=run.fence, requeues=run.requeues, retries_left=max(0, attempts - 1 - failed))
 
 
 def _status(text: Any) -> RunStatus:
