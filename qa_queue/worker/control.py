@@ -39,8 +39,8 @@ class Waker:
         return self._reader.fileno()
 
     def wake(self) -> None:
-        """Make the descriptor readable; call it from any thread or signal handler."""
-        with contextlib.suppress(BlockingIOError):
+        """Make the descriptor readable; call it from any thread or signal handler, even once it is closed."""
+        with contextlib.suppress(OSError):  # it is readable already, or closed
             self._writer.send(b".")
 
     def clear(self) -> None:
@@ -48,6 +48,11 @@ class Waker:
         with contextlib.suppress(BlockingIOError):
             while self._reader.recv(1024):
                 pass
+
+    def close(self) -> None:
+        """Close the descriptor."""
+        self._reader.close()
+        self._writer.close()
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -122,6 +122,11 @@ class QAWorker(Worker):
         finally:
             loop.close(self.settings.qa_cancel_grace)
             self._sign_off()
+            self.close()
+
+    def close(self) -> None:
+        """Close what the worker holds open on this machine; it can work no more."""
+        self._control.waker.close()
 
     def send_heartbeats(self, jobs: Iterable[ActiveJob], statistics: HeartbeatStatistics) -> None:
         """Send heartbeats of this worker and of executions; register again if Redis has lost the worker.
@@ -129,10 +134,10 @@ class QAWorker(Worker):
         Raises:
             redis.exceptions.RedisError: Redis failed.
         """
-        if not self._is_registered():
-            self.connection.hset(self.key, mapping=self.serialize())
-            worker_registration.register(self)
-        self.heartbeat()
+        if self._is_registered():
+            self.heartbeat()
+        else:
+            self._register()
         for active in jobs:
             self.maintain_heartbeats(active.job, active.execution)
         statistics.write(self.connection, self.key)
@@ -144,10 +149,34 @@ class QAWorker(Worker):
             pipe.sismember(worker_registration.REDIS_WORKER_KEYS, self.key)
             return all(pipe.execute())
 
+    def register_birth(self) -> None:
+        """Register as a new worker. RQ would list it for 90 s; one that is killed at once must be missed sooner.
+
+        Raises:
+            SystemExit: a worker of this name is running.
+        """
+        if self.connection.exists(self.key) and not self.connection.hexists(self.key, "death"):
+            log.error(
+                "Worker %s cannot work: a worker of its name runs, or was killed within %d s. Choose another name",
+                self.name,
+                WORKER_TTL,
+            )
+            raise SystemExit(1)
+        self.connection.delete(self.key)
+        self.birth_date = self.last_heartbeat = utc_now()
+        self._register()
+
+    def _register(self) -> None:
+        """List the worker for WORKER_TTL, in one step: whenever it is killed, its entry expires."""
+        with self.connection.pipeline() as pipe:
+            pipe.hset(self.key, mapping=self.serialize())
+            worker_registration.register(self, pipe)
+            self.heartbeat(pipeline=pipe)
+            pipe.execute()
+
     def bootstrap(self, logging_level: str | None = None, *_formats: str, **_more: str) -> None:
         """Register and listen for commands."""
         super().bootstrap(logging_level)
-        self.heartbeat()  # RQ lists a new worker for 90 s; one that is killed at once must be missed sooner
         self.set_state(WorkerStatus.IDLE)
         jobs = self.settings.queue_concurrency
         log.info("Worker %s serves %s, %d at once", self.name, ", ".join(self.queue_names()), jobs)

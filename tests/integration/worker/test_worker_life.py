@@ -7,12 +7,15 @@ import os
 import signal
 import subprocess
 import sys
+from contextlib import closing
 from datetime import timedelta
 
 import pytest
 from rq import Queue, Worker
 
 from qa_queue.queues.priority_queue import PriorityQueue
+from qa_queue.worker.child_health import HeartbeatStatistics
+from qa_queue.worker.worker import WORKER_TTL, QAWorker
 from tests.support.poll import wait_until
 from tests.support.workers import FAKE, ROOT, RQ, did, ended, enqueue, gone
 
@@ -114,6 +117,31 @@ def test_a_worker_pool_serves_too(redis_db, redis_url):
     command = [RQ, "worker-pool", "-w", "qa_queue.worker.QAWorker", "--burst", "-n", "2", "test-execution"]
     assert subprocess.run(command, cwd=ROOT, env=env, check=False, timeout=40).returncode == 0
     assert {ended(job) for job in jobs} == {"finished"}
+
+
+def test_a_new_worker_is_listed_no_longer_than_any_other(redis_db, tmp_path):
+    """From its first moment: one that is killed at once is missed as soon as one that has worked for days."""
+    with closing(QAWorker(["test-execution"], name="w", connection=redis_db)) as worker:
+        worker.register_birth()
+        assert 0 < redis_db.ttl(worker.key) <= WORKER_TTL
+        redis_db.delete(worker.key)
+        worker.send_heartbeats([], HeartbeatStatistics(tmp_path))
+        assert redis_db.hexists(worker.key, "birth")
+        assert 0 < redis_db.ttl(worker.key) <= WORKER_TTL
+
+
+def test_a_second_worker_of_a_name_ends_and_leaves_the_first(redis_db, start_worker):
+    """With a message, not a traceback; and a name that is free again can be used."""
+    first = start_worker("--name", "w")
+    first.says("serves")
+    second = start_worker("--name", "w")
+    assert second.wait() == 1
+    assert "Worker w cannot work: a worker of its name runs" in second.text
+    assert "Traceback" not in second.text
+    assert redis_db.smembers("rq:workers") == {b"rq:worker:w"}
+    first.signal(signal.SIGTERM)
+    first.wait()
+    start_worker("--name", "w").says("serves")
 
 
 def test_a_wrong_setting_is_refused_with_its_name(redis_db, start_worker):
