@@ -35,7 +35,7 @@ def report(
     allure: Annotated[bool, typer.Option("--allure", help="A folder of Allure results.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="JSON, as its schema describes it.")] = False,
     brief: Annotated[bool, typer.Option("--brief", help="At most 2 kB for each failure, as text.")] = False,
-    github: Annotated[bool, typer.Option("--github", help="GitHub step summary, with annotations.")] = False,
+    github: Annotated[bool, typer.Option("--github", help="GitHub step summary; annotations to stderr.")] = False,
     output: Annotated[
         Path | None,
         typer.Option("-o", "--output", help="File to write, - for the terminal; with --allure a folder."),
@@ -54,7 +54,8 @@ def report(
         return
     text = render(found, format_)
     if format_ is Format.GITHUB:
-        echo(github_annotations(found.failures))
+        # GitHub reads them from both outputs; standard output usually goes to $GITHUB_STEP_SUMMARY.
+        echo(github_annotations(found.failures, Path.cwd()), err=True)
     path = output or (Path(f"report-{of[:8]}.html") if format_ is Format.HTML else None)
     if path is None or str(path) == "-":
         echo(text)

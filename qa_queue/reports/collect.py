@@ -80,6 +80,7 @@ def _test(rows: RunRows) -> Test:
         id=run.id,
         name=run_title(case.name, run.data_row) if case else run.test_case_id,
         suite=Path(case.source).name if case and case.source else "",
+        file=case.source if case else None,
         tags=case.tags if case else (),
         outcome=Outcome.FLAKY if run.flaky and run.status.good else outcome,
         error=run.error,

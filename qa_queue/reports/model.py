@@ -6,6 +6,7 @@ files that were masked when they were written.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -109,6 +110,10 @@ class Test(Frozen):
     id: str
     name: str
     suite: str = Field(default="", description="Case file, test module or batch that the test belongs to.")
+    file: str | None = Field(
+        default=None,
+        description="Path of its file, as it was submitted; that of a pytest test begins at pytest's root.",
+    )
     tags: tuple[str, ...] = ()
     outcome: Outcome
     error: str | None = None
@@ -129,6 +134,18 @@ class Test(Frozen):
         """The first step that failed in the last attempt."""
         steps = self.attempts[-1].steps if self.attempts else ()
         return next((step for step in steps if step.outcome.bad), None)
+
+    @property
+    def failed_line(self) -> int | None:
+        """The line of its file that failed last: that of the step, or the last one of the traceback."""
+        step = self.failed_step
+        if step is not None and step.source and step.source.rpartition(":")[2].isdigit():
+            return int(step.source.rpartition(":")[2])
+        texts = self.attempts[-1].sections.values() if self.attempts and self.file else ()
+        found = [
+            line for text in texts for line in re.findall(rf"^{re.escape(self.file or '')}:(\d+): ", text, re.M)
+        ]
+        return int(found[-1]) if found else None
 
 
 class Report(Frozen):

@@ -54,6 +54,7 @@ def _test(rows: RunRows, test_id: str, *, alone: bool) -> Test:
         id=run.id if alone else f"{run.id} {test_id}",
         name=title_of(test_id),
         suite=file if name else "",
+        file=file if name else None,
         tags=rows.case.tags if rows.case else (),
         outcome=Outcome.FLAKY if flaky else last,
         error=failed.error

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
+from pathlib import Path
 
 from qa_queue.errors.validation import count_of
 from qa_queue.models.outcomes import Outcome
@@ -107,14 +109,26 @@ def _row(test: Test) -> str:
     return f"| {_md(test.name)} | {mark} {test.outcome.label} | {test.duration_ms / 1000:.1f} s |"
 
 
-def github_annotations(failures: Sequence[Test]) -> str:
-    """Return one `::error` workflow command for each failure.
+def github_annotations(failures: Sequence[Test], folder: Path) -> str:
+    """Return one `::error` workflow command for each failure, at its line if its file is in `folder`, the checkout.
 
     Escaping as GitHub's workflow commands define it: `%`, carriage return and line feed are percent-encoded.
     """
     return "".join(
-        f"::error title={_property(test.name)}::{_data(test.error or test.outcome.label)}\n" for test in failures
+        f"::error {_place(test, folder)}title={_property(test.name)}::{_data(test.error or test.outcome.label)}\n"
+        for test in failures
     )
+
+
+def _place(test: Test, folder: Path) -> str:
+    """Return the properties of a place in the checkout; nothing for a file that is not in it."""
+    if not test.file or not (folder / test.file).is_file():
+        return ""
+    path = Path(os.path.relpath(folder / test.file, folder)).as_posix()
+    if path.startswith("../"):
+        return ""
+    line = f"line={test.failed_line}," if test.failed_line else ""
+    return f"file={_property(path)},{line}"
 
 
 def _data(text: str) -> str:

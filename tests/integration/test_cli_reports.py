@@ -59,14 +59,16 @@ def test_a_run_is_written_as_html_by_default(program: Program, failed: RunRecord
 
 
 def test_a_batch_in_each_format(program: Program, failed: RunRecord) -> None:
-    """JUnit, JSON, brief and GitHub go to the terminal, or to a file; Allure is a folder."""
+    """JUnit, JSON, brief and GitHub's summary go to the terminal, or to a file; Allure is a folder."""
     batch = failed.batch_id or ""
     junit = JUnitXml.fromstring(program("report", batch, "--junit").out.encode())
     assert (junit.tests, junit.failures) == (2, 1)
     document = program("report", batch, "--json").json
     assert document["counts"] == {"passed": 1, "failed": 1}
     assert ERROR in program("report", batch, "--brief").out
-    assert program("report", batch, "--github").out.startswith("::error title=Greeting::")
+    github = program("report", batch, "--github")
+    assert github.out.startswith("### Batch")
+    assert github.err.startswith("::error title=Greeting::")
     assert program("report", batch, "--junit", "-o", "out/junit.xml").code == 0
     assert JUnitXml.fromfile(str(program.folder / "out" / "junit.xml")).tests == 2
     assert program("report", batch, "--allure", "-o", "allure").code == 0

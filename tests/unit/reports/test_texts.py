@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qa_queue.models.outcomes import Outcome
@@ -80,10 +82,37 @@ def test_notes_of_any_test_are_shown() -> None:
     assert "note" not in brief(make_report(passed_test())) + github_summary(make_report(passed_test()))
 
 
-def test_annotations_escape_line_breaks_and_separators() -> None:
+def test_annotations_escape_line_breaks_and_separators(tmp_path: Path) -> None:
     """One workflow command a failure, whatever its message contains."""
-    text = github_annotations([failed_test("a: b, c", error="first\nsecond 100%")])
+    text = github_annotations([failed_test("a: b, c", error="first\nsecond 100%")], tmp_path)
     assert text == "::error title=a%3A b%2C c::first%0Asecond 100%25\n"
+
+
+def test_annotations_name_the_line_that_failed(tmp_path: Path) -> None:
+    """That of the step of a case, or the last one of a traceback in the test's file."""
+    (tmp_path / "cases").mkdir()
+    (tmp_path / "cases" / "a,b.yaml").touch()
+    (tmp_path / "test_shop.py").touch()
+    step = failed_step(source="a,b.yaml:14")
+    case = failed_test(
+        file="./cases/a,b.yaml", error="no", attempts=(attempt(outcome=Outcome.FAILED, steps=(step,)),)
+    )
+    traceback = {
+        "Traceback": "test_shop.py:3: in test_it\n    buy()\npages.py:9: AssertionError\ntest_shop.py:5: x"
+    }
+    test = failed_test(file="test_shop.py", error="no", attempts=(attempt(sections=traceback),))
+    assert github_annotations([case, test], tmp_path).splitlines() == [
+        "::error file=cases/a%2Cb.yaml,line=14,title=Greeting::no",
+        "::error file=test_shop.py,line=5,title=Greeting::no",
+    ]
+
+
+@pytest.mark.parametrize("file", [None, "missing.yaml", "../outside.yaml"])
+def test_annotations_name_no_file_that_is_not_in_the_checkout(tmp_path: Path, file: str | None) -> None:
+    (tmp_path / "outside.yaml").touch()
+    folder = tmp_path / "checkout"
+    folder.mkdir()
+    assert github_annotations([failed_test(file=file, error="no")], folder) == "::error title=Greeting::no\n"
 
 
 @pytest.mark.parametrize(
