@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from types import FrameType
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -53,19 +53,23 @@ def sigterm_interrupts() -> Iterator[None]:
 
 @contextmanager
 def held_interrupts() -> Iterator[Callable[[], None]]:
-    """Hold back the first Ctrl-C or SIGTERM inside the block; the second one interrupts it.
+    """Hold back the first Ctrl-C or SIGTERM; the second one raises KeyboardInterrupt.
 
-    Yields the function that raises KeyboardInterrupt if one was held back.
+    Yields the function that ends this before the block does. It raises KeyboardInterrupt if one was held back.
     """
     held: list[int] = []
 
-    def deliver() -> None:
+    def hold(number: int, _frame: FrameType | None) -> None:
         if held:
             raise KeyboardInterrupt
-
-    def hold(number: int, _frame: FrameType | None) -> None:
-        deliver()
         held.append(number)
 
-    with _handled(hold, signal.SIGINT, signal.SIGTERM):
-        yield deliver
+    with ExitStack() as holding:
+        holding.enter_context(_handled(hold, signal.SIGINT, signal.SIGTERM))
+
+        def release() -> None:
+            holding.close()
+            if held:
+                raise KeyboardInterrupt
+
+        yield release

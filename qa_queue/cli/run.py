@@ -215,17 +215,17 @@ def _run(
         raise InputError(f"--idempotency-key names one run, and these files hold {len(requests)} cases.")
     import_module("qa_queue.producer.run_producer")  # while the service is asked whether it can be used
     backend = connect()
-    with sigterm_interrupts():
-        with held_interrupts() as deliver:  # a submission is whole, and its runs can be cancelled
-            submitted, batch_id = submit(backend, requests)
+    # A submission is whole, and from its end until that of its runs an interrupt cancels them.
+    with sigterm_interrupts(), held_interrupts() as release:
+        submitted, batch_id = submit(backend, requests)
         if following is None:
             warn_without_worker(backend, err)
             print_submitted(submitted, out, as_json=as_json, batch_id=batch_id)
-            deliver()
+            release()
             return ExitCode.OK
 
         def announce() -> None:
-            deliver()
+            release()
             warn_without_worker(backend, err)
             if not as_json:
                 print_where(backend, submitted, batch_id, out)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -22,6 +24,20 @@ from tests.support.queueing import final, report
 from tests.support.records import case_record, finished_run, run_record, step_record
 
 WIDE = {"COLUMNS": "120"}
+# Stops itself before it imports the module that follows runs, which is just after their submission.
+INTERRUPTED_SOON = """
+import os, signal, sys
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == "qa_queue.cli.follow":
+            os.kill(os.getpid(), signal.SIGTERM)
+
+sys.argv[0] = "qa-queue"
+sys.meta_path.insert(0, Interrupting())
+from qa_queue.cli import main
+main()
+"""
 
 
 @pytest.fixture
@@ -110,3 +126,24 @@ def test_a_run_that_waits_is_shown_with_the_commands_that_say_when_it_starts(
     assert f"Its place in the queue: qa-queue place {run.id[:8]}\n" in shown
     assert f"Follow it: qa-queue watch {run.id[:8]}\n" in shown
     assert "Step  " not in shown
+
+
+def test_an_interrupt_between_the_submission_and_the_following_cancels_the_runs(
+    program: Program, store: SupabaseStore
+) -> None:
+    """At whatever moment it comes, no run is left to a worker."""
+    for name in ("a", "b"):
+        (program.folder / f"{name}.yaml").write_text(f"version: 1\nname: {name}\nsteps:\n- goto: /\n")
+    earlier = {run.id for run in store.list_runs(limit=100)}
+    ended = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_SOON, "run", "a.yaml", "b.yaml", "--wait"],
+        cwd=program.folder,
+        env=program.environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+    assert ended.returncode == 130, ended.stderr
+    statuses = [run.status for run in store.list_runs(limit=100) if run.id not in earlier]
+    assert statuses == [RunStatus.CANCELLED] * 2

@@ -52,14 +52,21 @@ def test_the_exit_code_is_that_of_the_table() -> None:
 def test_an_interrupt_of_a_submission_waits_for_its_end() -> None:
     """So its runs are known and can be cancelled."""
     before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with held_interrupts() as deliver:
-        deliver()
+    with held_interrupts() as release:
         os.kill(os.getpid(), signal.SIGTERM)
         submitted = True
+        with pytest.raises(KeyboardInterrupt):
+            release()
+        assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
     assert submitted
-    with pytest.raises(KeyboardInterrupt):
-        deliver()
     assert before == (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM))
+
+
+def test_what_is_not_held_back_interrupts_as_before() -> None:
+    with held_interrupts() as release:
+        release()
+        with pytest.raises(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGINT)
 
 
 def test_a_second_interrupt_ends_a_submission_that_hangs() -> None:
