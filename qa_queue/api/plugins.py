@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Set
 from http import HTTPStatus
 
 from fastapi import APIRouter, Depends, FastAPI, Request
@@ -22,24 +22,35 @@ from qa_queue.services import Backend
 from qa_queue.store.audit import AuditKind
 
 log = logging.getLogger(__name__)
+Operation = tuple[str, str]  # its method, and its path without the names of parameters
+PREFIXES = ("/api/v1", "/api")  # of every operation; the first is in the document
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
 
-def add_routers(operations: APIRouter, backend: Backend) -> None:
-    """Include the router of every queue that has one; called after the service's own are in."""
+def add_routers(app: FastAPI, own: Callable[[], Set[Operation]], backend: Backend) -> None:
+    """Include the router of every queue that has one, beside the service's `own` operations."""
     found = catalogue()
+    taken = set[Operation]()
     for spec in found.added:
         try:
             router = _router_of(spec, backend)
-            _refuse_clash(router, operations)
+            operations = set(operations_of(router)) if router is not None else set()
+            _refuse_clash(operations, taken | own() if operations else taken)
         except InputError as error:
             package = found.packages[spec.name]
             log.warning("The package %s adds no operations for its queue %s: %s", package, spec.name, error)
             continue
+        taken |= operations
         if router is not None:
-            operations.include_router(
-                router, dependencies=[Depends(least_role), Depends(recorded)], responses=answers()
-            )
+            rules = [Depends(least_role), Depends(recorded)]
+            for prefix in PREFIXES:
+                app.include_router(
+                    router,
+                    prefix=prefix,
+                    dependencies=rules,
+                    responses=answers(),
+                    include_in_schema=prefix == PREFIXES[0],
+                )
 
 
 def least_role(request: Request, caller: Reader) -> None:
@@ -77,17 +88,13 @@ def _router_of(spec: ExtensionSpec, backend: Backend) -> APIRouter | None:
     return router
 
 
-def _refuse_clash(router: APIRouter | None, operations: APIRouter) -> None:
-    if router is None:
-        return
-    taken = set(_operations_of(operations))
-    for method, path in _operations_of(router):
-        if (method, path) in taken:
-            raise InputError(f"{method} {path} is another operation already: give it another path.")
+def _refuse_clash(operations: Set[Operation], taken: Set[Operation]) -> None:
+    for method, path in sorted(operations & taken):
+        raise InputError(f"{method} {path} is another operation already: give it another path.")
 
 
-def _operations_of(router: APIRouter) -> Iterator[tuple[str, str]]:
-    """Methods and paths as the document has them, names of parameters left out.
+def operations_of(router: APIRouter) -> Iterator[Operation]:
+    """Yield the operations of a router, as the document has them.
 
     Raises:
         InputError: no document can be made of it.
