@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import textwrap
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+from jsonschema import Draft202012Validator
 
 from qa_queue.cases.actions import Expect
 from qa_queue.cases.checks import CHECKS
@@ -15,7 +17,14 @@ from qa_queue.cases.document_path import DocumentPath, ProblemReport
 from qa_queue.cases.importers.recorder import Converted, convert_recording
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_file, parse_case
+from qa_queue.cases.schema import case_schema
 from qa_queue.errors import CaseError
+
+
+@cache
+def validator() -> Draft202012Validator:
+    """A validator of the published schema, which takes half a second to make."""
+    return Draft202012Validator(case_schema())
 
 
 def document(*steps: Any, **overrides: Any) -> dict[str, Any]:

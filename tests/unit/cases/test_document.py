@@ -9,24 +9,21 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, given, settings
-from jsonschema import Draft202012Validator
 
 from qa_queue.cases.exporters.document import case_document, step_document
 from qa_queue.cases.exporters.yaml import dump_yaml
 from qa_queue.cases.model import Case
 from qa_queue.cases.reader import load_cases, parse_case
-from qa_queue.cases.schema import case_schema
 from qa_queue.cases.steps import Step
 from qa_queue.cases.traversal import rewrite
 from qa_queue.cases.vocabulary import duration_text, key_of
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.errors import CaseError
 from tests.unit.cases.strategies import cases
-from tests.unit.cases.support import case
+from tests.unit.cases.support import case, validator
 
 pytestmark = pytest.mark.filterwarnings("ignore:Generating overly large repr")
 EXAMPLES = Path(__file__).parents[3] / "examples" / "reference"
-_validator = Draft202012Validator(case_schema())
 many = settings(
     max_examples=30,
     deadline=None,
@@ -54,7 +51,7 @@ def test_a_case_survives_its_document_and_its_yaml(made: Case):
     document, _, problems = read_yaml(dump_yaml(made), "case.yaml")
 
     assert parse_case(written, source="case.json") == made
-    _validator.validate(written)
+    validator().validate(written)
     assert problems == []
     assert parse_case(document, source="case.yaml") == made
 
