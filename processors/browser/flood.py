@@ -25,7 +25,9 @@ DROPPED_CALLS = 5_000  # in a row, which make a flood
 PING_TIMEOUT_S = 3.0
 SLOW_PING_S = 1.0  # a browser that takes so long has held up the step before
 LOOK_MS = 500  # between two counts of the elements of a document
-BUSY_PINGS = 10  # time-outs that a busy browser is waited for
+# Time-outs that a busy browser is waited for. A flood of requests lasts 4 s on two quiet cores, and 38 s at a load
+# of 10.
+BUSY_PINGS = 20
 BUSY_SHARE = 0.1  # of one CPU, used by a driver and browser that work
 _MARKER = f"qa-queue:{uuid4()}"
 DROPPED, FLOODED, OVERGROWN = f"{_MARKER} dropped", f"{_MARKER} flooded", f"{_MARKER} overgrown"
