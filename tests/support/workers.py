@@ -46,6 +46,16 @@ class WorkerProcess(ServiceProcess):
 
         return wait_until(look, what="a child process")[0]
 
+    @property
+    def child_environment(self) -> dict[str, str]:
+        """The environment of the child of a `fresh` worker; until its program begins, it has that of the worker."""
+
+        def look() -> dict[str, str] | None:
+            found = self.child.environ()
+            return found if found != self.process.environ() else None
+
+        return wait_until(look, what="the child's own environment")
+
 
 def enqueue(
     redis: Redis,

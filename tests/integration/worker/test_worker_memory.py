@@ -11,8 +11,8 @@ from tests.support.workers import ended, enqueue
 def test_the_driver_gets_a_small_heap_unless_somebody_says_otherwise(start_worker: StartWorker) -> None:
     """Node uses the last of two options."""
     plain, own = start_worker(fresh=True), start_worker(fresh=True, NODE_OPTIONS="--max-semi-space-size=64")
-    assert plain.child.environ()["NODE_OPTIONS"] == "--max-semi-space-size=2"
-    assert own.child.environ()["NODE_OPTIONS"] == "--max-semi-space-size=2 --max-semi-space-size=64"
+    assert plain.child_environment["NODE_OPTIONS"] == "--max-semi-space-size=2"
+    assert own.child_environment["NODE_OPTIONS"] == "--max-semi-space-size=2 --max-semi-space-size=64"
 
 
 def test_a_child_that_is_far_too_large_is_ended(start_worker: StartWorker, redis_db: Redis) -> None:

@@ -152,7 +152,7 @@ def temporary() -> Iterator[Path]:
 
 def files_of(worker: WorkerProcess) -> Path:
     """Leave a file where the child has its temporary files, and return their folder."""
-    folder = Path(worker.child.environ()["TMPDIR"])
+    folder = Path(worker.child_environment["TMPDIR"])
     (folder / "recordings").mkdir()
     (folder / "recordings" / "film.webm").write_bytes(b"film")
     return folder
