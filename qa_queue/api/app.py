@@ -33,7 +33,7 @@ from qa_queue.api.http_limits import BodyLimit, ConcurrencyLimit, ConcurrencyLim
 from qa_queue.api.metrics import Metrics
 from qa_queue.api.pages import login
 from qa_queue.api.pages import routes as pages
-from qa_queue.api.plugins import PREFIXES, Operation, add_routers, operations_of
+from qa_queue.api.plugins import Operation, add_routers, include_operations, operations_of
 from qa_queue.api.reports import VIEWER, TraceViewer
 from qa_queue.api.routes import audit, cases, events, health, queues, runs, schedules
 from qa_queue.auth.logins import FailureLimiter
@@ -157,8 +157,7 @@ def _taken() -> frozenset[Operation]:
 def _own_routes() -> APIRouter:
     """Return all routes of the service's own; FastAPI takes 0.1 s for them, so every application shares them."""
     own = APIRouter()
-    for prefix in PREFIXES:
-        own.include_router(_operations(), prefix=prefix, include_in_schema=prefix == PREFIXES[0])
+    include_operations(own, _operations())
     for unversioned in (health.routes, login.routes, pages.routes):
         own.include_router(unversioned)
     return own

@@ -9,6 +9,7 @@ import logging
 import re
 from collections.abc import Callable, Iterator, Set
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import APIRouter, Depends, FastAPI, Request
 
@@ -23,7 +24,7 @@ from qa_queue.store.audit import AuditKind
 
 log = logging.getLogger(__name__)
 Operation = tuple[str, str]  # its method, and its path without the names of parameters
-PREFIXES = ("/api/v1", "/api")  # of every operation; the first is in the document
+_PREFIXES = ("/api/v1", "/api")  # of every operation; the first is in the document
 _PARAMETER = re.compile(r"\{[^}]*\}")
 
 
@@ -42,15 +43,15 @@ def add_routers(app: FastAPI, own: Callable[[], Set[Operation]], backend: Backen
             continue
         taken |= operations
         if router is not None:
-            rules = [Depends(least_role), Depends(recorded)]
-            for prefix in PREFIXES:
-                app.include_router(
-                    router,
-                    prefix=prefix,
-                    dependencies=rules,
-                    responses=answers(),
-                    include_in_schema=prefix == PREFIXES[0],
-                )
+            include_operations(
+                app, router, dependencies=[Depends(least_role), Depends(recorded)], responses=answers()
+            )
+
+
+def include_operations(target: FastAPI | APIRouter, router: APIRouter, **options: Any) -> None:
+    """Include a router below every prefix, with these options of `include_router`; once in the document."""
+    for prefix in _PREFIXES:
+        target.include_router(router, prefix=prefix, include_in_schema=prefix == _PREFIXES[0], **options)
 
 
 def least_role(request: Request, caller: Reader) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -19,25 +20,11 @@ from qa_queue.settings import load_settings
 from qa_queue.store.memory import MemoryStore
 from qa_queue.store.records import RunRecord
 from qa_queue.store.supabase import SupabaseStore
-from tests.support.program import Program
+from tests.support.program import INTERRUPTED_AT, Program
 from tests.support.queueing import final, report
 from tests.support.records import case_record, finished_run, run_record, step_record
 
 WIDE = {"COLUMNS": "120"}
-# Stops itself before it imports the module that follows runs, which is just after their submission.
-INTERRUPTED_SOON = """
-import os, signal, sys
-
-class Interrupting:
-    def find_spec(self, name, path=None, target=None):
-        if name == "qa_queue.cli.follow":
-            os.kill(os.getpid(), signal.SIGTERM)
-
-sys.argv[0] = "qa-queue"
-sys.meta_path.insert(0, Interrupting())
-from qa_queue.cli import main
-main()
-"""
 
 
 @pytest.fixture
@@ -135,8 +122,9 @@ def test_an_interrupt_between_the_submission_and_the_following_cancels_the_runs(
     for name in ("a", "b"):
         (program.folder / f"{name}.yaml").write_text(f"version: 1\nname: {name}\nsteps:\n- goto: /\n")
     earlier = {run.id for run in store.list_runs(limit=100)}
+    follow = "qa_queue.cli.follow"  # imported just after the submission
     ended = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_SOON, "run", "a.yaml", "b.yaml", "--wait"],
+        [sys.executable, "-c", INTERRUPTED_AT, follow, f"{signal.SIGTERM:d}", "run", "a.yaml", "b.yaml", "--wait"],
         cwd=program.folder,
         env=program.environment(),
         capture_output=True,

@@ -14,6 +14,22 @@ from qa_queue.local.process import LocalServer
 from tests.support.forked import can_be_forked, run_forked
 
 PROGRAM = Path(sys.executable).with_name("qa-queue")
+# Its arguments: the module at whose import it sends itself a signal, the signal, and the arguments of `qa-queue`.
+INTERRUPTED_AT = """
+import os, sys
+
+MODULE, SIGNAL = sys.argv[1], int(sys.argv[2])
+
+class Interrupting:
+    def find_spec(self, name, path=None, target=None):
+        if name == MODULE:
+            os.kill(os.getpid(), SIGNAL)
+
+sys.argv = ["qa-queue", *sys.argv[3:]]
+sys.meta_path.insert(0, Interrupting())
+from qa_queue.cli import main
+main()
+"""
 _OWN = ("REDIS_", "SUPABASE_", "QUEUE_", "RQ_", "QA_", "LOG_", "CI")
 
 

@@ -12,20 +12,7 @@ import pytest
 
 from qa_queue.cli.interrupts import INTERRUPTED, held_interrupts, leave_on_interrupt, raise_on_interrupt
 from qa_queue.models.outcomes import ExitCode
-
-_PROGRAM = """
-import os, signal, sys
-
-class Interrupting:
-    def find_spec(self, name, path=None, target=None):
-        if name == MODULE:
-            os.kill(os.getpid(), signal.SIGINT)
-
-MODULE, sys.argv = sys.argv[1], ["qa-queue", *sys.argv[2:]]
-sys.meta_path.insert(0, Interrupting())
-from qa_queue.cli import main
-main()
-"""
+from tests.support.program import INTERRUPTED_AT
 
 
 @pytest.mark.parametrize("module", ["typer", "pydantic", "qa_queue.cli.cases", "qa_queue.cases.checks.element"])
@@ -41,7 +28,7 @@ def test_ctrl_c_while_a_command_opens_the_service(tmp_path: Path) -> None:
 
 
 def _interrupted_at(module: str, folder: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", _PROGRAM, module, *words]
+    command = [sys.executable, "-c", INTERRUPTED_AT, module, f"{signal.SIGINT:d}", *words]
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
 
 
