@@ -17,7 +17,7 @@ from qa_queue.cases.reader import load_cases
 from qa_queue.cases.steps import Step
 from qa_queue.producer.requests import RunRequest
 from qa_queue.producer.validation import expanded
-from tests.support.running import ExecutionHarness
+from tests.support.running import NO_EVIDENCE, ExecutionHarness
 
 CASES = Path(__file__).parents[2] / "examples" / "sites" / "cases"
 PATIENT_MS, IMPATIENT_MS = 60_000, 2_000  # at correct sites, where none is to be found; and with a bug
@@ -68,7 +68,8 @@ class Bench:
         return all([await self._run(request) for request in requests])
 
     async def _run(self, request: RunRequest) -> bool:
-        data = self.harness.submit(request.case, env=request.env, data_row=request.data_row, case_dir=str(CASES))
+        values = {"env": request.env, "data_row": request.data_row, "case_dir": str(CASES)}
+        data = self.harness.submit(request.case, **values, config=NO_EVIDENCE)
         return (await self.harness.run(data)).status == "completed"
 
 

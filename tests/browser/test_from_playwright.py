@@ -16,7 +16,7 @@ from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.producer.requests import RunRequest
 from qa_queue.producer.validation import expanded
 from tests.support.parsing import parsed
-from tests.support.running import ExecutionHarness
+from tests.support.running import NO_EVIDENCE, ExecutionHarness
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "from-playwright.md").read_text()
@@ -51,7 +51,8 @@ async def test_the_steps_of_the_page_run(harness: ExecutionHarness, sites: str, 
     case = parse_case(_document(title, text), source="from-playwright.md")
     folder = ROOT / "examples" / "sites" / "cases"
     for request in expanded(RunRequest(case=case, env={"BASE_URL": sites})):
-        data = harness.submit(case, env=request.env, data_row=request.data_row, case_dir=str(folder))
+        values = {"env": request.env, "data_row": request.data_row, "case_dir": str(folder)}
+        data = harness.submit(case, **values, config=NO_EVIDENCE)
         result = await harness.run(data)
         assert (result.status, result.error) == ("completed", None)
 

@@ -11,13 +11,10 @@ import yaml
 
 from examples.reference import serve
 from qa_queue.cases.reader import load_cases
-from qa_queue.models import EvidenceMode, ScreenshotMode, TestConfig
-from tests.support.running import ExecutionHarness
+from tests.support.running import NO_EVIDENCE, ExecutionHarness
 
 EXAMPLES = Path(__file__).parents[2] / "examples" / "reference"
 FAILS = "Fails: "
-# Nothing here looks at the evidence, whose recording takes a fourth of the time.
-NO_EVIDENCE = TestConfig(trace=EvidenceMode.OFF, screenshots=ScreenshotMode.OFF)
 
 
 def cases_in(file: Path) -> int:
