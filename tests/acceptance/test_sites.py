@@ -32,17 +32,17 @@ class Bench:
     browser: Browser
     harness: ExecutionHarness
 
-    def verdicts(self, test: SiteTest) -> dict[str, dict[str, bool]]:
+    def errors(self, test: SiteTest) -> dict[str, dict[str, str]]:
         """Run both forms of a test at the correct sites, then at those with each bug: these wait side by side."""
-        return self.loop.run(self._verdicts(test))
+        return self.loop.run(self._errors(test))
 
-    async def _verdicts(self, test: SiteTest) -> dict[str, dict[str, bool]]:
-        correct = await self._passes(test, CORRECT)
-        buggy = await asyncio.gather(*(self._passes(test, bug) for bug in test.bugs))
+    async def _errors(self, test: SiteTest) -> dict[str, dict[str, str]]:
+        correct = await self._errors_with(test, CORRECT)
+        buggy = await asyncio.gather(*(self._errors_with(test, bug) for bug in test.bugs))
         return {CORRECT: correct, **dict(zip(test.bugs, buggy, strict=True))}
 
-    async def _passes(self, test: SiteTest, bug: str) -> dict[str, bool]:
-        """Return whether each form passes at sites of its own with a bug."""
+    async def _errors_with(self, test: SiteTest, bug: str) -> dict[str, str]:
+        """Return what each form finds at sites of its own with a bug; nothing where it passes."""
         timeout_ms = PATIENT_MS if bug == CORRECT else IMPATIENT_MS
         expect.set_options(timeout=timeout_ms)
         with serve(bug) as one, serve(bug) as other:
@@ -51,26 +51,27 @@ class Bench:
             )
         return {"python": python, "yaml": yaml}
 
-    async def _python(self, test: SiteTest, url: str, timeout_ms: int) -> bool:
+    async def _python(self, test: SiteTest, url: str, timeout_ms: int) -> str:
         context = await self.browser.new_context(base_url=url)
         context.set_default_timeout(timeout_ms)
         try:
             await getattr(playwright_tests, test.name)(await context.new_page())
-        except (AssertionError, Error):
-            return False
+        except (AssertionError, Error) as error:
+            return str(error) or type(error).__name__
         finally:
             await context.close()
-        return True
+        return ""
 
-    async def _yaml(self, test: SiteTest, url: str, timeout_ms: int) -> bool:
+    async def _yaml(self, test: SiteTest, url: str, timeout_ms: int) -> str:
         (case,) = load_cases(CASES / f"{test.name}.yaml")
         requests = expanded(RunRequest(case=_with_time(case, timeout_ms), env={"BASE_URL": url}))
-        return all([await self._run(request) for request in requests])
+        return "\n".join(filter(None, [await self._run(request) for request in requests]))
 
-    async def _run(self, request: RunRequest) -> bool:
+    async def _run(self, request: RunRequest) -> str:
         values = {"env": request.env, "data_row": request.data_row, "case_dir": str(CASES)}
         data = self.harness.submit(request.case, **values, config=NO_EVIDENCE)
-        return (await self.harness.run(data)).status == "completed"
+        result = await self.harness.run(data)
+        return "" if result.status == "completed" else result.error or result.status
 
 
 def _with_time(case: Case, timeout_ms: int) -> Case:
@@ -105,8 +106,11 @@ def bench(browser_path: Path, tmp_path_factory: pytest.TempPathFactory) -> Itera
 @pytest.mark.parametrize("test", TESTS, ids=lambda test: test.name)
 def test_both_forms_find_each_bug_and_nothing_else(bench: Bench, test: SiteTest) -> None:
     """On the correct sites they pass, and with either bug planted they fail."""
-    both, neither = {"python": True, "yaml": True}, {"python": False, "yaml": False}
-    assert bench.verdicts(test) == {CORRECT: both, test.bugs[0]: neither, test.bugs[1]: neither}
+    errors = bench.errors(test)
+    assert errors.pop(CORRECT) == {"python": "", "yaml": ""}
+    assert {(bug, form) for bug, found in errors.items() for form in found if found[form]} == {
+        (bug, form) for bug in test.bugs for form in ("python", "yaml")
+    }
 
 
 def test_twenty_tests_of_eight_kinds_have_both_forms_and_bugs_of_their_own() -> None:
