@@ -185,7 +185,7 @@ async def mark_order_paid(page: Page) -> None:
     await page.goto("/orders")
     entry = page.get_by_test_id(f"order-{order['id']}")
     await entry.get_by_role("button", name="Mark as paid").click()
-    await expect(entry).to_contain_text("paid")
+    await expect(entry.locator("strong")).to_have_text("paid")
     stored = await (await page.request.get(f"/api/orders/{quote(str(order['id']))}")).json()
     assert (stored["status"], stored["amount"]) == ("paid", 30)
 
