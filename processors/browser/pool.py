@@ -166,23 +166,11 @@ class WarmBrowserPool:
         self.refused.update(proxy.refused)
 
     async def _open(self, context: BrowserContext, options: SessionOptions, proxy: EgressProxy | None) -> Session:
+        assert context.browser is not None
         try:
-            if options.trace is not TraceContent.NONE:
-                film = options.trace is TraceContent.FILM
-                await context.tracing.start(screenshots=film, snapshots=options.trace is not TraceContent.CALLS)
-            if options.records_har and options.recordings is not None:
-                await context.tracing.start_har(options.recordings / HAR_NAME)
-            await context.add_init_script(f"{CONSOLE_LIMIT};\n{element_limit(options.limits.elements)}")
-            if options.use.clock is not None:
-                await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))
-            trace = TraceContext(options.trace_id, options.base_url or "") if options.trace_id else None
-            if trace is not None:
-                await trace.install(context)
-            page = await context.new_page()
-            session = Session(context, page, options, self._load, self._download_limit, proxy, trace)
-            if options.use.browser != "chromium" and proxy is None:
-                await session.refuse_addresses(self._denied)
-        except Error as error:
+            async with _answering(context.browser):
+                return await self._opened(context, options, proxy)
+        except (Error, TimeoutError) as error:
             if options.records_video and "ffmpeg" in str(error):
                 raise InputError(
                     "a video was asked for, and the worker has no ffmpeg: run `playwright install ffmpeg` there, "
@@ -190,6 +178,23 @@ class WarmBrowserPool:
                 ) from None
             _refuse_setup(error, context.browser, BrowserKind.of(options))
             raise BrowserCrashedError(f"the browser died while a run was starting: {_first_line(error)}") from error
+
+    async def _opened(self, context: BrowserContext, options: SessionOptions, proxy: EgressProxy | None) -> Session:
+        if options.trace is not TraceContent.NONE:
+            film = options.trace is TraceContent.FILM
+            await context.tracing.start(screenshots=film, snapshots=options.trace is not TraceContent.CALLS)
+        if options.records_har and options.recordings is not None:
+            await context.tracing.start_har(options.recordings / HAR_NAME)
+        await context.add_init_script(f"{CONSOLE_LIMIT};\n{element_limit(options.limits.elements)}")
+        if options.use.clock is not None:
+            await context.clock.install(time=parse_time(options.use.clock, options.use.time_zone))
+        trace = TraceContext(options.trace_id, options.base_url or "") if options.trace_id else None
+        if trace is not None:
+            await trace.install(context)
+        page = await context.new_page()
+        session = Session(context, page, options, self._load, self._download_limit, proxy, trace)
+        if options.use.browser != "chromium" and proxy is None:
+            await session.refuse_addresses(self._denied)
         return session
 
     async def _context(self, options: SessionOptions, proxy: EgressProxy | None) -> BrowserContext:
@@ -202,7 +207,7 @@ class WarmBrowserPool:
             browser = await self._browser(kind)
             settings = context_options(options, self._devices, proxy.url if proxy else None)
             try:
-                async with asyncio.timeout(CONTEXT_TIMEOUT_S):
+                async with _answering(browser):
                     return await browser.new_context(**settings)
             except (Error, TimeoutError) as error:
                 if isinstance(error, Error) and browser.is_connected() and not is_closed(str(error)):
@@ -224,12 +229,12 @@ class WarmBrowserPool:
     async def _launch(self, kind: BrowserKind) -> Browser:
         try:
             return await self._launch_once(kind)
-        except Error as error:
+        except (Error, TimeoutError) as error:
             _log.warning("The browser did not start (%s); its driver is restarted", _first_line(error))
             await self._stop_driver()
         try:
             return await self._launch_once(kind)
-        except Error as error:
+        except (Error, TimeoutError) as error:
             raise BrowserCrashedError(
                 f"the browser {kind} does not start: {_first_line(error)}. `qa-queue doctor` checks it."
             ) from error
@@ -247,9 +252,10 @@ class WarmBrowserPool:
         )
         if kind.is_chromium:
             denied = () if self._egress is not None and kind.is_local else self._denied
-            await refuse_local_schemes(browser, denied)
-            if kind.is_local:
-                await self._download_limit.watch(browser, self._downloads.name)
+            async with _answering(browser):
+                await refuse_local_schemes(browser, denied)
+                if kind.is_local:
+                    await self._download_limit.watch(browser, self._downloads.name)
         return browser
 
     async def _discard(self, browser: Browser) -> None:
@@ -275,6 +281,32 @@ def _refuse_setup(error: Exception, browser: Browser | None, kind: BrowserKind) 
     alive = browser is not None and browser.is_connected()
     if isinstance(error, Error) and alive and not (is_closed(str(error)) or is_crash(str(error))):
         raise InputError(f"{kind} refuses the setup of the case (`use`): {_first_line(error)}") from None
+
+
+@contextlib.asynccontextmanager
+async def _answering(browser: Browser) -> AsyncIterator[None]:
+    """End a block that sets up a browser when the browser is gone: Playwright may lose the answer to its call.
+
+    Raises:
+        TimeoutError: it is gone, or does not answer in time.
+    """
+    try:
+        async with asyncio.timeout(CONTEXT_TIMEOUT_S) as limit:
+
+            def end(_: Browser) -> None:
+                if not limit.expired():
+                    limit.reschedule(asyncio.get_running_loop().time())
+
+            browser.on("disconnected", end)
+            try:
+                if not browser.is_connected():
+                    end(browser)
+                yield
+            finally:
+                browser.remove_listener("disconnected", end)
+    except TimeoutError as error:
+        late = f"it did not answer within {CONTEXT_TIMEOUT_S:.0f} s"
+        raise TimeoutError(late if browser.is_connected() else "its process has ended") from error
 
 
 async def _quietly(closing: Awaitable[Any]) -> None:

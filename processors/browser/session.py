@@ -196,10 +196,11 @@ class Session:
     async def state(self) -> dict[str, Any]:
         """See `processors.browser.protocol.BrowserSession`."""
         try:
-            return dict(await self._context.storage_state(indexed_db=True))
-        except Error as error:
+            async with asyncio.timeout(TRACE_TIMEOUT_S):
+                return dict(await self._context.storage_state(indexed_db=True))
+        except (Error, TimeoutError) as error:
             raise BrowserCrashedError(
-                f"the browser did not give its cookies and storage: {first_line(str(error))}"
+                f"the browser did not give its cookies and storage: {first_line(str(error)) or _SILENT}"
             ) from error
 
     async def screenshot(self) -> bytes:

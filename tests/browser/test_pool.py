@@ -7,10 +7,12 @@ import os
 import signal
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import NoReturn
 
 import psutil
 import pytest
 import pytest_asyncio
+from playwright.async_api import BrowserContext
 
 from processors.browser.launching import BrowserKind
 from processors.browser.pool import WarmBrowserPool
@@ -47,6 +49,26 @@ async def test_sessions_share_nothing(visit: Opener) -> None:
     assert await one.js("localStorage.who") != await two.js("localStorage.who")
     await one.js("document.cookie = 'more=1'")
     assert "more" not in await two.js("document.cookie")
+
+
+async def test_a_start_whose_answer_is_lost_with_the_browser_ends(
+    own_pool: WarmBrowserPool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Playwright may never answer a call that it was making when the browser died; the run must not wait for it."""
+
+    async def lost(_: BrowserContext) -> NoReturn:
+        os.kill(await browser_pid(own_pool), signal.SIGKILL)
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(BrowserContext, "new_page", lost)
+        with pytest.raises(BrowserCrashedError, match="while a run was starting: its process has ended"):
+            async with own_pool.session(SessionOptions()):
+                pass
+    async with own_pool.session(SessionOptions()) as session:
+        assert await session.page.evaluate("1") == 1
+    assert own_pool.restarts == 1
 
 
 async def test_many_sessions_at_once(visit: Opener) -> None:
