@@ -26,6 +26,7 @@ from processors.browser.failures import is_closed, is_crash
 from processors.browser.flood import CONSOLE_LIMIT, BrowserLoad, element_limit
 from processors.browser.launching import BrowserKind, path_of, refuse_connection, start_browser, start_driver
 from processors.browser.locators import ATTACHED_FRAME_ENGINE
+from processors.browser.page_log import guarded
 from processors.browser.protocol import HAR_NAME, SessionLimits, SessionOptions, TraceContent
 from processors.browser.session import Session
 from processors.browser.trace_context import TraceContext
@@ -295,15 +296,16 @@ async def _answering(browser: Browser) -> AsyncIterator[None]:
 
             def end(_: Browser) -> None:
                 if not limit.expired():
-                    limit.reschedule(asyncio.get_running_loop().time())
+                    limit.reschedule(loop.time())
 
-            browser.on("disconnected", end)
+            ended, loop = guarded(end), asyncio.get_running_loop()
+            browser.on("disconnected", ended)
             try:
                 if not browser.is_connected():
                     end(browser)
                 yield
             finally:
-                browser.remove_listener("disconnected", end)
+                browser.remove_listener("disconnected", ended)
     except TimeoutError as error:
         late = f"it did not answer within {CONTEXT_TIMEOUT_S:.0f} s"
         raise TimeoutError(late if browser.is_connected() else "its process has ended") from error
