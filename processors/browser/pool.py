@@ -291,24 +291,18 @@ async def _answering(browser: Browser) -> AsyncIterator[None]:
     Raises:
         TimeoutError: it is gone, or does not answer in time.
     """
+    limit, end = asyncio.timeout(CONTEXT_TIMEOUT_S), guarded(lambda _: limit.reschedule(0))
+    browser.on("disconnected", end)
     try:
-        async with asyncio.timeout(CONTEXT_TIMEOUT_S) as limit:
-
-            def end(_: Browser) -> None:
-                if not limit.expired():
-                    limit.reschedule(loop.time())
-
-            ended, loop = guarded(end), asyncio.get_running_loop()
-            browser.on("disconnected", ended)
-            try:
-                if not browser.is_connected():
-                    end(browser)
-                yield
-            finally:
-                browser.remove_listener("disconnected", ended)
+        async with limit:
+            if not browser.is_connected():
+                limit.reschedule(0)
+            yield
     except TimeoutError as error:
         late = f"it did not answer within {CONTEXT_TIMEOUT_S:.0f} s"
         raise TimeoutError(late if browser.is_connected() else "its process has ended") from error
+    finally:
+        browser.remove_listener("disconnected", end)
 
 
 async def _quietly(closing: Awaitable[Any]) -> None:
