@@ -5,11 +5,12 @@ The locators that may name an element are derived from its fingerprint, the best
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from playwright.async_api import Frame, Locator
 
@@ -17,6 +18,7 @@ from processors.healing.fingerprint import Box, Fingerprint
 from qa_queue.cases.targets import Target
 
 MOST_CHARS = 80  # a longer text is prose, which changes
+AFTER_ACTION_S = 2.0  # for a fingerprint that was begun with the action
 _FIELDS = ("input", "select", "textarea")
 
 TEST_ID_ATTRIBUTES = ("data-testid", "data-test-id", "data-test", "data-cy", "data-qa")
@@ -25,6 +27,7 @@ _ONE = f"(element, options) => ({_LIBRARY})(options).one(element)"
 _ALL = f"(options) => ({_LIBRARY})(options).all()"
 _PICK = f"([options, place]) => ({_LIBRARY})(options).pick(place)"
 _FRAME = f"(element, options) => ({_LIBRARY})(options).frame(element)"
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,6 +82,23 @@ async def fingerprint_of(locator: Locator, view: PageView, *, in_frame: bool, ti
     handle = await locator.element_handle(timeout=timeout_ms)
     frame = await handle.owner_frame()
     return replace(found, frames=frame_path(frame)) if frame else found
+
+
+async def with_fingerprint(
+    action: Coroutine[Any, Any, T], taking: Coroutine[Any, Any, Fingerprint | None]
+) -> tuple[T, Fingerprint | None]:
+    """Return the result of an action, and the fingerprint of its element, which is taken meanwhile.
+
+    The action may have removed the element, or left its page, before the fingerprint was taken. That is None then:
+    Playwright would look for the element, also on the next page, for as long as the step may take.
+    """
+    task = asyncio.ensure_future(taking)
+    try:
+        done = await action
+        await asyncio.wait({task}, timeout=AFTER_ACTION_S)
+    finally:
+        task.cancel()
+    return done, task.result() if task.done() and not task.cancelled() else None
 
 
 async def candidates_of(frame: Frame, view: PageView) -> list[Candidate]:

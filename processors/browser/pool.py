@@ -211,10 +211,7 @@ class WarmBrowserPool:
                 async with _answering(browser):
                     return await browser.new_context(**settings)
             except (Error, TimeoutError) as error:
-                if isinstance(error, Error) and browser.is_connected() and not is_closed(str(error)):
-                    raise InputError(
-                        f"{kind} refuses the setup of the case (`use`): {_first_line(error)}"
-                    ) from None
+                _refuse_setup(error, browser, kind)
                 _log.warning("The browser gave no context (%s); it is replaced", _first_line(error))
                 await self._discard(browser)
         raise BrowserCrashedError("the browser died twice while a run was starting on it")
@@ -273,14 +270,14 @@ class WarmBrowserPool:
         self._driver = None
 
 
-def _refuse_setup(error: Exception, browser: Browser | None, kind: BrowserKind) -> None:
+def _refuse_setup(error: Exception, browser: Browser, kind: BrowserKind) -> None:
     """Raise the error of a connected browser that refuses the setup of a case.
 
     Raises:
         InputError: the browser refused it.
     """
-    alive = browser is not None and browser.is_connected()
-    if isinstance(error, Error) and alive and not (is_closed(str(error)) or is_crash(str(error))):
+    gone = is_closed(str(error)) or is_crash(str(error))
+    if isinstance(error, Error) and browser.is_connected() and not gone:
         raise InputError(f"{kind} refuses the setup of the case (`use`): {_first_line(error)}") from None
 
 

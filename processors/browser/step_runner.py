@@ -15,7 +15,7 @@ from processors.browser.action_context import ActionContext, Performed, SessionS
 from processors.browser.actions import perform
 from processors.browser.element_finder import FOUND_FLOOR_MS, Deadline, choose, count, find, look_at
 from processors.browser.failures import StepFailedError, explain
-from processors.browser.fingerprinting import PageView, fingerprint_of
+from processors.browser.fingerprinting import PageView, fingerprint_of, with_fingerprint
 from processors.browser.healer import HealFinding, Refusal, is_still, marked_picture, search, settle
 from processors.browser.locators import locator_for
 from processors.browser.navigations import expected_navigation
@@ -106,14 +106,11 @@ class StepRunner:
 
     async def _do(self, call: ActionContext[Action]) -> StepOutcome:
         """The action, and beside it, where it is wanted, the fingerprint of its element."""
-        page = urlsplit(self.page.url).path
-        taking = asyncio.ensure_future(self._take(call)) if self.hints.take and call.locator is not None else None
-        try:
+        page, taken = urlsplit(self.page.url).path, None
+        if self.hints.take and call.locator is not None:
+            done, taken = await with_fingerprint(self._perform(call), self._take(call))
+        else:
             done = await self._perform(call)
-            taken = await taking if taking else None
-        finally:
-            if taking:
-                taking.cancel()
         return StepOutcome(
             found=self.found,
             picture=done.picture,
@@ -126,24 +123,25 @@ class StepRunner:
             page=page,
         )
 
+    @property
+    def _framed(self) -> bool:
+        target = self.step.args.subject
+        return target is not None and target.frame is not None
+
     async def _perform(self, call: ActionContext[Action]) -> Performed:
         if not self.step.navigates:
             return await perform(call, self.finish)
-        target = self.step.args.subject
-        framed = target is not None and target.frame is not None
-        async with expected_navigation(self.page, self.deadline, framed=framed):
+        async with expected_navigation(self.page, self.deadline, framed=self._framed):
             return await perform(call, self.finish)
 
     def _saved(self, done: Performed) -> Mapping[str, Any]:
         return done.saved if self.step.save_as is None else {**done.saved, self.step.save_as: done.result}
 
     async def _take(self, call: ActionContext[Action]) -> Fingerprint | None:
-        target = self.step.args.subject
-        if not self.step.args.requires_presence or target is None:
+        if not self.step.args.requires_presence:
             return None
-        in_frame = target.frame is not None
         try:
-            return await fingerprint_of(call.element, self._view(), in_frame=in_frame, timeout_ms=call.left_ms)
+            return await fingerprint_of(call.element, self._view(), in_frame=self._framed, timeout_ms=call.left_ms)
         except Error:
             return None  # the action left the page first, or fails itself
 

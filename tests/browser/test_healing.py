@@ -6,7 +6,11 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from playwright.async_api import Locator
 
+from processors.browser import step_runner
+from processors.browser.fingerprinting import PageView, fingerprint_of
+from processors.healing.fingerprint import Fingerprint
 from qa_queue.cases.actions import ForEach, Group
 from qa_queue.cases.model import Case, Step
 from qa_queue.cases.reader import parse_case
@@ -53,6 +57,22 @@ async def test_a_passing_step_leaves_a_fingerprint(harness: ExecutionHarness, sh
     rows = harness.store.knowledge(harness.store.list_cases()[0].id).fingerprints
     assert [(row.step_key, row.document["tag"], row.page) for row in rows] == [("2:click", "button", "/shop")]
     assert rows[0].document["accessible_name"] == "Buy now"
+
+
+async def test_a_click_that_leaves_the_page_first_is_not_held_up(
+    harness: ExecutionHarness, shop: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its element is not on the next page, where Playwright would look for it in all of the step's time."""
+    shop.page("/terms", "<h1>Terms</h1>")
+
+    async def late(locator: Locator, view: PageView, **how: Any) -> Fingerprint:
+        await locator.page.wait_for_url("**/terms")
+        return await fingerprint_of(locator, view, **how)
+
+    monkeypatch.setattr(step_runner, "fingerprint_of", late)
+    click = on("click", "a").model_copy(update={"timeout_ms": 600_000})
+    result = await harness.test(case(goto("/shop"), click, base_url=shop.url))
+    assert (result.status, result.error) == ("completed", None)
 
 
 async def test_a_changed_button_is_healed(harness: ExecutionHarness, shop: Site) -> None:
