@@ -12,6 +12,7 @@ from processors.execution.records import RunOutcome, adaptation_row, clean, is_a
 from processors.execution.step_tree import PlannedStep
 from processors.execution.verdict import StepResult
 from qa_queue.models import JobContext, JobProgress, RunStatus, StepData, StepStatus, utc_now
+from qa_queue.models.outcomes import label_of
 from qa_queue.store.records import FingerprintRecord
 
 Report = Callable[[JobProgress], Awaitable[None]]
@@ -110,11 +111,13 @@ class RunReporter:
         """Report the end of the run. Its rows are stored before, because readers fetch them then."""
         detail = f": {outcome.error}" if outcome.error else ""
         status = outcome.verdict.status
+        label = label_of(status, flaky=outcome.flaky, error=outcome.error)
         message = f"{self._plan.case.name} {status.value}{detail}"
         await self._report(
             JobProgress.ended(
                 self._plan.run_id,
                 status,
+                label,
                 done=outcome.steps_done,
                 total=outcome.total_steps,
                 message=clean(self._plan, message) or "",

@@ -11,7 +11,7 @@ from processors.execution.plan import RunPlan
 from processors.execution.records import clean
 from processors.execution.verdict import RunVerdict
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
-from qa_queue.models.outcomes import KINDS, Outcome
+from qa_queue.models.outcomes import KINDS, PASSED_OVER, Outcome, passed_over_text
 from qa_queue.reports.model import ReportStep
 from qa_queue.reports.phases import PHASES, Phase, masked, moment, outcome_of, problem_of, steps_of
 from qa_queue.reports.pytest_facts import action_of
@@ -175,11 +175,11 @@ def _many(bad: Sequence[SuiteTest], tests: Sequence[SuiteTest], message: str | N
 
 
 def _skipped(tests: Sequence[SuiteTest]) -> str | None:
-    passed_over = [test for test in tests if test.outcome in (Outcome.SKIPPED, Outcome.EXPECTED_FAILURE)]
+    passed_over = [test for test in tests if test.outcome in PASSED_OVER]
     if not passed_over:
         return None
     first = passed_over[0]
-    text = f"{first.outcome.label}: {first.problem[1]}" if first.problem[1] else first.outcome.label
+    text = passed_over_text(first.outcome, first.problem[1])
     return (
         text if len(tests) == 1 else f"{len(passed_over)} of {len(tests)} tests did not run; {first.name}: {text}"
     )

@@ -9,7 +9,7 @@ import typer
 from rich.markup import escape
 
 from qa_queue.cli.options import Json, open_backend, open_changes, parse_env
-from qa_queue.cli.render import Console, plain_table, print_submitted, run_list_table, status_word
+from qa_queue.cli.render import Console, counts_text, plain_table, print_submitted, run_list_table
 from qa_queue.models.outcomes import BatchVerdict
 from qa_queue.queues.batches import BatchSummary, BatchView
 from qa_queue.services.submission import rerun_batch
@@ -61,8 +61,8 @@ def show(batch_id: Id, as_json: Json = False) -> None:
     if as_json:
         out.print_json(data=_as_json(view))
         return
-    counts = ", ".join(f"{number} {status_word(status)}" for status, number in view.counts.items() if number)
-    out.print(f"{_verdict(view.verdict)}  {view.percentage} %  {view.ended} of {view.total} ended: {counts}")
+    ended = f"{view.ended} of {view.total} ended: {counts_text(runs)}"
+    out.print(f"{_verdict(view.verdict)}  {view.percentage} %  {ended}")
     names = backend.case_names({run.test_case_id for run in runs})
     out.print(run_list_table(runs, names, width=out.width, errors=True))
 

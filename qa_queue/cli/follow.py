@@ -54,7 +54,8 @@ class LineView:
         if progress.status.final:
             steps = f"{progress.current_step}/{progress.total_steps or '?'} steps"
             self.console.print(
-                f"{status_text(progress.status)}  {escape(self.names[run_id])}  {steps}", soft_wrap=True
+                f"{status_text(progress.status, progress.label)}  {escape(self.names[run_id])}  {steps}",
+                soft_wrap=True,
             )
 
     def close(self) -> None:
@@ -78,7 +79,7 @@ class BarView:
             TextColumn("{task.description}", table_column=Column(width=width, no_wrap=True)),
             BarColumn(bar_width=24, complete_style="cyan", finished_style="green"),
             TextColumn("{task.fields[share]:>4}", table_column=Column(no_wrap=True)),
-            TextColumn("{task.fields[state]}", table_column=Column(width=10)),
+            TextColumn("{task.fields[state]}", table_column=Column(min_width=10, no_wrap=True)),
             TimeElapsedColumn(),
             *([TextColumn("[dim]{task.fields[step]}[/]", table_column=step)] if self.console.width >= WIDE else []),
             console=self.console,
@@ -109,7 +110,7 @@ class BarView:
             completed=_filled(progress),
             total=None if progress.percentage is None else 100,
             share=_share(progress),
-            state=status_text(progress.status),
+            state=status_text(progress.status, progress.label),
             step="" if progress.status.good else escape(progress.message),
         )
         if progress.status.final:

@@ -18,7 +18,7 @@ from rich.table import Table
 
 from qa_queue.errors.validation import count_of, printable
 from qa_queue.models import ArtifactKind, RunStatus
-from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED, Outcome
+from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED, Outcome, label_of
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from qa_queue.store.records import RunRecord, StepRecord
 
 MAX_COMMANDS = 10  # printed below a table
-WORDS = {RunStatus.COMPLETED: "passed", RunStatus.TIMED_OUT: "timed out"}
+STATUS_WIDTH = 10  # columns: `timed out` on one line, `expected failure` on two
 WIDE = 110  # columns from which a list shows whole ids, and a bar the last step
 _UNITS = re.compile(r"(?:`[^`]*`|\S)+")
 _COLOURS = {
@@ -39,6 +39,11 @@ _COLOURS = {
     RunStatus.CANCELLED: "magenta",
     RunStatus.RUNNING: "cyan",
     RunStatus.QUEUED: "dim",
+}
+_LABEL_COLOURS = {
+    Outcome.FLAKY.label: "yellow",
+    Outcome.SKIPPED.label: "dim",
+    Outcome.EXPECTED_FAILURE.label: "dim",
 }
 _STEP_COLOURS = {
     Outcome.PASSED: "green",
@@ -87,15 +92,17 @@ def plain_table() -> Table:
     return Table(box=SIMPLE_HEAD, header_style="bold", padding=(0, 1, 0, 0), show_edge=False)
 
 
-def status_word(status: RunStatus, *, flaky: bool = False) -> str:
-    """The status as people say it."""
-    return "flaky" if flaky else WORDS.get(status, status.value)
+def status_text(status: RunStatus, label: str | None = None) -> str:
+    """The status in words, or its `label`, with its colour, as markup."""
+    label = label or label_of(status)
+    return f"[{_LABEL_COLOURS.get(label, _COLOURS[status])}]{label}[/]"
 
 
-def status_text(status: RunStatus, *, flaky: bool = False) -> str:
-    """The status with its colour, as markup."""
-    colour = "yellow" if flaky else _COLOURS[status]
-    return f"[{colour}]{status_word(status, flaky=flaky)}[/]"
+def counts_text(runs: Iterable[RunRecord]) -> str:
+    """The number of runs with each label: `3 passed, 1 skipped, 2 failed`."""
+    from qa_queue.store.records import counts_by_label
+
+    return ", ".join(f"{number} {label}" for label, number in counts_by_label(runs).items())
 
 
 def network_text(network: Mapping[str, int]) -> str:
@@ -122,7 +129,7 @@ def runs_table(reports: Iterable[RunReport]) -> Table:
     table = plain_table()
     table.add_column("Run", no_wrap=True)
     table.add_column("Case", overflow="fold")
-    table.add_column("Status", no_wrap=True)
+    table.add_column("Status", max_width=STATUS_WIDTH)
     table.add_column("Steps", justify="right", no_wrap=True)
     table.add_column("Duration", justify="right", no_wrap=True)
     for report in reports:
@@ -152,7 +159,7 @@ def _run_cells(report: RunReport) -> tuple[str, ...]:
     return (
         short_id(run.id),
         name,
-        status_text(run.status, flaky=run.flaky),
+        status_text(run.status, run.label),
         f"{report.done}/{run.known_total}",
         seconds(run.running_ms),
     )
@@ -170,7 +177,8 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: i
     """
     table = plain_table()
     for column in ("Run", "Case", "Status", "Steps", "Queued", "Ran"):
-        table.add_column(column, overflow="fold", no_wrap=column != "Case")
+        most = STATUS_WIDTH if column == "Status" else None
+        table.add_column(column, overflow="fold", no_wrap=column not in ("Case", "Status"), max_width=most)
     for run in runs:
         error = _first_line(run) if errors else ""
         table.add_row(
@@ -178,7 +186,7 @@ def run_list_table(runs: Sequence[RunRecord], names: dict[str, str], *, width: i
             escape(names.get(run.test_case_id, run.test_case_id))
             + (" [dim](pinned)[/]" if run.pinned else "")
             + (f"\n[dim]{escape(error)}[/]" if error else ""),
-            status_text(run.status, flaky=run.flaky),
+            status_text(run.status, run.label),
             f"{run.steps_done}/{run.known_total}",
             f"{run.queued_at.astimezone():%m-%d %H:%M:%S}",
             seconds(run.running_ms),
@@ -195,7 +203,8 @@ def steps_table(steps: Sequence[StepRecord]) -> Table:
     for step in steps:
         blocks = "".join(f"[dim]{escape(name)} >[/] " for name in step.parents)
         notes = "".join(f"\n[dim]{escape(note)}[/]" for note in (*_where(step), *step.notes))
-        error = f"\n[red]{escape(step.error)}[/]" if step.error else ""
+        colour = "dim" if step.outcome is Outcome.SKIPPED else "red"
+        error = f"\n[{colour}]{escape(step.error)}[/]" if step.error else ""
         table.add_row(
             *((str(step.attempt),) if several else ()),
             step.place,
@@ -218,6 +227,7 @@ def report_json(report: RunReport) -> dict[str, Any]:
         "run_id": run.id,
         "case": report.case_name,
         "status": run.status.value,
+        "label": run.label,
         "flaky": run.flaky,
         "total_steps": run.total_steps,
         "completed_steps": run.completed_steps,

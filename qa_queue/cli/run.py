@@ -25,6 +25,7 @@ from qa_queue.cli.options import (
 )
 from qa_queue.cli.render import (
     Console,
+    counts_text,
     echo,
     print_next_commands,
     print_submitted,
@@ -307,6 +308,8 @@ def render(reports: Sequence[RunReport], code: ExitCode, out: Console, *, as_jso
         out.print_json(data={"runs": [report_json(report) for report in reports], "exit_code": int(code)})
         return
     out.print(runs_table(reports))
+    if len(reports) > 1:
+        out.print(f"{len(reports)} runs: {counts_text(report.run for report in reports)}", highlight=False)
     print_next_commands(reports, out)
     if code is ExitCode.INTERRUPTED:
         out.print(f"[magenta]Interrupted:[/] {interrupted}")

@@ -124,7 +124,7 @@ def _port(name: str, port: int) -> Diagnosis:
 
 def _dotenv(path: Path) -> Diagnosis:
     if not path.exists():
-        return Diagnosis(".env", "ok", "does not exist; `.env.example` lists what can be set")
+        return Diagnosis(".env", "ok", "does not exist; `qa-queue init` writes one with every setting")
     mode = stat.S_IMODE(path.stat().st_mode)
     if mode & (stat.S_IRWXG | stat.S_IRWXO):
         return Diagnosis(".env", "broken", f"others can read {path} (mode {mode:04o})", f"chmod 600 {path}")

@@ -218,6 +218,25 @@ STATUSES: Mapping[RunStatus, StatusOutcome] = MappingProxyType(
     }
 )
 
+# Of pytest tests whose runs end well. The error of such a run begins with the outcome and has its reason.
+PASSED_OVER = (Outcome.SKIPPED, Outcome.EXPECTED_FAILURE)
+
+
+def passed_over_text(outcome: Outcome, reason: str | None) -> str:
+    """Return the error of a run whose test was skipped, or failed as expected; `label_of` reads it."""
+    return f"{outcome.label}: {reason}" if reason else outcome.label
+
+
+def label_of(status: RunStatus, *, flaky: bool = False, error: str | None = None) -> str:
+    """Return the status of a run as people say it; the outcome of its test where that says more."""
+    if not status.good:
+        return status.value.replace("_", " ")
+    if flaky:
+        return Outcome.FLAKY.label
+    said = (error or "").partition(":")[0]
+    return next((one for one in PASSED_OVER if one.label == said), STATUSES[status].outcome).label
+
+
 STEP_OUTCOMES: Mapping[StepStatus, Outcome] = MappingProxyType(
     {
         StepStatus.PASSED: Outcome.PASSED,

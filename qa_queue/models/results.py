@@ -41,10 +41,11 @@ class JobProgress(Frozen):
     percentage: int | None = Field(ge=0, le=100)
     message: str = ""
     status: RunStatus = RunStatus.RUNNING
+    label: str | None = Field(default=None, description="The result as people say it, in the last report.")
     step_data: StepData | None = None
 
     @classmethod
-    def ended(cls, run_id: str, status: RunStatus, *, done: int, total: int, message: str = "") -> Self:
+    def ended(cls, run_id: str, status: RunStatus, label: str, *, done: int, total: int, message: str = "") -> Self:
         """Return the last report of a run that has executed `done` of `total` steps."""
         percentage = 100 if status.good else min(100, 100 * done // max(1, total))
         return cls(
@@ -54,6 +55,7 @@ class JobProgress(Frozen):
             percentage=percentage,
             message=message,
             status=status,
+            label=label,
         )
 
 

@@ -121,6 +121,7 @@ def last_report(run: RunRecord, steps: Sequence[StepRecord] = ()) -> JobProgress
     return JobProgress.ended(
         run.id,
         run.status,
+        run.label,
         done=done,
         total=max(done, run.total_steps),
         message=(run.error or "").split("\n")[0],

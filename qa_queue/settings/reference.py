@@ -50,14 +50,17 @@ def reference() -> str:
 
 
 def dotenv_example() -> str:
-    """Every setting with its default, commented out."""
+    """Every setting with its default, commented out, as a file that can be used as `.env`."""
     lines = [
-        "# Copy to .env, `chmod 600 .env`, and uncomment what you set. Without REDIS_URL and SUPABASE_URL the",
-        "# embedded Redis and Supabase are started. docs/settings.md has what each value may be.",
+        "# The settings of qa-queue, read as .env in the folder where it is started: uncomment what you set.",
+        "# It may hold keys, so keep it private (chmod 600 .env). Without REDIS_URL and SUPABASE_URL the",
+        "# embedded Redis and Supabase are started.",
     ]
     for name, schema in _settings().items():
         default = "" if schema.get("default") is None else schema["default"]
-        lines += ["", f"# {schema['description']}", f"# {name}={default}"]
+        values = allowed(schema).replace("`", "")
+        meaning = schema["description"] + ("" if values == "text" else f" {values[0].upper()}{values[1:]}.")
+        lines += ["", f"# {meaning}", f"# {name}={default}"]
     lines += ["", "# A secret of cases, here ${secret.SHOP_PASSWORD}: for the workers alone."]
     lines += [f"# {SECRET_PREFIX}SHOP_PASSWORD="]
     lines += ["", "# The hosts on which it may be used; without them only by `qa-queue run FILE`."]

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import Counter
+from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID, uuid5
@@ -15,7 +17,7 @@ from uuid import UUID, uuid5
 from pydantic import Field
 
 from qa_queue.models import ArtifactKind, ErrorKind, Frozen, RunStatus, StepStatus
-from qa_queue.models.outcomes import Outcome, step_outcome
+from qa_queue.models.outcomes import Outcome, label_of, step_outcome
 
 MOST_RUNS = 10_000  # of a batch
 _NAMESPACE = UUID("6f2d6d0e-5d0c-4f53-9c0d-6c9f1b1f7a10")
@@ -134,9 +136,20 @@ class RunRecord(Frozen):
         return self.total_steps if self.status.good else self.completed_steps + self.failed_steps
 
     @property
+    def label(self) -> str:
+        """The status as people say it: `passed`, `flaky`, `skipped`, `timed out`."""
+        return label_of(self.status, flaky=self.flaky, error=self.error)
+
+    @property
     def known_total(self) -> int | str:
         """The number of steps for people, `?` while it is unknown."""
         return self.total_steps or "?"
+
+
+def counts_by_label(runs: Iterable[RunRecord]) -> dict[str, int]:
+    """Return the number of runs with each label, in the order of the statuses, the most frequent first."""
+    found = Counter((run.status, run.label) for run in runs).most_common()
+    return {label: number for status in RunStatus for (one, label), number in found if one is status}
 
 
 class RunPlace(Frozen):

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import sys
@@ -32,6 +33,7 @@ _OWN_FRAME = re.compile(
     re.MULTILINE,
 )
 _EMPTY_STACK = re.compile(r"^(?:Current thread|Thread) 0x[^\n]*\n\n?(?!  File)", re.MULTILINE)
+_NO_PYTEST = "ModuleNotFoundError: No module named 'pytest'"
 _LOG_BYTES = 4_000  # of the host's output in an error
 STACK_S = 3.0  # for a host to answer where it is, and again for the dump of one that cannot
 _POLL_S = 0.02
@@ -78,9 +80,15 @@ class HostProcess:
     """A running host. Every method may raise `HostDiedError`."""
 
     def __init__(
-        self, process: asyncio.subprocess.Process, channel: socket.socket, log: Path, folder: contextlib.ExitStack
+        self,
+        process: asyncio.subprocess.Process,
+        python: str,
+        channel: socket.socket,
+        log: Path,
+        folder: contextlib.ExitStack,
     ) -> None:
         self._process = process
+        self._python = python
         self._channel = channel
         self._log = log
         self._folder = folder
@@ -126,7 +134,7 @@ class HostProcess:
             os.close(output)
             theirs.close()
         ours.setblocking(False)
-        return cls(process, ours, log, folder)
+        return cls(process, command[0], ours, log, folder)
 
     @property
     def pid(self) -> int:
@@ -262,8 +270,17 @@ class HostProcess:
         message = await self._next()
         if message is None or message["event"] != event:
             await self._process.wait()
-            raise InputError(f"pytest could not start on the suite:\n{self._tail()}")
+            raise InputError(self._failed_start(self._tail()))
         return message
+
+    def _failed_start(self, output: str) -> str:
+        if output.endswith(_NO_PYTEST):
+            install = f"{shlex.quote(self._python)} -m pip install pytest pytest-playwright"
+            return (
+                f"{self._python} has no pytest. Install the suite's packages there, as with `{install}`, or name "
+                "the interpreter or virtual environment of the suite with --python."
+            )
+        return f"pytest could not start on the suite:\n{output}"
 
     def _begin_test(self) -> None:
         with contextlib.suppress(OSError):  # it was killed meanwhile

@@ -16,7 +16,7 @@ from qa_queue.services import Backend
 from qa_queue.services.audit import read_audit
 from qa_queue.services.schedules import with_outcomes
 from qa_queue.store.audit import AuditFilter, AuditKind
-from qa_queue.store.records import ArtifactRecord, StepRecord
+from qa_queue.store.records import ArtifactRecord, StepRecord, counts_by_label
 
 NEWEST = 50
 FILTERS = {
@@ -106,6 +106,7 @@ def batch(backend: Backend, batch_id: str) -> dict[str, Any]:
     return {
         "batch": backend.batches.view(batch_id),
         "runs": runs,
+        "labels": counts_by_label(runs),
         "names": backend.case_names(run.test_case_id for run in runs),
         "colours": VERDICT_COLOURS,
         "any_bad": any(run.status.bad for run in runs),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import sys
 from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 
@@ -236,3 +237,17 @@ async def test_a_test_that_does_not_exist_is_bad_input_and_the_host_goes_on(
     with pytest.raises(InputError, match=words):
         await started.select([wanted])
     assert await outcomes(started, "test_passes") == {"test_passes": Outcome.PASSED}
+
+
+async def test_an_interpreter_without_pytest_is_named_with_what_to_do(tmp_path: Path) -> None:
+    """As that of a virtual environment into which qa-queue alone was installed."""
+    python = tmp_path / "my python"
+    python.write_text(f'#!/bin/sh\nexec "{sys.executable}" -I -S "$@"\n')  # without site-packages
+    python.chmod(0o700)
+    host = await HostProcess.start(PytestSuite(root=str(tmp_path), python=str(python)), ENVIRONMENT)
+    try:
+        with pytest.raises(InputError, match="has no pytest") as raised:
+            await host.ready()
+    finally:
+        await host.kill()
+    assert f"`'{python}' -m pip install pytest" in str(raised.value)

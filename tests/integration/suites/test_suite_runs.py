@@ -107,6 +107,8 @@ async def test_a_run_ends_as_pytest_counts_it(
     run = harness.row(result.test_run_id)
     assert (run.status, run.error_kind) == (status, kind)
     assert (run.error or "").partition("\n")[0].endswith(error)
+    label = error.partition(":")[0] if status is RunStatus.COMPLETED else "failed"
+    assert (run.label, harness.progress.reports[-1].label) == (label, label)
 
 
 async def test_tests_of_one_run_stand_under_their_names_and_a_dead_one_leaves_the_others(

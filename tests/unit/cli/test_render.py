@@ -11,15 +11,16 @@ import pytest
 from qa_queue.cli.render import (
     MAX_COMMANDS,
     Console,
+    counts_text,
     print_next_commands,
     report_json,
     runs_table,
     seconds,
-    status_word,
     steps_table,
     wrapped,
 )
 from qa_queue.models import ArtifactKind, ErrorKind, RunStatus, StepStatus
+from qa_queue.models.outcomes import Outcome, passed_over_text
 from qa_queue.services.runs import RunReport
 from qa_queue.store.artifacts import ArtifactFiles
 from qa_queue.store.records import ArtifactRecord, RunRecord, StepRecord
@@ -82,10 +83,32 @@ def test_durations_read_in_seconds(ms: int | None, text: str) -> None:
     assert seconds(ms) == text
 
 
-def test_people_read_passed_where_the_row_says_completed() -> None:
-    assert status_word(RunStatus.COMPLETED) == "passed"
-    assert status_word(RunStatus.COMPLETED, flaky=True) == "flaky"
-    assert status_word(RunStatus.DEAD) == "dead"
+@pytest.mark.parametrize(
+    ("fields", "label"),
+    [
+        ({"status": RunStatus.COMPLETED}, "passed"),
+        ({"status": RunStatus.COMPLETED, "flaky": True}, "flaky"),
+        ({"status": RunStatus.ADAPTED}, "adapted"),
+        ({"status": RunStatus.COMPLETED, "error": passed_over_text(Outcome.SKIPPED, "later")}, "skipped"),
+        ({"status": RunStatus.COMPLETED, "error": passed_over_text(Outcome.SKIPPED, None)}, "skipped"),
+        (
+            {"status": RunStatus.COMPLETED, "error": passed_over_text(Outcome.EXPECTED_FAILURE, "a: b")},
+            "expected failure",
+        ),
+        ({"status": RunStatus.COMPLETED, "error": "1 of 2 tests did not run; test_it: skipped: later"}, "passed"),
+        ({"status": RunStatus.FAILED, "error": "skipped: not really", "flaky": True}, "failed"),
+        ({"status": RunStatus.TIMED_OUT}, "timed out"),
+        ({"status": RunStatus.DEAD}, "dead"),
+    ],
+)
+def test_people_read_a_label_where_the_row_has_a_status(fields: dict[str, Any], label: str) -> None:
+    assert make_run(**fields).label == label
+
+
+def test_the_last_line_counts_the_runs_by_label() -> None:
+    skipped = make_run(status=RunStatus.COMPLETED, error="skipped: later")
+    runs = [make_run(status=RunStatus.FAILED), skipped, *[make_run(status=RunStatus.COMPLETED)] * 2]
+    assert counts_text(runs) == "2 passed, 1 skipped, 1 failed"
 
 
 def test_a_failed_run_shows_the_first_line_of_its_error_and_a_command_for_it() -> None:

@@ -76,7 +76,7 @@ def test_no_step_was_done_where_all_were_skipped() -> None:
     ],
 )
 def test_only_a_run_that_ended_well_is_complete(status: RunStatus, done: int, total: int, percentage: int) -> None:
-    report = JobProgress.ended("r", status, done=done, total=total, message="m")
+    report = JobProgress.ended("r", status, "label", done=done, total=total, message="m")
     assert (report.percentage, report.current_step, report.total_steps) == (percentage, done, total)
     assert (report.message, report.status, report.step_data) == ("m", status, None)
 
