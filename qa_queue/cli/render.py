@@ -18,7 +18,7 @@ from rich.table import Table
 
 from qa_queue.errors.validation import count_of, printable
 from qa_queue.models import ArtifactKind, RunStatus
-from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED, Outcome, label_of
+from qa_queue.models.outcomes import INTERRUPTED, RUN_CANCELLED, Outcome, count_label, label_of
 
 if TYPE_CHECKING:
     from qa_queue.producer import SubmittedRun
@@ -102,7 +102,7 @@ def counts_text(runs: Iterable[RunRecord]) -> str:
     """The number of runs with each label: `3 passed, 1 skipped, 2 failed`."""
     from qa_queue.store.records import counts_by_label
 
-    return ", ".join(f"{number} {label}" for label, number in counts_by_label(runs).items())
+    return ", ".join(count_label(number, label) for label, number in counts_by_label(runs).items())
 
 
 def network_text(network: Mapping[str, int]) -> str:

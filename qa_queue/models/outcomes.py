@@ -28,6 +28,7 @@ from qa_queue.errors import (
     RunTimedOutError,
     SettingsError,
 )
+from qa_queue.errors.validation import count_of
 from qa_queue.models import ErrorKind, RunStatus, StepStatus
 
 ResultStatus = Literal["completed", "adapted", "failed"]
@@ -235,6 +236,12 @@ def label_of(status: RunStatus, *, flaky: bool = False, error: str | None = None
         return Outcome.FLAKY.label
     said = (error or "").partition(":")[0]
     return next((one for one in PASSED_OVER if one.label == said), STATUSES[status].outcome).label
+
+
+def count_label(number: int, label: str) -> str:
+    """Return the number of runs or tests with a label: `2 skipped`, `2 errors`."""
+    nouns = (Outcome.ERROR.label, Outcome.EXPECTED_FAILURE.label)
+    return count_of(number, label) if label in nouns else f"{number} {label}"
 
 
 STEP_OUTCOMES: Mapping[StepStatus, Outcome] = MappingProxyType(

@@ -6,8 +6,7 @@ import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from qa_queue.errors.validation import count_of
-from qa_queue.models.outcomes import Outcome
+from qa_queue.models.outcomes import Outcome, count_label
 from qa_queue.reports.causes import group
 from qa_queue.reports.model import LogEntry, Report, Test, TestAttempt
 
@@ -39,14 +38,9 @@ def _notes(report: Report, mark: Callable[[str], str]) -> list[str]:
     return noted[:_NOTES] + ([f"note: {more} more notes are in the full report"] if more > 0 else [])
 
 
-def _counted(outcome: Outcome, number: int) -> str:
-    is_noun = outcome in (Outcome.ERROR, Outcome.EXPECTED_FAILURE)
-    return count_of(number, outcome.label) if is_noun else f"{number} {outcome.label}"
-
-
 def totals(report: Report) -> str:
     """Return the counts as text, such as `12 passed, 1 failed of 13 tests`."""
-    counts = ", ".join(_counted(Outcome(name), number) for name, number in report.counts.items())
+    counts = ", ".join(count_label(number, Outcome(name).label) for name, number in report.counts.items())
     number = len(report.tests)
     return f"{counts or 'none'} of {number} test{'' if number == 1 else 's'}"
 

@@ -106,9 +106,11 @@ def test_people_read_a_label_where_the_row_has_a_status(fields: dict[str, Any], 
 
 
 def test_the_last_line_counts_the_runs_by_label() -> None:
-    skipped = make_run(status=RunStatus.COMPLETED, error="skipped: later")
-    runs = [make_run(status=RunStatus.FAILED), skipped, *[make_run(status=RunStatus.COMPLETED)] * 2]
-    assert counts_text(runs) == "2 passed, 1 skipped, 1 failed"
+    skipped, expected = (
+        make_run(status=RunStatus.COMPLETED, error=text) for text in ("skipped", "expected failure")
+    )
+    runs = [make_run(status=RunStatus.FAILED), skipped, *[expected] * 2, *[make_run()] * 3]
+    assert counts_text(runs) == "3 passed, 2 expected failures, 1 skipped, 1 failed"
 
 
 def test_a_failed_run_shows_the_first_line_of_its_error_and_a_command_for_it() -> None:
