@@ -23,7 +23,7 @@ from qa_queue.worker.die_with_parent import die_with_parent
 from tests.chaos import program
 from tests.chaos.plan import CLOCKS_S, draw
 from tests.chaos.program import ChaosResult
-from tests.chaos.warm import WarmInterpreters
+from tests.support.forked import start_servers
 
 ROOT = Path(__file__).resolve().parents[2]
 _SLOW_S = 15.0  # recoveries whose logs are kept too
@@ -32,12 +32,11 @@ _AT_ONCE = 4  # on two cores: faults and deadlines keep their meaning
 
 @dataclass(frozen=True)
 class _Program:
-    """What the seeds share: Supabase, browser and warm interpreters; `keep` gets the logs of bad and slow seeds."""
+    """What the seeds share: Supabase and browser; `keep` gets the logs of bad and slow seeds."""
 
     folder: Path
     supabase: LocalServer
     browser: Path | None
-    warm: WarmInterpreters
     short: bool
     keep: Path | None
 
@@ -46,7 +45,7 @@ class _Program:
         own = self.folder / str(seed)
         own.mkdir()
         try:
-            result = program.carry_out(draw(seed, short=self.short), own, self.supabase, self.browser, self.warm)
+            result = program.carry_out(draw(seed, short=self.short), own, self.supabase, self.browser)
             report = str(result)
         except Exception:  # noqa: BLE001 - the other seeds go on
             result, report = None, f"seed {seed}: NO RESULT\n{traceback.format_exc()}"
@@ -69,13 +68,10 @@ def main() -> int:
     seeds = arguments.only or range(arguments.first, arguments.first + arguments.seeds)
     with tempfile.TemporaryDirectory(prefix="chaos-") as folder:
         parts = Path(folder)
-        with (
-            start_supabase(parts / "supabase", cache=ROOT / ".qa" / "cache") as supabase,
-            WarmInterpreters(parts) as warm,
-        ):
-            warm.start(*CLOCKS_S)
+        start_servers(CLOCKS_S)
+        with start_supabase(parts / "supabase", cache=ROOT / ".qa" / "cache") as supabase:
             browser = find_browser(load_settings())
-            shared = _Program(parts, supabase, browser, warm, arguments.short, arguments.keep)
+            shared = _Program(parts, supabase, browser, arguments.short, arguments.keep)
             results = [_printed(*one) for one in _carried_out(shared, seeds, arguments.jobs)]
     print(_summary(results))  # noqa: T201 - a program
     return int(any(result is None or result.violations for result in results))

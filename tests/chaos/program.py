@@ -15,7 +15,6 @@ from tests.chaos.events import FAULT, EventLog
 from tests.chaos.faults import Undo, begin
 from tests.chaos.plan import ChaosPlan, PlannedFault, work_left
 from tests.chaos.service import ChaosClient, ChaosObserver, ChaosService, note_results, unfinished_jobs
-from tests.chaos.warm import WarmInterpreters
 from tests.support.poll import wait_until
 
 EXIT_S = 180.0  # for a worker to end once it was asked to, and all faults are over
@@ -60,18 +59,17 @@ def carry_out(
     folder: Path,
     supabase: LocalServer,
     browser: Path | None = None,
-    warm: WarmInterpreters | None = None,
     *,
     planted: str = "",
     deadline_s: float = DEADLINE_S,
 ) -> ChaosResult:
     """Carry a plan out in a folder and return the result; a bug may be `planted` in the service.
 
-    With `warm` interpreters its processes are forked from them. Runs that have not ended are a violation once none
-    has ended for `deadline_s`: a busy machine makes the last of many runs late, and none of them stuck.
+    Runs that have not ended are a violation once none has ended for `deadline_s`: a busy machine makes the last of
+    many runs late, and none of them stuck.
     """
     with ExitStack() as stack:
-        service = ChaosService(plan, stack, folder, supabase, browser, warm, planted=planted)
+        service = ChaosService(plan, stack, folder, supabase, browser, planted=planted)
         for worker in service.present:
             worker.says("serves", timeout=START_S)
         start = time.monotonic()

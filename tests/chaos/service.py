@@ -32,7 +32,7 @@ from tests.chaos.lossy import LossyProxy
 from tests.chaos.plan import ChaosPlan, PlannedRun
 from tests.chaos.runtime import BROWSER_VARIABLE, LOG_VARIABLE, RUNTIME
 from tests.chaos.site import serve_steps, steps_of
-from tests.chaos.warm import SKEWED, WarmInterpreters
+from tests.support.clocks import clock_off
 from tests.support.live_service import LiveService
 from tests.support.poll import wait_until
 from tests.support.processes import ROOT, ServiceProcess
@@ -53,6 +53,8 @@ _ANSWER_S = 300.0
 class ChaosService(LiveService):
     """Redis, a Supabase behind a proxy, a site, a scheduler, and the workers of a plan, each on a line to Redis."""
 
+    scheduler_module = "tests.chaos.scheduler"
+
     def __init__(
         self,
         plan: ChaosPlan,
@@ -60,12 +62,10 @@ class ChaosService(LiveService):
         folder: Path,
         supabase: LocalServer,
         browser: Path | None,
-        warm: WarmInterpreters | None = None,
         *,
         planted: str = "",
     ) -> None:
         self.plan = plan
-        self._warm = warm
         self.log_file = EventLog(folder / "events.jsonl")
         stack.callback(self.log_file.close)
         self.site = stack.enter_context(serve_steps(self.log_file))
@@ -100,25 +100,13 @@ class ChaosService(LiveService):
         planned = self.plan.workers[number]
         port = urlsplit(self.redis.url).port
         line = self.redis.url.replace(f":{port}", f":{self.lines[number].port}")
-        settings = {"REDIS_URL": line, "QUEUE_CONCURRENCY": str(planned.slots)}
-        if planned.clock_s:
-            path = os.pathsep.join([str(SKEWED), str(ROOT)])
-            settings |= {"PYTHONPATH": path, "TEST_CLOCK_OFFSET": str(planned.clock_s)}
-        worker = self._start_worker(settings)
+        clock = clock_off(planned.clock_s)
+        worker = self.worker(REDIS_URL=line, QUEUE_CONCURRENCY=str(planned.slots), **clock)
         self.present[number : number + 1] = [worker]
 
     def start_scheduler(self) -> None:
         """Start a scheduler, or another in its place."""
-        if self._warm is None:
-            self.present_scheduler = self.scheduler()
-        else:
-            self.present_scheduler = self.stack.enter_context(self._warm.scheduler(self.log, self.settings))
-
-    def _start_worker(self, settings: dict[str, str]) -> ServiceProcess:
-        if self._warm is None:
-            return self.worker(**settings)
-        log = self.folder / f"worker-{len(self.present) + len(self.ending)}-{time.monotonic_ns()}.log"
-        return self.stack.enter_context(self._warm.worker(log, self.settings | settings))
+        self.present_scheduler = self.scheduler()
 
     def revive(self) -> None:
         """Start again what could not start because Redis was unavailable, as a supervisor of processes does."""

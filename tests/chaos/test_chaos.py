@@ -10,7 +10,7 @@ import pytest
 from qa_queue.store.supabase import SupabaseStore
 from tests.chaos.plan import LONG_S, SHORT_S, ChaosPlan, draw, overlapping
 from tests.chaos.program import ChaosResult, StuckWatch, carry_out
-from tests.chaos.warm import WarmInterpreters
+from tests.support.forked import start_servers
 
 SEEDS = (6, 8, 15)
 
@@ -21,14 +21,14 @@ def test_no_promise_is_broken(tmp_path: Path, supabase) -> None:
     def attempt(seed: int) -> ChaosResult:
         folder = tmp_path / str(seed)
         folder.mkdir()
-        return carry_out(draw(seed, short=True), folder, supabase, None, warm)
+        return carry_out(draw(seed, short=True), folder, supabase)
 
     store = SupabaseStore(supabase.url, supabase.key or "")
     for left in store.schedules.list_all():  # of other tests: the schedulers of the chaos runs would start them
         store.schedules.remove(left.id)
     store.close()
-    with WarmInterpreters(tmp_path) as warm, ThreadPoolExecutor(len(SEEDS)) as pool:
-        warm.start(*(worker.clock_s for seed in SEEDS for worker in draw(seed, short=True).workers), 0)
+    start_servers([0, *(worker.clock_s for seed in SEEDS for worker in draw(seed, short=True).workers)])
+    with ThreadPoolExecutor(len(SEEDS)) as pool:
         results = list(pool.map(attempt, SEEDS))
     assert not [result for result in results if result.violations], "\n".join(map(str, results))
     assert sum(result.acknowledged for result in results)  # on a slow machine an outage may refuse all of one seed

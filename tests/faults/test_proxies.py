@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
 
 from tests.faults.service import STEPS, FaultService
+from tests.support.clocks import clock_off
 from tests.support.proxies import TcpProxy
 
-SKEWED = Path(__file__).resolve().parents[1] / "support" / "skewed"
 OFFSET_S = 300
 _NEVER = threading.Event()
 _SERVERS = {"Redis": "REDIS_URL", "Supabase": "SUPABASE_URL"}
@@ -54,7 +53,7 @@ def test_a_clock_that_is_off(service: FaultService, survived, offset: int) -> No
     """One worker's clock is 5 minutes off and another's is right: neither takes over the other's jobs."""
     held = service.checkpoint("/middle", hold=True)
     service.submit(2, steps=tuple(step.model_copy(update={"timeout_ms": 40_000}) for step in STEPS))
-    skewed = service.worker(PYTHONPATH=str(SKEWED), TEST_CLOCK_OFFSET=str(offset))
+    skewed = service.worker(**clock_off(offset))
     held.wait()
     right = service.worker()
     right.says("serves")

@@ -149,7 +149,7 @@ def test_the_worker_of_qa_queue_follows_too(sentinels, tmp_path):
     """`qa-queue worker`, whose connection is made another way."""
     command = (RQ.with_name("qa-queue"), "worker", "test-execution")
     env = {**sentinels.variables, "QA_RUNTIME": FAKE, "PYTHONPATH": str(ROOT)}
-    with ServiceProcess(tmp_path / "worker.log", *command, cwd=tmp_path, env=env, forked="command"):
+    with ServiceProcess(tmp_path / "worker.log", *command, cwd=tmp_path, env=env, forked="qa_queue.cli"):
         assert ended(enqueue(sentinels.redis, "echo"), 60) == "finished"
         old = sentinels.kill_master()
         sentinels.wait_for_failover(old)

@@ -1,8 +1,9 @@
 """Processes of the service without an interpreter's start for each: forks of one process that has imported it.
 
 Each is still a process of its own with its own arguments, environment, folder, output and signals; only the
-imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way. The
-faults, the wheel, `qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as users do.
+imports, most of what a start costs, are done once for all of them. A worker forks its child in the same way. A
+clock that is off must be so before the imports, so each clock has a forking process. The faults, the wheel,
+`qa-queue up` and `tests/acceptance/test_command_line.py` start fresh interpreters, as users do.
 """
 
 from __future__ import annotations
@@ -19,20 +20,22 @@ import sys
 import tempfile
 import threading
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from functools import cache, partial
 from importlib import import_module
+from multiprocessing.connection import wait
 from pathlib import Path
-from typing import IO, Any, Literal, NoReturn
+from typing import IO, Any, NoReturn
 
 import psutil
 
 from qa_queue.worker.die_with_parent import die_with_parent
+from tests.support.clocks import SKEWED, clock_of, clock_off
 from tests.support.forked_child import fork_child
 from tests.support.poll import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
-Target = Literal["command", "worker", "scheduler"]  # `qa-queue`, `rq` and the scheduler's module
 _PRELOADED = (
     "qa_queue.store.supabase",
     "qa_queue.producer.job_producer",
@@ -57,7 +60,7 @@ class ForkedProcess:
 
     def poll(self) -> int | None:
         """Return None while it runs, then its exit code."""
-        if self.returncode is None and select.select([self._connection], [], [], 0)[0]:
+        if self.returncode is None and wait([self._connection], 0):
             self._end()
         return self.returncode
 
@@ -68,7 +71,7 @@ class ForkedProcess:
             subprocess.TimeoutExpired: it runs for longer.
         """
         if self.returncode is None:
-            if not select.select([self._connection], [], [], timeout)[0]:
+            if not wait([self._connection], timeout):
                 raise subprocess.TimeoutExpired([str(self.pid)], timeout or 0)
             self._end()
         assert self.returncode is not None
@@ -101,29 +104,36 @@ class ForkedProcess:
 def can_be_forked(environment: Mapping[str, str]) -> bool:
     """Return whether a fork imports what an interpreter with this environment would.
 
-    Packages on PYTHONPATH come in addition; a `sitecustomize` there would run before anything else.
+    Packages on PYTHONPATH come in addition; a `sitecustomize` there, other than a clock's, would run first.
     """
-    return not any((Path(folder) / "sitecustomize.py").exists() for folder in _added_path(environment))
+    others = [Path(folder) for folder in _added_path(environment) if Path(folder) != SKEWED]
+    return not any((folder / "sitecustomize.py").exists() for folder in others)
+
+
+def start_servers(clocks_s: Iterable[int]) -> None:
+    """Start the forking processes of these clocks side by side, before threads or forks of the caller need them."""
+    with ThreadPoolExecutor() as threads:
+        list(threads.map(_server, set(clocks_s)))
 
 
 def start_forked(
-    target: Target,
-    arguments: Sequence[str],
+    module: str,
+    command: Sequence[str],
     *,
     folder: Path,
     environment: Mapping[str, str],
     out: IO[Any],
     err: IO[Any],
 ) -> ForkedProcess:
-    """Start a process of the service with these arguments, whose output goes to these files."""
+    """Start what this command would: the `main` of a module. Its output goes to these files."""
     request = {
-        "target": target,
-        "arguments": list(arguments),
+        "module": module,
+        "command": list(command),
         "folder": str(folder),
         "environment": dict(environment),
     }
     connection = socket.socket(socket.AF_UNIX)
-    connection.connect(_server())
+    connection.connect(_server(clock_of(environment)))
     socket.send_fds(connection, [json.dumps(request).encode() + b"\n"], [out.fileno(), err.fileno()])
     return ForkedProcess(connection)
 
@@ -137,7 +147,8 @@ def run_forked(
         subprocess.TimeoutExpired: it took longer; it has been killed.
     """
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
-        process = start_forked("command", arguments, folder=folder, environment=environment, out=out, err=err)
+        command = ["qa-queue", *arguments]
+        process = start_forked("qa_queue.cli", command, folder=folder, environment=environment, out=out, err=err)
         try:
             code = process.wait(timeout)
         except subprocess.TimeoutExpired:
@@ -150,12 +161,13 @@ def run_forked(
 
 
 @cache
-def _server() -> str:
-    """Start the process that forks, which ends with this one; returns the path of its socket."""
+def _server(clock_s: int) -> str:
+    """Start the process that forks for a clock, which ends with this one; returns the path of its socket."""
     folder = tempfile.TemporaryDirectory(prefix="qa-forked-")
     path = Path(folder.name) / "socket"
     command = [sys.executable, "-m", "tests.support.forked", str(path)]
-    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    kept = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    environment = kept | clock_off(clock_s)
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL)
     wait_until(lambda: path.exists() or process.poll() is not None, timeout=120, what="the forking process")
     assert process.poll() is None, "the forking process has ended"
@@ -172,6 +184,7 @@ def _serve(path: Path) -> None:
     """Fork for each connection, until standard input ends."""
     for module in (*_cli_modules(), *_PRELOADED):
         import_module(module)
+    _use_once()
     gc.freeze()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     server = os.getpid()
@@ -193,6 +206,22 @@ def _cli_modules() -> list[str]:
     return [f"qa_queue.cli.{path.stem}" for path in sorted(folder.glob("*.py")) if path.stem != "__init__"]
 
 
+def _use_once() -> None:
+    """Do what is slow when it is first done: read a case and settings, and load the certificates."""
+    case = {"version": 1, "name": "A case", "steps": [{"goto": "/"}, {"expect": {"target": "h1", "text": "Text"}}]}
+    _attribute("qa_queue.cases.reader", "parse_case")(case, source="forked")
+    _attribute("qa_queue.settings", "Settings")(_env_file=None)
+    transport: Any = import_module("httpx._transports.default")
+    create = transport.create_ssl_context
+    loaded = create(trust_env=False)
+
+    def context(*, verify: Any, cert: Any, trust_env: bool) -> Any:
+        asked = verify is not True or cert or {"SSL_CERT_FILE", "SSL_CERT_DIR"} & os.environ.keys()
+        return create(verify=verify, cert=cert, trust_env=trust_env) if asked else loaded
+
+    transport.create_ssl_context = context
+
+
 def _become(connection: socket.socket, server: int) -> NoReturn:
     """Be the process that the connection asks for, and send its exit code."""
     request, files = _received(connection)
@@ -207,7 +236,7 @@ def _become(connection: socket.socket, server: int) -> NoReturn:
     os.environ.clear()
     os.environ.update(request["environment"])
     sys.path[1:1] = _added_path(os.environ)
-    code = _exit_code(partial(_TARGETS[request["target"]], request["arguments"]))
+    code = _exit_code(partial(_run, request["module"], request["command"]))
     connection.sendall(f"{code}\n".encode())
     os._exit(code)
 
@@ -224,32 +253,16 @@ def _added_path(environment: Mapping[str, str]) -> list[str]:
     return [folder for folder in environment.get("PYTHONPATH", "").split(os.pathsep) if folder]
 
 
-def _command(arguments: Sequence[str]) -> None:
-    sys.argv = ["qa-queue", *arguments]
-    _attribute("qa_queue.cli", "main")()
-
-
-def _worker(arguments: Sequence[str]) -> None:
-    sys.argv = ["rq", *arguments]
-    _attribute("qa_queue.worker.environment", "complete_environment")()
-    supervisor: Any = import_module("qa_queue.worker.child_supervisor")
-    supervisor.spawn = fork_child
-    _attribute("rq.cli", "main")()
-
-
-def _scheduler(arguments: Sequence[str]) -> None:
-    """Run the scheduler, with these arguments of the interpreter."""
-    if "error" in arguments:
+def _run(module: str, command: list[str]) -> None:
+    """Do what the command would, once its interpreter has imported the module."""
+    sys.argv = command
+    if command[1:3] == ["-W", "error"]:
         warnings.simplefilter("error")
-    sys.argv = ["scheduler"]
-    _attribute("qa_queue.worker.scheduler", "main")()
-
-
-_TARGETS: dict[Target, Callable[[Sequence[str]], None]] = {
-    "command": _command,
-    "worker": _worker,
-    "scheduler": _scheduler,
-}
+    if module == "rq.cli":
+        _attribute("qa_queue.worker.environment", "complete_environment")()
+        supervisor: Any = import_module("qa_queue.worker.child_supervisor")
+        supervisor.spawn = fork_child
+    _attribute(module, "main")()
 
 
 def _attribute(module: str, name: str) -> Any:

@@ -13,6 +13,7 @@ from redis import Redis
 from qa_queue.local.process import LocalServer, free_port
 from qa_queue.local.redis import start_redis
 from tests.support.processes import SCRIPTS, ServiceProcess, wait_until_gone
+from tests.support.schedulers import SCHEDULER
 from tests.support.workers import WorkerProcess
 
 
@@ -20,6 +21,7 @@ class LiveService:
     """Redis and processes with the same `settings`, ended by `stack`; workers have logs of their own."""
 
     fresh = False  # workers are forked; True starts them as users do
+    scheduler_module = SCHEDULER
 
     def __init__(self, folder: Path, stack: ExitStack, **settings: str) -> None:
         self.folder = folder
@@ -48,13 +50,13 @@ class LiveService:
     def command(self, *words: str | Path, **settings: str) -> ServiceProcess:
         """Start `qa-queue WORDS`."""
         command = (SCRIPTS / "qa-queue", *words)
-        process = ServiceProcess(self.log, *command, env=self.settings | settings, forked="command")
+        process = ServiceProcess(self.log, *command, env=self.settings | settings, forked="qa_queue.cli")
         return self.stack.enter_context(process)
 
     def scheduler(self, **settings: str) -> ServiceProcess:
         """Start a scheduler."""
-        command = (sys.executable, "-m", "qa_queue.worker.scheduler")
-        process = ServiceProcess(self.log, *command, env=self.settings | settings, forked="scheduler")
+        command = (sys.executable, "-m", self.scheduler_module)
+        process = ServiceProcess(self.log, *command, env=self.settings | settings, forked=self.scheduler_module)
         return self.stack.enter_context(process)
 
     def worker(self, *args: str, **settings: str) -> WorkerProcess:

@@ -12,7 +12,7 @@ from typing import Self
 
 import psutil
 
-from tests.support.forked import ForkedProcess, Target, can_be_forked, start_forked
+from tests.support.forked import ForkedProcess, can_be_forked, start_forked
 from tests.support.poll import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -36,9 +36,9 @@ class ServiceProcess:
         *command: str | Path,
         cwd: Path = ROOT,
         env: Mapping[str, str],
-        forked: Target | None = None,
+        forked: str | None = None,
     ) -> None:
-        """Start a command, or fork what it would start, unless the environment changes what is imported."""
+        """Start a command, or fork `forked`, the module whose `main` it runs, if its imports are the usual ones."""
         words, environment = [str(word) for word in command], own_environment(env)
         self.log = log
         self.popen: subprocess.Popen[bytes] | ForkedProcess
@@ -46,9 +46,7 @@ class ServiceProcess:
             if forked is None or not can_be_forked(environment):
                 self.popen = subprocess.Popen(words, cwd=cwd, env=environment, stdout=file, stderr=file)
             else:
-                self.popen = start_forked(
-                    forked, words[1:], folder=cwd, environment=environment, out=file, err=file
-                )
+                self.popen = start_forked(forked, words, folder=cwd, environment=environment, out=file, err=file)
         self.process = psutil.Process(self.popen.pid)
         self._left: list[psutil.Process] = []
 

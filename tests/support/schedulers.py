@@ -14,14 +14,14 @@ from qa_queue.store.records import RunRecord
 from qa_queue.store.schedule_records import ScheduleRecord
 from tests.support.processes import ServiceProcess
 
+SCHEDULER = "qa_queue.worker.scheduler"
+
 
 class SchedulerProcess(ServiceProcess):
     """`python -m qa_queue.worker.scheduler`; a warning of Python ends it."""
 
     def __init__(self, log: Path, **settings: str) -> None:
-        super().__init__(
-            log, sys.executable, "-W", "error", "-m", "qa_queue.worker.scheduler", env=settings, forked="scheduler"
-        )
+        super().__init__(log, sys.executable, "-W", "error", "-m", SCHEDULER, env=settings, forked=SCHEDULER)
 
 
 def runs_of(store: RunStore, schedule: ScheduleRecord) -> list[RunRecord]:

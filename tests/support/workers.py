@@ -35,7 +35,7 @@ class WorkerProcess(ServiceProcess):
         self, log: Path, *args: str, queues: tuple[str, ...] = (QUEUE,), fresh: bool = False, **env: str
     ) -> None:
         command = [RQ, "worker", "-w", "qa_queue.worker.QAWorker", *args, *queues]
-        super().__init__(log, *command, env={"QA_RUNTIME": FAKE, **env}, forked=None if fresh else "worker")
+        super().__init__(log, *command, env={"QA_RUNTIME": FAKE, **env}, forked=None if fresh else "rq.cli")
 
     @property
     def child(self) -> psutil.Process:

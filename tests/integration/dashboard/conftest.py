@@ -55,7 +55,7 @@ def serving(redis_url: str, folder: Path) -> Iterator[str]:
     }
     url = f"http://127.0.0.1:{port}"
     command = (SCRIPTS / "qa-queue", "dashboard")
-    with ServiceProcess(folder / "dashboard.log", *command, env=env, forked="command"):
+    with ServiceProcess(folder / "dashboard.log", *command, env=env, forked="qa_queue.cli"):
         wait_until(lambda: _answers(url), timeout=60, what="an answer of the dashboard")
         yield url
 

@@ -6,7 +6,6 @@ import json
 import time
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,11 +30,11 @@ from qa_queue.worker.fencing import ExecutionLostError
 from qa_queue.worker.ipc import Abandon, ChildFailure, Release, encode
 from qa_queue.worker.stalled_jobs import UnstoredOutcomes
 from qa_queue.worker.verdicts import FailJob
+from tests.support.clocks import clock_off
 from tests.support.poll import wait_until
 from tests.support.queueing import snapshot
 from tests.support.workers import QUEUE, ended, enqueue, opened
 
-SKEWED = Path(__file__).resolve().parents[2] / "support" / "skewed"
 FAILURE = ChildFailure(kind=FailureKind.INFRASTRUCTURE, message="the browser died")
 
 
@@ -183,7 +182,7 @@ def test_a_worker_whose_clock_is_days_ahead_ends_nothing_early(redis_db, start_w
     later = PriorityQueue(QUEUE, connection=redis_db).enqueue_in(
         timedelta(hours=1), "jobs.echo", kwargs={"data": {}}
     )
-    worker = start_worker(PYTHONPATH=str(SKEWED), TEST_CLOCK_OFFSET=str(8 * 24 * 3600))
+    worker = start_worker(**clock_off(8 * 24 * 3600))
     new = enqueue(redis_db, "refuses")
     assert ended(new, 60) == "failed"
     scores = dict(redis_db.zrange(f"rq:failed:{QUEUE}", 0, -1, withscores=True))
