@@ -33,8 +33,8 @@ def suggested_target(locator: str) -> str | None:
     """
     try:
         found = _target(ast.parse(locator, mode="eval").body)
-    except (SyntaxError, ValueError, LookupError, AttributeError):
-        return None
+    except (SyntaxError, ValueError, LookupError, AttributeError, RecursionError, SystemError):
+        return None  # a SystemError: Python 3.11, if the garbage collector runs meanwhile (python/cpython#106905)
     return None if found is None else _flow(found)
 
 

@@ -33,6 +33,7 @@ from processors.browser.suggestions import suggested_target
         ('locator("a").content_frame.get_by_text("a")', None),
         ("not python (", None),
         ("", None),
+        ("(" * 100_000, None),
     ],
 )
 def test_a_suggestion(locator: str, target: str | None) -> None:
