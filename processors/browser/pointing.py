@@ -167,19 +167,29 @@ async def reaching(element: Locator, act: Act, deadline: Deadline, position: Pos
     """
     try:
         await act(Attempt(element, deadline.left_ms * (1 - RESERVE), position))
-    except WaitTimeoutError as error:
-        if "action done" in str(error):  # and it waited for a page that the action opens
+    except WaitTimeoutError as first:
+        if _is_done(first):  # and it waited for a page that the action opens
             raise
-        if label := await _on_label(element, deadline):
-            await act(label)
-            return BY_LABEL
-        receiver = await _receiver(element, position, deadline) if _is_covered(str(error)) else None
-        await act(Attempt(element, deadline.left_ms, position, force=receiver is not None))
-        return f"the point belongs to {_WORDS[receiver]}, which received the action" if receiver else None
+        try:
+            return await _reaching_another(element, act, deadline, position, covered=_is_covered(str(first)))
+        except WaitTimeoutError as second:  # had less time, too little perhaps to see what is wrong
+            raise second if _is_done(second) else first from None
     except Error as error:
         if not closed_by_action(str(error)) or not element.page.context.pages:
             raise
     return None
+
+
+async def _reaching_another(
+    element: Locator, act: Act, deadline: Deadline, position: Position | None, *, covered: bool
+) -> str | None:
+    """Act on the label or the ancestor that stands for the element, or once more on the element itself."""
+    if label := await _on_label(element, deadline):
+        await act(label)
+        return BY_LABEL
+    receiver = await _receiver(element, position, deadline) if covered else None
+    await act(Attempt(element, deadline.left_ms, position, force=receiver is not None))
+    return f"the point belongs to {_WORDS[receiver]}, which received the action" if receiver else None
 
 
 async def label_of_hidden(element: Locator, deadline: Deadline) -> Attempt | None:
@@ -210,6 +220,10 @@ def closed_by_action(text: str) -> bool:
 
 
 _WORDS = {"label": "the element's label", "ancestor": "an ancestor of the element"}
+
+
+def _is_done(error: WaitTimeoutError) -> bool:
+    return "action done" in str(error)
 
 
 def _is_covered(text: str) -> bool:

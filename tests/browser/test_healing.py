@@ -255,14 +255,14 @@ async def test_cases_that_use_one_flow_share_what_is_known_of_its_steps(
 ) -> None:
     """A case that never ran before heals the step by what another one saw, and the other one by its heal."""
 
-    def using(name: str, *before: dict[str, Any], target: str = "#buy") -> Case:
-        flow = {"flow": "Buy", "steps": [{"click": {"css": target}, "timeout": "1500ms"}]}
+    def using(name: str, *before: dict[str, Any], target: str = "#buy", timeout: str = "1500ms") -> Case:
+        flow = {"flow": "Buy", "steps": [{"click": {"css": target}, "timeout": timeout}]}
         steps = [{"goto": "/shared-flow"}, *before, {"use": {"flow": "buy.yaml"}}]
         document = {"name": name, "base_url": site.url, "flows": {"buy.yaml": flow}, "steps": steps}
         return parse_case(document, source="case")
 
     site.page("/shared-flow", OLD)
-    assert (await harness.test(using("Order once"))).status == "completed"
+    assert (await harness.test(using("Order once", timeout="30s"))).status == "completed"
     site.page("/shared-flow", NEW)
     result = await harness.test(using("Order later", {"wait_for": {"load_state": "load"}}))
     (row,) = harness.store.list_adaptations([result.test_run_id])
@@ -272,14 +272,17 @@ async def test_cases_that_use_one_flow_share_what_is_known_of_its_steps(
 
 async def test_a_step_of_a_flow_is_one_step_wherever_it_is_used(harness: ExecutionHarness, site: Site) -> None:
     """A flow that is used twice has one history; accepting a heal changes the flow in the case."""
-    flow = {"flow": "Buy", "steps": [{"click": {"css": "#buy"}, "timeout": "1500ms"}]}
-    use = {"use": {"flow": "buy.yaml"}}
-    document = {"name": "Order twice", "base_url": site.url, "flows": {"buy.yaml": flow}}
-    written = parse_case({**document, "steps": [{"goto": "/flow"}, use, use]}, source="case")
+
+    def written(timeout: str) -> Case:
+        flow = {"flow": "Buy", "steps": [{"click": {"css": "#buy"}, "timeout": timeout}]}
+        use = {"use": {"flow": "buy.yaml"}}
+        document = {"name": "Order twice", "base_url": site.url, "flows": {"buy.yaml": flow}}
+        return parse_case({**document, "steps": [{"goto": "/flow"}, use, use]}, source="case")
+
     site.page("/flow", OLD)
-    assert (await harness.test(written)).status == "completed"
+    assert (await harness.test(written("30s"))).status == "completed"
     site.page("/flow", NEW)
-    result = await harness.test(written)
+    result = await harness.test(written("1500ms"))
     rows = harness.store.list_adaptations([result.test_run_id])
     assert [row.step_key for row in rows] == ["buy.yaml:1:click"] * 2
     judged = adaptations.accept(harness.store, rows[0].id, by="ann")
