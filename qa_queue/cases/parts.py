@@ -50,6 +50,9 @@ class PytestTests(Vocabulary):
         description="Variables of the suite's environment; may contain ${env.X} and ${secret.X}.",
         json_schema_extra=NAMES_SCHEMA,
     )
+    tags: dict[str, Many[Words]] = Field(
+        default_factory=dict, description="Markers of each test in reports, by node id; the case's by default."
+    )
 
 
 class Param(Vocabulary):

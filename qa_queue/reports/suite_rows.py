@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from qa_queue.models import ErrorKind, StepStatus
 from qa_queue.models.outcomes import STATUSES, Outcome
@@ -27,8 +28,12 @@ def suite_tests(rows: RunRows) -> list[Test]:
 
 
 def _wanted(rows: RunRows) -> list[str]:
-    definition = rows.case.definition if rows.case else {}
-    return [str(one) for one in definition.get("pytest", {}).get("tests", ())] or [rows.run.test_case_id]
+    return [str(one) for one in _suite(rows).get("tests", ())] or [rows.run.test_case_id]
+
+
+def _suite(rows: RunRows) -> Mapping[str, Any]:
+    """Return the value of `pytest` in the case; nothing where the case is gone."""
+    return rows.case.definition.get("pytest", {}) if rows.case else {}
 
 
 def _test_id(step: StepRecord, wanted: Sequence[str]) -> str:
@@ -55,7 +60,7 @@ def _test(rows: RunRows, test_id: str, *, alone: bool) -> Test:
         name=title_of(test_id),
         suite=file if name else "",
         file=file if name else None,
-        tags=rows.case.tags if rows.case else (),
+        tags=tuple(_suite(rows).get("tags", {}).get(test_id, rows.case.tags)) if rows.case else (),
         outcome=Outcome.FLAKY if flaky else last,
         error=failed.error
         if failed

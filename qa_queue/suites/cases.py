@@ -65,10 +65,11 @@ _OF_MODULE = ("module:", "package:")
 def case_of_tests(tests: Sequence[CollectedTest], options: SuiteOptions) -> Case:
     """Return the case that runs these tests, at least one, in this order."""
     label = _label(tests)
+    tags = {test.id: _tags(test) for test in tests}
     return Case(
         id=_short(f"{Path(options.node_root).name}: {label}"),
         name=_short(label),
-        tags=tuple(sorted({marker for test in tests for marker in test.markers} - {"parametrize"})),
+        tags=tuple(sorted({tag for own in tags.values() for tag in own})),
         timeout_ms=min(MAX_DURATION_MS, TEST_TIMEOUT_MS * len(tests)),
         retries=options.retries,
         pytest=PytestTests(
@@ -79,8 +80,13 @@ def case_of_tests(tests: Sequence[CollectedTest], options: SuiteOptions) -> Case
             bundle=options.bundle,
             requirements=options.requirements,
             env={name: _reference(name, value) for name, value in options.env.items()},
+            tags=tags if len(set(tags.values())) > 1 else {},
         ),
     )
+
+
+def _tags(test: CollectedTest) -> tuple[str, ...]:
+    return tuple(marker for marker in test.markers if marker != "parametrize")
 
 
 def _reference(name: str, value: str) -> str:

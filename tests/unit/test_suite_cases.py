@@ -55,6 +55,10 @@ def test_a_case_has_the_tests_their_markers_and_time_for_each() -> None:
     assert (case.key, case.name, case.tags, case.timeout_ms) == ("shop: b.py", "b.py", ("smoke",), 600_000)
     assert case.pytest is not None
     assert case.pytest.tests == ("b.py::test_4", "b.py::test_5")
+    assert case.pytest.tags == {"b.py::test_4": ("smoke",), "b.py::test_5": ()}
+    alike = case_of_tests([collected("b.py::test_4", markers=("smoke",))], OPTIONS)
+    assert alike.pytest is not None
+    assert alike.pytest.tags == {}
 
 
 def test_values_travel_with_the_run_and_references_with_the_case() -> None:

@@ -104,7 +104,8 @@ def test_other_messages_have_no_comparison(error: str | None) -> None:
     assert compared(error) is None
 
 
-CASE = {"name": "test_cart.py", "pytest": {"root": "/shop", "tests": ["test_cart.py"]}}
+TAGS = {"test_cart.py::TestB::test_b": ["smoke"], "test_cart.py::test_a": []}
+CASE = {"name": "test_cart.py", "pytest": {"root": "/shop", "tests": ["test_cart.py"], "tags": TAGS}}
 
 
 Row = tuple[str, StepStatus, ErrorKind | None]  # action, status and kind of error
@@ -158,6 +159,7 @@ def test_a_run_of_several_tests_is_several_tests_in_its_report(tmp_path: Path) -
     failed = [phases[0], ("pytest.call", FAILED, ErrorKind.ASSERTION), phases[2]]
     rows = [("test_a", *row) for row in phases] + [("TestB::test_b", *row) for row in failed]
     report = suite_report(tmp_path, RunStatus.FAILED, rows)
+    assert {test.name: test.tags for test in report.tests} == {"test_a": (), "TestB > test_b": ("smoke",)}
     assert [(test.name, test.outcome, len(test.attempts[0].steps)) for test in report.tests] == [
         ("test_a", Outcome.PASSED, 3),
         ("TestB > test_b", Outcome.FAILED, 3),
