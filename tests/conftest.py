@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import gc
 import os
 import signal
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 import redis
@@ -29,6 +30,20 @@ for profile, same in (("qa", True), ("explore", False)):
         profile, deadline=None, derandomize=same, suppress_health_check=[HealthCheck.too_slow]
     )
 hypothesis_settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "qa"))
+
+
+def _parse(source: Any, *args: Any, parse: Callable[..., ast.AST] = ast.parse, **options: Any) -> ast.AST:
+    """Parse without the garbage collector: if that runs Python code meanwhile, Python 3.11 raises a SystemError."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        return parse(source, *args, **options)
+    finally:
+        if was_on:
+            gc.enable()
+
+
+ast.parse = _parse  # of Hypothesis too; https://github.com/python/cpython/issues/106905
 
 # A service on a busy machine may take longer than httpx waits by default, 5 s.
 DEFAULT_TIMEOUT_CONFIG.connect = DEFAULT_TIMEOUT_CONFIG.read = DEFAULT_TIMEOUT_CONFIG.write = 120.0

@@ -12,6 +12,7 @@ import asyncio
 import time
 from collections.abc import Hashable, Mapping
 from contextlib import suppress
+from typing import Any
 from uuid import uuid4
 
 import psutil
@@ -26,9 +27,10 @@ PING_TIMEOUT_S = 3.0
 SLOW_PING_S = 1.0  # a browser that takes so long has held up the step before
 LOOK_MS = 500  # between two counts of the elements of a document
 # Time-outs that a busy browser is waited for. A flood of requests lasts 4 s on two quiet cores, and 38 s at a load
-# of 10.
-BUSY_PINGS = 20
-BUSY_SHARE = 0.1  # of one CPU, used by a driver and browser that work
+# of 10; it may be higher, so the limit is two minutes.
+BUSY_PINGS = 40
+BUSY_SHARE = 0.1  # of one CPU, used by what works: driver, browser, or this process, which handles their events
+LEAST_IDLE = 0.05  # of the machine's CPUs; with less, a browser that does nothing may just have had no turn
 _MARKER = f"qa-queue:{uuid4()}"
 DROPPED, FLOODED, OVERGROWN = f"{_MARKER} dropped", f"{_MARKER} flooded", f"{_MARKER} overgrown"
 
@@ -107,12 +109,13 @@ async def _answer(context: BrowserContext) -> None:
     answer = asyncio.ensure_future(context.cookies("http://localhost"))
     try:
         for _ in range(BUSY_PINGS):
-            before = _cpu_seconds()
+            before, machine = _cpu_seconds(), psutil.cpu_times()
             await asyncio.wait({answer}, timeout=PING_TIMEOUT_S)
             if answer.done():
                 answer.result()
                 return
-            if not worked(before, _cpu_seconds(), BUSY_SHARE * PING_TIMEOUT_S):
+            busy = worked(before, _cpu_seconds(), BUSY_SHARE * PING_TIMEOUT_S)
+            if not busy and idle_share(machine, psutil.cpu_times()) >= LEAST_IDLE:
                 break
     except Error as error:
         raise BrowserCrashedError("the browser died under the run") from error
@@ -131,11 +134,25 @@ def worked(before: Mapping[Hashable, float], after: Mapping[Hashable, float], le
     return sum(used - before.get(process, 0.0) for process, used in after.items()) >= least
 
 
+def idle_share(before: Any, after: Any) -> float:
+    """Return the idle part of the time of all CPUs between two looks, as `psutil.cpu_times` returns them."""
+    every = sum(after) - sum(before)
+    return (_idle(after) - _idle(before)) / every if every > 0 else 1.0
+
+
+def _idle(times: Any) -> float:
+    return float(times.idle + getattr(times, "iowait", 0.0))  # only Linux tells the latter
+
+
 def _cpu_seconds() -> dict[Hashable, float]:
-    """Return the CPU time of each of this process's children: the driver, the browser and its pages."""
+    """Return the CPU time of the driver, the browser and its pages, and of this process.
+
+    It may be the one that is behind: the answer comes after the events that it still has to handle.
+    """
     found: dict[Hashable, float] = {}
-    for child in psutil.Process().children(recursive=True):
+    own = psutil.Process()
+    for process in (own, *own.children(recursive=True)):
         with suppress(psutil.Error):
-            used = child.cpu_times()
-            found[child] = used.user + used.system
+            used = process.cpu_times()
+            found[process] = used.user + used.system
     return found

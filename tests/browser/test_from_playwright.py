@@ -15,7 +15,6 @@ from qa_queue.cases.reader import parse_case
 from qa_queue.cases.yaml_source import read_yaml
 from qa_queue.producer.requests import RunRequest
 from qa_queue.producer.validation import expanded
-from tests.support.parsing import parsed
 from tests.support.running import NO_EVIDENCE, ExecutionHarness
 
 ROOT = Path(__file__).parents[2]
@@ -59,7 +58,7 @@ async def test_the_steps_of_the_page_run(harness: ExecutionHarness, sites: str, 
 
 def test_the_page_shows_the_most_used_calls() -> None:
     """As Python that can be parsed."""
-    blocks = [parsed(block) for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)]
+    blocks = [ast.parse(block) for block in re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)]
     calls = {
         node.func.attr
         for block in blocks

@@ -9,8 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.parsing import parsed
-
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = ROOT / "docs" / "promises.md"
 ROWS = [line for line in PAGE.read_text(encoding="utf-8").splitlines() if line.startswith("| ") and "::" in line]
@@ -35,7 +33,7 @@ OTHERS = [QUEUE, FAULTS, ROOT / "docs" / "architecture.md"]
 @cache
 def proofs_in(file: str) -> frozenset[str]:
     """The names of the test functions in a file, those in classes too."""
-    tree = parsed((ROOT / file).read_text(encoding="utf-8"))
+    tree = ast.parse((ROOT / file).read_text(encoding="utf-8"))
     functions = (node for node in ast.walk(tree) if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)))
     return frozenset(one.name for one in functions if one.name.startswith("test_"))
 

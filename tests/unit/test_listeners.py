@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from processors.browser.page_log import guarded, guarded_async
-from tests.support.parsing import parsed
 
 BROWSER = Path(__file__).resolve().parents[2] / "processors" / "browser"
 GUARDS = {"guarded", "guarded_async"}
@@ -40,7 +39,7 @@ async def test_a_coroutine_that_listens_and_fails_does_not_raise(caplog: pytest.
 
 def listeners(source: str) -> Iterator[ast.expr]:
     """Return the listeners of `x.on("event", listener)`, and the values of what is called `_listeners`."""
-    tree = parsed(source)
+    tree = ast.parse(source)
     bound = {
         target.id: value
         for node in ast.walk(tree)

@@ -15,7 +15,6 @@ import pytest
 import processors
 import qa_queue
 from qa_queue import errors
-from tests.support.parsing import parsed
 
 ROOT = Path(__file__).resolve().parents[2]
 EXAMPLE = ROOT / "examples" / "settlement"
@@ -24,7 +23,7 @@ HEAVY = ("pydantic", "redis", "rq", "supabase", "fastapi", "playwright", "qa_que
 
 def product_imports(path: Path) -> Iterator[tuple[str, str]]:
     """The names that a module imports from the product, each with the module it comes from."""
-    for node in ast.walk(parsed(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] in ("qa_queue", "processors"):
             yield from ((str(node.module), alias.name) for alias in node.names)
         if isinstance(node, ast.Import):
@@ -42,7 +41,7 @@ def test_every_public_name_can_be_imported(module: ModuleType) -> None:
 @pytest.mark.parametrize("module", [qa_queue, processors])
 def test_type_checkers_see_the_same_names(module: ModuleType) -> None:
     """The imports for type checkers, in the source, are those of `__all__`."""
-    tree = parsed(Path(str(module.__file__)).read_text(encoding="utf-8"))
+    tree = ast.parse(Path(str(module.__file__)).read_text(encoding="utf-8"))
     (block,) = (node for node in tree.body if isinstance(node, ast.If))
     declared = {alias.name for node in block.body if isinstance(node, ast.ImportFrom) for alias in node.names}
     assert declared | {"__version__"} == {*module.__all__, "__version__"}
