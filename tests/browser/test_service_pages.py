@@ -29,6 +29,7 @@ from tests.support.serving import serving
 
 AXE_RULES = {"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"], "resultTypes": ["violations"]}
 PHONE = 390
+TEST = "tests/e2e/test_checkout_of_a_basket.py::test_login[chromium-ann]"
 LONG = "A-name-without-any-space-" * 6
 RUN, BATCH = str(uuid4()), str(uuid4())
 PAGES = ("/", f"/runs/{RUN}", "/batches", f"/batches/{BATCH}", "/adaptations", "/schedules", "/audit")
@@ -37,7 +38,7 @@ PAGES = ("/", f"/runs/{RUN}", "/batches", f"/batches/{BATCH}", "/adaptations", "
 @pytest.fixture(scope="module")
 def rows() -> MemoryStore:
     """A batch with a healed, a failed and a waiting run, whose texts are long."""
-    store, case = MemoryStore(), case_record(name=LONG)
+    store, case = MemoryStore(), case_record(name=TEST)
     healed = finished_run(case, RunStatus.ADAPTED, batch_id=BATCH)
     failed = finished_run(case, RunStatus.FAILED, id=RUN, batch_id=BATCH, error=LONG, attempt=1, worker="w" * 32)
     steps = [
@@ -76,3 +77,14 @@ async def test_every_page_is_accessible_and_fits_a_phone(page: Page, service: st
             found = await Axe().run(page, options=AXE_RULES)
             problems = [(one["id"], one["nodes"][0]["html"]) for one in found.response["violations"]]
             assert (path, width, problems) == (path, width, [])
+
+
+@pytest.mark.parametrize("path", ["/", f"/batches/{BATCH}"], ids=["runs", "batch"])
+async def test_the_status_of_each_run_is_seen_on_a_phone(page: Page, service: str, path: str) -> None:
+    """Without scrolling the table, however long the names of cases are."""
+    await page.set_viewport_size({"width": PHONE, "height": 844})
+    await page.goto(f"{service}{path}")
+    badges = await page.locator("td .badge").all()
+    boxes = [box for badge in badges if (box := await badge.bounding_box())]
+    assert len(boxes) == 3
+    assert [box for box in boxes if box["x"] + box["width"] > PHONE] == []
