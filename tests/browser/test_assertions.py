@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
 
+from processors.browser.accessibility import Violation
 from processors.browser.action_context import CHECKERS
+from processors.browser.checks import page as page_checks
 from qa_queue.cases.checks import CHECKS
 from qa_queue.cases.checks.base import FORMS
 from qa_queue.models import ErrorKind
@@ -226,3 +229,26 @@ async def test_value_of_what_has_none(visit: Opener) -> None:
     page = await visit("<h1 id=x>a</h1>")
     outcome = await page.do(expect("#x", value="a"), timeout_ms=200)
     assert "an error: Not an input element" in (outcome.error or "")
+
+
+@pytest.mark.parametrize(
+    ("looks", "error"),
+    [
+        (0, "axe did not read the page in 700 ms: give the step more time (`timeout`)"),
+        (1, "expected no accessibility violations in 700 ms, found 1: html-has-lang (serious)"),
+    ],
+)
+async def test_a_page_that_axe_does_not_read_in_time(
+    visit: Opener, monkeypatch: pytest.MonkeyPatch, looks: int, error: str
+) -> None:
+    """What an earlier look found counts; without one the message says what to do."""
+    page, left = await visit(PAGE), iter(range(looks))
+
+    async def slow(*args: Any) -> list[Violation]:
+        if next(left, None) is None:
+            await asyncio.Event().wait()
+        return [Violation(rule="html-has-lang", impact="serious", help="", url="", elements=("html",))]
+
+    monkeypatch.setattr(page_checks, "violations", slow)
+    outcome = await page.do(expect(None, accessibility=True), timeout_ms=700)
+    assert (outcome.error or "").startswith(error)
