@@ -79,6 +79,11 @@ def is_closed(text: str) -> bool:
     return any(words in text for words in _CLOSED)
 
 
+def is_done(text: str) -> bool:
+    """Return True for the error of an action that was done, and waited for a page that it opens."""
+    return "action done" in text
+
+
 def is_crash(text: str) -> bool:
     """Return True if the page's own process died."""
     return any(mark in text for mark in _CRASHED)

@@ -11,7 +11,7 @@ from playwright.async_api import Error, Frame, Page, Request
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.element_finder import Deadline
-from processors.browser.failures import StepFailedError, is_closed, is_crash
+from processors.browser.failures import StepFailedError, is_closed, is_crash, is_done
 from processors.browser.page_log import guarded
 from qa_queue.models import ErrorKind
 
@@ -36,7 +36,7 @@ async def expected_navigation(page: Page, deadline: Deadline, *, framed: bool = 
         yield
         await watch.arrival(deadline)
     except WaitTimeoutError as error:  # Playwright's actions wait for a navigation that they cause, too
-        if not watch.requested or "action done" not in str(error):
+        if not watch.requested or not is_done(str(error)):
             raise
         raise watch.failure(deadline.timeout_ms) from None
     finally:

@@ -18,7 +18,7 @@ from playwright.async_api import ElementHandle, Error, Locator, Position
 from playwright.async_api import TimeoutError as WaitTimeoutError
 
 from processors.browser.element_finder import Deadline
-from processors.browser.failures import StepFailedError, is_closed
+from processors.browser.failures import StepFailedError, is_closed, is_done
 from qa_queue.models import ErrorKind
 
 HIDDEN_MS = 500  # for a checkbox to appear, before its label is used
@@ -168,12 +168,12 @@ async def reaching(element: Locator, act: Act, deadline: Deadline, position: Pos
     try:
         await act(Attempt(element, deadline.left_ms * (1 - RESERVE), position))
     except WaitTimeoutError as first:
-        if _is_done(first):  # and it waited for a page that the action opens
+        if is_done(str(first)):
             raise
         try:
             return await _reaching_another(element, act, deadline, position, covered=_is_covered(str(first)))
         except WaitTimeoutError as second:  # had less time, too little perhaps to see what is wrong
-            raise second if _is_done(second) else first from None
+            raise second if is_done(str(second)) else first from None
     except Error as error:
         if not closed_by_action(str(error)) or not element.page.context.pages:
             raise
@@ -220,10 +220,6 @@ def closed_by_action(text: str) -> bool:
 
 
 _WORDS = {"label": "the element's label", "ancestor": "an ancestor of the element"}
-
-
-def _is_done(error: WaitTimeoutError) -> bool:
-    return "action done" in str(error)
 
 
 def _is_covered(text: str) -> bool:

@@ -19,7 +19,15 @@ from processors.browser.downloads import DownloadLimit, Downloads
 from processors.browser.egress.proxy import EgressProxy
 from processors.browser.egress.schemes import refuse_addresses
 from processors.browser.element_finder import Deadline
-from processors.browser.failures import StepFailedError, explain, first_line, is_closed, is_crash, navigation
+from processors.browser.failures import (
+    StepFailedError,
+    explain,
+    first_line,
+    is_closed,
+    is_crash,
+    is_done,
+    navigation,
+)
 from processors.browser.flood import BrowserLoad
 from processors.browser.interception import Interception
 from processors.browser.page_log import ABORTED, PageLog, as_given
@@ -266,7 +274,7 @@ class Session:
         busy = await self._load.held_up(self._context, began)
         acted = isinstance(error, StepFailedError) and error.acted
         return busy and not (
-            acted or isinstance(error, TimeoutError) or is_closed(str(error)) or "action done" in str(error)
+            acted or isinstance(error, TimeoutError) or is_closed(str(error)) or is_done(str(error))
         )
 
     async def _crashed(self, page: Page, text: str) -> bool:

@@ -50,21 +50,22 @@ async def accessibility(call: Call, check: ToBeAccessible) -> None:
     deadline = call.deadline
     found = await _first_violations(call, check)
     took = deadline.spent_ms
-    with suppress(TimeoutError):  # what was found before counts
-        async with asyncio.timeout(call.left_ms / 1000):
-            while found is None or bool(found) is not check.negate:
-                if deadline.spent_ms + AGAIN_S * 1000 + took > deadline.timeout_ms:
-                    break
-                await asyncio.sleep(AGAIN_S)
-                began = deadline.spent_ms
-                found = await _violations(call, check)
-                took = deadline.spent_ms - began
-    if found is not None and bool(found) is check.negate:
+    while not _holds(check, found) and deadline.spent_ms + AGAIN_S * 1000 + took <= deadline.timeout_ms:
+        await asyncio.sleep(AGAIN_S)
+        began = deadline.spent_ms
+        with suppress(TimeoutError):  # what was found before counts
+            found = await asyncio.wait_for(_violations(call, check), call.left_ms / 1000)
+        took = deadline.spent_ms - began
+    if _holds(check, found):
         return
     where = f" on {call.subject}" if call.locator is not None else ""
     seen = "a page that keeps changing" if found is None else violations_text(found)
     text = f"expected {check.expectation()}{where} in {call.deadline.timeout_ms} ms, found {seen}"
     raise StepFailedError(ErrorKind.ASSERTION, text)
+
+
+def _holds(check: ToBeAccessible, found: list[Violation] | None) -> bool:
+    return found is not None and bool(found) is check.negate
 
 
 async def _first_violations(call: Call, check: ToBeAccessible) -> list[Violation] | None:
@@ -74,8 +75,7 @@ async def _first_violations(call: Call, check: ToBeAccessible) -> list[Violation
         StepFailedError: they took longer.
     """
     try:
-        async with asyncio.timeout(call.left_ms / 1000 + 1):
-            return await _violations(call, check)
+        return await asyncio.wait_for(_violations(call, check), call.left_ms / 1000 + 1)
     except TimeoutError:
         text = f"axe did not read the page in {call.deadline.timeout_ms} ms: give the step more time (`timeout`)"
         raise StepFailedError(ErrorKind.TIMEOUT, text) from None
